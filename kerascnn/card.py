@@ -1,0 +1,229 @@
+"""The model card: all that a model file says about itself, to and from JSON.
+
+Knows: the fields, their JSON, and what makes a card valid. Does not know onnx or Keras: the
+``.onnx`` file carries the JSON under the metadata key ``kerascnn``, the run folder as
+``card.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, TypeVar, get_args
+
+from kerascnn.errors import ModelFileError
+
+SCHEMA = 1
+"""Raised when a reader of the old cards would misread a new one."""
+
+METADATA_KEY = "kerascnn"
+
+ChannelOrder = Literal["RGB", "BGR"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What happens to a pixel before the network: ``(pixel - mean) / std`` for each channel.
+
+    Attributes:
+        mean: Three numbers in pixel units, 0 to 255, in ``channel_order``.
+        std: Three numbers in pixel units, in ``channel_order``.
+        channel_order: In which order the network takes the channels.
+    """
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    channel_order: ChannelOrder = "RGB"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A generated picture with the answer that every provider must give to it.
+
+    Attributes:
+        sha256: Of the picture's uint8 ``[size, size, 3]`` values, in hexadecimal.
+        probabilities: float32 ``[classes]``, as onnxruntime's CPU provider gave them at export.
+    """
+
+    sha256: str
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How the exported file was compared with the Keras model.
+
+    Attributes:
+        images: How many real pictures.
+        max_abs_diff: The largest difference of any probability.
+        top1_mismatches: How many pictures got another first answer.
+        data: Name and split of the pictures.
+    """
+
+    images: int
+    max_abs_diff: float
+    top1_mismatches: int
+    data: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The contract between training and inference.
+
+    Attributes:
+        name: What the model is called.
+        network: The architecture, e.g. ``cnn``.
+        classes: Names in the order of the outputs.
+        image_size: Height and width of the input, in pixels.
+        resize: ``squash``, ``crop`` or ``pad``; see :mod:`kerascnn.images`.
+        normalization: What happens to a pixel before the network.
+        temperature: Logits are divided by it before the softmax (Guo et al. 2017,
+            https://arxiv.org/abs/1706.04599).
+        precision: Of the weights in the exported file: ``float32``.
+        metrics: Measured numbers by name.
+        data: What it was trained on: name, fingerprint, pictures a split.
+        versions: Of kerascnn and the libraries that made it.
+        weights_sha256: Of the weights' values, in hexadecimal.
+        probes: Pictures and answers that every provider is checked on.
+        parity: How the exported file was compared, None before export.
+        schema: Of this card.
+    """
+
+    name: str
+    network: str
+    classes: tuple[str, ...]
+    image_size: int
+    resize: Literal["squash", "crop", "pad"]
+    normalization: Normalization = Normalization()
+    temperature: float = 1.0
+    precision: Literal["float32"] = "float32"
+    metrics: dict[str, float] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    weights_sha256: str = ""
+    probes: tuple[Probe, ...] = ()
+    parity: Parity | None = None
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Write the card as JSON.
+
+        Args:
+            indent: For people; None for one line.
+
+        Returns:
+            JSON text; any Unicode is kept as it is.
+
+        Examples:
+            >>> card = ModelCard("pets", "cnn", ("고양이", "dog"), 32, "squash")
+            >>> ModelCard.from_json(card.to_json()) == card
+            True
+        """
+        return json.dumps(asdict(self), ensure_ascii=False, indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "card") -> ModelCard:
+        """Read a card.
+
+        Args:
+            text: JSON as :meth:`to_json` writes it.
+            source: Where it came from, for messages.
+
+        Returns:
+            The card.
+
+        Raises:
+            ModelFileError: Not JSON, of an unknown schema, or a field that is missing or wrong.
+        """
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelFileError(f"{source}: the card is not JSON ({error}).") from error
+        if not isinstance(fields, dict):
+            raise ModelFileError(f"{source}: the card is no JSON object.")
+        if fields.get("schema") != SCHEMA:
+            raise ModelFileError(
+                f"{source}: the card has schema {fields.get('schema')!r}, and this kerascnn reads "
+                f"schema {SCHEMA}. Install the kerascnn that made the file, or export it again."
+            )
+        try:
+            return _from_fields(cls, fields)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ModelFileError(
+                f"{source}: the card is not valid ({type(error).__name__}: {error}). "
+                "Export the model again."
+            ) from error
+
+    def with_(self, **changes: Any) -> ModelCard:
+        """Copy the card with some fields changed.
+
+        Args:
+            **changes: New values by field name.
+
+        Returns:
+            The new card.
+        """
+        return replace(self, **changes)
+
+
+def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
+    return cls(
+        **{
+            **fields,
+            "classes": tuple(fields["classes"]),
+            "normalization": _nested(Normalization, fields["normalization"]),
+            "probes": tuple(_nested(Probe, probe) for probe in fields["probes"]),
+            "parity": None if fields["parity"] is None else _nested(Parity, fields["parity"]),
+        }
+    )
+
+
+def _nested(cls: Callable[..., T], fields: dict[str, Any]) -> T:
+    return cls(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    )
+
+
+def _check(card: ModelCard) -> None:
+    """Refuse what could give a wrong answer later: this is the one place that knows."""
+    problems = {
+        "classes must be at least one name, all text": not card.classes
+        or not all(isinstance(name, str) for name in card.classes),
+        "classes must differ": len(set(card.classes)) < len(card.classes),
+        "image_size must be a positive whole number": not _is_whole(card.image_size),
+        "resize must be squash, crop or pad": card.resize not in ("squash", "crop", "pad"),
+        "temperature must be above 0": not _is_positive(card.temperature),
+        "normalization must be three means and three positive stds, RGB or BGR": not _is_sound(
+            card.normalization
+        ),
+        "every probe must have one probability a class": any(
+            len(probe.probabilities) != len(card.classes) for probe in card.probes
+        ),
+    }
+    wrong = [problem for problem, found in problems.items() if found]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value > 0
+
+
+def _is_sound(normalization: Normalization) -> bool:
+    return (
+        len(normalization.mean) == len(normalization.std) == 3
+        and all(isinstance(value, int | float) and math.isfinite(value) for value in normalization.mean)
+        and all(map(_is_positive, normalization.std))
+        and normalization.channel_order in get_args(ChannelOrder)
+    )

@@ -1,0 +1,28 @@
+"""Where pictures and labels come from, the order of classes, and the splits.
+
+Knows: folders of class folders, IDX files, the built-in data set, stratified splits, and
+sizing many pictures at once. Does not know: Keras, or what the pictures are used for.
+"""
+
+from kerascnn.dataset.load import BUILTIN, load_dataset
+from kerascnn.dataset.sizing import sized_pictures
+from kerascnn.dataset.split import (
+    ArrayPictures,
+    Dataset,
+    FilePictures,
+    Pictures,
+    Split,
+    with_validation,
+)
+
+__all__ = [
+    "BUILTIN",
+    "ArrayPictures",
+    "Dataset",
+    "FilePictures",
+    "Pictures",
+    "Split",
+    "load_dataset",
+    "sized_pictures",
+    "with_validation",
+]

@@ -1,0 +1,122 @@
+"""IDX files, the format of MNIST (http://yann.lecun.com/exdb/mnist/), gzipped or not.
+
+Knows: the header, and which files of a folder belong together. Does not know class names:
+the format has none, so the classes are "0", "1", ... unless a ``classes.txt`` lies beside.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.dataset.split import ArrayPictures, Dataset, Split
+from kerascnn.errors import DataError
+
+_PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
+_UNSIGNED_BYTE = 0x08
+
+
+def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Find pairs of picture and label files in a folder.
+
+    Args:
+        folder: To look in, not below.
+
+    Returns:
+        By split (``train``, ``val``, ``test``): the pictures' file and the labels' file.
+    """
+    pairs = {}
+    for prefix, split in _PREFIXES.items():
+        pictures, labels = (
+            sorted(folder.glob(f"{prefix}-{kind}-idx{rank}-ubyte*"))
+            for kind, rank in (("images", 3), ("labels", 1))
+        )
+        if pictures and labels:
+            pairs[split] = (pictures[0], labels[0])
+    return pairs
+
+
+def load_idx(folder: Path) -> Dataset:
+    """Read a folder with IDX files.
+
+    Args:
+        folder: With ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte`` and, if
+            there, the same for ``t10k`` (test) and ``val``; each may end in ``.gz``.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: A file is missing, truncated, or no such file; counts differ.
+    """
+    pairs = idx_files(folder)
+    if "train" not in pairs:
+        raise DataError(
+            f"{folder}: no train-images-idx3-ubyte with train-labels-idx1-ubyte. "
+            f"Found only: {', '.join(sorted(pairs)) or 'none'}."
+        )
+    splits = {name: _split(*files) for name, files in pairs.items()}
+    return Dataset(str(folder), _class_names(folder, splits), splits)
+
+
+def read_idx(path: Path, rank: int) -> npt.NDArray[np.uint8]:
+    """Read one IDX file of unsigned bytes.
+
+    Args:
+        path: Ending in ``.gz`` when it is gzipped.
+        rank: How many dimensions it must have: 3 for pictures, 1 for labels.
+
+    Returns:
+        uint8, of the shape in the file's header.
+
+    Raises:
+        DataError: Not an IDX file of that rank, or truncated.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot read ({error}). Copy or download it again.") from error
+    header = 4 + 4 * rank
+    if len(data) < header or data[:4] != bytes([0, 0, _UNSIGNED_BYTE, rank]):
+        raise DataError(
+            f"{path}: not an IDX file of bytes with {rank} dimensions "
+            f"(it begins with {data[:4].hex() or 'nothing'})."
+        )
+    shape = struct.unpack(f">{rank}I", data[4:header])
+    if len(data) - header != math.prod(shape):
+        raise DataError(
+            f"{path}: its header says {math.prod(shape):,} bytes of shape {list(shape)}, but "
+            f"{len(data) - header:,} follow. Copy or download it again."
+        )
+    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+
+
+def _split(pictures: Path, labels: Path) -> Split:
+    array, numbers = read_idx(pictures, 3), read_idx(labels, 1)
+    if len(array) != len(numbers) or not len(array):
+        raise DataError(
+            f"{pictures} has {len(array):,} pictures but {labels} has {len(numbers):,} labels. "
+            "Expected as many of each, and at least one."
+        )
+    return Split(ArrayPictures(array, pictures.name), numbers.astype(np.int64))
+
+
+def _class_names(folder: Path, splits: dict[str, Split]) -> tuple[str, ...]:
+    count = 1 + max(int(split.labels.max()) for split in splits.values())
+    file = folder / "classes.txt"
+    if not file.exists():
+        return tuple(str(label) for label in range(count))
+    names = tuple(file.read_text(encoding="utf-8").split("\n"))
+    names = tuple(name.strip() for name in names if name.strip())
+    if len(names) < count or len(set(names)) < len(names):
+        raise DataError(
+            f"{file}: {len(names)} names ({len(set(names))} different) for labels up to "
+            f"{count - 1}. Expected one name a line, in the order of the labels."
+        )
+    return names

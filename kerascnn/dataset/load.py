@@ -1,0 +1,43 @@
+"""From what the user typed to a data set.
+
+Knows: which reader fits which kind of DATA. Does not know any format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kerascnn.dataset.builtin import load_fashion_mini
+from kerascnn.dataset.folder import load_folder
+from kerascnn.dataset.idx import idx_files, load_idx
+from kerascnn.dataset.split import Dataset
+from kerascnn.errors import DataError
+
+BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
+"""Data sets by name; a folder of the same name in the working folder comes second."""
+
+
+def load_dataset(data: str | Path) -> Dataset:
+    """Load a data set.
+
+    Args:
+        data: A folder of class folders (or with ``train/ val/ test/`` inside), a folder with
+            IDX files, or a built-in name.
+
+    Returns:
+        The data set; its pictures are read later, one at a time.
+
+    Raises:
+        DataError: Nothing there, or nothing that can be used.
+    """
+    if str(data) in BUILTIN:
+        return BUILTIN[str(data)]()
+    path = Path(data)
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "does not exist"
+        raise DataError(
+            f"{path}: {what}. Expected a folder of class folders, a folder with IDX files, or "
+            f"a built-in name ({', '.join(BUILTIN)})."
+        )
+    return load_idx(path) if idx_files(path) else load_folder(path)

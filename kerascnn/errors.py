@@ -1,0 +1,61 @@
+"""The errors a user can meet, each with the exit code the command line gives it.
+
+Knows: the kinds of mistake and their exit codes. Does not know: who raises them, nor how
+they are shown. Every message says what came, what was expected and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class KerascnnError(Exception):
+    """Something went wrong that a user can understand and mend."""
+
+    exit_code = 1
+
+
+class ConfigError(KerascnnError, ValueError):
+    """An option or argument cannot be used: the call itself is wrong."""
+
+    exit_code = 2
+
+
+class DataError(KerascnnError):
+    """A data set cannot be used: nothing there, no classes, labels that do not fit."""
+
+
+class PictureError(KerascnnError):
+    """One picture cannot become an RGB array. The others may still be good."""
+
+
+class ModelFileError(KerascnnError):
+    """A model file or run folder is missing, broken, or not what was expected."""
+
+
+class ParityError(KerascnnError):
+    """The exported file does not answer as the trained model does."""
+
+
+class ProviderError(KerascnnError):
+    """An execution provider cannot run here, or answers wrongly."""
+
+
+class TrainingError(KerascnnError):
+    """Training cannot go on, for example because the loss is not finite."""
+
+
+class MissingExtraError(KerascnnError):
+    """A package from one of the extras is not installed.
+
+    Args:
+        package: The module that is missing, e.g. ``onnxruntime``.
+        extra: The extra that brings it, e.g. ``cpu``.
+        purpose: What it is needed for, e.g. ``to run an exported model``.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(
+            f"{package} is not installed, and it is needed {purpose}. "
+            f"Install it with: pip install 'kerascnn[{extra}]'"
+        )

@@ -1,0 +1,103 @@
+"""What a training run is told: one frozen dataclass, checked before anything starts.
+
+Knows: the options, their limits and defaults. Does not know Keras.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.images import RESIZE_RULES, Resize
+
+Augment = Literal["none", "light"]
+AUGMENTATIONS: tuple[Augment, ...] = get_args(Augment)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that is needed to repeat a training run.
+
+    Attributes:
+        data: A folder, or a built-in name; see :func:`kerascnn.dataset.load_dataset`.
+        model: A name from ``kerascnn models``.
+        out: The run folder; None: ``runs/DATA-MODEL``, numbered if that exists.
+        image_size: Height and width of the network's input in pixels; None: the network's own.
+        resize: ``squash``, ``crop`` or ``pad``; None: chosen from the pictures, see
+            :func:`kerascnn.images.default_resize`.
+        epochs: Passes over the training pictures.
+        batch_size: Pictures a step.
+        learning_rate: The highest rate, reached after the warm-up.
+        augment: ``none``, or ``light``: horizontal flip and a shift. Wrong for digits and
+            letters, which a flip turns into other things.
+        val: Share of the training pictures kept for validation when the data has none, between
+            0 and 1; None: 0.1, or 0.05 above 20,000 pictures.
+        seed: Of weights, shuffling, augmentation and the validation split.
+        deterministic: Same seed, same machine: same history, bit by bit. Slower on some devices.
+        strict: A picture that cannot be read is an error instead of being left out.
+    """
+
+    data: str = "fashion-mini"
+    model: str = "cnn"
+    out: str | None = None
+    image_size: int | None = None
+    resize: Resize | None = None
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 0.003
+    augment: Augment = "none"
+    val: float | None = None
+    seed: int = 0
+    deterministic: bool = False
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def to_json(self) -> str:
+        """Write the configuration as JSON for people and for ``--resume``."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> TrainConfig:
+        """Read a configuration.
+
+        Args:
+            text: JSON as :meth:`to_json` writes it.
+            source: Where it came from, for messages.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            ModelFileError: Not JSON, or not these fields.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{source}: not a configuration of this kerascnn ({error}). "
+                f"Expected JSON with: {', '.join(field.name for field in fields(cls))}."
+            ) from error
+
+
+def _check(config: TrainConfig) -> None:
+    limits = {
+        "epochs": (config.epochs >= 1, "at least 1"),
+        "batch_size": (config.batch_size >= 1, "at least 1"),
+        "learning_rate": (0 < config.learning_rate < 100, "above 0 and below 100"),
+        "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
+        "val": (config.val is None or 0 < config.val < 1, "between 0 and 1, e.g. 0.1"),
+        "seed": (0 <= config.seed < 2**32, "from 0 to 4294967295"),
+        "resize": (
+            config.resize is None or config.resize in RESIZE_RULES,
+            f"one of {', '.join(RESIZE_RULES)}",
+        ),
+        "augment": (config.augment in AUGMENTATIONS, f"one of {', '.join(AUGMENTATIONS)}"),
+    }
+    for name, (good, expected) in limits.items():
+        if not good:
+            raise ConfigError(f"{name} is {getattr(config, name)!r}; expected {expected}.")

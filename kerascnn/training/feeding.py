@@ -1,0 +1,164 @@
+"""Every picture decoded and sized once, and dealt out in batches.
+
+Knows: packs (one uint8 array), broken pictures, seeded shuffling. Does not know Keras.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn import images
+from kerascnn.dataset import Dataset, Split, sized_pictures
+from kerascnn.errors import DataError, PictureError
+
+log = logging.getLogger(__name__)
+
+IN_MEMORY = 2**30
+"""Bytes; a larger pack lies in an unlinked temporary file, mapped into memory."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Pictures of one size, in memory.
+
+    Attributes:
+        images: uint8 ``[pictures, size, size, 3]``, RGB.
+        labels: int64 ``[pictures]``.
+        names: One a picture, for messages and galleries.
+        skipped: Why each broken picture was left out.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self.labels)
+
+
+def pack(
+    split: Split,
+    size: int,
+    resize: images.Resize,
+    strict: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Pack:
+    """Decode and size every picture of a split.
+
+    Args:
+        split: Pictures and labels.
+        size: Of the model's input, in pixels.
+        resize: ``squash``, ``crop`` or ``pad``.
+        strict: Raise for the first broken picture instead of leaving it out.
+        progress: Called with the number of pictures done.
+
+    Returns:
+        The pack; broken pictures are named in a warning and left out.
+
+    Raises:
+        DataError: A broken picture, when ``strict``.
+    """
+    array = _room((len(split), size, size, 3))
+    kept, skipped = [], []
+    for index, sized in enumerate(sized_pictures(split.pictures, size, resize)):
+        if isinstance(sized, PictureError):
+            if strict:
+                raise DataError(f"{sized} Remove it, or run without --strict.") from sized
+            log.warning("left out: %s", sized)
+            skipped.append(str(sized))
+        else:
+            array[len(kept)] = sized
+            kept.append(index)
+        if progress:
+            progress(index + 1)
+    names = tuple(split.pictures.name(index) for index in kept)
+    return Pack(array[: len(kept)], split.labels[kept], names, tuple(skipped))
+
+
+def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    if math.prod(shape) <= IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    # The file has no name: whatever happens, nothing is left behind. The mapping keeps it.
+    with tempfile.TemporaryFile(prefix="kerascnn-pack-") as file:
+        file.truncate(math.prod(shape))
+        return np.memmap(file, np.uint8, "r+", shape=shape)
+
+
+def check_classes(dataset: Dataset, train: Pack) -> None:
+    """Refuse to train when a class has no picture that can be read.
+
+    Args:
+        dataset: For the class names.
+        train: The training pictures that could be read.
+
+    Raises:
+        DataError: Naming the classes and the first broken pictures.
+    """
+    counts = np.bincount(train.labels, minlength=len(dataset.classes))
+    empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
+    if empty:
+        reasons = "".join(f"\n  {reason}" for reason in train.skipped[:5])
+        raise DataError(
+            f"{dataset.name}: no picture that can be trained on in {', '.join(empty)}. "
+            f"Add pictures or remove the class.{reasons}"
+        )
+    if len(dataset.classes) < 2:
+        raise DataError(
+            f"{dataset.name}: one class only ({dataset.classes[0]}). "
+            "Expected at least two to tell apart."
+        )
+
+
+def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
+    """Hash what the network sees: class names, pictures as sized, and labels.
+
+    Args:
+        classes: In order.
+        packs: By split.
+
+    Returns:
+        SHA-256 in hexadecimal.
+    """
+    digest = hashlib.sha256("\0".join(classes).encode())
+    for name in sorted(packs):
+        digest.update(name.encode())
+        digest.update(packs[name].labels.tobytes())
+        digest.update(np.ascontiguousarray(packs[name].images).data)
+    return digest.hexdigest()
+
+
+def shuffled(
+    pack_: Pack, batch_size: int, seed: int, epoch: int
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+    """Deal out one epoch in an order that depends on nothing but seed and epoch.
+
+    Args:
+        pack_: Pictures and labels.
+        batch_size: Pictures a step. What is left over at the end sits this epoch out (another
+            part does in the next one): every step has one shape, and no BatchNormalization
+            sees a batch of one. With fewer pictures than that, one batch has them all.
+        seed: Any integer from 0.
+        epoch: From 0.
+
+    Yields:
+        uint8 ``[batch, size, size, 3]`` and int64 ``[batch]``.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(len(pack_))
+    for step in range(steps_per_epoch(len(pack_), batch_size)):
+        chosen = order[step * batch_size : (step + 1) * batch_size]
+        yield pack_.images[chosen], pack_.labels[chosen]
+
+
+def steps_per_epoch(pictures: int, batch_size: int) -> int:
+    """Count the steps of one epoch: full batches, but at least one step."""
+    return max(1, pictures // batch_size)

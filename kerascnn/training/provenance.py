@@ -1,0 +1,45 @@
+"""Where a model comes from: library versions and a hash of its weights.
+
+Knows: what is recorded. Does not know where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import keras
+import numpy as np
+
+from kerascnn import __version__
+
+_PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pillow", "onnx", "tf2onnx", "onnxruntime")
+
+
+def versions() -> dict[str, str]:
+    """List what made the model: kerascnn, Python, backend and libraries with their versions."""
+    found = {"kerascnn": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {**found, "backend": keras.config.backend()}
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """Hash all weights of a model, moving statistics included, in the model's order.
+
+    Args:
+        model: Any Keras model.
+
+    Returns:
+        SHA-256 in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        value = keras.ops.convert_to_numpy(variable.value)
+        digest.update(f"{variable.path}{value.shape}{value.dtype}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

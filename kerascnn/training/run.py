@@ -1,0 +1,181 @@
+"""The run folder: what a training run leaves behind.
+
+Knows: file names, and how each is written and read whole. Does not know how to train.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.files import cannot_write, write_text, writing
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.progress import EpochRecord
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Attributes:
+        folder: Where ``model.keras``, ``card.json``, ``config.json``, ``history.csv`` and
+            ``report.html`` lie.
+    """
+
+    folder: Path
+
+    @property
+    def model_path(self) -> Path:
+        """The network of the best epoch, from normalised pixels to logits."""
+        return self.folder / "model.keras"
+
+    @property
+    def card_path(self) -> Path:
+        """The card that belongs to ``model.keras``."""
+        return self.folder / "card.json"
+
+    @property
+    def config_path(self) -> Path:
+        """All that is needed to repeat the run."""
+        return self.folder / "config.json"
+
+    @property
+    def history_path(self) -> Path:
+        """One row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def report_path(self) -> Path:
+        """The page for people."""
+        return self.folder / "report.html"
+
+    @property
+    def card(self) -> ModelCard:
+        """The card, read from the folder."""
+        return ModelCard.from_json(_read(self.card_path), str(self.card_path))
+
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration, read from the folder."""
+        return TrainConfig.from_json(_read(self.config_path), str(self.config_path))
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """The rows of ``history.csv``."""
+        rows = csv.DictReader(io.StringIO(_read(self.history_path)))
+        return [
+            EpochRecord(int(row.pop("epoch")), **{key: float(value) for key, value in row.items()})
+            for row in rows
+        ]
+
+    def load_model(self) -> keras.Model:
+        """Load the network of the best epoch.
+
+        Returns:
+            A model from normalised float32 to logits.
+
+        Raises:
+            ModelFileError: No such file, or not one that Keras can read.
+        """
+        import keras
+
+        if not self.model_path.is_file():
+            raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
+        try:
+            return keras.saving.load_model(self.model_path, compile=False, safe_mode=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(
+                f"{self.model_path}: Keras cannot read it ({' '.join(str(error).split())[:300]})."
+            ) from error
+
+    def save_model(self, model: keras.Model, card: ModelCard) -> None:
+        """Write ``model.keras`` and ``card.json``, each whole or not at all."""
+        with writing(self.model_path) as temporary:
+            model.save(temporary)
+        write_text(self.card_path, card.to_json(indent=2) + "\n")
+
+    def save_history(self, records: Sequence[EpochRecord]) -> None:
+        """Write ``history.csv``."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(EpochRecord)])
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in records)
+        write_text(self.history_path, text.getvalue())
+
+
+def create_run(config: TrainConfig, dataset_name: str) -> Run:
+    """Make a new run folder and write ``config.json`` into it.
+
+    Args:
+        config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
+        dataset_name: For that name.
+
+    Returns:
+        The run.
+
+    Raises:
+        ConfigError: ``out`` holds a run already.
+        KerascnnError: The folder cannot be written.
+    """
+    folder = Path(config.out) if config.out else _free_folder(dataset_name, config.model)
+    run = Run(folder)
+    if run.config_path.exists():
+        raise ConfigError(
+            f"{folder}: holds a run already. Choose another folder with --out, or remove it."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    write_text(run.config_path, config.to_json())
+    return run
+
+
+def open_run(path: str | Path) -> Run:
+    """Open an existing run.
+
+    Args:
+        path: The folder, or the ``model.keras`` inside it.
+
+    Returns:
+        The run.
+
+    Raises:
+        ModelFileError: No run there.
+    """
+    folder = Path(path)
+    if folder.suffix == ".keras":
+        folder = folder.parent
+    run = Run(folder)
+    if not run.card_path.is_file():
+        raise ModelFileError(
+            f"{path}: no run folder (there is no {run.card_path.name} in {folder}). "
+            "Expected a folder that kerascnn train wrote."
+        )
+    return run
+
+
+def _free_folder(dataset_name: str, model: str) -> Path:
+    stem = re.sub(r"[^\w.-]+", "-", Path(dataset_name).name) or "data"
+    base = Path("runs", f"{stem}-{model}")
+    candidate, number = base, 2
+    while candidate.exists():
+        candidate, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return candidate
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: cannot read it ({error}).") from error
