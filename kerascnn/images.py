@@ -3,7 +3,10 @@
 Knows: bytes or a path to RGB uint8, and RGB uint8 to the model's size. Does not know:
 labels, models, normalisation.
 
-Sizing, in integers (``//`` rounds down), for a picture H x W and a model of size S:
+A picture that is S x S already is taken as it is, under every rule: so pictures sized here
+pass through the exported graph, which sizes by the same rule, unchanged.
+
+Sizing of all others, in integers (``//`` rounds down), for a picture H x W and a model of size S:
 
 * ``squash``: W -> S and H -> S.
 * ``crop``:   R = (16 S + 7) // 14, that is S / 0.875 rounded; short = min(H, W);
@@ -24,6 +27,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -86,7 +91,7 @@ def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis
         >>> axes(480, 640, 224, "crop")[1]
         Axis(start=110.15625, stop=530.15625, length=224, offset=0)
     """
-    if resize == "squash":
+    if resize == "squash" or (resize in RESIZE_RULES and height == width == size):
         return Axis(0.0, float(height), size, 0), Axis(0.0, float(width), size, 0)
     if resize == "crop":
         scaled = (16 * size + 7) // 14
@@ -183,28 +188,50 @@ def decode(source: str | Path | bytes, name: str | None = None) -> UInt8Array:
         PictureError: The file cannot be read or decoded, with the reason.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
+    with _named(shown), _open(source) as image:
+        return _to_rgb(image, shown)
+
+
+def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
+    """Convert any Pillow image as :func:`decode` does.
+
+    Args:
+        image: Of any mode; it may not be loaded yet.
+        name: What to call it in an error.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: It cannot be decoded, or its pixels have no agreed range.
+    """
+    with _named(name):
+        return _to_rgb(image, name)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises into one sentence that names the picture."""
     try:
         with warnings.catch_warnings():
             # Pillow warns of bombs at half of what it refuses, and of odd EXIF or TIFF tags
             # in pictures that decode well; MAX_PIXELS below is the one limit.
             warnings.simplefilter("ignore")
-            with _open(source) as image:
-                _check_pixels(image, shown)
-                return to_rgb(image, shown)
+            yield
     except PictureError:
         raise
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{shown}: not a picture that can be read. Expected {_FORMAT_WORDS}."
+            f"{name}: not a picture that can be read. Expected {_FORMAT_WORDS}."
         ) from error
     except MemoryError as error:
-        raise PictureError(f"{shown}: not enough memory to decode it.") from error
+        raise PictureError(f"{name}: not enough memory to decode it.") from error
     except Exception as error:  # noqa: BLE001 - see below
         # Pillow's plugins raise whatever their parsers meet on hostile bytes: OSError,
         # SyntaxError, ValueError, struct.error, IndexError, KeyError, zlib.error, EOFError,
         # TypeError, OverflowError, ZeroDivisionError, DecompressionBombError... None may end
         # a run over a million pictures, and each is named here.
-        raise PictureError(_cannot_decode(shown, error)) from error
+        raise PictureError(_cannot_decode(name, error)) from error
 
 
 def _open(source: str | Path | bytes) -> Image.Image:
@@ -234,19 +261,8 @@ def _cannot_decode(name: str, error: Exception) -> str:
     return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {_FORMAT_WORDS}."
 
 
-def to_rgb(image: Image.Image, name: str = "picture") -> UInt8Array:
-    """Convert any Pillow image to RGB, upright.
-
-    Args:
-        image: Of any mode; its first frame is used.
-        name: What to call it in an error.
-
-    Returns:
-        uint8 ``[height, width, 3]``.
-
-    Raises:
-        PictureError: The pixels have no agreed range (32-bit integers and floats).
-    """
+def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
+    _check_pixels(image, name)
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "RGB" and "transparency" not in upright.info:
         return np.asarray(upright)

@@ -1,0 +1,189 @@
+"""The classifier: an exported file that answers.
+
+Knows: card, session, sizing, batching. Does not know: Keras, files of labels, printing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from kerascnn import images
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError, ModelFileError, PictureError
+from kerascnn.inference.metadata import read_card
+from kerascnn.inference.prediction import Prediction, rank
+from kerascnn.inference.probes import check_probes, probe_pictures
+from kerascnn.inference.session import Provider, open_session
+from kerascnn.parallel import in_order
+
+Picture: TypeAlias = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
+"""A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
+
+BATCH_SIZE = 32
+
+
+class Classifier:
+    """Answers which class a picture shows, with onnxruntime only.
+
+    Args:
+        path: Of a file written by ``kerascnn export``.
+        provider: Where it runs.
+        threads: Of one inference; None: the processors this process may use.
+
+    Attributes:
+        card: All that the file says about itself.
+        provider: What really runs.
+
+    Raises:
+        ModelFileError: No such file, or not one that kerascnn exported.
+        ProviderError: The provider does not answer as the trained model does.
+
+    Example:
+        >>> classifier = Classifier("exported/flowers.onnx")      # doctest: +SKIP
+        >>> classifier.predict(["rose.jpg"])[0].label             # doctest: +SKIP
+        'rose'
+    """
+
+    def __init__(
+        self, path: str | Path, provider: Provider = "cpu", threads: int | None = None
+    ) -> None:
+        self.card: ModelCard = read_card(path)
+        self.provider: Provider = provider
+        size = self.card.image_size
+        # Sizes are pinned: every provider is at full speed and never has to resize.
+        self._session = open_session(path, provider, threads, {"height": size, "width": size})
+        _check_ends(path, self._session, self.card)
+        pictures = probe_pictures(size)
+        if self.card.probes:
+            check_probes(self.card, pictures, self.run(pictures)[1], provider)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the outputs."""
+        return self.card.classes
+
+    def predict(
+        self, pictures: Sequence[Picture], top_k: int = 5, batch_size: int = BATCH_SIZE
+    ) -> list[Prediction]:
+        """Classify some pictures.
+
+        Args:
+            pictures: Paths, bytes, Pillow images or uint8 arrays, of any size.
+            top_k: How many classes to list for each.
+            batch_size: Pictures a run of the network.
+
+        Returns:
+            One answer a picture, in order.
+
+        Raises:
+            PictureError: A picture cannot be read. :meth:`stream` goes on instead.
+            ConfigError: ``pictures`` is a single one, or a number is below 1.
+        """
+        if isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray):
+            raise ConfigError(
+                f"predict takes a list of pictures, received one {type(pictures).__name__}. "
+                "Write predict([picture])."
+            )
+        answers = []
+        for answer in self.stream(pictures, top_k, batch_size):
+            if isinstance(answer, PictureError):
+                raise answer
+            answers.append(answer)
+        return answers
+
+    def stream(
+        self, pictures: Iterable[Picture], top_k: int = 5, batch_size: int = BATCH_SIZE
+    ) -> Iterator[Prediction | PictureError]:
+        """Classify any number of pictures, a few at a time.
+
+        Pictures are decoded in threads while the network runs, and never held all at once.
+
+        Args:
+            pictures: As for :meth:`predict`; may be endless.
+            top_k: How many classes to list for each.
+            batch_size: Pictures a run of the network.
+
+        Yields:
+            In order, for each picture: its answer, or why it cannot be read.
+        """
+        if top_k < 1 or batch_size < 1:
+            raise ConfigError(
+                f"top_k is {top_k} and batch_size is {batch_size}; expected both at least 1."
+            )
+        sized = in_order(self._size, pictures)
+        while batch := list(islice(sized, batch_size)):
+            good = [picture for picture in batch if not isinstance(picture, PictureError)]
+            rows = iter(self.run(np.stack(good))[1] if good else ())
+            for picture in batch:
+                if isinstance(picture, PictureError):
+                    yield picture
+                else:
+                    yield rank(next(rows), self.classes, top_k)
+
+    def run(
+        self, batch: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Run the network on pictures of its own size.
+
+        Args:
+            batch: uint8 ``[batch, image_size, image_size, 3]``, RGB.
+
+        Returns:
+            Logits and probabilities, each float32 ``[batch, classes]``.
+
+        Raises:
+            PictureError: Another type or shape.
+        """
+        size = self.card.image_size
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
+            raise PictureError(
+                f"a batch of {batch.dtype} {list(batch.shape)}; expected uint8 "
+                f"[batch, {size}, {size}, 3]."
+            )
+        logits, probabilities = self._session.run(["logits", "probabilities"], {"image": batch})
+        return logits, probabilities
+
+    def _size(self, picture: Picture) -> images.UInt8Array | PictureError:
+        try:
+            return images.size_picture(_rgb(picture), self.card.image_size, self.card.resize)
+        except PictureError as error:
+            return error
+
+
+def _rgb(picture: Picture) -> images.UInt8Array:
+    readers: dict[type, Callable[[Any], images.UInt8Array]] = {
+        str: images.decode,
+        Path: images.decode,
+        bytes: images.decode,
+        Image.Image: images.from_pillow,
+        np.ndarray: images.rgb_array,
+    }
+    for kind, read in readers.items():
+        if isinstance(picture, kind):
+            return read(picture)
+    raise PictureError(
+        f"a {type(picture).__name__}; expected a path, bytes, a Pillow image or a uint8 array."
+    )
+
+
+def _check_ends(path: str | Path, session: Any, card: ModelCard) -> None:
+    """Hold the graph to the file contract: a file that breaks it was changed by hand."""
+    inputs = {value.name: value.type for value in session.get_inputs()}
+    outputs = {value.name: value.type for value in session.get_outputs()}
+    if inputs != {"image": "tensor(uint8)"} or not {"logits", "probabilities"} <= outputs.keys():
+        raise ModelFileError(
+            f"{path}: takes {inputs} and gives {outputs}; expected image (uint8) to logits and "
+            "probabilities. Export it again."
+        )
+    width = session.get_outputs()[0].shape[-1]
+    if width != len(card.classes):
+        raise ModelFileError(
+            f"{path}: the graph has {width} classes, its card {len(card.classes)}. Export it again."
+        )

@@ -1,0 +1,102 @@
+"""Evaluating the shipped file on a data set, without Keras.
+
+Knows: how a data set's labels are matched to a model's. Does not know how the scores are
+computed (metrics).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.dataset import Dataset, Split, load_dataset, sized_pictures
+from kerascnn.errors import DataError, PictureError
+from kerascnn.inference.classifier import BATCH_SIZE, Classifier
+from kerascnn.inference.metrics import Evaluation, evaluate_logits
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_file(
+    model: str | Path | Classifier,
+    data: str | Path | Dataset,
+    split: str | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Evaluation:
+    """Evaluate an exported file.
+
+    Args:
+        model: The ``.onnx`` file, or a classifier.
+        data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes.
+        split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
+        progress: Called with pictures done and pictures in all.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        DataError: No usable data, or classes that the model does not know.
+    """
+    classifier = model if isinstance(model, Classifier) else Classifier(model)
+    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    name, chosen = dataset.choose(split)
+    labels = match_labels(dataset, chosen, classifier.classes)
+    logits, kept, skipped = _logits(classifier, chosen, progress)
+    if not kept:
+        raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
+    return evaluate_logits(
+        np.concatenate(logits), labels[kept], classifier.classes, name, tuple(skipped)
+    )
+
+
+def match_labels(
+    dataset: Dataset, split: Split, classes: tuple[str, ...]
+) -> npt.NDArray[np.int64]:
+    """Express a data set's labels as indices into a model's classes, by name.
+
+    Args:
+        dataset: Whose classes may be fewer, or in another order.
+        split: Of that data set.
+        classes: Of the model.
+
+    Returns:
+        int64 ``[pictures]``.
+
+    Raises:
+        DataError: A class that the model does not know.
+    """
+    unknown = [name for name in dataset.classes if name not in classes]
+    if unknown:
+        raise DataError(
+            f"{dataset.name}: the model does not know {', '.join(map(repr, unknown[:5]))}. "
+            f"It knows: {', '.join(map(repr, classes[:20]))}."
+        )
+    index = np.asarray([classes.index(name) for name in dataset.classes], np.int64)
+    return index[split.labels]
+
+
+def _logits(
+    classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
+) -> tuple[list[npt.NDArray[np.float32]], list[int], list[str]]:
+    card = classifier.card
+    sized = enumerate(sized_pictures(split.pictures, card.image_size, card.resize))
+    logits: list[npt.NDArray[np.float32]] = []
+    kept: list[int] = []
+    skipped: list[str] = []
+    while batch := list(islice(sized, BATCH_SIZE)):
+        good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
+        broken = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]
+        for reason in broken:
+            log.warning("left out: %s", reason)
+        if good:
+            logits.append(classifier.run(np.stack([picture for _, picture in good]))[0])
+        kept += [i for i, _ in good]
+        skipped += broken
+        if progress:
+            progress(batch[-1][0] + 1, len(split))
+    return logits, kept, skipped

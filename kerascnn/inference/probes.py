@@ -1,0 +1,89 @@
+"""Generated pictures that show whether a provider answers rightly.
+
+Knows: how the pictures are made, and how answers are compared. Does not know sessions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from kerascnn import images
+from kerascnn.card import ModelCard, Probe
+from kerascnn.errors import ProviderError
+
+COUNT = 2
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability, in float32."""
+
+_GRID = 9
+
+
+def probe_pictures(size: int) -> images.UInt8Array:
+    """Generate the probe pictures of a model.
+
+    Smooth patches of colour: random numbers on a coarse grid, enlarged. From integers and
+    Pillow alone, so that they are the same everywhere.
+
+    Args:
+        size: Of the model's input, in pixels.
+
+    Returns:
+        uint8 ``[2, size, size, 3]``.
+    """
+    # Knuth's multiplicative hash: defined by arithmetic, where numpy's generators may change.
+    count = COUNT * _GRID * _GRID * 3
+    numbers = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(11)
+    coarse = (numbers & np.uint64(255)).astype(np.uint8).reshape(COUNT, _GRID, _GRID, 3)
+    return np.stack([images.size_picture(grid, size, "squash") for grid in coarse])
+
+
+def make_probes(pictures: images.UInt8Array, probabilities: np.ndarray) -> tuple[Probe, ...]:
+    """Record answers for the card.
+
+    Args:
+        pictures: Of :func:`probe_pictures`.
+        probabilities: float32 ``[2, classes]``, the CPU provider's answers.
+
+    Returns:
+        The probes.
+    """
+    return tuple(
+        Probe(_sha256(picture), tuple(float(value) for value in row))
+        for picture, row in zip(pictures, probabilities, strict=True)
+    )
+
+
+def check_probes(
+    card: ModelCard, pictures: images.UInt8Array, probabilities: np.ndarray, provider: str
+) -> None:
+    """Compare a provider's answers with those in the card.
+
+    Args:
+        card: With probes.
+        pictures: Of :func:`probe_pictures`.
+        probabilities: float32 ``[2, classes]``, what the provider answered.
+        provider: Its name, for the message.
+
+    Raises:
+        ProviderError: An answer differs, or the pictures came out different.
+    """
+    for probe, picture, row in zip(card.probes, pictures, probabilities, strict=True):
+        if probe.sha256 != _sha256(picture):
+            raise ProviderError(
+                f"{card.name}: the probe pictures differ from those at export: numpy or Pillow "
+                "computes differently here, so pictures would be sized differently too."
+            )
+        difference = float(np.abs(np.asarray(probe.probabilities) - row).max())
+        if not difference <= TOLERANCE:
+            raise ProviderError(
+                f"{card.name}: provider {provider} answers differently here than the trained "
+                f"model: a probability differs by {difference:.2g}, allowed is {TOLERANCE:g}. "
+                "Use another provider, or update onnxruntime."
+            )
+
+
+def _sha256(picture: images.UInt8Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()

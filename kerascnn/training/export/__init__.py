@@ -1,0 +1,152 @@
+"""Export: from a run folder to the one ``.onnx`` file.
+
+Knows: the order of things: convert, compose, probe, verify, write. Does not know the details
+of any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import onnx
+
+from kerascnn.card import ModelCard, Parity
+from kerascnn.dataset import Dataset, load_dataset, with_validation
+from kerascnn.errors import DataError, ModelFileError
+from kerascnn.files import writing
+from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.evaluation import match_labels
+from kerascnn.inference.probes import make_probes, probe_pictures
+from kerascnn.training.export.compose import compose, with_card
+from kerascnn.training.export.core import core_model
+from kerascnn.training.export.verify import measure_parity
+from kerascnn.training.feeding import Pack, pack
+from kerascnn.training.provenance import versions
+from kerascnn.training.run import Run, open_run
+
+EXPORTED = Path("exported")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export wrote.
+
+    Attributes:
+        path: Of the ``.onnx`` file.
+        bytes: Its size.
+        parity: How it was compared with the Keras model.
+        card: What it says about itself.
+    """
+
+    path: Path
+    bytes: int
+    parity: Parity
+    card: ModelCard
+
+
+def export_onnx(
+    run: Run | str | Path,
+    out: str | Path | None = None,
+    verify: str | Path | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Export:
+    """Export a trained model as one ONNX file, and prove that it answers the same.
+
+    Args:
+        run: A run, or its folder.
+        out: The file to write; None: ``exported/NAME.onnx``, NAME being the run's.
+        verify: Data to compare on; None: the run's own (test split, else validation).
+        progress: Called with a word on each step.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ModelFileError: No such run, or a network that cannot be converted.
+        DataError: No data to compare on.
+        ParityError: The graph answers differently; no file is left.
+    """
+    tell = progress or (lambda step: None)
+    run = run if isinstance(run, Run) else open_run(run)
+    target = Path(out) if out else EXPORTED / f"{run.card.name}.onnx"
+    if target.suffix != ".onnx":
+        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
+    card = replace(run.card, versions={**versions(), "trained_with": _trained_with(run.card)})
+    tell("loading the model")
+    core = run.load_model()
+    tell("reading pictures to compare on")
+    data, pictures = verification_pictures(run, card, verify)
+    tell("converting")
+    model = compose(core_model(core), card)
+    with writing(target) as temporary:
+        tell(f"comparing on {len(pictures):,} pictures")
+        card = _proven(temporary, model, core, card, pictures, data)
+        size = temporary.stat().st_size
+    if card.parity is None:
+        raise ModelFileError(f"{target}: was not compared.")
+    return Export(target, size, card.parity, card)
+
+
+def _proven(
+    file: Path, model: onnx.ModelProto, core: keras.Model, card: ModelCard, pictures: Pack, data: str
+) -> ModelCard:
+    onnx.save(with_card(model, card), file)
+    parity = measure_parity(file, core, card, pictures, data)
+    probes = probe_pictures(card.image_size)
+    answers = Classifier(file).run(probes)[1]
+    card = replace(card, parity=parity, probes=make_probes(probes, answers))
+    onnx.save(with_card(model, card), file)
+    # The last thing done to the file is to load it as production will, probes and all.
+    Classifier(file)
+    return card
+
+
+def verification_pictures(
+    run: Run, card: ModelCard, verify: str | Path | None
+) -> tuple[str, Pack]:
+    """Choose and size the real pictures that the file is compared on.
+
+    Args:
+        run: For its data, if ``verify`` is None.
+        card: For sizing and class names.
+        verify: A data set, or None.
+
+    Returns:
+        What to call them, and the pictures.
+
+    Raises:
+        DataError: None can be read.
+    """
+    dataset = load_dataset(verify) if verify else _run_data(run)
+    name, split = dataset.choose()
+    match_labels(dataset, split, card.classes)
+    pictures = pack(split, card.image_size, card.resize)
+    if not len(pictures):
+        raise DataError(
+            f"{dataset.name}: no picture can be read, and without pictures nothing is proven. "
+            "Give some with --verify DATA."
+        )
+    return f"{Path(dataset.name).name} ({name})", pictures
+
+
+def _run_data(run: Run) -> Dataset:
+    config = run.config
+    try:
+        return with_validation(load_dataset(config.data), config.val, config.seed)
+    except DataError as error:
+        raise DataError(
+            f"{error} The run was trained on {config.data}; give other pictures to compare on "
+            "with --verify DATA."
+        ) from error
+
+
+def _trained_with(card: ModelCard) -> str:
+    backend = card.versions.get("backend", "")
+    return f"keras {card.versions.get('keras', '')} on {backend} {card.versions.get(backend, '')}"
+
+
+__all__ = ["EXPORTED", "Export", "export_onnx", "verification_pictures"]
+

@@ -1,0 +1,74 @@
+"""Preprocessing, network and answers joined into the one file.
+
+Knows: the file contract: names, types, metadata. Does not know how the parts are made.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from kerascnn.card import METADATA_KEY, ModelCard
+from kerascnn.errors import ModelFileError
+from kerascnn.training.export.preprocessing import preprocessing_model
+
+
+def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
+    """Join preprocessing and network, and add the probabilities.
+
+    Args:
+        core: From ``pixels``, float32 ``[batch, 3, size, size]``, to ``logits``.
+        card: For preprocessing, temperature and class names.
+
+    Returns:
+        The model of the file contract: ``image`` to ``logits`` and ``probabilities``.
+
+    Raises:
+        ModelFileError: onnx finds the result invalid.
+    """
+    joined = onnx.compose.merge_models(
+        preprocessing_model(card), core, io_map=[("pixels", "pixels")], name=_ascii(card.network)
+    )
+    _add_probabilities(joined.graph, card)
+    joined.producer_name = "kerascnn"
+    joined.producer_version = card.versions.get("kerascnn", "")
+    try:
+        onnx.checker.check_model(joined, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ModelFileError(f"{card.name}: the ONNX graph is not valid ({error}).") from error
+    return joined
+
+
+def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
+    """Put a card into a model's metadata, in place of the one it may have.
+
+    Args:
+        model: Of :func:`compose`.
+        card: To carry.
+
+    Returns:
+        The same model.
+    """
+    helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+    return model
+
+
+def _add_probabilities(graph: onnx.GraphProto, card: ModelCard) -> None:
+    scaled = "logits"
+    if card.temperature != 1.0:
+        value = np.asarray(card.temperature, np.float32)
+        graph.initializer.append(numpy_helper.from_array(value, "temperature"))
+        scaled = "calibrated_logits"
+        graph.node.append(helper.make_node("Div", ["logits", "temperature"], [scaled], "calibrate"))
+    graph.node.append(helper.make_node("Softmax", [scaled], ["probabilities"], "softmax", axis=1))
+    shape = ["batch", len(card.classes)]
+    del graph.output[:]
+    graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name in ("logits", "probabilities")
+    )
+
+
+def _ascii(name: str) -> str:
+    return name.encode("ascii", "replace").decode()

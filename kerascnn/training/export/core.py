@@ -1,0 +1,83 @@
+"""The network alone, from Keras to ONNX.
+
+Knows: tf2onnx and what goes wrong with it. Does not know preprocessing, cards or parity.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import onnx
+
+from kerascnn.errors import ModelFileError
+from kerascnn.training.export.graph import IR_VERSION, OPSET
+
+if TYPE_CHECKING:
+    import keras
+
+CONVERSION_OPSET = 15
+"""At 18, tf2onnx writes global average pooling as Transpose and ReduceMean."""
+
+
+def core_model(network: keras.Model) -> onnx.ModelProto:
+    """Convert a network.
+
+    Args:
+        network: From float32 ``[batch, size, size, 3]`` to logits, on the TensorFlow backend.
+
+    Returns:
+        A model from ``pixels``, float32 ``[batch, 3, size, size]``, to ``logits``, float32
+        ``[batch, classes]``.
+
+    Raises:
+        ModelFileError: An operation that ONNX does not have.
+    """
+    converted = _convert(network)
+    converted = onnx.version_converter.convert_version(converted, OPSET)
+    converted.ir_version = IR_VERSION
+    _rename_ends(converted.graph)
+    # tf2onnx lists ai.onnx.ml though nothing uses it, and quantisers choke on it.
+    used = {node.domain for node in converted.graph.node}
+    kept = [opset for opset in converted.opset_import if opset.domain in used]
+    del converted.opset_import[:]
+    converted.opset_import.extend(kept)
+    return converted
+
+
+def _convert(network: keras.Model) -> onnx.ModelProto:
+    import tensorflow as tf
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    shape = (None, *network.input_shape[1:])
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="pixels")])  # type: ignore[untyped-decorator]
+    def logits(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"logits": network(pixels, training=False)}
+
+    try:
+        converted, _ = tf2onnx.convert.from_function(
+            logits,
+            input_signature=logits.input_signature,
+            opset=CONVERSION_OPSET,
+            # The preprocessing hands over planes, so the network needs no Transpose at its door.
+            inputs_as_nchw=["pixels"],
+        )
+    except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
+        raise ModelFileError(f"{network.name}: tf2onnx cannot convert it ({error}).") from error
+    return converted
+
+
+def _rename_ends(graph: onnx.GraphProto) -> None:
+    """Call the ends ``pixels`` and ``logits``, and the dynamic axis ``batch``."""
+    names = {graph.input[0].name: "pixels", graph.output[0].name: "logits"}
+    for node in graph.node:
+        for ends in (node.input, node.output):
+            for index, name in enumerate(ends):
+                ends[index] = names.get(name, name)
+    for value in (graph.input[0], graph.output[0]):
+        value.name = names[value.name]
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    # What tf2onnx noted about inner shapes names axes unk__172; onnxruntime infers them anyway.
+    del graph.value_info[:]

@@ -1,0 +1,114 @@
+"""A little notation for building ONNX graphs node by node.
+
+Knows: unique names, constants, types. Does not know what the graph computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+UINT8, INT64 = TensorProto.UINT8, TensorProto.INT64
+FLOAT, DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
+
+OPSET = 18
+IR_VERSION = 8
+"""The version that came with opset 18: the file loads in every onnxruntime since 1.14."""
+
+
+class Graph:
+    """A graph that grows by one node a call.
+
+    Args:
+        prefix: Of every name in it, so that two graphs can be joined.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: Any, dtype: type[np.generic]) -> str:
+        """Add a constant.
+
+        Args:
+            value: A number or nested lists.
+            dtype: Of numpy.
+
+        Returns:
+            Its name.
+        """
+        name = f"{self._prefix}constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Add a node with one output.
+
+        Args:
+            kind: ONNX operator, e.g. ``Add``.
+            *inputs: Names.
+            output: Its name; None: made up.
+            **attributes: Of the operator.
+
+        Returns:
+            The output's name.
+        """
+        name = output or f"{self._prefix}{kind.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_node", **attributes))
+        return name
+
+    def finish(
+        self,
+        name: str,
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
+    ) -> onnx.GraphProto:
+        """Close the graph.
+
+        Args:
+            name: Of the graph.
+            inputs: Typed and named.
+            outputs: Typed and named.
+
+        Returns:
+            The graph.
+        """
+        used = {name for node in self._nodes for name in node.input}
+        constants = [constant for constant in self._constants if constant.name in used]
+        return helper.make_graph(self._nodes, name, inputs, outputs, constants)
+
+
+def tensor(name: str, kind: int, shape: Sequence[int | str | None]) -> onnx.ValueInfoProto:
+    """Describe an input or output.
+
+    Args:
+        name: Of the tensor.
+        kind: Of ``onnx.TensorProto``.
+        shape: Numbers, names of dynamic axes, or None.
+
+    Returns:
+        The description.
+    """
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def model(graph: onnx.GraphProto) -> onnx.ModelProto:
+    """Make a model of a graph, at the one opset that we write.
+
+    Args:
+        graph: Finished.
+
+    Returns:
+        The model.
+    """
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="kerascnn",
+    )

@@ -1,0 +1,72 @@
+"""Proof that the exported file answers as the Keras model does.
+
+Knows: what is compared and what is allowed. Does not know how the file was made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.card import ModelCard, Parity
+from kerascnn.errors import ParityError
+from kerascnn.inference.classifier import Classifier
+from kerascnn.training.feeding import Pack
+from kerascnn.training.preprocessing import from_pixels, predict_logits
+
+MAX_ABS_DIFF = 1e-4
+"""Of any probability, in float32 on the CPU."""
+
+BATCH = 128
+
+
+def measure_parity(
+    file: Path, core: keras.Model, card: ModelCard, pictures: Pack, data: str
+) -> Parity:
+    """Compare an exported file with the Keras model, through the classifier that will serve it.
+
+    Args:
+        file: The exported file.
+        core: The Keras model, from normalised pixels to logits.
+        card: Of both.
+        pictures: Real ones, at the model's size.
+        data: What to call them.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ParityError: A first answer changed, or a probability differs by more than 1e-4.
+    """
+    keras_logits = predict_logits(from_pixels(core, card.normalization), pictures.images)
+    expected = _softmax(keras_logits / card.temperature)
+    classifier = Classifier(file)
+    found = np.concatenate(
+        [
+            classifier.run(pictures.images[start : start + BATCH])[1]
+            for start in range(0, len(pictures), BATCH)
+        ]
+    )
+    parity = Parity(
+        images=len(pictures),
+        max_abs_diff=float(np.abs(expected - found).max()),
+        top1_mismatches=int((expected.argmax(1) != found.argmax(1)).sum()),
+        data=data,
+    )
+    if parity.top1_mismatches or not parity.max_abs_diff <= MAX_ABS_DIFF:
+        raise ParityError(
+            f"{card.name}: the exported graph does not answer as the Keras model does: on "
+            f"{parity.images:,} pictures of {data}, {parity.top1_mismatches} first answers differ "
+            f"(allowed: none) and the largest difference of a probability is "
+            f"{parity.max_abs_diff:.2g} (allowed: {MAX_ABS_DIFF:g}). No file was written. "
+            "Please report this with the model."
+        )
+    return parity
+
+
+def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
