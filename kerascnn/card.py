@@ -223,7 +223,9 @@ def _is_positive(value: object) -> bool:
 def _is_sound(normalization: Normalization) -> bool:
     return (
         len(normalization.mean) == len(normalization.std) == 3
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in normalization.mean)
+        and all(
+            isinstance(value, int | float) and math.isfinite(value) for value in normalization.mean
+        )
         and all(map(_is_positive, normalization.std))
         and normalization.channel_order in get_args(ChannelOrder)
     )

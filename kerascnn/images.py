@@ -145,12 +145,12 @@ def _resampled(rgb: UInt8Array, horizontal: Axis, vertical: Axis) -> UInt8Array:
         return rgb
     image = Image.fromarray(rgb)
     if across:
-        box = (horizontal.start, 0, horizontal.stop, height)
-        image = image.resize((horizontal.length, height), Image.Resampling.BILINEAR, box)
+        columns = (horizontal.start, 0.0, horizontal.stop, float(height))
+        image = image.resize((horizontal.length, height), Image.Resampling.BILINEAR, columns)
     if down:
-        box = (0, vertical.start, horizontal.length, vertical.stop)
+        rows = (0.0, vertical.start, float(horizontal.length), vertical.stop)
         size = (horizontal.length, vertical.length)
-        image = image.resize(size, Image.Resampling.BILINEAR, box)
+        image = image.resize(size, Image.Resampling.BILINEAR, rows)
     return np.asarray(image)
 
 
@@ -226,7 +226,7 @@ def _named(name: str) -> Iterator[None]:
         ) from error
     except MemoryError as error:
         raise PictureError(f"{name}: not enough memory to decode it.") from error
-    except Exception as error:  # noqa: BLE001 - see below
+    except Exception as error:
         # Pillow's plugins raise whatever their parsers meet on hostile bytes: OSError,
         # SyntaxError, ValueError, struct.error, IndexError, KeyError, zlib.error, EOFError,
         # TypeError, OverflowError, ZeroDivisionError, DecompressionBombError... None may end
@@ -254,7 +254,7 @@ def _cannot_decode(name: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{name}: no such file."
     if isinstance(error, IsADirectoryError):
-        return f"{name}: is a folder, not a picture."
+        return f"{name}: a folder without pictures. Expected {_FORMAT_WORDS}."
     if isinstance(error, PermissionError):
         return f"{name}: no permission to read it."
     reason = " ".join(str(error).split()) or type(error).__name__

@@ -111,7 +111,9 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _check_every_class(root: Path, classes: dict[str, Path], train: Split) -> None:
     counts = np.bincount(train.labels, minlength=len(classes))
-    empty = [str(folder) for folder, count in zip(classes.values(), counts, strict=True) if not count]
+    empty = [
+        str(folder) for folder, count in zip(classes.values(), counts, strict=True) if not count
+    ]
     if empty:
         raise DataError(
             f"{root}: no pictures in {', '.join(empty)}. "

@@ -65,7 +65,9 @@ class FilePictures:
     def name(self, index: int) -> str:
         """Give the path relative to the root, with forward slashes."""
         path = self.paths[index]
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        return (
+            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        )
 
     def longer_side(self, index: int) -> int:
         """Read it from the file's header."""
@@ -98,7 +100,7 @@ class ArrayPictures:
 
     def longer_side(self, index: int) -> int:  # noqa: ARG002 - all are of one size
         """Read it from the array's shape."""
-        return max(self.array.shape[1:3])
+        return int(max(self.array.shape[1:3]))
 
 
 @dataclass(frozen=True)
@@ -283,4 +285,6 @@ def _chosen(train: Split, label: int, share: float, seed: int) -> npt.NDArray[np
 
 
 def _key(seed: int, name: str) -> bytes:
-    return hashlib.blake2b(f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return hashlib.blake2b(
+        f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8
+    ).digest()

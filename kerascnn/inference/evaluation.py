@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset import Dataset, Split, load_dataset, sized_pictures
-from kerascnn.errors import DataError, PictureError
+from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset, sized_pictures
+from kerascnn.errors import ConfigError, DataError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.metrics import Evaluation, evaluate_logits
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def evaluate_file(
     model: str | Path | Classifier,
-    data: str | Path | Dataset,
+    data: str | Path | Dataset | None = None,
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Evaluation:
@@ -32,7 +32,8 @@ def evaluate_file(
 
     Args:
         model: The ``.onnx`` file, or a classifier.
-        data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes.
+        data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes; None: what the
+            model was trained on, if that is built in.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         progress: Called with pictures done and pictures in all.
 
@@ -40,10 +41,11 @@ def evaluate_file(
         The evaluation.
 
     Raises:
+        ConfigError: No data given, and none built in.
         DataError: No usable data, or classes that the model does not know.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
-    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    dataset = data if isinstance(data, Dataset) else load_dataset(data or _built_in(classifier))
     name, chosen = dataset.choose(split)
     labels = match_labels(dataset, chosen, classifier.classes)
     logits, kept, skipped = _logits(classifier, chosen, progress)
@@ -54,9 +56,17 @@ def evaluate_file(
     )
 
 
-def match_labels(
-    dataset: Dataset, split: Split, classes: tuple[str, ...]
-) -> npt.NDArray[np.int64]:
+def _built_in(classifier: Classifier) -> str:
+    name = str(classifier.card.data.get("name"))
+    if name not in BUILTIN:
+        raise ConfigError(
+            f"{classifier.card.name}: trained on {name}, which does not travel with the file. "
+            "Name the DATA to evaluate on."
+        )
+    return name
+
+
+def match_labels(dataset: Dataset, split: Split, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
     """Express a data set's labels as indices into a model's classes, by name.
 
     Args:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+import numpy as np
 
 from kerascnn.errors import ConfigError, MissingExtraError, ModelFileError, ProviderError
 from kerascnn.parallel import usable_cpus
@@ -29,8 +30,14 @@ PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 _NAMES: dict[str, str] = {"cpu": "CPUExecutionProvider"}
 
-_ERRORS_ONLY = 3
-"""onnxruntime's log severity; its warnings are about its own optimiser."""
+_ERRORS_ONLY, _SILENT = 3, 4
+"""onnxruntime's log severities; its warnings are about its own optimiser."""
+
+_ONE_NODE = (
+    b'\x08\x07:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n'
+    b"\n\x08\x08\x01\x12\x04\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
+)
+"""An ONNX model y = Identity(x), float32 [1]: the onnx package is not at hand here."""
 
 
 def open_session(
@@ -57,7 +64,9 @@ def open_session(
         ProviderError: The session runs on another provider than the one asked for.
     """
     if provider not in _NAMES:
-        raise ConfigError(f"provider {provider!r} is not known. Choose one of: {', '.join(_NAMES)}.")
+        raise ConfigError(
+            f"provider {provider!r} is not known. Choose one of: {', '.join(_NAMES)}."
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = threads or usable_cpus()
@@ -75,31 +84,29 @@ def open_session(
     return session
 
 
-def onnxruntime_version() -> str:
-    """Give the version of the package that brought the module.
+def provider_states() -> dict[str, str]:
+    """Try every provider that this onnxruntime was built with.
+
+    onnxruntime lists providers whose libraries are missing, and then runs on the CPU without a
+    word; so each one is asked to run a model of one node.
 
     Returns:
-        For example ``1.32.0``.
+        By name: ``works``, or why it does not.
     """
-    return str(onnxruntime.__version__)
+    return {str(name): _try(str(name)) for name in onnxruntime.get_available_providers()}
 
 
-def available_providers() -> dict[str, str]:
-    """List what this onnxruntime was built with.
-
-    Returns:
-        Execution providers by name, with the package that brought them.
-    """
-    package = next((name for name in ("onnxruntime-gpu", "onnxruntime") if _installed(name)), "")
-    return {str(name): package for name in onnxruntime.get_available_providers()}
-
-
-def _installed(package: str) -> bool:
+def _try(name: str) -> str:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SILENT
     try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
+        session = onnxruntime.InferenceSession(_ONE_NODE, options, providers=[name])
+        if session.get_providers()[0] != name:
+            return f"does not load here (onnxruntime falls back to {session.get_providers()[0]})"
+        session.run(None, {"x": np.zeros(1, np.float32)})
+    except _load_errors() as error:
+        return f"fails: {' '.join(str(error).split())[:200]}"
+    return "works"
 
 
 def _load_errors() -> tuple[type[Exception], ...]:
@@ -107,4 +114,5 @@ def _load_errors() -> tuple[type[Exception], ...]:
 
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile",
              "NotImplemented", "NoModel", "RuntimeException", "EPFail")  # fmt: skip
-    return tuple(getattr(state, name) for name in names if hasattr(state, name))
+    found = tuple(getattr(state, name) for name in names if hasattr(state, name))
+    return (*found, ValueError, RuntimeError)

@@ -11,12 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
+    from kerascnn.training.evaluation import evaluate_run
+    from kerascnn.training.export import Export, export_onnx
     from kerascnn.training.fitting import fit
     from kerascnn.training.run import Run, open_run
+    from kerascnn.training.summary import summarize
 
-__all__ = ["Run", "TrainConfig", "fit", "open_run"]
+__all__ = [
+    "Export",
+    "Run",
+    "TrainConfig",
+    "evaluate_run",
+    "export_onnx",
+    "fit",
+    "open_run",
+    "summarize",
+]
 
 _HOMES = {
+    "Export": "export",
+    "evaluate_run": "evaluation",
+    "export_onnx": "export",
+    "summarize": "summary",
     "Run": "run",
     "TrainConfig": "config",
     "fit": "fitting",

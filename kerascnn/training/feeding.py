@@ -69,7 +69,8 @@ def pack(
         DataError: A broken picture, when ``strict``.
     """
     array = _room((len(split), size, size, 3))
-    kept, skipped = [], []
+    kept: list[int] = []
+    skipped: list[str] = []
     for index, sized in enumerate(sized_pictures(split.pictures, size, resize)):
         if isinstance(sized, PictureError):
             if strict:

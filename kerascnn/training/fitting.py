@@ -146,7 +146,13 @@ class _Loop:
             total_loss += loss * len(labels)
             total_right += right
             self.progress.step(epoch, step, total_loss / seen, total_right / seen)
-        return epoch, total_loss / seen, total_right / seen, seen / (time.perf_counter() - start), start
+        return (
+            epoch,
+            total_loss / seen,
+            total_right / seen,
+            seen / (time.perf_counter() - start),
+            start,
+        )
 
     def _finish_epoch(
         self, epoch: int, loss: float, accuracy: float, speed: float, start: float
@@ -212,9 +218,7 @@ def _first_card(config: TrainConfig, feed: Feed, run: Run) -> ModelCard:
     )
 
 
-def cross_entropy(
-    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
-) -> float:
+def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
     """Give the mean cross-entropy in nats.
 
     Args:

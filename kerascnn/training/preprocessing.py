@@ -61,9 +61,7 @@ def from_pixels(
     return keras.Model(image, core(Normalize(normalization)(x)), name="from_pixels")
 
 
-def predict_logits(
-    model: keras.Model, pictures: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float32]:
+def predict_logits(model: keras.Model, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Run a model of :func:`from_pixels` over many pictures.
 
     Args:

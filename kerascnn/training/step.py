@@ -37,7 +37,9 @@ def start_deterministically(seed: int, every_operation: bool) -> None:
 
         tf.config.experimental.enable_op_determinism()
     elif every_operation:
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"
+        os.environ["XLA_FLAGS"] = (
+            f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"
+        )
 
 
 class TrainingStep:

@@ -14,12 +14,13 @@ import keras
 import onnx
 
 from kerascnn.card import ModelCard, Parity
-from kerascnn.dataset import Dataset, load_dataset, with_validation
+from kerascnn.dataset import load_dataset
 from kerascnn.errors import DataError, ModelFileError
 from kerascnn.files import writing
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.probes import make_probes, probe_pictures
+from kerascnn.training.evaluation import run_data
 from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.verify import measure_parity
@@ -69,7 +70,7 @@ def export_onnx(
         DataError: No data to compare on.
         ParityError: The graph answers differently; no file is left.
     """
-    tell = progress or (lambda step: None)
+    tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
     target = Path(out) if out else EXPORTED / f"{run.card.name}.onnx"
     if target.suffix != ".onnx":
@@ -91,7 +92,12 @@ def export_onnx(
 
 
 def _proven(
-    file: Path, model: onnx.ModelProto, core: keras.Model, card: ModelCard, pictures: Pack, data: str
+    file: Path,
+    model: onnx.ModelProto,
+    core: keras.Model,
+    card: ModelCard,
+    pictures: Pack,
+    data: str,
 ) -> ModelCard:
     onnx.save(with_card(model, card), file)
     parity = measure_parity(file, core, card, pictures, data)
@@ -104,9 +110,7 @@ def _proven(
     return card
 
 
-def verification_pictures(
-    run: Run, card: ModelCard, verify: str | Path | None
-) -> tuple[str, Pack]:
+def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) -> tuple[str, Pack]:
     """Choose and size the real pictures that the file is compared on.
 
     Args:
@@ -120,7 +124,7 @@ def verification_pictures(
     Raises:
         DataError: None can be read.
     """
-    dataset = load_dataset(verify) if verify else _run_data(run)
+    dataset = load_dataset(verify) if verify else run_data(run)
     name, split = dataset.choose()
     match_labels(dataset, split, card.classes)
     pictures = pack(split, card.image_size, card.resize)
@@ -132,21 +136,9 @@ def verification_pictures(
     return f"{Path(dataset.name).name} ({name})", pictures
 
 
-def _run_data(run: Run) -> Dataset:
-    config = run.config
-    try:
-        return with_validation(load_dataset(config.data), config.val, config.seed)
-    except DataError as error:
-        raise DataError(
-            f"{error} The run was trained on {config.data}; give other pictures to compare on "
-            "with --verify DATA."
-        ) from error
-
-
 def _trained_with(card: ModelCard) -> str:
     backend = card.versions.get("backend", "")
     return f"keras {card.versions.get('keras', '')} on {backend} {card.versions.get(backend, '')}"
 
 
 __all__ = ["EXPORTED", "Export", "export_onnx", "verification_pictures"]
-

@@ -59,7 +59,9 @@ class Graph:
             The output's name.
         """
         name = output or f"{self._prefix}{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, inputs, [name], name=f"{name}_node", **attributes))
+        self._nodes.append(
+            helper.make_node(kind, inputs, [name], name=f"{name}_node", **attributes)
+        )
         return name
 
     def finish(

@@ -68,5 +68,8 @@ def measure_parity(
 
 
 def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers: npt.NDArray[np.float64] = np.exp(
+        logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    )
+    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,65 @@
+"""The command line: parse, one call, print.
+
+Knows: Click, the list of commands, exit codes. Does not know any logic. Each command lives in
+a file of its own, imported when it is asked for, so that ``kerascnn --help`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from kerascnn import __version__
+from kerascnn.cli.base import shown_errors
+
+COMMANDS = {
+    "train": "Train a classifier on pictures.",
+    "evaluate": "Measure how good a model is.",
+    "export": "Write a trained model as one ONNX file.",
+    "predict": "Classify pictures with an exported file.",
+    "summary": "Show the layers and parameters of a network.",
+    "models": "List the networks.",
+    "doctor": "Show what is installed and what is missing.",
+}
+
+
+class Commands(click.Group):
+    """Finds each command in the module of its name, when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
+        """List the names, in the order in which people need them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"kerascnn.cli.{name}").command
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - Click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the list without importing any command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a user's mistake becomes one sentence and an exit code."""
+        with shown_errors(ctx):
+            return super().invoke(ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kerascnn")
+def main() -> None:
+    """From a folder of pictures to an image classifier in production.
+
+    \b
+    kerascnn train pictures/ --out runs/flowers
+    kerascnn export runs/flowers --onnx
+    kerascnn predict exported/flowers.onnx photo.jpg
+    """

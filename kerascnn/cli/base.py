@@ -1,0 +1,126 @@
+"""What all commands share: errors, notices, JSON, progress on stderr.
+
+Knows: Click, rich, exit codes. Does not know any command.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerascnn.errors import KerascnnError, MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SOME_INPUTS_BAD = 3
+"""Exit code: done, but some inputs could not be used."""
+
+INTERRUPTED = 130
+"""Exit code: stopped by Ctrl-C (128 + SIGINT, as shells have it)."""
+
+_TRAIN_EXTRA = {"keras", "tensorflow", "onnx", "tf2onnx", "jinja2", "matplotlib"}
+
+
+class Command(click.Command):
+    """A command with ``--debug``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                callback=_remember_debug,
+                is_eager=True,
+                help="Show the traceback of an error.",
+            )
+        )
+
+
+def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    ctx.find_root().meta["debug"] = value
+
+
+@contextmanager
+def shown_errors(ctx: click.Context) -> Iterator[None]:
+    """Turn our own errors into Click's, and notices into lines on stderr."""
+    _show_notices()
+    try:
+        yield
+    except KerascnnError as error:
+        if ctx.find_root().meta.get("debug"):
+            raise
+        raise _Failure(error) from error
+    except ModuleNotFoundError as error:
+        # Only the extra's own modules: a blanket catch would hide our bugs.
+        module = (error.name or "").partition(".")[0]
+        if module not in _TRAIN_EXTRA or ctx.find_root().meta.get("debug"):
+            raise
+        raise _Failure(MissingExtraError(module, "train", "to train and export")) from error
+
+
+class _Failure(click.ClickException):
+    """One of our errors, as Click shows it."""
+
+    def __init__(self, error: KerascnnError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc] # Click's own way
+
+
+class _Notices(logging.Handler):
+    """Warnings of the package, one line each, on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+
+
+def _show_notices() -> None:
+    logger = logging.getLogger("kerascnn")
+    if not any(isinstance(handler, _Notices) for handler in logger.handlers):
+        logger.addHandler(_Notices())
+        logger.propagate = False
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON document on stdout; class names stay as they are."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def console(stderr: bool = False) -> Console:
+    """Give rich's console; imported late, since ``--help`` does not need it."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+@contextmanager
+def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
+    """Import Keras with TensorFlow's start-up chatter kept off the user's screen.
+
+    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
+
+    Args:
+        optional: Whether Keras may be missing.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        with suppress(ModuleNotFoundError) if optional else nullcontext():
+            import_module("keras")
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

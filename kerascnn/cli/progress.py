@@ -1,0 +1,106 @@
+"""A training run, watched on a terminal or in a log.
+
+Knows: rich, and how the numbers of training are worded. Does not know how they come about.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+import rich.progress
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+from kerascnn.training.progress import EpochRecord, Progress
+
+_EVERY = 0.1
+"""Seconds between two redraws: drawing must not cost training time."""
+
+
+class TrainingDisplay(Progress):
+    """Shows a live line on a terminal, and one line an epoch everywhere.
+
+    Args:
+        console: On stderr.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = rich.progress.Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: rich.progress.TaskID | None = None
+        self._epochs = self._steps = self._batch = 0
+        self._began = self._drawn = 0.0
+
+    def __enter__(self) -> TrainingDisplay:
+        """Start the live line."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove the live line."""
+        self._bar.stop()
+
+    def reading(self, split: str, done: int, total: int) -> None:
+        """Show pictures being decoded."""
+        if self._is_time() or done == total:
+            self._show(f"reading {split}", done, total, f"{done:,}/{total:,} pictures")
+        if done == total and self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+    def started(self, epochs: int, steps: int, batch_size: int) -> None:
+        """Remember what there is to do."""
+        self._epochs, self._steps, self._batch = epochs, steps, batch_size
+        self._began = time.perf_counter()
+
+    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+        """Show the running means."""
+        if step == 1:
+            self._began = time.perf_counter()
+        if not self._is_time():
+            return
+        seconds = max(time.perf_counter() - self._began, 1e-9)
+        speed = step * self._batch / seconds
+        numbers = (
+            f"step {step}/{self._steps}  loss {loss:.4f}  accuracy {accuracy:.2%}  "
+            f"{speed:,.0f} images/s"
+        )
+        done = (epoch - 1) * self._steps + step
+        self._show(f"epoch {epoch}/{self._epochs}", done, self._epochs * self._steps, numbers)
+
+    def epoch(self, record: EpochRecord, best: bool) -> None:
+        """Write one line that stays."""
+        self._console.print(
+            f"epoch {record.epoch:>{len(str(self._epochs))}}/{self._epochs}  "
+            f"loss {record.loss:.4f}  accuracy {record.accuracy:.2%}  "
+            f"val loss {record.val_loss:.4f}  val accuracy {record.val_accuracy:.2%}  "
+            f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s"
+            f"{'  best' if best else ''}",
+            soft_wrap=True,
+        )
+
+    def _is_time(self) -> bool:
+        now = time.perf_counter()
+        if now - self._drawn < _EVERY:
+            return False
+        self._drawn = now
+        return True
+
+    def _show(self, what: str, done: int, total: int, numbers: str) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task(what, total=total, numbers=numbers)
+        self._bar.update(self._task, description=what, completed=done, total=total, numbers=numbers)

@@ -1,0 +1,76 @@
+"""``kerascnn train``: parse, one call, print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
+
+
+@click.command("train", cls=Command)
+@click.argument("data", default="fashion-mini")
+@click.option("--model", default="cnn", show_default=True, help="A name from `kerascnn models`.")
+@click.option("--out", metavar="RUN", help="Run folder.  [default: runs/DATA-MODEL]")
+@click.option("--image-size", type=int, help="Height and width in pixels.  [default: the model's]")
+@click.option(
+    "--resize",
+    type=click.Choice(["squash", "crop", "pad"]),
+    help="How pictures are sized.  [default: pad for pictures smaller than the model, else squash]",
+)
+@click.option("--epochs", default=10, show_default=True, help="Passes over the training pictures.")
+@click.option("--batch-size", default=64, show_default=True, help="Pictures a step.")
+@click.option(
+    "--learning-rate", default=0.003, show_default=True, help="The highest, after the warm-up."
+)
+@click.option(
+    "--augment",
+    type=click.Choice(["none", "light"]),
+    default="none",
+    show_default=True,
+    help="light: horizontal flip and a shift. Wrong for digits and letters: a flip makes other "
+    "things of them.",
+)
+@click.option(
+    "--val",
+    type=float,
+    help="Share kept for validation when DATA has no val/.  [default: 0.1; 0.05 above 20,000]",
+)
+@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option("--deterministic", is_flag=True, help="Same seed, same machine: same bits.")
+@click.option("--strict", is_flag=True, help="A broken picture is an error, not left out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
+@click.pass_context
+def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Train a classifier on the pictures in DATA.
+
+    DATA is a folder of class folders (or one with train/ val/ test/ inside), a folder with IDX
+    files, or a built-in name; fashion-mini is 4,500 pictures of clothes.
+
+    \b
+    kerascnn train                                       # the built-in pictures
+    kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
+    """
+    from kerascnn.training.config import TrainConfig
+
+    config = TrainConfig(**options)
+    with quiet_tensorflow():
+        from kerascnn.cli.progress import TrainingDisplay
+        from kerascnn.training.fitting import fit
+
+    try:
+        with TrainingDisplay(console(stderr=True)) as display:
+            run = fit(config, display)
+    except KeyboardInterrupt:
+        click.echo("Stopped. What was learned so far is in the run folder.", err=True)
+        ctx.exit(INTERRUPTED)
+    card = run.card
+    if as_json:
+        print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
+        return
+    click.echo(
+        f"{run.folder}: validation accuracy {card.metrics['val_top1']:.2%} "
+        f"(best epoch {card.metrics['epoch']})"
+    )
+    click.echo(f"next: kerascnn export {run.folder} --onnx")

@@ -1,0 +1,126 @@
+"""What a network is made of: layers, output shapes, parameters.
+
+Knows: how parameters are counted. Does not know how they are shown.
+
+As in PyTorch's count, BatchNormalization's moving statistics are not parameters: no gradient
+ever reaches them. They are counted as ``state``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer.
+
+    Attributes:
+        name: Of the layer.
+        type: Its class.
+        output_shape: Without the batch, e.g. ``(28, 28, 7)``.
+        params: Numbers that gradients can reach.
+        trainable: Whether they may learn (True for layers without parameters, as in Keras).
+        state: Other numbers: moving statistics, seeds.
+    """
+
+    name: str
+    type: str
+    output_shape: tuple[int | None, ...]
+    params: int
+    trainable: bool
+    state: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All layers of a network, and the totals.
+
+    Attributes:
+        model: Name of the network.
+        layers: In order.
+    """
+
+    model: str
+    layers: tuple[LayerRow, ...]
+
+    @property
+    def total_params(self) -> int:
+        """All parameters."""
+        return sum(row.params for row in self.layers)
+
+    @property
+    def trainable_params(self) -> int:
+        """Parameters that may learn."""
+        return sum(row.params for row in self.layers if row.trainable)
+
+    @property
+    def state(self) -> int:
+        """Moving statistics and the like."""
+        return sum(row.state for row in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the summary as plain values for JSON."""
+        return {
+            "model": self.model,
+            "layers": [asdict(row) for row in self.layers],
+            "total_params": self.total_params,
+            "trainable_params": self.trainable_params,
+            "non_trainable_params": self.total_params - self.trainable_params,
+            "state": self.state,
+        }
+
+
+def summarize(model: keras.Model) -> Summary:
+    """Summarise a network.
+
+    Args:
+        model: Built; nested models are opened.
+
+    Returns:
+        The summary.
+    """
+    return Summary(model.name, tuple(_row(layer) for layer in _flat(model)))
+
+
+def _flat(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer
+
+
+def _row(layer: keras.layers.Layer) -> LayerRow:
+    # `_trainable_variables` are those that could learn, frozen or not: freezing a layer must not
+    # turn its parameters into state.
+    parameters = [weight for weight in layer.weights if _could_learn(layer, weight)]
+    counted = {id(weight) for weight in parameters}
+    state = sum(math.prod(weight.shape) for weight in layer.weights if id(weight) not in counted)
+    return LayerRow(
+        name=layer.name,
+        type=type(layer).__name__,
+        output_shape=_output_shape(layer),
+        params=sum(math.prod(weight.shape) for weight in parameters),
+        trainable=bool(layer.trainable),
+        state=state,
+    )
+
+
+def _could_learn(layer: keras.layers.Layer, weight: keras.Variable) -> bool:
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return not any(weight is moving for moving in (layer.moving_mean, layer.moving_variance))
+    if isinstance(layer, keras.layers.Normalization):
+        return False
+    return bool(keras.backend.is_float_dtype(weight.dtype))
+
+
+def _output_shape(layer: keras.layers.Layer) -> tuple[int | None, ...]:
+    output = layer.output
+    first = output[0] if isinstance(output, list | tuple) else output
+    return tuple(first.shape[1:])
