@@ -48,6 +48,7 @@ def command(run: str, onnx: bool, out: str | None, verify: str | None, as_json: 
     parity = result.parity
     click.echo(
         f"{result.path}: {result.bytes / 1e6:.1f} MB; on {parity.images:,} pictures of "
-        f"{parity.data} every first answer is the trained model's, probabilities within {parity.max_abs_diff:.1g}"
+        f"{parity.data} every first answer is the trained model's, probabilities within "
+        f"{parity.max_abs_diff:.1g}"
     )
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")

@@ -61,7 +61,7 @@ def command(
     from kerascnn.inference.inputs import expand, predict_paths
 
     classifier = Classifier(model, provider=provider, threads=threads)  # type: ignore[arg-type] # Click checked it
-    write = _WRITERS["json" if as_json else form]()
+    write = _writer("json" if as_json else form)
     bad = 0
     found = expand(paths, click.get_text_stream("stdin"))
     for path, answer in predict_paths(classifier, found, top_k, batch_size):
@@ -103,4 +103,6 @@ def _table() -> Writer:
     return write
 
 
-_WRITERS: dict[str, Callable[[], Writer]] = {"table": _table, "json": _json_lines, "csv": _csv}
+def _writer(form: str) -> Writer:
+    make: dict[str, Callable[[], Writer]] = {"table": _table, "json": _json_lines, "csv": _csv}
+    return make[form]()

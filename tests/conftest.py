@@ -1,0 +1,67 @@
+"""What tests share: real photographs, the full data set where it is there, one trained run."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test in an empty folder: nothing may depend on where it is started."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> Path:
+    """The folder of the full Fashion-MNIST, or a skip that says so."""
+    if not FASHION_MNIST.is_dir():
+        pytest.skip("needs the full Fashion-MNIST: apt-get install dataset-fashion-mnist")
+    return FASHION_MNIST
+
+
+@pytest.fixture(scope="session")
+def photograph() -> Callable[[int, int], np.ndarray]:
+    """A real photograph, at any size: ``photograph(height, width)`` gives uint8 RGB."""
+    from skimage import data
+
+    original = Image.fromarray(data.astronaut())
+    return lambda height, width: np.asarray(original.resize((width, height)))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder: the baseline CNN after two epochs on the built-in pictures."""
+    from kerascnn import training
+
+    out = tmp_path_factory.mktemp("session") / "clothes"
+    training.fit(training.TrainConfig(out=str(out), epochs=2))
+    return out
+
+
+@pytest.fixture(scope="session")
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That run as an ONNX file.
+
+    Where Keras is not installed, the file that the full environment's tests left behind.
+    """
+    shared = os.environ.get("KERASCNN_TEST_MODEL")
+    try:
+        import keras  # noqa: F401
+    except ModuleNotFoundError:
+        if not shared or not Path(shared).is_file():
+            pytest.fail("no model to test with: run scripts/test, which exports one first")
+        return Path(shared)
+    from kerascnn import training
+
+    path = tmp_path_factory.mktemp("exported") / "clothes.onnx"
+    training.export_onnx(request.getfixturevalue("trained"), path)
+    if shared:
+        shutil.copyfile(path, shared)
+    return path
