@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +64,7 @@ def command(
     classifier = Classifier(model, provider=provider, threads=threads)  # type: ignore[arg-type] # Click checked it
     write = _writer("json" if as_json else form)
     bad = 0
-    found = expand(paths, click.get_text_stream("stdin"))
+    found = expand(paths, sys.stdin)
     for path, answer in predict_paths(classifier, found, top_k, batch_size):
         row = {"error": str(answer)} if isinstance(answer, PictureError) else answer.to_dict()
         bad += "error" in row
