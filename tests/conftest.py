@@ -27,6 +27,18 @@ def fashion_mnist() -> Path:
 
 
 @pytest.fixture(scope="session")
+def full_names(fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The full Fashion-MNIST with the class names of the built-in part."""
+    from kerascnn.dataset.builtin import CLASSES
+
+    folder = tmp_path_factory.mktemp("fashion-mnist")
+    for file in fashion_mnist.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def photograph() -> Callable[[int, int], np.ndarray]:
     """A real photograph, at any size: ``photograph(height, width)`` gives uint8 RGB."""
     from skimage import data

@@ -21,7 +21,8 @@ from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.probes import make_probes, probe_pictures
 from kerascnn.training.evaluation import run_data
-from kerascnn.training.export.compose import compose, with_card
+from kerascnn.training.export.compose import compose as compose_file
+from kerascnn.training.export.compose import with_card
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.feeding import Pack, pack
@@ -81,7 +82,7 @@ def export_onnx(
     tell("reading pictures to compare on")
     data, pictures = verification_pictures(run, card, verify)
     tell("converting")
-    model = compose(core_model(core), card)
+    model = compose_file(core_model(core), card)
     with writing(target) as temporary:
         tell(f"comparing on {len(pictures):,} pictures")
         card = _proven(temporary, model, core, card, pictures, data)

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.errors import ModelFileError
+from kerascnn.training.export.graph import OPSET
 from kerascnn.training.export.preprocessing import preprocessing_model
 
 
@@ -31,6 +32,9 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
         preprocessing_model(card), core, io_map=[("pixels", "pixels")], name=_ascii(card.network)
     )
     _add_probabilities(joined.graph, card)
+    # merge_models lists the opset once for each part, and quantisers choke on that.
+    del joined.opset_import[:]
+    joined.opset_import.append(helper.make_opsetid("", OPSET))
     joined.producer_name = "kerascnn"
     joined.producer_version = card.versions.get("kerascnn", "")
     try:
