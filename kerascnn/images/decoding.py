@@ -12,7 +12,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 MAX_PIXELS = 178_956_970
 """Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""
+
+_LARGE = 25_000_000
+"""Of pictures above this many pixels, one is decoded at a time: many threads with half a
+gigabyte and some copies each would fill the machine."""
 
 _FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 
@@ -114,6 +118,7 @@ class _Quiet:
 
 
 _quiet = _Quiet()
+_one_large = threading.Lock()
 
 
 @contextmanager
@@ -177,24 +182,27 @@ def _cannot_decode(name: str, error: Exception) -> str:
 
 def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
     _check_pixels(image, name)
-    image.load()
-    _check_pixels(image, name)  # what a file says of its size may change with its first frame
-    method = _UPRIGHT.get(_orientation(image))
-    upright = image if method is None else image.transpose(method)
-    if upright.mode == "RGB" and "transparency" not in upright.info:
-        return np.asarray(upright)
-    if upright.mode.startswith("I;16"):
-        return _from_16_bits(upright, _highest(image))
-    if upright.mode in ("I", "F"):
-        raise PictureError(
-            f"{name}: pixels of 32 bits or with a sign (Pillow mode {upright.mode!r}) have no "
-            "agreed range. Convert it to 8 or 16 bits first."
-        )
-    if upright.has_transparency_data:
-        upright = upright.convert("RGBA")
-        paper = Image.new("RGBA", upright.size, (255, 255, 255, 255))
-        upright = Image.alpha_composite(paper, upright)
-    return np.asarray(upright.convert("RGB"))
+    with _one_large if image.width * image.height > _LARGE else nullcontext():
+        image.load()
+        _check_pixels(image, name)  # the first frame may be of another size than the header says
+        method = _UPRIGHT.get(_orientation(image))
+        upright = image if method is None else image.transpose(method)
+        if upright.mode.startswith("I;16"):
+            return _from_16_bits(upright, _highest(image))
+        if upright.mode in ("I", "F"):
+            raise PictureError(
+                f"{name}: pixels of 32 bits or with a sign (Pillow mode {upright.mode!r}) have no "
+                "agreed range. Convert it to 8 or 16 bits first."
+            )
+        if upright.has_transparency_data:
+            return np.asarray(_on_white(upright.convert("RGBA")))
+        return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    paper = Image.new("RGB", image.size, (255, 255, 255))
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
 
 
 def _orientation(image: Image.Image) -> int:
