@@ -45,6 +45,10 @@ class Command(click.Command):
                 help="Show the traceback of an error.",
             )
         )
+        for parameter in self.params:
+            if isinstance(parameter, click.Argument) and parameter.type is click.STRING:
+                # Arguments are files or folders, or names besides: shells complete them so.
+                parameter.type = click.Path(allow_dash=True)
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -89,11 +93,19 @@ def _show_notices() -> None:
     if not any(isinstance(handler, _Notices) for handler in logger.handlers):
         logger.addHandler(_Notices())
         logger.propagate = False
+        # Pillow logs what it then raises; once is enough.
+        logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def print_json(value: Any) -> None:
-    """Write one JSON document on stdout; class names stay as they are."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Write one JSON document on stdout; names stay as they are where its encoding has them."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        # A file name need not be UTF-8, nor stdout: escapes are the same JSON everywhere.
+        text = json.dumps(value, indent=indent)
+    click.echo(text)
 
 
 def console(stderr: bool = False) -> Console:
