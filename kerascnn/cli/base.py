@@ -46,9 +46,15 @@ class Command(click.Command):
             )
         )
         for parameter in self.params:
-            if isinstance(parameter, click.Argument) and parameter.type is click.STRING:
-                # Arguments are files or folders, or names besides: shells complete them so.
+            if parameter.type is click.STRING and _names_a_file(parameter):
+                # The value stays as it is; it is for shells, which complete it as a path.
                 parameter.type = click.Path(allow_dash=True)
+
+
+def _names_a_file(parameter: click.Parameter) -> bool:
+    if isinstance(parameter, click.Argument):
+        return True  # or a name besides: `fashion-mini`, `cnn`
+    return getattr(parameter, "metavar", None) in ("FILE", "RUN", "DIR", "DATA")
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -122,7 +128,7 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
 
     Args:
-        optional: Whether Keras may be missing.
+        optional: Whether Keras may be missing, or unable to load its backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -130,7 +136,7 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed
         os.dup2(nowhere.fileno(), 2)
     try:
-        with suppress(ModuleNotFoundError) if optional else nullcontext():
+        with suppress(ImportError, ValueError) if optional else nullcontext():
             import_module("keras")
         yield
     finally:
