@@ -34,7 +34,7 @@ class Earlier:
 
 
 def read_earlier(file: str | Path, classes: Collection[str]) -> Earlier:
-    """Read an earlier output. A million lines take some 150 MB of memory.
+    """Read an earlier output. A million lines take some 160 MB of memory.
 
     Args:
         file: JSON lines, as ``predict --json`` writes them.
