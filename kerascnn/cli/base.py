@@ -45,6 +45,16 @@ class Command(click.Command):
                 help="Show the traceback of an error.",
             )
         )
+        for parameter in self.params:
+            if parameter.type is click.STRING and _names_a_file(parameter):
+                # The value stays as it is; it is for shells, which complete it as a path.
+                parameter.type = click.Path(allow_dash=True)
+
+
+def _names_a_file(parameter: click.Parameter) -> bool:
+    if isinstance(parameter, click.Argument):
+        return True  # or a name besides: `fashion-mini`, `cnn`
+    return getattr(parameter, "metavar", None) in ("FILE", "RUN", "DIR", "DATA")
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -89,11 +99,19 @@ def _show_notices() -> None:
     if not any(isinstance(handler, _Notices) for handler in logger.handlers):
         logger.addHandler(_Notices())
         logger.propagate = False
+        # Pillow logs what it then raises; once is enough.
+        logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def print_json(value: Any) -> None:
-    """Write one JSON document on stdout; class names stay as they are."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Write one JSON document on stdout; names stay as they are where its encoding has them."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        # A file name need not be UTF-8, nor stdout: escapes are the same JSON everywhere.
+        text = json.dumps(value, indent=indent)
+    click.echo(text)
 
 
 def console(stderr: bool = False) -> Console:
@@ -110,7 +128,7 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
 
     Args:
-        optional: Whether Keras may be missing.
+        optional: Whether Keras may be missing, or unable to load its backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -118,7 +136,7 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed
         os.dup2(nowhere.fileno(), 2)
     try:
-        with suppress(ModuleNotFoundError) if optional else nullcontext():
+        with suppress(ImportError, ValueError) if optional else nullcontext():
             import_module("keras")
         yield
     finally:

@@ -6,12 +6,15 @@ commands because it alone looks at both halves, and either may be missing.
 
 from __future__ import annotations
 
+import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kerascnn import __version__
 from kerascnn.errors import MissingExtraError
+from kerascnn.parallel import usable_cpus
 
 _PACKAGES = (
     "numpy",
@@ -25,17 +28,38 @@ _PACKAGES = (
     "tf2onnx",
 )
 
+_VARIABLES = (
+    "KERAS_BACKEND",
+    "KERAS_HOME",
+    "CUDA_VISIBLE_DEVICES",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "XLA_FLAGS",
+    "OMP_NUM_THREADS",
+    "ORT_DISABLE_TELEMETRY",
+    "PYTHONUTF8",
+)
+"""Environment variables that change what kerascnn or the libraries below it do."""
 
-def diagnose() -> dict[str, Any]:
+
+def diagnose(environment: Mapping[str, str]) -> dict[str, Any]:
     """Look at this machine.
 
+    Args:
+        environment: The variables as the user set them; Keras and onnxruntime add to them.
+
     Returns:
-        ``versions`` by package (None: not installed), and for ``training`` and ``inference``:
-        ``works``, ``devices`` by name with what was found, ``missing`` with the remedy.
+        ``versions`` by package (None: not installed); ``machine``: ``platform`` and the
+        ``processors`` that may be used; ``environment``: variables that are set and matter; and
+        for ``training`` and ``inference``: ``works``, ``devices`` by name with what was found,
+        ``missing`` with the remedy, or "".
     """
     return {
         "versions": {"kerascnn": __version__, "python": platform.python_version()}
         | {package: _version(package) for package in _PACKAGES},
+        "machine": {"platform": platform.platform(), "processors": usable_cpus()},
+        "environment": {name: environment[name] for name in _VARIABLES if name in environment},
         "training": _training(),
         "inference": _inference(),
     }
@@ -51,16 +75,32 @@ def _version(package: str) -> str | None:
 def _training() -> dict[str, Any]:
     try:
         import keras
-    except ModuleNotFoundError as error:
-        remedy = MissingExtraError(str(error.name), "train", "to train and export")
-        return {"works": False, "devices": {}, "missing": str(remedy)}
-    backend = keras.config.backend()
-    devices = dict.fromkeys(keras.distribution.list_devices(), f"used by {backend}")
+
+        backend = keras.config.backend()
+        devices = dict.fromkeys(keras.distribution.list_devices(), f"used by {backend}")
+    except (ImportError, ValueError, RuntimeError) as error:
+        return {"works": False, "devices": {}, "missing": _why_no_keras(error)}
     missing = [package for package in ("tensorflow", "onnx", "tf2onnx") if not _version(package)]
-    remedy_text = ""
+    remedy = ""
     if missing:
-        remedy_text = str(MissingExtraError(", ".join(missing), "train", "to export"))
-    return {"works": not missing, "devices": devices, "missing": remedy_text}
+        remedy = str(MissingExtraError(", ".join(missing), "train", "to export"))
+    return {"works": not missing, "devices": devices, "missing": remedy}
+
+
+def _why_no_keras(error: Exception) -> str:
+    if _version("keras") is None:
+        return str(MissingExtraError("keras", "train", "to train and export"))
+    backend = os.environ.get("KERAS_BACKEND", "")
+    reason = " ".join(str(error).split())[:200]
+    if backend not in ("", "tensorflow"):
+        return (
+            f"KERAS_BACKEND is {backend!r}, and Keras cannot load it ({reason}). "
+            "Install that backend, or unset KERAS_BACKEND."
+        )
+    return (
+        f"Keras is installed and cannot be loaded ({reason}). Its backend is missing or broken: "
+        "pip install --force-reinstall 'kerascnn[train]'"
+    )
 
 
 def _inference() -> dict[str, Any]:
@@ -68,5 +108,24 @@ def _inference() -> dict[str, Any]:
         from kerascnn.inference.session import provider_states
     except MissingExtraError as error:
         return {"works": False, "devices": {}, "missing": str(error)}
+    except ImportError as error:
+        reason = " ".join(str(error).split())[:200]
+        return {"works": False, "devices": {}, "missing": _why_no_onnxruntime(reason)}
     states = provider_states()
-    return {"works": "works" in states.values(), "devices": states, "missing": ""}
+    missing = ""
+    if _version("onnxruntime") and _version("onnxruntime-gpu"):
+        missing = (
+            "onnxruntime and onnxruntime-gpu are both installed, and overwrite each other's files. "
+            "Keep one: pip uninstall onnxruntime onnxruntime-gpu, then install one of the extras "
+            "cpu and gpu."
+        )
+    return {"works": "works" in states.values(), "devices": states, "missing": missing}
+
+
+def _why_no_onnxruntime(reason: str) -> str:
+    windows = " On Windows it needs Microsoft's Visual C++ Redistributable."
+    return (
+        f"onnxruntime is installed and cannot be loaded ({reason})."
+        f"{windows if platform.system() == 'Windows' else ''} "
+        "Install it again: pip install --force-reinstall 'kerascnn[cpu]'"
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import click
 
 from kerascnn.cli.base import Command, print_json, quiet_tensorflow
@@ -18,18 +21,29 @@ def command(as_json: bool) -> None:
     """
     from kerascnn.cli.diagnosis import diagnose
 
+    environment = dict(os.environ)
     with quiet_tensorflow(optional=True):
-        pass
-    findings = diagnose()
+        findings = diagnose(environment)
     if as_json:
         print_json(findings)
-        return
+    else:
+        _show(findings)
+
+
+def _show(findings: dict[str, Any]) -> None:
+    machine = findings["machine"]
+    _line("machine", f"{machine['platform']}, {machine['processors']} processors to use")
     for name, found in findings["versions"].items():
-        click.echo(f"{name:<12} {found or '-'}")
+        _line(name, found or "-")
+    for name, value in findings["environment"].items():
+        _line("environment", f"{name}={value}")
     for half in ("training", "inference"):
-        works = findings[half]["works"]
-        click.echo(f"{half:<12} {'works' if works else 'does not work here'}")
+        _line(half, "works" if findings[half]["works"] else "does not work here")
         for name, state in findings[half]["devices"].items():
-            click.echo(f"  {name:<26} {state}")
+            _line("", f"{name}: {state}")
         if findings[half]["missing"]:
-            click.echo(f"  {findings[half]['missing']}")
+            _line("", findings[half]["missing"])
+
+
+def _line(name: str, text: str) -> None:
+    click.echo(f"{name:<16}{text}")

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from kerascnn.cli.base import SOME_INPUTS_BAD, Command
-from kerascnn.errors import PictureError
+from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
+from kerascnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kerascnn.inference import Classifier
 
 
 @click.command("predict", cls=Command)
 @click.argument("model")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--top-k", default=5, show_default=True, help="Classes to list for each picture.")
+@click.option(
+    "--min-probability",
+    type=float,
+    default=0.0,
+    metavar="P",
+    help="A less likely answer has no label: null in JSON, empty in CSV, unsure in the table.",
+)
 @click.option(
     "--format",
     "form",
@@ -28,6 +36,17 @@ from kerascnn.errors import PictureError
     help="json: one JSON object a line.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only the I-th of N equal parts, from 1: for N machines with the same PATHs.",
+)
+@click.option(
+    "--resume",
+    metavar="FILE",
+    help="An earlier output of --json, perhaps cut off: what it answers is not done again, what "
+    "it could not read is. Append to it with >>.",
+)
 @click.option("--batch-size", default=32, show_default=True, help="Pictures a run of the network.")
 @click.option(
     "--provider",
@@ -39,71 +58,70 @@ from kerascnn.errors import PictureError
 @click.option("--threads", type=int, help="Of one inference.  [default: the processors at hand]")
 @click.pass_context
 def command(
-    ctx: click.Context,
-    model: str,
-    paths: tuple[str, ...],
-    top_k: int,
-    form: str,
-    as_json: bool,
-    batch_size: int,
-    provider: str,
-    threads: int | None,
+    ctx: click.Context, /, model: str, form: str, as_json: bool, provider: Any, **options: Any
 ) -> None:
     """Classify pictures with MODEL, a file that `kerascnn export` wrote.
 
-    PATH is a picture, a folder, a glob, or - for one path a line on standard input. Pictures
-    that cannot be read are reported, the rest goes on, and the exit code is 3.
+    PATH is a picture, a folder, a glob, or - for one path a line on standard input. Any number
+    of pictures is worked off a few at a time, in order. Those that cannot be read are reported,
+    the rest goes on, and the exit code is 3.
 
     \b
     kerascnn predict exported/flowers.onnx rose.jpg garden/
     find . -name '*.jpg' | kerascnn predict exported/flowers.onnx - --json
+    kerascnn predict exported/flowers.onnx garden/ --json --resume all.jsonl >> all.jsonl
     """
-    from kerascnn.inference.classifier import Classifier
-    from kerascnn.inference.inputs import expand, predict_paths
+    from kerascnn.cli.answers import to_row, writer
+    from kerascnn.inference import Classifier
+    from kerascnn.inference.inputs import predict_paths
 
-    classifier = Classifier(model, provider=provider, threads=threads)  # type: ignore[arg-type] # Click checked it
-    write = _writer("json" if as_json else form)
-    bad = 0
-    found = expand(paths, sys.stdin)
-    for path, answer in predict_paths(classifier, found, top_k, batch_size):
-        row = {"error": str(answer)} if isinstance(answer, PictureError) else answer.to_dict()
-        bad += "error" in row
-        write({"path": path, **row})
+    form = "json" if as_json else form
+    if options["resume"] and form != "json":
+        raise ConfigError("--resume reads and goes on with JSON lines. Add --json.")
+    classifier = Classifier(model, provider=provider, threads=options["threads"])
+    paths = _paths(classifier, options["paths"], options["shard"], options["resume"])
+    asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}
+    write, bad = writer(form), 0
+    try:
+        for path, answer in predict_paths(classifier, paths, **asked):
+            row = to_row(path, answer)
+            bad += "error" in row
+            write(row)
+    except KeyboardInterrupt:
+        ctx.exit(INTERRUPTED)
     if bad:
         click.echo(f"{bad:,} of the pictures could not be read", err=True)
         ctx.exit(SOME_INPUTS_BAD)
 
 
-Writer = Callable[[dict[str, Any]], None]
+def _paths(
+    classifier: Classifier, patterns: tuple[str, ...], part: str | None, resume: str | None
+) -> Iterator[str]:
+    from kerascnn.inference.inputs import expand, parse_shard, shard
+    from kerascnn.inference.resume import mend, read_earlier
+
+    paths = expand(patterns, _stdin())
+    if part:
+        paths = shard(paths, *parse_shard(part))
+    if not resume:
+        return paths
+    earlier = read_earlier(resume, classifier.classes)
+    if _has_descriptor(sys.stdout):
+        mend(earlier, sys.stdout.fileno())
+    click.echo(f"{len(earlier.answered):,} pictures are answered in {resume}", err=True)
+    return (path for path in paths if path not in earlier.answered)
 
 
-def _json_lines() -> Writer:
-    return lambda row: click.echo(json.dumps(row, ensure_ascii=False))
+def _stdin() -> TextIO:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # File names need not be valid text; os.fsencode gives back the very bytes.
+        sys.stdin.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
+    return sys.stdin
 
 
-def _csv() -> Writer:
-    click.echo("path,label,probability,error")
-
-    def write(row: dict[str, Any]) -> None:
-        line = io.StringIO()
-        values = [row.get(key, "") for key in ("path", "label", "probability", "error")]
-        csv.writer(line, lineterminator="").writerow(values)
-        click.echo(line.getvalue())
-
-    return write
-
-
-def _table() -> Writer:
-    def write(row: dict[str, Any]) -> None:
-        if "error" in row:
-            click.echo(f"error: {row['error']}", err=True)
-            return
-        ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
-        click.echo(f"{row['path']}  {ranked}")
-
-    return write
-
-
-def _writer(form: str) -> Writer:
-    make: dict[str, Callable[[], Writer]] = {"table": _table, "json": _json_lines, "csv": _csv}
-    return make[form]()
+def _has_descriptor(stream: TextIO) -> bool:
+    try:
+        stream.fileno()
+    except OSError:  # a stream in memory, as in tests
+        return False
+    return True

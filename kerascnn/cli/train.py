@@ -45,8 +45,9 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
 def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Train a classifier on the pictures in DATA.
 
-    DATA is a folder of class folders (or one with train/ val/ test/ inside), a folder with IDX
-    files, or a built-in name; fashion-mini is 4,500 pictures of clothes.
+    DATA is a folder of class folders (or one with train/ val/ test/ inside), a CSV file
+    (path,label[,split]), a folder with IDX files, an .npz file (x_train, y_train, ...), or a
+    built-in name; fashion-mini is 4,500 pictures of clothes.
 
     \b
     kerascnn train                                       # the built-in pictures

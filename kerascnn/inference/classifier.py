@@ -70,7 +70,11 @@ class Classifier:
         return self.card.classes
 
     def predict(
-        self, pictures: Sequence[Picture], top_k: int = 5, batch_size: int = BATCH_SIZE
+        self,
+        pictures: Sequence[Picture],
+        top_k: int = 5,
+        batch_size: int = BATCH_SIZE,
+        min_probability: float = 0.0,
     ) -> list[Prediction]:
         """Classify some pictures.
 
@@ -78,13 +82,14 @@ class Classifier:
             pictures: Paths, bytes, Pillow images or uint8 arrays, of any size.
             top_k: How many classes to list for each.
             batch_size: Pictures a run of the network.
+            min_probability: Below this, the answer's label is None.
 
         Returns:
             One answer a picture, in order.
 
         Raises:
             PictureError: A picture cannot be read. :meth:`stream` goes on instead.
-            ConfigError: ``pictures`` is a single one, or a number is below 1.
+            ConfigError: ``pictures`` is a single one, or a number is out of its range.
         """
         if isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray):
             raise ConfigError(
@@ -92,14 +97,18 @@ class Classifier:
                 "Write predict([picture])."
             )
         answers = []
-        for answer in self.stream(pictures, top_k, batch_size):
+        for answer in self.stream(pictures, top_k, batch_size, min_probability):
             if isinstance(answer, PictureError):
                 raise answer
             answers.append(answer)
         return answers
 
     def stream(
-        self, pictures: Iterable[Picture], top_k: int = 5, batch_size: int = BATCH_SIZE
+        self,
+        pictures: Iterable[Picture],
+        top_k: int = 5,
+        batch_size: int = BATCH_SIZE,
+        min_probability: float = 0.0,
     ) -> Iterator[Prediction | PictureError]:
         """Classify any number of pictures, a few at a time.
 
@@ -109,6 +118,7 @@ class Classifier:
             pictures: As for :meth:`predict`; may be endless.
             top_k: How many classes to list for each.
             batch_size: Pictures a run of the network.
+            min_probability: Below this, an answer's label is None.
 
         Yields:
             In order, for each picture: its answer, or why it cannot be read.
@@ -117,6 +127,8 @@ class Classifier:
             raise ConfigError(
                 f"top_k is {top_k} and batch_size is {batch_size}; expected both at least 1."
             )
+        if not 0 <= min_probability <= 1:
+            raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")
         sized = in_order(self._size, pictures)
         while batch := list(islice(sized, batch_size)):
             good = [picture for picture in batch if not isinstance(picture, PictureError)]
@@ -125,7 +137,7 @@ class Classifier:
                 if isinstance(picture, PictureError):
                     yield picture
                 else:
-                    yield rank(next(rows), self.classes, top_k)
+                    yield rank(next(rows), self.classes, top_k, min_probability)
 
     def run(
         self, batch: npt.NDArray[np.uint8]

@@ -1,7 +1,8 @@
-"""From what the user typed to paths of pictures.
+"""From what the user typed to paths of pictures, and from paths to answers.
 
-Knows: files, folders, globs, and ``-`` for a list on standard input. Does not know whether a
-path can be read: that is found when it is decoded, and reported for it alone.
+Knows: files, folders, globs, ``-`` for a list on standard input, and shards. Holds no list of
+them all. Does not know whether a path can be read: that is found when it is decoded, and
+reported for it alone.
 """
 
 from __future__ import annotations
@@ -10,25 +11,28 @@ import glob
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from kerascnn import images
-from kerascnn.errors import PictureError
+from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction
 
 
 def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
-    """Find the pictures that are meant.
+    """Find the pictures that are meant, one at a time.
 
     Args:
-        patterns: Files; folders, searched to the bottom for pictures; globs (``**`` goes
-            through folders), for shells that do not expand them; ``-`` for one path a line.
+        patterns: Files; folders, searched to the bottom for pictures (what begins with a dot
+            and links to folders are passed over); globs (``**`` goes through folders), for
+            shells that do not expand them; ``-`` for one path a line.
         stdin: Where ``-`` reads.
 
     Yields:
-        Paths. What matches nothing is given as it is, to be reported as missing.
+        Paths, in the order of the patterns; within a folder sorted by name, files before
+        folders. What matches nothing is given as it is, to be reported as missing.
     """
     for pattern in patterns:
         if pattern == "-":
@@ -36,13 +40,57 @@ def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
         elif Path(pattern).is_dir():
             yield from _or_itself(pattern, _walk(pattern))
         elif glob.has_magic(pattern) and not Path(pattern).exists():
-            yield from _or_itself(pattern, iter(sorted(glob.iglob(pattern, recursive=True))))
+            yield from _or_itself(pattern, _matches(pattern))
         else:
             yield pattern
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read ``I/N``, the I-th of N shards.
+
+    Args:
+        text: As the user typed it, e.g. ``2/8``.
+
+    Returns:
+        I and N.
+
+    Raises:
+        ConfigError: Not two whole numbers with 1 <= I <= N.
+
+    Examples:
+        >>> parse_shard("2/8")
+        (2, 8)
+    """
+    index, slash, count = text.partition("/")
+    if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    raise ConfigError(f"shard {text!r}; expected I/N with I from 1 to N, e.g. 2/8.")
+
+
+def shard(paths: Iterable[str], index: int, count: int) -> Iterator[str]:
+    """Take every ``count``-th path: the shards of one list are as long as one another.
+
+    Args:
+        paths: The same, in the same order, on every machine.
+        index: Which shard, from 1.
+        count: How many shards there are.
+
+    Returns:
+        This shard's paths, in order. Each path is in exactly one of the shards.
+
+    Examples:
+        >>> list(shard("abcde", 2, 3))
+        ['b', 'e']
+    """
+    return islice(paths, index - 1, None, count)
+
+
 def predict_paths(
-    classifier: Classifier, paths: Iterable[str], top_k: int = 5, batch_size: int = BATCH_SIZE
+    classifier: Classifier,
+    paths: Iterable[str],
+    top_k: int = 5,
+    batch_size: int = BATCH_SIZE,
+    min_probability: float = 0.0,
 ) -> Iterator[tuple[str, Prediction | PictureError]]:
     """Classify files, a few at a time.
 
@@ -51,6 +99,7 @@ def predict_paths(
         paths: Of pictures; may be endless.
         top_k: How many classes to list for each.
         batch_size: Pictures a run of the network.
+        min_probability: Below this, an answer's label is None.
 
     Yields:
         In order, each path with its answer, or with why it cannot be read.
@@ -62,16 +111,27 @@ def predict_paths(
             taken.append(path)
             yield path
 
-    for answer in classifier.stream(remembered(), top_k, batch_size):
+    for answer in classifier.stream(remembered(), top_k, batch_size, min_probability):
         yield taken.popleft(), answer
 
 
 def _walk(folder: str) -> Iterator[str]:
-    for base, folders, files in os.walk(folder):
-        folders.sort()
+    denied: list[OSError] = []
+    for base, folders, files in os.walk(folder, onerror=denied.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.lower().endswith(images.SUFFIXES) and not name.startswith("."):
                 yield str(Path(base, name))
+    # A folder that could not be listed is given as it is: decoding it will say why.
+    yield from (str(error.filename) for error in denied)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    for path in sorted(glob.iglob(pattern, recursive=True)):
+        if not Path(path).is_dir():
+            yield path
+        elif "**" not in pattern:  # which gives what is inside the folder by itself
+            yield from _or_itself(path, _walk(path))
 
 
 def _or_itself(pattern: str, found: Iterator[str]) -> Iterator[str]:

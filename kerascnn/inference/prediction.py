@@ -30,12 +30,12 @@ class Prediction:
     """The answer for one picture.
 
     Attributes:
-        label: The likeliest class.
-        probability: Its probability, 0 to 1.
+        label: The likeliest class; None where it is less likely than was asked for.
+        probability: Of the likeliest class, 0 to 1.
         top: The likeliest classes, first the likeliest.
     """
 
-    label: str
+    label: str | None
     probability: float
     top: tuple[Ranked, ...]
 
@@ -49,7 +49,10 @@ class Prediction:
 
 
 def rank(
-    probabilities: npt.NDArray[np.float32], classes: tuple[str, ...], top_k: int
+    probabilities: npt.NDArray[np.float32],
+    classes: tuple[str, ...],
+    top_k: int,
+    min_probability: float = 0.0,
 ) -> Prediction:
     """Turn one row of probabilities into an answer.
 
@@ -57,10 +60,12 @@ def rank(
         probabilities: float32 ``[classes]``.
         classes: Names in the same order.
         top_k: How many to list; more than there are classes means all.
+        min_probability: Of a less likely class no label is given; ``top`` still lists it.
 
     Returns:
         The answer; of equal probabilities the earlier class comes first.
     """
     order = np.argsort(-probabilities, kind="stable")[:top_k]
     top = tuple(Ranked(classes[index], float(probabilities[index])) for index in order)
-    return Prediction(top[0].label, top[0].probability, top)
+    sure = top[0].probability >= min_probability
+    return Prediction(top[0].label if sure else None, top[0].probability, top)

@@ -30,6 +30,9 @@ PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 _NAMES: dict[str, str] = {"cpu": "CPUExecutionProvider"}
 
+_REMOTE = "AzureExecutionProvider"
+"""Calls a service on the net for models made of such calls; it computes nothing itself."""
+
 _ERRORS_ONLY, _SILENT = 3, 4
 """onnxruntime's log severities; its warnings are about its own optimiser."""
 
@@ -93,7 +96,8 @@ def provider_states() -> dict[str, str]:
     Returns:
         By name: ``works``, or why it does not.
     """
-    return {str(name): _try(str(name)) for name in onnxruntime.get_available_providers()}
+    names = [str(name) for name in onnxruntime.get_available_providers()]
+    return {name: _try(name) for name in names if name != _REMOTE}
 
 
 def _try(name: str) -> str:

@@ -1,0 +1,80 @@
+"""How `kerascnn predict` writes its answers, one a line.
+
+Knows: the three formats. Does not know how answers are made.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from kerascnn.cli.base import print_json
+from kerascnn.errors import PictureError
+from kerascnn.inference.prediction import Prediction
+
+Writer = Callable[[dict[str, Any]], None]
+
+
+def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
+    """Give the values of one line.
+
+    Args:
+        path: Of the picture.
+        answer: The answer, or why there is none.
+
+    Returns:
+        ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
+    """
+    if isinstance(answer, PictureError):
+        return {"path": path, "error": str(answer)}
+    return {"path": path, **answer.to_dict()}
+
+
+def writer(form: str) -> Writer:
+    """Choose how rows are written on stdout.
+
+    Args:
+        form: ``table``, ``json`` (one object a line) or ``csv``.
+
+    Returns:
+        What writes one row.
+    """
+    make: dict[str, Callable[[], Writer]] = {"table": _table, "json": _json_lines, "csv": _csv}
+    return make[form]()
+
+
+def _json_lines() -> Writer:
+    return lambda row: print_json(row, indent=None)
+
+
+def _csv() -> Writer:
+    click.echo("path,label,probability,error")
+
+    def write(row: dict[str, Any]) -> None:
+        line = io.StringIO()
+        values = [row.get(key, "") for key in ("path", "label", "probability", "error")]
+        csv.writer(line, lineterminator="").writerow(values)
+        _echo(line.getvalue())
+
+    return write
+
+
+def _table() -> Writer:
+    def write(row: dict[str, Any]) -> None:
+        if "error" in row:
+            click.echo(f"error: {row['error']}", err=True)
+            return
+        ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
+        _echo(f"{row['path']}  {'unsure  ' if row['label'] is None else ''}{ranked}")
+
+    return write
+
+
+def _echo(line: str) -> None:
+    encoding = sys.stdout.encoding
+    click.echo(line.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,174 @@
+"""``.npz`` files with pictures and labels as arrays.
+
+Knows: the names of the arrays, and what they must hold. Does not know where they came from.
+Pickles are never loaded: one can run anything.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.dataset.split import ArrayPictures, Dataset, Split
+from kerascnn.errors import DataError
+
+Array: TypeAlias = npt.NDArray[Any]
+
+CLASSES = "classes"
+"""Name of the array of class names, in the order of the labels."""
+
+_PAIRS = {
+    "train": (
+        ("x_train", "y_train"),
+        ("train_images", "train_labels"),
+        ("images", "labels"),
+        ("x", "y"),
+    ),
+    "val": (("x_val", "y_val"), ("val_images", "val_labels")),
+    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
+}
+
+_EXPECTED = (
+    "Expected x_train and y_train, with x_val, y_val, x_test, y_test if there are any "
+    "(or train_images, train_labels and so on, or images and labels)"
+)
+
+
+def load_npz(file: Path) -> Dataset:
+    """Read pictures and labels from an ``.npz`` file.
+
+    Args:
+        file: As ``numpy.savez`` writes it. ``x_train`` holds the pictures, uint8 ``[pictures,
+            height, width]``, ``[.., 1]`` or ``[.., 3]`` (RGB), and ``y_train`` the labels: class
+            names, or numbers from 0, whose names the array ``classes`` may give. Likewise
+            ``x_val``, ``y_val``, ``x_test``, ``y_test``; ``train_images``, ``train_labels`` and so
+            on; or ``images`` and ``labels`` alone.
+
+    Returns:
+        The data set. Classes are in the order of ``classes``; without it, sorted by name, or
+        "0", "1", ... for numbers.
+
+    Raises:
+        DataError: Not such a file, or arrays that do not fit, with the array's name.
+    """
+    arrays = _read(file)
+    pairs = _pairs(file, arrays)
+    labels = {split: _checked(file, arrays, *pair) for split, pair in pairs.items()}
+    classes = _classes(file, arrays.get(CLASSES), labels["train"])
+    splits = {}
+    for split, (pictures, names) in pairs.items():
+        numbers = _numbers(f"{file}, {names}", labels[split], classes)
+        splits[split] = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
+    return Dataset(str(file), classes, splits)
+
+
+def _read(file: Path) -> dict[str, Array]:
+    try:
+        # Opened here: np.load leaves the file open when it is no archive.
+        with warnings.catch_warnings(), file.open("rb") as opened:
+            warnings.simplefilter("ignore")  # headers written by Python 2 are read all the same
+            archive = np.load(opened, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{file}: one array, not an .npz archive. Write it with np.savez.")
+            with archive:
+                arrays = {name: archive[name] for name in archive.files}
+    except DataError:
+        raise
+    except Exception as error:
+        # zlib, lzma, struct, EOF, Value, Key, NotImplemented, ... : whatever zip and npy headers
+        # make of damaged bytes. An array of objects is a ValueError: it would need pickle.
+        raise DataError(
+            f"{file}: cannot be read ({type(error).__name__}: {' '.join(str(error).split())}). "
+            "Expected arrays of numbers or text written with np.savez."
+        ) from error
+    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+
+
+def _pairs(file: Path, arrays: dict[str, Array]) -> dict[str, tuple[str, str]]:
+    """Find the names of pictures and labels of each split that is there."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for split, candidates in _PAIRS.items():
+        for pair in candidates:
+            there = [name for name in pair if name in arrays]
+            if len(there) == 1:
+                other = pair[1 - pair.index(there[0])]
+                raise DataError(f"{file}: holds {there[0]} but not {other}. {_EXPECTED}.")
+            if there:
+                pairs.setdefault(split, pair)
+    if "train" not in pairs:
+        raise DataError(f"{file}: holds {', '.join(arrays) or 'nothing'}. {_EXPECTED}.")
+    return pairs
+
+
+def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) -> Array:
+    """Check a pair of arrays, and give the labels as one dimension."""
+    array, labels = arrays[pictures], arrays[names]
+    if array.dtype != np.uint8:
+        raise DataError(
+            f"{file}, {pictures}: values of type {array.dtype}, expected uint8 from 0 to 255. "
+            "Convert them first: a guess about their range would be a wrong answer."
+        )
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
+        raise DataError(
+            f"{file}, {pictures}: shape {list(array.shape)}, expected [pictures, height, width] "
+            "or [pictures, height, width, 3]. Move the channels to the end."
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or len(labels) != len(array) or 0 in array.shape:
+        raise DataError(
+            f"{file}: {pictures} has shape {list(array.shape)}, {names} {list(labels.shape)}. "
+            "Expected as many labels as pictures, one each, and at least one."
+        )
+    if labels.dtype.kind not in "iuU":
+        raise DataError(
+            f"{file}, {names}: values of type {labels.dtype}, expected whole numbers from 0, or "
+            "class names."
+        )
+    return labels
+
+
+def _classes(file: Path, names: Array | None, train: Array) -> tuple[str, ...]:
+    if names is None:
+        if train.dtype.kind == "U":
+            return tuple(sorted({_name(name) for name in train}))
+        highest = int(train.max())
+        if highest >= len(train):
+            raise DataError(
+                f"{file}: labels up to {highest:,} for {len(train):,} training pictures, so some "
+                f"class has none. Expected numbers from 0 without gaps, or an array {CLASSES}."
+            )
+        return tuple(str(number) for number in range(highest + 1))
+    classes = tuple(_name(name) for name in names.ravel())
+    if names.dtype.kind != "U" or names.ndim != 1 or len(set(classes)) < len(classes):
+        raise DataError(
+            f"{file}, {CLASSES}: {len(set(classes))} different values of type {names.dtype}, shape "
+            f"{list(names.shape)}. Expected one name a class, each once, as text."
+        )
+    return classes
+
+
+def _numbers(where: str, labels: Array, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Turn labels into indices into the classes."""
+    order = {name: number for number, name in enumerate(classes)}
+    if labels.dtype.kind == "U":
+        found = [order.get(_name(name), -1) for name in labels]
+    else:
+        found = [int(n) if 0 <= n < len(classes) else -1 for n in labels]
+    numbers = np.asarray(found, np.int64)
+    if (numbers < 0).any():
+        place = int(np.argmax(numbers < 0))
+        raise DataError(
+            f"{where}[{place}]: label {labels[place]!s} is none of the {len(classes)} classes "
+            f"({', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}). Correct it."
+        )
+    return numbers
+
+
+def _name(name: object) -> str:
+    return unicodedata.normalize("NFC", str(name).strip())

@@ -1,0 +1,41 @@
+"""The one way a picture becomes an array, in training and in production alike.
+
+Knows: bytes or a path to RGB uint8 (decoding), and RGB uint8 to the model's size (sizing).
+Does not know: labels, models, normalisation.
+"""
+
+from kerascnn.images.decoding import (
+    FORMATS,
+    MAX_PIXELS,
+    SUFFIXES,
+    decode,
+    from_pillow,
+    longer_side,
+    rgb_array,
+)
+from kerascnn.images.sizing import (
+    RESIZE_RULES,
+    Axis,
+    Resize,
+    UInt8Array,
+    axes,
+    default_resize,
+    size_picture,
+)
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "RESIZE_RULES",
+    "SUFFIXES",
+    "Axis",
+    "Resize",
+    "UInt8Array",
+    "axes",
+    "decode",
+    "default_resize",
+    "from_pillow",
+    "longer_side",
+    "rgb_array",
+    "size_picture",
+]

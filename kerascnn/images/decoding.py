@@ -1,0 +1,275 @@
+"""Reading a picture as RGB, whatever its format, mode and rotation.
+
+Knows: Pillow, which formats are accepted, how much may be decoded, and that hostile bytes make
+Pillow raise anything. Does not know: the model's size, labels.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from kerascnn.errors import PictureError
+from kerascnn.images.sizing import UInt8Array
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+MAX_PIXELS = 178_956_970
+"""Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""
+
+_LARGE = 25_000_000
+"""Of pictures above this many pixels, one is decoded at a time: many threads with half a
+gigabyte and some copies each would fill the machine."""
+
+_FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By EXIF orientation: what brings the picture upright."""
+
+_BITS_PER_SAMPLE = 258
+"""TIFF tag."""
+
+
+def decode(source: str | Path | bytes, name: str | None = None) -> UInt8Array:
+    """Read one picture as RGB.
+
+    The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
+    consequence; transparency is laid
+    on white, as a viewer shows it; 16-bit (and 12-bit) grey is scaled to 8 bits, and of 16-bit
+    colours Pillow gives the upper 8. Colour profiles are not applied.
+
+    Args:
+        source: A path, or the bytes of a file.
+        name: What to call the picture in an error; the path, if not given.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: The file cannot be read or decoded, with the reason.
+    """
+    shown = name or ("picture" if isinstance(source, bytes) else str(source))
+    with _named(shown), _open(source) as image:
+        return _to_rgb(image, shown)
+
+
+def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
+    """Convert any Pillow image as :func:`decode` does.
+
+    Args:
+        image: Of any mode; it may not be loaded yet.
+        name: What to call it in an error.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: It cannot be decoded, or its pixels have no agreed range.
+    """
+    with _named(name):
+        return _to_rgb(image, name)
+
+
+class _Quiet:
+    """Keeps Pillow's warnings off while any thread decodes.
+
+    Pillow warns of bombs at half of what it refuses, and of odd EXIF or TIFF tags in pictures
+    that decode well; MAX_PIXELS is the one limit. ``warnings.catch_warnings`` alone is not safe
+    in threads: the filters are the process's, and the last to leave may restore another's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
+_one_large = threading.Lock()
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises into one sentence that names the picture."""
+    try:
+        with _quiet:
+            yield
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{name}: not a picture that can be read. Expected {_FORMAT_WORDS}."
+        ) from error
+    except MemoryError as error:
+        raise PictureError(f"{name}: not enough memory to decode it.") from error
+    except Exception as error:
+        # Pillow's plugins raise whatever their parsers meet on hostile bytes: OSError,
+        # SyntaxError, ValueError, struct.error, IndexError, KeyError, zlib.error, EOFError,
+        # TypeError, OverflowError, ZeroDivisionError, DecompressionBombError... None may end
+        # a run over a million pictures, and each is named here.
+        raise PictureError(_cannot_decode(name, error)) from error
+
+
+def _open(source: str | Path | bytes) -> Image.Image:
+    if isinstance(source, bytes):
+        return Image.open(io.BytesIO(source), formats=FORMATS)
+    kind = os.stat(source).st_mode  # noqa: PTH116 - Path() would refuse what stat names better
+    if stat.S_ISDIR(kind):
+        with os.scandir(source):  # no permission is another mistake than no pictures
+            raise IsADirectoryError(source)
+    if not stat.S_ISREG(kind):
+        # Opening a named pipe would wait for a writer, perhaps for ever.
+        raise PictureError(f"{source}: not a regular file. Expected {_FORMAT_WORDS}.")
+    return Image.open(source, formats=FORMATS)
+
+
+def _check_pixels(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PictureError(
+            f"{name}: {width} x {height} is {width * height:,} pixels, more than the limit of "
+            f"{MAX_PIXELS:,}. Make it smaller first."
+        )
+    if width < 1 or height < 1:
+        raise PictureError(f"{name}: {width} x {height} has no pixels.")
+
+
+def _cannot_decode(name: str, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: no such file."
+    if isinstance(error, IsADirectoryError):
+        return f"{name}: a folder without pictures. Expected {_FORMAT_WORDS}."
+    if isinstance(error, PermissionError):
+        return f"{name}: no permission to read it."
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{name}: too many pixels ({reason}). Make it smaller first."
+    return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {_FORMAT_WORDS}."
+
+
+def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
+    _check_pixels(image, name)
+    with _one_large if image.width * image.height > _LARGE else nullcontext():
+        image.load()
+        _check_pixels(image, name)  # the first frame may be of another size than the header says
+        method = _UPRIGHT.get(_orientation(image))
+        upright = image if method is None else image.transpose(method)
+        if upright.mode.startswith("I;16"):
+            return _from_16_bits(upright, _highest(image))
+        if upright.mode in ("I", "F"):
+            raise PictureError(
+                f"{name}: pixels of 32 bits or with a sign (Pillow mode {upright.mode!r}) have no "
+                "agreed range. Convert it to 8 or 16 bits first."
+            )
+        if upright.has_transparency_data:
+            return np.asarray(_on_white(upright.convert("RGBA")))
+        return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    paper = Image.new("RGB", image.size, (255, 255, 255))
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
+
+
+def _orientation(image: Image.Image) -> int:
+    # A TIFF was turned while it was loaded, and Pillow dropped the tag with that.
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001 - broken EXIF raises anything, and the pixels are good
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _highest(image: Image.Image) -> int:
+    """Give the value that means white: cameras and scanners write 12 bits in TIFF too."""
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE)
+    return 4095 if bits == (12,) else 65535
+
+
+def _from_16_bits(image: Image.Image, highest: int) -> UInt8Array:
+    # Pillow's own conversion clips at 255, which turns almost every such picture white.
+    wide = np.asarray(image).astype(np.uint32)
+    grey = (np.minimum(wide, highest) * 255 + highest // 2) // highest
+    if isinstance(clear := image.info.get("transparency"), int):
+        grey[wide == clear] = 255
+    return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Array:
+    """Check that an array is a picture, and make it RGB.
+
+    Args:
+        array: uint8 ``[height, width]`` (grey), ``[height, width, 1]`` or
+            ``[height, width, 3]`` (RGB).
+        name: What to call it in an error.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: Another type or shape, or no pixels.
+    """
+    if array.dtype != np.uint8:
+        raise PictureError(
+            f"{name}: values of type {array.dtype}, expected uint8 from 0 to 255. "
+            "Convert them first: a guess about their range would be a wrong answer."
+        )
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
+        raise PictureError(
+            f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) "
+            "or [height, width] (grey)."
+        )
+    picture = array.astype(np.uint8, copy=False)
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+
+
+def longer_side(path: str | Path) -> int:
+    """Read a picture's longer side from its header, without decoding it.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Pixels, or 0 when the header cannot be read (decoding will say why).
+    """
+    try:
+        with _quiet, _open(path) as image:
+            return max(image.size)
+    except Exception:  # noqa: BLE001 - hostile bytes raise anything; `decode` reports them
+        return 0

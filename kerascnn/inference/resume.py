@@ -1,0 +1,121 @@
+"""Going on after an interruption: what an earlier output of ``predict --json`` holds already.
+
+Knows: JSON lines, and that the last one may have been cut off. Does not know how answers are
+made, nor where they are printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerascnn.errors import DataError, KerascnnError
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier output.
+
+    Attributes:
+        file: Where it lies.
+        answered: The paths with an answer; those that could not be read are not among them.
+        whole: How many bytes of the file are whole lines; what follows was cut off.
+        ended: Whether the last whole line has its line end.
+    """
+
+    file: Path
+    answered: frozenset[str]
+    whole: int
+    ended: bool
+
+
+def read_earlier(file: str | Path, classes: Collection[str]) -> Earlier:
+    """Read an earlier output. A million lines take some 160 MB of memory.
+
+    Args:
+        file: JSON lines, as ``predict --json`` writes them.
+        classes: Of the model that goes on, to notice when it is another one.
+
+    Returns:
+        What was answered.
+
+    Raises:
+        DataError: No such file, a line that is no answer, or answers of another model.
+    """
+    path = Path(file)
+    answered: set[str] = set()
+    whole, ended = 0, True
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                complete = line.endswith(b"\n")
+                row = _row(line)
+                if row is None and not complete:
+                    break  # killed in the middle of writing it
+                if row is None:
+                    raise DataError(
+                        f"{path}, line {number}: {line[:60]!r} is no answer. Expected a file that "
+                        "`kerascnn predict --json` wrote, and nothing else in it."
+                    )
+                _check_model(f"{path}, line {number}", row, classes)
+                if "top" in row:
+                    answered.add(row["path"])
+                whole, ended = whole + len(line), complete
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}). Expected an earlier output of "
+            "`kerascnn predict --json`; for the first time leave --resume out."
+        ) from error
+    return Earlier(path, frozenset(answered), whole, ended)
+
+
+def mend(earlier: Earlier, descriptor: int) -> None:
+    """Make ready the earlier output for new lines, if it is they are appended to.
+
+    A line that was cut off is taken away: what was written after it would belong to it, and
+    its picture is done again anyway.
+
+    Args:
+        earlier: The earlier output.
+        descriptor: Where new lines will be written; any other file than the earlier output
+            leaves that as it is.
+
+    Raises:
+        KerascnnError: The file cannot be written.
+    """
+    try:
+        if not os.path.samestat(os.fstat(descriptor), earlier.file.stat()):
+            return
+        with earlier.file.open("rb+") as file:
+            file.truncate(earlier.whole)
+            if not earlier.ended:
+                file.seek(0, os.SEEK_END)
+                file.write(b"\n")
+    except OSError as error:
+        raise KerascnnError(
+            f"{earlier.file}: cannot be mended ({error.strerror}). Write the new lines to "
+            "another file."
+        ) from error
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    good = isinstance(row, dict) and isinstance(row.get("path"), str)
+    return row if good and ("error" in row or isinstance(row.get("top"), list)) else None
+
+
+def _check_model(where: str, row: dict[str, Any], classes: Collection[str]) -> None:
+    labels = [top.get("label") for top in row.get("top", []) if isinstance(top, dict)]
+    unknown = [label for label in labels if label not in classes]
+    if unknown:
+        raise DataError(
+            f"{where}: {unknown[0]!r} is no class of this model, so another one wrote the file. "
+            "Go on with that model, or begin again without --resume."
+        )

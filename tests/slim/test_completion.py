@@ -1,0 +1,70 @@
+"""Shell completion: in a real bash, and quick."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+
+ROOT = Path(__file__).parents[2]
+
+
+def completed(tmp_path: Path, *words: str) -> list[str]:
+    """Give what bash would offer for the last word."""
+    program = tmp_path / "bin" / "kerascnn"
+    program.parent.mkdir(exist_ok=True)
+    call = "from kerascnn.cli import main; main(prog_name='kerascnn')"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{call}" "$@"\n')
+    program.chmod(0o755)
+    script = (
+        'eval "$(_KERASCNN_COMPLETE=bash_source kerascnn)"\n'
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { echo "files"; }\n'
+        '_kerascnn_completion kerascnn; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", "kerascnn", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_commands_options_choices_and_files(tmp_path: Path) -> None:
+    assert {"train", "export", "predict", "doctor"} <= set(completed(tmp_path, ""))
+    assert completed(tmp_path, "pr") == ["predict"]
+    assert completed(tmp_path, "predict", "--fo") == ["--format"]
+    assert completed(tmp_path, "predict", "--format", "") == ["table", "json", "csv"]
+    assert "files" in completed(tmp_path, "predict", "")
+    assert "files" in completed(tmp_path, "predict", "a.onnx", "")
+    assert "files" in completed(tmp_path, "predict", "a.onnx", "--resume", "")
+    assert "files" in completed(tmp_path, "train", "")
+
+
+def test_completing_loads_nothing_heavy() -> None:
+    """A shell waits for it at every press of the key."""
+    code = (
+        "import sys\nfrom kerascnn.cli import main\n"
+        "try:\n    main(prog_name='kerascnn')\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'PIL', 'onnxruntime', 'keras', 'rich'} & set(sys.modules)\n"
+        "print('heavy:', *heavy)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "_KERASCNN_COMPLETE": "bash_complete"}
+        | {"COMP_WORDS": "kerascnn ", "COMP_CWORD": "1"},
+    )
+    assert "plain,predict" in done.stdout
+    assert done.stdout.splitlines()[-1] == "heavy:"

@@ -1,0 +1,196 @@
+"""`predict` on more pictures than fit anywhere: lazy, bounded, in order, never lost.
+
+The command runs in a process of its own: pipes, signals and half-written files are its world.
+"""
+
+import io
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerascnn.errors import ConfigError
+from kerascnn.inference.inputs import expand, predict_paths
+
+
+def rows(output: bytes) -> list[dict]:
+    return [json.loads(line) for line in output.decode().splitlines()]
+
+
+# ---- one picture after another
+
+
+def test_an_endless_list_is_read_only_a_little_ahead(classifier, tmp_path, save_pictures) -> None:
+    paths = save_pictures(tmp_path / "p", 3)
+    taken = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal taken
+        for path in itertools.cycle([*paths, "missing.png"]):
+            taken += 1
+            yield path
+
+    answers = predict_paths(classifier, endless(), batch_size=8)
+    seen = [path for path, _ in itertools.islice(answers, 400)]
+    assert seen == ([*paths, "missing.png"] * 100)
+    ahead = 8 * 4 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 64)
+    assert taken <= 400 + 8 + 8 + ahead
+    answers.close()
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(
+    classifier, tmp_path, save_pictures
+) -> None:
+    paths = save_pictures(tmp_path / "p", 2)
+    answers = predict_paths(classifier, itertools.cycle(paths))
+    for _ in itertools.islice(answers, 500):
+        pass
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in itertools.islice(answers, 3000):
+        pass
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    answers.close()
+    assert grown < 1_000_000  # 3,000 sized pictures would be 9 MB
+
+
+def test_a_folder_is_walked_while_its_pictures_are_taken(
+    tmp_path, monkeypatch, save_pictures
+) -> None:
+    for number in range(50):
+        save_pictures(tmp_path / "p" / f"{number:02}", 1)
+    listed: list[str] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(str(path)), scandir(path))[1])
+    found = expand([str(tmp_path / "p")], io.StringIO())
+    assert next(found).endswith("00/000.png".replace("/", os.sep))
+    assert len(listed) < 5
+    assert len(list(found)) == 49
+
+
+def test_what_is_hidden_or_no_picture_is_passed_over(tmp_path, save_pictures) -> None:
+    (first,) = save_pictures(tmp_path / "p" / "b", 1)
+    save_pictures(tmp_path / "p" / ".thumbnails", 1)
+    (second,) = save_pictures(tmp_path / "p" / "a", 1)
+    (tmp_path / "p" / "notes.txt").touch()
+    (tmp_path / "p" / ".hidden.png").touch()
+    (tmp_path / "p" / "a" / "loop").symlink_to(tmp_path / "p")
+    assert list(expand([str(tmp_path / "p")], io.StringIO())) == [second, first]
+
+
+def test_globs_find_files_and_walk_folders_but_nothing_twice(tmp_path, save_pictures) -> None:
+    inside = save_pictures(tmp_path / "p" / "a", 2)
+    beside = save_pictures(tmp_path / "p", 1)
+    for pattern in ("p/*", "p/**/*.png", "p/**"):
+        found = list(expand([str(tmp_path / pattern)], io.StringIO()))
+        assert sorted(found) == sorted(inside + beside), pattern
+    assert list(expand(["none*.png", "gone.png"], io.StringIO())) == ["none*.png", "gone.png"]
+
+
+# ---- lines
+
+
+def test_broken_inputs_cost_only_their_own_line(
+    exported, tmp_path, save_pictures, kerascnn
+) -> None:
+    paths = save_pictures(tmp_path / "p", 40)
+    for number in (0, 17, 39):
+        Path(paths[number]).write_bytes(b"\x89PNG\r\n\x1a\n broken \xff")
+    done = kerascnn("predict", exported, "--json", tmp_path / "p", "missing.png")
+    assert done.returncode == 3
+    assert b"4 of the pictures could not be read" in done.stderr
+    found = rows(done.stdout)
+    assert [row["path"] for row in found] == [*paths, "missing.png"]
+    assert [number for number, row in enumerate(found) if "error" in row] == [0, 17, 39, 40]
+
+
+def test_a_list_on_stdin_with_names_that_are_no_text(
+    exported, tmp_path, save_pictures, kerascnn
+) -> None:
+    good = os.fsencode(tmp_path / "고양이 1.png")
+    odd = os.fsencode(tmp_path) + b"/\xff\xfe.png"
+    (source,) = save_pictures(tmp_path / "p", 1)
+    for name in (good, odd):
+        Path(os.fsdecode(name)).write_bytes(Path(source).read_bytes())
+    listed = b"\r\n".join([good, odd, b"", b"  ", b"missing.png"])
+    for form in ("json", "csv", "table"):
+        done = kerascnn("predict", exported, "-", "--format", form, input=listed)
+        assert done.returncode == 3, done.stderr
+        assert b"Traceback" not in done.stderr
+        assert "고양이".encode() in done.stdout
+        if form == "json":
+            assert [os.fsencode(row["path"]) for row in rows(done.stdout)] == [
+                good, odd, b"missing.png",
+            ]  # fmt: skip
+
+
+def test_json_is_valid_where_stdout_is_no_unicode(
+    exported, tmp_path, save_pictures, kerascnn, environment
+) -> None:
+    (source,) = save_pictures(tmp_path / "p", 1)
+    path = tmp_path / "고양이.png"
+    path.write_bytes(Path(source).read_bytes())
+    done = kerascnn(
+        "predict", exported, "--json", path, env=environment | {"PYTHONIOENCODING": "latin-1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert rows(done.stdout)[0]["path"] == str(path)
+
+
+def test_a_reader_that_has_seen_enough_stops_it_quietly(
+    exported, tmp_path, save_pictures, environment
+) -> None:
+    """As `kerascnn predict ... | head -1` does, here with a list that would take minutes."""
+    paths = save_pictures(tmp_path / "p", 3)
+    Path("list").write_text("\n".join(paths * 100_000))
+    command = [sys.executable, "-m", "kerascnn", "predict", str(exported), "-", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment}
+    with (
+        Path("list").open("rb") as listed,
+        subprocess.Popen(command, stdin=listed, **pipes) as process,
+    ):
+        assert process.stdout
+        assert process.stderr
+        assert json.loads(process.stdout.readline())["path"] == paths[0]
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 1
+
+
+# ---- unsure answers
+
+
+def test_an_unsure_answer_has_no_label_but_a_ranking(
+    exported, tmp_path, save_pictures, kerascnn
+) -> None:
+    save_pictures(tmp_path / "p", 30)
+    arguments = ("predict", exported, tmp_path / "p", "--min-probability", "0.6")
+    sure, unsure = [], []
+    for row in rows(kerascnn(*arguments, "--json").stdout):
+        (unsure if row["label"] is None else sure).append(row)
+        assert row["probability"] == row["top"][0]["probability"]
+    assert sure
+    assert unsure
+    assert all(row["probability"] >= 0.6 and row["label"] == row["top"][0]["label"] for row in sure)
+    assert all(row["probability"] < 0.6 and len(row["top"]) == 5 for row in unsure)
+    table = kerascnn(*arguments).stdout.decode().splitlines()
+    assert sum("  unsure  " in line for line in table) == len(unsure)
+    lines = kerascnn(*arguments, "--format", "csv").stdout.decode().splitlines()[1:]
+    assert sum(line.split(",")[1] == "" for line in lines) == len(unsure)
+
+
+def test_limits_of_the_probability(classifier) -> None:
+    picture = np.zeros((28, 28, 3), np.uint8)
+    assert classifier.predict([picture], min_probability=1.0)[0].label is None
+    assert classifier.predict([picture])[0].label is not None
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ConfigError, match="expected 0 to 1"):
+            classifier.predict([picture], min_probability=wrong)

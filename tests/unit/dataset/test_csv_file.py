@@ -1,0 +1,126 @@
+"""CSV lists: what they may hold, and how each mistake is named by its line."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerascnn.dataset import load_dataset
+from kerascnn.errors import DataError
+
+
+@pytest.fixture
+def write(tmp_path: Path, photograph) -> Callable[..., Path]:
+    """Write a list, as text or bytes, beside three photographs a.png, b.png, sub/c.png."""
+    folder = tmp_path / "data"
+    (folder / "sub").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.png", "sub/c.png")):
+        Image.fromarray(photograph(8 + number, 8)).save(folder / name)
+
+    def write(content: str | bytes, name: str = "list.csv") -> Path:
+        data = content if isinstance(content, bytes) else content.encode()
+        (folder / name).write_bytes(data)
+        return folder / name
+
+    return write
+
+
+def test_paths_are_relative_to_the_list_not_to_where_one_stands(write, photograph) -> None:
+    dataset = load_dataset(write("path,label\nb.png,dog\na.png,cat\nsub/c.png,dog\n"))
+    assert dataset.classes == ("cat", "dog")
+    train = dataset.splits["train"]
+    assert train.labels.tolist() == [1, 0, 1]
+    assert [train.pictures.name(index) for index in range(3)] == ["b.png", "a.png", "sub/c.png"]
+    assert np.array_equal(train.pictures[2], photograph(10, 8))
+
+
+def test_absolute_paths_other_columns_and_any_order(write, tmp_path) -> None:
+    absolute = tmp_path / "data" / "a.png"
+    text = f'size,Label,PATH\n9,cat,"{absolute}"\n9,dog,b.png\n'
+    dataset = load_dataset(write(text, "LIST.CSV"))
+    assert dataset.splits["train"].pictures[0].shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_byte_order_mark_line_ends_quotes_and_blank_lines(write, mark: bytes, end: str) -> None:
+    lines = ["path,label", 'a.png,"고양이, 집"', "", "b.png,개"]
+    dataset = load_dataset(write(mark + end.join(lines).encode()))
+    assert dataset.classes == ("개", "고양이, 집")
+
+
+def test_labels_are_compared_in_one_unicode_form(write) -> None:
+    dataset = load_dataset(write("path,label\na.png,caf\u00e9\nb.png,cafe\u0301\nsub/c.png,tea\n"))
+    assert dataset.classes == ("caf\u00e9", "tea")
+    assert dataset.splits["train"].labels.tolist() == [0, 0, 1]
+
+
+def test_splits(write) -> None:
+    text = "path,label,split\na.png,cat,train\nb.png,cat,Validation\nsub/c.png,cat,test\n"
+    splits = load_dataset(write(text)).splits
+    assert list(splits) == ["train", "val", "test"]
+    assert splits["val"].pictures.name(0) == "b.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"list.csv: its first line is 'empty'. Expected a first line path,label"),
+        ("a.png,cat\n", "its first line is 'a.png,cat'. Expected a first line path,label"),
+        ("path;label\na.png;cat\n", "'path;label'.*with commas"),
+        ("path,label,path\na.png,cat,b.png\n", "column path occurs twice"),
+        ("path,label\n", r"nothing to train on \(no rows\)"),
+        ("path,label,split\na.png,cat,test\n", r"nothing to train on \(only val and test\)"),
+        ("path,label\na.png,cat\nb.png\n", r"list.csv, line 3: 1 values \(b.png\), expected"),
+        ("path,label\na.png,\n", "line 2: no label"),
+        ("path,label,split\na.png,cat,\n", "line 2: no split"),
+        ("path,label,split\na.png,cat,tset\n", "line 2: split 'tset'. Expected train, val, test"),
+        ("path,label\na.png,cat\nx.png,cat\n", "line 3: no such file: .*x.png"),
+        ("path,label\nsub,cat\n", "line 2: no such file: .*sub"),
+        ("path,label\nx.png,a\ny.png,a\n", "line 2: .*1 other rows"),
+        (f"path,label\n{'x' * 5000},cat\n", "line 2: no such file"),
+        ("path,label\nnul\0.png,cat\n", "line 2"),
+        (
+            "path,label,split\na.png,cat,train\nb.png,cow,val\n",
+            "line 3: label 'cow' of split val does not occur in train, whose classes are: cat",
+        ),
+        (
+            "path,label,split\na.png,cat,train\nb.png,cat,val\n./a.png,cat,test\n",
+            "line 4: .*a.png has split 'test' here and 'train' in line 2",
+        ),
+        (
+            "path,label\na.png,cat\nb.png,dog\nsub/../a.png,dog\n",
+            "line 4: .*a.png has label 'dog' here and 'cat' in line 2",
+        ),
+        ('path,label\na.png,"cat\n', "line 2: not CSV"),
+        ('path,label\na.png,"c"at\n', "line 2: not CSV"),
+        (b"path,label\na.png,\xff\n", "not UTF-8"),
+        ("path,label\na.png,cat\n".encode("utf-16"), "not UTF-8"),
+    ],
+)
+def test_each_mistake_is_named_by_its_line(write, text: str | bytes, message: str) -> None:
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        load_dataset(write(text))
+
+
+def test_a_row_that_repeats_another_is_left_out_and_said(write, caplog) -> None:
+    with caplog.at_level(logging.WARNING):
+        dataset = load_dataset(write("path,label\na.png,cat\nb.png,dog\na.png,cat\n"))
+    assert len(dataset.splits["train"]) == 2
+    assert "1 rows repeat others" in caplog.text
+
+
+def test_same_data_as_a_folder_and_as_a_list_have_the_same_class_order(
+    tmp_path, photograph
+) -> None:
+    names = ["b", "B", "ä", "a", "10", "9", "한"]
+    for name in names:
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.fromarray(photograph(8, 8)).save(tmp_path / "data" / name / "1.png")
+    rows = "".join(f"data/{name}/1.png,{name}\n" for name in names)
+    (tmp_path / "list.csv").write_text("path,label\n" + rows, encoding="utf-8")
+    classes = load_dataset(tmp_path / "list.csv").classes
+    assert classes == load_dataset(tmp_path / "data").classes == tuple(sorted(names))

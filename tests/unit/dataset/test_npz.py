@@ -1,0 +1,171 @@
+""".npz files: the names of arrays, and how each mistake is named."""
+
+import random
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerascnn.dataset import load_dataset
+from kerascnn.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def clothes() -> tuple[np.ndarray, np.ndarray]:
+    """60 of the built-in pictures, 28 x 28, grey, with their labels."""
+    train = load_dataset("fashion-mini").splits["train"]
+    order = np.random.default_rng(0).permutation(len(train))[:60]
+    return np.stack([train.pictures[int(i)][..., 0] for i in order]), train.labels[order]
+
+
+def save(**arrays: np.ndarray) -> Path:
+    np.savez_compressed("data.npz", **arrays)
+    return Path("data.npz")
+
+
+def test_names_of_keras(clothes) -> None:
+    pictures, labels = clothes
+    file = save(
+        x_train=pictures[:40], y_train=labels[:40], x_val=pictures[40:50], y_val=labels[40:50],
+        x_test=pictures[50:], y_test=labels[50:],
+    )  # fmt: skip
+    dataset = load_dataset(file)
+    assert dataset.classes == tuple("0123456789")
+    assert {name: len(split) for name, split in dataset.splits.items()} == {
+        "train": 40, "val": 10, "test": 10,
+    }  # fmt: skip
+    test = dataset.splits["test"]
+    assert test.labels.tolist() == labels[50:].tolist()
+    assert np.array_equal(test.pictures[3][..., 1], pictures[53])
+    assert test.pictures.name(3) == "data.npz/x_test[3]"
+
+
+@pytest.mark.parametrize(
+    ("pictures_name", "labels_name"),
+    [("train_images", "train_labels"), ("images", "labels"), ("x", "y")],
+)
+def test_other_names_and_columns_of_labels(clothes, pictures_name, labels_name) -> None:
+    pictures, labels = clothes
+    file = save(**{pictures_name: pictures[..., None], labels_name: labels[:, None].astype("u1")})
+    train = load_dataset(file).splits["train"]
+    assert train.labels.tolist() == labels.tolist()
+    assert np.array_equal(train.pictures[0], np.repeat(pictures[0][..., None], 3, 2))
+
+
+def test_colours_stay(photograph) -> None:
+    pictures = np.stack([photograph(8, 6), photograph(8, 6)[::-1]])
+    train = load_dataset(save(images=pictures, labels=np.array([0, 1]))).splits["train"]
+    assert np.array_equal(train.pictures[1], pictures[1])
+
+
+def test_class_names_in_their_own_order(clothes) -> None:
+    pictures, labels = clothes
+    names = np.array([f"옷 {number}" for number in range(10)][::-1])
+    dataset = load_dataset(save(images=pictures, labels=labels, classes=names))
+    assert dataset.classes == tuple(names)
+    as_text = load_dataset(save(images=pictures, labels=names[labels], classes=names))
+    assert as_text.splits["train"].labels.tolist() == labels.tolist()
+
+
+def test_class_names_as_labels_are_sorted(clothes) -> None:
+    pictures, labels = clothes
+    names = np.array(["z", "cafe\u0301", "caf\u00e9"] + ["a"] * 7)
+    dataset = load_dataset(save(images=pictures, labels=names[labels]))
+    assert dataset.classes == ("a", "caf\u00e9", "z")
+
+
+def broken(pictures: np.ndarray, labels: np.ndarray) -> list[tuple[dict[str, np.ndarray], str]]:
+    beyond, negative = labels.copy(), labels.copy()
+    beyond[7], negative[3] = 10, -1
+    names = np.array(list("abcdefghij"))
+    pair = {"images": pictures, "labels": labels}
+    return [
+        ({}, "holds nothing. Expected x_train and y_train"),
+        ({"foo": pictures}, "holds foo. Expected"),
+        ({"x_train": pictures}, "holds x_train but not y_train"),
+        ({**pair, "x_test": pictures}, "holds x_test but not y_test"),
+        ({"images": pictures / 255, "labels": labels}, "images: values of type float64, expected"),
+        ({"images": pictures.astype("i8"), "labels": labels}, "type int64, expected uint8"),
+        ({"images": pictures[0], "labels": labels}, "shape .28, 28., expected"),
+        (
+            {"images": np.repeat(pictures[:, None], 3, 1), "labels": labels},
+            r"\[60, 3, 28, 28\].*Move the channels to the end",
+        ),
+        ({"images": pictures, "labels": labels[1:]}, "Expected as many labels"),
+        ({"images": pictures[:0], "labels": labels[:0]}, "at least one"),
+        ({"images": pictures, "labels": np.eye(10)[labels]}, "one each"),
+        ({"images": pictures, "labels": labels.astype("f4")}, "labels: values of type float32"),
+        ({"images": pictures, "labels": negative}, r"labels\[3\]: label -1 is none of the 10"),
+        ({"images": pictures, "labels": labels * 1000}, "some class has none"),
+        ({**pair, "x_test": pictures, "y_test": beyond}, r"y_test\[7\]: label 10 is none of the"),
+        ({**pair, "classes": names[:5]}, r"is none of the 5 classes \(a, b, c, d, e\)"),
+        ({**pair, "classes": np.array(["a"] * 10)}, "classes: 1 different"),
+        ({**pair, "classes": np.arange(10)}, "classes: 10 different values of type int64"),
+    ]
+
+
+def test_each_mistake_names_the_array(clothes) -> None:
+    for arrays, message in broken(*clothes):
+        with pytest.raises(DataError, match=message):
+            load_dataset(save(**arrays))
+
+
+def test_a_pickle_is_not_loaded(clothes) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple:
+            return (Path("ran").touch, ())
+
+    file = save(images=clothes[0], labels=np.array([Bomb()] * 60, object))
+    with pytest.raises(DataError, match=r"cannot be read \(ValueError: .*pickle"):
+        load_dataset(file)
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04rubbish", b"\x80\x04N.", b"path,label\n"])
+def test_no_archive(content: bytes) -> None:
+    Path("data.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"data\.npz: "):
+        load_dataset("data.npz")
+
+
+def test_one_array_is_no_archive() -> None:
+    with Path("data.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match="one array"):
+        load_dataset("data.npz")
+
+
+def test_damaged_archives_never_crash_and_never_give_other_labels(clothes) -> None:
+    pictures, labels = clothes
+    file = save(images=pictures[:, :4, :4], labels=labels)
+    whole, rng, refused = file.read_bytes(), random.Random(0), 0
+    for _ in range(300):
+        changed = bytearray(whole)
+        changed[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        if rng.random() < 0.1:
+            del changed[rng.randrange(len(whole)) :]
+        file.write_bytes(changed)
+        try:
+            found = load_dataset(file).splits["train"].labels
+        except DataError:
+            refused += 1
+        else:  # only what a zip archive does not protect was hit
+            assert found.tolist() == labels.tolist()
+    assert refused > 100
+
+
+def test_files_written_by_python_2_are_read_in_silence(clothes) -> None:
+    import io
+    import zipfile
+
+    pictures, labels = clothes
+    with zipfile.ZipFile("data.npz", "w") as archive:
+        for name, array in (("images", pictures), ("labels", labels)):
+            buffer = io.BytesIO()
+            np.save(buffer, array)
+            old = buffer.getvalue().replace(b"(60,", b"(60L,", 1).replace(b"} ", b"}", 1)
+            archive.writestr(f"{name}.npy", old)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_dataset("data.npz").splits["train"].labels.tolist() == labels.tolist()

@@ -1,0 +1,200 @@
+"""Hostile bytes: whatever they are, a picture or PictureError, and soon.
+
+Known: Pillow's own collection of broken and malicious files (scripts/fetch_hostile_pictures),
+and seeded damage to real pictures.
+"""
+
+import io
+import os
+import random
+import struct
+import threading
+import time
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerascnn import images
+from kerascnn.errors import PictureError
+from kerascnn.images import decoding
+from kerascnn.parallel import in_order
+
+HOSTILE = Path(
+    os.environ.get("KERASCNN_HOSTILE_PICTURES", "~/.cache/kerascnn/hostile-pictures")
+).expanduser()
+
+TOO_LONG = 20.0
+"""Seconds for one small file; the slowest took 0.1 on an idle machine."""
+
+
+def answer(source: str | Path | bytes) -> np.ndarray | None:
+    """Decode, or None for PictureError; anything else, or a wait, fails the test."""
+    start = time.monotonic()
+    try:
+        rgb = images.decode(source)
+    except PictureError as error:
+        assert str(error).endswith("."), error
+        rgb = None
+    assert time.monotonic() - start < TOO_LONG
+    if rgb is not None:
+        assert rgb.dtype == np.uint8
+        assert rgb.ndim == 3
+        assert rgb.shape[2] == 3
+    return rgb
+
+
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason="needs scripts/fetch_hostile_pictures")
+def test_pillows_own_hostile_pictures(capfd: pytest.CaptureFixture[str]) -> None:
+    files = sorted(path for path in HOSTILE.rglob("*") if path.is_file())
+    assert len(files) > 1000
+    good = {path.name for path in files if answer(path) is not None}
+    assert len(good) > 600
+    assert not good & {"decompression_bomb.gif", "truncated_jpeg.jpg", "png_decompression_dos.png"}
+    assert good >= {"hopper.jpg", "hopper_orientation_6.webp", "16bit.MM.cropped.tif"}
+
+
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason="needs scripts/fetch_hostile_pictures")
+def test_pillows_pictures_of_each_orientation_come_out_alike() -> None:
+    upright = images.decode(HOSTILE / "hopper_orientation_2.jpg").astype(int)
+    for number in range(3, 9):
+        turned = images.decode(HOSTILE / f"hopper_orientation_{number}.jpg")
+        assert np.abs(turned - upright).mean() < 10, number
+
+
+def encoded(image: Image.Image, form: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def originals(photograph) -> dict[str, bytes]:
+    """A small photograph in every format, plain and in its odder variants."""
+    rgb = Image.fromarray(photograph(40, 48))
+    palette, turned = rgb.convert("P"), rgb.rotate(90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return {
+        "jpeg": encoded(rgb, "JPEG", exif=exif),
+        "progressive": encoded(rgb, "JPEG", progressive=True),
+        "cmyk": encoded(rgb.convert("CMYK"), "JPEG"),
+        "mpo": encoded(rgb, "MPO", save_all=True, append_images=[turned]),
+        "png": encoded(rgb, "PNG", exif=exif),
+        "png-palette": encoded(palette, "PNG", transparency=3),
+        "png-animated": encoded(rgb, "PNG", save_all=True, append_images=[turned]),
+        "gif": encoded(palette, "GIF", save_all=True, append_images=[turned.convert("P")]),
+        "webp": encoded(rgb, "WEBP", exif=exif),
+        "webp-animated": encoded(rgb, "WEBP", save_all=True, append_images=[turned]),
+        "tiff": encoded(rgb, "TIFF", exif=exif),
+        "tiff-lzw": encoded(rgb, "TIFF", compression="tiff_lzw"),
+        "tiff-jpeg": encoded(rgb, "TIFF", compression="jpeg"),
+        "bmp": encoded(rgb, "BMP"),
+        "bmp-palette": encoded(palette, "BMP"),
+    }
+
+
+def damaged(file: bytes, rng: random.Random) -> bytes:
+    """Change a few bytes, mostly in the header, and now and then cut the end off."""
+    changed = bytearray(file)
+    for _ in range(rng.randint(1, 4)):
+        place = min(int(rng.expovariate(1 / 60)), len(changed) - 1)
+        changed[place] = rng.randrange(256)
+    if rng.random() < 0.2:
+        del changed[rng.randrange(len(changed)) :]
+    return _checksummed(changed) if changed.startswith(b"\x89PNG\r\n\x1a\n") else bytes(changed)
+
+
+def _checksummed(png: bytearray) -> bytes:
+    """Mend the checksums: without them Pillow would look no further than the first."""
+    place = 8
+    while place + 12 <= len(png):
+        (length,) = struct.unpack_from(">I", png, place)
+        end = place + 8 + length
+        if end + 4 > len(png):
+            break
+        struct.pack_into(">I", png, end, zlib.crc32(png[place + 4 : end]))
+        place = end + 4
+    return bytes(png)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        *("jpeg", "progressive", "cmyk", "mpo", "png", "png-palette", "png-animated", "gif"),
+        *("webp", "webp-animated", "tiff", "tiff-lzw", "tiff-jpeg", "bmp", "bmp-palette"),
+    ],
+)
+def test_damaged_headers(variant: str, originals, monkeypatch, capfd) -> None:
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 4_000_000)  # a large one is slow, not wrong
+    rng = random.Random(f"{variant} 1")
+    answers = [answer(damaged(originals[variant], rng)) for _ in range(200)]
+    assert any(rgb is None for rgb in answers)
+    # A GIF or BMP survives most damage; if nothing did, the damage would be no test.
+    assert any(rgb is not None for rgb in answers)
+
+
+def test_noise_is_not_a_picture() -> None:
+    rng = random.Random(0)
+    for start in (b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF", b"BM", b"II*\0"):
+        assert answer(start + rng.randbytes(500)) is None
+    assert answer(b"") is None
+
+
+def test_a_bomb_is_refused_before_a_pixel_is_decoded(monkeypatch) -> None:
+    """Whatever Pillow's own limit was set to, and in each format."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 99)
+
+    def never(*_: object) -> None:
+        pytest.fail("decoded")
+
+    bombs = {form: encoded(Image.new("RGB", (10, 10)), form) for form in images.FORMATS}
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", never)
+    for form, bomb in bombs.items():
+        with pytest.raises(PictureError, match=r"10 x 10 is 100 pixels, more than the limit of 99"):
+            images.decode(bomb, form)
+
+
+def test_other_formats_are_not_even_tried(photograph) -> None:
+    """Each plugin of Pillow's is a parser to attack; EPS would even start Ghostscript."""
+    for form in ("PPM", "TGA", "EPS", "ICO", "PCX", "SGI"):
+        with pytest.raises(PictureError, match="not a picture that can be read"):
+            images.decode(encoded(Image.fromarray(photograph(8, 8)), form))
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path) -> None:
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+    found: list[str] = []
+
+    def read() -> None:
+        with pytest.raises(PictureError) as caught:
+            images.decode(pipe)
+        found.append(str(caught.value))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(5)
+    assert "pipe.jpg: not a regular file" in found[0]
+
+
+@pytest.mark.parametrize("path", ["nul\0.jpg", "x" * 5000, "\udcff.jpg", ""])
+def test_impossible_paths_are_named(path: str) -> None:
+    with pytest.raises(PictureError):
+        images.decode(path)
+
+
+def test_warnings_of_pillow_are_off_in_every_thread_and_on_again_after(photograph) -> None:
+    """Here warnings are errors: if one thread's clean-up let them through, this would fail."""
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"
+    file = encoded(Image.fromarray(photograph(64, 64)), "JPEG", exif=exif)
+    with pytest.warns(UserWarning, match="Corrupt EXIF"):
+        Image.open(io.BytesIO(file)).getexif()
+    before = list(warnings.filters)
+    for rgb in in_order(images.decode, [file] * 2000, threads=8):
+        assert rgb.shape == (64, 64, 3)
+    assert list(warnings.filters) == before

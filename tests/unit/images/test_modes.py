@@ -1,0 +1,202 @@
+"""Every mode and rotation that a file can have becomes the right RGB."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerascnn import images
+from kerascnn.errors import PictureError
+
+WIDE = np.array([[0, 255, 256, 32768, 65535]], np.uint16)
+SCALED = [0, 1, 1, 128, 255]
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def tiff(values: np.ndarray, bits: int = 16, sign: int = 1, order: str = ">") -> bytes:
+    """A grey TIFF, written by hand: Pillow writes no big-endian ones."""
+    height, width = values.shape
+    pixels = values.astype(f"{order}u2").tobytes()
+    shorts = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (277, 1)]
+    shorts += [(278, height), (279, len(pixels)), (339, sign)]
+    start = 8 + 2 + 12 * (len(shorts) + 1) + 4
+    entries = [struct.pack(f"{order}HHIHxx", tag, 3, 1, value) for tag, value in shorts]
+    entries.append(struct.pack(f"{order}HHII", 273, 4, 1, start))
+    entries.sort(key=lambda entry: struct.unpack(f"{order}H", entry[:2]))
+    mark = b"MM\0*" if order == ">" else b"II*\0"
+    head = mark + struct.pack(f"{order}IH", 8, len(entries))
+    return head + b"".join(entries) + bytes(4) + pixels
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bit_tiff_is_scaled_in_both_byte_orders(order: str) -> None:
+    assert images.decode(tiff(WIDE, order=order))[0, :, 1].tolist() == SCALED
+
+
+def test_sixteen_bit_png_is_scaled() -> None:
+    assert images.decode(encoded(Image.fromarray(WIDE)))[0, :, 2].tolist() == SCALED
+
+
+def test_sixteen_bit_big_endian_array_of_pillow_is_scaled() -> None:
+    image = Image.frombytes("I;16B", (5, 1), WIDE.astype(">u2").tobytes())
+    assert images.from_pillow(image)[0, :, 0].tolist() == SCALED
+
+
+def test_sixteen_bit_picture_is_rotated_too(photograph) -> None:
+    grey = photograph(4, 6)[..., 0].astype(np.uint16) * 257
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rgb = images.decode(encoded(Image.fromarray(grey), exif=exif))
+    assert np.array_equal(rgb[..., 0], np.rot90(grey // 257, -1))
+
+
+def test_sixteen_bit_colours_keep_their_upper_half(photograph) -> None:
+    """A PNG of 16-bit colours, written by hand: Pillow writes none."""
+    import zlib
+
+    original = photograph(3, 5)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in original.astype(int) * 257)
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(name + data)
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", 5, 3, 16, 2, 0, 0, 0)
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    file += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    assert np.array_equal(images.decode(file), original)
+
+
+def test_transparent_grey_of_sixteen_bits_is_laid_on_white() -> None:
+    file = encoded(Image.fromarray(WIDE), transparency=256)
+    assert images.decode(file)[0, :, 0].tolist() == [0, 1, 255, 128, 255]
+
+
+def test_twelve_bits_are_scaled_by_their_own_range() -> None:
+    packed = np.frombuffer(bytes([0xFF, 0xF8, 0x00, 0x00, 0x10, 0x00]), "<u2")[None]
+    file = bytearray(tiff(packed, bits=12, order="<"))
+    width = file.index(struct.pack("<HHI", 256, 3, 1)) + 8
+    file[width : width + 2] = struct.pack("<H", 4)
+    assert images.decode(bytes(file))[0, :, 0].tolist() == [255, 128, 0, 0]
+
+
+@pytest.mark.parametrize("image", [Image.new("F", (2, 2)), Image.new("I", (2, 2))])
+def test_pixels_without_an_agreed_range_are_refused(image: Image.Image) -> None:
+    for read in (images.from_pillow, lambda image: images.decode(encoded(image, "TIFF"))):
+        with pytest.raises(PictureError, match=r"no agreed range.*Convert it"):
+            read(image)
+
+
+def test_signed_sixteen_bits_are_refused() -> None:
+    with pytest.raises(PictureError, match="with a sign"):
+        images.decode(tiff(WIDE, sign=2))
+
+
+def test_palette_with_transparency_is_laid_on_white(photograph) -> None:
+    palette = Image.fromarray(photograph(16, 16)).convert("P")
+    index = np.asarray(palette)
+    clear = int(index[0, 0])
+    expected = np.asarray(palette.convert("RGB")).copy()
+    expected[index == clear] = 255
+    for form in ("PNG", "GIF"):
+        rgb = images.decode(encoded(palette, form, transparency=clear))
+        assert np.array_equal(rgb, expected), form
+
+
+def test_palette_with_a_half_transparent_colour_is_mixed_with_white() -> None:
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([200, 0, 100])
+    rgb = images.decode(encoded(palette, transparency=bytes([128])))
+    assert rgb[0, 0].tolist() == [227, 127, 177]
+
+
+def test_grey_with_alpha_is_laid_on_white() -> None:
+    image = Image.merge("LA", [Image.new("L", (2, 1), 40), Image.new("L", (2, 1))])
+    image.putpixel((1, 0), (40, 255))
+    for form in ("PNG", "TIFF"):
+        assert images.decode(encoded(image, form))[0].tolist() == [[255] * 3, [40] * 3]
+
+
+def test_premultiplied_alpha_is_laid_on_white_once() -> None:
+    image = Image.new("RGBA", (1, 1), (200, 100, 0, 128)).convert("RGBa")
+    assert np.abs(images.from_pillow(image)[0, 0].astype(int) - [227, 177, 127]).max() <= 1
+
+
+def test_transparent_colour_of_a_true_colour_png_is_white(photograph) -> None:
+    original = photograph(8, 8)
+    colour = tuple(int(value) for value in original[3, 3])
+    rgb = images.decode(encoded(Image.fromarray(original), transparency=colour))
+    assert (rgb[3, 3] == 255).all()
+    rest = (original != colour).any(2)
+    assert np.array_equal(rgb[rest], original[rest])
+
+
+def test_black_and_white_is_black_and_white() -> None:
+    image = Image.new("1", (2, 1))
+    image.putpixel((1, 0), 1)
+    for form in ("PNG", "TIFF", "BMP", "GIF"):
+        assert images.decode(encoded(image, form))[0].tolist() == [[0] * 3, [255] * 3]
+
+
+def test_cmyk_jpeg_is_not_inverted(photograph) -> None:
+    """Adobe stores CMYK JPEG inverted; shown as it lies, it would be a negative."""
+    original = photograph(40, 60)
+    file = encoded(Image.fromarray(original).convert("CMYK"), "JPEG", quality=95, subsampling=0)
+    assert np.abs(images.decode(file).astype(int) - original).mean() < 6
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_rotation_is_undone(form: str, orientation: int, photograph) -> None:
+    """The file holds what a turned camera saw; all eight come back to the same picture."""
+    upright = photograph(16, 24)
+    seen = {
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: np.rot90(a, 2),
+        4: np.flipud,
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: np.rot90(a.transpose(1, 0, 2), 2),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation](upright)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
+    file = encoded(
+        Image.fromarray(np.ascontiguousarray(seen)), form, exif=exif, **options.get(form, {})
+    )
+    rgb = images.decode(file)
+    assert rgb.shape == upright.shape
+    assert np.abs(rgb.astype(int) - upright).max() <= (6 if form == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "exif",
+    [b"Exif\0\0rubbish", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0", b"\xff" * 50],
+)
+def test_broken_exif_does_not_cost_the_picture(form: str, exif: bytes, photograph) -> None:
+    original = photograph(8, 8)
+    file = encoded(Image.fromarray(original), form, exif=exif, lossless=True)
+    assert np.abs(images.decode(file).astype(int) - original).max() < (60 if form == "JPEG" else 1)
+
+
+def test_first_frame_of_every_animated_format(photograph) -> None:
+    first, second = (Image.fromarray(photograph(16, 16)).rotate(angle) for angle in (0, 90))
+    for form in ("PNG", "WEBP", "TIFF"):
+        file = encoded(first, form, save_all=True, append_images=[second], lossless=True)
+        assert np.array_equal(images.decode(file), np.asarray(first)), form
+
+
+def test_first_picture_of_a_multi_picture_jpeg(photograph) -> None:
+    first, second = (Image.fromarray(photograph(16, 16)).rotate(angle) for angle in (0, 90))
+    file = encoded(first, "MPO", save_all=True, append_images=[second])
+    assert np.array_equal(images.decode(file), images.decode(encoded(first, "JPEG")))
