@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "Classify pictures with an exported file.",
     "summary": "Show the layers and parameters of a network.",
     "models": "List the networks.",
+    "convolve": "Slide a filter over a picture.",
     "doctor": "Show what is installed and what is missing.",
 }
 

@@ -26,6 +26,7 @@ from kerascnn.training.networks import build_network, find_network
 from kerascnn.training.preprocessing import predict_logits
 from kerascnn.training.progress import EpochRecord, Progress
 from kerascnn.training.provenance import versions, weights_sha256
+from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.run import Run, create_run
 from kerascnn.training.step import compile_for_training, start_deterministically
 
@@ -73,6 +74,7 @@ def fit(config: TrainConfig, progress: Progress | None = None) -> Run:
     core = build_network(network.name, len(feed.dataset.classes), feed.size)
     run = create_run(config, feed.dataset.name)
     _Loop(config, feed, core, run, progress).run_all()
+    report_or_warn(run, feed.dataset, feed.train, feed.val)
     return run
 
 

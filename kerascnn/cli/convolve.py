@@ -1,0 +1,121 @@
+"""``kerascnn convolve``: parse, one call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerascnn.cli.base import Command, print_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from kerascnn.convolution import Padding
+
+
+class PaddingType(click.ParamType[Any]):
+    """A whole number from 0, or ``same``."""
+
+    name = "N|same"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        if value == "same" or isinstance(value, int):
+            return value
+        if not value.isdecimal():
+            self.fail(f"{value!r} is neither a whole number nor 'same'.", param, ctx)
+        return int(value)
+
+
+@click.command("convolve", cls=Command)
+@click.argument("image", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--kernel",
+    default="edge",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="edge, sobel-x, sobel-y, sharpen, box-blur, gaussian-blur, emboss, or a text file with "
+    "one row of numbers a line.",
+)
+@click.option("--stride", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--padding",
+    type=PaddingType(),
+    default="0",
+    show_default=True,
+    help="Zeros on every side; same: as many as keep the size.",
+)
+@click.option(
+    "-o", "--out", required=True, metavar="OUT.png", help="The picture to write (PNG, JPEG, ...)."
+)
+@click.option(
+    "--show-steps", is_flag=True, help="Also draw how the filter walks, into OUT-steps.png."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(
+    image: str, kernel: str, stride: int, padding: Padding, out: str, show_steps: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Slide a filter over IMAGE, and write what it answers.
+
+    Every channel is convolved on its own. A filter whose numbers sum to 0 (edge, sobel) answers
+    with either sign; the size of the answer is shown.
+
+    \b
+    kerascnn convolve photo.jpg --kernel edge -o edges.png
+    kerascnn convolve photo.jpg --kernel mine.txt --stride 2 --padding same -o out.png
+    """
+    from kerascnn import convolution, images
+
+    weights = _kernel(kernel)
+    picture = images.decode(image)
+    if (picture[:, :, 0] == picture[:, :, 1]).all() and (
+        picture[:, :, 1] == picture[:, :, 2]
+    ).all():
+        picture = picture[:, :, 0]
+    answer = convolution.filter_picture(picture, weights, stride, padding)
+    _write(answer, out)
+    written = [out]
+    if show_steps:
+        from kerascnn.report.steps import write_steps
+
+        steps = Path(out).with_name(f"{Path(out).stem}-steps.png")
+        write_steps(picture, weights, stride, padding, steps)
+        written.append(str(steps))
+    if as_json:
+        sizes = {"from": list(picture.shape[:2]), "to": list(answer.shape[:2])}
+        print_json({"written": written, "kernel": weights.tolist(), **sizes})
+        return
+    (height, width), (rows, columns) = picture.shape[:2], answer.shape[:2]
+    click.echo(f"{', '.join(written)}: {width} x {height} became {columns} x {rows}")
+
+
+def _kernel(name: str) -> npt.NDArray[np.floating[Any]]:
+    from kerascnn.convolution import KERNELS, parse_kernel
+    from kerascnn.errors import ConfigError
+
+    if name in KERNELS:
+        return KERNELS[name]
+    try:
+        return parse_kernel(Path(name).read_text(encoding="utf-8"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"kernel {name!r} is neither a file that can be read ({error}) nor one of: "
+            f"{', '.join(KERNELS)}."
+        ) from error
+
+
+def _write(picture: npt.NDArray[np.uint8], out: str) -> None:
+    from PIL import Image
+
+    from kerascnn.errors import ConfigError
+    from kerascnn.files import writing
+
+    if Path(out).suffix.lower() not in Image.registered_extensions():
+        raise ConfigError(f"{out}: not a picture's name. Expected one that ends in .png or .jpg.")
+    with writing(out) as temporary:
+        # PNG's usual level takes seconds for a photograph and saves little here.
+        Image.fromarray(picture).save(temporary, compress_level=1)

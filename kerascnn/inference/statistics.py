@@ -1,0 +1,65 @@
+"""How sure a measured share is, and whether two models really differ.
+
+Knows: Wilson's interval, McNemar's exact test. Does not know models, pictures or classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from kerascnn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the true share lies, with a given confidence.
+
+    Attributes:
+        low: 0 to 1.
+        high: 0 to 1, at least ``low``.
+    """
+
+    low: float
+    high: float
+
+
+def wilson_interval(right: int, total: int, confidence: float = 0.95) -> Interval:
+    """Give Wilson's score interval for a share (Wilson 1927).
+
+    It stays within 0 and 1 and is honest for shares near either, where the textbook's
+    ``p ± 1.96 sqrt(p (1 - p) / n)`` is not.
+
+    Args:
+        right: How many of ``total`` were right, 0 to ``total``.
+        total: How many there were.
+        confidence: Between 0 and 1.
+
+    Returns:
+        The interval; 0 to 1 when there were none.
+
+    Raises:
+        ConfigError: A number outside its range.
+
+    Examples:
+        >>> interval = wilson_interval(90, 100)
+        >>> round(interval.low, 3), round(interval.high, 3)
+        (0.826, 0.945)
+    """
+    if not 0 <= right <= total or not 0 < confidence < 1:
+        raise ConfigError(
+            f"{right} right of {total} at confidence {confidence}; expected 0 <= right <= total "
+            "and a confidence between 0 and 1."
+        )
+    if not total:
+        return Interval(0.0, 1.0)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, spread = right / total, z * z / total
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
+    # Rounding must not push the ends beyond what is possible.
+    return Interval(
+        0.0 if right == 0 else max(0.0, middle - half),
+        1.0 if right == total else min(1.0, middle + half),
+    )

@@ -1,0 +1,25 @@
+"""The report: everything that was learned about a model, in one page for people.
+
+From plain arrays and numbers to a self-contained HTML file. matplotlib and jinja2 are imported
+when a page is made, and by nothing else.
+"""
+
+from kerascnn.report.content import (
+    Content,
+    Epoch,
+    Layer,
+    Mistake,
+    Sample,
+    most_confident_mistakes,
+)
+from kerascnn.report.page import render_page
+
+__all__ = [
+    "Content",
+    "Epoch",
+    "Layer",
+    "Mistake",
+    "Sample",
+    "most_confident_mistakes",
+    "render_page",
+]

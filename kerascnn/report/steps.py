@@ -1,0 +1,151 @@
+"""A figure of how a filter walks over a picture, with the sums.
+
+Knows: matplotlib, and which steps are worth showing. Does not know how a convolution is computed
+fast (:mod:`kerascnn.convolution`): here it is written out number by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.convolution import Array, Padding, convolve, padded
+from kerascnn.errors import ConfigError, MissingExtraError
+from kerascnn.files import writing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDEST = 7
+"""Rows or columns; the numbers of a larger filter cannot be read in a figure."""
+
+_MARK = "#d1495b"
+_LARGEST_GRID = 12
+"""Pixels; larger pictures are shown without their numbers."""
+
+
+def write_steps(
+    picture: npt.NDArray[np.uint8], kernel: Array, stride: int, padding: Padding, out: str | Path
+) -> None:
+    """Draw a few steps of a filter: what lies beneath it, the filter, the products, their sum.
+
+    Args:
+        picture: uint8 ``[height, width]``, or ``[height, width, 3]``, of which the green channel
+            is shown.
+        kernel: ``[height, width]``, at most 7 x 7.
+        stride: How far the filter moves.
+        padding: Zeros on every side, or ``same``.
+        out: The picture to write.
+
+    Raises:
+        ConfigError: A filter too large to be read, or one that does not fit.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if max(kernel.shape) > WIDEST:
+        raise ConfigError(
+            f"the filter is {kernel.shape[0]} x {kernel.shape[1]}; steps can be shown for at "
+            f"most {WIDEST} x {WIDEST}."
+        )
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "train", "to draw the steps") from error
+    grey = picture if picture.ndim == 2 else picture[:, :, 1]
+    surrounded = padded(grey, kernel.shape, stride, padding)
+    answer = convolve(grey, kernel, stride, padding)
+    places = walk(answer)
+    figure = Figure(figsize=(9, 4 + 2.2 * len(places)), layout="constrained")
+    heights = [4, 2.2 * len(places)]
+    top, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=heights)))
+    before, after = top.subplots(1, 2)
+    _show(before, surrounded, "the picture with its zeros" if padding else "the picture")
+    _show(after, answer, "what the filter answers")
+    rows = np.atleast_2d(below.subplots(len(places), 3))
+    for number, (place, axes) in enumerate(zip(places, rows, strict=True), 1):
+        row, column = place[0] * stride, place[1] * stride
+        _mark(before, (row, column), kernel.shape, surrounded.shape, number)
+        _mark(after, place, (1, 1), answer.shape, number)
+        patch = surrounded[row : row + kernel.shape[0], column : column + kernel.shape[1]]
+        _show_step(axes, number, patch, kernel, surrounded)
+    with writing(out) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def walk(answer: Array) -> list[tuple[int, int]]:
+    """Choose the steps to show.
+
+    Args:
+        answer: The feature map, ``[height, width]``.
+
+    Returns:
+        Places in it, in the order in which the filter comes to them: a few steps along a row,
+        one in the next row, and the last. A small one is walked from its top left; a large one
+        from its strongest answer, since a photograph's corner shows little.
+
+    Examples:
+        >>> walk(np.zeros((4, 4)))
+        [(0, 0), (0, 1), (0, 2), (1, 0), (3, 3)]
+    """
+    height, width = answer.shape
+    row, column = 0, 0
+    if max(answer.shape) > _LARGEST_GRID:
+        row, column = (
+            int(place) for place in np.unravel_index(np.abs(answer).argmax(), (height, width))
+        )
+    wanted = [(row, column + step) for step in range(3)] + [
+        (row + 1, column),
+        (height - 1, width - 1),
+    ]
+    return sorted({(down, right) for down, right in wanted if down < height and right < width})
+
+
+def _show(
+    axes: Axes, numbers: Array, title: str, limits: tuple[float, float] | None = None
+) -> None:
+    low, high = limits or (float(numbers.min()), float(numbers.max()))
+    axes.imshow(numbers, cmap="gray", interpolation="nearest", vmin=low, vmax=high)
+    axes.set_title(title, fontsize=10)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if max(numbers.shape) > _LARGEST_GRID:
+        return
+    for (row, column), value in np.ndenumerate(numbers):
+        dark = float(value) <= (low + high) / 2
+        axes.text(
+            column, row, f"{float(value):.4g}", ha="center", va="center", fontsize=8,
+            color="white" if dark else "black",
+        )  # fmt: skip
+
+
+def _mark(
+    axes: Axes, start: tuple[int, int], size: Sequence[int], shape: Sequence[int], number: int
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    if max(shape) <= _LARGEST_GRID:
+        corner = (start[1] - 0.5, start[0] - 0.5)
+        box = Rectangle(corner, size[1], size[0], fill=False, edgecolor=_MARK, linewidth=1.5)
+        axes.add_patch(box)
+        axes.annotate(
+            str(number), corner, (2, -2), textcoords="offset points", color=_MARK, fontsize=9,
+            fontweight="bold", ha="left", va="top",
+        )  # fmt: skip
+    elif number == 1:
+        # One filter's place is a speck in a photograph: a ring around it is what one can see.
+        middle = (start[1] + size[1] / 2, start[0] + size[0] / 2)
+        axes.plot(*middle, "o", ms=14, mfc="none", mec=_MARK, mew=1.5)
+
+
+def _show_step(
+    axes: Sequence[Any], number: int, patch: Array, kernel: Array, picture: Array
+) -> None:
+    products = patch.astype(float) * kernel + 0.0  # + 0.0: no minus before a zero
+    beneath, weights, result = axes
+    limits = float(picture.min()), float(picture.max())
+    _show(beneath, patch, f"step {number}: beneath the filter", limits)
+    _show(weights, kernel, "× the filter")
+    _show(result, products, f"= products, and their sum: {products.sum():.6g}")

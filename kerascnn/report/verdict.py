@@ -1,0 +1,165 @@
+"""The verdict: what the numbers mean, in words, and what to do next.
+
+Knows: the few patterns that a practitioner looks for first. Does not know figures or HTML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kerascnn.inference.statistics import Interval, wilson_interval
+from kerascnn.report.content import Content
+
+Tone = Literal["good", "fair", "poor"]
+
+_GAP = 0.08
+"""Training accuracy above validation accuracy by more than this is called memorising."""
+
+_FEW = 200
+"""Validation pictures below which the measurement itself is called weak."""
+
+_WEAK_CLASS = 0.15
+"""A class whose F1 lies this far below the mean is named."""
+
+SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
+"""How splits are called in sentences."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The report's first sentences.
+
+    Attributes:
+        tone: Which colour they get.
+        headline: One sentence.
+        remarks: What stands out, each with what to do.
+        interval: Of top-1, with 95 % confidence.
+        baseline: Top-1 of always answering the commonest class.
+    """
+
+    tone: Tone
+    headline: str
+    remarks: tuple[str, ...]
+    interval: Interval
+    baseline: float
+
+
+def judge(content: Content) -> Verdict:
+    """Put the numbers of a model into words.
+
+    Args:
+        content: Of the report.
+
+    Returns:
+        The verdict.
+    """
+    evaluation = content.evaluation
+    right = sum(row[index] for index, row in enumerate(evaluation.confusion))
+    interval = wilson_interval(right, evaluation.images)
+    baseline = max(score.support for score in evaluation.per_class) / evaluation.images
+    tone: Tone = "good"
+    if interval.low <= baseline:
+        tone = "poor"
+    elif evaluation.top1 < (1 + baseline) / 2:
+        tone = "fair"
+    remarks = [_baseline(tone, baseline), *_training(content), *_classes(content), _trust(content)]
+    return Verdict(tone, _headline(content), tuple(filter(None, remarks)), interval, baseline)
+
+
+def _headline(content: Content) -> str:
+    evaluation = content.evaluation
+    split = SPLIT_NAMES.get(evaluation.split, evaluation.split)
+    return f"{round(evaluation.top1 * 100)} of 100 {split} pictures are answered right."
+
+
+def _baseline(tone: Tone, baseline: float) -> str:
+    naive = f"always answering the commonest class would give {baseline:.0%}"
+    if tone == "poor":
+        return (
+            f"This is not reliably better than guessing: {naive}. "
+            "Train longer, look at the data, or choose another network."
+        )
+    if tone == "fair":
+        return f"It has learned something ({naive}), and there is much room left."
+    return f"That is far above guessing: {naive}."
+
+
+def _training(content: Content) -> list[str]:
+    if not content.epochs:
+        return []
+    last = content.epochs[-1]
+    best = next((one for one in content.epochs if one.number == content.best_epoch), last)
+    remarks = []
+    if best.accuracy - best.val_accuracy > _GAP:
+        remarks.append(
+            f"It knows its training pictures better ({best.accuracy:.1%}) than new ones "
+            f"({best.val_accuracy:.1%}): it memorises. More pictures or augmentation help."
+        )
+    if best is last and len(content.epochs) > 1 and _still_falling(content):
+        remarks.append(
+            f"The validation loss was still falling in the last epoch ({last.number}): "
+            "training longer should help."
+        )
+    elif best is not last:
+        remarks.append(
+            f"The network of epoch {best.number} of {last.number} is kept; "
+            "later ones answered no better."
+        )
+    return remarks
+
+
+def _still_falling(content: Content) -> bool:
+    before, last = content.epochs[-2:]
+    return last.val_loss < before.val_loss * 0.97
+
+
+def _classes(content: Content) -> list[str]:
+    scores = [score for score in content.evaluation.per_class if score.support]
+    if len(scores) < 2:
+        return []
+    remarks = []
+    worst = min(scores, key=lambda score: score.f1)
+    if worst.f1 < sum(score.f1 for score in scores) / len(scores) - _WEAK_CLASS:
+        remarks.append(
+            f"The weakest class is “{worst.label}”: {worst.recall:.0%} of its {worst.support:,} "
+            f"pictures are found, and {worst.precision:.0%} of the answers “{worst.label}” "
+            "are right."
+        )
+    for truth, answer, count in commonest_confusions(content, 1):
+        times = "once" if count == 1 else f"{count:,} times"
+        remarks.append(f"The commonest mistake: “{truth}” taken for “{answer}”, {times}.")
+    return remarks
+
+
+def _trust(content: Content) -> str:
+    images = content.evaluation.images
+    if images >= _FEW:
+        return ""
+    return (
+        f"Only {images:,} pictures were judged, so these numbers are rough: "
+        "see the interval beside the accuracy."
+    )
+
+
+def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, str, int]]:
+    """List which classes are taken for which.
+
+    Args:
+        content: Of the report.
+        count: How many at most.
+
+    Returns:
+        True class, answered class, how often: the most frequent first.
+    """
+    matrix = np.asarray(content.evaluation.confusion)
+    np.fill_diagonal(matrix, 0)
+    order = np.argsort(-matrix, axis=None, kind="stable")[:count]
+    pairs = (divmod(int(index), len(matrix)) for index in order)
+    return [
+        (content.classes[row], content.classes[column], int(matrix[row, column]))
+        for row, column in pairs
+        if matrix[row, column]
+    ]

@@ -1,0 +1,51 @@
+"""A report's content from real pictures, with names that try to be more than names."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from kerascnn.dataset import load_dataset
+from kerascnn.inference.metrics import evaluate_logits
+from kerascnn.report import Content, Epoch, Layer, Sample, most_confident_mistakes
+
+CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
+
+
+@pytest.fixture
+def content() -> Callable[..., Content]:
+    """Make content; keyword arguments replace its fields."""
+
+    def make(classes: tuple[str, ...] = CLASSES, images: int = 40, **changes: object) -> Content:
+        split = load_dataset("fashion-mini").splits["test"]
+        pictures = np.stack([split.pictures[index] for index in range(images)])
+        labels = (np.arange(images) % len(classes)).astype(np.int64)
+        logits = np.eye(len(classes), dtype=np.float32)[labels] * 3
+        logits[::7] = np.roll(logits[::7], 1, axis=1) * np.linspace(1, 2, len(logits[::7]))[:, None]
+        powers = np.exp(logits)
+        probabilities = powers / powers.sum(1, keepdims=True)
+        names = [split.pictures.name(index) for index in range(images)]
+        fields: dict[str, object] = {
+            "name": "<b>flowers</b>",
+            "made": "2026-01-02 03:04 UTC",
+            "evaluation": evaluate_logits(logits, labels, classes, "val"),
+            "epochs": (
+                Epoch(1, 0.003, 1.0, 0.5, 0.9, 0.55),
+                Epoch(2, 0.002, 0.5, 0.7, 0.6, 0.75),
+                Epoch(3, 0.001, 0.4, 0.8, 0.7, 0.7),
+            ),
+            "best_epoch": 2,
+            "layers": (
+                Layer("block1_conv", "Conv2D", (28, 28, 7), 532, False),
+                Layer("block1_bn", "BatchNormalization", (28, 28, 7), 14, True),
+                Layer("head", "Dense", (4,), 3010, True),
+            ),
+            "mistakes": most_confident_mistakes(probabilities, labels, pictures, names, classes),
+            "samples": (Sample(pictures[0], classes[0]),),
+            "balance": {"train": (9,) * len(classes), "val": (1,) * len(classes)},
+            "facts": {"Machine": {"processor": "<i>fast</i>"}},
+            "commands": ("kerascnn train 'a & b' --seed 0",),
+        }
+        return Content(**{**fields, **changes})
+
+    return make

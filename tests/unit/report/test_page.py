@@ -1,0 +1,137 @@
+"""The page as text: escaping, completeness, what is left out."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+
+from kerascnn.report import render_page
+
+
+class Outline(HTMLParser):
+    """Collects tags, attributes and visible text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text)
+
+
+def test_class_names_are_shown_and_not_run(content):
+    outline = Outline(render_page(content()))
+    assert "script" not in outline.tags
+    assert not [name for name, _ in outline.attributes if name.startswith("on")]
+    for name in content().classes:
+        assert name in outline.words
+    assert "<b>flowers</b>" in outline.words
+    assert "<i>fast</i>" in outline.words
+
+
+def test_page_refers_to_nothing_outside(content):
+    outline = Outline(render_page(content()))
+    addresses = [value for name, value in outline.attributes if name in ("src", "href")]
+    assert addresses
+    assert all(value.startswith(("data:", "#")) for value in addresses)
+    assert "link" in outline.tags  # the empty icon: without it a browser asks for one
+    assert not re.search(r"url\((?!#)", render_page(content()))
+
+
+def test_policy_forbids_everything_but_our_own_style_and_pictures(content):
+    page = render_page(content())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert "default-src &#39;none&#39;" in policy
+    assert "unsafe" not in policy
+    assert "script-src" not in policy
+    assert " style=" not in page
+
+
+def test_figures_have_text_not_glyph_paths_and_share_no_id(content):
+    page = render_page(content())
+    assert page.count("<svg") >= 3
+    assert page.count("<text") > 10
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', page))
+    assert used <= set(ids)
+
+
+def test_figures_take_the_colours_of_the_page(content):
+    figures = "".join(re.findall(r"<svg.*?</svg>", render_page(content()), re.DOTALL))
+    assert "var(--ink)" in figures
+    assert "var(--first)" in figures
+    assert not re.search(r"#0000\d\d", figures)
+    assert "#000000" not in figures
+
+
+def test_verdict_names_the_kept_epoch_and_the_interval(content):
+    words = Outline(render_page(content())).words
+    assert "85 of 100 validation pictures are answered right." in words
+    assert "The network of epoch 2 of 3 is kept" in words
+    assert "Only 40 pictures were judged" in words
+    assert "70.9%" in words  # Wilson's lower end of 34 right of 40
+
+
+def test_mistakes_come_surest_first_with_both_classes(content):
+    mistakes = content().mistakes
+    assert len(mistakes) == 6
+    surest = [mistake.probability for mistake in mistakes]
+    assert surest == sorted(surest, reverse=True)
+    words = Outline(render_page(content())).words
+    assert mistakes[0].name in words
+
+
+def test_many_classes_give_the_commonest_confusions_instead_of_a_matrix(content):
+    classes = tuple(f"class {number}" for number in range(30))
+    page = render_page(content(classes=classes))
+    assert 'class="confusion"' not in page
+    assert "The commonest mistakes" in page
+    assert 'class="confusion"' in render_page(content())
+
+
+def test_frozen_layers_look_frozen(content):
+    page = render_page(content())
+    assert '<li class="partly"><b>block1</b>' in page
+    assert '<li class="learns"><b>head</b>' in page
+    assert "532 frozen" in page
+
+
+def test_what_is_not_known_is_left_out(content):
+    page = render_page(
+        content(
+            epochs=(), best_epoch=None, layers=(), mistakes=(), samples=(), balance={}, facts={},
+            commands=(),
+        )
+    )  # fmt: skip
+    for heading in ("How it learned", "The network", "The worst mistakes", "How to repeat it"):
+        assert heading not in page
+        assert heading in render_page(content())
+
+
+def test_same_content_gives_the_same_page(content):
+    assert render_page(content()) == render_page(content())
+
+
+def test_pictures_in_the_page_are_the_pictures_given(content):
+    import base64
+    import io
+
+    from PIL import Image
+
+    made = content()
+    page = render_page(made)
+    address = re.search(r'<img src="data:image/png;base64,([^"]+)"', page)[1]
+    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))))
+    assert (decoded == made.mistakes[0].picture).all()
