@@ -88,8 +88,8 @@ def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis
     Examples:
         >>> axes(28, 28, 32, "pad")[0]
         Axis(start=0.0, stop=28.0, length=28, offset=2)
-        >>> axes(480, 640, 224, "crop")[1]
-        Axis(start=110.15625, stop=530.15625, length=224, offset=0)
+        >>> axes(256, 512, 224, "crop")[1]
+        Axis(start=144.0, stop=368.0, length=224, offset=0)
     """
     if resize == "squash" or (resize in RESIZE_RULES and height == width == size):
         return Axis(0.0, float(height), size, 0), Axis(0.0, float(width), size, 0)
