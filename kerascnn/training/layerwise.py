@@ -28,6 +28,12 @@ class LayerwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has 
     def __init__(self, factors: Mapping[int, float], **options: Any) -> None:
         super().__init__(**options)
         self._factors = dict(factors)
+        self._by_index: list[float] = []
+
+    def build(self, variables: Any) -> None:
+        """Take note of the variables, which backends hand over as their own later."""
+        super().build(variables)
+        self._by_index = [self._factors.get(id(variable), 1.0) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable at its own rate."""
@@ -41,7 +47,7 @@ class LayerwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has 
                 variable.assign(variable - variable * step)
 
     def _factor(self, variable: Any) -> float:
-        return self._factors.get(id(variable), 1.0)
+        return self._by_index[self._get_variable_index(variable)]
 
 
 def block_factors(model: keras.Model, decay: float) -> dict[int, float]:

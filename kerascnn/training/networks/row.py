@@ -69,6 +69,18 @@ class Network:
     torch_twin: str | None = None
     source: str = "kerascnn"
 
+    @property
+    def counting_size(self) -> int:
+        """The smallest image size at which it has the parameters of its usual size."""
+        flattens = self.family in {"cnn", "lenet5", "lenet5_modern", "alexnet", "vgg", "vgg_hub"}
+        return self.image_size if flattens else self.minimum_size
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Where first weights can come from, besides Keras' own files."""
+        imagenet = (f"imagenet ({self.source})",) if self.imagenet else ()
+        return imagenet + (("torchvision/timm file",) if self.torch or self.torch_twin else ())
+
     def build(
         self, classes: int, image_size: int, stem: Stem = "standard", imagenet: bool = False
     ) -> keras.Model:
