@@ -91,6 +91,9 @@ def set_trainable(
     for name, group in groups.items():
         for layer in group:
             layer.trainable = name in chosen
+            for weight in parameters(layer):
+                # Keras does not pass True on to weights that were frozen one by one.
+                weight.trainable = name in chosen
             if name not in chosen and batchnorm == "train":
                 _move_statistics(layer)
     return tuple(chosen)
