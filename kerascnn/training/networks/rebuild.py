@@ -18,6 +18,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from kerascnn.training.networks.depthwise import PerChannelConv2D, is_per_channel
+
 Namer = Callable[[str], str | None]
 """From a library's layer name to ours, ``BLOCK_REST``; None: not told by the name."""
 
@@ -97,7 +99,8 @@ def rebuild(
 
 
 def _copy(layer: layers.Layer, name: str) -> layers.Layer:
-    return layer.__class__.from_config({**layer.get_config(), "name": name})
+    kind = PerChannelConv2D if is_per_channel(layer) else layer.__class__
+    return kind.from_config({**layer.get_config(), "name": name})
 
 
 def copy_values(old: layers.Layer, new: layers.Layer) -> None:

@@ -7,6 +7,7 @@ read, nor how tensors are checked.
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,8 +176,11 @@ def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
         stem: Stem = "small" if _has_small_stem(core, row) else "standard"
         twin = build_network(row.name, classes or 1, size, stem)
         model = twin if classes else keras.Model(twin.inputs[0], twin.layers[-1].input)
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        with warnings.catch_warnings():
+            # Keras warns of layers that it leaves as they are; here all must be found.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (UserWarning, OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelFileError(
             f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "

@@ -22,6 +22,7 @@ from kerascnn.training.feeding import Pack
 from kerascnn.training.networks import NETWORKS, build_network
 from kerascnn.training.networks.facts import facts_of, load_facts
 from kerascnn.training.preprocessing import from_pixels
+from kerascnn.training.run import Run
 
 FACTS = load_facts()
 CLASSES = 3
@@ -49,7 +50,7 @@ def _rows() -> Iterator[object]:
 
 
 def _is_quick(name: str) -> bool:
-    return len(FACTS[name]["blocks"]) <= 20 and NETWORKS[name].minimum_size < 70
+    return len(FACTS[name]["blocks"]) <= 20 and NETWORKS[name].family != "nasnet"
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def test_a_network_learns_freezes_and_answers_the_same_as_onnx(name: str, tmp_pa
     network = NETWORKS[name]
     if network.source == "keras-cv":
         pytest.importorskip("keras_cv")
-    size = network.minimum_size
+    size = picture_size(name)
     core = build_network(name, CLASSES, size)
     model = from_pixels(core, network.normalization)
     learn(model, core, "all")
@@ -78,7 +79,15 @@ def test_a_network_learns_freezes_and_answers_the_same_as_onnx(name: str, tmp_pa
     last_stage = FACTS[name]["blocks"][-2]
     learn(model, core, f"{last_stage},head")
     settle_statistics(model, core, size)
-    check_parity(name, core, size, tmp_path)
+    core.save(tmp_path / "model.keras")
+    check_parity(name, Run(tmp_path).load_model(), size, tmp_path)
+
+
+def picture_size(name: str) -> int:
+    """Small, but not so small that BatchNormalization sees feature maps of one pixel alone."""
+    network = NETWORKS[name]
+    normalises = FACTS[name]["state"] > 0 and name != "cnn"
+    return max(network.minimum_size, 64) if normalises else network.minimum_size
 
 
 def learn(model: keras.Model, core: keras.Model, scope: str) -> None:
@@ -88,11 +97,13 @@ def learn(model: keras.Model, core: keras.Model, scope: str) -> None:
     learning = core.trainable_weights
     before = [np.array(w) for w in [*frozen, *learning]]
     model.compile(
-        keras.optimizers.SGD(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        keras.optimizers.SGD(1e-3),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
     )
-    batch = pictures(core.input_shape[1], 4)
+    batch = pictures(core.input_shape[1])
     for _ in range(2):
-        loss = model.train_on_batch(batch, np.array([0, 1, 2, 0]))
+        loss = model.train_on_batch(batch, np.arange(len(batch)) % CLASSES)
     assert np.isfinite(loss)
     for old, weight in zip(before, frozen, strict=False):
         np.testing.assert_array_equal(np.array(weight), old, err_msg=weight.path)
