@@ -6,6 +6,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 
+
 @click.command("models", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(as_json: bool) -> None:

@@ -146,7 +146,9 @@ class _Loop:
 
     def _begin(self, phase: Phase) -> None:
         """Freeze and compile anew, so that the optimiser sees what may learn now."""
-        staged = stage(self.start, self.config, phase, self.feed.train, self.feed.val, self.progress)
+        staged = stage(
+            self.start, self.config, phase, self.feed.train, self.feed.val, self.progress
+        )
         self.training, self.train, self.val = staged.training, staged.train, staged.val
         self.progress.started(
             total_epochs(self.config), self.training.steps, self.training.batch_size

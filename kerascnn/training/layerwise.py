@@ -47,7 +47,8 @@ class LayerwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has 
                 variable.assign(variable - variable * step)
 
     def _factor(self, variable: Any) -> float:
-        return self._by_index[self._get_variable_index(variable)]
+        index: int = self._get_variable_index(variable)
+        return self._by_index[index]
 
 
 def block_factors(model: keras.Model, decay: float) -> dict[int, float]:

@@ -71,9 +71,7 @@ class Summary:
         return {
             "model": self.model,
             "layers": [asdict(row) for row in self.layers],
-            "blocks": [
-                {**asdict(block), "trainable": block.trainable} for block in self.blocks
-            ],
+            "blocks": [{**asdict(block), "trainable": block.trainable} for block in self.blocks],
             "total_params": self.total_params,
             "trainable_params": self.trainable_params,
             "non_trainable_params": self.total_params - self.trainable_params,

@@ -174,9 +174,7 @@ NAMES: dict[str, Callable[[keras.Model], dict[str, str]]] = {
     "efficientnet": _by_rules(),
     "efficientnet_v2": _by_rules(),
     "xception": _by_rules(),
-    "mobilenet": _by_rules(
-        (r"^conv_(dw|pw|pad)_(\d+)", r"block\2_\1"), (r"^conv1$", "conv1_conv")
-    ),
+    "mobilenet": _by_rules((r"^conv_(dw|pw|pad)_(\d+)", r"block\2_\1"), (r"^conv1$", "conv1_conv")),
     "mobilenet_v2": _by_rules(
         (r"^Conv1$", "conv1_conv"),
         (r"^bn_Conv1$", "conv1_bn"),

@@ -201,7 +201,9 @@ def _numbered(block: str, old: str, taken: Any) -> str:
     return f"{stem}{number}"
 
 
-BLOCK = re.compile(r"(?P<block>(?P<stage>conv\d+|stage\d+)_block\d+|(?P<number>block\d+)[a-z]?(?=_|$)|[^_]+)")
+BLOCK = re.compile(
+    r"(?P<block>(?P<stage>conv\d+|stage\d+)_block\d+|(?P<number>block\d+)[a-z]?(?=_|$)|[^_]+)"
+)
 """What a layer's name says about its block: ``conv2_block1_1_conv``, ``block2a_bn``, ``fc1``."""
 
 

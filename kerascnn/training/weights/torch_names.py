@@ -113,7 +113,5 @@ def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | 
         return tensor.transpose(2, 3, 1, 0).reshape(-1, tensor.shape[0])
     if tensor.ndim == 2 and flattened and tensor.shape[1] % flattened == 0:
         pixels = tensor.shape[1] // flattened
-        return (
-            tensor.reshape(-1, flattened, pixels).transpose(2, 1, 0).reshape(-1, tensor.shape[0])
-        )
+        return tensor.reshape(-1, flattened, pixels).transpose(2, 1, 0).reshape(-1, tensor.shape[0])
     return tensor.transpose() if tensor.ndim == 2 else tensor

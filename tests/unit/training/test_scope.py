@@ -31,7 +31,9 @@ def learn_once(model: keras.Model) -> None:
 
 
 def values(model: keras.Model, frozen: bool) -> dict[str, np.ndarray]:
-    chosen = {n for block in training.blocks(model) if block.trainable != frozen for n in block.layers}
+    chosen = {
+        n for block in training.blocks(model) if block.trainable != frozen for n in block.layers
+    }
     return {w.path: np.array(w) for la in model.layers if la.name in chosen for w in la.weights}
 
 

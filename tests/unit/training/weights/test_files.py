@@ -112,9 +112,14 @@ def test_weights_of_another_network_are_refused(kind: str, tmp_path: Path) -> No
         start_network("resnet18", 4, SIZE, str(path))
 
 
-@pytest.mark.parametrize(("weights", "message"), [("gone.keras", "no such file"),
-                                                  ("imagnet", "no such file"),
-                                                  ("notes.txt", "not a file of weights")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("gone.keras", "no such file"),
+        ("imagnet", "no such file"),
+        ("notes.txt", "not a file of weights"),
+    ],
+)
 def test_what_is_no_file_of_weights(weights: str, message: str, tmp_path: Path) -> None:
     Path("notes.txt").write_text("hello")
     with pytest.raises(ModelFileError, match=message):
@@ -130,7 +135,7 @@ def test_imagenet_offline_is_one_sentence_and_no_run(
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
     monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", offline)
-    with pytest.raises(ModelFileError, match="mobilenet cannot be had from keras.applications"):
+    with pytest.raises(ModelFileError, match=r"mobilenet cannot be had from keras\.applications"):
         training.fit(
             TrainConfig(
                 out=str(tmp_path / "run"), model="mobilenet", weights="imagenet", image_size=32
