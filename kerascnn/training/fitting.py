@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -127,7 +126,7 @@ class _Loop:
             config, feed, start.core, run, progress,
         )  # fmt: skip
         self.start = start
-        self.card = _first_card(config, feed, run, start)
+        self.card = _first_card(feed, run, start)
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
 
@@ -219,7 +218,7 @@ class _Loop:
         )
 
 
-def _first_card(config: TrainConfig, feed: Feed, run: Run, start: Start) -> ModelCard:
+def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
     packs = {"train": feed.train, "val": feed.val}
     return ModelCard(
         name=Path(run.folder).resolve().name,

@@ -19,7 +19,7 @@ Stem = Literal["standard", "small"]
 STEMS: tuple[Stem, ...] = get_args(Stem)
 
 UNIT = Normalization((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
-"""Pixels to -1..1: the course's for networks that start from nothing, TensorFlow's for MobileNet."""
+"""Pixels to -1..1: the course's for networks that start from nothing, and MobileNet's."""
 
 CAFFE = Normalization((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "BGR")
 """ImageNet's mean subtracted, BGR: the first VGG and ResNet, and so keras.applications' of them."""
