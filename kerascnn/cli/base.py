@@ -27,7 +27,17 @@ SOME_INPUTS_BAD = 3
 INTERRUPTED = 130
 """Exit code: stopped by Ctrl-C (128 + SIGINT, as shells have it)."""
 
-_TRAIN_EXTRA = {"keras", "tensorflow", "onnx", "tf2onnx", "jinja2", "matplotlib"}
+_TRAIN_EXTRA = {
+    "keras",
+    "tensorflow",
+    "onnx",
+    "tf2onnx",
+    "jinja2",
+    "matplotlib",
+    "keras_hub",
+    "h5py",
+    "safetensors",
+}
 
 
 class Command(click.Command):

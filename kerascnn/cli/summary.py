@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 
 if TYPE_CHECKING:
+    from kerascnn.training.scope import Block
     from kerascnn.training.summary import Summary
 
 
@@ -17,33 +19,90 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.option("--classes", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--image-size", type=int, help="Height and width in pixels.  [default: the model's]")
+@click.option(
+    "--stem", type=click.Choice(["standard", "small"]), default="standard", show_default=True
+)
+@click.option(
+    "--trainable",
+    metavar="SCOPE",
+    help="all, head, from:BLOCK, or a comma list of blocks.  [default: as it is]",
+)
+@click.option(
+    "--batchnorm", type=click.Choice(["frozen", "train"]), default="frozen", show_default=True
+)
+@click.option("--layers", is_flag=True, help="Every layer, not only the blocks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(model: str, classes: int, image_size: int | None, as_json: bool) -> None:
-    """Show the layers of MODEL: a name from `kerascnn models`, or a run folder.
+def command(
+    model: str,
+    classes: int,
+    image_size: int | None,
+    stem: str,
+    trainable: str | None,
+    batchnorm: str,
+    layers: bool,
+    as_json: bool,
+) -> None:
+    """Show the blocks and parameters of MODEL: a name from `kerascnn models`, or a run folder.
 
     BatchNormalization's moving statistics are state, not parameters, as PyTorch counts.
 
     \b
-    kerascnn summary cnn --classes 10 --image-size 32
+    kerascnn summary resnet18 --classes 2 --trainable head
+    kerascnn summary cnn --classes 10 --image-size 32 --layers
     kerascnn summary runs/flowers --json
     """
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
         from kerascnn.training.run import open_run
+        from kerascnn.training.scope import set_trainable
         from kerascnn.training.summary import summarize
 
-    if Path(model).exists():
-        summary = summarize(open_run(model).load_model())
-    else:
-        size = image_size or find_network(model).image_size
-        summary = summarize(build_network(model, classes, size))
+        if Path(model).exists():
+            network = open_run(model).load_model()
+        else:
+            size = image_size or find_network(model).image_size
+            network = build_network(model, classes, size, stem)  # type: ignore[arg-type]
+    if trainable:
+        set_trainable(network, trainable, batchnorm)  # type: ignore[arg-type]
+    summary = summarize(network)
     if as_json:
         print_json(summary.to_dict())
+        return
+    if layers:
+        _show_layers(summary)
     else:
-        _show(summary)
+        _show_blocks(summary)
+    frozen = summary.total_params - summary.trainable_params
+    console().print(
+        f"total {summary.total_params:,} parameters: {summary.trainable_params:,} trainable, "
+        f"{frozen:,} frozen; {summary.state:,} numbers of state",
+        soft_wrap=True,
+    )
 
 
-def _show(summary: Summary) -> None:
+def _show_blocks(summary: Summary) -> None:
+    from rich.table import Table
+
+    table = Table("block", box=None, pad_edge=False)
+    for heading in ("parameters", "trainable", "state", ""):
+        table.add_column(heading, justify="right")
+    for stage, members in groupby(summary.blocks, key=lambda block: block.stage):
+        group = list(members)
+        alone = len(group) == 1 and group[0].name == stage
+        table.add_row(stage, *_numbers(group))
+        for block in () if alone else group:
+            table.add_row(f"  {block.name}", *_numbers([block]))
+    console().print(table)
+
+
+def _numbers(group: list[Block]) -> tuple[str, str, str, str]:
+    params = sum(block.params for block in group)
+    learns = sum(block.trainable_params for block in group)
+    word = "trainable" if learns == params else "frozen" if not learns else "in part"
+    return f"{params:,}", f"{learns:,}", f"{sum(block.state for block in group):,}", word
+
+
+def _show_layers(summary: Summary) -> None:
     from rich.table import Table
 
     table = Table("layer", "type", box=None, pad_edge=False)
@@ -53,10 +112,4 @@ def _show(summary: Summary) -> None:
         shape = " x ".join("?" if side is None else str(side) for side in row.output_shape)
         learns = "" if not row.params else "yes" if row.trainable else "frozen"
         table.add_row(row.name, row.type, shape, f"{row.params:,}", f"{row.state:,}", learns)
-    out = console()
-    out.print(table)
-    frozen = summary.total_params - summary.trainable_params
-    out.print(
-        f"total {summary.total_params:,} parameters: {summary.trainable_params:,} trainable, "
-        f"{frozen:,} frozen; {summary.state:,} numbers of state"
-    )
+    console().print(table)

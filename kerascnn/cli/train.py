@@ -12,6 +12,47 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
 @click.command("train", cls=Command)
 @click.argument("data", default="fashion-mini")
 @click.option("--model", default="cnn", show_default=True, help="A name from `kerascnn models`.")
+@click.option(
+    "--weights",
+    default="none",
+    show_default=True,
+    metavar="none|imagenet|FILE",
+    help="What the network starts from. FILE: .keras, .weights.h5, .h5, .safetensors or .pth.",
+)
+@click.option(
+    "--stem",
+    type=click.Choice(["standard", "small"]),
+    default="standard",
+    show_default=True,
+    help="small: for ResNets on pictures of about 32 pixels.",
+)
+@click.option(
+    "--trainable",
+    default="all",
+    show_default=True,
+    metavar="SCOPE",
+    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`.",
+)
+@click.option(
+    "--phase",
+    multiple=True,
+    metavar="SCOPE:EPOCHS[:RATE]",
+    help="In place of --trainable and --epochs; repeatable, one after another. The second and "
+    "later ones learn at a tenth of --learning-rate if they name no rate.",
+)
+@click.option(
+    "--batchnorm",
+    type=click.Choice(["frozen", "train"]),
+    default="frozen",
+    show_default=True,
+    help="In frozen blocks: keep the statistics, or go on moving them.",
+)
+@click.option(
+    "--layer-decay",
+    default=1.0,
+    show_default=True,
+    help="Of the learning rate from block to block, from the head down, e.g. 0.7.",
+)
 @click.option("--out", metavar="RUN", help="Run folder.  [default: runs/DATA-MODEL]")
 @click.option("--image-size", type=int, help="Height and width in pixels.  [default: the model's]")
 @click.option(
@@ -51,6 +92,7 @@ def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 
     \b
     kerascnn train                                       # the built-in pictures
+    kerascnn train flowers/ --model resnet50 --weights imagenet --phase head:3 --phase all:10
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     """
     from kerascnn.training.config import TrainConfig

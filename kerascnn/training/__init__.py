@@ -15,20 +15,27 @@ if TYPE_CHECKING:
     from kerascnn.training.export import Export, export_onnx
     from kerascnn.training.fitting import fit
     from kerascnn.training.run import Run, open_run
+    from kerascnn.training.scope import Block, blocks, set_trainable
     from kerascnn.training.summary import summarize
 
 __all__ = [
+    "Block",
     "Export",
     "Run",
     "TrainConfig",
+    "blocks",
     "evaluate_run",
     "export_onnx",
     "fit",
     "open_run",
+    "set_trainable",
     "summarize",
 ]
 
 _HOMES = {
+    "Block": "scope",
+    "blocks": "scope",
+    "set_trainable": "scope",
     "Export": "export",
     "evaluate_run": "evaluation",
     "export_onnx": "export",

@@ -11,7 +11,10 @@ from typing import Any, Literal, get_args
 
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import RESIZE_RULES, Resize
+from kerascnn.training.phases import phases
 
+BATCHNORMS = ("frozen", "train")
+STEMS = ("standard", "small")
 Augment = Literal["none", "light"]
 AUGMENTATIONS: tuple[Augment, ...] = get_args(Augment)
 
@@ -24,6 +27,15 @@ class TrainConfig:
         data: A folder, or a built-in name; see :func:`kerascnn.dataset.load_dataset`.
         model: A name from ``kerascnn models``.
         out: The run folder; None: ``runs/DATA-MODEL``, numbered if that exists.
+        weights: What the network starts from: ``none``, ``imagenet``, or a file of weights; see
+            :func:`kerascnn.training.weights.start_network`.
+        stem: ``small`` gives a ResNet a stem for pictures of about 32 pixels.
+        trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`.
+        phase: ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``, one after another, in place of
+            ``trainable`` and ``epochs``; see :func:`kerascnn.training.phases.phases`.
+        batchnorm: ``train`` lets BatchNormalization of frozen blocks go on moving its statistics.
+        layer_decay: Of the learning rate from one block to the next, from the head down; 1: all
+            learn alike.
         image_size: Height and width of the network's input in pixels; None: the network's own.
         resize: ``squash``, ``crop`` or ``pad``; None: chosen from the pictures, see
             :func:`kerascnn.images.default_resize`.
@@ -42,6 +54,12 @@ class TrainConfig:
     data: str = "fashion-mini"
     model: str = "cnn"
     out: str | None = None
+    weights: str = "none"
+    stem: Literal["standard", "small"] = "standard"
+    trainable: str = "all"
+    phase: tuple[str, ...] = ()
+    batchnorm: Literal["frozen", "train"] = "frozen"
+    layer_decay: float = 1.0
     image_size: int | None = None
     resize: Resize | None = None
     epochs: int = 10
@@ -54,7 +72,10 @@ class TrainConfig:
     strict: bool = False
 
     def __post_init__(self) -> None:
+        # JSON knows lists only.
+        object.__setattr__(self, "phase", tuple(self.phase))
         _check(self)
+        phases(self)
 
     def to_json(self) -> str:
         """Write the configuration as JSON for people and for ``--resume``."""
@@ -96,6 +117,9 @@ def _check(config: TrainConfig) -> None:
             config.resize is None or config.resize in RESIZE_RULES,
             f"one of {', '.join(RESIZE_RULES)}",
         ),
+        "layer_decay": (0 < config.layer_decay <= 1, "above 0 and at most 1"),
+        "stem": (config.stem in STEMS, f"one of {', '.join(STEMS)}"),
+        "batchnorm": (config.batchnorm in BATCHNORMS, f"one of {', '.join(BATCHNORMS)}"),
         "augment": (config.augment in AUGMENTATIONS, f"one of {', '.join(AUGMENTATIONS)}"),
     }
     for name, (good, expected) in limits.items():

@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -22,13 +21,16 @@ from kerascnn.dataset import Dataset, load_dataset, with_validation
 from kerascnn.errors import TrainingError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.feeding import Pack, check_classes, fingerprint, pack, shuffled
-from kerascnn.training.networks import build_network, find_network
+from kerascnn.training.networks import find_network
+from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.preprocessing import predict_logits
 from kerascnn.training.progress import EpochRecord, Progress
 from kerascnn.training.provenance import versions, weights_sha256
 from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.run import Run, create_run
-from kerascnn.training.step import compile_for_training, start_deterministically
+from kerascnn.training.staging import check_scopes, stage
+from kerascnn.training.step import start_deterministically
+from kerascnn.training.weights import Start, check_weights, start_network
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ def fit(config: TrainConfig, progress: Progress | None = None) -> Run:
         KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
     """
     progress = progress or Progress()
-    network = find_network(config.model)
+    check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
     feed = prepare(config, progress)
-    core = build_network(network.name, len(feed.dataset.classes), feed.size)
+    classes = len(feed.dataset.classes)
+    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+    check_scopes(config, start)
     run = create_run(config, feed.dataset.name)
-    _Loop(config, feed, core, run, progress).run_all()
+    _Loop(config, feed, start, run, progress).run_all()
     report_or_warn(run, feed.dataset, feed.train, feed.val)
     return run
 
@@ -94,7 +98,7 @@ def prepare(config: TrainConfig, progress: Progress) -> Feed:
     dataset = with_validation(load_dataset(config.data), config.val, config.seed)
     size = config.image_size or find_network(config.model).image_size
     longest = dataset.splits["train"].longest_side()
-    resize = config.resize or images.default_resize("none", longest, size)
+    resize = config.resize or images.default_resize(_kind(config), longest, size)
     packs = {}
     for name in ("train", "val"):
         split = dataset.splits[name]
@@ -110,36 +114,51 @@ def prepare(config: TrainConfig, progress: Progress) -> Feed:
     return Feed(dataset, packs["train"], packs["val"], size, resize)
 
 
+def _kind(config: TrainConfig) -> str:
+    return "imagenet" if config.weights == "imagenet" else "none"
+
+
 class _Loop:
     """The loop over epochs, with what it has to remember."""
 
     def __init__(
-        self, config: TrainConfig, feed: Feed, core: keras.Model, run: Run, progress: Progress
+        self, config: TrainConfig, feed: Feed, start: Start, run: Run, progress: Progress
     ) -> None:
         self.config, self.feed, self.core, self.run, self.progress = (
-            config, feed, core, run, progress,
+            config, feed, start.core, run, progress,
         )  # fmt: skip
-        self.training = compile_for_training(core, config, len(feed.train))
-        self.card = _first_card(config, feed, run)
+        self.start = start
+        self.card = _first_card(feed, run, start)
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
 
     def run_all(self) -> None:
-        steps = self.training.steps
-        self.progress.started(self.config.epochs, steps, self.training.batch_size)
+        epoch = 0
         try:
-            for epoch in range(1, self.config.epochs + 1):
-                self._finish_epoch(*self._epoch(epoch))
+            for phase in phases(self.config):
+                self._begin(phase)
+                for epoch in range(epoch + 1, epoch + phase.epochs + 1):  # noqa: B020 - goes on
+                    self._finish_epoch(*self._epoch(epoch))
         except KeyboardInterrupt:
             if self.best is None:
                 # Ctrl-C in the first epoch: a half-trained network is better than nothing.
                 self._keep({})
             raise
 
+    def _begin(self, phase: Phase) -> None:
+        """Freeze and compile anew, so that the optimiser sees what may learn now."""
+        staged = stage(
+            self.start, self.config, phase, self.feed.train, self.feed.val, self.progress
+        )
+        self.training, self.train, self.val = staged.training, staged.train, staged.val
+        self.progress.started(
+            total_epochs(self.config), self.training.steps, self.training.batch_size
+        )
+
     def _epoch(self, epoch: int) -> tuple[int, float, float, float, float]:
         start = time.perf_counter()
         total_loss, total_right, seen = 0.0, 0.0, 0
-        feed = shuffled(self.feed.train, self.training.batch_size, self.config.seed, epoch)
+        feed = shuffled(self.train, self.training.batch_size, self.config.seed, epoch)
         for step, (pictures, labels) in enumerate(feed, 1):
             loss, right = self.training.step(pictures, labels)
             if not math.isfinite(loss):
@@ -159,14 +178,14 @@ class _Loop:
     def _finish_epoch(
         self, epoch: int, loss: float, accuracy: float, speed: float, start: float
     ) -> None:
-        logits = predict_logits(self.training.model, self.feed.val.images)
+        logits = predict_logits(self.training.model, self.val.images)
         record = EpochRecord(
             epoch,
             self.training.learning_rate(),
             loss,
             accuracy,
-            cross_entropy(logits, self.feed.val.labels),
-            float((logits.argmax(1) == self.feed.val.labels).mean()),
+            cross_entropy(logits, self.val.labels),
+            float((logits.argmax(1) == self.val.labels).mean()),
             speed,
             time.perf_counter() - start,
         )
@@ -201,15 +220,15 @@ class _Loop:
         )
 
 
-def _first_card(config: TrainConfig, feed: Feed, run: Run) -> ModelCard:
+def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
     packs = {"train": feed.train, "val": feed.val}
     return ModelCard(
         name=Path(run.folder).resolve().name,
-        network=config.model,
+        network=start.network,
         classes=feed.dataset.classes,
         image_size=feed.size,
         resize=feed.resize,
-        normalization=find_network(config.model).normalization,
+        normalization=start.normalization,
         data={
             "name": Path(feed.dataset.name).name,
             "sha256": fingerprint(feed.dataset.classes, packs),

@@ -89,6 +89,8 @@ class Run:
         """
         import keras
 
+        import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
+
         if not self.model_path.is_file():
             raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
         try:

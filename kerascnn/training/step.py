@@ -11,11 +11,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.training.augmentation import augmentation_layers
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.feeding import steps_per_epoch
-from kerascnn.training.networks import find_network
-from kerascnn.training.preprocessing import from_pixels
+from kerascnn.training.layerwise import LayerwiseAdamW, block_factors
+from kerascnn.training.phases import Phase
 
 WARM_UP = 0.1
 """Share of all steps in which the learning rate rises in a line from (almost) zero."""
@@ -75,12 +74,16 @@ class TrainingStep:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
 
-def compile_for_training(core: keras.Model, config: TrainConfig, pictures: int) -> TrainingStep:
-    """Put preprocessing, loss and optimiser around a network.
+def compile_for_training(
+    model: keras.Model, core: keras.Model, config: TrainConfig, phase: Phase, pictures: int
+) -> TrainingStep:
+    """Put loss and optimiser around a network.
 
     Args:
+        model: What is fed: from uint8 pictures (or features) to logits; shares the core's weights.
         core: From normalised pixels to logits.
         config: Of the run.
+        phase: What learns now, how long, how fast.
         pictures: In the training split.
 
     Returns:
@@ -88,20 +91,23 @@ def compile_for_training(core: keras.Model, config: TrainConfig, pictures: int) 
     """
     batch_size = min(config.batch_size, pictures)
     steps = steps_per_epoch(pictures, batch_size)
-    model = from_pixels(
-        core,
-        find_network(config.model).normalization,
-        augmentation_layers(config.augment, config.seed),
-    )
+    rate = _schedule(phase.learning_rate, steps * phase.epochs)
     model.compile(
-        optimizer=keras.optimizers.AdamW(
-            _schedule(config.learning_rate, steps * config.epochs), weight_decay=MOMENTUM_DECAY
-        ),
+        optimizer=_optimizer(core, config.layer_decay, rate),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=_jit_compile(),
     )
     return TrainingStep(model, core.output_shape[-1], batch_size, steps)
+
+
+def _optimizer(
+    core: keras.Model, decay: float, rate: keras.optimizers.schedules.LearningRateSchedule
+) -> keras.optimizers.Optimizer:
+    options = {"learning_rate": rate, "weight_decay": MOMENTUM_DECAY}
+    if decay == 1:
+        return keras.optimizers.AdamW(**options)
+    return LayerwiseAdamW(block_factors(core, decay), **options)
 
 
 def _schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

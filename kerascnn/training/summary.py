@@ -8,12 +8,12 @@ ever reaches them. They are counted as ``state``.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
+
+from kerascnn.training.scope import Block, blocks, count, flat, parameters, trainable_params
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ class Summary:
     Attributes:
         model: Name of the network.
         layers: In order.
+        blocks: In order; see :func:`kerascnn.training.blocks`.
     """
 
     model: str
     layers: tuple[LayerRow, ...]
+    blocks: tuple[Block, ...] = ()
 
     @property
     def total_params(self) -> int:
@@ -69,6 +71,7 @@ class Summary:
         return {
             "model": self.model,
             "layers": [asdict(row) for row in self.layers],
+            "blocks": [{**asdict(block), "trainable": block.trainable} for block in self.blocks],
             "total_params": self.total_params,
             "trainable_params": self.trainable_params,
             "non_trainable_params": self.total_params - self.trainable_params,
@@ -85,39 +88,20 @@ def summarize(model: keras.Model) -> Summary:
     Returns:
         The summary.
     """
-    return Summary(model.name, tuple(_row(layer) for layer in _flat(model)))
-
-
-def _flat(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _flat(layer)
-        else:
-            yield layer
+    return Summary(model.name, tuple(_row(layer) for layer in flat(model)), blocks(model))
 
 
 def _row(layer: keras.layers.Layer) -> LayerRow:
-    # `_trainable_variables` are those that could learn, frozen or not: freezing a layer must not
-    # turn its parameters into state.
-    parameters = [weight for weight in layer.weights if _could_learn(layer, weight)]
-    counted = {id(weight) for weight in parameters}
-    state = sum(math.prod(weight.shape) for weight in layer.weights if id(weight) not in counted)
+    learnable = count(parameters(layer))
+    learns = trainable_params(layer)
     return LayerRow(
         name=layer.name,
         type=type(layer).__name__,
         output_shape=_output_shape(layer),
-        params=sum(math.prod(weight.shape) for weight in parameters),
-        trainable=bool(layer.trainable),
-        state=state,
+        params=learnable,
+        trainable=learns > 0 if learnable else bool(layer.trainable),
+        state=count(layer.weights) - learnable,
     )
-
-
-def _could_learn(layer: keras.layers.Layer, weight: keras.Variable) -> bool:
-    if isinstance(layer, keras.layers.BatchNormalization):
-        return not any(weight is moving for moving in (layer.moving_mean, layer.moving_variance))
-    if isinstance(layer, keras.layers.Normalization):
-        return False
-    return bool(keras.backend.is_float_dtype(weight.dtype))
 
 
 def _output_shape(layer: keras.layers.Layer) -> tuple[int | None, ...]:

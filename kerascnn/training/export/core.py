@@ -6,12 +6,16 @@ Knows: tf2onnx and what goes wrong with it. Does not know preprocessing, cards o
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 
 from kerascnn.errors import ModelFileError
 from kerascnn.training.export.graph import IR_VERSION, OPSET
+from kerascnn.training.scope import flat
 
 if TYPE_CHECKING:
     import keras
@@ -57,16 +61,51 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
         return {"logits": network(pixels, training=False)}
 
     try:
-        converted, _ = tf2onnx.convert.from_function(
-            logits,
-            input_signature=logits.input_signature,
-            opset=CONVERSION_OPSET,
-            # The preprocessing hands over planes, so the network needs no Transpose at its door.
-            inputs_as_nchw=["pixels"],
-        )
+        with _constants(network):
+            converted, _ = tf2onnx.convert.from_function(
+                logits,
+                input_signature=logits.input_signature,
+                opset=CONVERSION_OPSET,
+                # The preprocessing hands over planes, so the network needs no Transpose at its
+                # door.
+                inputs_as_nchw=["pixels"],
+                custom_op_handlers={"Erfc": (_erfc, [])},
+            )
     except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
         raise ModelFileError(f"{network.name}: tf2onnx cannot convert it ({error}).") from error
     return converted
+
+
+def _erfc(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
+    """Write TensorFlow's Erfc (in its GELU) as 1 - Erf: ONNX has no other."""
+    shapes, dtypes = [graph.get_shape(node.output[0])], [graph.get_dtype(node.output[0])]
+    graph.remove_node(node.name)
+    erf = graph.make_node("Erf", [node.input[0]], shapes=shapes, dtypes=dtypes)
+    one = graph.make_const(f"{node.name}_one", np.asarray(1.0, np.float32))
+    graph.make_node(
+        "Sub",
+        [one.output[0], erf.output[0]],
+        outputs=node.output,
+        name=node.name,
+        shapes=shapes,
+        dtypes=dtypes,
+    )
+
+
+@contextmanager
+def _constants(network: keras.Model) -> Iterator[None]:
+    """Let Normalization layers hold numpy arrays: tf2onnx takes their tensors for inputs."""
+    import keras
+
+    found = [layer for layer in flat(network) if isinstance(layer, keras.layers.Normalization)]
+    saved = [(layer, layer.mean, layer.variance) for layer in found]
+    for layer, mean, variance in saved:
+        layer.mean, layer.variance = np.asarray(mean), np.asarray(variance)
+    try:
+        yield
+    finally:
+        for layer, mean, variance in saved:
+            layer.mean, layer.variance = mean, variance
 
 
 def _rename_ends(graph: onnx.GraphProto) -> None:

@@ -6,53 +6,17 @@ Knows: names, builders, input sizes, preprocessing. Does not know: data or train
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kerascnn.card import Normalization
 from kerascnn.errors import ConfigError
+from kerascnn.training.networks.row import STEMS, TORCH, Network, Stem
+from kerascnn.training.networks.table import rows
 
 if TYPE_CHECKING:
     import keras
 
 
-@dataclass(frozen=True)
-class Network:
-    """One row of the table.
-
-    Attributes:
-        name: What users type.
-        summary: One line for ``kerascnn models``.
-        build: From number of classes and image size to a model that gives logits.
-        image_size: Height and width of the input when the user names none, in pixels.
-        minimum_size: The smallest input that leaves a feature map to classify, in pixels.
-        normalization: What happens to a pixel before the network.
-    """
-
-    name: str
-    summary: str
-    build: Callable[[int, int], keras.Model]
-    image_size: int
-    minimum_size: int
-    normalization: Normalization
-
-
-def _cnn(classes: int, image_size: int) -> keras.Model:
-    from kerascnn.training.networks.cnn import build_cnn
-
-    return build_cnn(classes, image_size)
-
-
-UNIT = Normalization((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
-"""Pixels to -1..1, as the course does for networks that start from nothing."""
-
-NETWORKS: dict[str, Network] = {
-    row.name: row
-    for row in (
-        Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", _cnn, 32, 10, UNIT),
-    )
-}
+NETWORKS: dict[str, Network] = {row.name: row for row in rows()}
 
 
 def find_network(name: str) -> Network:
@@ -73,20 +37,27 @@ def find_network(name: str) -> Network:
     raise ConfigError(f"there is no network {name!r}. Did you mean: {', '.join(near)}?")
 
 
-def build_network(name: str, classes: int, image_size: int) -> keras.Model:
-    """Build a network with fresh weights.
+def build_network(
+    name: str, classes: int, image_size: int, stem: Stem = "standard", imagenet: bool = False
+) -> keras.Model:
+    """Build a network.
 
     Args:
         name: As in ``kerascnn models``.
         classes: How many logits, at least 1.
         image_size: Height and width of the input, in pixels.
+        stem: ``small`` gives a ResNet the 3x3 stem of stride 1 without pooling that suits
+            pictures of about 32 pixels.
+        imagenet: With the library's ImageNet weights; see
+            :func:`kerascnn.training.weights.start_network`, which says what went wrong.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` (normalised) to logits
-        ``[batch, classes]``.
+        ``[batch, classes]``. Its last dense layer is ``head``.
 
     Raises:
-        ConfigError: No such network, or an image size below its minimum.
+        ConfigError: No such network or stem, or an image size below its minimum.
+        MissingExtraError: The library that has it is not installed.
     """
     network = find_network(name)
     if image_size < network.minimum_size:
@@ -94,4 +65,10 @@ def build_network(name: str, classes: int, image_size: int) -> keras.Model:
             f"image size {image_size} is too small for {name}: expected at least "
             f"{network.minimum_size}. Its default is {network.image_size}."
         )
-    return network.build(classes, image_size)
+    if stem != "standard" and not network.small_stem:
+        able = ", ".join(row.name for row in NETWORKS.values() if row.small_stem)
+        raise ConfigError(f"{name} has no {stem} stem. These have one: {able}.")
+    return network.build(classes, image_size, stem, imagenet)
+
+
+__all__ = ["NETWORKS", "STEMS", "TORCH", "Network", "Stem", "build_network", "find_network"]

@@ -5,17 +5,20 @@ Knows: its layers. Does not know: data, preprocessing, training.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers
 
 
-def build_cnn(classes: int, image_size: int) -> keras.Model:
+def build_cnn(name: str, classes: int, image_size: int, **_unused: Any) -> keras.Model:
     """Build the baseline CNN: two convolutions and two dense layers.
 
     Conv 7 of 5x5 without padding, conv 15 of 5x5 with padding 2, each with
     BatchNormalization, ReLU and 2x2 max pooling; dense 300, dense ``classes``.
 
     Args:
+        name: Of the model.
         classes: How many logits.
         image_size: Height and width of the input in pixels, at least 10.
 
@@ -29,7 +32,7 @@ def build_cnn(classes: int, image_size: int) -> keras.Model:
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(300, activation="relu", name="hidden")(x)
     logits = layers.Dense(classes, name="head")(x)
-    return keras.Model(image, logits, name="cnn")
+    return keras.Model(image, logits, name=name)
 
 
 def _block(x: keras.KerasTensor, name: str, filters: int, padding: str) -> keras.KerasTensor:

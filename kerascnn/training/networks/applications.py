@@ -1,0 +1,207 @@
+"""The networks of keras.applications, under our names and with our head.
+
+Knows: how each family of that library names its layers. Does not know: data, training, nor
+where a row's numbers come from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+from kerascnn.training.networks.rebuild import (
+    AUTOMATIC,
+    Changes,
+    before_head,
+    closed_by,
+    copy_in_order,
+    named,
+    rebuild,
+)
+
+_EFFICIENTNET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+def features_of(application: str, image_size: int, imagenet: bool) -> keras.Model:
+    """Build a network of keras.applications up to its head.
+
+    Args:
+        application: Name in ``keras.applications``.
+        image_size: Height and width of the input in pixels.
+        imagenet: With ImageNet weights, downloaded by Keras, and checked by their hash.
+
+    Returns:
+        The model up to what the head takes.
+
+    Raises:
+        ValueError: The weights do not fit this image size.
+    """
+    constructor = getattr(keras.applications, application)
+    model = constructor(
+        weights=None, input_shape=(image_size, image_size, 3), classifier_activation=None
+    )
+    if imagenet:
+        # The weights come at the size they were made at; here only the values are wanted.
+        copy_in_order(before_head(constructor(weights="imagenet")), before_head(model))
+    return before_head(model)
+
+
+def build_application(
+    name: str,
+    classes: int,
+    image_size: int,
+    application: str,
+    names: str,
+    stem: str = "standard",
+    imagenet: bool = False,
+    smallest: int = 32,
+) -> keras.Model:
+    """Build a network of keras.applications.
+
+    Args:
+        name: Of the model.
+        classes: How many logits.
+        image_size: Height and width of the input in pixels.
+        application: Name in ``keras.applications``.
+        names: How its layers are named; a key of :data:`NAMES`.
+        stem: ``standard`` or ``small``.
+        imagenet: With ImageNet weights.
+        smallest: Size that the library insists on; the network itself may work below it.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``.
+
+    Raises:
+        ValueError: ImageNet weights do not fit.
+    """
+    features = features_of(application, max(image_size, smallest), imagenet)
+    changes = small_stem() if stem == "small" else Changes()
+    if names == "efficientnet":
+        changes = _like_imagenet(features)
+    return rebuild(
+        features, name, classes, image_size, NAMES[names](features), changes, copy_weights=imagenet
+    )
+
+
+def small_stem(use_bias: bool = True) -> Changes:
+    """Change a ResNet's stem to a 3x3 convolution of stride 1 without pooling.
+
+    For pictures as small as CIFAR's (He et al. 2016, https://arxiv.org/abs/1512.03385, 4.2).
+
+    Args:
+        use_bias: As the network's other convolutions have it.
+
+    Returns:
+        The changes.
+    """
+    convolution = layers.Conv2D(64, 3, padding="same", use_bias=use_bias, name="conv1_conv")
+    return Changes(
+        skip=frozenset({"conv1_pad", "pool1_pad", "pool1_pool"}),
+        replace={"conv1_conv": convolution},
+    )
+
+
+def _like_imagenet(features: keras.Model) -> Changes:
+    """Give EfficientNet the layer that Keras adds only when it loads ImageNet weights.
+
+    With it, and the statistics below, the first layers compute ``(x / 255 - mean) / deviation``:
+    see the comment in keras/src/applications/efficientnet.py.
+    """
+    norm = next(layer for layer in features.layers if isinstance(layer, layers.Normalization))
+    factors = [deviation**-0.5 for deviation in _EFFICIENTNET_DEVIATION]
+    return Changes(after={norm.name: layers.Rescaling(factors, name="stem_rescaling2")})
+
+
+def _by_rules(*rules: tuple[str, str]) -> Callable[[keras.Model], dict[str, str]]:
+    """Make a namer of regular expressions; a name that none fits stays, automatic ones go."""
+
+    def namer(name: str) -> str | None:
+        for pattern, replacement in rules:
+            if re.search(pattern, name):
+                return re.sub(pattern, replacement, name)
+        return None if AUTOMATIC.fullmatch(name) else name
+
+    return lambda features: named(features, namer)
+
+
+def _inception(features: keras.Model) -> dict[str, str]:
+    def closing(name: str, pools: int) -> str | None:
+        if name.startswith("max_pooling2d") and pools == 2:
+            return "stem"
+        return name if re.fullmatch(r"mixed\d+", name) else None
+
+    return closed_by(features, closing)
+
+
+def _inception_resnet(features: keras.Model) -> dict[str, str]:
+    def closing(name: str, pools: int) -> str | None:
+        if name.startswith("max_pooling2d") and pools == 2:
+            return "stem"
+        if re.fullmatch(r"mixed_\d[ab]", name):
+            return name.replace("_", "")
+        residual = re.fullmatch(r"block(\d+)_(\d+)_ac", name)
+        return f"stage{residual[1]}_block{residual[2]}" if residual else None
+
+    return closed_by(features, closing)
+
+
+def _nasnet(features: keras.Model) -> dict[str, str]:
+    def namer(name: str) -> str | None:
+        if AUTOMATIC.fullmatch(name):
+            return None
+        cell = re.search(r"_(stem_|reduce_)?(\d+)$", name)
+        if cell:
+            kind = {"stem_": "reduction", "reduce_": "reduce", None: "cell"}[cell[1]]
+            return f"{kind}{cell[2]}_{name[: cell.start()]}"
+        return name
+
+    return named(features, namer)
+
+
+_RESNET = _by_rules((r"^pool1_", "conv1_pool_"))
+
+NAMES: dict[str, Callable[[keras.Model], dict[str, str]]] = {
+    "resnet": _RESNET,
+    "resnet_v2": _RESNET,
+    "densenet": _by_rules(
+        (r"^pool1$", "conv1_pool"), (r"^pool(\d)_", r"transition\1_"), (r"^(bn|relu)$", r"post_\1")
+    ),
+    "efficientnet": _by_rules(),
+    "efficientnet_v2": _by_rules(),
+    "xception": _by_rules(),
+    "mobilenet": _by_rules((r"^conv_(dw|pw|pad)_(\d+)", r"block\2_\1"), (r"^conv1$", "conv1_conv")),
+    "mobilenet_v2": _by_rules(
+        (r"^Conv1$", "conv1_conv"),
+        (r"^bn_Conv1$", "conv1_bn"),
+        (r"^Conv1_relu$", "conv1_relu"),
+        (r"^expanded_conv_", "block0_"),
+        (r"^block_(\d+)_", r"block\1_"),
+        (r"^Conv_1$", "top_conv"),
+        (r"^Conv_1_", "top_"),
+        (r"^out_relu$", "top_relu"),
+    ),
+    "mobilenet_v3": _by_rules(
+        (r"^conv$", "conv1_conv"),
+        (r"^conv_bn$", "conv1_bn"),
+        (r"^expanded_conv_(\d+)_", r"block\1_"),
+        (r"^expanded_conv_", "block0_"),
+        (r"^conv_1$", "top_conv"),
+        (r"^conv_1_", "top_"),
+        (r"^conv_2$", "fc1"),
+    ),
+    "convnext": _by_rules(
+        (r"^convnext_[a-z]+_prestem_", "stem_pre"),
+        (r"^convnext_[a-z]+_stem", "stem"),
+        (r"^convnext_[a-z]+_stage_(\d)_block_(\d+)_", r"stage\1_block\2_"),
+        (r"^convnext_[a-z]+_downsampling_block_(\d)", r"downsampling\1"),
+        (r"^convnext_[a-z]+_head_layernorm", "post_layernorm"),
+    ),
+    "inception": _inception,
+    "inception_resnet": _inception_resnet,
+    "nasnet": _nasnet,
+}
+"""From a family to how its layers are named."""

@@ -1,0 +1,44 @@
+"""LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998).
+
+Knows: its layers. Does not know: data, preprocessing, training.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+
+def build_lenet5(
+    name: str, classes: int, image_size: int, modern: bool = False, **_unused: Any
+) -> keras.Model:
+    """Build LeNet-5.
+
+    Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86(11),
+    1998, figure 2. As everybody does since, C3 takes all maps of S2, subsampling has no
+    weights, and the radial basis functions at the end are a dense layer. Here the picture has
+    three channels, not one.
+
+    Args:
+        name: Of the model.
+        classes: How many logits.
+        image_size: Height and width of the input in pixels, at least 32.
+        modern: ReLU and max pooling in place of tanh and average pooling.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``. 62,006 parameters at 10 classes and 32 pixels.
+    """
+    activation = "relu" if modern else "tanh"
+    pooling = layers.MaxPooling2D if modern else layers.AveragePooling2D
+    image = keras.Input((image_size, image_size, 3), name="pixels")
+    x = layers.Conv2D(6, 5, activation=activation, name="c1_conv")(image)
+    x = pooling(2, name="c1_pool")(x)
+    x = layers.Conv2D(16, 5, activation=activation, name="c3_conv")(x)
+    x = pooling(2, name="c3_pool")(x)
+    x = layers.Conv2D(120, 5, activation=activation, name="c5_conv")(x)
+    x = layers.Flatten(name="c5_flatten")(x)
+    x = layers.Dense(84, activation=activation, name="f6")(x)
+    return keras.Model(image, layers.Dense(classes, name="head")(x), name=name)

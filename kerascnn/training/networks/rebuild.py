@@ -1,0 +1,265 @@
+"""A library's model with our names, our input and our head.
+
+Knows: how a functional model is built a second time, layer by layer. Does not know any network.
+
+Libraries name layers by a counter of the whole process (``conv2d_94``), give softmax instead of
+logits, and fix the stem. Built again, every layer's name starts with its block's, whatever was
+built before, so that weights can be found by name and blocks by looking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from kerascnn.training.networks.depthwise import PerChannelConv2D, is_per_channel
+
+Namer = Callable[[str], str | None]
+"""From a library's layer name to ours, ``BLOCK_REST``; None: not told by the name."""
+
+AUTOMATIC = re.compile(
+    r"(activation|add|average_pooling2d|batch_normalization|concatenate|conv2d|cropping2d"
+    r"|custom_scale_layer|dropout|layer_normalization|max_pooling2d|multiply|normalization|re_lu"
+    r"|rescaling|zero_padding2d)(_\d+)?"
+)
+"""Names that Keras makes up."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What shall differ from the library's model.
+
+    Attributes:
+        skip: Layers to leave out, by the library's name.
+        replace: A layer in place of another, by the library's name.
+        after: A layer to put behind another, by the library's name.
+    """
+
+    skip: frozenset[str] = frozenset()
+    replace: Mapping[str, layers.Layer] = field(default_factory=dict)
+    after: Mapping[str, layers.Layer] = field(default_factory=dict)
+
+
+def rebuild(
+    features: keras.Model,
+    name: str,
+    classes: int,
+    image_size: int,
+    names: Mapping[str, str],
+    changes: Changes | None = None,
+    copy_weights: bool = False,
+) -> keras.Model:
+    """Build a model again with other names and a head of its own.
+
+    Args:
+        features: A functional model from ``[batch, size, size, 3]`` to features, of rank 2 or 4.
+        name: Of the new model.
+        classes: How many logits.
+        image_size: Height and width of the new input, in pixels.
+        names: From each layer's name to its new one.
+        changes: What else shall differ.
+        copy_weights: Also take over the values.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``, whose last layer is the dense ``head``.
+    """
+    changes = changes or Changes()
+    made: list[tuple[layers.Layer, layers.Layer]] = []
+
+    def clone(layer: Any) -> Any:
+        if not isinstance(layer, layers.Layer):
+            return layer  # an operation such as x + y has neither name nor weights to change
+        new = changes.replace.get(layer.name) or _copy(layer, names[layer.name])
+        new._kerascnn_origin = layer.name
+        made.append((layer, new))
+        return new
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        origin = getattr(layer, "_kerascnn_origin", "")
+        if origin in changes.skip:
+            return args[0]
+        out = layer(*args, **kwargs)
+        return changes.after[origin](out) if origin in changes.after else out
+
+    image = keras.Input((image_size, image_size, 3), name="pixels")
+    trunk = keras.models.clone_model(features, image, clone, call)
+    for old, new in made if copy_weights else ():
+        copy_values(old, new)
+    x = trunk.outputs[0]
+    if len(x.shape) == 4:
+        x = layers.Flatten(name="flatten")(x)
+    return keras.Model(image, layers.Dense(classes, name="head")(x), name=name)
+
+
+def _copy(layer: layers.Layer, name: str) -> layers.Layer:
+    kind = PerChannelConv2D if is_per_channel(layer) else layer.__class__
+    return kind.from_config({**layer.get_config(), "name": name})
+
+
+def copy_values(old: layers.Layer, new: layers.Layer) -> None:
+    """Give a layer the values of another of the same shape.
+
+    Args:
+        old: To read.
+        new: To write.
+
+    Raises:
+        ValueError: Their shapes differ (Keras' own message).
+    """
+    new.set_weights(old.get_weights())
+    settle(new)
+
+
+def settle(layer: layers.Layer) -> None:
+    """Let a Normalization layer take note of statistics that were assigned to it."""
+    if isinstance(layer, layers.Normalization):
+        layer.finalize_state()
+
+
+def before_head(model: keras.Model) -> keras.Model:
+    """Cut off the last layer that has weights, and all behind it.
+
+    Args:
+        model: A library's classifier.
+
+    Returns:
+        The model from its input to what that layer takes.
+    """
+    head = next(layer for layer in reversed(model.layers) if layer.weights)
+    return keras.Model(model.inputs[0], head.input)
+
+
+def named(features: keras.Model, namer: Namer) -> dict[str, str]:
+    """Name every layer after its block.
+
+    A layer whose name says nothing belongs to the block before it (or, before the first block,
+    to the first), and is numbered within it.
+
+    Args:
+        features: A library's model.
+        namer: For the names that do say something.
+
+    Returns:
+        From each name to the new one, in order.
+    """
+    told = [(layer.name, namer(layer.name)) for layer in _real_layers(features)]
+    block = next((block_of(new) for _, new in told if new), "stem")
+    names: dict[str, str] = {}
+    for old, new in told:
+        block = block_of(new) if new else block
+        names[old] = new or _numbered(block, old, names.values())
+    return names
+
+
+def closed_by(features: keras.Model, closing: Callable[[str, int], str | None]) -> dict[str, str]:
+    """Name every layer after its block, where only a block's last layer tells the block.
+
+    Args:
+        features: A library's model, in which each block hands one tensor to the next.
+        closing: From a layer's name and the number of max poolings so far to the block that it
+            ends, or None.
+
+    Returns:
+        From each name to the new one, in order.
+    """
+    names: dict[str, str] = {}
+    waiting: list[str] = []
+    pools = 0
+    for layer in _real_layers(features):
+        pools += isinstance(layer, layers.MaxPooling2D)
+        waiting.append(layer.name)
+        block = closing(layer.name, pools)
+        if block:
+            _name_all(waiting, block, names)
+            waiting = []
+    _name_all(waiting, "top", names)
+    return names
+
+
+def _name_all(waiting: Sequence[str], block: str, names: dict[str, str]) -> None:
+    for old in waiting:
+        names[old] = _numbered(block, old, names.values())
+
+
+def _real_layers(model: keras.Model) -> list[layers.Layer]:
+    return [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+
+
+def _numbered(block: str, old: str, taken: Any) -> str:
+    kind = AUTOMATIC.fullmatch(old)
+    stem = f"{block}_{kind.group(1) if kind else old}"
+    if stem not in taken and not kind:
+        return stem
+    number = 1 + sum(1 for name in taken if re.fullmatch(re.escape(stem) + r"\d+", name))
+    return f"{stem}{number}"
+
+
+BLOCK = re.compile(
+    r"(?P<block>(?P<stage>conv\d+|stage\d+)_block\d+|(?P<number>block\d+)[a-z]?(?=_|$)|[^_]+)"
+)
+"""What a layer's name says about its block: ``conv2_block1_1_conv``, ``block2a_bn``, ``fc1``."""
+
+
+def block_of(name: str) -> str:
+    """Find the block in a layer's name.
+
+    Args:
+        name: Of a layer.
+
+    Returns:
+        The block's name.
+
+    Examples:
+        >>> [block_of(n) for n in ("conv2_block1_1_conv", "block2a_bn", "block3_conv1", "fc1")]
+        ['conv2_block1', 'block2a', 'block3', 'fc1']
+    """
+    match = BLOCK.match(name)
+    return match["block"] if match else name
+
+
+def stage_of(block: str) -> str:
+    """Find the stage of a block; a block that is in none is its own.
+
+    Args:
+        block: Name of a block.
+
+    Returns:
+        The stage's name.
+
+    Examples:
+        >>> [stage_of(b) for b in ("conv2_block1", "block2a", "block3", "fc1")]
+        ['conv2', 'block2', 'block3', 'fc1']
+    """
+    match = BLOCK.match(block)
+    return (match["stage"] or match["number"] or block) if match else block
+
+
+def copy_in_order(donor: keras.Model, model: keras.Model) -> None:
+    """Copy values between two builds of one network, which differ in image size at most.
+
+    Args:
+        donor: To read.
+        model: To write.
+
+    Raises:
+        ValueError: The builds differ: a layer too many, or of another shape.
+    """
+    pairs = zip(_weighted(donor), _weighted(model), strict=True)
+    for old, new in pairs:
+        if [np.shape(w) for w in old.weights] != [np.shape(w) for w in new.weights]:
+            raise ValueError(
+                f"layer {new.name} has {[tuple(w.shape) for w in new.weights]}, and the weights "
+                f"are {[tuple(w.shape) for w in old.weights]}"
+            )
+        copy_values(old, new)
+
+
+def _weighted(model: keras.Model) -> list[layers.Layer]:
+    return [layer for layer in model.layers if layer.weights]

@@ -1,0 +1,150 @@
+"""ResNet as PyTorch has it (keras-hub), and as keras-cv has it.
+
+Knows: how the two libraries are asked for a backbone without weights. Does not know: data,
+preprocessing, nor keras.applications' ResNets (:mod:`.applications`).
+
+The two differ in padding: at a stride of 2, PyTorch and keras-hub pad both sides alike, and
+keras-cv ("same") pads below and to the right only. So the same weights give other answers.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+from keras import layers
+
+from kerascnn.errors import MissingExtraError
+from kerascnn.training.networks.applications import small_stem
+from kerascnn.training.networks.rebuild import (
+    Changes,
+    copy_in_order,
+    named,
+    rebuild,
+)
+
+FILTERS = [64, 128, 256, 512]
+STRIDES = [1, 2, 2, 2]
+
+
+def keras_hub() -> Any:
+    """Import keras-hub.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        import keras_hub as module
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("keras_hub", "train", "for this network") from error
+    return module
+
+
+def build_hub_resnet(
+    name: str,
+    classes: int,
+    image_size: int,
+    blocks: tuple[int, ...],
+    block_type: str,
+    stem: str = "standard",
+    imagenet: bool = False,
+    preset: str = "",
+) -> keras.Model:
+    """Build a ResNet whose padding and strides are PyTorch's, on keras-hub's backbone.
+
+    Deep Residual Learning for Image Recognition (https://arxiv.org/abs/1512.03385); with
+    bottlenecks, the stride is in the 3x3 convolution, as torchvision and timm have it ("v1.5").
+
+    Args:
+        name: Of the model.
+        classes: How many logits.
+        image_size: Height and width of the input in pixels.
+        blocks: In each of the four stages.
+        block_type: ``basic_block`` or ``bottleneck_block``.
+        stem: ``standard``, or ``small``: 3x3, stride 1, no pooling.
+        imagenet: With keras-hub's ImageNet weights.
+        preset: What keras-hub calls them.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``. ResNet18: 11,177,538 parameters at 2 classes.
+    """
+    hub = keras_hub()
+    backbone = hub.models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=FILTERS,
+        stackwise_num_blocks=list(blocks),
+        stackwise_num_strides=STRIDES,
+        block_type=block_type,
+        image_shape=(image_size, image_size, 3),
+    )
+    if imagenet:
+        copy_in_order(hub.models.ResNetBackbone.from_preset(preset), backbone)
+    return _classifier(backbone, name, classes, image_size, stem, imagenet)
+
+
+def build_cv_resnet(
+    name: str,
+    classes: int,
+    image_size: int,
+    blocks: tuple[int, ...],
+    stem: str = "standard",
+    **_unused: Any,
+) -> keras.Model:
+    """Build a ResNet of basic blocks on keras-cv's backbone.
+
+    Args:
+        name: Of the model.
+        classes: How many logits.
+        image_size: Height and width of the input in pixels.
+        blocks: In each of the four stages.
+        stem: ``standard``, or ``small``: 3x3, stride 1, no pooling.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``.
+
+    Raises:
+        MissingExtraError: keras-cv is not installed.
+    """
+    try:
+        import keras_cv
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("keras_cv", "keras-cv", f"for {name}") from error
+    # Its ResNet18Backbone asks Kaggle for presets even when no weights are wanted.
+    backbone = keras_cv.models.ResNetBackbone(
+        stackwise_filters=FILTERS,
+        stackwise_blocks=list(blocks),
+        stackwise_strides=STRIDES,
+        block_type="basic_block",
+        include_rescaling=False,
+        input_shape=(image_size, image_size, 3),
+    )
+    return _classifier(backbone, name, classes, image_size, stem, copy=False)
+
+
+def _classifier(
+    backbone: keras.Model, name: str, classes: int, image_size: int, stem: str, copy: bool
+) -> keras.Model:
+    x = layers.GlobalAveragePooling2D(name="avg_pool")(backbone.outputs[0])
+    features = keras.Model(backbone.inputs[0], x)
+    changes = small_stem(use_bias=False) if stem == "small" else Changes()
+    return rebuild(
+        features, name, classes, image_size, named(features, _namer), changes, copy_weights=copy
+    )
+
+
+def _namer(name: str) -> str | None:
+    """Name a layer as keras.applications would: ``stack0_block1_2_bn`` is ``conv2_block2_2_bn``."""
+    hub = re.match(r"stack(\d)_block(\d+)_", name)
+    if hub:
+        return f"conv{int(hub[1]) + 2}_block{int(hub[2]) + 1}_{name[hub.end() :]}"
+    cv = re.match(r"v2_stack_(\d)_block(\d+)_", name)
+    if cv:
+        return f"conv{int(cv[1]) + 2}_block{cv[2]}_{name[cv.end() :]}"
+    return f"conv1_{name}" if name.startswith("pool1") else name

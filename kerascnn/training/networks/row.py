@@ -1,0 +1,93 @@
+"""One row of the table of networks.
+
+Knows: what a row says, and how its builder is found. Does not know any network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from kerascnn.card import Normalization
+
+if TYPE_CHECKING:
+    import keras
+
+Stem = Literal["standard", "small"]
+STEMS: tuple[Stem, ...] = get_args(Stem)
+
+UNIT = Normalization((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
+"""Pixels to -1..1: the course's for networks that start from nothing, and MobileNet's."""
+
+CAFFE = Normalization((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "BGR")
+"""ImageNet's mean subtracted, BGR: the first VGG and ResNet, and so keras.applications' of them."""
+
+TORCH = Normalization(
+    (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
+)
+"""ImageNet's mean and deviation, RGB: torchvision, timm and keras-hub."""
+
+INSIDE = Normalization()
+"""Raw pixels: the network's own first layers normalise."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of the table.
+
+    Attributes:
+        name: What users type.
+        summary: One line for ``kerascnn models``.
+        builder: ``MODULE.FUNCTION`` in this package; it takes ``name, classes, image_size,
+            stem, imagenet`` and the recipe, and gives a model from normalised pixels to logits.
+        image_size: Height and width of the input when the user names none, in pixels.
+        minimum_size: The smallest input that leaves a feature map to classify, in pixels.
+        normalization: What happens to a pixel before the network, when it starts from nothing.
+        imagenet: The same with the library's ImageNet weights; None: there are none.
+        family: Networks that differ in size only; tests take the smallest of each.
+        recipe: What the builder needs to know besides.
+        small_stem: Whether ``--stem small`` exists.
+        torch: How PyTorch names the tensors of its twin (a key of
+            :data:`kerascnn.training.weights.torch_names.LAYOUTS`); None: it has no twin.
+        torch_twin: The row that takes PyTorch's weights in this one's place.
+        source: Where the layers come from.
+    """
+
+    name: str
+    summary: str
+    builder: str
+    image_size: int
+    minimum_size: int
+    normalization: Normalization
+    imagenet: Normalization | None = None
+    family: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    small_stem: bool = False
+    torch: str | None = None
+    torch_twin: str | None = None
+    source: str = "kerascnn"
+
+    @property
+    def counting_size(self) -> int:
+        """The smallest image size at which it has the parameters of its usual size."""
+        flattens = self.family in {"cnn", "lenet5", "lenet5_modern", "alexnet", "vgg", "vgg_hub"}
+        return self.image_size if flattens else self.minimum_size
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Where first weights can come from, besides Keras' own files."""
+        imagenet = (f"imagenet ({self.source})",) if self.imagenet else ()
+        return imagenet + (("torchvision/timm file",) if self.torch or self.torch_twin else ())
+
+    def build(
+        self, classes: int, image_size: int, stem: Stem = "standard", imagenet: bool = False
+    ) -> keras.Model:
+        """Build the network; see :func:`kerascnn.training.networks.build_network`."""
+        module, _, function = self.builder.partition(".")
+        build = getattr(import_module(f"{__package__}.{module}"), function)
+        model: keras.Model = build(
+            self.name, classes, image_size, stem=stem, imagenet=imagenet, **self.recipe
+        )
+        return model

@@ -1,0 +1,133 @@
+"""The rows of the table of networks.
+
+Knows: names, sizes, preprocessing and where each network comes from. Does not know: how any of
+them is built, nor their parameters, which ``scripts/make_network_facts`` counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kerascnn.card import Normalization
+from kerascnn.training.networks.row import CAFFE, INSIDE, TORCH, UNIT, Network
+
+_HUB, _APPS, _CV = "keras-hub", "keras.applications", "keras-cv"
+
+
+def rows() -> Iterator[Network]:
+    """Give the rows, in the order in which people are shown them."""
+    yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
+                  32, 10, UNIT, family="cnn")  # fmt: skip
+    yield Network("lenet5", "LeCun et al. 1998, tanh and average pooling", "lenet.build_lenet5",
+                  32, 32, UNIT, family="lenet5")  # fmt: skip
+    yield Network("lenet5_modern", "LeNet-5 with ReLU and max pooling", "lenet.build_lenet5",
+                  32, 32, UNIT, family="lenet5_modern", recipe={"modern": True})  # fmt: skip
+    yield Network("alexnet", "Krizhevsky et al. 2012, one tower as in torchvision",
+                  "alexnet.build_alexnet", 224, 63, UNIT, family="alexnet",
+                  torch="alexnet")  # fmt: skip
+    yield from _vggs()
+    yield from _resnets()
+    for letter, size in enumerate((224, 240, 260, 300, 380, 456, 528, 600)):
+        yield _application(f"efficientnet_b{letter}", f"EfficientNetB{letter}",
+                           "Tan and Le 2019", "efficientnet", size, INSIDE)  # fmt: skip
+    yield from _others()
+
+
+def _vggs() -> Iterator[Network]:
+    summary = "Simonyan and Zisserman 2015"
+    for depth, repeats in ((11, (1, 1, 2, 2, 2)), (13, (2, 2, 2, 2, 2))):
+        yield Network(f"vgg{depth}", summary, "vgg.build_hub_vgg", 224, 32, UNIT, family="vgg_hub",
+                      recipe={"repeats": repeats}, torch=f"vgg{depth}", source=_HUB)  # fmt: skip
+    for depth in (16, 19):
+        yield Network(f"vgg{depth}", summary, "vgg.build_keras_vgg", 224, 32, UNIT, CAFFE,
+                      family="vgg", recipe={"application": f"VGG{depth}"}, torch=f"vgg{depth}",
+                      source=_APPS)  # fmt: skip
+
+
+def _resnets() -> Iterator[Network]:
+    summary = "He et al. 2016"
+    shapes = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3),
+              152: (3, 8, 36, 3)}  # fmt: skip
+    for depth in (18, 34):
+        recipe = {"blocks": shapes[depth], "block_type": "basic_block",
+                  "preset": f"resnet_{depth}_imagenet"}  # fmt: skip
+        yield Network(f"resnet{depth}", f"{summary}, as in torchvision", "resnet.build_hub_resnet",
+                      224, 16, UNIT, TORCH, family="resnet_basic", recipe=recipe, small_stem=True,
+                      torch="resnet", source=_HUB)  # fmt: skip
+    yield Network("resnet18_kerascv", f"{summary}, keras-cv's padding", "resnet.build_cv_resnet",
+                  224, 16, UNIT, family="resnet_kerascv", recipe={"blocks": shapes[18]},
+                  small_stem=True, source=_CV)  # fmt: skip
+    for depth in (50, 101, 152):
+        yield _application(f"resnet{depth}", f"ResNet{depth}", f"{summary}, as in Keras", "resnet",
+                           224, UNIT, CAFFE, minimum=16, small_stem=True,
+                           torch_twin=f"resnet{depth}_v1_5")  # fmt: skip
+    for depth in (50, 101, 152):
+        recipe = {"blocks": shapes[depth], "block_type": "bottleneck_block",
+                  "preset": f"resnet_{depth}_imagenet"}  # fmt: skip
+        yield Network(f"resnet{depth}_v1_5", f"{summary}, as in torchvision",
+                      "resnet.build_hub_resnet", 224, 16, UNIT,
+                      TORCH, family="resnet_bottleneck", recipe=recipe,
+                      small_stem=True, torch="resnet", source=_HUB)  # fmt: skip
+    for depth in (50, 101, 152):
+        yield _application(f"resnet{depth}v2", f"ResNet{depth}V2", "He et al. 2016, preactivation",
+                           "resnet_v2", 224, UNIT, UNIT, minimum=16, small_stem=True)  # fmt: skip
+
+
+def _others() -> Iterator[Network]:
+    for size, pixels in (("b0", 224), ("b1", 240), ("b2", 260), ("b3", 300), ("s", 384),
+                         ("m", 480), ("l", 480)):  # fmt: skip
+        yield _application(f"efficientnetv2_{size}", f"EfficientNetV2{size.upper()}",
+                           "Tan and Le 2021", "efficientnet_v2", pixels, INSIDE)  # fmt: skip
+    for size in ("tiny", "small", "base", "large", "xlarge"):
+        title = "XLarge" if size == "xlarge" else size.title()
+        yield _application(f"convnext_{size}", f"ConvNeXt{title}", "Liu et al. 2022", "convnext",
+                           224, INSIDE)  # fmt: skip
+    for depth in (121, 169, 201):
+        yield _application(f"densenet{depth}", f"DenseNet{depth}", "Huang et al. 2017", "densenet",
+                           224, UNIT, TORCH)  # fmt: skip
+    yield _application("inception_v3", "InceptionV3", "Szegedy et al. 2016", "inception", 299,
+                       UNIT, UNIT, minimum=75)  # fmt: skip
+    yield _application("inception_resnet_v2", "InceptionResNetV2", "Szegedy et al. 2017",
+                       "inception_resnet", 299, UNIT, UNIT, minimum=75)  # fmt: skip
+    yield _application("xception", "Xception", "Chollet 2017", "xception", 299, UNIT, UNIT,
+                       minimum=71)  # fmt: skip
+    yield _application("mobilenet", "MobileNet", "Howard et al. 2017", "mobilenet", 224, UNIT,
+                       UNIT)  # fmt: skip
+    yield _application("mobilenet_v2", "MobileNetV2", "Sandler et al. 2018", "mobilenet_v2", 224,
+                       UNIT, UNIT)  # fmt: skip
+    for size in ("small", "large"):
+        yield _application(f"mobilenet_v3_{size}", f"MobileNetV3{size.title()}",
+                           "Howard et al. 2019", "mobilenet_v3", 224, INSIDE)  # fmt: skip
+    for size, pixels in (("mobile", 224), ("large", 331)):
+        yield _application(f"nasnet_{size}", f"NASNet{size.title()}", "Zoph et al. 2018", "nasnet",
+                           pixels, UNIT, UNIT)  # fmt: skip
+
+
+def _application(
+    name: str,
+    application: str,
+    summary: str,
+    family: str,
+    image_size: int,
+    normalization: Normalization,
+    imagenet: Normalization | None = None,
+    minimum: int = 32,
+    **more: Any,
+) -> Network:
+    recipe: dict[str, Any] = {"application": application, "names": family}
+    if minimum > 32:
+        recipe["smallest"] = minimum
+    return Network(
+        name,
+        summary,
+        "applications.build_application",
+        image_size,
+        minimum,
+        normalization,
+        imagenet or normalization,
+        recipe=recipe,
+        family=family,
+        source=_APPS,
+        **more,
+    )

@@ -1,0 +1,80 @@
+"""The phases of a training run: which blocks learn, for how long, how fast.
+
+Knows: ``SCOPE:EPOCHS[:RATE]`` and what follows when it is left out. Does not know Keras.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kerascnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kerascnn.training.config import TrainConfig
+
+DEEPER = 0.1
+"""Of ``--learning-rate``: what the second and later phases take when they name none. Their
+blocks hold weights that are worth keeping, and the head has calmed down."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a run.
+
+    Attributes:
+        scope: Which blocks learn; see :func:`kerascnn.training.scope.set_trainable`.
+        epochs: Passes over the training pictures.
+        learning_rate: The highest, after a warm-up of its own.
+    """
+
+    scope: str
+    epochs: int
+    learning_rate: float
+
+
+def phases(config: TrainConfig) -> tuple[Phase, ...]:
+    """List the phases of a run.
+
+    Args:
+        config: ``phase``, or else ``trainable`` and ``epochs``.
+
+    Returns:
+        At least one.
+
+    Raises:
+        ConfigError: A phase that is not ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``.
+    """
+    if not config.phase:
+        return (Phase(config.trainable, config.epochs, config.learning_rate),)
+    later = config.learning_rate * DEEPER
+    return tuple(
+        _parse(text, later if number else config.learning_rate)
+        for number, text in enumerate(config.phase)
+    )
+
+
+def total_epochs(config: TrainConfig) -> int:
+    """Count the epochs of all phases of a run."""
+    return sum(phase.epochs for phase in phases(config))
+
+
+def _parse(text: str, rate: float) -> Phase:
+    parts = text.split(":")
+    words = 2 if parts[0] == "from" else 1
+    scope, numbers = ":".join(parts[:words]), parts[words:]
+    try:
+        epochs = int(numbers[0])
+        rate = float(numbers[1]) if len(numbers) > 1 else rate
+    except (ValueError, IndexError) as error:
+        raise _wrong(text) from error
+    if not scope or len(numbers) > 2 or epochs < 1 or not 0 < rate < 100:
+        raise _wrong(text)
+    return Phase(scope, epochs, rate)
+
+
+def _wrong(text: str) -> ConfigError:
+    return ConfigError(
+        f"phase {text!r} is not SCOPE:EPOCHS or SCOPE:EPOCHS:RATE. "
+        "Expected for example head:3, then from:conv5:5 or from:conv5:5:0.0001."
+    )

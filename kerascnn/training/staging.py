@@ -1,0 +1,105 @@
+"""What is fed and compiled in one phase of a run.
+
+Knows: freezing, and whether the head learns from kept features or from pictures. Does not know:
+the loop over epochs, files.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import keras
+
+from kerascnn.training.augmentation import augmentation_layers
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
+from kerascnn.training.feeding import Pack
+from kerascnn.training.phases import Phase, phases
+from kerascnn.training.preprocessing import from_pixels
+from kerascnn.training.progress import Progress
+from kerascnn.training.scope import set_trainable
+from kerascnn.training.step import TrainingStep, compile_for_training
+from kerascnn.training.weights import Start
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One phase, ready to run.
+
+    Attributes:
+        training: The compiled step.
+        train: What it is fed: pictures, or their features.
+        val: The same of the validation pictures.
+    """
+
+    training: TrainingStep
+    train: Pack
+    val: Pack
+
+
+def stage(
+    start: Start, config: TrainConfig, phase: Phase, train: Pack, val: Pack, progress: Progress
+) -> Staged:
+    """Freeze what is not in the scope, and compile a step for the rest.
+
+    Args:
+        start: The network.
+        config: Of the run.
+        phase: What learns now.
+        train: Training pictures.
+        val: Validation pictures.
+        progress: Hears of features being computed.
+
+    Returns:
+        The phase.
+
+    Raises:
+        ConfigError: A block that is not there.
+    """
+    core = start.core
+    set_trainable(core, phase.scope, config.batchnorm)
+    model: keras.Model
+    if trains_head_only(core) and config.augment == "none":
+        features, model = split(core)
+        train, val = (
+            with_features(
+                part,
+                features,
+                start.normalization,
+                lambda done, total, name=name: progress.reading(f"features of {name}", done, total),  # type: ignore[misc]
+            )
+            for name, part in (("train", train), ("val", val))
+        )
+    else:
+        if trains_head_only(core):
+            log.warning(
+                "only the head learns, and --augment %s changes the pictures in every epoch: the "
+                "frozen part runs in every step. Without --augment it runs once.",
+                config.augment,
+            )
+        trained = head_training_model(core) if trains_head_only(core) else core
+        augmentation = augmentation_layers(config.augment, config.seed)
+        model = from_pixels(trained, start.normalization, augmentation)
+    return Staged(compile_for_training(model, core, config, phase, len(train)), train, val)
+
+
+def check_scopes(config: TrainConfig, start: Start) -> None:
+    """Refuse a scope that no block answers to, before anything is trained or written.
+
+    Args:
+        config: Of the run.
+        start: The network.
+
+    Raises:
+        ConfigError: A block that is not there.
+    """
+    learned = {name for phase in phases(config) for name in set_trainable(start.core, phase.scope)}
+    if start.fresh_head and "head" not in learned:
+        log.warning(
+            "the head is new and no phase trains it, so the answers stay guesses. "
+            "Add it to the scope: %s,head.",
+            phases(config)[-1].scope,
+        )

@@ -1,0 +1,212 @@
+"""What a network starts from: nothing, a library's ImageNet weights, or a file.
+
+Knows: which of the three, and which preprocessing comes with it. Does not know: how files are
+read, nor how tensors are checked.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import keras
+
+from kerascnn.card import ModelCard, Normalization
+from kerascnn.errors import ConfigError, MissingExtraError, ModelFileError
+from kerascnn.training.networks import (
+    NETWORKS,
+    TORCH,
+    Network,
+    Stem,
+    build_network,
+    find_network,
+)
+from kerascnn.training.weights.assign import assign, from_torch
+from kerascnn.training.weights.files import TORCH_KINDS, Tensors, kind_of, read_tensors
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network ready to be trained.
+
+    Attributes:
+        core: From normalised pixels to logits.
+        network: Its name; PyTorch's weights may have chosen a row's twin.
+        normalization: What the weights expect.
+        fresh_head: Whether the head knows nothing yet.
+    """
+
+    core: keras.Model
+    network: str
+    normalization: Normalization
+    fresh_head: bool
+
+
+def check_weights(name: str, weights: str) -> str:
+    """Refuse, before any data is read, what cannot work, and find the row that takes the weights.
+
+    Args:
+        name: Of the network.
+        weights: ``none``, ``imagenet`` or a file.
+
+    Returns:
+        The name of the network to build: PyTorch's ResNet50 has its stride elsewhere than
+        Keras', so its weights go to a row of their own.
+
+    Raises:
+        ConfigError: The network has no such weights.
+        ModelFileError: No such file, or one of another kind.
+    """
+    network = find_network(name)
+    if weights == "none":
+        return name
+    if weights == "imagenet":
+        if network.imagenet is None:
+            able = ", ".join(row.name for row in NETWORKS.values() if row.imagenet)
+            raise ConfigError(
+                f"there are no ImageNet weights for {name}. Train it from nothing, give a file, "
+                f"or choose one of: {able}."
+            )
+        return name
+    if kind_of(Path(weights)) not in TORCH_KINDS:
+        return name
+    if network.torch_twin:
+        log.warning(
+            "%s: PyTorch's %s has its strides in other places than Keras'; building %s for it.",
+            weights, name, network.torch_twin,
+        )  # fmt: skip
+        return network.torch_twin
+    if network.torch is None:
+        able = ", ".join(row.name for row in NETWORKS.values() if row.torch or row.torch_twin)
+        raise ConfigError(f"{name} takes no weights of PyTorch. These do: {able}.")
+    return name
+
+
+def start_network(
+    name: str, classes: int, image_size: int, weights: str = "none", stem: Stem = "standard"
+) -> Start:
+    """Build a network and give it its first weights.
+
+    Args:
+        name: As in ``kerascnn models``.
+        classes: How many logits.
+        image_size: Height and width of the input, in pixels.
+        weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
+            ``.safetensors``, ``.pth``.
+        stem: ``standard`` or ``small``.
+
+    Returns:
+        The network, and the preprocessing that its weights expect.
+
+    Raises:
+        ConfigError: A network, size or stem that does not go together.
+        ModelFileError: Weights that cannot be had, read or used.
+    """
+    row = find_network(check_weights(name, weights))
+    if weights == "none":
+        core = build_network(row.name, classes, image_size, stem)
+        return Start(core, row.name, row.normalization, fresh_head=True)
+    if weights == "imagenet":
+        return _imagenet(row, classes, image_size, stem)
+    core = build_network(row.name, classes, image_size, stem)
+    normalization = file_normalization(Path(weights), row)
+    with_head = _load(core, row, Path(weights))
+    return Start(core, row.name, normalization, fresh_head=not with_head)
+
+
+def file_normalization(path: Path, row: Network) -> Normalization:
+    """Tell what the weights of a file expect of a pixel.
+
+    Args:
+        path: Of the file.
+        row: Of the network.
+
+    Returns:
+        That of the card beside it (a run of ours), PyTorch's for PyTorch's, else that of the
+        library's ImageNet weights.
+    """
+    card = path.parent / "card.json"
+    if card.is_file():
+        return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).normalization
+    if kind_of(path) in TORCH_KINDS:
+        return TORCH
+    return row.imagenet or row.normalization
+
+
+def _imagenet(row: Network, classes: int, image_size: int, stem: Stem) -> Start:
+    if stem != "standard":
+        raise ConfigError(
+            f"ImageNet weights of {row.name} have the standard stem; leave --stem {stem} out."
+        )
+    build_network(row.name, classes, image_size, stem)  # says what is wrong with the size
+    try:
+        core = build_network(row.name, classes, image_size, stem, imagenet=True)
+    except MissingExtraError:
+        raise
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFileError(
+            f"the ImageNet weights of {row.name} cannot be had from {row.source} ({reason}). "
+            "Connect to the internet once, or give a file with --weights FILE."
+        ) from error
+    normalization = row.imagenet or row.normalization
+    return Start(core, row.name, normalization, fresh_head=True)
+
+
+def _load(core: keras.Model, row: Network, path: Path) -> bool:
+    kind = kind_of(path)
+    if kind == ".weights.h5":
+        return assign(core, _from_checkpoint(core, row, path), str(path))
+    tensors = read_tensors(path)
+    if kind in TORCH_KINDS and row.torch:
+        tensors = from_torch(core, row.torch, tensors, str(path))
+    return assign(core, tensors, str(path))
+
+
+def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
+    """Read ``.weights.h5``, which knows layers by their kind and order, through a twin."""
+    try:
+        classes = _classes(path)
+        size = core.input_shape[1]
+        stem: Stem = "small" if _has_small_stem(core, row) else "standard"
+        twin = build_network(row.name, classes or 1, size, stem)
+        model = twin if classes else keras.Model(twin.inputs[0], twin.layers[-1].input)
+        with warnings.catch_warnings():
+            # Keras warns of layers that it leaves as they are; here all must be found.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (UserWarning, OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelFileError(
+            f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "
+            "network."
+        ) from error
+    return {
+        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight.value)
+        for layer in model.layers
+        for weight in layer.weights
+    }
+
+
+def _has_small_stem(core: keras.Model, row: Network) -> bool:
+    return row.small_stem and core.get_layer("conv1_conv").kernel.shape[0] == 3
+
+
+def _classes(path: Path) -> int:
+    """Find the class count of a checkpoint: the width of its last dense layer; 0: it has none."""
+    with h5py.File(path, "r") as file:
+        groups = file["layers"]
+        dense = sorted(
+            (name for name in groups if name == "dense" or name.startswith("dense_")),
+            key=lambda name: int(name.partition("_")[2] or 0),
+        )
+        shapes = [groups[name]["vars"]["0"].shape for name in dense]
+    return int(shapes[-1][-1]) if shapes else 0
+
+
+__all__ = ["Start", "check_weights", "file_normalization", "start_network"]

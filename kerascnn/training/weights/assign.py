@@ -1,0 +1,143 @@
+"""Named tensors into a network, every name and shape checked.
+
+Knows: what may be missing (a head of another class count) and what may not. Does not know files.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import keras
+import numpy as np
+from keras import layers
+
+from kerascnn.errors import ModelFileError
+from kerascnn.training.networks.rebuild import settle
+from kerascnn.training.scope import flat, head_of
+from kerascnn.training.weights.files import Tensors
+from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras
+
+log = logging.getLogger(__name__)
+
+_HEADS = ("head", "predictions", "logits", "conv_preds")
+"""What libraries call the layer that we call ``head``."""
+
+
+def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
+    """Give a network the values of a file.
+
+    Nothing is changed before everything is checked.
+
+    Args:
+        model: From normalised pixels to logits.
+        tensors: By ``LAYER/WEIGHT``.
+        source: For messages.
+
+    Returns:
+        Whether the head was in it too; otherwise it keeps its fresh weights.
+
+    Raises:
+        ModelFileError: A tensor is missing, left over, or of another shape; the first is named.
+    """
+    head = head_of(model)
+    wanted = {
+        f"{layer.name}/{weight.name}": (layer, weight)
+        for layer in flat(model)
+        for weight in layer.weights
+        if "seed_generator" not in weight.path
+    }
+    tensors = {name: value for name, value in tensors.items() if "seed_generator" not in name}
+    with_head = _head_fits(head, tensors, source)
+    body = {name: pair for name, pair in wanted.items() if with_head or pair[0] is not head}
+    for name, (_layer, weight) in body.items():
+        _check(name, tuple(weight.shape), tensors, source)
+    heads = {head.name, *_HEADS}
+    left = [n for n in tensors if n not in wanted and n.partition("/")[0] not in heads]
+    if left:
+        raise ModelFileError(
+            f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
+            f"({len(left)} such tensors). Choose the network that the weights were made for."
+        )
+    for name, (_layer, weight) in body.items():
+        weight.assign(tensors[name].astype(np.float32))
+    for layer in flat(model):
+        settle(layer)
+    return with_head
+
+
+def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -> Tensors:
+    """Name and lay out PyTorch's tensors as the network has them.
+
+    Args:
+        model: From normalised pixels to logits.
+        layout: A key of :data:`LAYOUTS`.
+        tensors: By PyTorch's names.
+        source: For messages.
+
+    Returns:
+        By ``LAYER/WEIGHT``.
+
+    Raises:
+        ModelFileError: A name that the layout does not have.
+    """
+    shapes = {f"{la.name}/{w.name}": tuple(w.shape) for la in flat(model) for w in la.weights}
+    flattened = _flattened(model)
+    converted: Tensors = {}
+    for theirs, tensor in tensors.items():
+        if IGNORED.fullmatch(theirs):
+            continue
+        ours = LAYOUTS[layout](theirs.removeprefix("module."))
+        if ours is None:
+            raise ModelFileError(
+                f"{source}: {theirs} {tensor.shape} is no tensor of {model.name} as torchvision "
+                "or timm name them. Choose the network that the weights were made for."
+            )
+        channels = flattened.get(ours.partition("/")[0])
+        converted[ours] = to_keras(ours, tensor, shapes.get(ours, ()), channels)
+    return converted
+
+
+def _flattened(model: keras.Model) -> dict[str, int]:
+    """Find the dense layers that take a flattened feature map, and its channels."""
+    found: dict[str, int] = {}
+    channels: int | None = None
+    for layer in flat(model):
+        if isinstance(layer, layers.Flatten):
+            channels = layer.input.shape[-1]
+        elif isinstance(layer, layers.Dense) and channels:
+            found[layer.name] = channels
+            channels = None
+    return found
+
+
+def _head_fits(head: layers.Dense, tensors: Tensors, source: str) -> bool:
+    kernel = tensors.get(f"{head.name}/kernel")
+    if kernel is None:
+        log.warning("%s: no head in it; a new one is trained.", source)
+        return False
+    if kernel.ndim == 2 and kernel.shape[-1] != head.units:
+        log.warning(
+            "%s: its head tells %d classes apart, the data has %d; a new one is trained.",
+            source,
+            kernel.shape[-1],
+            head.units,
+        )
+        return False
+    return True
+
+
+def _check(name: str, shape: tuple[int, ...], tensors: Tensors, source: str) -> None:
+    if name not in tensors:
+        raise ModelFileError(
+            f"{source}: {name} {shape} is not in the file. "
+            "Choose the network that the weights were made for."
+        )
+    if tensors[name].shape != shape:
+        hint = ""
+        if name == "fc1/kernel":
+            hint = " This layer depends on --image-size: use the size the weights were made at."
+        if name == "conv1_conv/kernel":
+            hint = " The stem differs: see --stem."
+        raise ModelFileError(
+            f"{source}: {name} has shape {tensors[name].shape}, expected {shape}.{hint}"
+        )

@@ -1,0 +1,137 @@
+"""Reading weights from a file, as named arrays.
+
+Knows: the kinds of file, and how each can be broken. Does not know which network they are for.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.errors import MissingExtraError, ModelFileError
+from kerascnn.training.scope import flat
+
+Tensors = dict[str, npt.NDArray[np.generic]]
+
+TORCH_KINDS = (".safetensors", ".pth", ".pt")
+KINDS = (".keras", ".weights.h5", ".h5", *TORCH_KINDS)
+
+
+def kind_of(path: Path) -> str:
+    """Tell what kind of weights file a path names.
+
+    Args:
+        path: Of an existing file.
+
+    Returns:
+        One of :data:`KINDS`.
+
+    Raises:
+        ModelFileError: There is no such file, or it is of no kind that is read here.
+    """
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path}: no such file. Expected none, imagenet, or a file of weights "
+            f"({', '.join(KINDS)})."
+        )
+    for kind in KINDS:
+        if path.name.lower().endswith(kind):
+            return kind
+    raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
+
+
+def read_tensors(path: Path) -> Tensors:
+    """Read every tensor of a file.
+
+    Args:
+        path: Of any kind but ``.weights.h5``, which names tensors by their order.
+
+    Returns:
+        For Keras' kinds by ``LAYER/WEIGHT``, for PyTorch's by PyTorch's names.
+
+    Raises:
+        ModelFileError: Not such a file, truncated, or holding something else.
+        MissingExtraError: ``.pth`` without torch.
+    """
+    readers: dict[str, Callable[[Path], Tensors]] = {
+        ".keras": _keras,
+        ".h5": _h5,
+        ".safetensors": _safetensors,
+        ".pth": _pth,
+        ".pt": _pth,
+    }
+    return readers[kind_of(path)](path)
+
+
+def _broken(path: Path, error: Exception) -> ModelFileError:
+    reason = " ".join(str(error).split())[:200]
+    return ModelFileError(
+        f"{path}: cannot be read as {kind_of(path)} ({type(error).__name__}: {reason}). "
+        "It is truncated, or something else with that name; get it again."
+    )
+
+
+def _keras(path: Path) -> Tensors:
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise _broken(path, error) from error
+    return {
+        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight.value)
+        for layer in flat(model)
+        for weight in layer.weights
+    }
+
+
+def _h5(path: Path) -> Tensors:
+    try:
+        with h5py.File(path, "r") as file:
+            root = file.get("model_weights", file)
+            if "layer_names" not in root.attrs:
+                raise ValueError("it holds no Keras layers")
+            return {
+                "/".join(_text(name).split(":")[0].split("/")[-2:]): np.asarray(group[name])
+                for group in (root[_text(layer)] for layer in root.attrs["layer_names"])
+                for name in map(_text, group.attrs["weight_names"])
+            }
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _broken(path, error) from error
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _safetensors(path: Path) -> Tensors:
+    import safetensors
+    from safetensors.numpy import load_file
+
+    try:
+        tensors: Tensors = load_file(path)
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError, AttributeError) as error:
+        raise _broken(path, error) from error
+    return tensors
+
+
+def _pth(path: Path) -> Tensors:
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("torch", "train", f"to read {path.name}") from error
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        state = loaded.get("state_dict", loaded.get("model", loaded))
+        return {name: tensor.float().numpy() for name, tensor in state.items()}
+    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError) as error:
+        raise _broken(path, error) from error
+    except Exception as error:
+        # pickle.UnpicklingError: code in the file, which is never run.
+        if type(error).__name__ != "UnpicklingError":
+            raise
+        raise _broken(path, error) from error

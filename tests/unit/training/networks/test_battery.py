@@ -1,0 +1,163 @@
+"""Every row of the table: builds, learns, freezes by block, exports, and answers the same.
+
+A new row is tested by being there. One of each family at its smallest size runs always, all but
+the giants in the slow part.
+"""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerascnn import training
+from kerascnn.card import ModelCard
+from kerascnn.inference.classifier import Classifier
+from kerascnn.training.export.compose import compose, with_card
+from kerascnn.training.export.core import core_model
+from kerascnn.training.export.verify import measure_parity
+from kerascnn.training.feeding import Pack
+from kerascnn.training.networks import NETWORKS, build_network
+from kerascnn.training.networks.facts import facts_of, load_facts
+from kerascnn.training.preprocessing import from_pixels
+from kerascnn.training.run import Run
+
+FACTS = load_facts()
+CLASSES = 3
+GIANT = 26_000_000
+"""Parameters; what is larger stands aside, unless it is the smallest of its family."""
+
+
+def _smallest_of_each_family() -> set[str]:
+    families: dict[str, str] = {}
+    for name in sorted(NETWORKS, key=lambda name: FACTS[name]["params"]):
+        families.setdefault(NETWORKS[name].family, name)
+    return set(families.values())
+
+
+SMALLEST = _smallest_of_each_family()
+
+
+def _rows() -> Iterator[object]:
+    for name, network in NETWORKS.items():
+        # Most parameters of VGG and AlexNet come with large pictures.
+        flattens = network.counting_size == network.image_size
+        if FACTS[name]["params"] <= GIANT or flattens or name in SMALLEST:
+            quick = name in SMALLEST and _is_quick(name)
+            yield pytest.param(name, marks=() if quick else pytest.mark.slow)
+
+
+def _is_quick(name: str) -> bool:
+    return FACTS[name]["params"] < 12_000_000 and len(FACTS[name]["blocks"]) <= 19
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    yield
+    keras.backend.clear_session()
+    gc.collect()
+
+
+def pictures(size: int, count: int = 8) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (count, 4, 4, 3), np.uint8)
+    return coarse.repeat(-(-size // 4), 1).repeat(-(-size // 4), 2)[:, :size, :size]
+
+
+@pytest.mark.parametrize("name", list(_rows()))
+def test_a_network_learns_freezes_and_answers_the_same_as_onnx(name: str, tmp_path: Path) -> None:
+    network = NETWORKS[name]
+    if network.source == "keras-cv":
+        pytest.importorskip("keras_cv")
+    size = picture_size(name)
+    core = build_network(name, CLASSES, size)
+    model = from_pixels(core, network.normalization)
+    learn(model, core, "all")
+    freeze_by_each_block(core)
+    last_stage = FACTS[name]["blocks"][-2]
+    learn(model, core, f"{last_stage},head")
+    settle_statistics(model, core, size)
+    core.save(tmp_path / "model.keras")
+    check_parity(name, Run(tmp_path).load_model(), size, tmp_path)
+
+
+def picture_size(name: str) -> int:
+    """Small, but not so small that BatchNormalization sees feature maps of one pixel alone."""
+    network = NETWORKS[name]
+    normalises = FACTS[name]["state"] > 0 and name != "cnn"
+    return max(network.minimum_size, 64) if normalises else network.minimum_size
+
+
+def learn(model: keras.Model, core: keras.Model, scope: str) -> None:
+    """Two steps; what is in the scope changes and nothing else does."""
+    training.set_trainable(core, scope)
+    frozen = [
+        w for la in core.layers if not la.trainable for w in la.weights if "seed" not in w.path
+    ]
+    learning = core.trainable_weights
+    before = [np.array(w) for w in [*frozen, *learning]]
+    model.compile(
+        keras.optimizers.SGD(1e-3),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    batch = pictures(core.input_shape[1])
+    for _ in range(2):
+        loss = model.train_on_batch(batch, np.arange(len(batch)) % CLASSES)
+    assert np.isfinite(loss)
+    for old, weight in zip(before, frozen, strict=False):
+        np.testing.assert_array_equal(np.array(weight), old, err_msg=weight.path)
+    after = [np.array(w) for w in learning]
+    changed = sum(
+        not np.array_equal(a, b) for a, b in zip(before[len(frozen) :], after, strict=True)
+    )
+    assert changed > len(learning) / 2, f"{changed} of {len(learning)} weights learned"
+
+
+def freeze_by_each_block(core: keras.Model) -> None:
+    blocks = training.blocks(core)
+    assert [b.name for b in blocks] == FACTS[core.name]["blocks"]
+    assert sum(b.params for b in blocks) == sum(b.trainable_params for b in _all(core))
+    for block in blocks:
+        assert training.set_trainable(core, block.name) == (block.name,)
+        learnable = sum(int(np.prod(w.shape)) for w in core.trainable_weights)
+        assert learnable == block.params
+
+
+def _all(core: keras.Model) -> tuple[training.Block, ...]:
+    training.set_trainable(core, "all")
+    return training.blocks(core)
+
+
+def settle_statistics(model: keras.Model, core: keras.Model, size: int) -> None:
+    """Let BatchNormalization see the data: untrained statistics make answers explode."""
+    training.set_trainable(core, "all")
+    for layer in core.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(pictures(size), training=True)
+
+
+def check_parity(name: str, core: keras.Model, size: int, tmp_path: Path) -> None:
+    card = ModelCard(name, name, ("a", "b", "c"), size, "squash", NETWORKS[name].normalization)
+    file = tmp_path / "m.onnx"
+    file.write_bytes(with_card(compose(core_model(core), card), card).SerializeToString())
+    images = pictures(size)
+    pack = Pack(images, np.zeros(len(images), np.int64), ("x",) * len(images), ())
+    parity = measure_parity(file, core, card, pack, "generated")
+    assert parity.top1_mismatches == 0
+    assert parity.max_abs_diff <= 1e-4
+    probabilities = Classifier(file).run(images)[1]
+    assert len(np.unique(probabilities.round(6), axis=0)) > 1, "it says the same of every picture"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [name for name in NETWORKS if FACTS[name]["params"] < GIANT and name != "resnet18_kerascv"],
+)
+def test_the_counts_in_the_table_are_those_of_the_network(name: str) -> None:
+    built = build_network(name, 1000, NETWORKS[name].counting_size)
+    assert facts_of(built) == FACTS[name]

@@ -1,0 +1,82 @@
+"""The head on kept features: the same as the ordinary way, only sooner."""
+
+import logging
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerascnn import training
+from kerascnn.training import staging
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.features import split, trains_head_only
+from kerascnn.training.networks import build_network
+
+
+def fit(tmp_path: Path, name: str, **options: object) -> list[float]:
+    out = str(tmp_path / name)
+    config = TrainConfig(out=out, trainable="head", epochs=2, **options)  # type: ignore[arg-type]
+    return [x for row in training.fit(config).history for x in (row.loss, row.val_loss)]
+
+
+def test_kept_features_give_the_losses_of_the_ordinary_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = fit(tmp_path, "kept")
+    monkeypatch.setattr(staging, "trains_head_only", lambda _core: False)
+    ordinary = fit(tmp_path, "ordinary")
+    np.testing.assert_allclose(kept, ordinary, atol=1e-5)
+
+
+def test_the_frozen_part_sees_each_picture_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    real = staging.with_features
+
+    def counting(pack: object, *rest: object) -> object:
+        seen.append(len(pack))  # type: ignore[arg-type]
+        return real(pack, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(staging, "with_features", counting)
+    fit(tmp_path, "r")
+    assert seen == [3600, 400]
+
+
+def test_with_augmentation_features_are_not_kept_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
+    monkeypatch.setattr(staging, "with_features", None)
+    fit(tmp_path, "r", augment="light")
+    assert "the frozen part runs in every step" in caplog.text
+
+
+def test_frozen_dropout_is_off_and_the_heads_own_is_on() -> None:
+    model = build_network("efficientnet_b0", 3, 32)
+    training.set_trainable(model, "head")
+    features, tail = split(model)
+    assert [type(layer).__name__ for layer in tail.chain] == ["Dropout", "Dense"]
+    pictures = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    whole = model(pictures, training=False)
+    parts = tail(features(pictures, training=False), training=False)
+    np.testing.assert_allclose(np.array(whole), np.array(parts), atol=1e-6)
+
+
+def test_only_a_head_alone_counts() -> None:
+    model = build_network("cnn", 3, 10)
+    for scope, batchnorm, expected in (
+        ("head", "frozen", True),
+        ("head", "train", False),
+        ("hidden,head", "frozen", False),
+        ("hidden", "frozen", False),
+    ):
+        training.set_trainable(model, scope, batchnorm)  # type: ignore[arg-type]
+        assert trains_head_only(model) is expected, (scope, batchnorm)
+
+
+def test_the_saved_network_is_whole(tmp_path: Path) -> None:
+    fit(tmp_path, "r")
+    model = keras.saving.load_model(tmp_path / "r" / "model.keras")
+    assert model.get_layer("block1_conv")

@@ -1,0 +1,127 @@
+"""PyTorch's weights: the converted network answers as PyTorch's own did."""
+
+import importlib.machinery
+import importlib.util
+import json
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from kerascnn.errors import KerascnnError, ModelFileError
+from kerascnn.training.networks import TORCH
+from kerascnn.training.weights import start_network
+
+ROOT = Path(__file__).parents[4]
+GOLDEN = json.loads((ROOT / "tests/golden/torch_logits.json").read_text())
+CLASSES = 10
+
+
+def _maker() -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader(
+        "make_torch_golden", str(ROOT / "scripts/make_torch_golden")
+    )
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+MAKER = _maker()
+
+
+def state_dict(name: str) -> dict[str, Any]:
+    return {
+        key: np.ascontiguousarray(MAKER.make_tensor(key, tuple(shape)))
+        for key, shape in GOLDEN[name]["tensors"].items()
+    }
+
+
+@pytest.fixture
+def resnet18(tmp_path: Path) -> Path:
+    path = tmp_path / "resnet18.safetensors"
+    save_file(state_dict("resnet18"), path)
+    return path
+
+
+def changed(tmp_path: Path, **changes: Any) -> Path:
+    tensors = state_dict("resnet18")
+    for name, value in changes.items():
+        name = name.replace("__", ".")
+        if value is None:
+            del tensors[name]
+        else:
+            tensors[name] = value
+    path = tmp_path / "changed.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_converted_network_answers_as_pytorch_did(name: str, tmp_path: Path) -> None:
+    path, golden = tmp_path / f"{name}.safetensors", GOLDEN[name]
+    save_file(state_dict(name), path)
+    start = start_network(name, CLASSES, golden["size"], str(path))
+    logits = start.core.predict_on_batch(MAKER.make_pictures(golden["size"]))
+    assert np.abs(logits - np.asarray(golden["logits"])).max() <= 1e-4
+    assert start.normalization == TORCH
+    assert not start.fresh_head
+
+
+def test_resnet50_of_pytorch_goes_to_the_row_with_its_strides(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "r.safetensors"
+    save_file(state_dict("resnet50"), path)
+    logger = logging.getLogger("kerascnn")
+    logger.propagate = True
+    assert start_network("resnet50", CLASSES, 64, str(path)).network == "resnet50_v1_5"
+    assert "resnet50_v1_5" in caplog.text
+
+
+def test_a_head_of_another_class_count_is_replaced(resnet18: Path) -> None:
+    start = start_network("resnet18", 3, 32, str(resnet18))
+    assert start.fresh_head
+    assert start.core.output_shape == (None, 3)
+    kernel = start.core.get_layer("conv3_block1_0_conv").kernel
+    theirs = state_dict("resnet18")["layer2.0.downsample.0.weight"]
+    np.testing.assert_array_equal(np.asarray(kernel), theirs.transpose(2, 3, 1, 0))
+
+
+def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
+    path = changed(tmp_path, layer3__1__bn2__running_var=None)
+    with pytest.raises(ModelFileError, match="conv4_block2_2_bn/moving_variance"):
+        start_network("resnet18", CLASSES, 32, str(path))
+
+
+def test_a_tensor_of_another_shape_is_named_with_both_shapes(tmp_path: Path) -> None:
+    path = changed(tmp_path, layer1__0__bn1__weight=np.ones(65, np.float32))
+    with pytest.raises(ModelFileError, match=r"conv2_block1_1_bn/gamma.*\(65,\).*\(64,\)"):
+        start_network("resnet18", CLASSES, 32, str(path))
+
+
+def test_a_tensor_too_many_is_named(tmp_path: Path) -> None:
+    path = changed(tmp_path, layer9__0__conv1__weight=np.ones((1, 1, 1, 1), np.float32))
+    with pytest.raises(ModelFileError, match=r"conv10_block1_1_conv/kernel"):
+        start_network("resnet18", CLASSES, 32, str(path))
+    path = changed(tmp_path, extra=np.ones(3, np.float32))
+    with pytest.raises(ModelFileError, match="extra"):
+        start_network("resnet18", CLASSES, 32, str(path))
+
+
+def test_the_wrong_network_and_a_truncated_file_are_told(resnet18: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"bn1\.bias"):
+        start_network("alexnet", CLASSES, 127, str(resnet18))
+    with pytest.raises(KerascnnError, match="takes no weights of PyTorch"):
+        start_network("cnn", CLASSES, 32, str(resnet18))
+    with pytest.raises(ModelFileError, match="--stem"):
+        start_network("resnet18", CLASSES, 32, str(resnet18), stem="small")
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(resnet18.read_bytes()[:100_000])
+    with pytest.raises(ModelFileError, match="truncated"):
+        start_network("resnet18", CLASSES, 32, str(half))
