@@ -26,6 +26,7 @@ from kerascnn.training.networks import (
 )
 from kerascnn.training.weights.assign import assign, from_torch
 from kerascnn.training.weights.files import TORCH_KINDS, Tensors, kind_of, read_tensors
+from kerascnn.training.weights.library_names import from_library
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +166,8 @@ def _load(core: keras.Model, row: Network, path: Path) -> bool:
     tensors = read_tensors(path)
     if kind in TORCH_KINDS and row.torch:
         tensors = from_torch(core, row.torch, tensors, str(path))
+    else:
+        tensors = from_library(core, tensors)
     return assign(core, tensors, str(path))
 
 

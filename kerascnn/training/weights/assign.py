@@ -19,10 +19,6 @@ from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras
 
 log = logging.getLogger(__name__)
 
-_HEADS = ("head", "predictions", "logits", "conv_preds")
-"""What libraries call the layer that we call ``head``."""
-
-
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     """Give a network the values of a file.
 
@@ -51,8 +47,7 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     body = {name: pair for name, pair in wanted.items() if with_head or pair[0] is not head}
     for name, (_layer, weight) in body.items():
         _check(name, tuple(weight.shape), tensors, source)
-    heads = {head.name, *_HEADS}
-    left = [n for n in tensors if n not in wanted and n.partition("/")[0] not in heads]
+    left = [n for n in tensors if n not in wanted and n.partition("/")[0] != head.name]
     if left:
         raise ModelFileError(
             f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
