@@ -105,8 +105,10 @@ def run_session(
     Raises:
         ModelFileError: The graph does not run on this input.
     """
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _SILENT  # what it would log, it raises
     try:
-        answers: list[npt.NDArray[Any]] = session.run(list(outputs), dict(feed))
+        answers: list[npt.NDArray[Any]] = session.run(list(outputs), dict(feed), options)
     except _load_errors() as error:
         shapes = ", ".join(f"{array.dtype} {list(array.shape)}" for array in feed.values())
         reason = " ".join(str(error).split())[:300]

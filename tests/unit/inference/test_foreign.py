@@ -198,8 +198,16 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
     for path, said, kind, words in cases:
         with pytest.raises(kind, match=words):
             Classifier(path, foreign=said)
-    # Only channels last gives this graph the three means that its weights take.
-    assert answer(either, picture[:, :3], image_size=3, normalize="unit").shape == (4,)
+    with pytest.raises(ModelFileError, match="which is right cannot be told"):
+        Classifier(either, foreign=Foreign(NAMES, 3))  # 3 x 3 x 3 is both
+
+
+def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
+    for layout in ("NCHW", "NHWC"):
+        path = graph_file(tmp_path / "m.onnx", ["n", "a", "b", "c"], layout)
+        found = answer(path, picture, image_size=SIZE, normalize="unit")
+        np.testing.assert_allclose(found, expected(picture), atol=1e-6)
+    assert not capfd.readouterr().err
 
 
 def test_pixels_that_nobody_spoke_of_are_warned_of(tmp_path, picture, caplog) -> None:
@@ -228,13 +236,17 @@ def test_labels_are_one_a_line(tmp_path) -> None:
 
 @pytest.fixture(scope="module")
 def elsewhere(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trained network as Keras' own exporter writes it: no card, NHWC, float."""
+    """The trained network as tf2onnx writes it: no card, float, NHWC, one softmax."""
+    import tensorflow as tf
+    import tf2onnx
+
     from kerascnn import training
 
     path = tmp_path_factory.mktemp("elsewhere") / "clothes.onnx"
     model = training.open_run(trained).load_model()
-    model(np.zeros((1, 32, 32, 3), np.float32))  # Keras' exporter wants it called once
-    model.export(path, format="onnx", verbose=False)
+    signature = [tf.TensorSpec((None, 32, 32, 3), tf.float32, name="x")]
+    function = tf.function(lambda x: tf.nn.softmax(model(x)), input_signature=signature)
+    tf2onnx.convert.from_function(function, signature, opset=13, output_path=str(path))
     return path
 
 
