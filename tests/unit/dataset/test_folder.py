@@ -103,7 +103,11 @@ def test_validation_is_stratified_seeded_and_stable(photograph) -> None:
 
 def test_large_data_gives_a_twentieth(fashion_mnist: Path) -> None:
     splits = with_validation(load_dataset(fashion_mnist), None, 0).splits
-    assert (len(splits["train"]), len(splits["val"]), len(splits["test"])) == (57_000, 3_000, 10_000)
+    assert (len(splits["train"]), len(splits["val"]), len(splits["test"])) == (
+        57_000,
+        3_000,
+        10_000,
+    )
 
 
 def test_strict_makes_a_broken_picture_an_error(photograph) -> None:

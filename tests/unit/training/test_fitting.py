@@ -63,7 +63,8 @@ def test_the_run_folder_holds_all_that_is_needed(small: Path) -> None:
     assert run.card.classes == tuple("0123456789")
     assert run.card.image_size == 32
     assert run.card.resize == "pad"
-    assert (run.card.data["train"], run.card.data["val"]) == (360, 40)
+    assert run.card.data["train"] + run.card.data["val"] == 400
+    assert run.card.data["val"] == pytest.approx(40, abs=2)
     assert run.report_path.stat().st_size > 10_000
 
 
@@ -90,10 +91,20 @@ def test_the_best_epoch_is_kept_and_the_card_tells_which(small: Path) -> None:
     assert found.top1 == pytest.approx(best.val_accuracy, abs=1e-9)
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_model(small: Path) -> None:
-    """The first epoch's rate is sound; the second phase's is not."""
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf).*epoch 1 is kept.*learning-rate"):
-        fit(small, "run", phase=("all:1:0.001", "all:3:99"), layer_decay=1.0)
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_model(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first phase is sound; in the second the loss is not a number."""
+    sound = keras.losses.CategoricalCrossentropy
+
+    class Broken(sound):
+        def call(self, y_true, y_pred):
+            return super().call(y_true, y_pred) * np.nan
+
+    kinds = iter([sound, Broken])
+    monkeypatch.setattr(keras.losses, "CategoricalCrossentropy", lambda **o: next(kinds)(**o))
+    with pytest.raises(TrainingError, match="the loss is nan.*epoch 1 is kept.*learning-rate"):
+        fit(small, "run", phase=("all:1", "all:3"))
     kept = training.open_run("run")
     assert kept.card.metrics["epoch"] == 1
     assert all(np.isfinite(values).all() for values in weights(kept))
