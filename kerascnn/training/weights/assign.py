@@ -14,10 +14,11 @@ from keras import layers
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks.rebuild import settle
 from kerascnn.training.scope import flat, head_of
-from kerascnn.training.weights.files import Tensors
+from kerascnn.training.weights.files import Tensors, key
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras
 
 log = logging.getLogger(__name__)
+
 
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     """Give a network the values of a file.
@@ -37,7 +38,7 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     """
     head = head_of(model)
     wanted = {
-        f"{layer.name}/{weight.name}": (layer, weight)
+        key(layer.name, weight.name): (layer, weight)
         for layer in flat(model)
         for weight in layer.weights
         if "seed_generator" not in weight.path
@@ -75,7 +76,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
     Raises:
         ModelFileError: A name that the layout does not have.
     """
-    shapes = {f"{la.name}/{w.name}": tuple(w.shape) for la in flat(model) for w in la.weights}
+    shapes = {key(la.name, w.name): tuple(w.shape) for la in flat(model) for w in la.weights}
     flattened = _flattened(model)
     converted: Tensors = {}
     for theirs, tensor in tensors.items():
