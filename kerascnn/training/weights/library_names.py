@@ -15,7 +15,7 @@ from kerascnn.training.networks.rebuild import AUTOMATIC, origin_of
 from kerascnn.training.scope import flat, head_of
 from kerascnn.training.weights.files import Tensors
 
-HEADS = ("predictions", "logits", "conv_preds")
+HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")
 """What libraries call the layer that we call ``head``; some have a 1x1 convolution there."""
 
 
@@ -40,7 +40,7 @@ def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
     found: Tensors = {}
     for name, tensor in tensors.items():
         layer, _, weight = name.rpartition("/")
-        if layer in HEADS and layer not in ours and layer not in renamed:
+        if HEADS.fullmatch(layer) and layer not in ours and layer not in renamed:
             layer = head_of(model).name
             tensor = tensor[0, 0] if tensor.ndim == 4 and tensor.shape[:2] == (1, 1) else tensor
         elif layer not in ours:

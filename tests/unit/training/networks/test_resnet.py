@@ -34,7 +34,15 @@ def test_resnet18_takes_pictures_of_28_pixels() -> None:
     assert found["head"] == (10,)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet18_kerascv", "resnet50", "resnet50v2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet18_kerascv",
+        pytest.param("resnet50", marks=pytest.mark.slow),
+        pytest.param("resnet50v2", marks=pytest.mark.slow),
+    ],
+)
 def test_the_small_stem_keeps_every_pixel(name: str) -> None:
     model = build_network(name, 10, 28, "small")
     kernel = model.get_layer("conv1_conv").kernel
