@@ -92,4 +92,4 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     for count in range(min(only_a, only_b) + 1):
         tail += ways
         ways = ways * (total - count) // (count + 1)
-    return min(1.0, 2 * tail / 2**total)
+    return min(1.0, 2 * tail / (1 << total))
