@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.foreign import foreign_options, said
 from kerascnn.cli.scores import show_comparison, show_evaluation
+from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from kerascnn.inference import Foreign
     from kerascnn.inference.answers import Answers
 
 
@@ -28,15 +31,18 @@ if TYPE_CHECKING:
 )
 @click.option("--curves", is_flag=True, help="With --json: each class's ROC and precision-recall.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@foreign_options
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     model: str,
     data: str | None,
     split: str | None,
     compare: str | None,
     curves: bool,
     as_json: bool,
+    **foreign: Any,
 ) -> None:
     """Measure how good MODEL is: a run folder, its model.keras, or an exported .onnx file.
 
@@ -47,14 +53,16 @@ def command(
     kerascnn evaluate runs/flowers
     kerascnn evaluate exported/flowers.onnx flowers/ --json
     kerascnn evaluate exported/flowers.onnx flowers/ --compare exported/flowers-int8.onnx
+    kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --normalize torch
     """
     if curves and (compare or not as_json):
         raise click.UsageError("--curves is for --json, of one model.")
-    answers = _answers(model, data, split)
+    answers = _answers(model, data, split, said(**foreign))
     if compare:
         from kerascnn.inference.comparison import compare_answers
 
-        comparison = compare_answers(answers, _answers(compare, data, split), model, compare)
+        others = _answers(compare, data, split, None)
+        comparison = compare_answers(answers, others, model, compare)
         if as_json:
             print_json(comparison.to_dict())
         else:
@@ -71,12 +79,18 @@ def command(
         ctx.exit(SOME_INPUTS_BAD)
 
 
-def _answers(model: str, data: str | None, split: str | None) -> Answers:
+def _answers(model: str, data: str | None, split: str | None, foreign: Foreign | None) -> Answers:
     if model.endswith(".onnx"):
+        from kerascnn.inference import Classifier
         from kerascnn.inference.evaluation import answer_file
 
         with console(stderr=True).status("evaluating"):
-            return answer_file(model, data, split)
+            return answer_file(Classifier(model, foreign=foreign), data, split)
+    if foreign:
+        raise ConfigError(
+            f"{model}: only an .onnx file made elsewhere is evaluated with --labels. Export a "
+            "Keras file first: kerascnn export MODEL --onnx --labels FILE"
+        )
     with quiet_tensorflow():
         from kerascnn.training.evaluation import answer_run
     with console(stderr=True).status("evaluating"):
