@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,9 +20,11 @@ from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError, PictureError, ProviderError
 from kerascnn.inference.choice import Asked, Choice, Running, choose
-from kerascnn.inference.metadata import read_card
+from kerascnn.inference.contract import Contract
+from kerascnn.inference.discovery import open_contract
+from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.prediction import Prediction, rank
-from kerascnn.inference.probes import check_probes, probe_pictures
+from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
 from kerascnn.inference.providers import Arithmetic
 from kerascnn.inference.runner import Runner
 from kerascnn.inference.session import open_session
@@ -44,11 +47,13 @@ class Classifier:
             best that ``kerascnn bench --save`` measured here, else ``cpu``.
         threads: Of one inference; None: what was measured as best, else the processors this
             process may use.
+        foreign: What the file does not say, if kerascnn did not export it.
         arithmetic: ``exact`` (float32, no first answer changed) or ``fast`` (the provider's
             bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).
 
     Attributes:
-        card: All that the file says about itself.
+        card: All that the file says about itself, or that was said about it.
+        contract: How the graph is asked.
         provider: What really runs; its ``why`` says why.
         arithmetic: As asked for.
 
@@ -56,7 +61,7 @@ class Classifier:
     ``close()``, or leaving a ``with`` block, frees the model's memory.
 
     Raises:
-        ModelFileError: No such file, or not one that kerascnn exported.
+        ModelFileError: No such file, or not one that kerascnn exported and nothing said.
         ProviderError: The provider cannot run here, or does not answer as the trained model does.
 
     Example:
@@ -70,9 +75,11 @@ class Classifier:
         path: str | Path,
         provider: Asked = "auto",
         threads: int | None = None,
+        foreign: Foreign | None = None,
         arithmetic: Arithmetic = "exact",
     ) -> None:
-        self.card: ModelCard = read_card(path)
+        self.contract: Contract = open_contract(path, foreign)
+        self.card: ModelCard = self.contract.card
         self.arithmetic: Arithmetic = arithmetic
         choices = choose(path, provider, arithmetic, threads)
         self._session, self.provider = self._first_that_passes(path, choices)
@@ -89,17 +96,24 @@ class Classifier:
         return self._checked(path, choices[-1])
 
     def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, Running]:
-        size = self.card.image_size
-        # Sizes are pinned: every provider is at full speed and never has to resize.
-        pinned = {"height": size, "width": size}
+        card, pictures = self.card, probe_pictures(self.card.image_size)
+        if not card.probes and choice.provider != "cpu":
+            # A file that was made elsewhere carries no answers: the CPU's are the measure.
+            with closing(open_session(path, pinned=self.contract.pinned)) as self._session:
+                card = card.with_(probes=make_probes(pictures, self.run(pictures)[1]))
         self._session = open_session(
-            path, choice.provider, choice.threads, pinned, self.arithmetic, choice.spinning
+            path,
+            choice.provider,
+            choice.threads,
+            self.contract.pinned,
+            self.arithmetic,
+            choice.spinning,
         )
-        _check_ends(path, self._session, self.card)
-        if self.card.probes:
-            pictures = probe_pictures(size)
+        if self.contract.meaning == "both":
+            _check_ends(path, self._session, card)
+        if card.probes:
             answers = self.run(pictures)[1]
-            check_probes(self.card, pictures, answers, choice.provider, self.arithmetic)
+            check_probes(card, pictures, answers, choice.provider, self.arithmetic)
         return self._session, Running(choice.provider, choice.why)
 
     def close(self) -> None:
@@ -209,8 +223,14 @@ class Classifier:
                 f"a batch of {batch.dtype} {list(batch.shape)}; expected uint8 "
                 f"[batch, {size}, {size}, 3]."
             )
-        logits, probabilities = self._session.run(["logits", "probabilities"], {"image": batch})
-        return logits, probabilities
+        contract = self.contract
+        answers = [
+            contract.read(self._session.run(contract.outputs, contract.feed(part)), count)
+            for part, count in contract.portions(batch)
+        ]
+        if len(answers) == 1:
+            return answers[0]
+        return np.concatenate([a[0] for a in answers]), np.concatenate([a[1] for a in answers])
 
     def _size(self, picture: Picture) -> images.UInt8Array | PictureError:
         try:

@@ -100,7 +100,10 @@ class OpenVinoSession:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run(
-        self, names: Sequence[str] | None, feed: Mapping[str, npt.NDArray[Any]]
+        self,
+        names: Sequence[str] | None,
+        feed: Mapping[str, npt.NDArray[Any]],
+        _options: Any = None,
     ) -> list[npt.NDArray[Any]]:
         """Run the model; safe to call from several threads at once.
 

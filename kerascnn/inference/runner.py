@@ -29,13 +29,17 @@ class Runner:
         self._process = os.getpid()
 
     def run(
-        self, names: Sequence[str] | None, feed: Mapping[str, npt.NDArray[Any]]
+        self,
+        names: Sequence[str] | None,
+        feed: Mapping[str, npt.NDArray[Any]],
+        options: Any = None,
     ) -> list[npt.NDArray[Any]]:
         """Run the model.
 
         Args:
             names: Of the outputs; None: all.
             feed: Inputs by name.
+            options: Of onnxruntime, for this run.
 
         Returns:
             Outputs in the order of ``names``.
@@ -52,7 +56,7 @@ class Runner:
                 "behind. Open a Classifier in each worker process, after the fork."
             )
         try:
-            outputs: list[npt.NDArray[Any]] = session.run(names, feed)
+            outputs: list[npt.NDArray[Any]] = session.run(names, feed, options)
         except self._failures as error:
             reason = " ".join(str(error).split())[:300]
             raise ProviderError(f"{self._name}: the provider fails ({reason}).") from error

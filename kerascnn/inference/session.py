@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn.errors import MissingExtraError, ModelFileError, ProviderError
 from kerascnn.inference.providers import Arithmetic, Provider, check_names, cuda_options
@@ -201,6 +202,34 @@ def _load_cuda(provider: Provider) -> None:
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+def run_session(
+    path: str | Path, session: Runner, outputs: Sequence[str], feed: Mapping[str, npt.NDArray[Any]]
+) -> list[npt.NDArray[Any]]:
+    """Run a session on what may not fit it: a graph that was made elsewhere.
+
+    Args:
+        path: Of the file, for messages.
+        session: Of :func:`open_session`.
+        outputs: Names of the outputs that are asked for.
+        feed: Inputs by name.
+
+    Returns:
+        The outputs.
+
+    Raises:
+        ModelFileError: The graph does not run on this input.
+    """
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _SILENT  # what it would log, it raises
+    try:
+        return session.run(list(outputs), dict(feed), options)
+    except ProviderError as error:
+        shapes = ", ".join(f"{array.dtype} {list(array.shape)}" for array in feed.values())
+        raise ModelFileError(
+            f"{path}: the graph does not run on {shapes} ({error}). Is --image-size right?"
+        ) from error
 
 
 def provider_states() -> dict[str, str]:

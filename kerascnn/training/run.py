@@ -168,7 +168,8 @@ def open_run(path: str | Path) -> Run:
 
 
 def _free_folder(dataset_name: str, model: str) -> Path:
-    stem = re.sub(r"[^\w.-]+", "-", Path(dataset_name).name) or "data"
+    name = re.sub(r"\.(csv|npz)$", "", Path(dataset_name).name, flags=re.IGNORECASE)
+    stem = re.sub(r"[^\w.-]+", "-", name) or "data"
     base = Path("runs", f"{stem}-{model}")
     candidate, number = base, 2
     while candidate.exists():
