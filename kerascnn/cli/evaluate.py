@@ -57,11 +57,12 @@ def command(
     """
     if curves and (compare or not as_json):
         raise click.UsageError("--curves is for --json, of one model.")
-    answers = _answers(model, data, split, said(**foreign))
+    spoken = said(**foreign)
+    answers = _answers(model, data, split, spoken)
     if compare:
         from kerascnn.inference.comparison import compare_answers
 
-        others = _answers(compare, data, split, None)
+        others = _answers(compare, data, split, _if_silent(compare, spoken))
         comparison = compare_answers(answers, others, model, compare)
         if as_json:
             print_json(comparison.to_dict())
@@ -77,6 +78,15 @@ def command(
             show_evaluation(evaluation)
     if answers.skipped:
         ctx.exit(SOME_INPUTS_BAD)
+
+
+def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
+    """Say of a second model what was said of the first, unless it speaks for itself."""
+    if foreign is None or not model.endswith(".onnx"):
+        return None
+    from kerascnn.inference.metadata import find_card
+
+    return foreign if find_card(model) is None else None
 
 
 def _answers(model: str, data: str | None, split: str | None, foreign: Foreign | None) -> Answers:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
+from kerascnn.cli.foreign import foreign_options, said
 
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
+    from kerascnn.inference import Foreign
     from kerascnn.inference.explanation import Explanation
 
     Explain = Callable[[UInt8Array, int], Explanation]
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="png has the pictures without words.",
 )
+@foreign_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @click.pass_context
 def command(
@@ -46,6 +49,7 @@ def command(
     out: str,
     form: str,
     as_json: bool,
+    **foreign: Any,
 ) -> None:
     """Show where MODEL looks when it answers.
 
@@ -60,7 +64,7 @@ def command(
     from kerascnn import images
     from kerascnn.errors import PictureError
 
-    explain = _explainer(model)
+    explain = _explainer(model, said(**foreign))
     rows: list[dict[str, Any]] = []
     for path in pictures:
         try:
@@ -78,13 +82,17 @@ def command(
         ctx.exit(SOME_INPUTS_BAD if any("figure" in row for row in rows) else 1)
 
 
-def _explainer(model: str) -> Explain:
+def _explainer(model: str, foreign: Foreign | None) -> Explain:
+    from kerascnn.errors import ConfigError
+
     if model.endswith(".onnx"):
         from kerascnn.inference.classifier import Classifier
         from kerascnn.inference.explanation import explain_file
 
-        classifier = Classifier(model)
+        classifier = Classifier(model, foreign=foreign)
         return lambda picture, top: explain_file(classifier, picture, top)
+    if foreign is not None:
+        raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
     with quiet_tensorflow():
         from kerascnn.training.gradcam import Explainer
         from kerascnn.training.run import open_run

@@ -47,10 +47,13 @@ def show_evaluation(evaluation: Evaluation) -> None:
 
 def _show_summary(evaluation: Evaluation) -> None:
     out, reliability = console(), evaluation.reliability
-    out.print(f"{evaluation.images:,} pictures (split {evaluation.split}), 95 % intervals in []")
+    out.print(
+        f"{evaluation.images:,} pictures (split {evaluation.split}): "
+        f"top-1 {evaluation.top1:.2%} {_interval(evaluation.top1_interval)}, "
+        f"top-5 {evaluation.top5:.2%} {_interval(evaluation.top5_interval)} (95 % intervals)",
+        markup=False,
+    )
     rows = {
-        "top-1": f"{evaluation.top1:.2%}  {_interval(evaluation.top1_interval)}",
-        "top-5": f"{evaluation.top5:.2%}  {_interval(evaluation.top5_interval)}",
         "balanced accuracy": f"{evaluation.balanced_accuracy:.2%}",
         "macro F1": f"{evaluation.macro_f1:.2%}",
         "calibration error": f"{reliability.ece:.2%}  (temperature {reliability.temperature:.3f})",

@@ -43,7 +43,7 @@ def measure_parity(
     """
     keras_logits = predict_logits(from_pixels(core, card.normalization), pictures.images)
     expected = softmax(keras_logits, card.temperature)
-    classifier = Classifier(file)
+    classifier = Classifier(file, "cpu")
     found = np.concatenate(
         [
             classifier.run(pictures.images[start : start + BATCH])[1]
