@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     model: str,
     pictures: tuple[str, ...],
     top: int,
