@@ -41,7 +41,8 @@ class TrainConfig:
             :func:`kerascnn.images.default_resize`.
         epochs: Passes over the training pictures.
         batch_size: Pictures a step.
-        learning_rate: The highest rate, reached after the warm-up.
+        learning_rate: The highest rate, reached after the warm-up; None: the network's own, see
+            :class:`kerascnn.training.networks.Network`.
         augment: ``none``, or ``light``: horizontal flip and a shift. Wrong for digits and
             letters, which a flip turns into other things.
         val: Share of the training pictures kept for validation when the data has none, between
@@ -66,7 +67,7 @@ class TrainConfig:
     resize: Resize | None = None
     epochs: int = 10
     batch_size: int = 64
-    learning_rate: float = 0.003
+    learning_rate: float | None = None
     augment: Augment = "none"
     val: float | None = None
     calibration: bool = True
@@ -112,7 +113,10 @@ def _check(config: TrainConfig) -> None:
     limits = {
         "epochs": (config.epochs >= 1, "at least 1"),
         "batch_size": (config.batch_size >= 1, "at least 1"),
-        "learning_rate": (0 < config.learning_rate < 100, "above 0 and below 100"),
+        "learning_rate": (
+            config.learning_rate is None or 0 < config.learning_rate < 100,
+            "above 0 and below 100",
+        ),
         "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
         "val": (config.val is None or 0 < config.val < 1, "between 0 and 1, e.g. 0.1"),
         "seed": (0 <= config.seed < 2**32, "from 0 to 4294967295"),
