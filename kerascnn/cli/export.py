@@ -86,8 +86,9 @@ def _proof(card: ModelCard) -> str:
         )
     speed = ", ".join(f"{times:.2f} times ({name})" for name, times in cost.speedup.items())
     kept = f", {len(cost.kept)} layers in float32" if cost.kept else ""
+    how = "" if cost.method == card.precision else f" by {cost.method}"
     return (
-        f"{card.precision} ({cost.method}{kept}); {where} top-1 {cost.top1_after:.2%} (float32: "
+        f"{card.precision}{how}{kept}; {where} top-1 {cost.top1_after:.2%} (float32: "
         f"{cost.top1_before:.2%}), {parity.top1_mismatches:,} answers changed; "
         f"{cost.bytes_after / cost.bytes_before:.0%} of the size; speed here against float32: "
         f"{speed}"
