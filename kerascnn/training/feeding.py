@@ -46,6 +46,25 @@ class Pack:
         return len(self.labels)
 
 
+@dataclass(frozen=True)
+class Feed:
+    """The data of one run, ready to be dealt out.
+
+    Attributes:
+        dataset: With a validation split.
+        train: Training pictures.
+        val: Validation pictures.
+        size: Of the network's input, in pixels.
+        resize: How every picture was brought to it.
+    """
+
+    dataset: Dataset
+    train: Pack
+    val: Pack
+    size: int
+    resize: images.Resize
+
+
 def pack(
     split: Split,
     size: int,
