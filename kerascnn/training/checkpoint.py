@@ -112,7 +112,7 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
     for path in reversed(found):
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             log.warning("%s: cannot be read (%s); trying the one before it.", path, error)
     if found:
         raise ModelFileError(
