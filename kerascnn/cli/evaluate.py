@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from kerascnn.inference import Foreign
     from kerascnn.inference.metrics import Evaluation
 
 _WIDEST_CONFUSION = 25
@@ -24,20 +27,28 @@ _WIDEST_CONFUSION = 25
     help="Which part of DATA.  [default: test, else val, else all]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the evaluation as JSON.")
+@foreign_options
 @click.pass_context
 def command(
-    ctx: click.Context, model: str, data: str | None, split: str | None, as_json: bool
+    ctx: click.Context,
+    /,
+    model: str,
+    data: str | None,
+    split: str | None,
+    as_json: bool,
+    **foreign: Any,
 ) -> None:
     """Measure how good MODEL is: a run folder, its model.keras, or an exported .onnx file.
 
     DATA is what `kerascnn train` takes; for a run, its own data if none is given. An .onnx file
-    is evaluated with onnxruntime alone.
+    is evaluated with onnxruntime alone, and may be any classifier of pictures.
 
     \b
     kerascnn evaluate runs/flowers
     kerascnn evaluate exported/flowers.onnx flowers/ --json
+    kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --normalize torch
     """
-    evaluation = _evaluate(model, data, split)
+    evaluation = _evaluate(model, data, split, said(**foreign))
     if as_json:
         print_json(evaluation.to_dict())
     else:
@@ -46,12 +57,19 @@ def command(
         ctx.exit(SOME_INPUTS_BAD)
 
 
-def _evaluate(model: str, data: str | None, split: str | None) -> Evaluation:
+def _evaluate(
+    model: str, data: str | None, split: str | None, foreign: Foreign | None
+) -> Evaluation:
     if model.endswith(".onnx"):
-        from kerascnn.inference.evaluation import evaluate_file
+        from kerascnn.inference import Classifier, evaluate_file
 
         with console(stderr=True).status("evaluating"):
-            return evaluate_file(model, data, split)
+            return evaluate_file(Classifier(model, foreign=foreign), data, split)
+    if foreign:
+        raise ConfigError(
+            f"{model}: only an .onnx file made elsewhere is evaluated with --labels. Export a "
+            "Keras file first: kerascnn export MODEL --onnx --labels FILE"
+        )
     with quiet_tensorflow():
         from kerascnn.training.evaluation import evaluate_run
     with console(stderr=True).status("evaluating"):

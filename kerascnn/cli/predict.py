@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
+from kerascnn.cli.foreign import foreign_options, said
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ if TYPE_CHECKING:
     help="Where it runs.",
 )
 @click.option("--threads", type=int, help="Of one inference.  [default: the processors at hand]")
+@foreign_options
 @click.pass_context
 def command(
     ctx: click.Context, /, model: str, form: str, as_json: bool, provider: Any, **options: Any
 ) -> None:
-    """Classify pictures with MODEL, a file that `kerascnn export` wrote.
+    """Classify pictures with MODEL, a file that `kerascnn export` wrote, or any other .onnx.
 
     PATH is a picture, a folder, a glob, or - for one path a line on standard input. Any number
     of pictures is worked off a few at a time, in order. Those that cannot be read are reported,
@@ -70,6 +72,7 @@ def command(
     kerascnn predict exported/flowers.onnx rose.jpg garden/
     find . -name '*.jpg' | kerascnn predict exported/flowers.onnx - --json
     kerascnn predict exported/flowers.onnx garden/ --json --resume all.jsonl >> all.jsonl
+    kerascnn predict other.onnx rose.jpg --labels names.txt --image-size 224 --normalize torch
     """
     from kerascnn.cli.answers import to_row, writer
     from kerascnn.inference import Classifier
@@ -78,7 +81,8 @@ def command(
     form = "json" if as_json else form
     if options["resume"] and form != "json":
         raise ConfigError("--resume reads and goes on with JSON lines. Add --json.")
-    classifier = Classifier(model, provider=provider, threads=options["threads"])
+    foreign = said(*(options[name] for name in ("labels", "image_size", "normalize", "resize")))
+    classifier = Classifier(model, provider=provider, threads=options["threads"], foreign=foreign)
     paths = _paths(classifier, options["paths"], options["shard"], options["resume"])
     asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}
     write, bad = writer(form), 0

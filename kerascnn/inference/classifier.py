@@ -17,7 +17,9 @@ from PIL import Image
 from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError, PictureError
-from kerascnn.inference.metadata import read_card
+from kerascnn.inference.contract import Contract
+from kerascnn.inference.discovery import open_contract
+from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.prediction import Prediction, rank
 from kerascnn.inference.probes import check_probes, probe_pictures
 from kerascnn.inference.session import Provider, open_session
@@ -36,13 +38,15 @@ class Classifier:
         path: Of a file written by ``kerascnn export``.
         provider: Where it runs.
         threads: Of one inference; None: the processors this process may use.
+        foreign: What the file does not say, if kerascnn did not export it.
 
     Attributes:
-        card: All that the file says about itself.
+        card: All that the file says about itself, or that was said about it.
+        contract: How the graph is asked.
         provider: What really runs.
 
     Raises:
-        ModelFileError: No such file, or not one that kerascnn exported.
+        ModelFileError: No such file, or not one that kerascnn exported and nothing said.
         ProviderError: The provider does not answer as the trained model does.
 
     Example:
@@ -52,15 +56,19 @@ class Classifier:
     """
 
     def __init__(
-        self, path: str | Path, provider: Provider = "cpu", threads: int | None = None
+        self,
+        path: str | Path,
+        provider: Provider = "cpu",
+        threads: int | None = None,
+        foreign: Foreign | None = None,
     ) -> None:
-        self.card: ModelCard = read_card(path)
+        self.contract: Contract = open_contract(path, foreign)
+        self.card: ModelCard = self.contract.card
         self.provider: Provider = provider
-        size = self.card.image_size
-        # Sizes are pinned: every provider is at full speed and never has to resize.
-        self._session = open_session(path, provider, threads, {"height": size, "width": size})
-        _check_ends(path, self._session, self.card)
-        pictures = probe_pictures(size)
+        self._session = open_session(path, provider, threads, self.contract.pinned)
+        if foreign is None:
+            _check_ends(path, self._session, self.card)
+        pictures = probe_pictures(self.card.image_size)
         if self.card.probes:
             check_probes(self.card, pictures, self.run(pictures)[1], provider)
 
@@ -159,8 +167,14 @@ class Classifier:
                 f"a batch of {batch.dtype} {list(batch.shape)}; expected uint8 "
                 f"[batch, {size}, {size}, 3]."
             )
-        logits, probabilities = self._session.run(["logits", "probabilities"], {"image": batch})
-        return logits, probabilities
+        contract = self.contract
+        answers = [
+            contract.read(self._session.run(contract.outputs, contract.feed(part)), count)
+            for part, count in contract.portions(batch)
+        ]
+        if len(answers) == 1:
+            return answers[0]
+        return np.concatenate([a[0] for a in answers]), np.concatenate([a[1] for a in answers])
 
     def _size(self, picture: Picture) -> images.UInt8Array | PictureError:
         try:

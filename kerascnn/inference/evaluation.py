@@ -57,10 +57,10 @@ def evaluate_file(
 
 
 def _built_in(classifier: Classifier) -> str:
-    name = str(classifier.card.data.get("name"))
+    name = str(classifier.card.data.get("name", "data that are not known"))
     if name not in BUILTIN:
         raise ConfigError(
-            f"{classifier.card.name}: trained on {name}, which does not travel with the file. "
+            f"{classifier.card.name}: trained on {name}, and they do not travel with the file. "
             "Name the DATA to evaluate on."
         )
     return name

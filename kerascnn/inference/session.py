@@ -7,11 +7,12 @@ cards, pictures or labels.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn.errors import ConfigError, MissingExtraError, ModelFileError, ProviderError
 from kerascnn.parallel import usable_cpus
@@ -85,6 +86,36 @@ def open_session(
             f"{path}: asked for provider {provider}, got {session.get_providers()[0]}."
         )
     return session
+
+
+def run_session(
+    path: str | Path, session: Any, outputs: Sequence[str], feed: Mapping[str, npt.NDArray[Any]]
+) -> list[npt.NDArray[Any]]:
+    """Run a session on what may not fit it: a graph that was made elsewhere.
+
+    Args:
+        path: Of the file, for messages.
+        session: Of :func:`open_session`.
+        outputs: Names of the outputs that are asked for.
+        feed: Inputs by name.
+
+    Returns:
+        The outputs.
+
+    Raises:
+        ModelFileError: The graph does not run on this input.
+    """
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _SILENT  # what it would log, it raises
+    try:
+        answers: list[npt.NDArray[Any]] = session.run(list(outputs), dict(feed), options)
+    except _load_errors() as error:
+        shapes = ", ".join(f"{array.dtype} {list(array.shape)}" for array in feed.values())
+        reason = " ".join(str(error).split())[:300]
+        raise ModelFileError(
+            f"{path}: the graph does not run on {shapes} ({reason}). Is --image-size right?"
+        ) from error
+    return answers
 
 
 def provider_states() -> dict[str, str]:

@@ -195,7 +195,8 @@ def _candidates(config: TrainConfig) -> Iterator[Path]:
     if config.out:
         yield Path(config.out)
         return
-    stem = re.sub(r"[^\w.-]+", "-", Path(config.data).name) or "data"
+    name = re.sub(r"\.(csv|npz)$", "", Path(config.data).name, flags=re.IGNORECASE)
+    stem = re.sub(r"[^\w.-]+", "-", name) or "data"
     base = Path("runs", f"{stem}-{config.model}")
     yield base
     for number in count(2):
