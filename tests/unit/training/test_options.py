@@ -61,7 +61,8 @@ def test_patience_ends_each_phase_and_then_the_run(tmp_path: Path) -> None:
             patience=2, image_size=10, batch_size=512,
         )
     )  # fmt: skip
-    assert len(run.history) in (4, 5)
+    # Three epochs, then two, or three if the second phase's sums round to a better loss.
+    assert len(run.history) in (5, 6)
     assert run.is_finished
 
 
