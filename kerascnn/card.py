@@ -21,6 +21,7 @@ SCHEMA = 1
 METADATA_KEY = "kerascnn"
 
 ChannelOrder = Literal["RGB", "BGR", "grey"]
+Precision = Literal["float32", "float16", "int8"]
 
 T = TypeVar("T")
 
@@ -84,7 +85,7 @@ class ModelCard:
         normalization: What happens to a pixel before the network.
         temperature: Logits are divided by it before the softmax (Guo et al. 2017,
             https://arxiv.org/abs/1706.04599).
-        precision: Of the weights in the exported file: ``float32``.
+        precision: Of the weights in the exported file: ``float32``, ``float16`` or ``int8``.
         metrics: Measured numbers by name.
         data: What it was trained on: name, fingerprint, pictures a split.
         versions: Of kerascnn and the libraries that made it.
@@ -101,7 +102,7 @@ class ModelCard:
     resize: Literal["squash", "crop", "pad"]
     normalization: Normalization = Normalization()
     temperature: float = 1.0
-    precision: Literal["float32"] = "float32"
+    precision: Precision = "float32"
     metrics: dict[str, float] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

@@ -53,6 +53,8 @@ class TrainConfig:
         patience: Epochs without a better one after which a phase ends; None: it never does.
         val: A share of the training pictures, between 0 and 1, kept for validation when the data
             has none; or data of its own, as ``data`` is. None: 0.1, or 0.05 above 20,000 pictures.
+        calibration: Fit the temperature on the validation pictures after training; see
+            :mod:`kerascnn.training.calibration`.
         seed: Of weights, shuffling, augmentation and the validation split.
         deterministic: Same seed, same machine: same history, bit by bit. Slower on some devices.
         strict: A picture that cannot be read is an error instead of being left out.
@@ -77,6 +79,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     patience: int | None = None
     val: float | str | None = None
+    calibration: bool = True
     seed: int = 0
     deterministic: bool = False
     strict: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from kerascnn import images
+from kerascnn.training.calibration import calibrate
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data import run_dataset
@@ -66,6 +67,8 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
             run.begin(config)
         progress.opened(run.folder, len(loop.history))
         loop.run_all()
+        if config.calibration:
+            calibrate(run, feed.val)
         report_or_warn(run, feed.dataset, feed.train, feed.val)
         run.finish()
     return run

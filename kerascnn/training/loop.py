@@ -11,11 +11,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from kerascnn.card import ModelCard
 from kerascnn.errors import TrainingError
+from kerascnn.inference.reliability import cross_entropy
 from kerascnn.training.checkpoint import (
     Checkpoint,
     Position,
@@ -229,21 +227,6 @@ def _first_card(feed: Feed, run: Run, start: Start, digest: str) -> ModelCard:
         },
         versions=versions(),
     )
-
-
-def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
-    """Give the mean cross-entropy in nats.
-
-    Args:
-        logits: float32 ``[pictures, classes]``.
-        labels: int64 ``[pictures]``.
-
-    Returns:
-        The mean, from 0 upwards.
-    """
-    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(1))
-    return float((log_sum - shifted[np.arange(len(labels)), labels]).mean())
 
 
 def _better(one: EpochRecord, other: EpochRecord) -> bool:

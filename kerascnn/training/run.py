@@ -123,6 +123,10 @@ class Run:
         """Write ``model.keras`` and ``card.json``, each whole or not at all."""
         with writing(self.model_path) as temporary:
             model.save(temporary)
+        self.save_card(card)
+
+    def save_card(self, card: ModelCard) -> None:
+        """Write ``card.json`` alone."""
         write_text(self.card_path, card.to_json(indent=2) + "\n")
 
     def begin(self, config: TrainConfig) -> None:
