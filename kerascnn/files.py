@@ -6,7 +6,9 @@ should say. Does not know what is written.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -159,6 +161,32 @@ def _is_still(path: Path, descriptor: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def reserve(path: str | Path, size: int) -> None:
+    """Make a file of a given size, and make sure that the disk has room for all of it.
+
+    A file that only looks so large ends the process when it is written through a memory map and
+    the disk is full.
+
+    Args:
+        path: The file; made or overwritten.
+        size: In bytes.
+
+    Raises:
+        KerascnnError: The disk has no room for it, or the folder cannot be written.
+    """
+    target = Path(path)
+    try:
+        with target.open("wb") as file:
+            if hasattr(os, "posix_fallocate") and size:
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                if shutil.disk_usage(target.parent).free < size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                file.truncate(size)
+    except OSError as error:
+        raise cannot_write(target, error) from error
 
 
 def cannot_write(path: Path, error: OSError) -> KerascnnError:

@@ -37,6 +37,7 @@ _TRAIN_EXTRA = {
     "keras_hub",
     "h5py",
     "safetensors",
+    "platformdirs",
 }
 
 

@@ -107,6 +107,15 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
     show_default=True,
     help="Fit a temperature on the validation pictures, so that 0.9 means nine in ten.",
 )
+@click.option(
+    "--cache",
+    metavar="DIR|none",
+    help="Where decoded and sized pictures are kept for the next run; see `kerascnn cache`.  "
+    "[default: KERASCNN_CACHE, or the user's cache folder]",
+)
+@click.option(
+    "--cache-limit", default=20.0, show_default=True, help="Of that folder, in gigabytes."
+)
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--deterministic", is_flag=True, help="Same seed, same machine: same bits.")
 @click.option("--strict", is_flag=True, help="A broken picture is an error, not left out.")

@@ -55,6 +55,9 @@ class TrainConfig:
             has none; or data of its own, as ``data`` is. None: 0.1, or 0.05 above 20,000 pictures.
         calibration: Fit the temperature on the validation pictures after training; see
             :mod:`kerascnn.training.calibration`.
+        cache: Folder for the decoded and sized pictures, for the next run; ``none``: none; None:
+            see :func:`kerascnn.training.cache.open_cache`.
+        cache_limit: Of that folder, in gigabytes (10**9 bytes).
         seed: Of weights, shuffling, augmentation and the validation split.
         deterministic: Same seed, same machine: same history, bit by bit. Slower on some devices.
         strict: A picture that cannot be read is an error instead of being left out.
@@ -80,6 +83,8 @@ class TrainConfig:
     patience: int | None = None
     val: float | str | None = None
     calibration: bool = True
+    cache: str | None = None
+    cache_limit: float = 20.0
     seed: int = 0
     deterministic: bool = False
     strict: bool = False
@@ -138,6 +143,7 @@ def _check(config: TrainConfig) -> None:
             config.val is None or isinstance(config.val, str) or 0 < config.val < 1,
             "between 0 and 1, e.g. 0.1, or a folder",
         ),
+        "cache_limit": (config.cache_limit >= 0, "at least 0 (gigabytes)"),
         "patience": (config.patience is None or config.patience >= 1, "at least 1"),
         "label_smoothing": (0 <= config.label_smoothing < 1, "from 0 and below 1, e.g. 0.1"),
         "class_weights": (

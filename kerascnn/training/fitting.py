@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from kerascnn import images
+from kerascnn.training.cache import open_cache
 from kerascnn.training.calibration import calibrate
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
@@ -98,7 +99,7 @@ def prepare(config: TrainConfig, progress: Progress) -> Feed:
     size = config.image_size or find_network(config.model).image_size
     longest = dataset.splits["train"].longest_side()
     resize = config.resize or images.default_resize(_kind(config), longest, size)
-    packs = {}
+    cache, packs = open_cache(config.cache, config.cache_limit), {}
     for name in ("train", "val"):
         split = dataset.splits[name]
         total = len(split)
@@ -107,6 +108,7 @@ def prepare(config: TrainConfig, progress: Progress) -> Feed:
             size,
             resize,
             strict=config.strict,
+            cache=cache,
             progress=lambda done, name=name, total=total: progress.reading(name, done, total),  # type: ignore[misc]
         )
     check_classes(dataset, packs["train"])

@@ -19,7 +19,7 @@ from kerascnn.training.run import Run
 
 log = logging.getLogger(__name__)
 
-PLACES = ("out",)
+PLACES = ("out", "cache", "cache_limit")
 """Options that say where things lie; they may differ."""
 
 
