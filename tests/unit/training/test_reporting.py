@@ -38,8 +38,8 @@ def test_the_command_in_the_report_gives_the_same_configuration():
 
     config = TrainConfig(
         data="my pictures/꽃", out="runs/a b", image_size=64, resize="crop", epochs=3,
-        batch_size=16, learning_rate=0.01, phase=("head:1", "from:block2:2:0.001"), augment="light", val=0.2, seed=7, deterministic=True,
-        strict=True,
+        batch_size=16, learning_rate=0.01, augment="light", val=0.2, seed=7, deterministic=True,
+        strict=True, phase=("head:1", "from:block2:2:0.001"),
     )  # fmt: skip
     words = shlex.split(train_command(config))
     assert words[:2] == ["kerascnn", "train"]
