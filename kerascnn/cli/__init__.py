@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "Show where a model looks when it answers.",
     "features": "Draw the kernels and feature maps of a trained model.",
     "convolve": "Slide a filter over a picture.",
+    "bench": "Measure how fast an exported file runs here.",
     "cache": "Show or clear the pictures kept from run to run.",
     "doctor": "Show what is installed and what is missing.",
 }
