@@ -206,7 +206,7 @@ class Loop:
         )
         return (
             f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
-            f"Try a lower --learning-rate (it was {self.config.learning_rate})."
+            f"Try a lower --learning-rate (it was {self.phases[self.position.phase].learning_rate:g})."
         )
 
 

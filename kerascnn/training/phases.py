@@ -53,8 +53,7 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
         return (Phase(config.trainable, config.epochs, rate),)
     later = rate * DEEPER
     return tuple(
-        _parse(text, later if number else rate)
-        for number, text in enumerate(config.phase)
+        _parse(text, later if number else rate) for number, text in enumerate(config.phase)
     )
 
 
