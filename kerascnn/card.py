@@ -20,7 +20,8 @@ SCHEMA = 1
 
 METADATA_KEY = "kerascnn"
 
-ChannelOrder = Literal["RGB", "BGR"]
+ChannelOrder = Literal["RGB", "BGR", "grey"]
+Precision = Literal["float32", "float16", "int8"]
 
 T = TypeVar("T")
 
@@ -32,7 +33,8 @@ class Normalization:
     Attributes:
         mean: Three numbers in pixel units, 0 to 255, in ``channel_order``.
         std: Three numbers in pixel units, in ``channel_order``.
-        channel_order: In which order the network takes the channels.
+        channel_order: In which order the network takes the channels. ``grey``: it takes one, made
+            of RGB as Pillow makes it; the three means are equal then, as are the stds.
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -83,7 +85,7 @@ class ModelCard:
         normalization: What happens to a pixel before the network.
         temperature: Logits are divided by it before the softmax (Guo et al. 2017,
             https://arxiv.org/abs/1706.04599).
-        precision: Of the weights in the exported file: ``float32``.
+        precision: Of the weights in the exported file: ``float32``, ``float16`` or ``int8``.
         metrics: Measured numbers by name.
         data: What it was trained on: name, fingerprint, pictures a split.
         versions: Of kerascnn and the libraries that made it.
@@ -100,7 +102,7 @@ class ModelCard:
     resize: Literal["squash", "crop", "pad"]
     normalization: Normalization = Normalization()
     temperature: float = 1.0
-    precision: Literal["float32"] = "float32"
+    precision: Precision = "float32"
     metrics: dict[str, float] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -200,9 +202,8 @@ def _check(card: ModelCard) -> None:
         "image_size must be a positive whole number": not _is_whole(card.image_size),
         "resize must be squash, crop or pad": card.resize not in ("squash", "crop", "pad"),
         "temperature must be above 0": not _is_positive(card.temperature),
-        "normalization must be three means and three positive stds, RGB or BGR": not _is_sound(
-            card.normalization
-        ),
+        "normalization must be three means and three positive stds, for RGB, BGR or (then equal) "
+        "grey": not _is_sound(card.normalization),
         "every probe must have one probability a class": any(
             len(probe.probabilities) != len(card.classes) for probe in card.probes
         ),
@@ -228,4 +229,9 @@ def _is_sound(normalization: Normalization) -> bool:
         )
         and all(map(_is_positive, normalization.std))
         and normalization.channel_order in get_args(ChannelOrder)
+        and (normalization.channel_order != "grey" or _is_uniform(normalization))
     )
+
+
+def _is_uniform(normalization: Normalization) -> bool:
+    return len(set(normalization.mean)) == len(set(normalization.std)) == 1

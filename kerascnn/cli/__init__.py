@@ -20,6 +20,8 @@ COMMANDS = {
     "predict": "Classify pictures with an exported file.",
     "summary": "Show the layers and parameters of a network.",
     "models": "List the networks.",
+    "explain": "Show where a model looks when it answers.",
+    "features": "Draw the kernels and feature maps of a trained model.",
     "convolve": "Slide a filter over a picture.",
     "doctor": "Show what is installed and what is missing.",
 }

@@ -78,6 +78,12 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
     type=float,
     help="Share kept for validation when DATA has no val/.  [default: 0.1; 0.05 above 20,000]",
 )
+@click.option(
+    "--calibration/--no-calibration",
+    default=True,
+    show_default=True,
+    help="Fit a temperature on the validation pictures, so that 0.9 means nine in ten.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--deterministic", is_flag=True, help="Same seed, same machine: same bits.")
 @click.option("--strict", is_flag=True, help="A broken picture is an error, not left out.")

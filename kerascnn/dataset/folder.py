@@ -48,11 +48,24 @@ def load_folder(root: Path) -> Dataset:
     }
     if "train" not in splits or len(splits) < len(folders):
         # A class may be called "test"; only a folder with nothing but splits is split.
+        _refuse_half_split(root, splits, folders)
         splits = {"train": root}
     classes = _classes(splits["train"])
     listed = {name: _list(folder, classes, root) for name, folder in splits.items()}
     _check_every_class(root, classes, listed["train"])
     return Dataset(str(root), tuple(classes), listed)
+
+
+def _refuse_half_split(root: Path, splits: dict[str, Path], folders: list[Path]) -> None:
+    """With train/ and val/ or test/, a further folder is no class but a leftover: ask."""
+    if "train" not in splits or len(splits) < 2:
+        return
+    others = sorted(folder.name for folder in folders if folder not in splits.values())
+    raise DataError(
+        f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and also "
+        f"{', '.join(others)}. Expected either splits or class folders, not both: move the "
+        "others away."
+    )
 
 
 def _subfolders(folder: Path) -> list[Path]:

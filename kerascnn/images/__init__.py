@@ -4,6 +4,7 @@ Knows: bytes or a path to RGB uint8 (decoding), and RGB uint8 to the model's siz
 Does not know: labels, models, normalisation.
 """
 
+from kerascnn.images.channels import GREY_WEIGHTS, grey
 from kerascnn.images.decoding import (
     FORMATS,
     MAX_PIXELS,
@@ -25,6 +26,7 @@ from kerascnn.images.sizing import (
 
 __all__ = [
     "FORMATS",
+    "GREY_WEIGHTS",
     "MAX_PIXELS",
     "RESIZE_RULES",
     "SUFFIXES",
@@ -35,6 +37,7 @@ __all__ = [
     "decode",
     "default_resize",
     "from_pillow",
+    "grey",
     "longer_side",
     "rgb_array",
     "size_picture",

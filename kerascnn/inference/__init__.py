@@ -11,17 +11,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kerascnn.inference.classifier import Classifier
     from kerascnn.inference.evaluation import evaluate_file
+    from kerascnn.inference.foreign import Foreign, read_labels
     from kerascnn.inference.metrics import Evaluation
     from kerascnn.inference.prediction import Prediction, Ranked
 
-__all__ = ["Classifier", "Evaluation", "Prediction", "Ranked", "evaluate_file"]
+__all__ = [
+    "Classifier",
+    "Evaluation",
+    "Foreign",
+    "Prediction",
+    "Ranked",
+    "evaluate_file",
+    "read_labels",
+]
 
 _HOMES = {
     "Classifier": "classifier",
     "Evaluation": "metrics",
+    "Foreign": "foreign",
     "Prediction": "prediction",
     "Ranked": "prediction",
     "evaluate_file": "evaluation",
+    "read_labels": "foreign",
 }
 
 

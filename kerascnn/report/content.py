@@ -130,7 +130,7 @@ class Content:
 
 
 def most_confident_mistakes(
-    probabilities: npt.NDArray[np.float32],
+    probabilities: npt.NDArray[np.floating],
     labels: npt.NDArray[np.int64],
     pictures: UInt8Array,
     names: Sequence[str],
@@ -140,7 +140,7 @@ def most_confident_mistakes(
     """Find the wrong answers that the model was surest of.
 
     Args:
-        probabilities: float32 ``[pictures, classes]``.
+        probabilities: floats ``[pictures, classes]``.
         labels: int64 ``[pictures]``.
         pictures: uint8 ``[pictures, size, size, 3]``.
         names: One a picture.

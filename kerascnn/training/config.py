@@ -46,6 +46,8 @@ class TrainConfig:
             letters, which a flip turns into other things.
         val: Share of the training pictures kept for validation when the data has none, between
             0 and 1; None: 0.1, or 0.05 above 20,000 pictures.
+        calibration: Fit the temperature on the validation pictures after training; see
+            :mod:`kerascnn.training.calibration`.
         seed: Of weights, shuffling, augmentation and the validation split.
         deterministic: Same seed, same machine: same history, bit by bit. Slower on some devices.
         strict: A picture that cannot be read is an error instead of being left out.
@@ -67,6 +69,7 @@ class TrainConfig:
     learning_rate: float = 0.003
     augment: Augment = "none"
     val: float | None = None
+    calibration: bool = True
     seed: int = 0
     deterministic: bool = False
     strict: bool = False

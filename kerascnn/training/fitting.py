@@ -12,13 +12,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset, load_dataset, with_validation
 from kerascnn.errors import TrainingError
+from kerascnn.inference.reliability import cross_entropy
+from kerascnn.training.calibration import calibrate
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.feeding import Pack, check_classes, fingerprint, pack, shuffled
 from kerascnn.training.networks import find_network
@@ -78,6 +77,8 @@ def fit(config: TrainConfig, progress: Progress | None = None) -> Run:
     check_scopes(config, start)
     run = create_run(config, feed.dataset.name)
     _Loop(config, feed, start, run, progress).run_all()
+    if config.calibration:
+        calibrate(run, feed.val)
     report_or_warn(run, feed.dataset, feed.train, feed.val)
     return run
 
@@ -237,21 +238,6 @@ def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
         },
         versions=versions(),
     )
-
-
-def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
-    """Give the mean cross-entropy in nats.
-
-    Args:
-        logits: float32 ``[pictures, classes]``.
-        labels: int64 ``[pictures]``.
-
-    Returns:
-        The mean, from 0 upwards.
-    """
-    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(1))
-    return float((log_sum - shifted[np.arange(len(labels)), labels]).mean())
 
 
 def _better(one: EpochRecord, other: EpochRecord) -> bool:

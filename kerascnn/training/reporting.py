@@ -19,13 +19,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from kerascnn import __version__, files
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset
 from kerascnn.dataset.split import SPLITS
-from kerascnn.inference.metrics import evaluate_logits
+from kerascnn.inference.answers import Answers
+from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.parallel import usable_cpus
 from kerascnn.report import Content, Epoch, Layer, Sample, most_confident_mistakes, render_page
 from kerascnn.training.augmentation import augmentation_layers
@@ -103,11 +103,13 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
     card, config, history = run.card, run.config, run.history
     core = run.load_model()
     logits = predict_logits(from_pixels(core, card.normalization), judged.images)
-    probabilities = softmax(logits / card.temperature)
+    answers = Answers(
+        logits, judged.labels, card.classes, judged.names, card.temperature, split, judged.skipped
+    )
     return Content(
         name=card.name,
         made=time.strftime("%Y-%m-%d %H:%M %Z").strip(),
-        evaluation=evaluate_logits(logits, judged.labels, card.classes, split, judged.skipped),
+        evaluation=evaluate_answers(answers),
         epochs=tuple(_epochs(history)),
         best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
         layers=tuple(
@@ -115,7 +117,7 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
             for row in summarize(core).layers
         ),
         mistakes=most_confident_mistakes(
-            probabilities, judged.labels, judged.images, judged.names, card.classes
+            answers.probabilities, judged.labels, judged.images, judged.names, card.classes
         ),
         samples=_samples(train, card.classes, config),
         balance={
@@ -125,20 +127,6 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
         facts=_facts(card, config, history),
         commands=tuple(_commands(run, card, config)),
     )
-
-
-def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Turn logits into probabilities.
-
-    Args:
-        logits: float32 ``[pictures, classes]``.
-
-    Returns:
-        float32 of the same shape; every row sums to 1.
-    """
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _epochs(history: list[EpochRecord]) -> Iterator[Epoch]:
@@ -239,4 +227,6 @@ def train_command(config: TrainConfig) -> str:
 
 def _option(name: str, value: Any) -> list[str]:
     flag = "--" + name.replace("_", "-")
+    if value is False:
+        return ["--no-" + flag.removeprefix("--")]
     return [flag] if value is True else [flag, str(value)]

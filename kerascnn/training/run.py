@@ -104,6 +104,10 @@ class Run:
         """Write ``model.keras`` and ``card.json``, each whole or not at all."""
         with writing(self.model_path) as temporary:
             model.save(temporary)
+        self.save_card(card)
+
+    def save_card(self, card: ModelCard) -> None:
+        """Write ``card.json`` alone."""
         write_text(self.card_path, card.to_json(indent=2) + "\n")
 
     def save_history(self, records: Sequence[EpochRecord]) -> None:
@@ -168,7 +172,8 @@ def open_run(path: str | Path) -> Run:
 
 
 def _free_folder(dataset_name: str, model: str) -> Path:
-    stem = re.sub(r"[^\w.-]+", "-", Path(dataset_name).name) or "data"
+    name = re.sub(r"\.(csv|npz)$", "", Path(dataset_name).name, flags=re.IGNORECASE)
+    stem = re.sub(r"[^\w.-]+", "-", name) or "data"
     base = Path("runs", f"{stem}-{model}")
     candidate, number = base, 2
     while candidate.exists():

@@ -103,11 +103,11 @@ def _proven(
     onnx.save(with_card(model, card), file)
     parity = measure_parity(file, core, card, pictures, data)
     probes = probe_pictures(card.image_size)
-    answers = Classifier(file).run(probes)[1]
+    answers = Classifier(file, "cpu").run(probes)[1]
     card = replace(card, parity=parity, probes=make_probes(probes, answers))
     onnx.save(with_card(model, card), file)
     # The last thing done to the file is to load it as production will, probes and all.
-    Classifier(file)
+    Classifier(file, "cpu")
     return card
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.metrics import evaluate_logits
+from kerascnn.inference.answers import Answers
+from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.report import Content, Epoch, Layer, Sample, most_confident_mistakes
 
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
@@ -28,7 +29,7 @@ def content() -> Callable[..., Content]:
         fields: dict[str, object] = {
             "name": "<b>flowers</b>",
             "made": "2026-01-02 03:04 UTC",
-            "evaluation": evaluate_logits(logits, labels, classes, "val"),
+            "evaluation": evaluate_answers(Answers(logits, labels, classes, split="val")),
             "epochs": (
                 Epoch(1, 0.003, 1.0, 0.5, 0.9, 0.55),
                 Epoch(2, 0.002, 0.5, 0.7, 0.6, 0.75),

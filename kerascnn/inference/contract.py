@@ -1,0 +1,166 @@
+"""How pictures go into a graph and how answers come out of it.
+
+Knows: names, layout, types and the meaning of a graph's ends. Does not know sessions: it turns
+pictures into what a session takes, and what it gives into logits and probabilities. A file that
+kerascnn exported has the one contract of :func:`own_contract`; for a file made elsewhere it is
+found out by :mod:`kerascnn.inference.discovery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn import images
+from kerascnn.card import ModelCard
+
+Layout = Literal["NHWC", "NCHW", "NHW"]
+
+Meaning = Literal["both", "logits", "probabilities", "sigmoids"]
+"""What the outputs are. ``both``: logits and probabilities, as kerascnn's files give them.
+``probabilities``: they sum to 1. ``sigmoids``: each stands for itself."""
+
+Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+TYPES: dict[str, np.dtype[Any]] = {
+    "tensor(uint8)": np.dtype(np.uint8),
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(double)": np.dtype(np.float64),
+}
+"""onnxruntime's names of the types that pictures may go in as."""
+
+_LEAST = np.finfo(np.float32).tiny
+"""Stands for a probability of 0, whose logarithm is not finite."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How to ask a graph.
+
+    Attributes:
+        card: Classes, size and normalisation. Where ``dtype`` is uint8 the graph normalises.
+        input: Name of the input.
+        outputs: Names of the outputs that are asked for.
+        layout: Of the input; ``NHW`` has no axis of channels.
+        dtype: Of the input, a key of ``TYPES``.
+        channels: 3, or 1 for grey.
+        meaning: Of the outputs.
+        batch: Pictures that the graph takes at once, None for any number.
+        pinned: Dynamic axes of the input by name, with the size they shall have.
+    """
+
+    card: ModelCard
+    input: str
+    outputs: tuple[str, ...]
+    layout: Layout = "NHWC"
+    dtype: str = "tensor(uint8)"
+    channels: int = 3
+    meaning: Meaning = "both"
+    batch: int | None = None
+    pinned: Mapping[str, int] = field(default_factory=dict)
+
+    def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
+        """Cut a batch into what the graph takes at once.
+
+        Args:
+            pictures: uint8 ``[batch, size, size, 3]``, RGB.
+
+        Yields:
+            Pictures, filled up with zeros if need be, and how many of them count.
+        """
+        step = self.batch or max(1, len(pictures))
+        for start in range(0, len(pictures), step):
+            part = pictures[start : start + step]
+            missing = (self.batch or 0) - len(part)
+            empty = np.zeros((max(0, missing), *part.shape[1:]), np.uint8)
+            yield (np.concatenate([part, empty]) if missing > 0 else part), len(part)
+
+    def feed(self, pictures: images.UInt8Array) -> dict[str, npt.NDArray[Any]]:
+        """Turn pictures into the graph's input.
+
+        Args:
+            pictures: uint8 ``[batch, size, size, 3]``, RGB; as many as ``batch`` says.
+
+        Returns:
+            The input by name, of the graph's type and layout.
+        """
+        array: npt.NDArray[Any] = images.grey(pictures) if self.channels == 1 else pictures
+        if TYPES[self.dtype] != np.uint8:
+            array = self._normalized(array).astype(TYPES[self.dtype], copy=False)
+        if self.layout == "NCHW":
+            array = np.ascontiguousarray(array.transpose(0, 3, 1, 2))
+        return {self.input: array[..., 0] if self.layout == "NHW" else array}
+
+    def _normalized(self, array: images.UInt8Array) -> npt.NDArray[np.float32]:
+        rule = self.card.normalization
+        if rule.channel_order == "BGR":
+            array = array[..., ::-1]
+        mean = np.asarray(rule.mean[: self.channels], np.float32)
+        std = np.asarray(rule.std[: self.channels], np.float32)
+        return (array.astype(np.float32) - mean) / std
+
+    def read(self, outputs: Sequence[npt.NDArray[Any]], count: int) -> Arrays:
+        """Turn the graph's outputs into answers.
+
+        Args:
+            outputs: In the order of ``outputs``.
+            count: How many pictures of the batch count.
+
+        Returns:
+            Logits and probabilities, each float32 ``[count, classes]``.
+        """
+        if self.meaning == "both":
+            return outputs[0][:count], outputs[1][:count]
+        flat = np.asarray(outputs[0])[:count].reshape(count, -1).astype(np.float32)
+        if self.meaning == "logits":
+            logits = _pair(flat) if self._one_of_two(flat) else flat
+            return logits, softmax(logits)
+        if self._one_of_two(flat):
+            probabilities = np.concatenate([1 - flat, flat], axis=1)
+        elif self.meaning == "sigmoids":
+            probabilities = flat / np.maximum(flat.sum(axis=1, keepdims=True), _LEAST)
+        else:
+            probabilities = flat
+        return np.log(np.maximum(probabilities, _LEAST)), probabilities
+
+    def _one_of_two(self, flat: npt.NDArray[np.float32]) -> bool:
+        """Tell whether one number speaks for two classes: for the second, against the first."""
+        return flat.shape[1] == 1 and len(self.card.classes) == 2
+
+
+def own_contract(card: ModelCard) -> Contract:
+    """Give the contract of every file that kerascnn exported.
+
+    Args:
+        card: Of the file.
+
+    Returns:
+        The contract: raw pixels in, logits and probabilities out.
+    """
+    size = card.image_size
+    # Sizes are pinned: every provider is at full speed and never has to resize.
+    pinned = {"height": size, "width": size}
+    return Contract(card, "image", ("logits", "probabilities"), pinned=pinned)
+
+
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Turn logits into probabilities.
+
+    Args:
+        logits: float32 ``[pictures, classes]``.
+
+    Returns:
+        float32 ``[pictures, classes]``; each row sums to 1.
+    """
+    powers: npt.NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _pair(flat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.concatenate([np.zeros_like(flat), flat], axis=1)

@@ -1,0 +1,68 @@
+"""What would otherwise drift apart: options and fields, version and changelog, help and docs."""
+
+import re
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import kerascnn
+from kerascnn.cli import COMMANDS, main
+from kerascnn.training.config import TrainConfig
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(name: str) -> click.Command:
+    found: click.Command = import_module(f"kerascnn.cli.{name}").command
+    return found
+
+
+def test_the_options_of_train_are_the_fields_of_its_configuration() -> None:
+    told = {parameter.name for parameter in command("train").params}
+    of_the_command = {"as_json", "debug"}
+    assert told - of_the_command >= {field.name for field in fields(TrainConfig)}
+
+
+def test_without_options_train_does_what_its_configuration_does_by_default() -> None:
+    parsed = command("train").make_context("train", []).params
+    given = {field.name: parsed[field.name] for field in fields(TrainConfig)}
+    assert TrainConfig(**given) == TrainConfig()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_and_debug(name: str) -> None:
+    shown = CliRunner().invoke(main, [name, "--help"])
+    assert shown.exit_code == 0
+    assert f"  kerascnn {name}" in shown.output
+    assert "--debug" in shown.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_option_is_misuse(name: str) -> None:
+    assert CliRunner().invoke(main, [name, "--no-such-option"]).exit_code == 2
+
+
+def test_the_changelog_begins_with_the_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\d+\.\d+\.\d+)", text, re.M)[0] == kerascnn.__version__
+
+
+def test_public_names_are_there() -> None:
+    for module in (kerascnn, import_module("kerascnn.training")):
+        for name in module.__all__:
+            assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        kerascnn.no_such_name  # noqa: B018 - reading it is the test
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    assert documents
+    for document in documents:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"

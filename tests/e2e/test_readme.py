@@ -1,0 +1,67 @@
+"""The README's tour, executed: every command and every line of Python in it works."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from kerascnn.dataset import load_dataset
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    tour = README.split("## Tour", 1)[1].split("\n## ", 1)[0]
+    return re.findall(rf"^```{language}\n(.*?)^```", tour, re.M | re.S)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> dict[str, str]:
+    """A folder as a user has it: their pictures, and `kerascnn` on the path."""
+    train = load_dataset("fashion-mini").splits["train"]
+    for index in range(0, len(train), 20):
+        label = int(train.labels[index])
+        if label in (2, 5, 8):
+            path = tmp_path / "pictures" / {2: "pullover", 5: "sandal", 8: "bag"}[label]
+            path.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(train.pictures[index]).save(path / f"{index}.png")
+    Image.fromarray(train.pictures[1]).save(tmp_path / "photo.jpg")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, call in (("kerascnn", f'"{sys.executable}" -m kerascnn'), ("python", sys.executable)):
+        (tools / name).write_text(f'#!/bin/sh\nexec {call} "$@"\n')
+        (tools / name).chmod(0o755)
+    return os.environ | {
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+@pytest.mark.slow
+def test_every_command_of_the_tour_works(elsewhere: dict[str, str], tmp_path: Path) -> None:
+    script = "set -eu\n" + "\n".join(blocks("sh"))
+    assert "kerascnn train" in script
+    done = subprocess.run(
+        ["bash", "-c", script], env=elsewhere, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for code in blocks("python"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error::SyntaxWarning", "-c", code],
+            env=elsewhere, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
+
+
+def test_the_first_two_commands_exist_and_can_be_run() -> None:
+    named = re.findall(r"^(?:\./)?(scripts/\w+)", README, re.M)
+    assert "scripts/quickstart" in named
+    assert "scripts/test" in README
+    for name in {*named, "scripts/test"}:
+        assert os.access(ROOT / name, os.X_OK), f"{name} is missing or cannot be run"
