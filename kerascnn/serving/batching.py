@@ -134,7 +134,8 @@ class Batcher:
             yield
         finally:
             self._coming -= 1
-            self._consider()
+            # Not at once: these pictures are submitted next, and belong to the same run.
+            asyncio.get_running_loop().call_soon(self._consider)
 
     async def submit(self, pictures: Sequence[UInt8Array]) -> Answer:
         """Run pictures, together with those of others. If cancelled, they are not run.

@@ -89,7 +89,10 @@ class Bodies:
             )
         if self._held > self._max_held:
             raise Refusal(
-                503, "too much is being sent at the same time. Try again.", retry_after=1, close=True
+                503,
+                "too much is being sent at the same time. Try again.",
+                retry_after=1,
+                close=True,
             )
 
 

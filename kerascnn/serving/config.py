@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kerascnn.inference.session import Provider
+    from kerascnn.inference.choice import Asked
+    from kerascnn.inference.providers import Arithmetic
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
 
@@ -26,7 +27,8 @@ class ServeConfig:
         models: Files that ``kerascnn export`` wrote; each is served under its stem.
         host: Address to listen on.
         port: TCP port; 0 takes a free one.
-        provider: Where the networks run.
+        provider: Where the networks run, as for :class:`kerascnn.Classifier`.
+        arithmetic: ``exact`` or ``fast``.
         threads: Of one inference; None: the processors this process may use.
         max_batch: Most pictures in one run of a network.
         max_wait_ms: How long a picture waits for others that are on their way, in
@@ -47,7 +49,8 @@ class ServeConfig:
     models: tuple[str, ...]
     host: str = "127.0.0.1"
     port: int = 8000
-    provider: Provider = "cpu"
+    provider: Asked = "auto"
+    arithmetic: Arithmetic = "exact"
     threads: int | None = None
     max_batch: int = 16
     max_wait_ms: float = 2.0

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
+from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.errors import KerascnnError, ModelFileError
 from kerascnn.inference.classifier import Classifier
@@ -40,6 +45,7 @@ class ServedModel:
         card: All that the file says about itself.
         provider: What really runs.
         batcher: Takes pictures of the model's size.
+        free: Lets go of the network's memory.
     """
 
     name: str
@@ -47,6 +53,12 @@ class ServedModel:
     card: ModelCard
     provider: str
     batcher: Batcher
+    free: Callable[[], None]
+
+    def close(self) -> None:
+        """Let go of its memory and its thread, when the last run is done."""
+        self.batcher.close()
+        self.free()
 
 
 class Models:
@@ -59,7 +71,9 @@ class Models:
 
     def __init__(self, config: ServeConfig, metrics: Metrics) -> None:
         self._config, self._metrics = config, metrics
-        self._paths = {name: Path(path) for name, path in zip(config.names, config.models)}
+        self._paths = {
+            name: Path(path) for name, path in zip(config.names, config.models, strict=True)
+        }
         self._served: dict[str, ServedModel] = {}
         self._seen: dict[str, Signature | None] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")
@@ -144,14 +158,14 @@ class Models:
         """Let all threads end when they are done."""
         self._loader.shutdown(wait=False, cancel_futures=True)
         for served in self._served.values():
-            served.batcher.close()
+            served.close()
 
     async def _switch(self, name: str) -> None:
         loop = asyncio.get_running_loop()
         new = await loop.run_in_executor(self._loader, self._open, name)
         old = self._served.get(name)
         if old is not None and old.version == new.version:
-            new.batcher.close()
+            new.close()
             return
         self._served[name] = new
         self._tell(new, old)
@@ -159,18 +173,25 @@ class Models:
             self._metrics.reloads.labels(name, "ok").inc()
             log.warning("%s: switched from version %s to %s", name, old.version, new.version)
             await _idle(old.batcher)
-            old.batcher.close()
+            old.close()
 
     def _open(self, name: str) -> ServedModel:
         path, config = self._paths[name], self._config
         before = signature(path)
         version = _version(path)
-        classifier = Classifier(path, provider=config.provider, threads=config.threads)
+        classifier = Classifier(
+            path, provider=config.provider, threads=config.threads, arithmetic=config.arithmetic
+        )
         _warm(classifier, batch_sizes(config.max_batch))
         if signature(path) != before:
             raise ModelFileError(f"{path}: was replaced while it was being loaded.")
         return ServedModel(
-            name, version, classifier.card, classifier.provider, self._batcher(name, classifier)
+            name,
+            version,
+            classifier.card,
+            classifier.provider,
+            self._batcher(name, classifier),
+            classifier.close,
         )
 
     def _batcher(self, name: str, classifier: Classifier) -> Batcher:
@@ -226,6 +247,9 @@ def _version(path: Path) -> str:
 def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:
     # The first run of a size is slow: memory is laid out, and some providers compile.
     picture = probe_pictures(classifier.card.image_size)[:1]
+    file = io.BytesIO()
+    Image.fromarray(picture[0]).save(file, "PNG")
+    images.decode(file.getvalue())  # Pillow loads its formats at the first picture
     for size in sizes:
         classifier.run(picture.repeat(size, axis=0))
 

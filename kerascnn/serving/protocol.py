@@ -74,7 +74,7 @@ def read_request(
         Refusal: 400: not a request that this model can answer, and why.
     """
     length = _header_length(header_length, len(body))
-    if length == 0:
+    if header_length is not None and length == 0:
         return _raw(body, image_size)
     fields = _json_object(body[:length])
     parameters = _object(fields, "parameters")
@@ -210,7 +210,8 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
     tensor = inputs[0]
     if tensor.get("datatype") != "UINT8":
         raise Refusal(
-            400, f"input {INPUT!r} has datatype {str(tensor.get('datatype'))[:40]!r}; expected UINT8."
+            400,
+            f"input {INPUT!r} has datatype {str(tensor.get('datatype'))[:40]!r}; expected UINT8.",
         )
     shape = tensors.read_shape(tensor.get("shape"), INPUT)
     size = _object(tensor, "parameters").get("binary_data_size")
@@ -233,9 +234,7 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
     return tensors.from_bytes(binary, shape, INPUT)
 
 
-def _wanted(
-    fields: dict[str, Any], parameters: dict[str, Any], classes: int
-) -> tuple[Wanted, ...]:
+def _wanted(fields: dict[str, Any], parameters: dict[str, Any], classes: int) -> tuple[Wanted, ...]:
     default = _flag(parameters, "binary_data_output", False)
     asked = _objects(fields, "outputs")
     if not asked:

@@ -64,14 +64,21 @@ class Service:
         models: By name.
         metrics: Of this server.
         bodies: Reads bodies within limits.
+        stopping: Whether the server takes no more requests.
     """
 
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
+        self.stopping = False
         self.metrics = Metrics()
         self.models = Models(config, self.metrics)
         self.bodies = Bodies(config.max_body, config.read_timeout, self.metrics)
         self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are welcome."""
+        return self.models.ready and not self.stopping
 
     def close(self) -> None:
         """Let all threads end when they are done."""
@@ -89,15 +96,12 @@ class Service:
         """
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
-    async def answered(
-        self, receive: Receive, work: Awaitable[T], timeout: float | None = None
-    ) -> T:
+    async def answered(self, receive: Receive, work: Awaitable[T]) -> T:
         """Do work for a client, as long as it is there and has time.
 
         Args:
             receive: Of the request; its body was read.
             work: To do.
-            timeout: Seconds that the client gives; never more than the server's own.
 
         Returns:
             What the work gives.
@@ -106,23 +110,19 @@ class Service:
             Gone: The client hung up; the work was cancelled.
             Refusal: 503: there was not enough time.
         """
-        seconds = min(timeout or self.config.timeout, self.config.timeout)
         working = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(_hung_up(receive))
         try:
             await asyncio.wait(
-                (working, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                (working, leaving),
+                timeout=self.config.timeout,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             if working.done():
                 return working.result()
             if leaving.done():
                 raise Gone
-            raise Refusal(
-                503,
-                f"no answer within {seconds:g} s: too many others are waiting. Try again later.",
-                retry_after=seconds,
-                outcome="deadline",
-            )
+            raise too_late(self.config.timeout)
         finally:
             working.cancel()
             leaving.cancel()
@@ -193,3 +193,13 @@ class Service:
 async def _hung_up(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def too_late(seconds: float) -> Refusal:
+    """Make the refusal of a request that could not be answered in time."""
+    return Refusal(
+        503,
+        f"no answer within {seconds:g} s: too many others are waiting. Try again later.",
+        retry_after=seconds,
+        outcome="deadline",
+    )

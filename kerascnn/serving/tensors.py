@@ -67,7 +67,9 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
         raise Refusal(
             400, f"input {name!r}: its data has other values than whole numbers from 0 to 255."
         )
-    if values.ndim > 1 and values.shape != shape or values.size != int(np.prod(shape, dtype=object)):
+    if (values.ndim > 1 and values.shape != shape) or values.size != int(
+        np.prod(shape, dtype=object)
+    ):
         raise Refusal(
             400,
             f"input {name!r}: its data has shape {list(values.shape)}, not {list(shape)} as its "
