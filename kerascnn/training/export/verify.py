@@ -9,11 +9,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from kerascnn.card import ModelCard, Parity
 from kerascnn.errors import ParityError
 from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.reliability import softmax
 from kerascnn.training.feeding import Pack
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 
@@ -42,8 +42,8 @@ def measure_parity(
         ParityError: A first answer changed, or a probability differs by more than 1e-4.
     """
     keras_logits = predict_logits(from_pixels(core, card.normalization), pictures.images)
-    expected = _softmax(keras_logits / card.temperature)
-    classifier = Classifier(file)
+    expected = softmax(keras_logits, card.temperature)
+    classifier = Classifier(file, "cpu")
     found = np.concatenate(
         [
             classifier.run(pictures.images[start : start + BATCH])[1]
@@ -65,11 +65,3 @@ def measure_parity(
             "Please report this with the model."
         )
     return parity
-
-
-def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    powers: npt.NDArray[np.float64] = np.exp(
-        logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    )
-    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

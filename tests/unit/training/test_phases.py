@@ -18,7 +18,7 @@ from kerascnn.training.weights import Start
 
 
 def test_without_phases_there_is_one() -> None:
-    assert phases(TrainConfig(trainable="head", epochs=4)) == (Phase("head", 4, 0.003),)
+    assert phases(TrainConfig(trainable="head", epochs=4)) == (Phase("head", 4, 0.008),)
 
 
 def test_each_phase_has_its_rate() -> None:
