@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, Group, console, print_json
 from kerascnn.cli.scores import plain
 
 if TYPE_CHECKING:
@@ -17,9 +17,13 @@ _LISTED = 10
 """Findings of a kind shown; --json and --page have more."""
 
 
-@click.group("data")
+@click.group("data", cls=Group)
 def command() -> None:
-    """Look after pictures before they are learned from."""
+    """Look after pictures before they are learned from.
+
+    \b
+    kerascnn data check flowers/
+    """
 
 
 @command.command("check", cls=Command)

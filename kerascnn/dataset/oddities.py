@@ -113,7 +113,10 @@ def find_oddities(
     readable = [index for index in range(len(prints)) if index not in prints.broken]
     if not readable:
         return []
-    found = [*_sizes(prints, readable), *_blank(prints, readable), *_colours(prints, readable)]
+    flat = prints.flat
+    found = [*_sizes(prints, readable)]
+    found += [Oddity(i, "blank", "next to nothing to see") for i in readable if flat[i]]
+    found += _colours(prints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
 
@@ -129,13 +132,6 @@ def _sizes(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
             )
         if longer >= _LONG * shorter:
             yield Oddity(index, "shape", f"{width} x {height} pixels")
-
-
-def _blank(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
-    flat = prints.flat
-    yield from (
-        Oddity(index, "blank", "next to nothing to see") for index in readable if flat[index]
-    )
 
 
 def _colours(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
