@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import keras
 import onnx
 
 from kerascnn.card import ModelCard, Parity
@@ -73,9 +73,7 @@ def export_onnx(
     """
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
-    target = Path(out) if out else EXPORTED / f"{run.card.name}.onnx"
-    if target.suffix != ".onnx":
-        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
+    target = target_file(out, run.card.name)
     card = replace(run.card, versions={**versions(), "trained_with": _trained_with(run.card)})
     tell("loading the model")
     core = run.load_model()
@@ -85,23 +83,52 @@ def export_onnx(
     model = compose_file(core_model(core), card)
     with writing(target) as temporary:
         tell(f"comparing on {len(pictures):,} pictures")
-        card = _proven(temporary, model, core, card, pictures, data)
+        parity = partial(measure_parity, core=core, card=card, pictures=pictures, data=data)
+        card = proven(temporary, model, card, parity)
         size = temporary.stat().st_size
     if card.parity is None:
         raise ModelFileError(f"{target}: was not compared.")
     return Export(target, size, card.parity, card)
 
 
-def _proven(
-    file: Path,
-    model: onnx.ModelProto,
-    core: keras.Model,
-    card: ModelCard,
-    pictures: Pack,
-    data: str,
+def target_file(out: str | Path | None, name: str) -> Path:
+    """Decide where a file is written.
+
+    Args:
+        out: What the user named, or None.
+        name: Of the model.
+
+    Returns:
+        ``out``, or ``exported/NAME.onnx``.
+
+    Raises:
+        ModelFileError: A name that does not end in ``.onnx``.
+    """
+    target = Path(out) if out else EXPORTED / f"{name}.onnx"
+    if target.suffix != ".onnx":
+        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
+    return target
+
+
+def proven(
+    file: Path, model: onnx.ModelProto, card: ModelCard, measure: Callable[[Path], Parity]
 ) -> ModelCard:
+    """Write a file, prove that it answers rightly, and note that in its card.
+
+    Args:
+        file: Where to write.
+        model: Preprocessing, network and answers.
+        card: Of the model.
+        measure: Compares the file with the Keras model.
+
+    Returns:
+        The card that the file carries, with parity and probes.
+
+    Raises:
+        ParityError: It answers differently.
+    """
     onnx.save(with_card(model, card), file)
-    parity = measure_parity(file, core, card, pictures, data)
+    parity = measure(file)
     probes = probe_pictures(card.image_size)
     answers = Classifier(file).run(probes)[1]
     card = replace(card, parity=parity, probes=make_probes(probes, answers))
@@ -142,4 +169,4 @@ def _trained_with(card: ModelCard) -> str:
     return f"keras {card.versions.get('keras', '')} on {backend} {card.versions.get(backend, '')}"
 
 
-__all__ = ["EXPORTED", "Export", "export_onnx", "verification_pictures"]
+__all__ = ["EXPORTED", "Export", "export_onnx", "proven", "target_file", "verification_pictures"]

@@ -25,6 +25,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
+from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.training.export.graph import DOUBLE, FLOAT, UINT8, Graph, model, tensor
 
@@ -40,7 +41,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
 
     Returns:
         A model from ``image``, uint8 ``[batch, height, width, 3]``, RGB, to ``pixels``,
-        float32 ``[batch, 3, size, size]``, normalised.
+        float32 ``[batch, 3, size, size]``, normalised; one plane for a grey network.
     """
     size = card.image_size
     g = Graph("preprocessing/")
@@ -55,19 +56,31 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
         else_branch=_sizing(card, height, width),
     )
     planes = g.op("Transpose", sized, perm=[0, 3, 1, 2])
+    channels = 1 if card.normalization.channel_order == "grey" else 3
     if card.normalization.channel_order == "BGR":
         planes = g.op("Gather", planes, g.constant([2, 1, 0], np.int64), axis=1)
-    mean = g.constant(np.reshape(card.normalization.mean, (1, 3, 1, 1)), np.float32)
-    std = g.constant(np.reshape(card.normalization.std, (1, 3, 1, 1)), np.float32)
-    centred = g.op("Sub", g.op("Cast", planes, to=FLOAT), mean)
+    planes = g.op("Cast", planes, to=FLOAT)
+    if channels == 1:
+        planes = _grey(g, planes)
+    mean = g.constant(np.reshape(card.normalization.mean[:channels], (1, -1, 1, 1)), np.float32)
+    std = g.constant(np.reshape(card.normalization.std[:channels], (1, -1, 1, 1)), np.float32)
+    centred = g.op("Sub", planes, mean)
     g.op("Div", centred, std, output="pixels")
     return model(
         g.finish(
             "preprocessing",
             [tensor("image", UINT8, ["batch", "height", "width", 3])],
-            [tensor("pixels", FLOAT, ["batch", 3, size, size])],
+            [tensor("pixels", FLOAT, ["batch", channels, size, size])],
         )
     )
+
+
+def _grey(g: Graph, planes: str) -> str:
+    """Do what images.grey does. All integers stay below 2**24, so float32 is exact."""
+    weights = g.constant(np.reshape(images.GREY_WEIGHTS, (1, 3, 1, 1)), np.float32)
+    total = g.op("ReduceSum", g.op("Mul", planes, weights), g.constant([1], np.int64), keepdims=1)
+    rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
+    return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)))
 
 
 def _as_it_is() -> onnx.GraphProto:
