@@ -118,19 +118,20 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
 
 
 def _home(name: str, module: str) -> str | None:
-    """Find where this Keras has a class; of operations there are several by one name."""
+    """Find where this Keras has a class; some operations are called as layers are."""
     if name == "Functional":
         return "keras.src.models.functional"
-    for space in _SPACES:
-        found = getattr(getattr(keras, space), name, None)
-        if isinstance(found, type) and issubclass(found, _KINDS):
-            return f"keras.{space}"
     if module.startswith("keras.src.ops."):
         for operations in ("numpy", "nn", "math", "core", "image", "linalg"):
             home = f"keras.src.ops.{operations}"
             found = getattr(_operations(operations), name, None)
             if module == home and isinstance(found, type) and issubclass(found, keras.Operation):
                 return home
+        return None
+    for space in _SPACES:
+        found = getattr(getattr(keras, space), name, None)
+        if isinstance(found, type) and issubclass(found, _KINDS):
+            return f"keras.{space}"
     return None
 
 

@@ -38,9 +38,14 @@ def with_weights() -> Callable[[keras.Model], keras.Model]:
 
 @pytest.fixture(scope="session")
 def pictures() -> Callable[[int], np.ndarray]:
-    """Six noisy colour pictures of a size: ``pictures(size)``."""
-    rng = np.random.default_rng(11)
-    return lambda size: rng.integers(0, 256, (6, size, size, 3), np.uint8)
+    """Six noisy pictures of different colours and a size: ``pictures(size)``."""
+
+    def make(size):
+        rng = np.random.default_rng(11)
+        brightest = rng.integers(20, 256, (6, 1, 1, 3))
+        return (rng.random((6, size, size, 3)) * brightest).astype(np.uint8)
+
+    return make
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ CRAFTED = {
     "a bare lambda": ({"class_name": "__lambda__", "config": {"value": "4wEA"}}, "Lambda"),
     "a type from elsewhere": ({"class_name": "__typespec__", "config": []}, "custom object"),
     "a saved graph": (layer("keras.layers", "TFSMLayer", filepath="/etc"), "loads other files"),
-    "a pickle": (layer("keras.layers", "TorchModuleWrapper", module="x"), "loads other files"),
+    "a pickle": (layer("keras.layers", "TorchModuleWrapper", trainable=True), "loads other files"),
     "a vocabulary": (
         layer("keras.layers", "StringLookup", vocabulary="/etc/passwd"),
         "loads other",
@@ -129,7 +129,7 @@ CRAFTED = {
     ),
     "no name": ({"class_name": 7, "config": {}}, "is no text"),
     "TensorFlow's files": (
-        layer(None, "TFOpLambda", function="io.read_file", name="x"),
+        layer(None, "TFOpLambda", function="io.read_file"),
         "TensorFlow's io.read_file",
     ),
 }
@@ -218,7 +218,7 @@ def test_files_that_are_no_models(tmp_path, change_architecture) -> None:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(900)
     try:
-        with pytest.raises(ModelFileError, match="nested too deeply|not a whole model"):
+        with pytest.raises(ModelFileError, match=r"nested too deeply|not a whole model"):
             load_foreign(whole, AB)
     finally:
         sys.setrecursionlimit(limit)
