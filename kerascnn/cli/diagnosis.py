@@ -21,6 +21,8 @@ _PACKAGES = (
     "pillow",
     "onnxruntime",
     "onnxruntime-gpu",
+    "onnxruntime-ep-openvino",
+    "openvino",
     "keras",
     "tensorflow",
     "jax",

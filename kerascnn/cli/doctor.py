@@ -46,4 +46,4 @@ def _show(findings: dict[str, Any]) -> None:
 
 
 def _line(name: str, text: str) -> None:
-    click.echo(f"{name:<16}{text}")
+    click.echo(f"{name:<26}{text}")

@@ -13,6 +13,7 @@ from kerascnn.cli.foreign import foreign_options, said
 from kerascnn.errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
+    from kerascnn.card import ModelCard
     from kerascnn.inference import Foreign
     from kerascnn.training.export import Export
 
@@ -26,15 +27,38 @@ if TYPE_CHECKING:
     metavar="DATA",
     help="Pictures to compare the file with the trained model on.  [default: the run's own]",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Of the weights and the arithmetic. Below float32 some answers change; they are counted.",
+)
+@click.option(
+    "--calibrate",
+    metavar="DATA",
+    help="Pictures to measure the ranges of int8 on.  [default: the run's training pictures]",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 100),
+    default=0.5,
+    show_default=True,
+    metavar="POINTS",
+    help="Points of top-1 that lower precision may cost; a file that loses more is not written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @foreign_options
 def command(
     run: str,
     onnx: bool,  # noqa: ARG001
     out: str | None,
-    verify: str | None,
     as_json: bool,
-    **foreign: Any,
+    labels: str | None,
+    image_size: int | None,
+    normalize: Any,
+    resize: Any,
+    **options: Any,
 ) -> None:
     """Write the model in RUN as one ONNX file that answers as the trained model does.
 
@@ -48,9 +72,10 @@ def command(
     \b
     kerascnn export runs/flowers --onnx
     kerascnn export runs/flowers --onnx --out flowers.onnx --verify more-flowers/
+    kerascnn export runs/flowers --onnx --out flowers-int8.onnx --precision int8
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
-    result = _export(run, out, verify, said(**foreign))
+    result = _export(run, out, said(labels, image_size, normalize, resize), options)
     if as_json:
         print_json(
             {
@@ -61,18 +86,34 @@ def command(
             }
         )
         return
-    parity = result.parity
-    click.echo(
-        f"{result.path}: {result.bytes / 1e6:.1f} MB; on {parity.images:,} pictures of "
-        f"{parity.data} every first answer is the trained model's, probabilities within "
-        f"{parity.max_abs_diff:.1g}"
-    )
-    if foreign["labels"] and "top1" in result.card.metrics:
+    click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
+    if labels and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are answered rightly")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
 
 
-def _export(run: str, out: str | None, verify: str | None, foreign: Foreign | None) -> Export:
+def _proof(card: ModelCard) -> str:
+    parity, cost = card.parity, card.reduction
+    if parity is None:
+        return "not compared"
+    where = f"on {parity.images:,} pictures of {parity.data}"
+    if cost is None:
+        return (
+            f"{where} every first answer is the trained model's, probabilities within "
+            f"{parity.max_abs_diff:.1g}"
+        )
+    speed = ", ".join(f"{times:.2f} times ({name})" for name, times in cost.speedup.items())
+    kept = f", {len(cost.kept)} layers in float32" if cost.kept else ""
+    how = "" if cost.method == card.precision else f" by {cost.method}"
+    return (
+        f"{card.precision}{how}{kept}; {where} top-1 {cost.top1_after:.2%} (float32: "
+        f"{cost.top1_before:.2%}), {parity.top1_mismatches:,} answers changed; "
+        f"{cost.bytes_after / cost.bytes_before:.0%} of the size; speed here against float32: "
+        f"{speed}"
+    )
+
+
+def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[str, Any]) -> Export:
     with quiet_tensorflow():
         from kerascnn.training.export import export_onnx
         from kerascnn.training.export.foreign import export_foreign
@@ -96,5 +137,5 @@ def _export(run: str, out: str | None, verify: str | None, foreign: Foreign | No
         )
     with console(stderr=True).status("exporting") as status:
         if foreign:
-            return export_foreign(run, foreign, out, verify, progress=status.update)
-        return export_onnx(run, out, verify, progress=status.update)
+            return export_foreign(run, foreign, out, progress=status.update, **options)
+        return export_onnx(run, out, progress=status.update, **options)

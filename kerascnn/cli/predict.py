@@ -11,6 +11,7 @@ import click
 
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
 from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.provider import announce, provider_options
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,19 +50,10 @@ if TYPE_CHECKING:
     "it could not read is. Append to it with >>.",
 )
 @click.option("--batch-size", default=32, show_default=True, help="Pictures a run of the network.")
-@click.option(
-    "--provider",
-    type=click.Choice(["cpu"]),
-    default="cpu",
-    show_default=True,
-    help="Where it runs.",
-)
-@click.option("--threads", type=int, help="Of one inference.  [default: the processors at hand]")
+@provider_options
 @foreign_options
 @click.pass_context
-def command(
-    ctx: click.Context, /, model: str, form: str, as_json: bool, provider: Any, **options: Any
-) -> None:
+def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **options: Any) -> None:
     """Classify pictures with MODEL, a file that `kerascnn export` wrote, or any other .onnx.
 
     PATH is a picture, a folder, a glob, or - for one path a line on standard input. Any number
@@ -82,7 +74,14 @@ def command(
     if options["resume"] and form != "json":
         raise ConfigError("--resume reads and goes on with JSON lines. Add --json.")
     foreign = said(*(options[name] for name in ("labels", "image_size", "normalize", "resize")))
-    classifier = Classifier(model, provider=provider, threads=options["threads"], foreign=foreign)
+    classifier = Classifier(
+        model,
+        provider=options["provider"],
+        threads=options["threads"],
+        foreign=foreign,
+        arithmetic=options["arithmetic"],
+    )
+    announce(classifier)
     paths = _paths(classifier, options["paths"], options["shard"], options["resume"])
     asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}
     write, bad = writer(form), 0

@@ -5,7 +5,9 @@ Knows: card, session, sizing, batching. Does not know: Keras, files of labels, p
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,14 +18,19 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.card import ModelCard
-from kerascnn.errors import ConfigError, ModelFileError, PictureError
+from kerascnn.errors import ConfigError, ModelFileError, PictureError, ProviderError
+from kerascnn.inference.choice import Asked, Choice, Running, choose
 from kerascnn.inference.contract import Contract
 from kerascnn.inference.discovery import open_contract
 from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.prediction import Prediction, rank
-from kerascnn.inference.probes import check_probes, probe_pictures
-from kerascnn.inference.session import Provider, open_session
+from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
+from kerascnn.inference.providers import Arithmetic
+from kerascnn.inference.runner import Runner
+from kerascnn.inference.session import open_session
 from kerascnn.parallel import in_order
+
+log = logging.getLogger(__name__)
 
 Picture: TypeAlias = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
 """A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
@@ -36,18 +43,26 @@ class Classifier:
 
     Args:
         path: Of a file written by ``kerascnn export``.
-        provider: Where it runs.
-        threads: Of one inference; None: the processors this process may use.
+        provider: Where it runs: ``cpu``, ``openvino``, ``cuda``, ``tensorrt``, or ``auto``: the
+            best that ``kerascnn bench --save`` measured here, else ``cpu``.
+        threads: Of one inference; None: what was measured as best, else the processors this
+            process may use.
         foreign: What the file does not say, if kerascnn did not export it.
+        arithmetic: ``exact`` (float32, no first answer changed) or ``fast`` (the provider's
+            bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).
 
     Attributes:
         card: All that the file says about itself, or that was said about it.
         contract: How the graph is asked.
-        provider: What really runs.
+        provider: What really runs; its ``why`` says why.
+        arithmetic: As asked for.
+
+    Several threads may use one classifier at once. A process that is forked must open its own.
+    ``close()``, or leaving a ``with`` block, frees the model's memory.
 
     Raises:
         ModelFileError: No such file, or not one that kerascnn exported and nothing said.
-        ProviderError: The provider does not answer as the trained model does.
+        ProviderError: The provider cannot run here, or does not answer as the trained model does.
 
     Example:
         >>> classifier = Classifier("exported/flowers.onnx")      # doctest: +SKIP
@@ -58,19 +73,58 @@ class Classifier:
     def __init__(
         self,
         path: str | Path,
-        provider: Provider = "cpu",
+        provider: Asked | Choice = "auto",
         threads: int | None = None,
         foreign: Foreign | None = None,
+        arithmetic: Arithmetic = "exact",
     ) -> None:
         self.contract: Contract = open_contract(path, foreign)
         self.card: ModelCard = self.contract.card
-        self.provider: Provider = provider
-        self._session = open_session(path, provider, threads, self.contract.pinned)
-        if foreign is None:
-            _check_ends(path, self._session, self.card)
-        pictures = probe_pictures(self.card.image_size)
-        if self.card.probes:
-            check_probes(self.card, pictures, self.run(pictures)[1], provider)
+        self.arithmetic: Arithmetic = arithmetic
+        choices = choose(path, provider, arithmetic, threads)
+        self._session, self.provider = self._first_that_passes(path, choices)
+
+    def _first_that_passes(
+        self, path: str | Path, choices: Sequence[Choice]
+    ) -> tuple[Runner, Running]:
+        """Open the best provider that answers as the card says."""
+        for choice in choices[:-1]:
+            try:
+                return self._checked(path, choice)
+            except ProviderError as error:
+                log.warning("%s: goes on with %s. %s", path, choices[-1].provider, error)
+        return self._checked(path, choices[-1])
+
+    def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, Running]:
+        card, pictures = self.card, probe_pictures(self.card.image_size)
+        if not card.probes and choice.provider != "cpu":
+            # A file that was made elsewhere carries no answers: the CPU's are the measure.
+            with closing(open_session(path, pinned=self.contract.pinned)) as self._session:
+                card = card.with_(probes=make_probes(pictures, self.run(pictures)[1]))
+        self._session = open_session(
+            path,
+            choice.provider,
+            choice.threads,
+            self.contract.pinned,
+            self.arithmetic,
+            choice.spinning,
+        )
+        if self.contract.meaning == "both":
+            _check_ends(path, self._session, card)
+        if card.probes:
+            answers = self.run(pictures)[1]
+            check_probes(card, pictures, answers, choice.provider, self.arithmetic)
+        return self._session, Running(choice.provider, choice.why)
+
+    def close(self) -> None:
+        """Free the model's memory; the classifier cannot be used after that."""
+        self._session.close()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -160,6 +214,8 @@ class Classifier:
 
         Raises:
             PictureError: Another type or shape.
+            ConfigError: It was closed.
+            ProviderError: The process was forked since it was opened, or the provider fails.
         """
         size = self.card.image_size
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn import images
-from kerascnn.card import ModelCard
+from kerascnn.card import ModelCard, Normalization
 
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
@@ -92,20 +92,15 @@ class Contract:
         Returns:
             The input by name, of the graph's type and layout.
         """
-        array: npt.NDArray[Any] = images.grey(pictures) if self.channels == 1 else pictures
-        if TYPES[self.dtype] != np.uint8:
-            array = self._normalized(array).astype(TYPES[self.dtype], copy=False)
+        array: npt.NDArray[Any]
+        if TYPES[self.dtype] == np.uint8:
+            array = images.grey(pictures) if self.channels == 1 else pictures
+        else:
+            array = normalized(pictures, self.card.normalization)
+            array = array.astype(TYPES[self.dtype], copy=False)
         if self.layout == "NCHW":
             array = np.ascontiguousarray(array.transpose(0, 3, 1, 2))
         return {self.input: array[..., 0] if self.layout == "NHW" else array}
-
-    def _normalized(self, array: images.UInt8Array) -> npt.NDArray[np.float32]:
-        rule = self.card.normalization
-        if rule.channel_order == "BGR":
-            array = array[..., ::-1]
-        mean = np.asarray(rule.mean[: self.channels], np.float32)
-        std = np.asarray(rule.std[: self.channels], np.float32)
-        return (array.astype(np.float32) - mean) / std
 
     def read(self, outputs: Sequence[npt.NDArray[Any]], count: int) -> Arrays:
         """Turn the graph's outputs into answers.
@@ -136,6 +131,28 @@ def own_contract(card: ModelCard) -> Contract:
     # Sizes are pinned: every provider is at full speed and never has to resize.
     pinned = {"height": size, "width": size}
     return Contract(card, "image", ("logits", "probabilities"), pinned=pinned)
+
+
+def normalized(
+    pictures: images.UInt8Array, normalization: Normalization
+) -> npt.NDArray[np.float32]:
+    """Do to pictures what the exported graph does before the network.
+
+    Args:
+        pictures: uint8 ``[pictures, height, width, 3]``, RGB.
+        normalization: Of the card.
+
+    Returns:
+        float32 ``[pictures, height, width, channels]`` in the network's order; one channel for a
+        grey network.
+    """
+    order = normalization.channel_order
+    ordered = images.grey(pictures) if order == "grey" else pictures
+    if order == "BGR":
+        ordered = ordered[..., ::-1]
+    mean = np.asarray(normalization.mean[: ordered.shape[-1]], np.float32)
+    std = np.asarray(normalization.std[: ordered.shape[-1]], np.float32)
+    return (ordered.astype(np.float32) - mean) / std
 
 
 def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) -> Arrays:

@@ -7,7 +7,9 @@ computed (metrics).
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -16,10 +18,15 @@ import numpy.typing as npt
 
 from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset, sized_pictures
 from kerascnn.errors import ConfigError, DataError, PictureError
+from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
-from kerascnn.inference.metrics import Evaluation, evaluate_logits
+from kerascnn.inference.metrics import Evaluation, evaluate_answers
 
 log = logging.getLogger(__name__)
+
+
+INCLUDES = "reading, decoding and sizing the pictures (in threads), and the network in batches of "
+"""Of the speed of an exported file."""
 
 
 def evaluate_file(
@@ -44,15 +51,48 @@ def evaluate_file(
         ConfigError: No data given, and none built in.
         DataError: No usable data, or classes that the model does not know.
     """
+    return evaluate_answers(answer_file(model, data, split, progress))
+
+
+def answer_file(
+    model: str | Path | Classifier,
+    data: str | Path | Dataset | None = None,
+    split: str | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Answers:
+    """Let an exported file answer a data set.
+
+    Args:
+        model: The ``.onnx`` file, or a classifier.
+        data: As for :func:`evaluate_file`.
+        split: As for :func:`evaluate_file`.
+        progress: Called with pictures done and pictures in all.
+
+    Returns:
+        The answers.
+
+    Raises:
+        ConfigError: No data given, and none built in.
+        DataError: No usable data, or classes that the model does not know.
+    """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data if isinstance(data, Dataset) else load_dataset(data or _built_in(classifier))
     name, chosen = dataset.choose(split)
     labels = match_labels(dataset, chosen, classifier.classes)
-    logits, kept, skipped = _logits(classifier, chosen, progress)
-    if not kept:
+    start = time.perf_counter()
+    done = _run(classifier, chosen, progress)
+    seconds = time.perf_counter() - start
+    if not done.kept:
         raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
-    return evaluate_logits(
-        np.concatenate(logits), labels[kept], classifier.classes, name, tuple(skipped)
+    return Answers(
+        logits=np.concatenate(done.logits),
+        labels=labels[done.kept],
+        classes=classifier.classes,
+        names=tuple(chosen.pictures.name(index) for index in done.kept),
+        temperature=classifier.card.temperature,
+        split=name,
+        skipped=tuple(done.skipped),
+        speed=measured(len(done.kept), seconds, done.seconds, f"{INCLUDES}{BATCH_SIZE}"),
     )
 
 
@@ -90,23 +130,34 @@ def match_labels(dataset: Dataset, split: Split, classes: tuple[str, ...]) -> np
     return index[split.labels]
 
 
-def _logits(
+@dataclass
+class _Run:
+    """What has been answered so far."""
+
+    logits: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    """In which the network ran."""
+
+
+def _run(
     classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
-) -> tuple[list[npt.NDArray[np.float32]], list[int], list[str]]:
-    card = classifier.card
+) -> _Run:
+    card, done = classifier.card, _Run()
     sized = enumerate(sized_pictures(split.pictures, card.image_size, card.resize))
-    logits: list[npt.NDArray[np.float32]] = []
-    kept: list[int] = []
-    skipped: list[str] = []
     while batch := list(islice(sized, BATCH_SIZE)):
         good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
         broken = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]
         for reason in broken:
             log.warning("left out: %s", reason)
         if good:
-            logits.append(classifier.run(np.stack([picture for _, picture in good]))[0])
-        kept += [i for i, _ in good]
-        skipped += broken
+            pictures = np.stack([picture for _, picture in good])
+            start = time.perf_counter()
+            done.logits.append(classifier.run(pictures)[0])
+            done.seconds += time.perf_counter() - start
+        done.kept += [i for i, _ in good]
+        done.skipped += broken
         if progress:
             progress(batch[-1][0] + 1, len(split))
-    return logits, kept, skipped
+    return done

@@ -1,7 +1,8 @@
 """How good the answers are.
 
-Knows: top-1, top-5, precision, recall, F1, confusion. Does not know where the answers came
-from.
+Knows: top-1, top-5, precision, recall, F1, confusion, the most confident mistakes. Does not
+know where the answers came from, nor the arithmetic of intervals (statistics), of calibration
+(reliability) and of curves.
 """
 
 from __future__ import annotations
@@ -11,6 +12,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from kerascnn.inference.answers import Answers, Speed
+from kerascnn.inference.curves import ClassCurves, class_curves
+from kerascnn.inference.reliability import Reliability, reliability
+from kerascnn.inference.statistics import Interval, wilson_interval
+
+MISTAKES = 20
+"""Named at most: enough to see a pattern, few enough to look at each."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,9 @@ class ClassScore:
         recall: Of the pictures of this class, the share that was found; 0 where there are none.
         f1: The harmonic mean of both.
         support: Pictures of this class.
+        roc_auc: Chance that a picture of this class gets a higher probability for it than one
+            of another class, ties counting half; None where there is no such pair.
+        average_precision: Area under precision over recall; None likewise.
     """
 
     label: str
@@ -30,6 +42,33 @@ class ClassScore:
     recall: float
     f1: float
     support: int
+    roc_auc: float | None = None
+    average_precision: float | None = None
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """One mistake.
+
+    Attributes:
+        index: Of the picture among those that were answered.
+        path: Its name.
+        truth: The right class.
+        answer: The class that was answered.
+        probability: Of the answer, 0 to 1.
+        truth_probability: Of the right class, 0 to 1.
+    """
+
+    index: int
+    path: str
+    truth: str
+    answer: str
+    probability: float
+    truth_probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the mistake as plain values for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "index"}
 
 
 @dataclass(frozen=True)
@@ -39,71 +78,128 @@ class Evaluation:
     Attributes:
         images: How many could be read.
         top1: Share whose first answer is right.
+        top1_interval: Where the true share lies, with 95 % confidence (Wilson).
         top5: Share whose first five answers (or as many as there are classes) hold the right one.
+        top5_interval: Likewise.
+        balanced_accuracy: Mean recall of the classes that have pictures.
+        macro_f1: Mean F1 of the classes that have pictures.
+        reliability: Calibration error and the bins of a reliability diagram.
         per_class: One score a class, in the order of the classes.
+        curves: ROC and precision-recall of each class, in the order of the classes.
         confusion: Counts ``[true class][answered class]``.
+        mistakes: The wrong answers that the model was surest of, those first.
         split: Which part of the data it was.
         skipped: Why each broken picture was left out.
+        speed: How long it took, where that was measured.
     """
 
     images: int
     top1: float
+    top1_interval: Interval
     top5: float
+    top5_interval: Interval
+    balanced_accuracy: float
+    macro_f1: float
+    reliability: Reliability
     per_class: tuple[ClassScore, ...]
+    curves: tuple[ClassCurves, ...]
     confusion: tuple[tuple[int, ...], ...]
+    mistakes: tuple[WrongAnswer, ...] = ()
     split: str = "all"
     skipped: tuple[str, ...] = ()
+    speed: Speed | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give the evaluation as plain values for JSON."""
-        return {
+    def to_dict(self, curves: bool = False) -> dict[str, Any]:
+        """Give the evaluation as plain values for JSON.
+
+        Args:
+            curves: With the points of each class's curves.
+        """
+        values: dict[str, Any] = {
             "images": self.images,
             "split": self.split,
             "top1": self.top1,
+            "top1_interval": [self.top1_interval.low, self.top1_interval.high],
             "top5": self.top5,
+            "top5_interval": [self.top5_interval.low, self.top5_interval.high],
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
+            "calibration": self.reliability.to_dict(),
             "per_class": [vars(score) for score in self.per_class],
             "confusion": [list(row) for row in self.confusion],
+            "mistakes": [mistake.to_dict() for mistake in self.mistakes],
+            "speed": vars(self.speed) if self.speed else None,
             "skipped": list(self.skipped),
         }
+        if curves:
+            values["curves"] = [both.to_dict() for both in self.curves]
+        return values
 
 
-def evaluate_logits(
-    logits: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    classes: tuple[str, ...],
-    split: str = "all",
-    skipped: tuple[str, ...] = (),
-) -> Evaluation:
+def evaluate_answers(answers: Answers) -> Evaluation:
     """Score answers.
 
     Args:
-        logits: float32 ``[pictures, classes]``, at least one picture.
-        labels: int64 ``[pictures]``.
-        classes: Names in order.
-        split: Which part of the data it was.
-        skipped: Why pictures were left out.
+        answers: To at least one picture.
 
     Returns:
         The evaluation.
     """
-    # Stable, so that of equal logits the earlier class comes first, here as in a Prediction.
-    ranked = np.argsort(-logits, axis=1, kind="stable")[:, :5]
-    hits = ranked == labels[:, None]
-    confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (labels, ranked[:, 0]), 1)
+    hits = answers.ranked == answers.labels[:, None]
+    confusion = np.zeros((len(answers.classes),) * 2, np.int64)
+    np.add.at(confusion, (answers.labels, answers.first), 1)
+    curves = tuple(
+        class_curves(label, answers.probabilities[:, number], answers.labels == number)
+        for number, label in enumerate(answers.classes)
+    )
+    scores = _per_class(confusion, curves)
+    found = [score for score in scores if score.support]
     return Evaluation(
-        images=len(labels),
+        images=len(answers),
         top1=float(hits[:, 0].mean()),
+        top1_interval=wilson_interval(int(hits[:, 0].sum()), len(answers)),
         top5=float(hits.any(axis=1).mean()),
-        per_class=_per_class(confusion, classes),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        split=split,
-        skipped=skipped,
+        top5_interval=wilson_interval(int(hits.sum()), len(answers)),
+        balanced_accuracy=sum(score.recall for score in found) / len(found),
+        macro_f1=sum(score.f1 for score in found) / len(found),
+        reliability=reliability(answers.logits, answers.labels, answers.temperature),
+        per_class=scores,
+        curves=curves,
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        mistakes=most_confident_mistakes(answers),
+        split=answers.split,
+        skipped=answers.skipped,
+        speed=answers.speed,
+    )
+
+
+def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[WrongAnswer, ...]:
+    """Find the wrong answers that the model was surest of.
+
+    Args:
+        answers: Of the model.
+        count: How many at most.
+
+    Returns:
+        Most confident first; of equals the earlier picture.
+    """
+    wrong = np.flatnonzero(~answers.right)
+    surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:count]
+    return tuple(
+        WrongAnswer(
+            index=int(index),
+            path=answers.name(int(index)),
+            truth=answers.classes[answers.labels[index]],
+            answer=answers.classes[answers.first[index]],
+            probability=float(answers.confidence[index]),
+            truth_probability=float(answers.probabilities[index, answers.labels[index]]),
+        )
+        for index in surest
     )
 
 
 def _per_class(
-    confusion: npt.NDArray[np.int64], classes: tuple[str, ...]
+    confusion: npt.NDArray[np.int64], curves: tuple[ClassCurves, ...]
 ) -> tuple[ClassScore, ...]:
     right = confusion.diagonal()
     support, answered = confusion.sum(axis=1), confusion.sum(axis=0)
@@ -111,6 +207,14 @@ def _per_class(
     recall = right / np.maximum(support, 1)
     f1 = 2 * right / np.maximum(answered + support, 1)
     return tuple(
-        ClassScore(name, float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
-        for i, name in enumerate(classes)
+        ClassScore(
+            label=both.label,
+            precision=float(precision[i]),
+            recall=float(recall[i]),
+            f1=float(f1[i]),
+            support=int(support[i]),
+            roc_auc=both.auc,
+            average_precision=both.average_precision,
+        )
+        for i, both in enumerate(curves)
     )

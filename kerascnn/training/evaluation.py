@@ -5,16 +5,25 @@ Knows: how a run's own data and splits are found again. Does not know how scores
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from kerascnn.dataset import Dataset, load_dataset, with_validation
+from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import DataError
+from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.evaluation import match_labels
-from kerascnn.inference.metrics import Evaluation, evaluate_logits
+from kerascnn.inference.metrics import Evaluation, evaluate_answers
+from kerascnn.training.data import run_dataset
 from kerascnn.training.feeding import pack
-from kerascnn.training.preprocessing import from_pixels, predict_logits
+from kerascnn.training.preprocessing import PREDICT_BATCH, from_pixels, predict_logits
 from kerascnn.training.progress import Progress
 from kerascnn.training.run import Run, open_run
+
+INCLUDES = (
+    "reading, decoding and sizing the pictures (in threads), then the network with Keras, its "
+    f"compilation too, in batches of {PREDICT_BATCH}"
+)
+"""Of the speed of a run."""
 
 
 def evaluate_run(
@@ -39,11 +48,37 @@ def evaluate_run(
         ModelFileError: No such run.
         DataError: No usable data, or classes that the model does not know.
     """
+    return evaluate_answers(answer_run(run, data, split, progress))
+
+
+def answer_run(
+    run: Run | str | Path,
+    data: str | Path | None = None,
+    split: str | None = None,
+    progress: Progress | None = None,
+) -> Answers:
+    """Let the network of a run answer a data set.
+
+    Args:
+        run: A run, its folder, or the ``model.keras`` inside it.
+        data: As for :func:`evaluate_run`.
+        split: As for :func:`evaluate_run`.
+        progress: Who listens.
+
+    Returns:
+        The answers.
+
+    Raises:
+        ModelFileError: No such run.
+        DataError: No usable data, or classes that the model does not know.
+    """
     run = run if isinstance(run, Run) else open_run(run)
     card, listener = run.card, progress or Progress()
     dataset = load_dataset(data) if data else run_data(run)
     name, chosen = dataset.choose(split)
     labels = match_labels(dataset, chosen, card.classes)
+    model = from_pixels(run.load_model(), card.normalization)
+    start = time.perf_counter()
     pictures = pack(
         type(chosen)(chosen.pictures, labels),
         card.image_size,
@@ -52,9 +87,19 @@ def evaluate_run(
     )
     if not len(pictures):
         raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
-    model = from_pixels(run.load_model(), card.normalization)
+    between = time.perf_counter()
     logits = predict_logits(model, pictures.images)
-    return evaluate_logits(logits, pictures.labels, card.classes, name, pictures.skipped)
+    end = time.perf_counter()
+    return Answers(
+        logits=logits,
+        labels=pictures.labels,
+        classes=card.classes,
+        names=pictures.names,
+        temperature=card.temperature,
+        split=name,
+        skipped=pictures.skipped,
+        speed=measured(len(pictures), end - start, end - between, INCLUDES),
+    )
 
 
 def run_data(run: Run) -> Dataset:
@@ -71,7 +116,7 @@ def run_data(run: Run) -> Dataset:
     """
     config = run.config
     try:
-        return with_validation(load_dataset(config.data), config.val, config.seed)
+        return run_dataset(config)
     except DataError as error:
         raise DataError(
             f"{error} The run in {run.folder} was trained on it; give other data instead."

@@ -19,6 +19,11 @@ def run(*words: object, code: int = 0):
     return result
 
 
+def pixels(path: str | Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
 @pytest.fixture
 def photo(photograph) -> Path:
     Image.fromarray(photograph(60, 80)).save("photo.png")
@@ -27,16 +32,15 @@ def photo(photograph) -> Path:
 
 def test_a_colour_photograph(photo):
     assert "80 x 60 became 78 x 58" in run(photo, "-o", "edges.png").output
-    written = np.asarray(Image.open("edges.png"))
-    picture = np.asarray(Image.open(photo))
-    assert (written == filter_picture(picture, KERNELS["edge"])).all()
+    assert (pixels("edges.png") == filter_picture(pixels(photo), KERNELS["edge"])).all()
 
 
 def test_a_grey_photograph_stays_grey(photo):
-    Image.open(photo).convert("L").save("grey.png")
+    with Image.open(photo) as picture:
+        picture.convert("L").save("grey.png")
     run("grey.png", "--kernel", "sharpen", "--padding", "same", "-o", "out.png")
-    assert Image.open("out.png").mode == "L"
-    assert Image.open("out.png").size == (80, 60)
+    with Image.open("out.png") as written:
+        assert (written.mode, written.size) == ("L", (80, 60))
 
 
 def test_a_kernel_from_a_file_with_stride_and_padding(photo):
@@ -47,7 +51,7 @@ def test_a_kernel_from_a_file_with_stride_and_padding(photo):
     told = json.loads(found.output)
     assert told["to"] == [30, 40]
     assert told["kernel"][1] == [0, 1, 0]
-    assert (np.asarray(Image.open("o.png")) == np.asarray(Image.open(photo))[::2, ::2]).all()
+    assert (pixels("o.png") == pixels(photo)[::2, ::2]).all()
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -57,7 +61,8 @@ def test_every_kernel_has_its_name(photo, name):
 
 def test_steps_are_drawn_beside_the_picture(photo):
     run(photo, "-o", "edges.png", "--show-steps")
-    assert Image.open("edges-steps.png").size[0] > 500
+    with Image.open("edges-steps.png") as figure:
+        assert figure.size[0] > 500
 
 
 def test_the_steps_shown_are_those_of_the_convolution():
@@ -84,9 +89,11 @@ def _wide() -> str:
 
 
 @pytest.mark.slow
-def test_12_megapixels_in_about_the_promised_time(photograph):
+def test_12_megapixels_in_the_promised_time(photograph):
     Image.fromarray(photograph(3000, 4000)).save("large.jpg", quality=85)
-    start = time.process_time()
-    run("large.jpg", "-o", "edges.png")
-    # 2 s for the convolution; reading the JPEG and writing the PNG come on top.
-    assert time.process_time() - start < 5
+    seconds = []
+    for _ in range(3):  # the best of three: other work may share the machine
+        start = time.process_time()
+        run("large.jpg", "-o", "edges.png")
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 2

@@ -16,16 +16,17 @@ import numpy.typing as npt
 from keras import Input, Model, layers
 
 from kerascnn import images
-from kerascnn.card import ModelCard
+from kerascnn.card import ModelCard, Precision
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import DataError, ModelFileError
 from kerascnn.files import writing
 from kerascnn.inference.contract import answers_of
 from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.foreign import Foreign
-from kerascnn.training.export import Export, proven, target_file
+from kerascnn.training.export import Export, calibration, proven, target_file
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
+from kerascnn.training.export.precision import MAX_DROP, Pictures, reduce_file
 from kerascnn.training.export.verify import compare
 from kerascnn.training.feeding import pack
 from kerascnn.training.foreign.loading import Loaded, load_foreign
@@ -43,6 +44,9 @@ def export_foreign(
     out: str | Path | None = None,
     verify: str | Path | None = None,
     progress: Callable[[str], object] | None = None,
+    precision: Precision = "float32",
+    calibrate: str | Path | None = None,
+    max_drop: float = MAX_DROP,
 ) -> Export:
     """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and prove that it answers the same.
 
@@ -53,6 +57,10 @@ def export_foreign(
         verify: Data to compare on; None: pictures made of the built-in ones. With labels that
             the model knows, the file's top-1 on them is put into the card.
         progress: Called with a word on each step.
+        precision: ``float32``, ``float16`` or ``int8``; what it costs is measured on the
+            pictures to compare on, against the model's own answers where they have no labels.
+        calibrate: Data to measure the ranges of int8 on.
+        max_drop: Points of top-1 that lower precision may cost, 0 to 100.
 
     Returns:
         What was written.
@@ -62,7 +70,8 @@ def export_foreign(
             classifier of pictures.
         ConfigError: Something about the model is missing or contradicts it.
         DataError: No pictures to compare on.
-        ParityError: The graph answers differently; no file is left.
+        ParityError: The graph answers differently, or lower precision costs more than
+            ``max_drop``; no file is left.
     """
     tell = progress or (lambda _step: None)
     path = Path(path)
@@ -79,11 +88,18 @@ def export_foreign(
     if labels is not None:
         card = replace(card, metrics={"top1": float((expected.argmax(1) == labels).mean())})
     tell("converting")
-    model = compose(core_model(core_of(loaded, meaning, len(card.classes))), card)
+    network = core_model(core_of(loaded, meaning, len(card.classes)))
+    model = compose(network, card)
     with writing(target) as temporary:
         tell(f"comparing on {len(pictures):,} pictures")
         measure = partial(compare, expected=expected, card=card, pictures=pictures, data=data)
         card = proven(temporary, model, card, measure)
+        if precision != "float32":
+            measured = Pictures(data, pictures, expected.argmax(1) if labels is None else labels)
+            ranged = calibration(load_dataset(calibrate), card) if calibrate else None
+            card = reduce_file(
+                temporary, network, card, precision, ranged, measured, max_drop, tell
+            )
         size = temporary.stat().st_size
     if card.parity is None:
         raise ModelFileError(f"{target}: was not compared.")

@@ -16,6 +16,7 @@ from kerascnn import images
 from kerascnn.card import ModelCard, Parity
 from kerascnn.errors import ParityError
 from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.reliability import softmax
 from kerascnn.training.feeding import Pack
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 
@@ -44,7 +45,8 @@ def measure_parity(
         ParityError: A first answer changed, or a probability differs by more than 1e-4.
     """
     keras_logits = predict_logits(from_pixels(core, card.normalization), pictures.images)
-    return compare(file, _softmax(keras_logits / card.temperature), card, pictures.images, data)
+    expected = softmax(keras_logits, card.temperature)
+    return compare(file, expected, card, pictures.images, data)
 
 
 def compare(
@@ -69,7 +71,7 @@ def compare(
     Raises:
         ParityError: A first answer changed, or a probability differs by more than 1e-4.
     """
-    classifier = Classifier(file)
+    classifier = Classifier(file, "cpu")
     found = np.concatenate(
         [
             classifier.run(pictures[start : start + BATCH])[1]
@@ -91,11 +93,3 @@ def compare(
             "Please report this with the model."
         )
     return parity
-
-
-def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    powers: npt.NDArray[np.float64] = np.exp(
-        logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    )
-    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

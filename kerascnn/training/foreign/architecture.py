@@ -55,6 +55,11 @@ def safe_architecture(architecture: dict[str, Any], where: str) -> dict[str, Any
         cleaned = _clean(architecture, where)
     except RecursionError as error:
         raise ModelFileError(f"{where}: its architecture is nested too deeply.") from error
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        raise ModelFileError(
+            f"{where}: its architecture is not as Keras writes one ({type(error).__name__}: "
+            f"{error})."
+        ) from error
     if not isinstance(cleaned, dict) or "class_name" not in cleaned:
         raise ModelFileError(f"{where}: its architecture names no model.")
     return cleaned

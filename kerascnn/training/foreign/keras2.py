@@ -126,7 +126,7 @@ def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
             return source
         if len(source) > 2 and isinstance(source[0], str) and isinstance(source[1], int):
             fewer = 1 if source[0] in models and source[1] > 0 else 0
-            return [source[0], source[1] - fewer, *map(taken, source[2:])]
+            return [source[0], source[1] - fewer, *[taken(item) for item in source[2:]]]
         return [taken(item) for item in source]
 
     layers_ = [

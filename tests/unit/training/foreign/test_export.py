@@ -73,6 +73,16 @@ def nested():
     return keras.Model(entry, head(x))
 
 
+def nested_twice():
+    """A model in the middle, called twice, as shared weights are."""
+    inner = keras.Input((SIZE, SIZE, 3))
+    base = keras.Model(inner, layers.Conv2D(6, 3, strides=2, activation="relu")(inner))
+    entry = keras.Input((SIZE, SIZE, 3))
+    x = layers.Rescaling(1 / 255)(entry)
+    both = [layers.GlobalAveragePooling2D()(base(y)) for y in (x, layers.Rescaling(-1.0)(x))]
+    return keras.Model(entry, layers.Dense(CLASSES, "softmax")(layers.Concatenate()(both)))
+
+
 def softmax(values):
     powers = np.exp(values - values.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
@@ -95,6 +105,8 @@ ENDINGS = {
     "softmax function": (softmax_function, ".keras", CLASSES, as_it_is),
     "averaged softmax": (averaged_softmax, ".keras", CLASSES, as_it_is),
     "nested": (nested, ".h5", CLASSES, as_it_is),
+    "nested twice .h5": (nested_twice, ".h5", CLASSES, as_it_is),
+    "nested twice .keras": (nested_twice, ".keras", CLASSES, as_it_is),
     "one sigmoid": (lambda: dense(1, "sigmoid"), ".keras", 2, both),
     "one logit": (lambda: dense(1, None), ".keras", 2, lambda z: both(1 / (1 + np.exp(-z)))),
     "sigmoids": (

@@ -1,126 +1,21 @@
-r"""The lesson: what a convolution is, in numpy.
+"""Sliding a filter over a picture, and pooling.
 
-Knows: sliding a filter over a picture, pooling, the arithmetic of sizes, the classic kernels.
-Does not know: files, networks, training. Everything here can be typed into Python and followed.
-
-A filter is laid on the top left of a picture. Every number of the filter is multiplied by the
-number beneath it, and the products are summed: that is the first value of the *feature map*.
-Then the filter moves ``stride`` columns to the right, and so on to the bottom right. (In
-mathematics this is called cross-correlation; neural networks call it convolution, as here.)
-
-The course's example, a diagonal looked for in a picture of 6 x 6:
-
->>> rows = "100001 010010 001100 100010 010010 001010".split()
->>> picture = np.array([[int(digit) for digit in row] for row in rows])
->>> diagonal = np.identity(3, int)
->>> convolve(picture, diagonal)
-array([[3, 1, 0, 1],
-       [0, 2, 2, 0],
-       [0, 0, 2, 2],
-       [3, 0, 1, 1]])
-
-At the top left the diagonal is found in full, which gives 3; one step to the right only one of
-its three ones lies on a one. (The course prints another 4 x 4 map here, which does not follow
-from its own filter.) Zeros around the picture keep its size:
-
->>> convolve(picture, diagonal, padding="same").shape
-(6, 6)
-
-Pooling keeps one number of each square, the largest or the mean:
-
->>> numbers = np.array([[3, -1, 12, -1], [-3, 1, 0, 1], [2, -3, 0, 1], [3, -2, 4, -1]])
->>> pool(numbers, 2)
-array([[ 3, 12],
-       [ 3,  4]])
->>> pool(numbers, 2, kind="average")
-array([[0., 3.],
-       [0., 1.]])
-
-How the size changes through the course's baseline CNN, from 32 pixels to 7: a filter of 5, a
-pooling of 2, a filter of 5 with two zeros around, a pooling of 2:
-
->>> output_size(32, 5), output_size(28, 2, stride=2), output_size(14, 5, padding=2)
-(28, 14, 14)
->>> output_size(14, 2, stride=2)
-7
+Knows: one pass for every number of the filter, over all places at once. Does not know the
+arithmetic of sizes (:mod:`kerascnn.convolution.sizes`), nor any filter by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.convolution.sizes import Array, Padding, output_size, padded
 from kerascnn.errors import ConfigError
 
-Array = npt.NDArray[Any]
-Padding = int | Literal["same"]
 Pooling = Literal["max", "average"]
-
-_BINOMIAL = np.array([1, 4, 6, 4, 1])
-
-KERNELS: MappingProxyType[str, Array] = MappingProxyType(
-    {
-        "edge": np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
-        "sobel-x": np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]),
-        "sobel-y": np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]]),
-        "sharpen": np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
-        "box-blur": np.full((3, 3), 1 / 9),
-        "gaussian-blur": np.outer(_BINOMIAL, _BINOMIAL) / 256,
-        "emboss": np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]),
-    }
-)
-"""The classic filters. One whose numbers sum to 0 answers 0 wherever a picture is even."""
-
-
-def output_size(
-    size: int, filter_size: int, stride: int = 1, padding: Padding = 0, exact: bool = False
-) -> int:
-    """Work out how long a side is after a convolution or a pooling.
-
-    ``floor((W - F + 2 P) / S) + 1``; with ``same``, ``ceil(W / S)``, as Keras has it.
-
-    Args:
-        size: W, of the picture, at least 1.
-        filter_size: F, of the filter, at least 1.
-        stride: S, how far the filter moves, at least 1.
-        padding: P, zeros on either side, or ``same``: as many as keep the size at stride 1.
-        exact: Refuse a stride that leaves pixels over at the end, which would be ignored.
-
-    Returns:
-        How many places the filter is laid on along this side, at least 1.
-
-    Raises:
-        ConfigError: The filter does not fit, a number is out of range, or with ``exact``
-            pixels are left over.
-
-    Examples:
-        >>> output_size(227, 11, stride=4)
-        55
-        >>> output_size(10, 3, stride=2)
-        4
-        >>> output_size(10, 3, stride=2, padding="same")
-        5
-    """
-    _check_numbers(size, filter_size, stride, padding)
-    if padding == "same":
-        return -(-size // stride)
-    room = size - filter_size + 2 * padding
-    if room < 0:
-        raise ConfigError(
-            f"a filter of {filter_size} does not fit a side of {size} with padding {padding}. "
-            f"Use a filter of at most {size + 2 * padding}, or more padding."
-        )
-    if exact and room % stride:
-        raise ConfigError(
-            f"({size} - {filter_size} + 2 x {padding}) / {stride} leaves a remainder of "
-            f"{room % stride}: that many pixels at the end would be ignored. "
-            "Choose another stride or padding."
-        )
-    return room // stride + 1
 
 
 def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0) -> Array:
@@ -233,55 +128,6 @@ def filter_picture(
     return np.clip(response, 0, 255, out=response).astype(np.uint8)
 
 
-def padded(image: Array, size: Sequence[int], stride: int, padding: Padding) -> Array:
-    """Put the zeros around a picture that a convolution puts there.
-
-    Args:
-        image: ``(H, W)`` or ``(H, W, C)``.
-        size: Height and width of the filter.
-        stride: How far it moves.
-        padding: Zeros on every side, or ``same``.
-
-    Returns:
-        The larger picture; the picture itself where no zeros are needed.
-    """
-    borders = [
-        _border(side, part, stride, padding) for side, part in zip(image.shape, size, strict=False)
-    ]
-    return np.pad(image, [*borders, (0, 0)][: image.ndim]) if any(map(any, borders)) else image
-
-
-def parse_kernel(text: str, source: str = "kernel") -> Array:
-    r"""Read a filter from text: one row a line, numbers between spaces or commas.
-
-    Args:
-        text: For example ``"0 -1 0\n-1 5 -1\n0 -1 0"``.
-        source: Where it came from, for messages.
-
-    Returns:
-        float64 ``[height, width]``.
-
-    Raises:
-        ConfigError: No numbers, or rows of different lengths.
-
-    Examples:
-        >>> parse_kernel("1 2\n3 4.5")
-        array([[1. , 2. ],
-               [3. , 4.5]])
-    """
-    rows = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
-    try:
-        kernel = np.array([[float(word) for word in row] for row in rows])
-    except ValueError as error:
-        raise ConfigError(
-            f"{source}: not a filter ({error}). Expected one row of numbers a line, all rows "
-            "of one length, for example: 0 -1 0"
-        ) from error
-    if kernel.ndim != 2 or not kernel.size or not np.isfinite(kernel).all():
-        raise ConfigError(f"{source}: no filter in it. Expected rows of finite numbers.")
-    return kernel
-
-
 def _windows(
     pixels: Array, size: Sequence[int], stride: int, padding: Padding
 ) -> Iterator[tuple[int, int, Array]]:
@@ -296,13 +142,6 @@ def _windows(
             rows = slice(row, row + stride * (height - 1) + 1, stride)
             columns = slice(column, column + stride * (width - 1) + 1, stride)
             yield row, column, pixels[rows, columns]
-
-
-def _border(size: int, filter_size: int, stride: int, padding: Padding) -> tuple[int, int]:
-    if padding != "same":
-        return padding, padding
-    total = max(0, (-(-size // stride) - 1) * stride + filter_size - size)
-    return total // 2, total - total // 2
 
 
 def _add_scaled(
@@ -338,19 +177,3 @@ def _as_filters(image: Array, kernel: Array) -> Array:
             "[h, w, C] or [F, h, w, C]."
         )
     return filters
-
-
-def _check_numbers(size: int, filter_size: int, stride: int, padding: Padding) -> None:
-    limits: dict[str, tuple[object, bool, str]] = {
-        "size": (size, size >= 1, "at least 1"),
-        "filter size": (filter_size, filter_size >= 1, "at least 1"),
-        "stride": (stride, stride >= 1, "at least 1"),
-        "padding": (
-            padding,
-            padding == "same" if isinstance(padding, str) else padding >= 0,
-            "a whole number from 0, or 'same'",
-        ),
-    }
-    for name, (value, good, expected) in limits.items():
-        if not good:
-            raise ConfigError(f"{name} is {value!r}; expected {expected}.")

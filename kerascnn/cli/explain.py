@@ -1,0 +1,134 @@
+"""``kerascnn explain``: parse, one call, print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
+from kerascnn.cli.foreign import foreign_options, said
+
+if TYPE_CHECKING:
+    from kerascnn.images import UInt8Array
+    from kerascnn.inference import Foreign
+    from kerascnn.inference.explanation import Explanation
+
+    Explain = Callable[[UInt8Array, int], Explanation]
+
+
+@click.command("explain", cls=Command)
+@click.argument("model")
+@click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Classes.")
+@click.option(
+    "--out",
+    default="explained",
+    show_default=True,
+    metavar="DIR",
+    help="Where the figures go, one a picture.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["svg", "png"]),
+    default="svg",
+    show_default=True,
+    help="png has the pictures without words.",
+)
+@foreign_options
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    model: str,
+    pictures: tuple[str, ...],
+    top: int,
+    out: str,
+    form: str,
+    as_json: bool,
+    **foreign: Any,
+) -> None:
+    """Show where MODEL looks when it answers.
+
+    A run folder or its model.keras is explained by Grad-CAM: the gradient of the answer, through
+    the last convolution's feature map. An .onnx file is explained by occlusion: parts of the
+    picture are covered, and what the answer loses by it is measured; that needs no Keras.
+
+    \b
+    kerascnn explain runs/flowers rose.jpg
+    kerascnn explain exported/flowers.onnx garden/*.jpg --top 2 --out explained
+    """
+    from kerascnn import images
+    from kerascnn.errors import PictureError
+
+    explain = _explainer(model, said(**foreign))
+    rows: list[dict[str, Any]] = []
+    for path in pictures:
+        try:
+            explanation = explain(images.decode(path), top)
+        except PictureError as error:
+            rows.append({"path": path, "error": str(error)})
+            click.echo(f"warning: {error}", err=True)
+            continue
+        rows.append(_write(path, explanation, _free(out, path, form, rows)))
+    if as_json:
+        print_json(rows)
+    else:
+        _show(rows)
+    if any("error" in row for row in rows):
+        ctx.exit(SOME_INPUTS_BAD if any("figure" in row for row in rows) else 1)
+
+
+def _explainer(model: str, foreign: Foreign | None) -> Explain:
+    from kerascnn.errors import ConfigError
+
+    if model.endswith(".onnx"):
+        from kerascnn.inference.classifier import Classifier
+        from kerascnn.inference.explanation import explain_file
+
+        classifier = Classifier(model, foreign=foreign)
+        return lambda picture, top: explain_file(classifier, picture, top)
+    if foreign is not None:
+        raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
+    with quiet_tensorflow():
+        from kerascnn.training.gradcam import Explainer
+        from kerascnn.training.run import open_run
+
+        return Explainer(open_run(model)).explain
+
+
+def _free(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:
+    """Name the figure after its picture; two pictures of one name get two figures."""
+    taken = {row.get("figure") for row in rows}
+    stem, number = Path(path).stem, 2
+    figure = Path(out, f"{stem}.{form}")
+    while str(figure) in taken:
+        figure, number = Path(out, f"{stem}-{number}.{form}"), number + 1
+    return figure
+
+
+def _write(path: str, explanation: Explanation, figure: Path) -> dict[str, Any]:
+    from kerascnn.report.explaining import explanation_rows
+    from kerascnn.report.sheet import write_sheet
+
+    write_sheet(figure, Path(path).name, explanation_rows(explanation), side=224, columns=4)
+    return {
+        "path": path,
+        "figure": str(figure),
+        "method": explanation.method,
+        "top": [
+            {"label": reason.label, "probability": reason.probability}
+            for reason in explanation.reasons
+        ],
+    }
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if "figure" in row:
+            named = ", ".join(f"{one['label']} {one['probability']:.1%}" for one in row["top"])
+            click.echo(f"{row['figure']}: {named} ({row['method']})")

@@ -1,0 +1,79 @@
+"""``kerascnn features``: parse, one call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kerascnn.cli.base import Command, print_json, quiet_tensorflow
+
+if TYPE_CHECKING:
+    from kerascnn.training.maps import Features
+
+
+@click.command("features", cls=Command)
+@click.argument("model")
+@click.argument("picture", metavar="IMAGE")
+@click.option(
+    "--block",
+    metavar="BLOCK",
+    help="Of `kerascnn summary`: its maps alone.  [default: some of every block]",
+)
+@click.option(
+    "--maps",
+    type=click.IntRange(1),
+    help="Maps a block: those that answer most strongly.  [default: 8; 64 with --block]",
+)
+@click.option(
+    "-o", "--out", default="features.svg", show_default=True, metavar="FILE", help=".svg or .png."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was drawn as JSON.")
+def command(
+    model: str, picture: str, block: str | None, maps: int | None, out: str, as_json: bool
+) -> None:
+    """Draw the first kernels of MODEL, and the feature maps that its blocks make of IMAGE.
+
+    MODEL is a run folder or its model.keras. A .png has the pictures without words.
+
+    \b
+    kerascnn features runs/flowers rose.jpg
+    kerascnn features runs/flowers rose.jpg --block conv3_block1 -o conv3.svg
+    """
+    from kerascnn import images
+    from kerascnn.errors import ConfigError
+
+    if Path(out).suffix.lower() not in (".svg", ".png"):
+        raise ConfigError(f"{out}: cannot be drawn. Expected a name that ends in .svg or .png.")
+    pixels = images.decode(picture)
+    with quiet_tensorflow():
+        from kerascnn.training.maps import features_of
+        from kerascnn.training.run import open_run
+
+        found = features_of(open_run(model), pixels, block, maps or (64 if block else 8))
+    _draw(found, Path(picture).name, out)
+    if as_json:
+        print_json({"figure": out, "first": found.first, "filters": len(found.kernels),
+                    "blocks": [{"block": one.block, "layer": one.layer, "shape": one.shape,
+                                "channels": one.channels} for one in found.blocks]})  # fmt: skip
+        return
+    click.echo(f"{out}: {len(found.kernels)} filters of {found.first}, feature maps of "
+               f"{', '.join(one.block for one in found.blocks)}")  # fmt: skip
+
+
+def _draw(found: Features, name: str, out: str) -> None:
+    from kerascnn.report.explaining import kernel_row, map_row
+    from kerascnn.report.heat import enlarged
+    from kerascnn.report.sheet import Row, Tile, write_sheet
+
+    rows = [
+        Row("The picture, as the network sees it", (Tile(enlarged(found.picture, 128)),)),
+        kernel_row(found.first, found.kernels),
+    ]
+    for one in found.blocks:
+        height, width, channels = one.shape
+        shown = f", {len(one.channels)} shown" if len(one.channels) < channels else ""
+        title = f"{one.block}: {channels} maps of {width} × {height}{shown}"
+        rows.append(map_row(title, one.maps, one.channels))
+    write_sheet(out, name, rows, side=96)

@@ -1,0 +1,51 @@
+"""The options of every command that runs an exported file, and the line that says what runs.
+
+Knows: Click. Does not know how a provider is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerascnn.inference.providers import ARITHMETICS, PROVIDERS
+
+if TYPE_CHECKING:
+    from kerascnn.inference import Classifier
+
+_OPTIONS = (
+    click.option(
+        "--provider",
+        type=click.Choice(["auto", *PROVIDERS]),
+        default="auto",
+        show_default=True,
+        help="Where it runs. auto: the best that `kerascnn bench --save` measured here, else cpu.",
+    ),
+    click.option(
+        "--arithmetic",
+        type=click.Choice(ARITHMETICS),
+        default="exact",
+        show_default=True,
+        help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some answers change.",
+    ),
+    click.option(
+        "--threads", type=int, help="Of one inference.  [default: the processors at hand]"
+    ),
+)
+
+
+def provider_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def announce(classifier: Classifier) -> None:
+    """Say on stderr which provider runs, with which arithmetic, and why."""
+    provider = classifier.provider
+    click.echo(
+        f"provider: {provider}, arithmetic {classifier.arithmetic} ({provider.why})", err=True
+    )

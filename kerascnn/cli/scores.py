@@ -1,0 +1,175 @@
+"""How `kerascnn evaluate` shows an evaluation, or a comparison, to people.
+
+Knows: rich's tables, and how much fits on a screen. Does not know how a number comes about.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kerascnn.cli.base import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kerascnn.inference.comparison import Comparison
+    from kerascnn.inference.metrics import Evaluation
+    from kerascnn.inference.statistics import Interval
+
+_WIDEST_CONFUSION = 25
+"""Classes; a larger matrix fits no screen and is left to --json."""
+
+_LISTED = 10
+"""Mistakes or changed answers shown; --json has more."""
+
+_LEVEL = 0.05
+"""Below this p-value a difference is called one."""
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """Print an evaluation.
+
+    Args:
+        evaluation: Of a model.
+    """
+    out = console()
+    _show_summary(evaluation)
+    out.print(_class_table(evaluation))
+    if len(evaluation.per_class) <= _WIDEST_CONFUSION:
+        out.print("\nconfusion (rows: true class, columns: answer)")
+        out.print(_confusion(evaluation))
+    if evaluation.mistakes:
+        out.print(f"\nthe {min(_LISTED, len(evaluation.mistakes))} most confident mistakes")
+        out.print(_mistakes(evaluation))
+    if evaluation.skipped:
+        out.print(f"{len(evaluation.skipped):,} pictures could not be read")
+
+
+def _show_summary(evaluation: Evaluation) -> None:
+    out, reliability = console(), evaluation.reliability
+    out.print(
+        f"{evaluation.images:,} pictures (split {evaluation.split}): "
+        f"top-1 {evaluation.top1:.2%} {_interval(evaluation.top1_interval)}, "
+        f"top-5 {evaluation.top5:.2%} {_interval(evaluation.top5_interval)} (95 % intervals)",
+        markup=False,
+    )
+    rows = {
+        "balanced accuracy": f"{evaluation.balanced_accuracy:.2%}",
+        "macro F1": f"{evaluation.macro_f1:.2%}",
+        "calibration error": f"{reliability.ece:.2%}  (temperature {reliability.temperature:.3f})",
+        "cross-entropy": f"{reliability.nll:.4f} nats",
+    }
+    for name, value in rows.items():
+        out.print(f"  {name:<18} {value}", markup=False)
+    if speed := evaluation.speed:
+        out.print(
+            f"  {'speed':<18} {speed.images_per_second:,.0f} images/s with {speed.includes}; "
+            f"the network alone {speed.network_images_per_second:,.0f}\n"
+        )
+
+
+def _interval(interval: Interval) -> str:
+    return f"[{interval.low:.2%}, {interval.high:.2%}]"
+
+
+def _class_table(evaluation: Evaluation) -> Table:
+    table = _table("class", "precision", "recall", "F1", "ROC AUC", "AP", "pictures")
+    for score in evaluation.per_class:
+        shares = (f"{value:.2%}" for value in (score.precision, score.recall, score.f1))
+        areas = (
+            "-" if value is None else f"{value:.4f}"
+            for value in (score.roc_auc, score.average_precision)
+        )
+        table.add_row(plain(score.label), *shares, *areas, f"{score.support:,}")
+    return table
+
+
+def _confusion(evaluation: Evaluation) -> Table:
+    from rich.table import Table
+
+    table = Table("", "", box=None, pad_edge=False)
+    for number in range(len(evaluation.confusion)):
+        table.add_column(str(number), justify="right")
+    for number, (score, row) in enumerate(
+        zip(evaluation.per_class, evaluation.confusion, strict=True)
+    ):
+        table.add_row(str(number), plain(score.label), *(f"{count:,}" for count in row))
+    return table
+
+
+def _mistakes(evaluation: Evaluation) -> Table:
+    from rich.table import Table
+
+    table = Table("picture", "is", "answer", box=None, pad_edge=False)
+    for mistake in evaluation.mistakes[:_LISTED]:
+        answer = f"{mistake.answer} {mistake.probability:.1%}"
+        table.add_row(plain(mistake.path), plain(mistake.truth), plain(answer))
+    return table
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print what two models answered differently.
+
+    Args:
+        comparison: Of the two.
+    """
+    out = console()
+    out.print(f"{comparison.images:,} pictures (split {comparison.split})")
+    table = _table("", "top-1", "right alone")
+    table.add_row(
+        plain(f"A  {comparison.a}"), f"{comparison.a_top1:.2%}", f"{comparison.only_a_right:,}"
+    )
+    table.add_row(
+        plain(f"B  {comparison.b}"), f"{comparison.b_top1:.2%}", f"{comparison.only_b_right:,}"
+    )
+    out.print(table)
+    out.print(
+        f"both right {comparison.both_right:,}, both wrong {comparison.both_wrong:,}; largest "
+        f"difference of a probability {comparison.largest_difference:.2g}"
+    )
+    out.print(f"McNemar's exact test: p = {comparison.p_value:.3g}. {_verdict(comparison)}")
+    if comparison.changed:
+        out.print(f"\n{len(comparison.changed):,} answers differ")
+        out.print(_changed(comparison))
+    if len(comparison.changed) > _LISTED:
+        out.print(f"... and {len(comparison.changed) - _LISTED:,} more; --json lists all")
+
+
+def _verdict(comparison: Comparison) -> str:
+    if comparison.p_value >= _LEVEL:
+        return "These pictures do not show that either is better."
+    better = "A" if comparison.only_a_right > comparison.only_b_right else "B"
+    return f"{better} is better on pictures like these."
+
+
+def _changed(comparison: Comparison) -> Table:
+    from rich.table import Table
+
+    table = Table("picture", "is", "A", "B", box=None, pad_edge=False)
+    for one in comparison.changed[:_LISTED]:
+        answers = (f"{one.a} {one.a_probability:.1%}", f"{one.b} {one.b_probability:.1%}")
+        table.add_row(plain(one.path), plain(one.truth), *map(plain, answers))
+    return table
+
+
+def _table(first: str, *numbers: str) -> Table:
+    from rich.table import Table
+
+    table = Table(first, box=None, pad_edge=False)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def plain(name: str) -> str:
+    """Keep rich from reading markup in a name, and stdout from bytes that are no text.
+
+    Args:
+        name: Of a class or picture.
+
+    Returns:
+        The name for a table.
+    """
+    from rich.markup import escape
+
+    return escape(name.encode("utf-8", "replace").decode())

@@ -1,0 +1,88 @@
+"""A session held in one process, until it is closed.
+
+Knows: the methods of a session that are used here, forks, closing. Does not know which
+provider runs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from kerascnn.errors import ConfigError, ProviderError
+
+
+class Runner:
+    """An open session; several threads may run it at once.
+
+    Args:
+        session: Of onnxruntime, or with the same methods.
+        name: Of the file, for messages.
+        failures: What the session raises when it cannot compute.
+    """
+
+    def __init__(self, session: Any, name: str, failures: tuple[type[Exception], ...]) -> None:
+        self._session, self._name, self._failures = session, name, failures
+        self._process = os.getpid()
+
+    def run(
+        self,
+        names: Sequence[str] | None,
+        feed: Mapping[str, npt.NDArray[Any]],
+        options: Any = None,
+    ) -> list[npt.NDArray[Any]]:
+        """Run the model.
+
+        Args:
+            names: Of the outputs; None: all.
+            feed: Inputs by name.
+            options: Of onnxruntime, for this run.
+
+        Returns:
+            Outputs in the order of ``names``.
+
+        Raises:
+            ConfigError: It was closed.
+            ProviderError: The process was forked since, or the provider fails.
+        """
+        session = self._open()
+        if os.getpid() != self._process:
+            # The threads that compute were not copied with the process: it would wait for ever.
+            raise ProviderError(
+                f"{self._name}: opened before this process was forked, and its threads stayed "
+                "behind. Open a Classifier in each worker process, after the fork."
+            )
+        try:
+            outputs: list[npt.NDArray[Any]] = session.run(names, feed, options)
+        except self._failures as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ProviderError(f"{self._name}: the provider fails ({reason}).") from error
+        return outputs
+
+    def get_inputs(self) -> Sequence[Any]:
+        """Describe the inputs, as onnxruntime does."""
+        inputs: Sequence[Any] = self._open().get_inputs()
+        return inputs
+
+    def get_outputs(self) -> Sequence[Any]:
+        """Describe the outputs, as onnxruntime does."""
+        outputs: Sequence[Any] = self._open().get_outputs()
+        return outputs
+
+    def get_providers(self) -> list[str]:
+        """Name what really runs it, first the one that runs most."""
+        providers: list[str] = self._open().get_providers()
+        return providers
+
+    def close(self) -> None:
+        """Let go of the model's memory; calls that are running finish first."""
+        self._session = None
+
+    def _open(self) -> Any:
+        session = self._session
+        if session is None:
+            raise ConfigError(f"{self._name}: closed. Open a new Classifier.")
+        return session

@@ -1,0 +1,190 @@
+"""A sheet of pictures with words beneath them, as one SVG or PNG file.
+
+Knows: tiles in rows, XML. Does not know what the pictures show.
+
+Words are text in the SVG, which the reader's own fonts show in any script; nothing is drawn with
+a font of this machine, which may have no Hangul. A PNG has the pictures alone.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kerascnn.files import write_text, writing
+from kerascnn.images import UInt8Array
+from kerascnn.report.pictures import data_address
+
+_GAP, _LINE, _TITLE = 12, 15, 24
+_FONT = (
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans KR', "
+    "'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture with words beneath it.
+
+    Attributes:
+        picture: uint8 ``[height, width, 3]``.
+        words: One string a line; what is too long for the tile is cut, and shown in full when
+            the pointer rests on it.
+    """
+
+    picture: UInt8Array
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """Tiles that belong together.
+
+    Attributes:
+        title: Above them.
+        tiles: In order; wrapped where they do not fit.
+    """
+
+    title: str
+    tiles: tuple[Tile, ...]
+
+
+def write_sheet(
+    path: str | Path, title: str, rows: Sequence[Row], side: int = 160, columns: int = 8
+) -> None:
+    """Write a sheet.
+
+    Args:
+        path: Where; ``.svg``, or ``.png`` for the pictures without words.
+        title: At its top.
+        rows: In order.
+        side: Of a tile, in pixels.
+        columns: Tiles beside each other.
+
+    Raises:
+        KerascnnError: It cannot be written.
+    """
+    if Path(path).suffix.lower() == ".png":
+        with writing(path) as temporary:
+            Image.fromarray(_joined(rows, side, columns)).save(temporary)
+    else:
+        write_text(path, draw_sheet(title, rows, side, columns))
+
+
+def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 8) -> str:
+    """Draw a sheet.
+
+    Args:
+        title: At its top.
+        rows: In order.
+        side: Of a tile, in pixels.
+        columns: Tiles beside each other.
+
+    Returns:
+        An SVG document that needs nothing else.
+    """
+    columns = min(columns, max(len(row.tiles) for row in rows))
+    width = _GAP + columns * (side + _GAP)
+    parts, y = [_text(title, _GAP, _TITLE, 17, width, bold=True)], _TITLE + _GAP
+    for row in rows:
+        y += _TITLE
+        parts.append(_text(row.title, _GAP, y, 13, width, bold=True))
+        y += _GAP // 2
+        for start in range(0, len(row.tiles), columns):
+            line = row.tiles[start : start + columns]
+            parts += [
+                _tile(tile, _GAP + number * (side + _GAP), y, side)
+                for number, tile in enumerate(line)
+            ]
+            y += side + _LINE * max(len(tile.words) for tile in line) + _GAP
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" '
+        f'viewBox="0 0 {width} {y}" font-family="{_FONT}">\n'
+        f"<title>{_escaped(title)}</title>\n"
+        f'<rect width="{width}" height="{y}" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+def _tile(tile: Tile, x: int, y: int, side: int) -> str:
+    height, width = tile.picture.shape[:2]
+    # Small maps keep their pixels as squares; a photograph is smoothed.
+    pixelated = ' style="image-rendering:pixelated"' if max(height, width) < side else ""
+    image = (
+        f'<image x="{x}" y="{y}" width="{side}" height="{side}"{pixelated} '
+        f'href="{data_address(tile.picture)}"/>'
+    )
+    lines = [
+        _text(line, x, y + side + _LINE * number - 2, 12, side)
+        for number, line in enumerate(tile.words, 1)
+    ]
+    return "\n".join([image, *lines])
+
+
+def _text(words: str, x: int, y: int, size: int, room: int, bold: bool = False) -> str:
+    weight = ' font-weight="600"' if bold else ""
+    shown = fitting(words, int(room / (size * 0.56)))
+    whole = f"<title>{_escaped(words)}</title>" if shown != words else ""
+    return (
+        f'<text x="{x}" y="{y}" font-size="{size}"{weight} fill="#1d2430">'
+        f"{_escaped(shown)}{whole}</text>"
+    )
+
+
+def fitting(words: str, room: int) -> str:
+    """Cut words that are too wide.
+
+    Args:
+        words: Any Unicode; Hangul and Chinese characters count as two.
+        room: In characters.
+
+    Returns:
+        The words, or their beginning and an ellipsis.
+
+    Examples:
+        >>> fitting("ankle boot", 10), fitting("ankle boots", 10), fitting("고양이와 개", 8)
+        ('ankle boot', 'ankle boo…', '고양이…')
+    """
+    widths = [2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in words]
+    if sum(widths) <= room:
+        return words
+    kept, used = "", 1
+    for sign, width in zip(words, widths, strict=True):
+        used += width
+        if used > room:
+            break
+        kept += sign
+    return kept + "…"
+
+
+def _escaped(words: str) -> str:
+    # What XML cannot hold even in escapes: control characters, and halves of surrogate pairs.
+    legal = "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in words)
+    return escape(legal)
+
+
+def _joined(rows: Sequence[Row], side: int, columns: int) -> UInt8Array:
+    columns = min(columns, max(len(row.tiles) for row in rows))
+    lines = [
+        row.tiles[start : start + columns]
+        for row in rows
+        for start in range(0, len(row.tiles), columns)
+    ]
+    step = side + _GAP
+    sheet = np.full((_GAP + len(lines) * step, _GAP + columns * step, 3), 255, np.uint8)
+    for down, line in enumerate(lines):
+        for right, tile in enumerate(line):
+            top, left = _GAP + down * step, _GAP + right * step
+            sheet[top : top + side, left : left + side] = _fitted(tile.picture, side)
+    return sheet
+
+
+def _fitted(picture: UInt8Array, side: int) -> UInt8Array:
+    small = max(picture.shape[:2]) < side
+    method = Image.Resampling.NEAREST if small else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(picture).resize((side, side), method))

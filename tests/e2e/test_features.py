@@ -1,0 +1,50 @@
+"""`kerascnn features` and `kerascnn explain` on a run, as a user types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from kerascnn.cli import main
+from kerascnn.dataset import load_dataset
+
+pytestmark = pytest.mark.slow
+
+
+def run(*words: object, code: int = 0):
+    result = CliRunner().invoke(main, [*map(str, words)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def boot() -> Path:
+    Image.fromarray(load_dataset("fashion-mini").splits["test"].pictures[0]).save("boot.png")
+    return Path("boot.png")
+
+
+def test_features_of_every_block(trained, boot):
+    told = json.loads(run("features", trained, boot, "--json").stdout)
+    assert [one["block"] for one in told["blocks"]] == ["block1", "block2"]
+    figure = Path("features.svg").read_text(encoding="utf-8")
+    assert figure.count("<image") == 1 + 7 + 7 + 8
+    assert "block2: 15 maps of 7 × 7, 8 shown" in figure
+
+
+def test_features_of_one_block_as_png(trained, boot):
+    assert "block2" in run("features", trained, boot, "--block", "block2", "-o", "f.png").stdout
+    with Image.open("f.png") as figure:
+        assert figure.size[0] > 700
+
+
+def test_what_cannot_be_drawn_is_told(trained, boot):
+    assert ".svg or .png" in run("features", trained, boot, "-o", "f.txt", code=2).stderr
+    assert "block1, block2" in run("features", trained, boot, "--block", "x", code=2).stderr
+
+
+def test_a_run_is_explained_by_gradients(trained, boot):
+    assert "Ankle boot" in run("explain", trained, boot).stdout
+    assert "Grad-CAM" in Path("explained/boot.svg").read_text(encoding="utf-8")
+    assert "Sneaker" in Path("explained/boot.svg").read_text(encoding="utf-8")

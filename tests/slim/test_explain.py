@@ -1,0 +1,78 @@
+"""`kerascnn explain` on an exported file: occlusion, without Keras."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from kerascnn.cli import main
+from kerascnn.dataset import load_dataset
+from kerascnn.errors import ConfigError
+from kerascnn.inference import Classifier
+from kerascnn.inference.explanation import explain_file, log_odds
+
+
+def boot() -> np.ndarray:
+    return load_dataset("fashion-mini").splits["test"].pictures[0]
+
+
+def test_covering_the_warm_half_costs_more_than_covering_the_cold_half(exported):
+    classifier = Classifier(exported)
+    explanation = explain_file(classifier, boot(), top=1)
+    heat, picture = explanation.reasons[0].heat, explanation.picture
+    number = classifier.classes.index(explanation.reasons[0].label)
+    assert heat.shape == (32, 32)
+    assert heat.max() == 1
+    warm = heat > np.median(heat)
+    colour = picture.mean((0, 1)).round().astype(np.uint8)
+    covered = np.stack([picture, picture, picture])
+    covered[1][warm], covered[2][~warm] = colour, colour
+    whole, without_warm, without_cold = log_odds(classifier.run(covered)[0])[:, number]
+    assert whole - without_warm > 2 * abs(whole - without_cold)
+
+
+def test_the_likeliest_classes_are_explained(exported):
+    classifier = Classifier(exported)
+    answer = classifier.predict([boot()], top_k=3)[0]
+    found = explain_file(classifier, boot(), top=3).reasons
+    assert [one.label for one in found] == [one.label for one in answer.top]
+    assert [one.probability for one in found] == pytest.approx(
+        [one.probability for one in answer.top]
+    )
+    assert len(explain_file(classifier, boot(), top=99).reasons) == 10
+    with pytest.raises(ConfigError, match="top is 0"):
+        explain_file(classifier, boot(), top=0)
+
+
+def test_from_the_command_line(exported):
+    Path("a").mkdir()
+    Image.fromarray(boot()).save("신발.png")
+    Image.fromarray(boot()).save("a/신발.png")
+    result = CliRunner().invoke(
+        main, ["explain", str(exported), "신발.png", "a/신발.png", "--top", "2", "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert [row["figure"] for row in rows] == ["explained/신발.svg", "explained/신발-2.svg"]
+    assert rows[0]["method"] == "occlusion"
+    assert rows[0]["top"][0]["label"] == "Ankle boot"
+    figure = Path("explained/신발.svg").read_text(encoding="utf-8")
+    assert figure.count("<image") == 3
+    assert ">신발.png<" in figure
+
+
+def test_a_bad_picture_costs_only_itself(exported):
+    Path("bad.png").write_bytes(b"no picture")
+    Image.fromarray(boot()).save("good.png")
+    result = CliRunner().invoke(
+        main, ["explain", str(exported), "bad.png", "good.png", "--format", "png"]
+    )
+    assert result.exit_code == 3
+    assert "bad.png" in result.stderr
+    assert "explained/good.png: Ankle boot" in result.stdout
+    assert [path.name for path in Path("explained").iterdir()] == ["good.png"]
+    alone = CliRunner().invoke(main, ["explain", str(exported), "bad.png"])
+    assert alone.exit_code == 1

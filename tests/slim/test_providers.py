@@ -1,0 +1,236 @@
+"""Where a file runs: by name, by what was measured, and never by a silent fall-back."""
+
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerascnn import Classifier
+from kerascnn.dataset import load_dataset, sized_pictures
+from kerascnn.errors import ConfigError, ModelFileError, ProviderError
+from kerascnn.inference import choice
+from kerascnn.inference.probes import check_probes
+from kerascnn.inference.settings import Setting, load_settings, save_settings, settings_path
+
+HERE = ["cpu"] + ["openvino"] * (find_spec("openvino") is not None)
+"""The providers that run wherever these tests do."""
+
+
+@pytest.fixture
+def model(exported: Path, tmp_path: Path) -> Path:
+    """The exported file, in a folder of its own: settings lie beside the file."""
+    return Path(shutil.copy(exported, tmp_path / "clothes.onnx"))
+
+
+@pytest.fixture(scope="module")
+def batch() -> np.ndarray:
+    """Real pictures, sized: uint8 [24, 32, 32, 3]."""
+    pictures = load_dataset("fashion-mini").splits["test"].pictures
+    return np.stack(list(islice(sized_pictures(pictures, 32, "pad"), 24)))
+
+
+def test_without_settings_auto_is_the_cpu_and_says_how_to_measure(model: Path) -> None:
+    classifier = Classifier(model)
+    assert classifier.provider == "cpu"
+    assert "no settings are saved" in classifier.provider.why
+    assert "kerascnn bench" in classifier.provider.why
+
+
+@pytest.mark.parametrize("provider", HERE)
+def test_every_provider_answers_exactly(provider: str, model: Path, batch: np.ndarray) -> None:
+    expected = Classifier(model, "cpu", threads=1).run(batch)
+    with Classifier(model, provider) as classifier:
+        assert classifier.provider == provider
+        found = classifier.run(batch)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
+def test_fast_arithmetic_is_another_arithmetic(model: Path, batch: np.ndarray) -> None:
+    exact = Classifier(model, "openvino").run(batch)[1]
+    fast = Classifier(model, "openvino", arithmetic="fast").run(batch)[1]
+    assert np.abs(fast - exact).max() < 0.05
+    capable = "bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    assert (float(np.abs(fast - exact).max()) > 1e-5) == capable
+
+
+@pytest.mark.skipif("openvino" in HERE, reason="OpenVINO is installed")
+def test_openvino_that_is_missing_is_named_with_its_pip_line(model: Path) -> None:
+    with pytest.raises(
+        ProviderError, match=r"is not installed.*pip install 'kerascnn\[openvino\]'"
+    ):
+        Classifier(model, "openvino")
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_an_onnxruntime_without_gpus_says_what_to_install(provider: str, model: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime was built with CUDA")
+    with pytest.raises(ProviderError, match=r"built without it.*pip install 'kerascnn\[gpu\]'"):
+        Classifier(model, provider)
+
+
+def test_unknown_names_are_refused_with_those_that_exist(model: Path) -> None:
+    with pytest.raises(ConfigError, match="cpu, openvino, cuda, tensorrt"):
+        Classifier(model, "gpu")
+    with pytest.raises(ConfigError, match="exact, fast"):
+        Classifier(model, arithmetic="quick")
+
+
+def test_auto_takes_what_was_measured(model: Path, batch: np.ndarray) -> None:
+    best = Setting(HERE[-1], threads=1, spinning=False, batch=8, images_per_second=1234.0)
+    save_settings(model, {"exact": best})
+    classifier = Classifier(model)
+    assert classifier.provider == HERE[-1]
+    assert classifier.provider.why == "measured best here: 1,234 pictures/s"
+    assert choice.choose(model, "auto", "exact", None)[0].threads == 1
+    assert choice.choose(model, "auto", "exact", 2)[0].threads == 2
+    assert Classifier(model, arithmetic="fast").provider == "cpu"
+    np.testing.assert_allclose(
+        classifier.run(batch)[1], Classifier(model, "cpu").run(batch)[1], atol=1e-5
+    )
+
+
+def test_auto_goes_on_with_the_cpu_where_the_best_cannot_run(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_settings(model, {"exact": Setting("tensorrt", 1, True, 8, 1e6)})
+    classifier = Classifier(model)
+    assert classifier.provider == "cpu"
+    assert classifier.provider.why == "tensorrt failed"
+    assert "goes on with cpu" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"machine": {"processor": "another"}}, "measured elsewhere"),
+        ({"model_bytes": 1}, "belongs to another file"),
+        ({"schema": 99}, "another version"),
+    ],
+)
+def test_settings_that_do_not_hold_here_are_not_used(change, reason: str, model: Path) -> None:
+    path = save_settings(model, {"exact": Setting("cpu", 1, True, 8, 1.0)})
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change))
+    assert reason in Classifier(model).provider.why
+    assert load_settings(model)[0] == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"schema": 1}', "\x00\xff"],
+    ids=["empty", "cut", "list", "bare", "raw"],
+)
+def test_settings_that_are_damaged_are_an_error_with_the_remedy(text: str, model: Path) -> None:
+    settings_path(model).write_text(text, encoding="latin-1")
+    with pytest.raises(ModelFileError, match=r"clothes\.bench\.json: not the settings.*--save"):
+        Classifier(model)
+    Classifier(model, "cpu")
+
+
+def test_a_provider_that_answers_otherwise_is_refused(model: Path) -> None:
+    card = Classifier(model).card
+    wrong = tuple(
+        replace(probe, probabilities=tuple(reversed(probe.probabilities))) for probe in card.probes
+    )
+    from kerascnn.inference.probes import probe_pictures
+
+    pictures = probe_pictures(card.image_size)
+    answers = Classifier(model).run(pictures)[1]
+    for arithmetic in ("exact", "fast"):
+        with pytest.raises(ProviderError, match="provider cuda answers differently"):
+            check_probes(replace(card, probes=wrong), pictures, answers, "cuda", arithmetic)
+    slightly = tuple(
+        replace(probe, probabilities=tuple(value + 1e-3 for value in probe.probabilities))
+        for probe in card.probes
+    )
+    check_probes(replace(card, probes=slightly), pictures, answers, "cuda", "fast")
+    with pytest.raises(ProviderError, match=r"0\.001, allowed is 0\.0001"):
+        check_probes(replace(card, probes=slightly), pictures, answers, "cuda", "exact")
+
+
+@pytest.mark.parametrize("provider", HERE)
+def test_many_threads_share_one_classifier(provider: str, model: Path, batch: np.ndarray) -> None:
+    classifier = Classifier(model, provider, threads=1)
+    singly = [classifier.run(batch[i : i + 1 + i % 3])[1] for i in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: classifier.run(batch[n % 20 : n % 20 + 1 + n % 20 % 3])[1],
+                              range(200)))  # fmt: skip
+    for n, answers in enumerate(found):
+        np.testing.assert_allclose(answers, singly[n % 20], atol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("provider", HERE)
+def test_a_forked_process_is_told_to_open_its_own(provider: str, model: Path) -> None:
+    """In a process of its own: forking one with pytest's threads would be another test."""
+    code = (
+        "import os, sys, numpy as np\n"
+        "from kerascnn import Classifier, KerascnnError\n"
+        f"classifier = Classifier({str(model)!r}, {provider!r})\n"
+        "picture = np.zeros((1, 32, 32, 3), np.uint8)\n"
+        "expected = classifier.run(picture)[1]\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    try:\n"
+        "        classifier.run(picture)\n"
+        "    except KerascnnError as error:\n"
+        "        os._exit(42 if 'forked' in str(error) else 1)\n"
+        "    os._exit(2)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42\n"
+        "assert np.array_equal(classifier.run(picture)[1], expected)\n"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
+        capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("provider", HERE)
+def test_a_closed_classifier_says_so(provider: str, model: Path, batch: np.ndarray) -> None:
+    with Classifier(model, provider) as classifier:
+        classifier.run(batch)
+    with pytest.raises(ConfigError, match="closed"):
+        classifier.run(batch)
+    classifier.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("provider", HERE)
+def test_closing_frees_memory(provider: str, model: Path, batch: np.ndarray) -> None:
+    many = np.concatenate([batch] * 20)
+
+    def use() -> int:
+        with Classifier(model, provider) as classifier:
+            classifier.run(many)
+        gc.collect()
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    for _ in range(3):
+        warm = use()
+    # An open one holds some 100 MB for this batch; ten that leaked would be a gigabyte.
+    assert max(use() for _ in range(10)) - warm < 150e6
+
+
+def test_settings_are_plain_json(model: Path) -> None:
+    setting = Setting("cpu", 2, True, 32, 10.0)
+    value = json.loads(save_settings(model, {"fast": setting}).read_text(encoding="utf-8"))
+    assert value["best"] == {"fast": asdict(setting)}
+    assert value["machine"]["processors"].isdecimal()
