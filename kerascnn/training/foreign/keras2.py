@@ -102,8 +102,8 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _with_input(config: dict[str, Any]) -> dict[str, Any]:
     """Give a Sequential model the input layer that the oldest files say in their first layer."""
-    inner = config.get("layers")
-    first = inner[0] if isinstance(inner, list) and inner else {}
+    inner = config.get("layers") or []
+    first = inner[0] if inner else {}
     options = first.get("config") if isinstance(first, dict) else None
     shape = options.get("batch_input_shape") if isinstance(options, dict) else None
     if shape is None or first.get("class_name") == "InputLayer":
