@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "Measure how good a model is.",
     "export": "Write a trained model as one ONNX file.",
     "predict": "Classify pictures with an exported file.",
+    "serve": "Answer over HTTP.",
     "summary": "Show the layers and parameters of a network.",
     "models": "List the networks.",
     "report": "Write one page about a model.",

@@ -59,13 +59,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     channels = 1 if card.normalization.channel_order == "grey" else 3
     if card.normalization.channel_order == "BGR":
         planes = g.op("Gather", planes, g.constant([2, 1, 0], np.int64), axis=1)
-    planes = g.op("Cast", planes, to=FLOAT)
-    if channels == 1:
-        planes = _grey(g, planes)
-    mean = g.constant(np.reshape(card.normalization.mean[:channels], (1, -1, 1, 1)), np.float32)
-    std = g.constant(np.reshape(card.normalization.std[:channels], (1, -1, 1, 1)), np.float32)
-    centred = g.op("Sub", planes, mean)
-    g.op("Div", centred, std, output="pixels")
+    _normalized(g, planes, card)
     return model(
         g.finish(
             "preprocessing",
@@ -75,12 +69,29 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     )
 
 
-def _grey(g: Graph, planes: str) -> str:
+def _normalized(g: Graph, planes: str, card: ModelCard) -> None:
+    """Give ``pixels``: taking off 0 and dividing by 1 are left out, they would change nothing."""
+    mean, std = card.normalization.mean, card.normalization.std
+    steps: list[tuple[str, tuple[float, ...]]] = [("Sub", mean)] * any(mean)
+    steps += [("Div", std)] * (set(std) != {1.0})
+    last = None if steps else "pixels"
+    if card.normalization.channel_order == "grey":
+        planes = _grey(g, g.op("Cast", planes, to=FLOAT), last)
+        steps = [(kind, values[:1]) for kind, values in steps]
+    else:
+        planes = g.op("Cast", planes, to=FLOAT, output=last)
+    for number, (kind, values) in enumerate(steps, 1):
+        constant = g.constant(np.reshape(values, (1, -1, 1, 1)), np.float32)
+        name = "pixels" if number == len(steps) else None
+        planes = g.op(kind, planes, constant, output=name)
+
+
+def _grey(g: Graph, planes: str, output: str | None) -> str:
     """Do what images.grey does. All integers stay below 2**24, so float32 is exact."""
     weights = g.constant(np.reshape(images.GREY_WEIGHTS, (1, 3, 1, 1)), np.float32)
     total = g.op("ReduceSum", g.op("Mul", planes, weights), g.constant([1], np.int64), keepdims=1)
     rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
-    return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)))
+    return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)), output=output)
 
 
 def _as_it_is() -> onnx.GraphProto:
