@@ -9,7 +9,7 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
-from kerascnn.training import fitting
+from kerascnn.training import loop
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.layerwise import LayerwiseAdamW, block_factors
 from kerascnn.training.networks import build_network
@@ -58,7 +58,7 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
 ) -> None:
     seen: list[set[str]] = []
     moved: list[set[str]] = []
-    real = fitting.stage
+    real = loop.stage
 
     def watched(start: Start, *rest: object) -> object:
         weights = {w.path: np.array(w) for w in start.core.weights}
@@ -78,7 +78,7 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
         moved.append(set())
         return staged
 
-    monkeypatch.setattr(fitting, "stage", watched)
+    monkeypatch.setattr(loop, "stage", watched)
     training.fit(
         TrainConfig(
             out=str(tmp_path / "r"), batch_size=1200, phase=("head:1", "hidden:1", "from:block2:1")

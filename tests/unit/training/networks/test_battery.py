@@ -85,7 +85,7 @@ def picture_size(name: str) -> int:
     """Small, but not so small that BatchNormalization sees feature maps of one pixel alone."""
     network = NETWORKS[name]
     normalises = FACTS[name]["state"] > 0 and name != "cnn"
-    return max(network.minimum_size, 64) if normalises else network.minimum_size
+    return max(2 * network.minimum_size, 64) if normalises else network.minimum_size
 
 
 def learn(model: keras.Model, core: keras.Model, scope: str) -> None:
