@@ -43,6 +43,10 @@ class TrainingError(KerascnnError):
     """Training cannot go on, for example because the loss is not finite."""
 
 
+class BusyError(KerascnnError):
+    """Another process is writing to the same place."""
+
+
 class MissingExtraError(KerascnnError):
     """A package from one of the extras is not installed.
 

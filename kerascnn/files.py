@@ -1,18 +1,25 @@
-"""Writing a file whole or not at all.
+"""Writing a file whole or not at all, and by one process at a time.
 
-Knows: temporary names, flushing, renaming, and what a full disk or an unwritable folder
+Knows: temporary names, flushing, renaming, locks, and what a full disk or an unwritable folder
 should say. Does not know what is written.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kerascnn.errors import KerascnnError
+from kerascnn.errors import BusyError, KerascnnError
+
+_POLL = 0.2
+"""Seconds between two tries to get a lock that another process holds."""
 
 
 @contextmanager
@@ -74,6 +81,112 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
     _write(path, lambda temporary: temporary.write_bytes(data))
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Delete what :func:`writing` had begun in a folder when its process was killed.
+
+    Args:
+        folder: In which nobody is writing now.
+    """
+    for path in Path(folder).glob(".*.tmp*"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
+    """Hold a lock that dies with its process, however that dies.
+
+    Args:
+        path: A file that is made for the lock and removed after it. Its folder must exist.
+        wait: Until whoever holds the lock is done.
+
+    Yields:
+        Nothing; the lock is held until the end of the block.
+
+    Raises:
+        BusyError: Another process holds it, and ``wait`` is False.
+        KerascnnError: The folder cannot be written, or knows no locks.
+    """
+    target = Path(path)
+    while (descriptor := _try_to_lock(target)) is None:
+        if not wait:
+            raise BusyError(
+                f"{target.parent}: another process is writing here (it holds {target.name}). "
+                "Wait until it is done, or choose another place."
+            )
+        time.sleep(_POLL)
+    try:
+        yield
+    finally:
+        # Removed first: whoever opened it in the meantime sees that it is gone, and tries again.
+        with suppress(OSError):  # Windows keeps the names of open files
+            target.unlink()
+        os.close(descriptor)
+
+
+def _try_to_lock(path: Path) -> int | None:
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        try:
+            _lock(descriptor)
+            if _is_still(path, descriptor):
+                return descriptor
+            os.close(descriptor)
+        except (BlockingIOError, PermissionError):  # POSIX, Windows
+            os.close(descriptor)
+            return None
+        except OSError as error:
+            os.close(descriptor)
+            raise cannot_write(path, error) from error
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Tell whether a name still leads to an open file: its last holder may have removed it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def reserve(path: str | Path, size: int) -> None:
+    """Make a file of a given size, and make sure that the disk has room for all of it.
+
+    A file that only looks so large ends the process when it is written through a memory map and
+    the disk is full.
+
+    Args:
+        path: The file; made or overwritten.
+        size: In bytes.
+
+    Raises:
+        KerascnnError: The disk has no room for it, or the folder cannot be written.
+    """
+    target = Path(path)
+    try:
+        with target.open("wb") as file:
+            if hasattr(os, "posix_fallocate") and size:
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                if shutil.disk_usage(target.parent).free < size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                file.truncate(size)
+    except OSError as error:
+        raise cannot_write(target, error) from error
 
 
 def cannot_write(path: Path, error: OSError) -> KerascnnError:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,17 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in an empty folder: nothing may depend on where it is started."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep packs among the tests, and out of the user's own cache folder."""
+    before = os.environ.get("KERASCNN_CACHE")
+    os.environ["KERASCNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("KERASCNN_CACHE")
+    if before is not None:
+        os.environ["KERASCNN_CACHE"] = before
 
 
 @pytest.fixture(scope="session")

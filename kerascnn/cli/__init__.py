@@ -18,12 +18,15 @@ COMMANDS = {
     "evaluate": "Measure how good a model is.",
     "export": "Write a trained model as one ONNX file.",
     "predict": "Classify pictures with an exported file.",
+    "serve": "Answer over HTTP.",
     "summary": "Show the layers and parameters of a network.",
     "models": "List the networks.",
     "report": "Write one page about a model.",
     "explain": "Show where a model looks when it answers.",
     "features": "Draw the kernels and feature maps of a trained model.",
     "convolve": "Slide a filter over a picture.",
+    "bench": "Measure how fast an exported file runs here.",
+    "cache": "Show or clear the pictures kept from run to run.",
     "doctor": "Show what is installed and what is missing.",
 }
 

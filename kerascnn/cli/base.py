@@ -29,7 +29,16 @@ INTERRUPTED = 130
 
 _EXTRAS = {
     **dict.fromkeys(
-        ("keras", "tensorflow", "onnx", "tf2onnx", "keras_hub", "h5py", "safetensors"),
+        (
+            "keras",
+            "tensorflow",
+            "onnx",
+            "tf2onnx",
+            "keras_hub",
+            "h5py",
+            "safetensors",
+            "platformdirs",
+        ),
         ("train", "to train and export"),
     ),
     **dict.fromkeys(("jinja2", "matplotlib"), ("report", "to make a report")),

@@ -6,6 +6,7 @@ Knows: rich, and how the numbers of training are worded. Does not know how they 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import TracebackType
 
 import rich.progress
@@ -23,9 +24,13 @@ class TrainingDisplay(Progress):
 
     Args:
         console: On stderr.
+
+    Attributes:
+        folder: Of the run; None: there is none yet.
     """
 
     def __init__(self, console: Console) -> None:
+        self.folder: Path | None = None
         self._console = console
         self._bar = rich.progress.Progress(
             TextColumn("{task.description}"),
@@ -53,6 +58,12 @@ class TrainingDisplay(Progress):
     ) -> None:
         """Remove the live line."""
         self._bar.stop()
+
+    def opened(self, folder: Path, epochs_done: int) -> None:
+        """Remember where the run lies, and tell where it goes on."""
+        self.folder = folder
+        if epochs_done:
+            self._console.print(f"{folder}: goes on after epoch {epochs_done}", soft_wrap=True)
 
     def reading(self, split: str, done: int, total: int) -> None:
         """Show pictures being decoded."""

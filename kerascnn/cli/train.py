@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 
@@ -63,7 +66,9 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
 @click.option("--epochs", default=10, show_default=True, help="Passes over the training pictures.")
 @click.option("--batch-size", default=64, show_default=True, help="Pictures a step.")
 @click.option(
-    "--learning-rate", default=0.003, show_default=True, help="The highest, after the warm-up."
+    "--learning-rate",
+    type=float,
+    help="The highest, after the warm-up.  [default: the network's own]",
 )
 @click.option(
     "--augment",
@@ -74,9 +79,29 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
     "things of them.",
 )
 @click.option(
+    "--class-weights",
+    type=click.Choice(["none", "balanced"]),
+    default="none",
+    show_default=True,
+    help="balanced: each class counts as much as every other, however few its pictures.",
+)
+@click.option(
+    "--label-smoothing",
+    default=0.0,
+    show_default=True,
+    help="Share of each label spread over all classes, e.g. 0.1.",
+)
+@click.option(
+    "--patience",
+    type=int,
+    metavar="EPOCHS",
+    help="End a phase after so many epochs without a better one.  [default: never]",
+)
+@click.option(
     "--val",
-    type=float,
-    help="Share kept for validation when DATA has no val/.  [default: 0.1; 0.05 above 20,000]",
+    metavar="SHARE|DATA",
+    help="Share kept for validation when DATA has no val/, or a folder (or other data) to "
+    "validate on.  [default: 0.1; 0.05 above 20,000]",
 )
 @click.option(
     "--calibration/--no-calibration",
@@ -84,12 +109,27 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
     show_default=True,
     help="Fit a temperature on the validation pictures, so that 0.9 means nine in ten.",
 )
+@click.option(
+    "--cache",
+    metavar="DIR|none",
+    help="Where decoded and sized pictures are kept for the next run; see `kerascnn cache`.  "
+    "[default: KERASCNN_CACHE, or the user's cache folder]",
+)
+@click.option(
+    "--cache-limit", default=20.0, show_default=True, help="Of that folder, in gigabytes."
+)
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--deterministic", is_flag=True, help="Same seed, same machine: same bits.")
 @click.option("--strict", is_flag=True, help="A broken picture is an error, not left out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in --out as if it had never stopped. Options may be left out; those "
+    "given must be the run's own. Without a run there, begin one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+def command(ctx: click.Context, /, resume: bool, as_json: bool, **options: Any) -> None:
     """Train a classifier on the pictures in DATA.
 
     DATA is a folder of class folders (or one with train/ val/ test/ inside), a CSV file
@@ -100,19 +140,22 @@ def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     kerascnn train                                       # the built-in pictures
     kerascnn train flowers/ --model resnet50 --weights imagenet --phase head:3 --phase all:10
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
+    kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
     """
     from kerascnn.training.config import TrainConfig
+    from kerascnn.training.resuming import resumed_config
 
-    config = TrainConfig(**options)
+    config = resumed_config(_given(ctx, options)) if resume else TrainConfig(**options)
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.fitting import fit
 
+    display = TrainingDisplay(console(stderr=True))
     try:
-        with TrainingDisplay(console(stderr=True)) as display:
-            run = fit(config, display)
+        with display:
+            run = fit(config, display, resume)
     except KeyboardInterrupt:
-        click.echo("Stopped. What was learned so far is in the run folder.", err=True)
+        click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
     card = run.card
     if as_json:
@@ -123,3 +166,21 @@ def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
         f"(best epoch {card.metrics['epoch']})"
     )
     click.echo(f"next: kerascnn export {run.folder} --onnx")
+
+
+def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Keep what was typed; a default is no wish."""
+    return {
+        name: value
+        for name, value in options.items()
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+
+
+def _stopped(folder: Path | None) -> str:
+    if folder is None:
+        return "Stopped before anything was learned."
+    return (
+        f"Stopped. What was learned so far is in {folder}; go on with: "
+        f"kerascnn train --out {shlex.quote(str(folder))} --resume"
+    )

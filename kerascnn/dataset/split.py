@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,9 @@ class Pictures(Protocol):
     def longer_side(self, index: int) -> int:
         """Return the longer side of one in pixels, or 0 when it cannot be read."""
 
+    def stamp(self, index: int) -> bytes:
+        """Return what changes when the picture changes; found without decoding it."""
+
 
 @dataclass(frozen=True)
 class FilePictures:
@@ -73,6 +77,16 @@ class FilePictures:
         """Read it from the file's header."""
         return images.longer_side(self.paths[index])
 
+    def stamp(self, index: int) -> bytes:
+        """Give path, size and times; the second time cannot be set back by copying tools."""
+        path = self.paths[index]
+        try:
+            found = path.stat()
+        except OSError:
+            return b"missing"
+        times = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}".encode()
+        return os.fsencode(path.absolute()) + b"\0" + times
+
 
 @dataclass(frozen=True)
 class ArrayPictures:
@@ -102,6 +116,10 @@ class ArrayPictures:
         """Read it from the array's shape."""
         return int(max(self.array.shape[1:3]))
 
+    def stamp(self, index: int) -> bytes:
+        """Give the pixels, and how they are laid out."""
+        return f"{self.array.shape[1:]}".encode() + bytes(self.array[index].tobytes())
+
 
 @dataclass(frozen=True)
 class Part:
@@ -130,6 +148,10 @@ class Part:
     def longer_side(self, index: int) -> int:
         """Measure it as the whole does."""
         return self.pictures.longer_side(int(self.indices[index]))
+
+    def stamp(self, index: int) -> bytes:
+        """Stamp it as the whole does."""
+        return self.pictures.stamp(int(self.indices[index]))
 
 
 @dataclass(frozen=True)
@@ -223,6 +245,11 @@ class Joined:
         """Measure it as its part does."""
         part, place = self._find(index)
         return part.longer_side(place)
+
+    def stamp(self, index: int) -> bytes:
+        """Stamp it as its part does."""
+        part, place = self._find(index)
+        return part.stamp(place)
 
     def _find(self, index: int) -> tuple[Pictures, int]:
         for part in self.parts:

@@ -17,6 +17,8 @@ BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
 Augment = Literal["none", "light"]
 AUGMENTATIONS: tuple[Augment, ...] = get_args(Augment)
+ClassWeights = Literal["none", "balanced"]
+CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,22 @@ class TrainConfig:
             :func:`kerascnn.images.default_resize`.
         epochs: Passes over the training pictures.
         batch_size: Pictures a step.
-        learning_rate: The highest rate, reached after the warm-up.
+        learning_rate: The highest rate, reached after the warm-up; None: the network's own, see
+            :class:`kerascnn.training.networks.Network`.
         augment: ``none``, or ``light``: horizontal flip and a shift. Wrong for digits and
             letters, which a flip turns into other things.
-        val: Share of the training pictures kept for validation when the data has none, between
-            0 and 1; None: 0.1, or 0.05 above 20,000 pictures.
+        class_weights: ``balanced``: each class weighs as much as every other, however many
+            pictures it has. The weights' mean over the training pictures is 1.
+        label_smoothing: Share of each label that is spread evenly over all classes, from 0 and
+            below 1.
+        patience: Epochs without a better one after which a phase ends; None: it never does.
+        val: A share of the training pictures, between 0 and 1, kept for validation when the data
+            has none; or data of its own, as ``data`` is. None: 0.1, or 0.05 above 20,000 pictures.
         calibration: Fit the temperature on the validation pictures after training; see
             :mod:`kerascnn.training.calibration`.
+        cache: Folder for the decoded and sized pictures, for the next run; ``none``: none; None:
+            see :func:`kerascnn.training.cache.open_cache`.
+        cache_limit: Of that folder, in gigabytes (10**9 bytes).
         seed: Of weights, shuffling, augmentation and the validation split.
         deterministic: Same seed, same machine: same history, bit by bit. Slower on some devices.
         strict: A picture that cannot be read is an error instead of being left out.
@@ -66,17 +77,23 @@ class TrainConfig:
     resize: Resize | None = None
     epochs: int = 10
     batch_size: int = 64
-    learning_rate: float = 0.003
+    learning_rate: float | None = None
     augment: Augment = "none"
-    val: float | None = None
+    class_weights: ClassWeights = "none"
+    label_smoothing: float = 0.0
+    patience: int | None = None
+    val: float | str | None = None
     calibration: bool = True
+    cache: str | None = None
+    cache_limit: float = 20.0
     seed: int = 0
     deterministic: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
-        # JSON knows lists only.
+        # JSON knows lists only, and a command line words only.
         object.__setattr__(self, "phase", tuple(self.phase))
+        object.__setattr__(self, "val", _number_or_word(self.val))
         _check(self)
         phases(self)
 
@@ -108,13 +125,35 @@ class TrainConfig:
             ) from error
 
 
+def _number_or_word(value: float | str | None) -> float | str | None:
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
 def _check(config: TrainConfig) -> None:
     limits = {
         "epochs": (config.epochs >= 1, "at least 1"),
         "batch_size": (config.batch_size >= 1, "at least 1"),
-        "learning_rate": (0 < config.learning_rate < 100, "above 0 and below 100"),
+        "learning_rate": (
+            config.learning_rate is None or 0 < config.learning_rate < 100,
+            "above 0 and below 100",
+        ),
         "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
-        "val": (config.val is None or 0 < config.val < 1, "between 0 and 1, e.g. 0.1"),
+        "val": (
+            config.val is None or isinstance(config.val, str) or 0 < config.val < 1,
+            "between 0 and 1, e.g. 0.1, or a folder",
+        ),
+        "cache_limit": (config.cache_limit >= 0, "at least 0 (gigabytes)"),
+        "patience": (config.patience is None or config.patience >= 1, "at least 1"),
+        "label_smoothing": (0 <= config.label_smoothing < 1, "from 0 and below 1, e.g. 0.1"),
+        "class_weights": (
+            config.class_weights in CLASS_WEIGHTS,
+            f"one of {', '.join(CLASS_WEIGHTS)}",
+        ),
         "seed": (0 <= config.seed < 2**32, "from 0 to 4294967295"),
         "resize": (
             config.resize is None or config.resize in RESIZE_RULES,

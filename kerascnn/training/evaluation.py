@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from kerascnn.dataset import Dataset, load_dataset, with_validation
+from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import DataError
 from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.metrics import Evaluation, evaluate_answers
+from kerascnn.training.data import run_dataset
 from kerascnn.training.feeding import pack
 from kerascnn.training.preprocessing import PREDICT_BATCH, from_pixels, predict_logits
 from kerascnn.training.progress import Progress
@@ -115,7 +116,7 @@ def run_data(run: Run) -> Dataset:
     """
     config = run.config
     try:
-        return with_validation(load_dataset(config.data), config.val, config.seed)
+        return run_dataset(config)
     except DataError as error:
         raise DataError(
             f"{error} The run in {run.folder} was trained on it; give other data instead."

@@ -11,6 +11,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.dataset import Dataset, Split, sized_pictures
 from kerascnn.errors import DataError, PictureError
+from kerascnn.files import reserve
+from kerascnn.training.cache import PackCache, Sized, pack_key, pixels_digest
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +37,37 @@ class Pack:
         labels: int64 ``[pictures]``.
         names: One a picture, for messages and galleries.
         skipped: Why each broken picture was left out.
+        digest: SHA-256 of the pictures, in hexadecimal.
     """
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     names: tuple[str, ...]
     skipped: tuple[str, ...]
+    digest: str
 
     def __len__(self) -> int:
         """Return how many pictures there are."""
         return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The data of one run, ready to be dealt out.
+
+    Attributes:
+        dataset: With a validation split.
+        train: Training pictures.
+        val: Validation pictures.
+        size: Of the network's input, in pixels.
+        resize: How every picture was brought to it.
+    """
+
+    dataset: Dataset
+    train: Pack
+    val: Pack
+    size: int
+    resize: images.Resize
 
 
 def pack(
@@ -52,8 +76,9 @@ def pack(
     resize: images.Resize,
     strict: bool = False,
     progress: Callable[[int], object] | None = None,
+    cache: PackCache | None = None,
 ) -> Pack:
-    """Decode and size every picture of a split.
+    """Decode and size every picture of a split, in parallel.
 
     Args:
         split: Pictures and labels.
@@ -61,38 +86,69 @@ def pack(
         resize: ``squash``, ``crop`` or ``pad``.
         strict: Raise for the first broken picture instead of leaving it out.
         progress: Called with the number of pictures done.
+        cache: Where to look for the pictures first, and to keep them; None: nowhere.
 
     Returns:
         The pack; broken pictures are named in a warning and left out.
 
     Raises:
         DataError: A broken picture, when ``strict``.
+        KerascnnError: The disk has no room for the pictures.
     """
-    array = _room((len(split), size, size, 3))
-    kept: list[int] = []
-    skipped: list[str] = []
+
+    def fill(array: npt.NDArray[np.uint8]) -> dict[int, str]:
+        return _decode(split, size, resize, strict, progress, array)
+
+    shape = (len(split), size, size, 3)
+    found = cache.pictures(pack_key(split, size, resize), shape, fill) if cache else None
+    if found is None:
+        array = _room(shape)
+        broken = fill(array)
+        pictures = array[: len(split) - len(broken)]
+        found = Sized(pictures, broken, pixels_digest(pictures))
+    if found.broken and strict:
+        raise DataError(_refusal(next(iter(found.broken.values()))))
+    for reason in found.broken.values():
+        log.warning("left out: %s", reason)
+    kept = np.setdiff1d(np.arange(len(split)), list(found.broken))
+    names = tuple(split.pictures.name(int(index)) for index in kept)
+    return Pack(found.images, split.labels[kept], names, tuple(found.broken.values()), found.digest)
+
+
+def _decode(
+    split: Split,
+    size: int,
+    resize: images.Resize,
+    strict: bool,
+    progress: Callable[[int], object] | None,
+    array: npt.NDArray[np.uint8],
+) -> dict[int, str]:
+    """Fill the array from its start; also tell which pictures are broken, and why."""
+    broken: dict[int, str] = {}
     for index, sized in enumerate(sized_pictures(split.pictures, size, resize)):
         if isinstance(sized, PictureError):
             if strict:
-                raise DataError(f"{sized} Remove it, or run without --strict.") from sized
-            log.warning("left out: %s", sized)
-            skipped.append(str(sized))
+                raise DataError(_refusal(str(sized))) from sized
+            broken[index] = str(sized)
         else:
-            array[len(kept)] = sized
-            kept.append(index)
+            array[index - len(broken)] = sized
         if progress:
             progress(index + 1)
-    names = tuple(split.pictures.name(index) for index in kept)
-    return Pack(array[: len(kept)], split.labels[kept], names, tuple(skipped))
+    return broken
+
+
+def _refusal(reason: str) -> str:
+    return f"{reason} Remove it, or run without --strict."
 
 
 def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if math.prod(shape) <= IN_MEMORY:
         return np.empty(shape, np.uint8)
-    # The file has no name: whatever happens, nothing is left behind. The mapping keeps it.
-    with tempfile.TemporaryFile(prefix="kerascnn-pack-") as file:
-        file.truncate(math.prod(shape))
-        return np.memmap(file, np.uint8, "r+", shape=shape)
+    # Whatever happens, nothing is left behind: the mapping keeps the file, not its name.
+    with tempfile.TemporaryDirectory(prefix="kerascnn-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder, "pack")
+        reserve(path, math.prod(shape))
+        return np.memmap(path, np.uint8, "r+", shape=shape)
 
 
 def check_classes(dataset: Dataset, train: Pack) -> None:
@@ -134,7 +190,7 @@ def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
     for name in sorted(packs):
         digest.update(name.encode())
         digest.update(packs[name].labels.tobytes())
-        digest.update(np.ascontiguousarray(packs[name].images).data)
+        digest.update(packs[name].digest.encode())
     return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ Knows: the moments and the numbers. Does not know how they are shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class EpochRecord:
 
 class Progress:
     """Listens to a training run; this one says nothing."""
+
+    def opened(self, folder: Path, epochs_done: int) -> None:
+        """Hear where the run lies, and how many epochs of it were done before."""
 
     def reading(self, split: str, done: int, total: int) -> None:
         """Hear that ``done`` of ``total`` pictures of a split are decoded and sized."""

@@ -8,19 +8,24 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.files import cannot_write, write_text, writing
+from kerascnn.files import cannot_write, locked, remove_leftovers, write_text, writing
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.progress import EpochRecord
 
 if TYPE_CHECKING:
     import keras
+
+LOCK = ".lock"
+"""Is there while a run is being written."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class Run:
     """A run folder.
 
     Attributes:
-        folder: Where ``model.keras``, ``card.json``, ``config.json``, ``history.csv`` and
-            ``report.html`` lie.
+        folder: Where ``model.keras``, ``card.json``, ``config.json``, ``history.csv``,
+            ``report.html`` and ``checkpoint/`` lie.
     """
 
     folder: Path
@@ -58,6 +63,20 @@ class Run:
     def report_path(self) -> Path:
         """The page for people."""
         return self.folder / "report.html"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """What ``--resume`` needs."""
+        return self.folder / "checkpoint"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._finished_path.exists()
+
+    @property
+    def _finished_path(self) -> Path:
+        return self.checkpoint_folder / "finished.txt"
 
     @property
     def card(self) -> ModelCard:
@@ -110,6 +129,10 @@ class Run:
         """Write ``card.json`` alone."""
         write_text(self.card_path, card.to_json(indent=2) + "\n")
 
+    def begin(self, config: TrainConfig) -> None:
+        """Write ``config.json``: from now on the folder holds a run."""
+        write_text(self.config_path, config.to_json())
+
     def save_history(self, records: Sequence[EpochRecord]) -> None:
         """Write ``history.csv``."""
         text = io.StringIO()
@@ -118,33 +141,70 @@ class Run:
         writer.writerows(asdict(record) for record in records)
         write_text(self.history_path, text.getvalue())
 
+    def finish(self) -> None:
+        """Note that nothing is left to do."""
+        write_text(self._finished_path, "This run is finished; --resume has nothing to do.\n")
 
-def create_run(config: TrainConfig, dataset_name: str) -> Run:
-    """Make a new run folder and write ``config.json`` into it.
+
+@contextmanager
+def claimed(config: TrainConfig, resume: bool) -> Iterator[Run]:
+    """Hold a run folder, so that no other process writes to it.
 
     Args:
         config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
-        dataset_name: For that name.
+        resume: Whether the folder may hold a run already.
 
-    Returns:
-        The run.
+    Yields:
+        The run. A folder that was made here and is still empty at the end is removed.
 
     Raises:
-        ConfigError: ``out`` holds a run already.
+        BusyError: Another process is writing to ``out``.
+        ConfigError: ``out`` holds a run already, and ``resume`` is False.
         KerascnnError: The folder cannot be written.
     """
-    folder = Path(config.out) if config.out else _free_folder(dataset_name, config.model)
-    run = Run(folder)
-    if run.config_path.exists():
-        raise ConfigError(
-            f"{folder}: holds a run already. Choose another folder with --out, or remove it."
-        )
+    folder, made = _make_folder(config)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    write_text(run.config_path, config.to_json())
-    return run
+        with locked(folder / LOCK):
+            run = Run(folder)
+            if run.config_path.exists() and not resume:
+                raise ConfigError(
+                    f"{folder}: holds a run already. Go on with it (--resume), choose another "
+                    "folder with --out, or remove it."
+                )
+            remove_leftovers(folder)
+            remove_leftovers(run.checkpoint_folder)
+            yield run
+    finally:
+        for path in made:
+            with suppress(OSError):  # not empty: something was worth keeping
+                path.rmdir()
+
+
+def _make_folder(config: TrainConfig) -> tuple[Path, list[Path]]:
+    """Make the folder; also list what did not exist, innermost first."""
+    for folder in _candidates(config):
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        try:
+            # A name of our own choice is ours only if we made it: another run may be as quick.
+            folder.mkdir(parents=True, exist_ok=config.out is not None)
+        except OSError as error:
+            if isinstance(error, FileExistsError) and config.out is None:
+                continue
+            raise cannot_write(folder, error) from error
+        return folder, made
+    raise AssertionError("there is always one more candidate")
+
+
+def _candidates(config: TrainConfig) -> Iterator[Path]:
+    if config.out:
+        yield Path(config.out)
+        return
+    name = re.sub(r"\.(csv|npz)$", "", Path(config.data).name, flags=re.IGNORECASE)
+    stem = re.sub(r"[^\w.-]+", "-", name) or "data"
+    base = Path("runs", f"{stem}-{config.model}")
+    yield base
+    for number in count(2):
+        yield base.with_name(f"{base.name}-{number}")
 
 
 def open_run(path: str | Path) -> Run:
@@ -169,16 +229,6 @@ def open_run(path: str | Path) -> Run:
             "Expected a folder that kerascnn train wrote."
         )
     return run
-
-
-def _free_folder(dataset_name: str, model: str) -> Path:
-    name = re.sub(r"\.(csv|npz)$", "", Path(dataset_name).name, flags=re.IGNORECASE)
-    stem = re.sub(r"[^\w.-]+", "-", name) or "data"
-    base = Path("runs", f"{stem}-{model}")
-    candidate, number = base, 2
-    while candidate.exists():
-        candidate, number = base.with_name(f"{base.name}-{number}"), number + 1
-    return candidate
 
 
 def _read(path: Path) -> str:

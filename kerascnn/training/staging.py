@@ -83,7 +83,7 @@ def stage(
         trained = head_training_model(core) if trains_head_only(core) else core
         augmentation = augmentation_layers(config.augment, config.seed)
         model = from_pixels(trained, start.normalization, augmentation)
-    return Staged(compile_for_training(model, core, config, phase, len(train)), train, val)
+    return Staged(compile_for_training(model, core, config, phase, train.labels), train, val)
 
 
 def check_scopes(config: TrainConfig, start: Start) -> None:

@@ -19,8 +19,9 @@ from kerascnn.training.phases import Phase
 WARM_UP = 0.1
 """Share of all steps in which the learning rate rises in a line from (almost) zero."""
 
-MOMENTUM_DECAY = 1e-4
-"""Of the weights, decoupled (AdamW, Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)."""
+WEIGHT_DECAY = 0.05
+"""Decoupled, so times the learning rate in every step (AdamW, Loshchilov and Hutter 2019,
+https://arxiv.org/abs/1711.05101)."""
 
 
 def start_deterministically(seed: int, every_operation: bool) -> None:
@@ -48,10 +49,19 @@ class TrainingStep:
         model: From uint8 ``[batch, size, size, 3]`` to logits; shares the network's weights.
         batch_size: Pictures a step.
         steps: In an epoch.
+        weights: float32 ``[classes]``: how much a picture of each class weighs in the loss; None:
+            all alike.
     """
 
-    def __init__(self, model: keras.Model, classes: int, batch_size: int, steps: int) -> None:
-        self.model, self.batch_size, self.steps = model, batch_size, steps
+    def __init__(
+        self,
+        model: keras.Model,
+        classes: int,
+        batch_size: int,
+        steps: int,
+        weights: npt.NDArray[np.float32] | None,
+    ) -> None:
+        self.model, self.batch_size, self.steps, self.weights = model, batch_size, steps, weights
         self._one_hot = np.eye(classes, dtype=np.float32)
 
     def step(
@@ -64,9 +74,12 @@ class TrainingStep:
             labels: int64 ``[batch]``.
 
         Returns:
-            The mean loss in nats, and how many were right.
+            The mean loss in nats (smoothed and weighted, if so), and how many were right.
         """
-        logs = self.model.train_on_batch(pictures, self._one_hot[labels], return_dict=True)
+        weights = None if self.weights is None else self.weights[labels]
+        logs = self.model.train_on_batch(
+            pictures, self._one_hot[labels], sample_weight=weights, return_dict=True
+        )
         return float(logs["loss"]), float(logs["accuracy"]) * len(labels)
 
     def learning_rate(self) -> float:
@@ -75,7 +88,11 @@ class TrainingStep:
 
 
 def compile_for_training(
-    model: keras.Model, core: keras.Model, config: TrainConfig, phase: Phase, pictures: int
+    model: keras.Model,
+    core: keras.Model,
+    config: TrainConfig,
+    phase: Phase,
+    labels: npt.NDArray[np.int64],
 ) -> TrainingStep:
     """Put loss and optimiser around a network.
 
@@ -84,27 +101,46 @@ def compile_for_training(
         core: From normalised pixels to logits.
         config: Of the run.
         phase: What learns now, how long, how fast.
-        pictures: In the training split.
+        labels: Of the training pictures, int64 ``[pictures]``.
 
     Returns:
         The step.
     """
-    batch_size = min(config.batch_size, pictures)
-    steps = steps_per_epoch(pictures, batch_size)
+    batch_size = min(config.batch_size, len(labels))
+    steps = steps_per_epoch(len(labels), batch_size)
     rate = _schedule(phase.learning_rate, steps * phase.epochs)
     model.compile(
         optimizer=_optimizer(core, config.layer_decay, rate),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=config.label_smoothing
+        ),
         metrics=["accuracy"],
         jit_compile=_jit_compile(),
     )
-    return TrainingStep(model, core.output_shape[-1], batch_size, steps)
+    classes = core.output_shape[-1]
+    weights = balanced_weights(labels, classes) if config.class_weights == "balanced" else None
+    return TrainingStep(model, classes, batch_size, steps, weights)
+
+
+def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
+    """Weigh the classes so that each counts as much as every other.
+
+    Args:
+        labels: Of the training pictures, int64 ``[pictures]``; every class occurs.
+        classes: How many.
+
+    Returns:
+        float32 ``[classes]``: pictures / (classes x pictures of the class), as scikit-learn's
+        ``balanced``; the mean over the pictures is 1, so the learning rate keeps its meaning.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / (classes * counts)).astype(np.float32)
 
 
 def _optimizer(
     core: keras.Model, decay: float, rate: keras.optimizers.schedules.LearningRateSchedule
 ) -> keras.optimizers.Optimizer:
-    options = {"learning_rate": rate, "weight_decay": MOMENTUM_DECAY}
+    options = {"learning_rate": rate, "weight_decay": WEIGHT_DECAY}
     if decay == 1:
         return keras.optimizers.AdamW(**options)
     return LayerwiseAdamW(block_factors(core, decay), **options)

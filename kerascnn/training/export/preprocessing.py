@@ -57,10 +57,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     planes = g.op("Transpose", sized, perm=[0, 3, 1, 2])
     if card.normalization.channel_order == "BGR":
         planes = g.op("Gather", planes, g.constant([2, 1, 0], np.int64), axis=1)
-    mean = g.constant(np.reshape(card.normalization.mean, (1, 3, 1, 1)), np.float32)
-    std = g.constant(np.reshape(card.normalization.std, (1, 3, 1, 1)), np.float32)
-    centred = g.op("Sub", g.op("Cast", planes, to=FLOAT), mean)
-    g.op("Div", centred, std, output="pixels")
+    _normalized(g, planes, card)
     return model(
         g.finish(
             "preprocessing",
@@ -68,6 +65,18 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
             [tensor("pixels", FLOAT, ["batch", 3, size, size])],
         )
     )
+
+
+def _normalized(g: Graph, planes: str, card: ModelCard) -> None:
+    """Give ``pixels``: taking off 0 and dividing by 1 are left out, they would change nothing."""
+    mean, std = card.normalization.mean, card.normalization.std
+    plain = not any(mean) and set(std) == {1.0}
+    planes = g.op("Cast", planes, to=FLOAT, output="pixels" if plain else None)
+    steps = [("Sub", mean)] * any(mean) + [("Div", std)] * (set(std) != {1.0})
+    for number, (kind, values) in enumerate(steps, 1):
+        constant = g.constant(np.reshape(values, (1, 3, 1, 1)), np.float32)
+        name = "pixels" if number == len(steps) else None
+        planes = g.op(kind, planes, constant, output=name)
 
 
 def _as_it_is() -> onnx.GraphProto:

@@ -45,6 +45,7 @@ def test_the_command_in_the_report_gives_the_same_configuration():
     assert words[:2] == ["kerascnn", "train"]
     options = command.make_context("train", words[2:]).params
     options.pop("as_json")
+    options.pop("resume")
     assert TrainConfig(**options) == config
 
 

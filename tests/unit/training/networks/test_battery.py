@@ -145,7 +145,7 @@ def check_parity(name: str, core: keras.Model, size: int, tmp_path: Path) -> Non
     file = tmp_path / "m.onnx"
     file.write_bytes(with_card(compose(core_model(core), card), card).SerializeToString())
     images = pictures(size)
-    pack = Pack(images, np.zeros(len(images), np.int64), ("x",) * len(images), ())
+    pack = Pack(images, np.zeros(len(images), np.int64), ("x",) * len(images), (), "")
     parity = measure_parity(file, core, card, pack, "generated")
     assert parity.top1_mismatches == 0
     assert parity.max_abs_diff <= 1e-4

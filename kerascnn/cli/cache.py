@@ -1,0 +1,59 @@
+"""``kerascnn cache``: parse, one call, print."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from kerascnn.cli.base import Command, print_json
+
+
+@click.command("cache", cls=Command)
+@click.option("--clear", is_flag=True, help="Remove everything in it.")
+@click.option("--cache", "folder", metavar="DIR", help="Another one than the user's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def command(clear: bool, folder: str | None, as_json: bool) -> None:
+    """Show, or clear, the pictures that earlier runs decoded and sized.
+
+    The folder is --cache, or the environment variable KERASCNN_CACHE, or the user's cache folder.
+
+    \b
+    kerascnn cache
+    kerascnn cache --clear
+    """
+    from kerascnn.training.cache import open_cache
+
+    cache = open_cache(folder)
+    if cache is None:
+        raise click.UsageError("there is no cache: --cache or KERASCNN_CACHE says none")
+    freed = cache.clear() if clear else 0
+    entries = cache.entries()
+    if as_json:
+        print_json(
+            {
+                "folder": str(cache.folder),
+                "bytes": sum(entry.bytes for entry in entries),
+                "freed": freed,
+                "packs": [
+                    {
+                        "key": entry.folder.name,
+                        "pictures": entry.pictures,
+                        "size": entry.size,
+                        "bytes": entry.bytes,
+                        "used": entry.used,
+                    }
+                    for entry in entries
+                ],
+            }
+        )
+        return
+    if clear:
+        click.echo(f"{cache.folder}: {freed / 1e6:,.1f} MB freed")
+    for entry in entries:
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
+        click.echo(
+            f"{entry.folder.name[:12]}  {entry.pictures:>9,} pictures of {entry.size}x{entry.size}"
+            f"  {entry.bytes / 1e6:>10,.1f} MB  used {used}"
+        )
+    click.echo(f"{cache.folder}: {sum(entry.bytes for entry in entries) / 1e6:,.1f} MB in all")

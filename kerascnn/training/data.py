@@ -1,0 +1,42 @@
+"""The data of a run: training, validation and, if there is one, test split.
+
+Knows: where validation pictures come from. Does not know how pictures are read.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from kerascnn.dataset import Dataset, Split, load_dataset, with_validation
+from kerascnn.inference.evaluation import match_labels
+from kerascnn.training.config import TrainConfig
+
+log = logging.getLogger(__name__)
+
+
+def run_dataset(config: TrainConfig) -> Dataset:
+    """Load the data that a configuration names, with its validation split.
+
+    Args:
+        config: ``data``, ``val`` and ``seed`` matter.
+
+    Returns:
+        The data set; always the same split for the same data, ``val`` and ``seed``.
+
+    Raises:
+        DataError: No usable data, or validation classes that are not among the training classes.
+    """
+    dataset = load_dataset(config.data)
+    if not isinstance(config.val, str):
+        return with_validation(dataset, config.val, config.seed)
+    if "val" in dataset.splits:
+        log.warning(
+            "%s has a validation split of its own; %s is used in its place.",
+            dataset.name,
+            config.val,
+        )
+    other = load_dataset(config.val)
+    _, chosen = other.choose("val" if "val" in other.splits else "all")
+    val = Split(chosen.pictures, match_labels(other, chosen, dataset.classes))
+    return replace(dataset, splits={**dataset.splits, "val": val})

@@ -1,0 +1,234 @@
+"""The loop over epochs: what is measured, what is kept, when it ends, where it goes on.
+
+Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from (feeding),
+what a step looks like (step), what happens after the last epoch (fitting).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import TrainingError
+from kerascnn.inference.reliability import cross_entropy
+from kerascnn.training.checkpoint import (
+    Checkpoint,
+    Position,
+    core_variables,
+    restore,
+    stage_variables,
+    values,
+)
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.feeding import Feed, fingerprint, shuffled
+from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.preprocessing import predict_logits
+from kerascnn.training.progress import EpochRecord, Progress
+from kerascnn.training.provenance import versions, weights_sha256
+from kerascnn.training.resuming import data_identity, refuse_changed_backend, refuse_changed_data
+from kerascnn.training.run import Run
+from kerascnn.training.staging import stage
+from kerascnn.training.weights import Start
+
+
+class Loop:
+    """The loop over epochs, with what it has to remember.
+
+    Args:
+        config: What to do.
+        feed: Pictures and labels.
+        start: The network.
+        run: Where everything is kept; this process alone writes there.
+        progress: Who listens.
+    """
+
+    def __init__(
+        self, config: TrainConfig, feed: Feed, start: Start, run: Run, progress: Progress
+    ) -> None:
+        self.config, self.feed, self.core, self.run, self.progress = (
+            config, feed, start.core, run, progress,
+        )  # fmt: skip
+        self.start = start
+        self.phases = phases(config)
+        packs = {"train": feed.train, "val": feed.val}
+        digest = fingerprint(feed.dataset.classes, packs)
+        self.data = data_identity(feed.dataset.classes, packs, digest)
+        self.card = _first_card(feed, run, start, digest)
+        self.position = Position()
+        self.history: list[EpochRecord] = []
+        self.best: EpochRecord | None = None
+        self.resumed: Checkpoint | None = None
+
+    def go_back_to(self, checkpoint: Checkpoint) -> None:
+        """Take up the state of an earlier process, and mend what its end may have left undone.
+
+        Args:
+            checkpoint: The run's latest.
+
+        Raises:
+            ConfigError: Another backend wrote it.
+            DataError: The data has changed.
+            ModelFileError: It does not fit the network.
+        """
+        refuse_changed_backend(self.run, checkpoint.versions, versions())
+        refuse_changed_data(self.run, checkpoint.data, self.data)
+        restore(core_variables(self.core), checkpoint.core, "the network")
+        self.resumed, self.position = checkpoint, checkpoint.position
+        self.history = list(checkpoint.history)
+        self.best = self.history[checkpoint.best - 1]
+        self._publish()
+
+    def run_all(self) -> None:
+        """Run the epochs that are left.
+
+        Raises:
+            TrainingError: The loss is not finite.
+            KeyboardInterrupt: Stopped by hand.
+        """
+        try:
+            while self.position.phase < len(self.phases):
+                phase = self.phases[self.position.phase]
+                self._begin(phase)
+                number = self.position.phase
+                while self.position.phase == number:
+                    self._epoch(len(self.history) + 1, phase)
+        except KeyboardInterrupt:
+            if self.best is None:
+                # Ctrl-C in the first epoch: a half-trained network is better than nothing.
+                self._keep({})
+            raise
+
+    def _begin(self, phase: Phase) -> None:
+        """Freeze and compile anew, so that the optimiser sees what may learn now."""
+        staged = stage(
+            self.start, self.config, phase, self.feed.train, self.feed.val, self.progress
+        )
+        self.training, self.train, self.val = staged.training, staged.train, staged.val
+        if self.resumed and self.position.done:
+            found = stage_variables(self.training.model, self.core)
+            restore(found, self.resumed.stage, "the optimiser")
+        self.resumed = None
+        self.progress.started(
+            total_epochs(self.config), self.training.steps, self.training.batch_size
+        )
+
+    def _epoch(self, epoch: int, phase: Phase) -> None:
+        start = time.perf_counter()
+        loss, accuracy = self._learn(epoch)
+        speed = self.training.steps * self.training.batch_size / (time.perf_counter() - start)
+        logits = predict_logits(self.training.model, self.val.images)
+        record = EpochRecord(
+            epoch,
+            self.training.learning_rate(),
+            loss,
+            accuracy,
+            cross_entropy(logits, self.val.labels),
+            float((logits.argmax(1) == self.val.labels).mean()),
+            speed,
+            time.perf_counter() - start,
+        )
+        self._note(record, phase)
+
+    def _learn(self, epoch: int) -> tuple[float, float]:
+        total_loss, total_right, seen = 0.0, 0.0, 0
+        feed = shuffled(self.train, self.training.batch_size, self.config.seed, epoch)
+        for step, (pictures, labels) in enumerate(feed, 1):
+            loss, right = self.training.step(pictures, labels)
+            if not math.isfinite(loss):
+                raise TrainingError(self._not_finite(loss, epoch, step))
+            seen += len(labels)
+            total_loss += loss * len(labels)
+            total_right += right
+            self.progress.step(epoch, step, total_loss / seen, total_right / seen)
+        return total_loss / seen, total_right / seen
+
+    def _note(self, record: EpochRecord, phase: Phase) -> None:
+        """Keep an epoch, so that whatever happens next, the run can go on after it."""
+        self.history.append(record)
+        is_best = self.best is None or _better(record, self.best)
+        if is_best:
+            self.best = record
+        self.position = self._next(phase)
+        # First the checkpoint: going back to it publishes again what comes now.
+        self._checkpoint(self.best or record)
+        self._publish()
+        self.progress.epoch(record, is_best)
+
+    def _next(self, phase: Phase) -> Position:
+        number, done = self.position.phase, self.position.done + 1
+        if done == phase.epochs or self._out_of_patience(done):
+            return Position(number + 1)
+        return Position(number, done)
+
+    def _out_of_patience(self, done: int) -> bool:
+        """Tell whether nothing got better for too long; each phase has its own patience."""
+        if self.config.patience is None or self.best is None:
+            return False
+        return min(done, len(self.history) - self.best.epoch) >= self.config.patience
+
+    def _checkpoint(self, best: EpochRecord) -> None:
+        within = self.position.done > 0
+        Checkpoint(
+            self.position,
+            tuple(self.history),
+            best.epoch,
+            self.data,
+            versions(),
+            values(core_variables(self.core)),
+            values(stage_variables(self.training.model, self.core)) if within else (),
+        ).save(self.run.checkpoint_folder)
+
+    def _publish(self) -> None:
+        """Write what others read: the network, if the newest epoch is the best, and the history."""
+        if self.best is not None and self.best is self.history[-1]:
+            self._keep(
+                {
+                    "epoch": self.best.epoch,
+                    "val_top1": self.best.val_accuracy,
+                    "val_loss": self.best.val_loss,
+                }
+            )
+        self.run.save_history(self.history)
+
+    def _keep(self, metrics: dict[str, float]) -> None:
+        self.run.save_model(
+            self.core, replace(self.card, metrics=metrics, weights_sha256=weights_sha256(self.core))
+        )
+
+    def _not_finite(self, loss: float, epoch: int, step: int) -> str:
+        kept = (
+            f"The model of epoch {self.best.epoch} is kept in {self.run.folder}."
+            if self.best
+            else "There is no earlier model to keep."
+        )
+        rate = self.phases[self.position.phase].learning_rate
+        return (
+            f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
+            f"Try a lower --learning-rate (it was {rate:g})."
+        )
+
+
+def _first_card(feed: Feed, run: Run, start: Start, digest: str) -> ModelCard:
+    packs = {"train": feed.train, "val": feed.val}
+    return ModelCard(
+        name=Path(run.folder).resolve().name,
+        network=start.network,
+        classes=feed.dataset.classes,
+        image_size=feed.size,
+        resize=feed.resize,
+        normalization=start.normalization,
+        data={
+            "name": Path(feed.dataset.name).name,
+            "sha256": digest,
+            **{name: len(part) for name, part in packs.items()},
+            "skipped": sum(len(part.skipped) for part in packs.values()),
+        },
+        versions=versions(),
+    )
+
+
+def _better(one: EpochRecord, other: EpochRecord) -> bool:
+    return (one.val_accuracy, -one.val_loss) > (other.val_accuracy, -other.val_loss)
