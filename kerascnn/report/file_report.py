@@ -22,7 +22,7 @@ from kerascnn.inference.explanation import Heat, heat_of
 from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.report.content import Content, gallery
 from kerascnn.report.machine import machine
-from kerascnn.report.page import render_page
+from kerascnn.report.page import check_libraries, render_page
 
 
 def report_file(
@@ -47,7 +47,9 @@ def report_file(
     Raises:
         DataError: No usable data, or classes that the model does not know.
         KerascnnError: The page cannot be written.
+        ModuleNotFoundError: The libraries that make a page are not installed.
     """
+    check_libraries()  # before the work, not after it
     dataset = load_dataset(data)
     name, chosen = dataset.choose(split)
     answers = answer_file(classifier, dataset, name)
