@@ -21,13 +21,13 @@ PHASES = ("head:1", "all:3")
 
 
 class CtrlC(Progress):
-    """Presses Ctrl-C in the middle of an epoch."""
+    """Presses Ctrl-C in an epoch."""
 
     def __init__(self, epoch: int) -> None:
         self.at = epoch
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        if (epoch, step) == (self.at, 2):
+        if epoch == self.at:
             raise KeyboardInterrupt
 
 
@@ -111,7 +111,9 @@ def test_a_damaged_checkpoint_costs_one_epoch(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
     (stopped / "checkpoint" / "epoch-000003.npz").write_bytes(b"PK damaged")
-    assert_ends_alike(training.fit(config(clothes, stopped), resume=True), whole)
+    # The feed is no part of the result, so it may change on the way.
+    streamed = config(clothes, stopped, feed="streamed")
+    assert_ends_alike(training.fit(streamed, resume=True), whole)
     assert "epoch-000003.npz: cannot be read" in caplog.text
 
 
