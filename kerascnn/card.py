@@ -73,6 +73,40 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """What a precision below float32 cost and gave, measured when it was made.
+
+    Attributes:
+        method: ``float16``, or how the ranges of int8 were measured.
+        kept: Layers that stayed float32.
+        calibration: Name of the pictures that ranges were measured on.
+        calibration_images: How many.
+        top1_before: Share of right answers in float32 on the pictures of ``parity``, 0 to 1.
+        top1_after: The same in this precision.
+        bytes_before: Size of the float32 file.
+        bytes_after: Size of this one.
+        speedup: By provider, how many times as many pictures a second as the float32 file.
+        machine: The processor on which that was measured.
+    """
+
+    method: str
+    kept: tuple[str, ...] = ()
+    calibration: str = ""
+    calibration_images: int = 0
+    top1_before: float = 0.0
+    top1_after: float = 0.0
+    bytes_before: int = 0
+    bytes_after: int = 0
+    speedup: dict[str, float] = field(default_factory=dict)
+    machine: str = ""
+
+    @property
+    def dropped(self) -> float:
+        """Points of top-1 lost."""
+        return 100 * (self.top1_before - self.top1_after)
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """The contract between training and inference.
 
@@ -92,6 +126,7 @@ class ModelCard:
         weights_sha256: Of the weights' values, in hexadecimal.
         probes: Pictures and answers that every provider is checked on.
         parity: How the exported file was compared, None before export.
+        reduction: What a precision below float32 cost and gave; None for float32.
         schema: Of this card.
     """
 
@@ -109,6 +144,7 @@ class ModelCard:
     weights_sha256: str = ""
     probes: tuple[Probe, ...] = ()
     parity: Parity | None = None
+    reduction: Reduction | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -182,7 +218,8 @@ def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
             "classes": tuple(fields["classes"]),
             "normalization": _nested(Normalization, fields["normalization"]),
             "probes": tuple(_nested(Probe, probe) for probe in fields["probes"]),
-            "parity": None if fields["parity"] is None else _nested(Parity, fields["parity"]),
+            "parity": _optional(Parity, fields["parity"]),
+            "reduction": _optional(Reduction, fields.get("reduction")),
         }
     )
 
@@ -193,6 +230,10 @@ def _nested(cls: Callable[..., T], fields: dict[str, Any]) -> T:
     )
 
 
+def _optional(cls: Callable[..., T], fields: dict[str, Any] | None) -> T | None:
+    return None if fields is None else _nested(cls, fields)
+
+
 def _check(card: ModelCard) -> None:
     """Refuse what could give a wrong answer later: this is the one place that knows."""
     problems = {
@@ -201,6 +242,7 @@ def _check(card: ModelCard) -> None:
         "classes must differ": len(set(card.classes)) < len(card.classes),
         "image_size must be a positive whole number": not _is_whole(card.image_size),
         "resize must be squash, crop or pad": card.resize not in ("squash", "crop", "pad"),
+        "precision must be float32, float16 or int8": card.precision not in get_args(Precision),
         "temperature must be above 0": not _is_positive(card.temperature),
         "normalization must be three means and three positive stds, for RGB, BGR or (then equal) "
         "grey": not _is_sound(card.normalization),

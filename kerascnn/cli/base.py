@@ -27,18 +27,23 @@ SOME_INPUTS_BAD = 3
 INTERRUPTED = 130
 """Exit code: stopped by Ctrl-C (128 + SIGINT, as shells have it)."""
 
-_TRAIN_EXTRA = {
-    "keras",
-    "tensorflow",
-    "onnx",
-    "tf2onnx",
-    "jinja2",
-    "matplotlib",
-    "keras_hub",
-    "h5py",
-    "safetensors",
-    "platformdirs",
+_EXTRAS = {
+    **dict.fromkeys(
+        (
+            "keras",
+            "tensorflow",
+            "onnx",
+            "tf2onnx",
+            "keras_hub",
+            "h5py",
+            "safetensors",
+            "platformdirs",
+        ),
+        ("train", "to train and export"),
+    ),
+    **dict.fromkeys(("jinja2", "matplotlib"), ("report", "to make a report")),
 }
+"""By module: the extra that brings it, and what for."""
 
 
 class Command(click.Command):
@@ -85,9 +90,9 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
     except ModuleNotFoundError as error:
         # Only the extra's own modules: a blanket catch would hide our bugs.
         module = (error.name or "").partition(".")[0]
-        if module not in _TRAIN_EXTRA or ctx.find_root().meta.get("debug"):
+        if module not in _EXTRAS or ctx.find_root().meta.get("debug"):
             raise
-        raise _Failure(MissingExtraError(module, "train", "to train and export")) from error
+        raise _Failure(MissingExtraError(module, *_EXTRAS[module])) from error
 
 
 class _Failure(click.ClickException):

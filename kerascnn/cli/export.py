@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+
+if TYPE_CHECKING:
+    from kerascnn.card import ModelCard
 
 
 @click.command("export", cls=Command)
@@ -18,8 +22,28 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
     metavar="DATA",
     help="Pictures to compare the file with the trained model on.  [default: the run's own]",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Of the weights and the arithmetic. Below float32 some answers change; they are counted.",
+)
+@click.option(
+    "--calibrate",
+    metavar="DATA",
+    help="Pictures to measure the ranges of int8 on.  [default: the run's training pictures]",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 100),
+    default=0.5,
+    show_default=True,
+    metavar="POINTS",
+    help="Points of top-1 that lower precision may cost; a file that loses more is not written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(run: str, onnx: bool, out: str | None, verify: str | None, as_json: bool) -> None:  # noqa: ARG001
+def command(run: str, onnx: bool, out: str | None, as_json: bool, **options: Any) -> None:  # noqa: ARG001
     """Write the model in RUN as one ONNX file that answers as the trained model does.
 
     The file takes raw pictures and carries everything: weights, preprocessing, class names,
@@ -29,12 +53,13 @@ def command(run: str, onnx: bool, out: str | None, verify: str | None, as_json: 
     \b
     kerascnn export runs/flowers --onnx
     kerascnn export runs/flowers --onnx --out flowers.onnx --verify more-flowers/
+    kerascnn export runs/flowers --onnx --out flowers-int8.onnx --precision int8
     """
     with quiet_tensorflow():
         from kerascnn.training.export import export_onnx
 
     with console(stderr=True).status("exporting") as status:
-        result = export_onnx(run, out, verify, progress=status.update)
+        result = export_onnx(run, out, progress=status.update, **options)
     if as_json:
         print_json(
             {
@@ -45,10 +70,26 @@ def command(run: str, onnx: bool, out: str | None, verify: str | None, as_json: 
             }
         )
         return
-    parity = result.parity
-    click.echo(
-        f"{result.path}: {result.bytes / 1e6:.1f} MB; on {parity.images:,} pictures of "
-        f"{parity.data} every first answer is the trained model's, probabilities within "
-        f"{parity.max_abs_diff:.1g}"
-    )
+    click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
+
+
+def _proof(card: ModelCard) -> str:
+    parity, cost = card.parity, card.reduction
+    if parity is None:
+        return "not compared"
+    where = f"on {parity.images:,} pictures of {parity.data}"
+    if cost is None:
+        return (
+            f"{where} every first answer is the trained model's, probabilities within "
+            f"{parity.max_abs_diff:.1g}"
+        )
+    speed = ", ".join(f"{times:.2f} times ({name})" for name, times in cost.speedup.items())
+    kept = f", {len(cost.kept)} layers in float32" if cost.kept else ""
+    how = "" if cost.method == card.precision else f" by {cost.method}"
+    return (
+        f"{card.precision}{how}{kept}; {where} top-1 {cost.top1_after:.2%} (float32: "
+        f"{cost.top1_before:.2%}), {parity.top1_mismatches:,} answers changed; "
+        f"{cost.bytes_after / cost.bytes_before:.0%} of the size; speed here against float32: "
+        f"{speed}"
+    )

@@ -49,7 +49,9 @@ _BITS_PER_SAMPLE = 258
 """TIFF tag."""
 
 
-def decode(source: str | Path | bytes, name: str | None = None) -> UInt8Array:
+def decode(
+    source: str | Path | bytes, name: str | None = None, max_pixels: int | None = None
+) -> UInt8Array:
     """Read one picture as RGB.
 
     The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
@@ -60,6 +62,7 @@ def decode(source: str | Path | bytes, name: str | None = None) -> UInt8Array:
     Args:
         source: A path, or the bytes of a file.
         name: What to call the picture in an error; the path, if not given.
+        max_pixels: Larger pictures are refused; None: :data:`MAX_PIXELS`, which always holds.
 
     Returns:
         uint8 ``[height, width, 3]``.
@@ -69,7 +72,7 @@ def decode(source: str | Path | bytes, name: str | None = None) -> UInt8Array:
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     with _named(shown), _open(source) as image:
-        return _to_rgb(image, shown)
+        return _to_rgb(image, shown, max_pixels)
 
 
 def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
@@ -156,12 +159,13 @@ def _open(source: str | Path | bytes) -> Image.Image:
     return Image.open(source, formats=FORMATS)
 
 
-def _check_pixels(image: Image.Image, name: str) -> None:
+def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    limit = MAX_PIXELS if max_pixels is None else min(max_pixels, MAX_PIXELS)
+    if width * height > limit:
         raise PictureError(
             f"{name}: {width} x {height} is {width * height:,} pixels, more than the limit of "
-            f"{MAX_PIXELS:,}. Make it smaller first."
+            f"{limit:,}. Make it smaller first."
         )
     if width < 1 or height < 1:
         raise PictureError(f"{name}: {width} x {height} has no pixels.")
@@ -180,11 +184,12 @@ def _cannot_decode(name: str, error: Exception) -> str:
     return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {_FORMAT_WORDS}."
 
 
-def _to_rgb(image: Image.Image, name: str) -> UInt8Array:
-    _check_pixels(image, name)
+def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UInt8Array:
+    _check_pixels(image, name, max_pixels)
     with _one_large if image.width * image.height > _LARGE else nullcontext():
         image.load()
-        _check_pixels(image, name)  # the first frame may be of another size than the header says
+        # The first frame may be of another size than the header says.
+        _check_pixels(image, name, max_pixels)
         method = _UPRIGHT.get(_orientation(image))
         upright = image if method is None else image.transpose(method)
         if upright.mode.startswith("I;16"):

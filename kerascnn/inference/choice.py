@@ -50,13 +50,13 @@ class Choice:
 
 
 def choose(
-    path: str | Path, asked: Asked, arithmetic: Arithmetic, threads: int | None
+    path: str | Path, asked: Asked | Choice, arithmetic: Arithmetic, threads: int | None
 ) -> list[Choice]:
     """Choose, best first.
 
     Args:
         path: Of the ``.onnx`` file; ``kerascnn bench --save`` left settings beside it, or not.
-        asked: ``auto``, or a provider: then there is no other choice.
+        asked: ``auto``; or a provider or a choice: then there is no other.
         arithmetic: The settings are those of this grade.
         threads: What the user asked for goes before what was measured.
 
@@ -67,6 +67,8 @@ def choose(
         ConfigError: No such provider or arithmetic.
         ModelFileError: Settings that cannot be read.
     """
+    if isinstance(asked, Choice):
+        return [asked]
     check_names("cpu" if asked == "auto" else asked, arithmetic)
     if asked != "auto":
         return [Choice(asked, threads, True, "asked for")]

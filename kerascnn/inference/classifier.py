@@ -73,7 +73,7 @@ class Classifier:
     def __init__(
         self,
         path: str | Path,
-        provider: Asked = "auto",
+        provider: Asked | Choice = "auto",
         threads: int | None = None,
         foreign: Foreign | None = None,
         arithmetic: Arithmetic = "exact",

@@ -72,22 +72,42 @@ def explain_file(classifier: Classifier, picture: images.UInt8Array, top: int = 
     check_top(top)
     card = classifier.card
     sized = images.size_picture(picture, card.image_size, card.resize)
-    logits, probabilities = classifier.run(sized[None])
+    _, probabilities = classifier.run(sized[None])
     chosen = likeliest(probabilities[0], top)
-    before = log_odds(logits)[0, chosen]
+    heats = _heats(classifier, sized, chosen)
+    return Explanation(
+        sized, reasons(classifier.classes, probabilities[0], chosen, heats), "occlusion"
+    )
+
+
+def heat_of(classifier: Classifier, sized: images.UInt8Array, number: int) -> Heat:
+    """Find what speaks for one class in a picture.
+
+    Args:
+        classifier: An exported file.
+        sized: uint8 ``[image_size, image_size, 3]``, RGB.
+        number: Of the class.
+
+    Returns:
+        Where it is seen.
+    """
+    return _heats(classifier, sized, np.array([number]))[0]
+
+
+def _heats(
+    classifier: Classifier, sized: images.UInt8Array, chosen: npt.NDArray[np.int64]
+) -> list[Heat]:
+    before = log_odds(classifier.run(sized[None])[0])[0, chosen]
     loss = np.zeros((len(chosen), *sized.shape[:2]))
     covers = np.zeros(sized.shape[:2])
-    places = list(_places(card.image_size))
+    places = list(_places(classifier.card.image_size))
     for start in range(0, len(places), BATCH_SIZE):
         some = places[start : start + BATCH_SIZE]
         after = log_odds(classifier.run(_covered(sized, some))[0])[:, chosen]
         for place, odds in zip(some, after, strict=True):
             loss[:, place[0], place[1]] += (before - odds)[:, None, None]
             covers[place] += 1
-    heats = [as_heat(one / covers) for one in loss]
-    return Explanation(
-        sized, reasons(classifier.classes, probabilities[0], chosen, heats), "occlusion"
-    )
+    return [as_heat(one / covers) for one in loss]
 
 
 def likeliest(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:

@@ -10,7 +10,8 @@ from kerascnn.report.content import (
     Layer,
     Mistake,
     Sample,
-    most_confident_mistakes,
+    Stretch,
+    gallery,
 )
 from kerascnn.report.page import render_page
 
@@ -20,6 +21,7 @@ __all__ = [
     "Layer",
     "Mistake",
     "Sample",
-    "most_confident_mistakes",
+    "Stretch",
+    "gallery",
     "render_page",
 ]

@@ -1,19 +1,20 @@
 """What a report is made from: plain numbers, names and uint8 arrays.
 
-Knows: the fields, and which mistakes are worth showing. Does not know where they come from
-(Keras or an exported file), nor how they are shown.
+Knows: the fields. Does not know where they come from (Keras or an exported file), nor how they
+are shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from kerascnn.images import UInt8Array
-from kerascnn.inference.metrics import Evaluation
+from kerascnn.inference.metrics import Evaluation, WrongAnswer
+
+if TYPE_CHECKING:
+    from kerascnn.inference.explanation import Heat
 
 GALLERY = 12
 """Mistakes shown: enough to see a pattern, few enough to look at each."""
@@ -41,11 +42,27 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Epochs in which the same blocks learned.
+
+    Attributes:
+        scope: Which, as the command line has it.
+        first: Number of the first epoch, from 1.
+        last: Number of the last.
+    """
+
+    scope: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Layer:
     """One layer of the network.
 
     Attributes:
-        name: Its own; layers of one block share what stands before the first ``_``.
+        name: Its own.
+        block: Of which block it is a part.
         type: Its class.
         output_shape: Without the batch.
         params: Numbers that gradients can reach.
@@ -53,6 +70,7 @@ class Layer:
     """
 
     name: str
+    block: str
     type: str
     output_shape: tuple[int | None, ...]
     params: int
@@ -70,6 +88,7 @@ class Mistake:
         answer: The class that was answered.
         probability: Of the answer, 0 to 1.
         truth_probability: Of the right class, 0 to 1.
+        heat: Where the network saw its answer; None where that is not known.
     """
 
     picture: UInt8Array
@@ -78,19 +97,22 @@ class Mistake:
     answer: str
     probability: float
     truth_probability: float
+    heat: Heat | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A training picture as the network was fed it.
+    """A training picture.
 
     Attributes:
-        picture: uint8 ``[size, size, 3]``.
+        picture: uint8 ``[size, size, 3]``, as it is.
         label: Its class.
+        fed: The same as the network is fed it, several times where it is changed at random.
     """
 
     picture: UInt8Array
     label: str
+    fed: tuple[UInt8Array, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,9 +125,11 @@ class Content:
         evaluation: Answers of the model that is kept.
         epochs: In order; none for an exported file.
         best_epoch: Whose network is kept; None when there are no epochs.
+        stretches: Which blocks learned when.
         layers: In order.
         mistakes: Most confident first.
-        samples: Training pictures as fed.
+        method: How their heat was found.
+        samples: Training pictures.
         balance: Pictures a class, in the order of the classes, by split.
         facts: Tables of names and values by heading: speed, machine, versions.
         commands: Lines that repeat the run, to be copied.
@@ -116,8 +140,10 @@ class Content:
     evaluation: Evaluation
     epochs: tuple[Epoch, ...] = ()
     best_epoch: int | None = None
+    stretches: tuple[Stretch, ...] = ()
     layers: tuple[Layer, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    method: str = ""
     samples: tuple[Sample, ...] = ()
     balance: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -129,38 +155,34 @@ class Content:
         return tuple(score.label for score in self.evaluation.per_class)
 
 
-def most_confident_mistakes(
-    probabilities: npt.NDArray[np.floating],
-    labels: npt.NDArray[np.int64],
-    pictures: UInt8Array,
-    names: Sequence[str],
-    classes: Sequence[str],
-    count: int = GALLERY,
+def gallery(
+    wrong: Sequence[WrongAnswer],
+    picture: Callable[[int], UInt8Array],
+    heats: Callable[[list[UInt8Array], list[str]], Sequence[Heat | None]],
 ) -> tuple[Mistake, ...]:
-    """Find the wrong answers that the model was surest of.
+    """Show the wrong answers that the model was surest of, with what it saw.
 
     Args:
-        probabilities: floats ``[pictures, classes]``.
-        labels: int64 ``[pictures]``.
-        pictures: uint8 ``[pictures, size, size, 3]``.
-        names: One a picture.
-        classes: Names in order.
-        count: How many at most.
+        wrong: Most confident first.
+        picture: Gives the picture of an index, uint8 ``[size, size, 3]``.
+        heats: Gives, for pictures and the class answered for each, where it was seen (None: not
+            known).
 
     Returns:
-        Most confident first; of equals the earlier picture.
+        The first of them.
     """
-    answers = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(answers != labels)
-    surest = wrong[np.argsort(-probabilities[wrong, answers[wrong]], kind="stable")][:count]
+    shown = list(wrong[:GALLERY])
+    pictures = [picture(one.index) for one in shown]
+    warm: Sequence[Heat | None] = heats(pictures, [one.answer for one in shown]) if shown else []
     return tuple(
         Mistake(
-            picture=pictures[index],
-            name=names[index],
-            truth=classes[labels[index]],
-            answer=classes[answers[index]],
-            probability=float(probabilities[index, answers[index]]),
-            truth_probability=float(probabilities[index, labels[index]]),
+            picture=seen,
+            name=one.path,
+            truth=one.truth,
+            answer=one.answer,
+            probability=one.probability,
+            truth_probability=one.truth_probability,
+            heat=heat,
         )
-        for index in surest
+        for one, seen, heat in zip(shown, pictures, warm, strict=True)
     )

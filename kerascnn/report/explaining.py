@@ -7,14 +7,17 @@ and maps come from, nor how a sheet is written (:mod:`kerascnn.report.sheet`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
-from kerascnn.inference.explanation import Explanation
 from kerascnn.report.heat import enlarged, overlay
 from kerascnn.report.sheet import Row, Tile
+
+if TYPE_CHECKING:
+    from kerascnn.inference.explanation import Explanation
 
 _MARGIN = 0.001
 """Below this share of the largest weight, a kernel's colours would be noise made visible."""

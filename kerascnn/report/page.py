@@ -14,12 +14,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 from kerascnn import __version__
+from kerascnn.inference.curves import ClassCurves
 from kerascnn.report import figures
-from kerascnn.report.content import Content, Layer
+from kerascnn.report.content import Content, Layer, Mistake
+from kerascnn.report.heat import overlay
 from kerascnn.report.pictures import data_address
 from kerascnn.report.verdict import SPLIT_NAMES, commonest_confusions, judge
 
@@ -31,10 +34,10 @@ _SHADES = 10
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive layers that belong together.
+    """Layers that belong together.
 
     Attributes:
-        name: What stands before the first ``_`` in their names.
+        name: Of the block.
         layers: In order.
     """
 
@@ -45,6 +48,12 @@ class Block:
     def params(self) -> int:
         """Parameters of all layers."""
         return sum(layer.params for layer in self.layers)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """What it puts out; zeros put around that belong to what comes next."""
+        shapes = [one.output_shape for one in self.layers if one.type != "ZeroPadding2D"]
+        return shapes[-1] if shapes else self.layers[-1].output_shape
 
     @property
     def state(self) -> str:
@@ -70,20 +79,22 @@ def render_page(content: Content) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(
-        percent=lambda share: f"{share:.1%}", shape=_shape, picture=data_address
-    )
+    environment.filters.update(percent=_percent, shape=_shape, picture=data_address, warm=_warm)
     template = environment.from_string(_resource("page.html.j2"))
     return template.render(**_values(content), style=style, policy=_policy(style))
 
 
 def _values(content: Content) -> dict[str, Any]:
+    weakest = _weakest(content)
     return {
         "content": content,
         "evaluation": content.evaluation,
         "verdict": judge(content),
         "split": SPLIT_NAMES.get(content.evaluation.split, content.evaluation.split),
         "figures": _figures(content),
+        "reliability": figures.reliability_diagram(content.evaluation.reliability),
+        "curves": _curves(content, weakest),
+        "weakest": weakest,
         "blocks": _blocks(content.layers),
         "confusion": _confusion(content),
         "confusions": commonest_confusions(content),
@@ -97,16 +108,35 @@ def _values(content: Content) -> dict[str, Any]:
 def _figures(content: Content) -> dict[str, str]:
     if not content.epochs:
         return {}
+    epochs, best, stretches = content.epochs, content.best_epoch, content.stretches
     return {
-        "Loss": figures.loss_curves(content.epochs, content.best_epoch),
-        "Accuracy": figures.accuracy_curves(content.epochs, content.best_epoch),
-        "Learning rate": figures.learning_rate_curve(content.epochs),
+        "Loss": figures.loss_curves(epochs, best, stretches),
+        "Accuracy": figures.accuracy_curves(epochs, best, stretches),
+        "Learning rate": figures.learning_rate_curve(epochs, stretches),
+    }
+
+
+def _weakest(content: Content) -> ClassCurves | None:
+    """The class that is told apart worst; its curves are marked."""
+    drawn = [one for one in content.evaluation.curves if one.average_precision is not None]
+    return min(drawn, key=lambda one: one.average_precision or 0.0, default=None)
+
+
+def _curves(content: Content, marked: ClassCurves | None) -> dict[str, str]:
+    if marked is None:
+        return {}
+    curves = content.evaluation.curves
+    return {
+        "ROC": figures.roc_curves(curves, marked),
+        "Precision and recall": figures.precision_recall_curves(curves, marked),
     }
 
 
 def _blocks(layers: Sequence[Layer]) -> list[Block]:
-    groups = groupby(layers, key=lambda layer: layer.name.partition("_")[0])
-    return [Block(name, tuple(members)) for name, members in groups]
+    groups: dict[str, list[Layer]] = {}
+    for layer in layers:
+        groups.setdefault(layer.block, []).append(layer)
+    return [Block(name, tuple(members)) for name, members in groups.items()]
 
 
 def _confusion(content: Content) -> list[list[tuple[int, int]]]:
@@ -131,6 +161,16 @@ def _balance(content: Content) -> list[tuple[str, list[tuple[int, float]]]]:
         for index, name in enumerate(content.classes)
         if content.balance
     ]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _warm(mistake: Mistake) -> str:
+    """The picture of a mistake with its heat, small enough for a page of many."""
+    heat = np.zeros((1, 1)) if mistake.heat is None else mistake.heat
+    return data_address(overlay(mistake.picture, heat))
 
 
 def _shape(sides: Sequence[int | None]) -> str:

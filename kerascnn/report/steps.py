@@ -53,7 +53,7 @@ def write_steps(
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "train", "to draw the steps") from error
+        raise MissingExtraError("matplotlib", "report", "to draw the steps") from error
     grey = picture if picture.ndim == 2 else picture[:, :, 1]
     surrounded = padded(grey, kernel.shape, stride, padding)
     answer = convolve(grey, kernel, stride, padding)

@@ -10,13 +10,16 @@ from typing import Literal
 
 import numpy as np
 
-from kerascnn.inference.statistics import Interval, wilson_interval
+from kerascnn.inference.statistics import Interval
 from kerascnn.report.content import Content
 
 Tone = Literal["good", "fair", "poor"]
 
 _GAP = 0.08
 """Training accuracy above validation accuracy by more than this is called memorising."""
+
+_UNCALIBRATED = 0.05
+"""Calibration error above which probabilities should not be shown to people as they are."""
 
 _FEW = 200
 """Validation pictures below which the measurement itself is called weak."""
@@ -57,15 +60,20 @@ def judge(content: Content) -> Verdict:
         The verdict.
     """
     evaluation = content.evaluation
-    right = sum(row[index] for index, row in enumerate(evaluation.confusion))
-    interval = wilson_interval(right, evaluation.images)
+    interval = evaluation.top1_interval
     baseline = max(score.support for score in evaluation.per_class) / evaluation.images
     tone: Tone = "good"
     if interval.low <= baseline:
         tone = "poor"
     elif evaluation.top1 < (1 + baseline) / 2:
         tone = "fair"
-    remarks = [_baseline(tone, baseline), *_training(content), *_classes(content), _trust(content)]
+    remarks = [
+        _baseline(tone, baseline),
+        *_training(content),
+        *_classes(content),
+        _sure(content),
+        _trust(content),
+    ]
     return Verdict(tone, _headline(content), tuple(filter(None, remarks)), interval, baseline)
 
 
@@ -132,6 +140,21 @@ def _classes(content: Content) -> list[str]:
         times = "once" if count == 1 else f"{count:,} times"
         remarks.append(f"The commonest mistake: “{truth}” taken for “{answer}”, {times}.")
     return remarks
+
+
+def _sure(content: Content) -> str:
+    found = content.evaluation.reliability
+    if content.evaluation.images < _FEW:
+        return ""  # with few pictures in each bin, the calibration error is mostly chance
+    if found.ece <= _UNCALIBRATED:
+        return f"Its probabilities mean what they say: they are off by {found.ece:.1%} on average."
+    confidence = sum(one.images * one.confidence for one in found.bins) / content.evaluation.images
+    word = "too sure of itself" if confidence > content.evaluation.top1 else "too modest"
+    return (
+        f"It is {word}: its answers have a probability of {confidence:.0%} on average, and "
+        f"{content.evaluation.top1:.0%} of them are right. Calibrate it on validation pictures "
+        "like these, or read its probabilities as an order only."
+    )
 
 
 def _trust(content: Content) -> str:

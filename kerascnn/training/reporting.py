@@ -1,18 +1,14 @@
 """What a run's report shows, gathered from the run folder, its data and this machine.
 
-Knows: runs, Keras, the command line's option names (so that a run can be repeated). Does not
-know how a report looks (:mod:`kerascnn.report`).
+Knows: runs, Keras. Does not know how a report looks (:mod:`kerascnn.report`), nor how a run is
+repeated (:mod:`kerascnn.training.repeating`).
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import platform
-import shlex
 import time
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,19 +16,27 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerascnn import __version__, files
+from kerascnn import files
 from kerascnn.card import ModelCard
-from kerascnn.dataset import Dataset
+from kerascnn.dataset import Dataset, Split, load_dataset
 from kerascnn.dataset.split import SPLITS
+from kerascnn.errors import ConfigError, DataError
+from kerascnn.images import UInt8Array
 from kerascnn.inference.answers import Answers
+from kerascnn.inference.evaluation import match_labels
+from kerascnn.inference.explanation import Heat
 from kerascnn.inference.metrics import evaluate_answers
-from kerascnn.parallel import usable_cpus
-from kerascnn.report import Content, Epoch, Layer, Sample, most_confident_mistakes, render_page
+from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, render_page
+from kerascnn.report.machine import machine
 from kerascnn.training.augmentation import augmentation_layers
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.feeding import Pack
+from kerascnn.training.evaluation import run_data
+from kerascnn.training.feeding import Pack, pack
+from kerascnn.training.gradcam import GradCam
+from kerascnn.training.phases import phases
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.progress import EpochRecord
+from kerascnn.training.repeating import commands
 from kerascnn.training.run import Run
 from kerascnn.training.summary import summarize
 
@@ -40,6 +44,9 @@ log = logging.getLogger(__name__)
 
 SAMPLES = 12
 """Training pictures shown at most, one a class."""
+
+VARIANTS = 3
+"""Of each of them, as augmentation makes them."""
 
 
 def report_or_warn(run: Run, dataset: Dataset, train: Pack, judged: Pack) -> None:
@@ -64,8 +71,15 @@ def report_or_warn(run: Run, dataset: Dataset, train: Pack, judged: Pack) -> Non
         )
 
 
-def write_report(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str = "val") -> Path:
-    """Write ``report.html`` into a run folder.
+def write_report(
+    run: Run,
+    dataset: Dataset,
+    train: Pack,
+    judged: Pack,
+    split: str = "val",
+    path: str | Path | None = None,
+) -> Path:
+    """Write the report of a run.
 
     Args:
         run: Complete.
@@ -73,6 +87,7 @@ def write_report(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: s
         train: Training pictures.
         judged: Pictures to judge the model on.
         split: What those are called.
+        path: Of the page; None: ``report.html`` in the run folder.
 
     Returns:
         Where the page lies.
@@ -83,8 +98,39 @@ def write_report(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: s
     """
     page = render_page(gather(run, dataset, train, judged, split))
     # File names may hold bytes that are not UTF-8; the page shows a question mark for them.
-    files.write_bytes(run.report_path, page.encode("utf-8", "replace"))
-    return run.report_path
+    out = Path(path) if path else run.report_path
+    files.write_bytes(out, page.encode("utf-8", "replace"))
+    return out
+
+
+def report_run(
+    run: Run, data: str | Path | None = None, split: str | None = None, path: str | None = None
+) -> Path:
+    """Judge a run anew, on its own data or other, and write the report.
+
+    Args:
+        run: Complete.
+        data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data.
+        split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
+        path: Of the page; None: ``report.html`` in the run folder.
+
+    Returns:
+        Where the page lies.
+
+    Raises:
+        DataError: No usable data, or classes that the model does not know.
+        KerascnnError: The page cannot be written.
+    """
+    card, own = run.card, run_data(run)
+    dataset = load_dataset(data) if data else own
+    name, chosen = dataset.choose(split)
+    labelled = Split(chosen.pictures, match_labels(dataset, chosen, card.classes))
+    judged = pack(labelled, card.image_size, card.resize)
+    if not len(judged):
+        raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
+    train = own.splits["train"]
+    some = train.take(np.unique(train.labels, return_index=True)[1].astype(np.int64))
+    return write_report(run, own, pack(some, card.image_size, card.resize), judged, name, path)
 
 
 def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) -> Content:
@@ -102,31 +148,65 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
     """
     card, config, history = run.card, run.config, run.history
     core = run.load_model()
-    logits = predict_logits(from_pixels(core, card.normalization), judged.images)
+    model = from_pixels(core, card.normalization)
+    start = time.perf_counter()
+    logits = predict_logits(model, judged.images)
+    seconds = time.perf_counter() - start
     answers = Answers(
         logits, judged.labels, card.classes, judged.names, card.temperature, split, judged.skipped
     )
+    evaluation = evaluate_answers(answers)
+    heats, method = _heats(core, model, card.classes)
     return Content(
         name=card.name,
         made=time.strftime("%Y-%m-%d %H:%M %Z").strip(),
-        evaluation=evaluate_answers(answers),
+        evaluation=evaluation,
         epochs=tuple(_epochs(history)),
         best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
-        layers=tuple(
-            Layer(row.name, row.type, row.output_shape, row.params, row.trainable)
-            for row in summarize(core).layers
-        ),
-        mistakes=most_confident_mistakes(
-            answers.probabilities, judged.labels, judged.images, judged.names, card.classes
-        ),
+        stretches=tuple(_stretches(config, len(history))),
+        layers=tuple(_layers(core)),
+        mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
+        method=method,
         samples=_samples(train, card.classes, config),
         balance={
             name: tuple(np.bincount(part.labels, minlength=len(card.classes)).tolist())
             for name, part in sorted(dataset.splits.items(), key=lambda item: SPLITS.index(item[0]))
         },
-        facts=_facts(card, config, history),
-        commands=tuple(_commands(run, card, config)),
+        facts=_facts(card, config, history, len(judged) / seconds),
+        commands=tuple(commands(run, card, config)),
     )
+
+
+def _heats(
+    core: keras.Model, model: keras.Model, classes: tuple[str, ...]
+) -> tuple[Callable[[list[UInt8Array], list[str]], list[Heat | None]], str]:
+    try:
+        cam = GradCam(core, model)
+    except ConfigError:
+        # Without a convolution, or on a backend without gradients, a gallery has no heat.
+        return lambda pictures, _: [None] * len(pictures), ""
+
+    def heats(pictures: list[UInt8Array], answers: list[str]) -> list[Heat | None]:
+        return list(cam.heat(np.stack(pictures), np.array([classes.index(a) for a in answers])))
+
+    return heats, "Grad-CAM"
+
+
+def _stretches(config: TrainConfig, epochs: int) -> Iterator[Stretch]:
+    first = 1
+    for phase in phases(config):
+        if first <= epochs:
+            yield Stretch(phase.scope, first, min(epochs, first + phase.epochs - 1))
+        first += phase.epochs
+
+
+def _layers(core: keras.Model) -> Iterator[Layer]:
+    summary = summarize(core)
+    homes = {name: block.name for block in summary.blocks for name in block.layers}
+    for row in summary.layers:
+        yield Layer(
+            row.name, homes[row.name], row.type, row.output_shape, row.params, row.trainable
+        )
 
 
 def _epochs(history: list[EpochRecord]) -> Iterator[Epoch]:
@@ -138,17 +218,25 @@ def _epochs(history: list[EpochRecord]) -> Iterator[Epoch]:
 
 def _samples(train: Pack, classes: tuple[str, ...], config: TrainConfig) -> tuple[Sample, ...]:
     present, first = np.unique(train.labels, return_index=True)
-    pictures = np.asarray(train.images[first[:SAMPLES]], np.float32)
-    for layer in augmentation_layers(config.augment, config.seed):
-        pictures = keras.ops.convert_to_numpy(layer(pictures, training=True))
-    rounded = np.clip(np.rint(pictures), 0, 255).astype(np.uint8)
+    pictures = train.images[first[:SAMPLES]]
+    layers = augmentation_layers(config.augment, config.seed)
+    rounds = [_augmented(pictures, layers) for _ in range(VARIANTS)] if layers else []
     return tuple(
-        Sample(picture, classes[label]) for picture, label in zip(rounded, present, strict=False)
+        Sample(pictures[index], classes[label], tuple(one[index] for one in rounds))
+        for index, label in enumerate(present[:SAMPLES])
     )
 
 
+def _augmented(pictures: UInt8Array, layers: list[keras.layers.Layer]) -> UInt8Array:
+    changed: Any = np.asarray(pictures, np.float32)
+    for layer in layers:
+        changed = layer(changed, training=True)
+    rounded = np.rint(keras.ops.convert_to_numpy(changed))
+    return np.asarray(np.clip(rounded, 0, 255), np.uint8)
+
+
 def _facts(
-    card: ModelCard, config: TrainConfig, history: list[EpochRecord]
+    card: ModelCard, config: TrainConfig, history: list[EpochRecord], answered: float
 ) -> dict[str, dict[str, str]]:
     return {
         "Model": {
@@ -161,8 +249,11 @@ def _facts(
             "fingerprint (SHA-256)": str(card.data.get("sha256", ""))[:16],
             "left out as broken": str(card.data.get("skipped", 0)),
         },
-        "Speed": _speed(config, history),
-        "Machine": _machine(),
+        "Speed": {
+            **_speed(config, history),
+            "answering": f"{answered:,.0f} images/s (Keras, from sized pictures)",
+        },
+        "Machine": {**machine(), **_devices()},
         "Versions": dict(card.versions),
     }
 
@@ -177,56 +268,6 @@ def _speed(config: TrainConfig, history: list[EpochRecord]) -> dict[str, str]:
     }
 
 
-def _machine() -> dict[str, str]:
+def _devices() -> dict[str, str]:
     devices = [str(device) for device in keras.distribution.list_devices()]
-    return {
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "processors used": str(usable_cpus()),
-        "memory": _memory(),
-        f"{keras.config.backend()} devices": ", ".join(devices),
-    }
-
-
-def _processor(source: Path = Path("/proc/cpuinfo")) -> str:
-    if source.is_file():
-        for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _memory() -> str:
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return "unknown"
-    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-
-
-def _commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
-    yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
-    yield train_command(config)
-    yield f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
-
-
-def train_command(config: TrainConfig) -> str:
-    """Write the command line that trains with a configuration.
-
-    Args:
-        config: Of a run.
-
-    Returns:
-        ``kerascnn train ...``, quoted for a POSIX shell; options at their default are left out.
-    """
-    words = ["kerascnn", "train", config.data]
-    for option in fields(config):
-        value = getattr(config, option.name)
-        if option.name != "data" and (value != option.default or option.name == "seed"):
-            words += _option(option.name, value)
-    return shlex.join(words)
-
-
-def _option(name: str, value: Any) -> list[str]:
-    flag = "--" + name.replace("_", "-")
-    if value is False:
-        return ["--no-" + flag.removeprefix("--")]
-    return [flag] if value is True else [flag, str(value)]
+    return {f"{keras.config.backend()} devices": ", ".join(devices)}

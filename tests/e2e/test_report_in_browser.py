@@ -10,6 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from kerascnn.cli import main
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -107,6 +110,25 @@ def test_report_is_whole_at_every_width(hostile_run, width):
     assert seen["styled"] == "0px"  # the page's own style is not blocked by its policy
     assert "How it learned" in seen["headings"]
     assert "Details" in seen["headings"]
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_report_of_an_exported_file_is_whole_too(hostile_run, tmp_path, width):
+    from kerascnn import training
+
+    pictures = str(hostile_run.parent / "pictures")
+    training.export_onnx(hostile_run, tmp_path / "m.onnx", verify=pictures)
+    page = tmp_path / "report.html"
+    result = CliRunner().invoke(
+        main, ["report", str(tmp_path / "m.onnx"), pictures, "--out", str(page)]
+    )
+    assert result.exit_code == 0, result.output
+    seen = measure(tmp_path, width)
+    assert (seen["console"], seen["requests"], seen["outside"]) == ([], [], [])
+    assert (seen["broken"], seen["scripts"]) == (0, 0)
+    assert "고양이와 강아지" in seen["text"]
+    assert "How sure it is, and how often it is right" in seen["headings"]
+    assert "How it learned" not in seen["headings"]
 
 
 def test_hostile_and_korean_names_are_shown(hostile_run):

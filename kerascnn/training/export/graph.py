@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from kerascnn.errors import ModelFileError
+
 UINT8, INT64 = TensorProto.UINT8, TensorProto.INT64
 FLOAT, DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
 
@@ -114,3 +116,27 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
         ir_version=IR_VERSION,
         producer_name="kerascnn",
     )
+
+
+def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
+    """Put every node behind those that it needs, as ONNX wants it and some tools leave it not.
+
+    Args:
+        unsorted: A model without cycles.
+
+    Returns:
+        The same model, changed.
+    """
+    graph = unsorted.graph
+    known = {value.name for value in (*graph.input, *graph.initializer)} | {""}
+    waiting, placed = list(graph.node), []
+    while waiting:
+        ready = [node for node in waiting if known.issuperset(node.input)]
+        if not ready:
+            raise ModelFileError(f"{graph.name}: the graph has a cycle or a missing tensor.")
+        placed += ready
+        known.update(name for node in ready for name in node.output)
+        waiting = [node for node in waiting if not known.issuperset(node.output)]
+    del graph.node[:]
+    graph.node.extend(placed)
+    return unsorted

@@ -12,8 +12,9 @@ from kerascnn.training.layerwise import LayerwiseAdamW, block_factors
 WARM_UP = 0.1
 """Share of all steps in which the learning rate rises in a line from (almost) zero."""
 
-WEIGHT_DECAY = 1e-4
-"""Decoupled (AdamW, Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)."""
+WEIGHT_DECAY = 0.05
+"""Decoupled, so times the learning rate in every step (AdamW, Loshchilov and Hutter 2019,
+https://arxiv.org/abs/1711.05101)."""
 
 
 def make_optimizer(

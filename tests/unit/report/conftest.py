@@ -8,7 +8,7 @@ import pytest
 from kerascnn.dataset import load_dataset
 from kerascnn.inference.answers import Answers
 from kerascnn.inference.metrics import evaluate_answers
-from kerascnn.report import Content, Epoch, Layer, Sample, most_confident_mistakes
+from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery
 
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
 
@@ -23,26 +23,32 @@ def content() -> Callable[..., Content]:
         labels = (np.arange(images) % len(classes)).astype(np.int64)
         logits = np.eye(len(classes), dtype=np.float32)[labels] * 3
         logits[::7] = np.roll(logits[::7], 1, axis=1) * np.linspace(1, 2, len(logits[::7]))[:, None]
-        powers = np.exp(logits)
-        probabilities = powers / powers.sum(1, keepdims=True)
-        names = [split.pictures.name(index) for index in range(images)]
+        names = tuple(split.pictures.name(index) for index in range(images))
+        evaluation = evaluate_answers(Answers(logits, labels, classes, names, split="val"))
+        heat = np.linspace(0, 1, 49, dtype=np.float32).reshape(7, 7)
         fields: dict[str, object] = {
             "name": "<b>flowers</b>",
             "made": "2026-01-02 03:04 UTC",
-            "evaluation": evaluate_answers(Answers(logits, labels, classes, split="val")),
+            "evaluation": evaluation,
             "epochs": (
                 Epoch(1, 0.003, 1.0, 0.5, 0.9, 0.55),
                 Epoch(2, 0.002, 0.5, 0.7, 0.6, 0.75),
                 Epoch(3, 0.001, 0.4, 0.8, 0.7, 0.7),
             ),
             "best_epoch": 2,
+            "stretches": (Stretch("head", 1, 1), Stretch("all", 2, 3)),
             "layers": (
-                Layer("block1_conv", "Conv2D", (28, 28, 7), 532, False),
-                Layer("block1_bn", "BatchNormalization", (28, 28, 7), 14, True),
-                Layer("head", "Dense", (4,), 3010, True),
+                Layer("block1_conv", "block1", "Conv2D", (28, 28, 7), 532, False),
+                Layer("block1_bn", "block1", "BatchNormalization", (28, 28, 7), 14, True),
+                Layer("head", "head", "Dense", (4,), 3010, True),
             ),
-            "mistakes": most_confident_mistakes(probabilities, labels, pictures, names, classes),
-            "samples": (Sample(pictures[0], classes[0]),),
+            "mistakes": gallery(
+                evaluation.mistakes,
+                lambda index: pictures[index],
+                lambda some, _: [heat] * len(some),
+            ),
+            "method": "Grad-CAM",
+            "samples": (Sample(pictures[0], classes[0], (pictures[0][:, ::-1],)),),
             "balance": {"train": (9,) * len(classes), "val": (1,) * len(classes)},
             "facts": {"Machine": {"processor": "<i>fast</i>"}},
             "commands": ("kerascnn train 'a & b' --seed 0",),

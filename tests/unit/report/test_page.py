@@ -1,11 +1,15 @@
 """The page as text: escaping, completeness, what is left out."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 
+from kerascnn.inference.answers import Answers
+from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.report import render_page
+from kerascnn.report.verdict import judge
 
 
 class Outline(HTMLParser):
@@ -82,6 +86,59 @@ def test_verdict_names_the_kept_epoch_and_the_interval(content):
     assert "The network of epoch 2 of 3 is kept" in words
     assert "Only 40 pictures were judged" in words
     assert "70.9%" in words  # Wilson's lower end of 34 right of 40
+
+
+def test_phases_are_marked_on_every_curve_if_there_are_several(content):
+    page = render_page(content())
+    for name in ("Loss", "Accuracy", "Learning rate"):
+        figure = re.search(rf"<h3>{name}</h3><svg.*?</svg>", page, re.DOTALL)[0]
+        assert {">head<", ">all<"} <= set(re.findall(r">[a-z]+<", figure))
+    alone = render_page(content(stretches=content().stretches[:1]))
+    assert "Dotted lines" not in alone
+    assert ">head<" not in re.search(r"<h3>Loss</h3><svg.*?</svg>", alone, re.DOTALL)[0]
+
+
+def test_the_reliability_diagram_has_a_bar_for_every_bin(content):
+    made = content()
+    page = render_page(made)
+    figure = re.search(r"<svg[^>]*Share of right answers.*?</svg>", page, re.DOTALL)[0]
+    bars = re.findall(r'fill="var\(--first\)"', figure)
+    assert len(bars) == len(made.evaluation.reliability.bins) > 1
+    assert f"{made.evaluation.reliability.ece:.1%}" in page
+
+
+def test_a_model_that_is_too_sure_of_itself_is_told(content):
+    labels = np.arange(300) % 2
+    answers = np.where(np.arange(300) % 3 == 0, 1 - labels, labels)
+    logits = np.eye(2, dtype=np.float32)[answers] * 8
+    evaluation = evaluate_answers(Answers(logits, labels, ("a", "b"), split="test"))
+    remarks = judge(content(evaluation=evaluation, epochs=())).remarks
+    assert any("too sure of itself" in remark and "67%" in remark for remark in remarks)
+
+
+def test_the_class_told_apart_worst_is_marked_and_named(content):
+    made = content()
+    curves = made.evaluation.curves
+    worst = min(curves, key=lambda one: one.average_precision)
+    words = Outline(render_page(made)).words
+    assert f"Orange: {worst.label}" in words
+    assert "Precision and recall" in words
+
+
+def test_heat_lies_beside_every_mistake(content):
+    made = content()
+    page = render_page(made)
+    assert page.count('alt="where ') == len(made.mistakes)
+    assert "Grad-CAM" in page
+    cold = [replace(one, heat=None) for one in made.mistakes]
+    assert 'alt="where ' not in render_page(content(mistakes=tuple(cold), method=""))
+
+
+def test_augmented_pictures_stand_beside_the_original(content):
+    page = render_page(content())
+    assert ", changed&#34;" not in page
+    assert len(re.findall(r'alt="[^"]*, changed"', page)) == 1
+    assert "changed at random" in page
 
 
 def test_mistakes_come_surest_first_with_both_classes(content):

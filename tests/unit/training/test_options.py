@@ -13,7 +13,6 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.data import run_dataset
 from kerascnn.training.steps import Objective, balanced_weights
 
-
 LOGITS = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
 LABELS = np.asarray([0, 0, 0, 0, 0, 1, 1, 2])
 

@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 from kerascnn.training import TrainConfig, fit, reporting
+from kerascnn.training.repeating import train_command
 from kerascnn.training.run import open_run
 
 
@@ -38,9 +39,9 @@ def test_the_command_in_the_report_gives_the_same_configuration():
     config = TrainConfig(
         data="my pictures/꽃", out="runs/a b", image_size=64, resize="crop", epochs=3,
         batch_size=16, learning_rate=0.01, augment="light", val=0.2, seed=7, deterministic=True,
-        strict=True,
+        strict=True, phase=("head:1", "from:block2:2:0.001"),
     )  # fmt: skip
-    words = shlex.split(reporting.train_command(config))
+    words = shlex.split(train_command(config))
     assert words[:2] == ["kerascnn", "train"]
     options = command.make_context("train", words[2:]).params
     options.pop("as_json")
@@ -49,4 +50,4 @@ def test_the_command_in_the_report_gives_the_same_configuration():
 
 
 def test_defaults_are_left_out_of_the_command_but_not_the_seed():
-    assert reporting.train_command(TrainConfig()) == "kerascnn train fashion-mini --seed 0"
+    assert train_command(TrainConfig()) == "kerascnn train fashion-mini --seed 0"

@@ -1,0 +1,111 @@
+"""``kerascnn bench``: parse, one call, print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerascnn.cli.base import Command, console, print_json
+from kerascnn.cli.foreign import foreign_options, said
+
+if TYPE_CHECKING:
+    from kerascnn.inference.benchmark import Benchmark, Measured
+
+_WIDTH = 24
+"""Of the longest bar, in characters."""
+
+
+@click.command("bench", cls=Command)
+@click.argument("model")
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="FILE",
+    help="Another precision of the same model, to compare; repeatable.",
+)
+@click.option(
+    "--batch", "batches", multiple=True, type=click.IntRange(1), metavar="N",
+    help="Pictures a run; repeatable.  [default: 1, 4, 16, 32, 64]",
+)  # fmt: skip
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Pictures to count changed answers on.  [default: what the model was trained on, if "
+    "that is built in]",
+)
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["exact", "fast"]),
+    default="exact",
+    show_default=True,
+    help="The grade whose best way is named.",
+)
+@click.option(
+    "--save", is_flag=True, help="Save the best settings beside MODEL, for --provider auto."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON.")
+@foreign_options
+def command(
+    model: str, also: tuple[str, ...], batches: tuple[int, ...], data: str | None,
+    arithmetic: Any, save: bool, as_json: bool, **foreign: Any,
+) -> None:  # fmt: skip
+    """Measure how fast MODEL runs here: providers, arithmetic, threads and batch sizes.
+
+    Pictures are in memory and of the model's size; nothing is decoded. Beside the speed stands
+    how many first answers differ from exact arithmetic on the CPU.
+
+    \b
+    kerascnn bench exported/flowers.onnx --save
+    kerascnn bench exported/flowers.onnx --also exported/flowers-int8.onnx --data flowers/
+    """
+    from kerascnn.inference.benchmark import BATCHES, benchmark, real_pictures
+    from kerascnn.inference.settings import save_settings
+
+    about = said(**foreign)
+    found = []
+    with console(stderr=True).status("measuring") as status:
+        for file in (model, *also):
+            pictures = real_pictures(file, data, about)
+            tell = lambda step, file=file: status.update(f"{file}: {step}")  # noqa: E731
+            found.append(benchmark(file, batches or BATCHES, pictures, about, tell))
+    if as_json:
+        others = [one.to_dict(arithmetic) for one in found[1:]]
+        print_json(found[0].to_dict(arithmetic) | {"also": others})
+    else:
+        for one in found:
+            _show(one, arithmetic)
+    if save:
+        for one in found:
+            click.echo(f"saved: {save_settings(one.model, one.settings())}", err=True)
+
+
+def _show(found: Benchmark, arithmetic: Any) -> None:
+    click.echo(f"{found.model}: pictures a second; in memory, of the model's size")
+    heading = "provider  arithmetic  threads     batch  pictures/s    p50 ms    p99 ms"
+    click.echo(f"{heading}  changed")
+    most = max(one.best.images_per_second for one in found.measured)
+    for one in found.measured:
+        for timing in one.results:
+            bar = "█" * max(1, round(_WIDTH * timing.images_per_second / most))
+            click.echo(
+                f"{_name(one)}{timing.batch:>5}  {timing.images_per_second:>10,.0f}  "
+                f"{timing.p50_ms:>8.2f}  {timing.p99_ms:>8.2f}  {_changed(one):<10} {bar}"
+            )
+    for provider, why in found.unavailable.items():
+        click.echo(f"{provider} does not run here: {why}")
+    best = found.best(arithmetic)
+    click.echo(
+        f"best ({arithmetic}): {_name(best).strip()}, batch {best.best.batch}: "
+        f"{best.best.images_per_second:,.0f} pictures/s"
+    )
+
+
+def _name(one: Measured) -> str:
+    way = one.way
+    waits = "" if way.provider != "cpu" else (" spinning" if way.spinning else " sleeping")
+    return f"{way.provider:<10}{way.arithmetic:<12}{way.threads}{waits:<11}"
+
+
+def _changed(one: Measured) -> str:
+    return f"{one.changed:,}/{one.pictures:,}" if one.pictures else "-"

@@ -1,0 +1,75 @@
+"""``kerascnn report``: parse, one call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.errors import ConfigError
+
+
+@click.command("report", cls=Command)
+@click.argument("model")
+@click.argument("data", required=False)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Which part of DATA.  [default: test, else val, else all]",
+)
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    help="The page.  [default: report.html in the run folder; NAME-report.html for NAME.onnx]",
+)
+@foreign_options
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(
+    model: str,
+    data: str | None,
+    split: str | None,
+    out: str | None,
+    as_json: bool,
+    **foreign: Any,
+) -> None:
+    """Judge MODEL on DATA, and write one page about it: self-contained, for the browser.
+
+    MODEL is a run folder, its model.keras, or an .onnx file. Every `kerascnn train` writes a
+    report already; this makes it again, on other pictures or of a file made elsewhere. For a run,
+    DATA is its own data if none is given. For an .onnx file no Keras is needed.
+
+    \b
+    kerascnn report runs/flowers
+    kerascnn report exported/flowers.onnx garden/ -o garden.html
+    """
+    spoken = said(**foreign)
+    if model.endswith(".onnx"):
+        path = _file(model, data, split, out, spoken)
+    elif spoken:
+        raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
+    else:
+        with quiet_tensorflow():
+            from kerascnn.training.reporting import report_run
+            from kerascnn.training.run import open_run
+        with console(stderr=True).status("judging"):
+            path = report_run(open_run(model), data, split, out)
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        click.echo(f"{path}: open it in a browser")
+
+
+def _file(model: str, data: str | None, split: str | None, out: str | None, spoken: Any) -> Path:
+    from kerascnn.inference import Classifier
+    from kerascnn.report.file_report import report_file
+
+    if data is None:
+        raise ConfigError(f"{model}: data do not travel with an .onnx file. Name the DATA.")
+    classifier = Classifier(model, foreign=spoken)
+    page = out or str(Path(model).with_name(f"{Path(model).stem}-report.html"))
+    with console(stderr=True).status("judging"):
+        return report_file(classifier, data, page, split, model)

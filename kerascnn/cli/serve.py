@@ -1,0 +1,90 @@
+"""``kerascnn serve``: parse, one call, print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kerascnn.cli.base import Command
+from kerascnn.cli.provider import provider_options
+
+
+@click.command("serve", cls=Command)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL.onnx...")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="0.0.0.0: from other machines, too."
+)
+@click.option("--port", default=8000, show_default=True, help="0: a free one.")
+@provider_options
+@click.option("--max-batch", default=16, show_default=True, help="Pictures a run of the network.")
+@click.option(
+    "--max-wait-ms",
+    default=2.0,
+    show_default=True,
+    help="How long a run waits for pictures that are being decoded. It never waits for nobody.",
+)
+@click.option(
+    "--max-queue",
+    default=256,
+    show_default=True,
+    help="Pictures of a model that are taken and not yet answered; the next get 503.",
+)
+@click.option(
+    "--max-body-mb", default=16.0, show_default=True, help="Largest body of a request; else 413."
+)
+@click.option(
+    "--max-megapixels", default=50.0, show_default=True, help="Largest picture; else 422."
+)
+@click.option(
+    "--timeout", default=10.0, show_default=True, metavar="S", help="To answer in; else 503."
+)
+@click.option(
+    "--read-timeout",
+    default=15.0,
+    show_default=True,
+    metavar="S",
+    help="For a request to come in; else 408.",
+)
+@click.option(
+    "--grace",
+    default=20.0,
+    show_default=True,
+    metavar="S",
+    help="For what was taken, after SIGTERM.",
+)
+@click.option(
+    "--reload-seconds",
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="How often to look for a newer file; 0: only at SIGHUP.",
+)
+@click.option("--token-file", metavar="FILE", help="Requests must carry this bearer token.")
+@click.option(
+    "--cors",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Pages of this origin may use the server. May be repeated.",
+)
+@click.option(
+    "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
+)
+def command(**options: Any) -> None:
+    """Serve files that `kerascnn export` wrote, over HTTP.
+
+    Each is served under its file's name: by the Open Inference Protocol v2, at
+    /v1/models/NAME/predict for a picture as it is, and on a page for people at /. A file that is
+    replaced is reloaded without losing a request.
+
+    \b
+    kerascnn serve exported/flowers.onnx
+    curl --data-binary @rose.jpg http://127.0.0.1:8000/predict
+    """
+    from kerascnn import serving
+
+    config = serving.ServeConfig(**options)
+    serving.serve(
+        config,
+        lambda address: click.echo(f"serving {', '.join(config.names)} at {address}", err=True),
+    )

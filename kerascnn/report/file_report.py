@@ -1,0 +1,127 @@
+"""The report of an exported file, which needs no Keras.
+
+Knows: how a classifier's answers to a data set become a report's content. Does not know how the
+page looks (:mod:`kerascnn.report.page`).
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kerascnn import __version__, files, images
+from kerascnn.dataset import Dataset, Split, load_dataset
+from kerascnn.dataset.split import SPLITS
+from kerascnn.inference.answers import Answers
+from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.evaluation import answer_file
+from kerascnn.inference.explanation import Heat, heat_of
+from kerascnn.inference.metrics import evaluate_answers
+from kerascnn.report.content import Content, gallery
+from kerascnn.report.machine import machine
+from kerascnn.report.page import render_page
+
+
+def report_file(
+    classifier: Classifier,
+    data: str | Path,
+    path: str | Path,
+    split: str | None = None,
+    model: str = "MODEL.onnx",
+) -> Path:
+    """Judge an exported file, and write the report.
+
+    Args:
+        classifier: The file.
+        data: What :func:`kerascnn.dataset.load_dataset` takes.
+        path: Of the page.
+        split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
+        model: What the file is called where the report says how to repeat it.
+
+    Returns:
+        Where the page lies.
+
+    Raises:
+        DataError: No usable data, or classes that the model does not know.
+        KerascnnError: The page cannot be written.
+    """
+    dataset = load_dataset(data)
+    name, chosen = dataset.choose(split)
+    answers = answer_file(classifier, dataset, name)
+    content = _content(classifier, dataset, chosen, answers, (model, str(data), name))
+    files.write_bytes(path, render_page(content).encode("utf-8", "replace"))
+    return Path(path)
+
+
+def _content(
+    classifier: Classifier,
+    dataset: Dataset,
+    chosen: Split,
+    answers: Answers,
+    words: tuple[str, str, str],
+) -> Content:
+    card, evaluation = classifier.card, evaluate_answers(answers)
+    places = {chosen.pictures.name(index): index for index in range(len(chosen))}
+
+    def picture(index: int) -> images.UInt8Array:
+        original = chosen.pictures[places[answers.names[index]]]
+        return images.size_picture(original, card.image_size, card.resize)
+
+    def heats(pictures: list[images.UInt8Array], labels: list[str]) -> list[Heat | None]:
+        numbers = [classifier.classes.index(label) for label in labels]
+        return [heat_of(classifier, *pair) for pair in zip(pictures, numbers, strict=True)]
+
+    return Content(
+        name=card.name,
+        made=time.strftime("%Y-%m-%d %H:%M %Z").strip(),
+        evaluation=evaluation,
+        mistakes=gallery(evaluation.mistakes, picture, heats),
+        method="occlusion",
+        balance=_balance(dataset, classifier.classes),
+        facts=_facts(classifier, answers, dataset),
+        commands=tuple(_commands(words)),
+    )
+
+
+def _balance(dataset: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    splits = sorted(dataset.splits.items(), key=lambda item: SPLITS.index(item[0]))
+    found = {}
+    for name, split in splits:
+        counts = np.bincount(split.labels, minlength=len(dataset.classes)).tolist()
+        by_name = dict(zip(dataset.classes, counts, strict=True))
+        found[name] = tuple(by_name.get(label, 0) for label in classes)
+    return found
+
+
+def _facts(classifier: Classifier, answers: Answers, dataset: Dataset) -> dict[str, dict[str, str]]:
+    card, speed = classifier.card, answers.speed
+    return {
+        "Model": {
+            "network": card.network,
+            "input": f"{card.image_size} × {card.image_size} pixels, {card.resize}",
+            "precision": card.precision,
+            "weights (SHA-256)": card.weights_sha256[:16],
+        },
+        "Data": {"name": dataset.name, "left out as broken": str(len(answers.skipped))},
+        "Speed": {
+            "all in all": f"{speed.images_per_second:,.0f} images/s",
+            "the network alone": f"{speed.network_images_per_second:,.0f} images/s",
+            "what is in it": speed.includes,
+            "provider": str(classifier.provider),
+        }
+        if speed
+        else {},
+        "Machine": machine(),
+        "Versions": {"this report": f"kerascnn {__version__}", **card.versions},
+    }
+
+
+def _commands(words: tuple[str, str, str]) -> list[str]:
+    model, data, split = words
+    return [
+        f"pip install 'kerascnn[cpu,report]=={__version__}'",
+        shlex.join(["kerascnn", "report", model, data, "--split", split]),
+    ]

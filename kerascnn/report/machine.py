@@ -1,0 +1,48 @@
+"""The machine that a report was made on.
+
+Knows: what the operating system says. Does not know devices of any framework.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from kerascnn.parallel import usable_cpus
+
+
+def machine() -> dict[str, str]:
+    """Describe this machine.
+
+    Returns:
+        Values in words by name: system, processor, processors used, memory.
+    """
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": processor(),
+        "processors used": str(usable_cpus()),
+        "memory": _memory(),
+    }
+
+
+def processor(source: Path = Path("/proc/cpuinfo")) -> str:
+    """Name the processor.
+
+    Args:
+        source: Where Linux tells its model.
+
+    Returns:
+        The model's name, or else what kind of processor it is.
+    """
+    if source.is_file():
+        for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> str:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return "unknown"
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"

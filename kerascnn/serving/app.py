@@ -1,0 +1,104 @@
+"""The application: routes, and what begins and ends with the server.
+
+Knows: how the parts fit together. Does not know sockets or signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from kerascnn.errors import KerascnnError
+from kerascnn.serving.config import ServeConfig
+from kerascnn.serving.gate import Gate
+from kerascnn.serving.openapi import describe
+from kerascnn.serving.page import page_routes
+from kerascnn.serving.service import Service
+from kerascnn.serving.simple import Simple
+from kerascnn.serving.v2 import V2
+
+log = logging.getLogger(__name__)
+
+
+def create_app(
+    config: ServeConfig | Service,
+    write_log: Callable[[str], object] | None = None,
+    failed: Callable[[KerascnnError], object] | None = None,
+) -> ASGIApp:
+    """Make the application, for uvicorn or any other ASGI server.
+
+    Models are loaded when the server begins (ASGI's lifespan); until they are warm,
+    ``/v2/health/ready`` says 503.
+
+    Args:
+        config: Options, or a service made of them.
+        write_log: Called with one JSON line a request; None: no access log.
+        failed: Called when a model cannot be loaded at the beginning; None: it is logged.
+
+    Returns:
+        The application.
+
+    Raises:
+        ConfigError: The token cannot be read.
+    """
+    service = config if isinstance(config, Service) else Service(config)
+    document = describe(service.models.names)
+
+    async def openapi(_request: Request) -> Response:
+        return JSONResponse(document)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_load(service, failed or _log_failure))]
+        if service.config.reload_seconds:
+            tasks.append(asyncio.create_task(service.models.watch()))
+        yield
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        service.close()
+
+    routes = [
+        *V2(service).routes(),
+        *Simple(service).routes(),
+        Route("/openapi.json", openapi),
+        *page_routes(),
+    ]
+    router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    gate = Gate(router, service.metrics, service.config.read_token(), write_log)
+    return _with_cors(gate, service.config.cors)
+
+
+async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> None:
+    try:
+        await service.models.load()
+    except KerascnnError as error:
+        failed(error)
+
+
+def _log_failure(error: KerascnnError) -> None:
+    log.error("%s", error)
+
+
+def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID",
+                       "Inference-Header-Content-Length"],
+        expose_headers=["X-Request-ID", "Server-Timing", "Retry-After",
+                        "Inference-Header-Content-Length"],
+    )  # fmt: skip

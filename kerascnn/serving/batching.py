@@ -1,0 +1,243 @@
+"""Dynamic batching: many requests, few runs of the network.
+
+Knows: how many pictures are on their way, waiting and running, and when a run begins. Does not
+know HTTP, nor what a picture shows. Everything happens on the event loop, so there are no locks;
+only the run itself is in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.images import UInt8Array
+from kerascnn.serving.refusal import Refusal
+
+Floats = npt.NDArray[np.float32]
+
+_SMOOTHING = 0.1
+"""Weight of the newest answer in the estimate of how long one takes."""
+
+
+class Network(Protocol):
+    """What runs a batch: uint8 ``[n, S, S, 3]`` to logits and probabilities ``[n, classes]``."""
+
+    def __call__(self, batch: UInt8Array, /) -> tuple[Floats, Floats]:
+        """Run it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a job got.
+
+    Attributes:
+        logits: float32 ``[n, classes]``.
+        probabilities: float32 ``[n, classes]``.
+        waited: Seconds that its last picture waited for its run.
+        ran: Seconds that this run took.
+    """
+
+    logits: Floats
+    probabilities: Floats
+    waited: float
+    ran: float
+
+
+@dataclass(eq=False)
+class _Job:
+    """Pictures that are answered together, perhaps by several runs."""
+
+    future: asyncio.Future[Answer]
+    count: int
+    arrived: float
+    rows: dict[int, tuple[Floats, Floats]] = field(default_factory=dict)
+
+
+class Batcher:
+    """Collects pictures of one model and runs them together.
+
+    Args:
+        run: The network.
+        max_batch: Most pictures a run. Runs are of 1, 2, 4, … pictures and of this many: few
+            sizes, which can all be warmed, and no time is lost on padding.
+        max_wait: Seconds that a run waits for pictures that are being decoded.
+        max_queue: Most pictures that are taken and not yet answered.
+        observe: Called after each run with its size and seconds.
+    """
+
+    def __init__(
+        self,
+        run: Network,
+        max_batch: int,
+        max_wait: float,
+        max_queue: int,
+        observe: Callable[[int, float], object] | None = None,
+    ) -> None:
+        self.sizes = batch_sizes(max_batch)
+        self.taken = 0
+        self._run, self._max_wait, self._max_queue = run, max_wait, max_queue
+        self._observe = observe or (lambda _size, _seconds: None)
+        self._coming = 0
+        self._rows: deque[tuple[_Job, int, UInt8Array]] = deque()
+        self._running = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._seconds_each = 0.0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
+
+    @property
+    def backlog(self) -> float:
+        """Seconds that the pictures taken will need, as far as the latest answers tell."""
+        return self.taken * self._seconds_each
+
+    @contextmanager
+    def taking(self, count: int, deadline: float) -> Iterator[None]:
+        """Take pictures, if there is room for them and time to answer in.
+
+        Args:
+            count: How many.
+            deadline: Seconds within which they must be answered.
+
+        Raises:
+            Refusal: 503: too many are taken already.
+        """
+        if self.taken + count > self._max_queue or self.backlog > deadline:
+            raise Refusal(
+                503,
+                f"{self.taken} pictures are waiting, and there is no room for {count} more now. "
+                "Try again later, and with fewer requests at a time.",
+                retry_after=self.backlog,
+            )
+        self.taken += count
+        ahead, began = self.taken, time.perf_counter()
+        try:
+            yield
+            each = (time.perf_counter() - began) / ahead
+            older = self._seconds_each or each
+            self._seconds_each = older + _SMOOTHING * (each - older)
+        finally:
+            self.taken -= count
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Tell that pictures are being made ready: it may be worth waiting for them."""
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            # Not at once: these pictures are submitted next, and belong to the same run.
+            asyncio.get_running_loop().call_soon(self._consider)
+
+    async def submit(self, pictures: Sequence[UInt8Array]) -> Answer:
+        """Run pictures, together with those of others. If cancelled, they are not run.
+
+        Args:
+            pictures: Of the model's size, uint8 ``[S, S, 3]`` each; at least one.
+
+        Returns:
+            The answer.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(loop.create_future(), len(pictures), loop.time())
+        self._rows.extend((job, index, picture) for index, picture in enumerate(pictures))
+        self._consider()
+        return await job.future
+
+    def close(self) -> None:
+        """Let the thread end when its run is done."""
+        self._thread.shutdown(wait=False)
+
+    def _consider(self) -> None:
+        """Begin a run, if it is time for one."""
+        if self._running or not self._rows:
+            return
+        if self._coming and len(self._rows) < self.sizes[-1] and self._max_wait:
+            if self._timer is None:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(self._max_wait, self._begin)
+            return
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._running:
+            return
+        while self._rows and self._rows[0][0].future.done():
+            self._rows.popleft()  # its client hung up, or its time is over
+        if not self._rows:
+            return
+        size = max(size for size in self.sizes if size <= len(self._rows))
+        batch: list[tuple[_Job, int, UInt8Array]] = []
+        while self._rows and len(batch) < size:
+            row = self._rows.popleft()
+            if not row[0].future.done():
+                batch.append(row)
+        self._running = True
+        loop = asyncio.get_running_loop()
+        pictures = [picture for _, _, picture in batch]
+        running = loop.run_in_executor(self._thread, self._timed, pictures)
+        running.add_done_callback(lambda done: self._finish(batch, loop.time(), done))
+
+    def _timed(self, pictures: list[UInt8Array]) -> tuple[Floats, Floats, float]:
+        began = time.perf_counter()
+        logits, probabilities = self._run(np.stack(pictures))
+        return logits, probabilities, time.perf_counter() - began
+
+    def _finish(
+        self,
+        batch: list[tuple[_Job, int, UInt8Array]],
+        now: float,
+        done: asyncio.Future[tuple[Floats, Floats, float]],
+    ) -> None:
+        self._running = False
+        self._consider()  # first the next run: the network shall not wait for what follows
+        error = done.exception()
+        if error is not None:
+            for job, _, _ in batch:
+                if not job.future.done():
+                    job.future.set_exception(error)
+            return
+        logits, probabilities, seconds = done.result()
+        self._observe(len(batch), seconds)
+        for row, (job, index, _) in enumerate(batch):
+            job.rows[index] = logits[row], probabilities[row]
+            if len(job.rows) == job.count and not job.future.done():
+                job.future.set_result(_answer(job, now - job.arrived - seconds, seconds))
+
+
+def _answer(job: _Job, waited: float, ran: float) -> Answer:
+    rows = [job.rows[index] for index in range(job.count)]
+    logits, probabilities = (np.stack(values) for values in zip(*rows, strict=True))
+    return Answer(logits, probabilities, max(0.0, waited), ran)
+
+
+def batch_sizes(max_batch: int) -> tuple[int, ...]:
+    """List the sizes of runs.
+
+    Args:
+        max_batch: The largest.
+
+    Returns:
+        Powers of two below it, and itself.
+
+    Examples:
+        >>> batch_sizes(12)
+        (1, 2, 4, 8, 12)
+    """
+    powers = []
+    size = 1
+    while size < max_batch:
+        powers.append(size)
+        size *= 2
+    return (*powers, max_batch)

@@ -1,0 +1,132 @@
+"""What can be set about the server.
+
+Knows: options, their defaults and ranges. Does not know what they do.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerascnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kerascnn.inference.choice import Asked
+    from kerascnn.inference.providers import Arithmetic
+
+_ORIGIN = re.compile(r"\*|https?://[^/\s]+")
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """How models are served.
+
+    Attributes:
+        models: Files that ``kerascnn export`` wrote; each is served under its stem.
+        host: Address to listen on.
+        port: TCP port; 0 takes a free one.
+        provider: Where the networks run, as for :class:`kerascnn.Classifier`.
+        arithmetic: ``exact`` or ``fast``.
+        threads: Of one inference; None: the processors this process may use.
+        max_batch: Most pictures in one run of a network.
+        max_wait_ms: How long a picture waits for others that are on their way, in
+            milliseconds. With nobody on the way it does not wait.
+        max_queue: Most pictures of one model that are taken and not yet answered; the next
+            are refused (503).
+        max_body_mb: Largest body of a request, in MB (10^6 bytes); larger ones: 413.
+        max_megapixels: Largest picture that is decoded, in 10^6 pixels; larger ones: 422.
+        timeout: Seconds within which a request that was read is answered, else 503.
+        read_timeout: Seconds within which a request must have come in, else 408.
+        grace: Seconds for what was taken to be finished, after SIGTERM.
+        reload_seconds: How often files are looked at for a newer version; 0: only at SIGHUP.
+        token_file: File whose content is the bearer token that requests must carry.
+        cors: Origins whose pages may use the server; none by default.
+        access_log: Whether each request is logged, as one JSON line on stdout.
+    """
+
+    models: tuple[str, ...]
+    host: str = "127.0.0.1"
+    port: int = 8000
+    provider: Asked = "auto"
+    arithmetic: Arithmetic = "exact"
+    threads: int | None = None
+    max_batch: int = 16
+    max_wait_ms: float = 2.0
+    max_queue: int = 256
+    max_body_mb: float = 16.0
+    max_megapixels: float = 50.0
+    timeout: float = 10.0
+    read_timeout: float = 15.0
+    grace: float = 20.0
+    reload_seconds: float = 1.0
+    token_file: str | None = None
+    cors: tuple[str, ...] = ()
+    access_log: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models", tuple(map(str, self.models)))
+        object.__setattr__(self, "cors", tuple(self.cors))
+        names = list(self.names)
+        twice = {name for name in names if names.count(name) > 1}
+        problems = {
+            "no models; expected at least one .onnx file": not self.models,
+            f"two files are called {', '.join(sorted(twice))}, and a model's name is its file's; "
+            "rename one": bool(twice),
+            "port; expected 0 to 65535": not 0 <= self.port <= 65535,
+            "max_batch; expected at least 1": self.max_batch < 1,
+            "max_queue; expected at least max_batch": self.max_queue < self.max_batch,
+            "threads; expected at least 1": self.threads is not None and self.threads < 1,
+            "cors; expected origins like https://example.org": not all(
+                map(_ORIGIN.fullmatch, self.cors)
+            ),
+        }
+        for name in ("max_body_mb", "max_megapixels", "timeout", "read_timeout"):
+            problems[f"{name}; expected above 0"] = not 0 < getattr(self, name) < float("inf")
+        for name in ("max_wait_ms", "grace", "reload_seconds"):
+            problems[f"{name}; expected at least 0"] = not 0 <= getattr(self, name) < float("inf")
+        wrong = [problem for problem, found in problems.items() if found]
+        if wrong:
+            raise ConfigError(f"serve cannot use: {'. '.join(wrong)}.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Under which the models are served."""
+        return tuple(Path(model).stem for model in self.models)
+
+    @property
+    def max_body(self) -> int:
+        """Largest body of a request, in bytes."""
+        return int(self.max_body_mb * 1e6)
+
+    @property
+    def max_pixels(self) -> int:
+        """Largest picture that is decoded, in pixels."""
+        return int(self.max_megapixels * 1e6)
+
+    def read_token(self) -> bytes | None:
+        """Read the token.
+
+        Returns:
+            It, without surrounding white space; None: requests need none.
+
+        Raises:
+            ConfigError: The file cannot be read, or holds no token that fits in a header.
+        """
+        if self.token_file is None:
+            return None
+        try:
+            token = Path(self.token_file).read_bytes().strip()
+        except OSError as error:
+            raise ConfigError(f"{self.token_file}: cannot read it ({error.strerror}).") from error
+        if not re.fullmatch(rb"[\x21-\x7e]+", token):
+            raise ConfigError(
+                f"{self.token_file}: holds no token. Expected one word of ASCII characters, e.g. "
+                "from: openssl rand -hex 32"
+            )
+        return token
+
+
+OPTIONS = tuple(field.name for field in fields(ServeConfig))
+"""Names, as the command line has them."""

@@ -1,0 +1,69 @@
+"""What Prometheus sees of the server.
+
+Knows: names, labels and buckets. Does not know who counts.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+STAGES = ("queue", "decode", "inference")
+
+_SECONDS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+)  # fmt: skip
+
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """Counters and histograms of one server.
+
+    Attributes:
+        requests: Requests by model (empty: none of ours) and outcome.
+        seconds: Time of requests that were answered, by model.
+        stages: The same split into ``queue``, ``decode`` and ``inference``.
+        batches: Size of runs of the network, by model.
+        run_seconds: Time of runs of the network, by model.
+        taken: Pictures taken and not yet answered, by model.
+        ready: 1 when a model answers, else 0.
+        info: 1 for what is served, with version, network, precision and provider as labels.
+        reloads: Reloads by model and outcome, ``ok`` or ``failed``.
+        body_bytes: Of requests, in memory now.
+        log_lines_lost: Lines of the access log that nobody took in time.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = self._counter("requests", "Requests.", "model", "outcome")
+        self.seconds = self._histogram("request_seconds", "Time to answer.", _SECONDS, "model")
+        self.stages = self._histogram(
+            "stage_seconds", "Time to answer, by stage.", _SECONDS, "model", "stage"
+        )
+        self.batches = self._histogram("batch_pictures", "Pictures in a run.", _SIZES, "model")
+        self.run_seconds = self._histogram("run_seconds", "Time of a run.", _SECONDS, "model")
+        self.taken = self._gauge("queue_pictures", "Pictures taken, not yet answered.", "model")
+        self.ready = self._gauge("model_ready", "Whether the model answers.", "model")
+        self.info = self._gauge(
+            "model_info", "What is served.", "model", "version", "network", "precision", "provider"
+        )
+        self.reloads = self._counter("reloads", "Newer files tried.", "model", "outcome")
+        self.body_bytes = self._gauge("body_bytes", "Bodies of requests in memory, in bytes.")
+        self.log_lines_lost = self._counter("log_lines_lost", "Lines of the access log lost.")
+
+    def page(self) -> bytes:
+        """Write all as Prometheus reads it."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"kerascnn_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"kerascnn_{name}", text, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(f"kerascnn_{name}", text, labels, buckets=buckets, registry=self.registry)

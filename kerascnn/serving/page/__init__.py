@@ -1,0 +1,44 @@
+"""The page at ``/``: its files, and the policy under which a browser runs them.
+
+Knows: which files there are, and their headers. Does not know what is in them.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/page/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def page_routes() -> list[Route]:
+    """List the routes of the page's files, which are read once."""
+    return [_route(path, name, kind) for path, (name, kind) in _FILES.items()]
+
+
+def _route(path: str, name: str, kind: str) -> Route:
+    content = files(__package__).joinpath(name).read_bytes()
+    headers = {
+        "Content-Type": kind,
+        "Content-Security-Policy": _POLICY,
+        "Cache-Control": "no-cache",
+        "Referrer-Policy": "no-referrer",
+    }
+
+    async def send(_request: Request) -> Response:
+        return Response(content, headers=headers)
+
+    return Route(path, send)

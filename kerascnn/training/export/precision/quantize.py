@@ -1,0 +1,146 @@
+"""Turning a float32 network into one of eight-bit integers.
+
+Knows: onnxruntime's quantiser: ranges measured on real pictures, one scale a channel of the
+weights, QuantizeLinear and DequantizeLinear around what stays as it was (QDQ). Does not know
+which method or which layers are best (:mod:`.search`).
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from kerascnn.card import Normalization
+from kerascnn.training.export.graph import in_order
+
+Method = Literal["min-max", "percentile", "entropy"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+_CHUNK = 8
+"""Pictures at a time: the calibrators hold every activation of a chunk in memory."""
+
+LAYERS = ("Conv", "Gemm", "MatMul")
+"""Operators with weights: what can be kept in float32, and what it is worth to quantise."""
+
+
+def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], method: Method) -> Any:
+    """Run a network on pictures and note which values each tensor takes.
+
+    Args:
+        core: From ``pixels`` to ``logits``, float32.
+        pixels: float32 ``[pictures, 3, size, size]``, normalised.
+        method: How outliers are cut off.
+
+    Returns:
+        Ranges, as the quantiser takes them.
+    """
+    from onnxruntime.quantization import CalibrationMethod
+    from onnxruntime.quantization.calibrate import create_calibrator
+
+    kind = {"min-max": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile,
+            "entropy": CalibrationMethod.Entropy}[method]  # fmt: skip
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "core.onnx")
+        onnx.save(core, path)
+        augmented = str(Path(folder, "augmented.onnx"))
+        calibrator = create_calibrator(path, None, augmented, calibrate_method=kind)
+        for start in range(0, len(pixels), _CHUNK):
+            calibrator.collect_data(_Reader([pixels[start : start + _CHUNK]]))
+        return calibrator.compute_data()
+
+
+def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> onnx.ModelProto:
+    """Quantise a network.
+
+    Args:
+        core: As for :func:`measure_ranges`.
+        ranges: From there.
+        kept: Names of layers that stay float32.
+
+    Returns:
+        The same network with QDQ pairs; its ends stay float32.
+    """
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.registry import QDQRegistry
+
+    with _quiet():
+        # Unsigned activations and signed weights: the pair that processors have instructions for.
+        quantizer = QDQQuantizer(
+            copy.deepcopy(core), True, False, QuantType.QInt8, QuantType.QUInt8, ranges,
+            [], list(kept), list(QDQRegistry), {},
+        )  # fmt: skip
+        quantizer.quantize_model()
+    model: onnx.ModelProto = quantizer.model.model
+    used = {node.domain for node in model.graph.node}
+    opsets = [opset for opset in model.opset_import if opset.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
+    return in_order(model)
+
+
+def layers(core: onnx.ModelProto) -> list[str]:
+    """List the layers that have weights, first to last.
+
+    Args:
+        core: A network.
+
+    Returns:
+        Names of nodes.
+    """
+    constants = {tensor.name for tensor in core.graph.initializer}
+    return [
+        node.name
+        for node in core.graph.node
+        if node.op_type in LAYERS and any(name in constants for name in node.input[1:2])
+    ]
+
+
+def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray[np.float32]:
+    """Do to pictures what the exported graph does before the network.
+
+    Args:
+        images: uint8 ``[pictures, size, size, 3]``, RGB.
+        rule: Of the card.
+
+    Returns:
+        float32 ``[pictures, 3, size, size]``.
+    """
+    ordered = images[..., ::-1] if rule.channel_order == "BGR" else images
+    mean, std = np.asarray(rule.mean, np.float32), np.asarray(rule.std, np.float32)
+    planes = ((ordered.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(planes, dtype=np.float32)
+
+
+class _Reader:
+    """What onnxruntime's calibrators read from."""
+
+    def __init__(self, batches: Iterable[npt.NDArray[np.float32]]) -> None:
+        self._batches: Iterator[npt.NDArray[np.float32]] = iter(batches)
+
+    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+        """Give the next input, or None."""
+        batch = next(self._batches, None)
+        return None if batch is None else {"pixels": batch}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off the screen what the quantiser prints, and its advice to pre-process."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(previous)

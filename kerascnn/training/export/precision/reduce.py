@@ -1,0 +1,193 @@
+"""From a proven float32 file to a smaller one, with what it costs.
+
+Knows: the order of things: reduce, compare on pictures with labels, refuse or write down. Does
+not know how a network is quantised.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from kerascnn.card import ModelCard, Parity, Reduction
+from kerascnn.errors import ConfigError, ParityError, ProviderError
+from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.probes import make_probes, probe_pictures
+from kerascnn.inference.settings import machine
+from kerascnn.inference.timing import compare_speed
+from kerascnn.training.export.compose import compose, with_card
+from kerascnn.training.export.precision.half import to_float16
+from kerascnn.training.export.precision.quantize import normalize
+from kerascnn.training.export.precision.search import search
+
+MAX_DROP = 0.5
+"""Points of top-1 that a file may lose by default."""
+
+CALIBRATION = 256
+"""Pictures to measure ranges on; as many others choose between the ways to do it."""
+
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Real pictures with labels.
+
+    Attributes:
+        data: What to call them.
+        images: uint8 ``[pictures, size, size, 3]``, RGB.
+        labels: int64 ``[pictures]``, in the order of the card's classes.
+    """
+
+    data: str
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+
+Calibration = Pictures
+
+
+def reduce_file(
+    file: Path,
+    core: onnx.ModelProto,
+    card: ModelCard,
+    precision: Literal["float16", "int8"],
+    calibration: Pictures | None,
+    verify: Pictures,
+    max_drop: float = MAX_DROP,
+    tell: Callable[[str], object] = lambda _step: None,
+) -> ModelCard:
+    """Replace a float32 file by one of lower precision.
+
+    Args:
+        file: Exported and proven; it is overwritten, if the result is good enough.
+        core: Its network.
+        card: Its card.
+        precision: ``float16`` or ``int8``.
+        calibration: To measure ranges on; for ``int8`` only.
+        verify: To measure the cost on.
+        max_drop: Points of top-1 that may be lost, 0 to 100.
+        tell: Called with a word on each step.
+
+    Returns:
+        The card of the new file, with what it costs and gives.
+
+    Raises:
+        ConfigError: ``int8`` without pictures to calibrate on.
+        ParityError: It loses more than ``max_drop``.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder, "float32.onnx"), Path(folder, f"{precision}.onnx")
+        before.write_bytes(file.read_bytes())
+        if precision == "int8":
+            small, how = _int8(Path(folder), core, card, calibration, max_drop, tell)
+        else:
+            small, how = to_float16(core), Reduction("float16")
+        tell(f"comparing on {len(verify.labels):,} pictures")
+        card = replace(card, precision=precision, probes=(), parity=None)
+        model = compose(small, card)
+        onnx.save(with_card(model, card), after)
+        card = _with_cost(before, after, replace(card, reduction=how), verify)
+        _refuse(card, max_drop)
+        tell("measuring the speed")
+        card = _with_speed(before, after, card)
+        onnx.save(with_card(model, card), file)
+    Classifier(file, "cpu")
+    return card
+
+
+def _int8(
+    folder: Path,
+    core: onnx.ModelProto,
+    card: ModelCard,
+    calibration: Pictures | None,
+    max_drop: float,
+    tell: Callable[[str], object],
+) -> tuple[onnx.ModelProto, Reduction]:
+    if calibration is None:
+        raise ConfigError("int8 needs real pictures to measure ranges on: --calibrate DATA.")
+    # Ranges are measured on every other picture; the rest choose between the ways to do it.
+    ranged, chosen = (_every_other(calibration, start) for start in (0, 1))
+    chosen = chosen if len(chosen.labels) else ranged
+    pixels = normalize(ranged.images, card.normalization)
+
+    def answer(network: onnx.ModelProto, count: int) -> npt.NDArray[np.float32]:
+        path = folder / "candidate.onnx"
+        plain = replace(card, probes=(), parity=None)
+        onnx.save(with_card(compose(network, plain), plain), path)
+        with Classifier(path, "cpu") as classifier:
+            return _probabilities(classifier, chosen.images[:count])
+
+    best = search(core, pixels, chosen.labels, answer, max_drop / 100, tell)
+    how = Reduction(best.method, best.kept, calibration.data, len(calibration.labels))
+    return best.model, how
+
+
+def _every_other(pictures: Pictures, start: int) -> Pictures:
+    return replace(pictures, images=pictures.images[start::2], labels=pictures.labels[start::2])
+
+
+def _with_cost(before: Path, after: Path, card: ModelCard, verify: Pictures) -> ModelCard:
+    answers = []
+    for path in (before, after):
+        with Classifier(path, "cpu") as classifier:
+            answers.append(_probabilities(classifier, verify.images))
+            pictures = probe_pictures(card.image_size)
+            probed = classifier.run(pictures)[1]
+    first, second = (found.argmax(1) for found in answers)
+    changed = int((first != second).sum())
+    # The float32 file was compared with the Keras model on these very pictures, and every first
+    # answer was the same: what differs from the one differs from the other.
+    parity = Parity(len(first), float(np.abs(answers[0] - answers[1]).max()), changed, verify.data)
+    reduction = replace(
+        card.reduction or Reduction(card.precision),
+        top1_before=float((first == verify.labels).mean()),
+        top1_after=float((second == verify.labels).mean()),
+        bytes_before=before.stat().st_size,
+        bytes_after=after.stat().st_size,
+    )
+    probes = make_probes(pictures, probed)
+    return replace(card, parity=parity, reduction=reduction, probes=probes)
+
+
+def _refuse(card: ModelCard, max_drop: float) -> None:
+    cost, parity = card.reduction, card.parity
+    if cost is None or parity is None or cost.dropped <= max_drop:
+        return
+    raise ParityError(
+        f"{card.name}: in {card.precision} it is right for {cost.top1_after:.2%} of "
+        f"{parity.images:,} pictures of {parity.data}, in float32 for {cost.top1_before:.2%}: "
+        f"{cost.dropped:.2f} points lost, allowed are {max_drop:g}. No file was written. Allow "
+        "more with --max-drop, give more pictures with --calibrate, or stay with float32."
+    )
+
+
+def _with_speed(before: Path, after: Path, card: ModelCard) -> ModelCard:
+    if card.reduction is None:
+        return card
+    speedup = {}
+    for provider in ("cpu", "openvino"):
+        try:
+            speedup[provider] = compare_speed(before, after, provider)
+        except ProviderError:
+            continue  # not installed here: nothing to say about it
+    reduction = replace(card.reduction, speedup=speedup, machine=machine()["processor"])
+    return replace(card, reduction=reduction)
+
+
+def _probabilities(
+    classifier: Classifier, images: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float32]:
+    return np.concatenate(
+        [
+            classifier.run(images[start : start + _BATCH])[1]
+            for start in range(0, len(images), _BATCH)
+        ]
+    )

@@ -1,0 +1,120 @@
+"""Dynamic batching: fewer runs, the same answers, and nobody waits for nobody."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from kerascnn import Classifier, images
+from kerascnn.serving.batching import Batcher
+from kerascnn.serving.refusal import Refusal
+
+
+@pytest.fixture(scope="module")
+def classifier(exported):
+    with Classifier(exported) as classifier:
+        yield classifier
+
+
+@pytest.fixture(scope="module")
+def sized(classifier, pictures):
+    card = classifier.card
+    return [images.size_picture(picture, card.image_size, card.resize) for picture in pictures]
+
+
+def batcher(classifier, sizes=None, **options):
+    defaults = {"max_batch": 8, "max_wait": 0.0, "max_queue": 64}
+    seen = sizes if sizes is not None else []
+    return Batcher(classifier.run, **defaults | options, observe=lambda n, _s: seen.append(n))
+
+
+def test_answers_are_those_of_single_calls(classifier, sized):
+    async def main():
+        sizes = []
+        many = batcher(classifier, sizes)
+        parts = [sized[0:1], sized[1:4], sized[4:5], sized[5:25], sized[25:40]]
+        answers = await asyncio.gather(*(many.submit(part) for part in parts))
+        return np.concatenate([answer.logits for answer in answers]), sizes
+
+    logits, sizes = asyncio.run(main())
+    alone = np.concatenate([classifier.run(picture[None])[0] for picture in sized])
+    np.testing.assert_allclose(logits, alone, rtol=0, atol=1e-5)
+    assert (logits.argmax(1) == alone.argmax(1)).all()
+    assert sum(sizes) == 40
+    assert max(sizes) == 8
+    assert set(sizes) <= {1, 2, 4, 8}
+
+
+def test_alone_it_does_not_wait(classifier, sized):
+    async def main():
+        one = batcher(classifier, max_wait=5.0)
+        began = time.perf_counter()
+        await one.submit(sized[:1])
+        return time.perf_counter() - began
+
+    assert asyncio.run(main()) < 1
+
+
+@pytest.mark.parametrize(("max_wait", "runs"), [(5.0, [2]), (0.0, [1, 1])])
+def test_it_waits_for_those_on_their_way(classifier, sized, max_wait, runs):
+    async def main():
+        sizes = []
+        two = batcher(classifier, sizes, max_wait=max_wait)
+        with two.coming():
+            first = asyncio.ensure_future(two.submit(sized[:1]))
+            await asyncio.sleep(0.1)
+            second = asyncio.ensure_future(two.submit(sized[1:2]))
+        await asyncio.gather(first, second)
+        return sizes
+
+    assert asyncio.run(main()) == runs
+
+
+def test_what_nobody_wants_any_longer_is_not_run(classifier, sized):
+    async def main():
+        sizes = []
+        some = batcher(classifier, sizes, max_wait=5.0)
+        with some.coming():
+            jobs = [asyncio.ensure_future(some.submit([picture])) for picture in sized[:3]]
+            await asyncio.sleep(0.05)
+            jobs[0].cancel()
+            jobs[2].cancel()
+        await jobs[1]
+        return sizes
+
+    assert asyncio.run(main()) == [1]
+
+
+def test_the_queue_is_bounded(classifier):
+    async def main():
+        few = batcher(classifier, max_queue=8)
+        with few.taking(5, deadline=10):
+            with pytest.raises(Refusal, match="5 pictures are waiting") as refused:
+                few.taking(4, deadline=10).__enter__()
+            with few.taking(3, deadline=10):
+                assert few.taken == 8
+        assert few.taken == 0
+        return refused.value
+
+    refusal = asyncio.run(main())
+    assert refusal.status == 503
+    assert refusal.headers["Retry-After"] == "1"
+
+
+def test_a_failing_network_fails_its_requests_only(classifier, sized):
+    calls = []
+
+    def broken(batch):
+        calls.append(len(batch))
+        if len(calls) == 1:
+            raise ValueError("out of order")
+        return classifier.run(batch)
+
+    async def main():
+        one = Batcher(broken, 8, 0.0, 64)
+        with pytest.raises(ValueError, match="out of order"):
+            await one.submit(sized[:1])
+        return await one.submit(sized[:1])
+
+    np.testing.assert_allclose(asyncio.run(main()).logits, classifier.run(sized[0][None])[0])

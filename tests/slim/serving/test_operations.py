@@ -1,0 +1,190 @@
+"""Seen from outside: readiness, metrics, log, token, origins, and mistakes at the start."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kerascnn.errors import ConfigError
+from kerascnn.serving import ServeConfig
+
+from .conftest import encoded, http, wait_for
+
+
+def test_options_are_those_of_the_configuration():
+    from kerascnn.cli.serve import command
+    from kerascnn.serving.config import OPTIONS
+
+    assert {option.name for option in command.params} - {"debug"} == set(OPTIONS)
+    defaults = ServeConfig(models=("a.onnx",))
+    for option in command.params:
+        if option.name not in ("models", "debug", "cors", "threads", "token_file"):
+            assert option.default == getattr(defaults, option.name)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"models": ()}, "at least one"),
+        ({"models": ("a/x.onnx", "b/x.onnx")}, "two files are called x"),
+        ({"port": 70_000}, "port"),
+        ({"max_batch": 0}, "max_batch"),
+        ({"max_queue": 3}, "max_queue"),
+        ({"timeout": 0}, "timeout"),
+        ({"max_body_mb": float("nan")}, "max_body_mb"),
+        ({"cors": ("example.org",)}, "cors"),
+    ],
+)
+def test_options_that_cannot_be_used(options, reason):
+    with pytest.raises(ConfigError, match=reason):
+        ServeConfig(**{"models": ("a.onnx",)} | options)
+
+
+def test_mistakes_at_the_start_are_one_line(kerascnn, exported, tmp_path, server):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(exported.read_bytes()[:-1000])
+    empty = tmp_path / "token"
+    empty.write_text("\n")
+    for arguments, code in (
+        ([tmp_path / "none.onnx"], 1),
+        ([broken], 1),
+        ([exported, "--port", server.port], 2),
+        ([exported, "--host", "no.such.host.invalid"], 2),
+        ([exported, "--port", "0", "--token-file", empty], 2),
+        ([exported, "--port", "0", "--token-file", tmp_path / "none"], 2),
+    ):
+        done = kerascnn("serve", *arguments, text=True)
+        assert done.returncode == code, done.stderr
+        assert done.stderr.splitlines()[-1].startswith("Error: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_does_not_load_ends_the_server(kerascnn, exported, tmp_path):
+    content = bytearray(exported.read_bytes())
+    middle = len(content) // 2  # weights that are other weights: the probes notice
+    content[middle : middle + 4000] = bytes(4000)
+    (tmp_path / "other.onnx").write_bytes(content)
+    done = kerascnn("serve", tmp_path / "other.onnx", "--port", "0", text=True)
+    assert done.returncode == 1
+    assert "answers differently" in done.stderr
+
+
+def test_alive_before_it_is_ready(exported, environment, tmp_path):
+    copies = [tmp_path / f"m{number}.onnx" for number in range(5)]  # many take a while
+    for copy in copies:
+        shutil.copyfile(exported, copy)
+    command = [sys.executable, "-m", "kerascnn", "serve", *map(str, copies), "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        url = process.stderr.readline().split()[-1]
+        assert http.get(f"{url}/v2/health/live").json() == {"live": True}
+        first = http.get(f"{url}/v2/health/ready")
+        assert (first.status_code, first.json()) == (503, {"ready": False})
+        early = http.post(f"{url}/v1/models/m4/predict", content=b"x")
+        assert early.status_code == 503
+        assert early.headers["Retry-After"] == "1"
+        wait_for(lambda: http.get(f"{url}/v2/health/ready").status_code == 200)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_metrics(server, exported, pictures):
+    name = exported.stem
+    before = server.metric("requests_total", model=name, outcome="ok")
+    for _ in range(3):
+        http.post(f"{server.url}/predict", content=encoded(pictures[0]))
+    http.post(f"{server.url}/predict", content=b"no picture")
+    assert server.metric("requests_total", model=name, outcome="ok") == before + 3
+    assert server.metric("requests_total", model=name, outcome="bad_request") >= 1
+    assert server.metric("model_info", model=name, network="cnn", provider="cpu") == 1
+    assert server.metric("model_ready", model=name) == 1
+    assert server.metric("queue_pictures", model=name) == 0
+    assert server.metric("batch_pictures_sum", model=name) >= 3
+    whole = server.metric("request_seconds_sum", model=name)
+    stages = [
+        server.metric("stage_seconds_sum", model=name, stage=stage)
+        for stage in ("queue", "decode", "inference")
+    ]
+    assert all(seconds > 0 for seconds in stages)
+    assert sum(stages) <= whole
+
+
+def test_the_access_log(server, exported, pictures):
+    mine = {"X-Request-ID": "my-request.1"}
+    answer = http.post(f"{server.url}/predict", content=encoded(pictures[0]), headers=mine)
+    assert answer.headers["X-Request-ID"] == "my-request.1"
+    forged = http.get(f"{server.url}/%0a%22forged", headers={"X-Request-ID": "a b"})
+    assert forged.headers["X-Request-ID"] != "a b"
+    wait_for(lambda: len(server.log()) > 2 and "forged" in server.log()[-1]["path"])
+    line = next(line for line in server.log() if line["request_id"] == "my-request.1")
+    assert line["status"] == 200
+    assert line["outcome"] == "ok"
+    assert line["model"] == exported.stem
+    assert line["pictures"] == 1
+    assert line["ms"] >= line["inference_ms"] > 0
+
+
+def test_the_token(serving, exported, tmp_path, pictures):
+    file = tmp_path / "token"
+    file.write_text("s3cret-token\n")
+    with serving(exported, "--token-file", file) as server:
+        content = encoded(pictures[0])
+        for value in (None, "", "Bearer", "Bearer wrong", "Bearer s3cret-token2", "s3cret-token",
+                      "Basic s3cret-token", "bearer s3cret-token"):  # fmt: skip
+            headers = {} if value is None else {"Authorization": value}
+            for method, path in (
+                ("POST", "/predict"), ("GET", "/metrics"), ("GET", "/v2/models"),
+                ("POST", f"/v2/models/{exported.stem}/infer"), ("GET", "/nowhere"),
+            ):  # fmt: skip
+                refused = http.request(
+                    method, f"{server.url}{path}", headers=headers, content=content
+                )
+                assert refused.status_code == 401
+                assert refused.headers["WWW-Authenticate"] == "Bearer"
+                assert refused.json()["error"]
+        good = {"Authorization": "Bearer s3cret-token"}
+        answer = http.post(f"{server.url}/predict", content=content, headers=good)
+        assert answer.status_code == 200
+        for path in ("/", "/page/page.js", "/v2/health/live", "/openapi.json"):
+            assert http.get(f"{server.url}{path}").status_code == 200
+
+
+def test_origins(server, serving, exported):
+    ask = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in http.get(f"{server.url}/v2", headers=ask).headers
+    assert http.request("OPTIONS", f"{server.url}/predict", headers=ask).status_code == 405
+    with serving(exported, "--cors", "https://example.org") as open_server:
+        url = f"{open_server.url}/predict"
+        allowed = http.request("OPTIONS", url, headers=ask)
+        assert allowed.headers["access-control-allow-origin"] == "https://example.org"
+        refused = http.post(url, content=b"x", headers=ask)  # errors can be read, too
+        assert refused.status_code == 422
+        assert refused.headers["access-control-allow-origin"] == "https://example.org"
+        other = http.get(url, headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+def test_a_log_that_nobody_reads_stops_nobody(exported, environment, pictures):
+    command = [sys.executable, "-m", "kerascnn", "serve", str(exported), "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        url = process.stderr.readline().split()[-1]
+        process.stdout.close()
+        wait_for(lambda: http.get(f"{url}/v2/health/ready").status_code == 200)
+        for _ in range(5):
+            assert http.post(f"{url}/predict", content=encoded(pictures[0])).status_code == 200
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_openapi_names_the_models(server, exported):
+    document = http.get(f"{server.url}/openapi.json").json()
+    assert json.dumps(exported.stem) in json.dumps(document)
+    assert document["openapi"].startswith("3.1")

@@ -1,0 +1,67 @@
+"""The simple way: a picture in, JSON out, the same as on the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import encoded, http
+
+
+def direct(kerascnn, model, path) -> dict:
+    return json.loads(kerascnn("predict", model, path, "--json", text=True).stdout)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_picture_as_the_body(server, exported, pictures, kerascnn, tmp_path, form):
+    file = tmp_path / "a.picture"
+    file.write_bytes(encoded(np.asarray(Image.fromarray(pictures[3]).resize((90, 60))), form))
+    expected = direct(kerascnn, exported, file)
+    for path in ("/predict", f"/v1/models/{exported.stem}/predict"):
+        # curl --data-binary sends this type, whatever the file is.
+        answer = http.post(
+            f"{server.url}{path}",
+            content=file.read_bytes(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        ).json()
+        assert answer == {**expected, "path": None}
+
+
+def test_a_form_with_many_pictures_one_of_them_broken(server, pictures, kerascnn, exported):
+    files = [(f"p{n}", (f"{n}.png", encoded(pictures[n]))) for n in range(5)]
+    files.insert(2, ("broken", ("고양이.txt", b"no picture")))
+    rows = http.post(f"{server.url}/predict", files=files).json()["predictions"]
+    assert [row["path"] for row in rows] == [name for _, (name, _) in files]
+    assert "not a picture that can be read" in rows[2]["error"]
+    alone = [
+        http.post(f"{server.url}/predict", content=content).json() for _, (_, content) in files
+    ]
+    for row, one in zip(rows, alone, strict=True):
+        assert row.get("label") == one.get("label")
+        assert row.get("probability", 0) == pytest.approx(one.get("probability", 0), abs=1e-6)
+
+
+def test_options(server, pictures):
+    content = encoded(pictures[0])
+    answer = http.post(f"{server.url}/predict?top_k=2&min_probability=1", content=content).json()
+    assert answer["label"] is None
+    assert len(answer["top"]) == 2
+    for query in ("top_k=0", "top_k=a", "top_k=1001", "min_probability=2", "min_probability=nan"):
+        refused = http.post(f"{server.url}/predict?{query}", content=content)
+        assert refused.status_code == 400
+        assert query.split("=")[0] in refused.json()["error"]
+
+
+def test_the_card(server, exported):
+    card = http.get(f"{server.url}/v1/models/{exported.stem}").json()
+    assert card["card"]["classes"][0] == "T-shirt/top"
+    assert len(card["version"]) == 12
+    assert http.get(f"{server.url}/v1/models").json() == {"models": [card]}
+
+
+def test_nothing_but_broken_pictures(server):
+    refused = http.post(f"{server.url}/predict", files={"a": b"no", "b": b"neither"})
+    assert refused.status_code == 422
+    assert "no picture can be read" in refused.json()["error"]
+    assert len(refused.json()["predictions"]) == 2

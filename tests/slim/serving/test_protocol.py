@@ -1,0 +1,182 @@
+"""The Open Inference Protocol, as its public client speaks it."""
+
+import asyncio
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerascnn import Classifier
+
+from .conftest import http
+
+triton = pytest.importorskip("tritonclient.http", reason="needs the extra test")
+from tritonclient.http import aio  # noqa: E402
+from tritonclient.utils import InferenceServerException  # noqa: E402
+
+
+@pytest.fixture
+def client(server):
+    with triton.InferenceServerClient(server.address) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def expected(exported, pictures):
+    """Logits and probabilities of one call each, and the pictures at the model's size."""
+    from kerascnn import images
+
+    classifier = Classifier(exported)
+    card = classifier.card
+    sized = np.stack([images.size_picture(p, card.image_size, card.resize) for p in pictures])
+    answers = [classifier.run(one[None]) for one in sized]
+    return sized, np.concatenate([a[0] for a in answers]), np.concatenate([a[1] for a in answers])
+
+
+def make_input(pictures, binary=True):
+    tensor = triton.InferInput("image", list(pictures.shape), "UINT8")
+    tensor.set_data_from_numpy(pictures, binary_data=binary)
+    return [tensor]
+
+
+def test_health_and_metadata(client, exported):
+    name = exported.stem
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready(name)
+    assert not client.is_model_ready("nobody")
+    assert client.get_server_metadata()["name"] == "kerascnn"
+    metadata = client.get_model_metadata(name)
+    (version,) = metadata["versions"]
+    assert metadata["inputs"] == [{"name": "image", "datatype": "UINT8", "shape": [-1, -1, -1, 3]}]
+    assert [o["name"] for o in metadata["outputs"]] == ["logits", "probabilities"]
+    assert client.get_model_metadata(name, version) == metadata
+    assert client.is_model_ready(name, version)
+    config = client.get_model_config(name, version)
+    assert config["input"][0]["data_type"] == "TYPE_UINT8"
+    assert config["output"][1]["dims"] == [10]
+    with pytest.raises(InferenceServerException, match="no version '7'") as caught:
+        client.get_model_metadata(name, "7")
+    assert caught.value.status() == "404"
+
+
+@pytest.mark.parametrize("binary_in", [True, False])
+@pytest.mark.parametrize("binary_out", [True, False, None])
+def test_inference(client, exported, expected, binary_in, binary_out):
+    sized, logits, probabilities = expected
+    outputs = None
+    if binary_out is not None:
+        outputs = [
+            triton.InferRequestedOutput(name, binary_data=binary_out)
+            for name in ("probabilities", "logits")
+        ]
+    answer = client.infer(
+        exported.stem, make_input(sized[:3], binary_in), outputs=outputs, request_id="a:b-7"
+    )
+    np.testing.assert_allclose(answer.as_numpy("logits"), logits[:3], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(answer.as_numpy("probabilities"), probabilities[:3], atol=1e-6)
+    assert answer.get_response()["id"] == "a:b-7"
+    assert answer.get_response()["model_name"] == exported.stem
+
+
+def test_one_output_of_the_two(client, exported, expected):
+    outputs = [triton.InferRequestedOutput("logits")]
+    answer = client.infer(exported.stem, make_input(expected[0][:1]), outputs=outputs)
+    assert answer.as_numpy("probabilities") is None
+    assert answer.as_numpy("logits").shape == (1, 10)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_classification_extension(client, exported, expected, binary):
+    output = triton.InferRequestedOutput("probabilities", binary_data=binary, class_count=3)
+    answer = client.infer(exported.stem, make_input(expected[0][:2]), outputs=[output])
+    found = answer.as_numpy("probabilities")
+    assert found.shape == (2, 3)
+    classes = Classifier(exported).classes
+    for row, probabilities in zip(found, expected[2], strict=False):
+        texts = [text.decode() if isinstance(text, bytes) else text for text in row]
+        for text, index in zip(texts, np.argsort(-probabilities), strict=False):
+            value, number, label = text.split(":", 2)
+            assert (int(number), label) == (index, classes[index])
+            assert float(value) == pytest.approx(probabilities[index], abs=1e-5)
+
+
+def test_pictures_of_any_size_are_sized_as_predict_sizes_them(client, exported, pictures):
+    picture = np.asarray(Image.fromarray(pictures[5]).resize((97, 150)))
+    answer = client.infer(exported.stem, make_input(picture[None]))
+    (direct,) = Classifier(exported).predict([picture], top_k=1)
+    row = answer.as_numpy("probabilities")[0]
+    assert row.max() == pytest.approx(direct.probability, abs=1e-6)
+    assert Classifier(exported).classes[row.argmax()] == direct.label
+
+
+def test_raw_binary_request(server, exported, expected):
+    sized, logits, _ = expected
+    found = http.post(
+        f"{server.url}/v2/models/{exported.stem}/infer",
+        content=sized[:2].tobytes(),
+        headers={"Inference-Header-Content-Length": "0"},
+    )
+    length = int(found.headers["Inference-Header-Content-Length"])
+    head = json.loads(found.content[:length])
+    assert [output["name"] for output in head["outputs"]] == ["logits", "probabilities"]
+    size = head["outputs"][0]["parameters"]["binary_data_size"]
+    values = np.frombuffer(found.content[length : length + size], "<f4").reshape(2, 10)
+    np.testing.assert_allclose(values, logits[:2], atol=1e-5)
+
+
+def test_errors_reach_the_client(client, exported, expected):
+    wrong = triton.InferInput("picture", [1, 2, 2, 3], "UINT8")
+    wrong.set_data_from_numpy(np.zeros((1, 2, 2, 3), np.uint8))
+    with pytest.raises(InferenceServerException, match="expected exactly one") as caught:
+        client.infer(exported.stem, [wrong])
+    assert caught.value.status() == "400"
+    with pytest.raises(InferenceServerException, match="unknown model 'nobody'"):
+        client.infer("nobody", make_input(expected[0][:1]))
+    floats = triton.InferInput("image", [1, 2, 2, 3], "FP32")
+    floats.set_data_from_numpy(np.zeros((1, 2, 2, 3), np.float32))
+    with pytest.raises(InferenceServerException, match="datatype 'FP32'; expected UINT8"):
+        client.infer(exported.stem, [floats])
+    unknown = [triton.InferRequestedOutput("nothing")]
+    with pytest.raises(InferenceServerException, match="'nothing' is unknown"):
+        client.infer(exported.stem, make_input(expected[0][:1]), outputs=unknown)
+
+
+def test_the_clients_timeout_is_kept(server, exported, slow_picture):
+    # One microsecond is over before any picture is sized.
+    with triton.InferenceServerClient(server.address) as client:
+        picture = np.zeros((1, 900, 900, 3), np.uint8)
+        with pytest.raises(InferenceServerException, match="no answer within 1e-06 s"):
+            client.infer(exported.stem, make_input(picture), timeout=1)
+
+
+def test_several_models_and_any_name(serving, exported, tmp_path, expected):
+    second = tmp_path / "옷 100%.onnx"
+    shutil.copyfile(exported, second)
+    with serving(exported, second) as server:
+        with triton.InferenceServerClient(server.address) as client:
+            for name in (exported.stem, second.stem):
+                answer = client.infer(name, make_input(expected[0][:1]))
+                np.testing.assert_allclose(answer.as_numpy("logits"), expected[1][:1], atol=1e-5)
+        listed = http.get(f"{server.url}/v2/models").json()["models"]
+        assert listed == [exported.stem, second.stem]
+        assert http.post(f"{server.url}/predict").status_code == 404  # which one?
+
+
+def test_asynchronous_client_under_concurrency(server, exported, expected):
+    sized, logits, _ = expected
+    before = server.metric("batch_pictures_count")
+
+    async def ask(client, number):
+        answer = await client.infer(exported.stem, make_input(sized[number : number + 1]))
+        return answer.as_numpy("logits")[0]
+
+    async def main():
+        async with aio.InferenceServerClient(server.address, conn_limit=40) as client:
+            return await asyncio.gather(*(ask(client, n % 40) for n in range(200)))
+
+    for number, row in enumerate(asyncio.run(main())):
+        np.testing.assert_allclose(row, logits[number % 40], atol=1e-5)
+    assert server.metric("batch_pictures_count") - before < 200  # some ran together
