@@ -6,9 +6,11 @@ Knows: the order of things. Does not know: where pictures come from (data), how 
 
 from __future__ import annotations
 
+import json
 import logging
 
 from kerascnn import images
+from kerascnn.files import write_text
 from kerascnn.training.cache import open_cache
 from kerascnn.training.calibration import calibrate
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
@@ -70,7 +72,8 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
         else:
             run.begin(config)
         progress.opened(run.folder, len(loop.history))
-        loop.run_all()
+        if loop.run_all():
+            write_text(run.machine_path, json.dumps(loop.facts(), indent=2) + "\n")
         if config.calibration:
             calibrate(run, feed.val)
         report_or_warn(run, feed.dataset, feed.train, feed.val)

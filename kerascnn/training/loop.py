@@ -10,6 +10,8 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import keras
 
@@ -25,6 +27,7 @@ from kerascnn.training.checkpoint import (
     values,
 )
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.device import peak_memory
 from kerascnn.training.feeding import Feed, fingerprint
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.precision import in_float32
@@ -91,13 +94,17 @@ class Loop:
         self.best = self.history[checkpoint.best - 1]
         self._publish()
 
-    def run_all(self) -> None:
+    def run_all(self) -> bool:
         """Run the epochs that are left.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             TrainingError: The loss is not finite.
             KeyboardInterrupt: Stopped by hand.
         """
+        before = len(self.history)
         try:
             while self.position.phase < len(self.phases):
                 phase = self.phases[self.position.phase]
@@ -110,6 +117,26 @@ class Loop:
                 # Ctrl-C in the first epoch: a half-trained network is better than nothing.
                 self._keep({})
             raise
+        return len(self.history) > before
+
+    def facts(self) -> dict[str, Any]:
+        """Tell on what this was trained and how fast, after :meth:`run_all` did something.
+
+        Returns:
+            ``device``, ``backend``, ``versions``, ``precision``, ``feed``, ``xla``,
+            ``peak_memory`` in bytes and ``images_per_second`` (median of the epochs).
+        """
+        found = versions()
+        return {
+            "device": self.device,
+            "backend": found.pop("backend"),
+            "versions": found,
+            "precision": self.config.precision,
+            "feed": "resident" if self.training.resident else "streamed",
+            "xla": self.training.xla,
+            "peak_memory": peak_memory(),
+            "images_per_second": round(median(row.images_per_second for row in self.history), 1),
+        }
 
     def _begin(self, phase: Phase) -> None:
         """Freeze and compile anew, so that the optimiser sees what may learn now."""

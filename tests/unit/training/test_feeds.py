@@ -131,3 +131,15 @@ def test_deterministic_runs_have_the_same_bits_in_both_feeds(backend: str, tmp_p
     )  # fmt: skip
     resident, streamed = (json.loads(line) for line in found.stdout.splitlines())
     assert resident == streamed
+
+
+def test_doctor_tells_of_a_gpu_that_the_backend_does_not_use(tmp_path: Path) -> None:
+    from kerascnn.cli.diagnosis import _unused_gpu
+
+    driver = tmp_path / "nvidiactl"
+    assert _unused_gpu("tensorflow", {"cpu:0": ""}, driver) == {}
+    driver.touch()
+    assert _unused_gpu("tensorflow", {"gpu:0": ""}, driver) == {}
+    for backend, extra in (("tensorflow", "tensorflow[and-cuda]"), ("jax", "jax[cuda13]")):
+        (told,) = _unused_gpu(backend, {"cpu:0": ""}, driver).values()
+        assert told.endswith(f"pip install '{extra}'")
