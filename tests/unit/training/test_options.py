@@ -44,6 +44,7 @@ def test_label_smoothing_spreads_the_labels() -> None:
     assert loss_of(smoothing=0.3) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_patience_ends_each_phase_and_then_the_run(tmp_path: Path) -> None:
     # At this rate nothing moves, so no epoch is better than the first.
     run = training.fit(

@@ -91,6 +91,7 @@ def assert_ends_alike(run: Run, whole: Run) -> None:
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_ctrl_c_leaves_a_usable_run_that_ends_as_without_it(
     clothes: Path, whole: Run, tmp_path: Path, epoch: int
@@ -102,6 +103,7 @@ def test_ctrl_c_leaves_a_usable_run_that_ends_as_without_it(
     assert_ends_alike(training.fit(options, resume=True), whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_one_epoch(
     clothes: Path,
     whole: Run,
@@ -117,6 +119,7 @@ def test_a_damaged_checkpoint_costs_one_epoch(
     assert "epoch-000003.npz: cannot be read" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_better_epoch_whose_model_was_not_written_is_written_again(
     clothes: Path, whole: Run, stopped: Path
 ) -> None:
