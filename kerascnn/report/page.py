@@ -13,7 +13,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from importlib import import_module, resources
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,12 @@ class Block:
         if not states:
             return "plain"
         return "partly" if len(states) == 2 else "learns" if True in states else "frozen"
+
+
+def check_libraries() -> None:
+    """Import what makes a page; the command line tells which extra brings what is missing."""
+    import_module("jinja2")
+    import_module("matplotlib.figure")
 
 
 def render_page(content: Content) -> str:

@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 
+from kerascnn.card import ModelCard
 from kerascnn.inference.answers import Answers
 from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.report import render_page
+from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
 
 
@@ -192,3 +194,10 @@ def test_pictures_in_the_page_are_the_pictures_given(content):
     address = re.search(r'<img src="data:image/png;base64,([^"]+)"', page)[1]
     decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))))
     assert (decoded == made.mistakes[0].picture).all()
+
+
+def test_calibration_is_told_where_there_was_one():
+    card = ModelCard("m", "cnn", ("a", "b"), 32, "pad", temperature=1.25)
+    assert calibration_facts(card) == {}
+    measured = card.with_(metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
+    assert list(calibration_facts(measured).values()) == ["1.250", "8.1%", "2.4%"]
