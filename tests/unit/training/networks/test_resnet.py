@@ -69,7 +69,7 @@ def test_the_small_stem_learns_and_answers_the_same_as_onnx(
     )
     file = tmp_path / "m.onnx"
     file.write_bytes(with_card(compose(core_model(model), card), card).SerializeToString())
-    pack = Pack(pictures, np.zeros(4, np.int64), ("x",) * 4, ())
+    pack = Pack(pictures, np.zeros(4, np.int64), ("x",) * 4, (), "")
     parity = measure_parity(file, model, card, pack, "photographs")
     assert (parity.top1_mismatches, parity.max_abs_diff <= 1e-4) == (0, True)
 
