@@ -42,8 +42,20 @@ if TYPE_CHECKING:
     metavar="POINTS",
     help="Points of top-1 that lower precision may cost; a file that loses more is not written.",
 )
+@click.option(
+    "--triton",
+    metavar="DIR",
+    help="Also write it into a model repository for Triton, with a manifest for KServe.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(run: str, onnx: bool, out: str | None, as_json: bool, **options: Any) -> None:  # noqa: ARG001
+def command(
+    run: str,
+    onnx: bool,  # noqa: ARG001
+    out: str | None,
+    triton: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Write the model in RUN as one ONNX file that answers as the trained model does.
 
     The file takes raw pictures and carries everything: weights, preprocessing, class names,
@@ -54,12 +66,18 @@ def command(run: str, onnx: bool, out: str | None, as_json: bool, **options: Any
     kerascnn export runs/flowers --onnx
     kerascnn export runs/flowers --onnx --out flowers.onnx --verify more-flowers/
     kerascnn export runs/flowers --onnx --out flowers-int8.onnx --precision int8
+    kerascnn export runs/flowers --onnx --triton model-repository/
     """
     with quiet_tensorflow():
         from kerascnn.training.export import export_onnx
 
     with console(stderr=True).status("exporting") as status:
         result = export_onnx(run, out, progress=status.update, **options)
+    repository = None
+    if triton:
+        from kerascnn.serving.triton import write_triton
+
+        repository = write_triton(result.path, triton)
     if as_json:
         print_json(
             {
@@ -67,10 +85,13 @@ def command(run: str, onnx: bool, out: str | None, as_json: bool, **options: Any
                 "bytes": result.bytes,
                 "parity": asdict(result.parity),
                 "card": asdict(result.card),
+                **({"triton": str(repository)} if repository else {}),
             }
         )
         return
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
+    if repository:
+        click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
 
 
