@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
+    from kerascnn.inference import Foreign
+    from kerascnn.training.export import Export
 
 
 @click.command("export", cls=Command)
@@ -48,12 +53,17 @@ if TYPE_CHECKING:
     help="Also write it into a model repository for Triton, with a manifest for KServe.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@foreign_options
 def command(
     run: str,
     onnx: bool,  # noqa: ARG001
     out: str | None,
     triton: str | None,
     as_json: bool,
+    labels: str | None,
+    image_size: int | None,
+    normalize: Any,
+    resize: Any,
     **options: Any,
 ) -> None:
     """Write the model in RUN as one ONNX file that answers as the trained model does.
@@ -62,22 +72,18 @@ def command(
     where it comes from. It is compared with the trained model on real pictures; if a first
     answer differs, or a probability by more than 1e-4, no file is left.
 
+    RUN may also be a .keras or .h5 classifier that was made elsewhere, by Keras 2 or 3: then
+    --labels says its class names. A model that holds code is refused, and nothing of it runs.
+
     \b
     kerascnn export runs/flowers --onnx
     kerascnn export runs/flowers --onnx --out flowers.onnx --verify more-flowers/
     kerascnn export runs/flowers --onnx --out flowers-int8.onnx --precision int8
     kerascnn export runs/flowers --onnx --triton model-repository/
+    kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
-    with quiet_tensorflow():
-        from kerascnn.training.export import export_onnx
-
-    with console(stderr=True).status("exporting") as status:
-        result = export_onnx(run, out, progress=status.update, **options)
-    repository = None
-    if triton:
-        from kerascnn.serving.triton import write_triton
-
-        repository = write_triton(result.path, triton)
+    result = _export(run, out, said(labels, image_size, normalize, resize), options)
+    repository = _repository(result, triton) if triton else None
     if as_json:
         print_json(
             {
@@ -92,7 +98,15 @@ def command(
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
         click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
+    if labels and "top1" in result.card.metrics:
+        click.echo(f"of these, {result.card.metrics['top1']:.1%} are answered rightly")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
+
+
+def _repository(result: Export, folder: str) -> Path:
+    from kerascnn.serving.triton import write_triton
+
+    return write_triton(result.path, folder)
 
 
 def _proof(card: ModelCard) -> str:
@@ -114,3 +128,31 @@ def _proof(card: ModelCard) -> str:
         f"{cost.bytes_after / cost.bytes_before:.0%} of the size; speed here against float32: "
         f"{speed}"
     )
+
+
+def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[str, Any]) -> Export:
+    with quiet_tensorflow():
+        from kerascnn.training.export import export_onnx
+        from kerascnn.training.export.foreign import export_foreign
+        from kerascnn.training.foreign.loading import is_keras_file
+
+    path = Path(run)
+    own = not is_keras_file(run) or (
+        path.name == "model.keras" and path.with_name("card.json").is_file()
+    )
+    if own and foreign:
+        raise ConfigError(
+            f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "
+            "A run of kerascnn has its class names and preprocessing."
+        )
+    if not own and not path.exists():
+        raise ModelFileError(f"{run}: no such file.")
+    if not own and not foreign:
+        raise ConfigError(
+            f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one a "
+            "line, in the order of its outputs. --normalize and --image-size may be needed too."
+        )
+    with console(stderr=True).status("exporting") as status:
+        if foreign:
+            return export_foreign(run, foreign, out, progress=status.update, **options)
+        return export_onnx(run, out, progress=status.update, **options)

@@ -66,7 +66,9 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
 @click.option("--epochs", default=10, show_default=True, help="Passes over the training pictures.")
 @click.option("--batch-size", default=64, show_default=True, help="Pictures a step.")
 @click.option(
-    "--learning-rate", default=0.003, show_default=True, help="The highest, after the warm-up."
+    "--learning-rate",
+    type=float,
+    help="The highest, after the warm-up.  [default: the network's own]",
 )
 @click.option(
     "--augment",

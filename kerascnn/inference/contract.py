@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn import images
-from kerascnn.card import ModelCard
+from kerascnn.card import ModelCard, Normalization
 
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
@@ -36,6 +36,9 @@ TYPES: dict[str, np.dtype[Any]] = {
 
 _LEAST = np.finfo(np.float32).tiny
 """Stands for a probability of 0, whose logarithm is not finite."""
+
+_SUM = 1e-2
+"""How far from 1 a row of probabilities may sum: float16 and int8 graphs are coarse."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +92,15 @@ class Contract:
         Returns:
             The input by name, of the graph's type and layout.
         """
-        array: npt.NDArray[Any] = images.grey(pictures) if self.channels == 1 else pictures
-        if TYPES[self.dtype] != np.uint8:
-            array = self._normalized(array).astype(TYPES[self.dtype], copy=False)
+        array: npt.NDArray[Any]
+        if TYPES[self.dtype] == np.uint8:
+            array = images.grey(pictures) if self.channels == 1 else pictures
+        else:
+            array = normalized(pictures, self.card.normalization)
+            array = array.astype(TYPES[self.dtype], copy=False)
         if self.layout == "NCHW":
             array = np.ascontiguousarray(array.transpose(0, 3, 1, 2))
         return {self.input: array[..., 0] if self.layout == "NHW" else array}
-
-    def _normalized(self, array: images.UInt8Array) -> npt.NDArray[np.float32]:
-        rule = self.card.normalization
-        if rule.channel_order == "BGR":
-            array = array[..., ::-1]
-        mean = np.asarray(rule.mean[: self.channels], np.float32)
-        std = np.asarray(rule.std[: self.channels], np.float32)
-        return (array.astype(np.float32) - mean) / std
 
     def read(self, outputs: Sequence[npt.NDArray[Any]], count: int) -> Arrays:
         """Turn the graph's outputs into answers.
@@ -117,20 +115,7 @@ class Contract:
         if self.meaning == "both":
             return outputs[0][:count], outputs[1][:count]
         flat = np.asarray(outputs[0])[:count].reshape(count, -1).astype(np.float32)
-        if self.meaning == "logits":
-            logits = _pair(flat) if self._one_of_two(flat) else flat
-            return logits, softmax(logits)
-        if self._one_of_two(flat):
-            probabilities = np.concatenate([1 - flat, flat], axis=1)
-        elif self.meaning == "sigmoids":
-            probabilities = flat / np.maximum(flat.sum(axis=1, keepdims=True), _LEAST)
-        else:
-            probabilities = flat
-        return np.log(np.maximum(probabilities, _LEAST)), probabilities
-
-    def _one_of_two(self, flat: npt.NDArray[np.float32]) -> bool:
-        """Tell whether one number speaks for two classes: for the second, against the first."""
-        return flat.shape[1] == 1 and len(self.card.classes) == 2
+        return answers_of(flat, self.meaning, len(self.card.classes))
 
 
 def own_contract(card: ModelCard) -> Contract:
@@ -148,6 +133,68 @@ def own_contract(card: ModelCard) -> Contract:
     return Contract(card, "image", ("logits", "probabilities"), pinned=pinned)
 
 
+def normalized(
+    pictures: images.UInt8Array, normalization: Normalization
+) -> npt.NDArray[np.float32]:
+    """Do to pictures what the exported graph does before the network.
+
+    Args:
+        pictures: uint8 ``[pictures, height, width, 3]``, RGB.
+        normalization: Of the card.
+
+    Returns:
+        float32 ``[pictures, height, width, channels]`` in the network's order; one channel for a
+        grey network.
+    """
+    order = normalization.channel_order
+    ordered = images.grey(pictures) if order == "grey" else pictures
+    if order == "BGR":
+        ordered = ordered[..., ::-1]
+    mean = np.asarray(normalization.mean[: ordered.shape[-1]], np.float32)
+    std = np.asarray(normalization.std[: ordered.shape[-1]], np.float32)
+    return (ordered.astype(np.float32) - mean) / std
+
+
+def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) -> Arrays:
+    """Turn the numbers of a model made elsewhere into answers.
+
+    Args:
+        values: float32 ``[pictures, classes]``; or ``[pictures, 1]`` for two classes, which then
+            speaks for the second.
+        meaning: Of the numbers.
+        classes: How many there are.
+
+    Returns:
+        Logits and probabilities, each float32 ``[pictures, classes]``.
+
+    Examples:
+        >>> answers_of(np.asarray([[0.25]], np.float32), "sigmoids", 2)[1].tolist()
+        [[0.75, 0.25]]
+    """
+    one_of_two = values.shape[1] == 1 and classes == 2
+    if meaning == "logits":
+        logits = np.concatenate([np.zeros_like(values), values], axis=1) if one_of_two else values
+        return logits, softmax(logits)
+    if one_of_two:
+        values = np.concatenate([1 - values, values], axis=1)
+    elif meaning == "sigmoids":
+        values = values / np.maximum(values.sum(axis=1, keepdims=True), _LEAST)
+    return np.log(np.maximum(values, _LEAST)), values
+
+
+def looks_like_probabilities(values: npt.NDArray[np.float32]) -> bool:
+    """Tell whether numbers can be probabilities: 0 to 1, and each row sums to 1.
+
+    Args:
+        values: float32 ``[pictures, numbers]``.
+
+    Returns:
+        Whether they can; never for a single number a picture.
+    """
+    inside = bool(((values >= 0) & (values <= 1 + _SUM)).all())
+    return inside and values.shape[1] > 1 and bool(np.abs(values.sum(axis=1) - 1).max() <= _SUM)
+
+
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Turn logits into probabilities.
 
@@ -160,7 +207,3 @@ def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     powers: npt.NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: npt.NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return shares
-
-
-def _pair(flat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return np.concatenate([np.zeros_like(flat), flat], axis=1)

@@ -15,7 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference.contract import TYPES, Contract, Layout, Meaning, own_contract
+from kerascnn.inference.contract import (
+    TYPES,
+    Contract,
+    Layout,
+    Meaning,
+    looks_like_probabilities,
+    own_contract,
+)
 from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.graph import last_operator
 from kerascnn.inference.metadata import find_card, read_card
@@ -31,9 +38,6 @@ _BY_OPERATOR: dict[str, Meaning] = {
     "Add": "logits",
     "Conv": "logits",
 }
-
-_SUM = 1e-2
-"""How far from 1 a row of probabilities may sum: float16 and int8 graphs are coarse."""
 
 
 def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
@@ -195,10 +199,7 @@ def _meaning(path: str | Path, contract: Contract, values: npt.NDArray[np.float3
         raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
     if operator in _BY_OPERATOR:
         return _BY_OPERATOR[operator]
-    inside = bool(((values >= 0) & (values <= 1 + _SUM)).all())
-    if inside and np.abs(values.sum(axis=1) - 1).max() <= _SUM and values.shape[1] > 1:
-        return "probabilities"
-    return "logits"
+    return "probabilities" if looks_like_probabilities(values) else "logits"
 
 
 def _shown(values: Any) -> str:

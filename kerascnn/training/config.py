@@ -43,7 +43,8 @@ class TrainConfig:
             :func:`kerascnn.images.default_resize`.
         epochs: Passes over the training pictures.
         batch_size: Pictures a step.
-        learning_rate: The highest rate, reached after the warm-up.
+        learning_rate: The highest rate, reached after the warm-up; None: the network's own, see
+            :class:`kerascnn.training.networks.Network`.
         augment: ``none``, or ``light``: horizontal flip and a shift. Wrong for digits and
             letters, which a flip turns into other things.
         class_weights: ``balanced``: each class weighs as much as every other, however many
@@ -76,7 +77,7 @@ class TrainConfig:
     resize: Resize | None = None
     epochs: int = 10
     batch_size: int = 64
-    learning_rate: float = 0.003
+    learning_rate: float | None = None
     augment: Augment = "none"
     class_weights: ClassWeights = "none"
     label_smoothing: float = 0.0
@@ -137,7 +138,10 @@ def _check(config: TrainConfig) -> None:
     limits = {
         "epochs": (config.epochs >= 1, "at least 1"),
         "batch_size": (config.batch_size >= 1, "at least 1"),
-        "learning_rate": (0 < config.learning_rate < 100, "above 0 and below 100"),
+        "learning_rate": (
+            config.learning_rate is None or 0 < config.learning_rate < 100,
+            "above 0 and below 100",
+        ),
         "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
         "val": (
             config.val is None or isinstance(config.val, str) or 0 < config.val < 1,

@@ -204,9 +204,10 @@ class Loop:
             if self.best
             else "There is no earlier model to keep."
         )
+        rate = self.phases[self.position.phase].learning_rate
         return (
             f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
-            f"Try a lower --learning-rate (it was {self.config.learning_rate})."
+            f"Try a lower --learning-rate (it was {rate:g})."
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.networks import find_network
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -45,12 +46,14 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     Raises:
         ConfigError: A phase that is not ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``.
     """
+    rate = config.learning_rate
+    if rate is None:
+        rate = find_network(config.model).learning_rate
     if not config.phase:
-        return (Phase(config.trainable, config.epochs, config.learning_rate),)
-    later = config.learning_rate * DEEPER
+        return (Phase(config.trainable, config.epochs, rate),)
+    later = rate * DEEPER
     return tuple(
-        _parse(text, later if number else config.learning_rate)
-        for number, text in enumerate(config.phase)
+        _parse(text, later if number else rate) for number, text in enumerate(config.phase)
     )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from kerascnn.card import Normalization
+from kerascnn.images import GREY_WEIGHTS
 
 PREDICT_BATCH = 256
 """Pictures a call when no gradient is needed."""
@@ -36,8 +37,12 @@ class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
         """Normalise float32 ``[batch, height, width, 3]`` in 0..255, RGB."""
         if self._normalization.channel_order == "BGR":
             pixels = ops.flip(pixels, axis=-1)
-        mean = np.asarray(self._normalization.mean, np.float32)
-        std = np.asarray(self._normalization.std, np.float32)
+        channels = 3
+        if self._normalization.channel_order == "grey":
+            weighed = ops.sum(pixels * np.asarray(GREY_WEIGHTS, np.float32), -1, keepdims=True)
+            pixels, channels = ops.floor((weighed + 2.0**15) * 2.0**-16), 1
+        mean = np.asarray(self._normalization.mean[:channels], np.float32)
+        std = np.asarray(self._normalization.std[:channels], np.float32)
         return (pixels - mean) / std
 
 
@@ -54,7 +59,8 @@ def from_pixels(
     Returns:
         A model from uint8 ``[batch, size, size, 3]``, RGB, to logits.
     """
-    image = keras.Input(core.input_shape[1:], dtype="uint8", name="image")
+    # A picture has three channels, also for a network that takes one.
+    image = keras.Input((*core.input_shape[1:3], 3), dtype="uint8", name="image")
     x = layers.Rescaling(1.0, name="to_float")(image)
     for layer in augmentation:
         x = layer(x)

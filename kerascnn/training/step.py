@@ -19,8 +19,9 @@ from kerascnn.training.phases import Phase
 WARM_UP = 0.1
 """Share of all steps in which the learning rate rises in a line from (almost) zero."""
 
-MOMENTUM_DECAY = 1e-4
-"""Of the weights, decoupled (AdamW, Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)."""
+WEIGHT_DECAY = 0.05
+"""Decoupled, so times the learning rate in every step (AdamW, Loshchilov and Hutter 2019,
+https://arxiv.org/abs/1711.05101)."""
 
 
 def start_deterministically(seed: int, every_operation: bool) -> None:
@@ -139,7 +140,7 @@ def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray
 def _optimizer(
     core: keras.Model, decay: float, rate: keras.optimizers.schedules.LearningRateSchedule
 ) -> keras.optimizers.Optimizer:
-    options = {"learning_rate": rate, "weight_decay": MOMENTUM_DECAY}
+    options = {"learning_rate": rate, "weight_decay": WEIGHT_DECAY}
     if decay == 1:
         return keras.optimizers.AdamW(**options)
     return LayerwiseAdamW(block_factors(core, decay), **options)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
 import onnx
 
 from kerascnn.card import ModelCard, Parity, Precision
-from kerascnn.dataset import load_dataset
+from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import DataError, ModelFileError
 from kerascnn.files import writing
 from kerascnn.inference.classifier import Classifier
@@ -86,9 +86,7 @@ def export_onnx(
     """
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
-    target = Path(out) if out else EXPORTED / f"{run.card.name}.onnx"
-    if target.suffix != ".onnx":
-        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
+    target = target_file(out, run.card.name)
     card = replace(run.card, versions={**versions(), "trained_with": _trained_with(run.card)})
     tell("loading the model")
     core = run.load_model()
@@ -99,10 +97,13 @@ def export_onnx(
     model = compose_file(network, card)
     with writing(target) as temporary:
         tell(f"comparing on {len(pictures):,} pictures")
-        card = _proven(temporary, model, core, card, pictures, data)
+        parity = partial(measure_parity, core=core, card=card, pictures=pictures, data=data)
+        card = proven(temporary, model, card, parity)
         if precision != "float32":
             measured = Pictures(data, pictures.images, pictures.labels)
-            ranged = _calibration(run, card, calibrate) if precision == "int8" else None
+            ranged = None
+            if precision == "int8":
+                ranged = calibration(load_dataset(calibrate) if calibrate else run_data(run), card)
             card = reduce_file(
                 temporary, network, card, precision, ranged, measured, max_drop, tell
             )
@@ -112,16 +113,44 @@ def export_onnx(
     return Export(target, size, card.parity, card)
 
 
-def _proven(
-    file: Path,
-    model: onnx.ModelProto,
-    core: keras.Model,
-    card: ModelCard,
-    pictures: Pack,
-    data: str,
+def target_file(out: str | Path | None, name: str) -> Path:
+    """Decide where a file is written.
+
+    Args:
+        out: What the user named, or None.
+        name: Of the model.
+
+    Returns:
+        ``out``, or ``exported/NAME.onnx``.
+
+    Raises:
+        ModelFileError: A name that does not end in ``.onnx``.
+    """
+    target = Path(out) if out else EXPORTED / f"{name}.onnx"
+    if target.suffix != ".onnx":
+        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
+    return target
+
+
+def proven(
+    file: Path, model: onnx.ModelProto, card: ModelCard, measure: Callable[[Path], Parity]
 ) -> ModelCard:
+    """Write a file, prove that it answers rightly, and note that in its card.
+
+    Args:
+        file: Where to write.
+        model: Preprocessing, network and answers.
+        card: Of the model.
+        measure: Compares the file with the Keras model.
+
+    Returns:
+        The card that the file carries, with parity and probes.
+
+    Raises:
+        ParityError: It answers differently.
+    """
     onnx.save(with_card(model, card), file)
-    parity = measure_parity(file, core, card, pictures, data)
+    parity = measure(file)
     probes = probe_pictures(card.image_size)
     answers = Classifier(file, "cpu").run(probes)[1]
     card = replace(card, parity=parity, probes=make_probes(probes, answers))
@@ -157,9 +186,19 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     return f"{Path(dataset.name).name} ({name})", pictures
 
 
-def _calibration(run: Run, card: ModelCard, data: str | Path | None) -> Pictures:
-    """Take some pictures of every part of a data set, the training pictures if it has them."""
-    dataset = load_dataset(data) if data else run_data(run)
+def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
+    """Take some pictures of every part of a data set, the training pictures if it has them.
+
+    Args:
+        dataset: With classes that the model knows.
+        card: For sizing and class names.
+
+    Returns:
+        Pictures to measure the ranges of int8 on.
+
+    Raises:
+        DataError: None can be read, or of a class that the model does not know.
+    """
     name, split = dataset.choose("train" if "train" in dataset.splits else None)
     split = replace(split, labels=match_labels(dataset, split, card.classes))
     count = min(len(split), 2 * CALIBRATION)
@@ -175,4 +214,12 @@ def _trained_with(card: ModelCard) -> str:
     return f"keras {card.versions.get('keras', '')} on {backend} {card.versions.get(backend, '')}"
 
 
-__all__ = ["EXPORTED", "Export", "export_onnx", "verification_pictures"]
+__all__ = [
+    "EXPORTED",
+    "Export",
+    "calibration",
+    "export_onnx",
+    "proven",
+    "target_file",
+    "verification_pictures",
+]

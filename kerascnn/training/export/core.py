@@ -15,6 +15,7 @@ import onnx
 
 from kerascnn.errors import ModelFileError
 from kerascnn.training.export.graph import IR_VERSION, OPSET
+from kerascnn.training.export.rewrites import simplify
 from kerascnn.training.scope import flat
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
     kept = [opset for opset in converted.opset_import if opset.domain in used]
     del converted.opset_import[:]
     converted.opset_import.extend(kept)
-    return converted
+    return simplify(converted)
 
 
 def _convert(network: keras.Model) -> onnx.ModelProto:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
+from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.training.export.graph import DOUBLE, FLOAT, UINT8, Graph, model, tensor
 
@@ -40,7 +41,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
 
     Returns:
         A model from ``image``, uint8 ``[batch, height, width, 3]``, RGB, to ``pixels``,
-        float32 ``[batch, 3, size, size]``, normalised.
+        float32 ``[batch, 3, size, size]``, normalised; one plane for a grey network.
     """
     size = card.image_size
     g = Graph("preprocessing/")
@@ -55,19 +56,42 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
         else_branch=_sizing(card, height, width),
     )
     planes = g.op("Transpose", sized, perm=[0, 3, 1, 2])
+    channels = 1 if card.normalization.channel_order == "grey" else 3
     if card.normalization.channel_order == "BGR":
         planes = g.op("Gather", planes, g.constant([2, 1, 0], np.int64), axis=1)
-    mean = g.constant(np.reshape(card.normalization.mean, (1, 3, 1, 1)), np.float32)
-    std = g.constant(np.reshape(card.normalization.std, (1, 3, 1, 1)), np.float32)
-    centred = g.op("Sub", g.op("Cast", planes, to=FLOAT), mean)
-    g.op("Div", centred, std, output="pixels")
+    _normalized(g, planes, card)
     return model(
         g.finish(
             "preprocessing",
             [tensor("image", UINT8, ["batch", "height", "width", 3])],
-            [tensor("pixels", FLOAT, ["batch", 3, size, size])],
+            [tensor("pixels", FLOAT, ["batch", channels, size, size])],
         )
     )
+
+
+def _normalized(g: Graph, planes: str, card: ModelCard) -> None:
+    """Give ``pixels``: taking off 0 and dividing by 1 are left out, they would change nothing."""
+    mean, std = card.normalization.mean, card.normalization.std
+    steps: list[tuple[str, tuple[float, ...]]] = [("Sub", mean)] * any(mean)
+    steps += [("Div", std)] * (set(std) != {1.0})
+    last = None if steps else "pixels"
+    if card.normalization.channel_order == "grey":
+        planes = _grey(g, g.op("Cast", planes, to=FLOAT), last)
+        steps = [(kind, values[:1]) for kind, values in steps]
+    else:
+        planes = g.op("Cast", planes, to=FLOAT, output=last)
+    for number, (kind, values) in enumerate(steps, 1):
+        constant = g.constant(np.reshape(values, (1, -1, 1, 1)), np.float32)
+        name = "pixels" if number == len(steps) else None
+        planes = g.op(kind, planes, constant, output=name)
+
+
+def _grey(g: Graph, planes: str, output: str | None) -> str:
+    """Do what images.grey does. All integers stay below 2**24, so float32 is exact."""
+    weights = g.constant(np.reshape(images.GREY_WEIGHTS, (1, 3, 1, 1)), np.float32)
+    total = g.op("ReduceSum", g.op("Mul", planes, weights), g.constant([1], np.int64), keepdims=1)
+    rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
+    return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)), output=output)
 
 
 def _as_it_is() -> onnx.GraphProto:

@@ -6,10 +6,13 @@ Knows: what is compared and what is allowed. Does not know how the file was made
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
+from kerascnn import images
 from kerascnn.card import ModelCard, Parity
 from kerascnn.errors import ParityError
 from kerascnn.inference.classifier import Classifier
@@ -43,10 +46,35 @@ def measure_parity(
     """
     keras_logits = predict_logits(from_pixels(core, card.normalization), pictures.images)
     expected = softmax(keras_logits, card.temperature)
+    return compare(file, expected, card, pictures.images, data)
+
+
+def compare(
+    file: Path,
+    expected: npt.NDArray[np.floating[Any]],
+    card: ModelCard,
+    pictures: images.UInt8Array,
+    data: str,
+) -> Parity:
+    """Compare an exported file with what a Keras model answered.
+
+    Args:
+        file: The exported file.
+        expected: Probabilities ``[pictures, classes]``.
+        card: Of the file.
+        pictures: uint8 ``[pictures, size, size, 3]``, RGB.
+        data: What to call them.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ParityError: A first answer changed, or a probability differs by more than 1e-4.
+    """
     classifier = Classifier(file, "cpu")
     found = np.concatenate(
         [
-            classifier.run(pictures.images[start : start + BATCH])[1]
+            classifier.run(pictures[start : start + BATCH])[1]
             for start in range(0, len(pictures), BATCH)
         ]
     )

@@ -48,6 +48,8 @@ class Network:
         imagenet: The same with the library's ImageNet weights; None: there are none.
         family: Networks that differ in size only; tests take the smallest of each.
         recipe: What the builder needs to know besides.
+        learning_rate: The highest, when the user names none. Found on validation pictures;
+            shallow networks bear more than deep ones.
         small_stem: Whether ``--stem small`` exists.
         torch: How PyTorch names the tensors of its twin (a key of
             :data:`kerascnn.training.weights.torch_names.LAYOUTS`); None: it has no twin.
@@ -64,6 +66,7 @@ class Network:
     imagenet: Normalization | None = None
     family: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    learning_rate: float = 0.003
     small_stem: bool = False
     torch: str | None = None
     torch_twin: str | None = None

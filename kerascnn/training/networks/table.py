@@ -18,7 +18,7 @@ _HUB, _APPS, _CV = "keras-hub", "keras.applications", "keras-cv"
 def rows() -> Iterator[Network]:
     """Give the rows, in the order in which people are shown them."""
     yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
-                  32, 10, UNIT, family="cnn")  # fmt: skip
+                  32, 10, UNIT, family="cnn", learning_rate=0.008)  # fmt: skip
     yield Network("lenet5", "LeCun et al. 1998, tanh and average pooling", "lenet.build_lenet5",
                   32, 32, UNIT, family="lenet5")  # fmt: skip
     yield Network("lenet5_modern", "LeNet-5 with ReLU and max pooling", "lenet.build_lenet5",

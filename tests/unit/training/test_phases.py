@@ -16,7 +16,7 @@ from kerascnn.training.phases import Phase, phases, total_epochs
 
 
 def test_without_phases_there_is_one() -> None:
-    assert phases(TrainConfig(trainable="head", epochs=4)) == (Phase("head", 4, 0.003),)
+    assert phases(TrainConfig(trainable="head", epochs=4)) == (Phase("head", 4, 0.008),)
 
 
 def test_each_phase_has_its_rate() -> None:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import onnx
 
 from kerascnn.card import Normalization
+from kerascnn.inference.contract import normalized
 from kerascnn.training.export.graph import in_order
 
 Method = Literal["min-max", "percentile", "entropy"]
@@ -114,12 +115,9 @@ def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray
         rule: Of the card.
 
     Returns:
-        float32 ``[pictures, 3, size, size]``.
+        float32 ``[pictures, 3, size, size]``; one plane for a grey network.
     """
-    ordered = images[..., ::-1] if rule.channel_order == "BGR" else images
-    mean, std = np.asarray(rule.mean, np.float32), np.asarray(rule.std, np.float32)
-    planes = ((ordered.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(planes, dtype=np.float32)
+    return np.ascontiguousarray(normalized(images, rule).transpose(0, 3, 1, 2))
 
 
 class _Reader:

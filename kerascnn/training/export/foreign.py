@@ -1,0 +1,156 @@
+"""Export of a Keras model that was made elsewhere.
+
+Knows: the order of things. What is proven is that the file answers as the model itself does,
+with its own softmax, before anything was cut off or added. Does not know how a file is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from keras import Input, Model, layers
+
+from kerascnn import images
+from kerascnn.card import ModelCard, Precision
+from kerascnn.dataset import load_dataset
+from kerascnn.errors import DataError, ModelFileError
+from kerascnn.files import writing
+from kerascnn.inference.contract import answers_of
+from kerascnn.inference.evaluation import match_labels
+from kerascnn.inference.foreign import Foreign
+from kerascnn.training.export import Export, calibration, proven, target_file
+from kerascnn.training.export.compose import compose
+from kerascnn.training.export.core import core_model
+from kerascnn.training.export.precision import MAX_DROP, Pictures, reduce_file
+from kerascnn.training.export.verify import compare
+from kerascnn.training.feeding import pack
+from kerascnn.training.foreign.loading import Loaded, load_foreign
+from kerascnn.training.foreign.logits import core_of, meaning_of
+from kerascnn.training.preprocessing import from_pixels, predict_logits
+from kerascnn.training.provenance import versions, weights_sha256
+
+BUILT_IN = "fashion-mini, three pictures as the colours of one"
+"""What is compared on where the user gives no pictures: real ones, and with real colours."""
+
+
+def export_foreign(
+    path: str | Path,
+    foreign: Foreign,
+    out: str | Path | None = None,
+    verify: str | Path | None = None,
+    progress: Callable[[str], object] | None = None,
+    precision: Precision = "float32",
+    calibrate: str | Path | None = None,
+    max_drop: float = MAX_DROP,
+) -> Export:
+    """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and prove that it answers the same.
+
+    Args:
+        path: Of the model.
+        foreign: Class names, image size, normalisation and resize rule.
+        out: The file to write; None: ``exported/NAME.onnx``, NAME being the model file's.
+        verify: Data to compare on; None: pictures made of the built-in ones. With labels that
+            the model knows, the file's top-1 on them is put into the card.
+        progress: Called with a word on each step.
+        precision: ``float32``, ``float16`` or ``int8``; what it costs is measured on the
+            pictures to compare on, against the model's own answers where they have no labels.
+        calibrate: Data to measure the ranges of int8 on.
+        max_drop: Points of top-1 that lower precision may cost, 0 to 100.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ModelFileError: A model that holds code, cannot be loaded or converted, or is no
+            classifier of pictures.
+        ConfigError: Something about the model is missing or contradicts it.
+        DataError: No pictures to compare on.
+        ParityError: The graph answers differently, or lower precision costs more than
+            ``max_drop``; no file is left.
+    """
+    tell = progress or (lambda _step: None)
+    path = Path(path)
+    target = target_file(out, path.stem)
+    tell("inspecting and loading the model")
+    loaded = load_foreign(path, foreign)
+    card = _card(path, foreign, loaded)
+    tell("reading pictures to compare on")
+    pictures, data, labels = _pictures(card, verify)
+    values = predict_logits(from_pixels(_whole(loaded), card.normalization), pictures)
+    values = values.reshape(len(values), -1)
+    meaning = meaning_of(loaded, values, len(card.classes), str(path))
+    expected = answers_of(values, meaning, len(card.classes))[1]
+    if labels is not None:
+        card = replace(card, metrics={"top1": float((expected.argmax(1) == labels).mean())})
+    tell("converting")
+    network = core_model(core_of(loaded, meaning, len(card.classes)))
+    model = compose(network, card)
+    with writing(target) as temporary:
+        tell(f"comparing on {len(pictures):,} pictures")
+        measure = partial(compare, expected=expected, card=card, pictures=pictures, data=data)
+        card = proven(temporary, model, card, measure)
+        if precision != "float32":
+            measured = Pictures(data, pictures, expected.argmax(1) if labels is None else labels)
+            ranged = calibration(load_dataset(calibrate), card) if calibrate else None
+            card = reduce_file(
+                temporary, network, card, precision, ranged, measured, max_drop, tell
+            )
+        size = temporary.stat().st_size
+    if card.parity is None:
+        raise ModelFileError(f"{target}: was not compared.")
+    return Export(target, size, card.parity, card)
+
+
+def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
+    if not _normalizes(loaded.model):
+        foreign.warn_if_unsaid(path.name)
+    card = foreign.card(path.stem, loaded.model.name, loaded.size, loaded.channels)
+    made = {**versions(), "trained_with": loaded.written_by}
+    return replace(card, versions=made, weights_sha256=weights_sha256(loaded.model))
+
+
+def _normalizes(model: Model) -> bool:
+    """Tell whether a model normalises its pixels itself, in one of its first layers."""
+    own = (layers.Rescaling, layers.Normalization)
+    return any(isinstance(layer, own) for layer in model._flatten_layers(include_self=False))
+
+
+def _whole(loaded: Loaded) -> Model:
+    pixels = Input((loaded.size, loaded.size, loaded.channels))
+    return Model(pixels, loaded.on_pictures(pixels))
+
+
+def _pictures(
+    card: ModelCard, verify: str | Path | None
+) -> tuple[images.UInt8Array, str, npt.NDArray[np.int64] | None]:
+    """Give pictures at the model's size, what to call them, and labels that the model knows."""
+    if verify is None:
+        return _composites(card), BUILT_IN, None
+    dataset = load_dataset(verify)
+    name, split = dataset.choose()
+    known = set(dataset.classes) <= set(card.classes)
+    if known:
+        split = replace(split, labels=match_labels(dataset, split, card.classes))
+    packed = pack(split, card.image_size, card.resize)
+    if not len(packed):
+        raise DataError(
+            f"{dataset.name}: no picture can be read, and without pictures nothing is proven."
+        )
+    called = f"{Path(dataset.name).name} ({name})"
+    return packed.images, called, packed.labels if known else None
+
+
+def _composites(card: ModelCard) -> images.UInt8Array:
+    """Make coloured pictures of grey ones: a swap of red and blue would not show on those."""
+    clothes = load_dataset("fashion-mini").splits["test"].pictures
+    count = len(clothes) // 3
+    rows = []
+    for first in range(count):
+        planes = [clothes[first + part * count][..., 0] for part in range(3)]
+        rows.append(images.size_picture(np.stack(planes, axis=-1), card.image_size, "squash"))
+    return np.stack(rows)

@@ -1,0 +1,169 @@
+"""What an architecture from elsewhere may hold: Keras' own layers, and no code.
+
+Knows: the JSON of Keras 2 and 3, every place in it that names a class or a function, and which
+of those are harmless. Nothing is made from it here: this is done before Keras sees the file, and
+Keras then gets what this module wrote, not what was in the file. The module that a file names is
+never imported; a class is looked up by its name among Keras' own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerascnn.errors import ModelFileError
+from kerascnn.training.foreign.keras2 import OPERATION_CLASSES, modern_config
+
+_VALUES = frozenset(
+    {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__",
+     "__tuple__", "TensorShape"}
+)  # fmt: skip
+"""Stand for values, not for classes."""
+
+_REACHING_OUT = frozenset(
+    {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
+     "TextVectorization"}
+)  # fmt: skip
+"""Layers of Keras that load other files or programs."""
+
+_SPACES = ("layers", "models", "initializers", "regularizers", "constraints", "dtype_policies")
+
+_KINDS: tuple[type, ...] = (
+    keras.layers.Layer, keras.Operation, keras.initializers.Initializer,
+    keras.regularizers.Regularizer, keras.constraints.Constraint,
+    keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap,
+)  # fmt: skip
+
+_OWN = "kerascnn>PerChannelConv2D"
+
+
+def safe_architecture(architecture: dict[str, Any], where: str) -> dict[str, Any]:
+    """Check an architecture, and write it as this Keras reads it.
+
+    Args:
+        architecture: Of a file, as plain values.
+        where: The file, for messages.
+
+    Returns:
+        A copy in which every class is one of Keras' own, and computes in float32.
+
+    Raises:
+        ModelFileError: It holds code, a custom object, or a layer that reaches out of the file.
+    """
+    try:
+        cleaned = _clean(architecture, where)
+    except RecursionError as error:
+        raise ModelFileError(f"{where}: its architecture is nested too deeply.") from error
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        raise ModelFileError(
+            f"{where}: its architecture is not as Keras writes one ({type(error).__name__}: "
+            f"{error})."
+        ) from error
+    if not isinstance(cleaned, dict) or "class_name" not in cleaned:
+        raise ModelFileError(f"{where}: its architecture names no model.")
+    return cleaned
+
+
+def _clean(value: Any, where: str) -> Any:
+    if isinstance(value, list):
+        return [_clean(item, where) for item in value]
+    if isinstance(value, str):
+        # Keras 2 allowed / in names of layers, and nothing else in an architecture has one.
+        return "float32" if value.startswith("mixed_") else value.replace("/", ".")
+    if not isinstance(value, dict):
+        return value
+    if "class_name" in value:
+        value = _checked(value, where)
+    # How it was compiled is of no use here, and names losses and metrics that may be custom.
+    kept = {key: item for key, item in value.items() if key != "compile_config"}
+    return {key: _clean(item, where) for key, item in kept.items()}
+
+
+def _checked(node: dict[str, Any], where: str) -> dict[str, Any]:
+    name = node["class_name"]
+    if not isinstance(name, str):
+        raise ModelFileError(f"{where}: a class has the name {name!r}, which is no text.")
+    if name in ("Lambda", "__lambda__"):
+        raise ModelFileError(
+            f"{where}: holds a Lambda layer{_called(node)}, whose code is inside the file and "
+            "would run when it is loaded. kerascnn runs no code from model files. Replace it by "
+            "a layer of Keras (Rescaling, Resizing, Reshape…) and save the model again."
+        )
+    if name in _VALUES:
+        return node
+    if name == "function":
+        return _checked_function(node, where)
+    if name in OPERATION_CLASSES or node.get("registered_name") == _OWN:
+        return modern_config(node, where)
+    return _checked_class(node, name, where)
+
+
+def _checked_function(node: dict[str, Any], where: str) -> dict[str, Any]:
+    name = node.get("config")
+    if not isinstance(name, str) or not callable(getattr(keras.activations, name, None)):
+        raise _custom(f"function {name!r}", node, where)
+    if not _is_keras(node.get("module")):
+        raise _custom(f"function {name!r}", node, where)
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
+def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    if name in _REACHING_OUT:
+        raise ModelFileError(
+            f"{where}: holds a {name} layer{_called(node)}, which loads other files or programs. "
+            "Only models that are whole in one file are exported."
+        )
+    if node.get("registered_name") not in (None, name) or not _is_keras(node.get("module")):
+        raise _custom(f"object {node.get('registered_name') or name!r}", node, where)
+    module = _home(name, str(node.get("module")))
+    if module is None:
+        raise _custom(f"object {name!r}", node, where)
+    return modern_config({**node, "module": module, "registered_name": None}, where)
+
+
+def _home(name: str, module: str) -> str | None:
+    """Find where this Keras has a class; some operations are called as layers are."""
+    if name == "Functional":
+        return "keras.src.models.functional"
+    if module.startswith("keras.src.ops."):
+        for operations in ("numpy", "nn", "math", "core", "image", "linalg"):
+            home = f"keras.src.ops.{operations}"
+            found = getattr(_operations(operations), name, None)
+            if module == home and isinstance(found, type) and issubclass(found, keras.Operation):
+                return home
+        return None
+    for space in _SPACES:
+        found = getattr(getattr(keras, space), name, None)
+        if isinstance(found, type) and issubclass(found, _KINDS):
+            return f"keras.{space}"
+    return None
+
+
+def _operations(name: str) -> Any:
+    from keras.src import ops
+
+    return getattr(ops, name, None)
+
+
+def _is_keras(module: Any) -> bool:
+    """Tell whether a file claims that something is Keras' own; what it is, is looked up."""
+    return module in (None, "builtins") or (
+        isinstance(module, str) and module.partition(".")[0] in ("keras", "tf_keras", "tensorflow")
+    )
+
+
+def _called(node: dict[str, Any]) -> str:
+    config = node.get("config")
+    name = config.get("name") if isinstance(config, dict) else None
+    return f" ({name!r})" if isinstance(name, str) else ""
+
+
+def _custom(what: str, node: dict[str, Any], where: str) -> ModelFileError:
+    module = node.get("module")
+    origin = f" from {module}" if isinstance(module, str) and module else ""
+    return ModelFileError(
+        f"{where}: holds a custom {what}{origin}{_called(node)}. Its code is not Keras', and "
+        "kerascnn loads no code that a model file names. Build the model from layers of Keras, or "
+        "convert it where that code is, and use the .onnx file: kerascnn predict FILE --labels …"
+    )

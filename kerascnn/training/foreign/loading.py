@@ -1,0 +1,131 @@
+"""A Keras file from elsewhere, inspected and then loaded.
+
+Knows: that Keras raises anything on files it does not understand, and the shapes a classifier of
+pictures may have. Does not know what is inside an architecture.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.inference.foreign import Foreign
+from kerascnn.training.foreign.architecture import safe_architecture
+from kerascnn.training.foreign.container import SUFFIXES, read_architecture, write_copy
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model from elsewhere.
+
+    Attributes:
+        model: With one input and one output.
+        size: Height and width of the pictures it takes, in pixels.
+        channels: 3, or 1 for grey.
+        has_channels: Whether its input has an axis for them.
+        written_by: The Keras that wrote the file, e.g. ``keras 2.15.0``.
+    """
+
+    model: keras.Model
+    size: int
+    channels: int
+    has_channels: bool
+    written_by: str
+
+    def on_pictures(self, tensor: keras.KerasTensor) -> keras.KerasTensor:
+        """Call the model on float32 ``[batch, size, size, channels]``."""
+        if not self.has_channels:
+            tensor = keras.layers.Reshape((self.size, self.size), name="drop_channel")(tensor)
+        output: keras.KerasTensor = self.model(tensor, training=False)
+        return output
+
+
+def is_keras_file(path: str | Path) -> bool:
+    """Tell by its name whether a file is one of Keras', old or new."""
+    return Path(path).suffix in SUFFIXES
+
+
+def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
+    """Load a classifier of pictures that was made elsewhere. No code of the file is run.
+
+    Args:
+        path: Of a ``.keras`` or ``.h5`` file, of Keras 2 or 3.
+        foreign: What its user says about it.
+
+    Returns:
+        The model, computing in float32.
+
+    Raises:
+        ModelFileError: It holds code or custom objects, Keras cannot load it, or it is no
+            classifier of single pictures.
+        ConfigError: The image size is missing, or is not the model's.
+    """
+    path = Path(path)
+    architecture, version = read_architecture(path)
+    architecture = safe_architecture(architecture, str(path))
+    with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
+        copy = Path(folder, f"inspected{path.suffix}")
+        write_copy(path, architecture, copy)
+        model = _load(copy, path)
+    model = _single(model, path, foreign)
+    size, channels, has_channels = _shape(model, path, foreign)
+    return Loaded(model, size, channels, has_channels, f"keras {version}")
+
+
+def _load(copy: Path, path: Path) -> keras.Model:
+    try:
+        with warnings.catch_warnings():
+            # Of optimisers and input names that do not matter here.
+            warnings.simplefilter("ignore")
+            return keras.saving.load_model(copy, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras and h5py raise whatever their parsers meet in a file of another version, or a
+        # damaged one: ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...
+        reason = " ".join(str(error).split()).replace(str(copy), str(path))[:300]
+        raise ModelFileError(
+            f"{path}: Keras {keras.__version__} cannot load it ({type(error).__name__}: {reason})."
+        ) from error
+
+
+def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
+    """Give the model with one tensor in and one out, whatever lists it had them in."""
+    if not model.built or not getattr(model, "inputs", None):
+        if foreign.image_size is None:
+            raise ConfigError(f"{path}: does not say its input's size. Give --image-size PIXELS.")
+        model.build((None, foreign.image_size, foreign.image_size, 3))
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelFileError(
+            f"{path}: has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected a "
+            "classifier with one picture in and one list of numbers out."
+        )
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def _shape(model: keras.Model, path: Path, foreign: Foreign) -> tuple[int, int, bool]:
+    shape = tuple(model.inputs[0].shape)
+    has_channels = len(shape) == 4
+    channels = 1 if len(shape) == 3 else shape[-1] if has_channels else 0
+    sides = {side for side in shape[1:3] if side is not None}
+    if channels not in (1, 3) or len(sides) > 1:
+        raise ModelFileError(
+            f"{path}: takes {list(shape)}; expected square pictures, [batch, height, width, "
+            "channels] with 3 or 1 channels, or [batch, height, width]."
+        )
+    size = next(iter(sides), foreign.image_size)
+    if size is None:
+        raise ConfigError(
+            f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
+            "pixels that it was trained with."
+        )
+    if foreign.image_size not in (None, size):
+        raise ConfigError(
+            f"{path}: takes {size} x {size} pixels, and --image-size says {foreign.image_size}. "
+            "Leave it out."
+        )
+    return size, channels, has_channels

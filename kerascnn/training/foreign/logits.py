@@ -1,0 +1,146 @@
+"""From whatever a classifier ends in to logits.
+
+Knows: softmax, sigmoid, and what one number for two classes means. Does not know files, ONNX.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers, ops
+
+from kerascnn.errors import ModelFileError
+from kerascnn.inference.contract import Meaning, looks_like_probabilities
+from kerascnn.training.foreign.loading import Loaded
+
+_ENDINGS: dict[str, Meaning] = {
+    "softmax": "probabilities", "nn.softmax": "probabilities", "Softmax": "probabilities",
+    "sigmoid": "sigmoids", "nn.sigmoid": "sigmoids", "math.sigmoid": "sigmoids",
+    "Sigmoid": "sigmoids",
+}  # fmt: skip
+"""By activation, by Keras 2's name of TensorFlow's function, and by class."""
+
+_SAME_VALUES = (layers.Flatten, layers.Reshape, layers.Dropout, layers.Identity)
+
+
+class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
+    """Turns what a model gives into one logit a class.
+
+    Args:
+        meaning: Of what comes.
+        classes: How many there are.
+        cut: Whether the final activation was taken off before.
+    """
+
+    def __init__(self, meaning: Meaning, classes: int, cut: bool) -> None:
+        super().__init__(name="to_logits", trainable=False)
+        self._meaning, self._classes, self._cut = meaning, classes, cut
+
+    def call(self, values: Any) -> Any:
+        """Work on ``[batch, numbers]``, perhaps with more axes of length 1."""
+        width = math.prod(values.shape[1:])
+        values = ops.reshape(ops.cast(values, "float32"), (-1, width))
+        if width == 1 and self._classes == 2:
+            if self._meaning != "logits" and not self._cut:
+                values = _log(values) - _log(1 - values)
+            return ops.concatenate([ops.zeros_like(values), values], axis=1)
+        if self._cut:
+            # The softmax of logarithms is each sigmoid divided by their sum.
+            return ops.log_sigmoid(values) if self._meaning == "sigmoids" else values
+        return values if self._meaning == "logits" else _log(values)
+
+
+def _log(values: Any) -> Any:
+    return ops.log(ops.maximum(values, np.finfo(np.float32).tiny))
+
+
+def ending(model: keras.Model) -> Meaning | None:
+    """Tell what a model ends in.
+
+    Args:
+        model: With one output.
+
+    Returns:
+        What its numbers are; None where its last layer does not say.
+    """
+    last = _last(model)
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    return _ENDINGS.get(activation or getattr(last, "function", None) or type(last).__name__)
+
+
+def meaning_of(loaded: Loaded, values: npt.NDArray[np.float32], classes: int, path: str) -> Meaning:
+    """Tell what a model's numbers are, by its last layer or else by their values.
+
+    Args:
+        loaded: The model.
+        values: float32 ``[pictures, numbers]``, its answers to some pictures.
+        classes: How many names there are.
+        path: For messages.
+
+    Returns:
+        The meaning.
+
+    Raises:
+        ModelFileError: The numbers do not fit the names.
+    """
+    width = values.shape[1]
+    if width != classes and (width, classes) != (1, 2):
+        raise ModelFileError(
+            f"{path}: gives {width:,} numbers a picture, and --labels has {classes:,} names. Give "
+            "the labels of this very model, one a line, in the order of its outputs."
+        )
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"{path}: gives numbers that are not finite. Is it trained?")
+    found = ending(loaded.model)
+    if found == "probabilities" and width == 1:
+        raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
+    if found:
+        return found
+    return "probabilities" if looks_like_probabilities(values) else "logits"
+
+
+def core_of(loaded: Loaded, meaning: Meaning, classes: int) -> keras.Model:
+    """Make the network that is exported: from normalised pixels to logits.
+
+    A final softmax or sigmoid is cut off where it is the activation of the last layer: this
+    changes ``loaded``. Any other softmax stays, and its logarithm is taken.
+
+    Args:
+        loaded: The model.
+        meaning: Of :func:`meaning_of`.
+        classes: How many names there are.
+
+    Returns:
+        From float32 ``[batch, size, size, channels]`` to float32 ``[batch, classes]``.
+    """
+    last = _last(loaded.model)
+    cut = hasattr(last, "activation") and ending(loaded.model) is not None
+    if cut:
+        last.activation = keras.activations.linear
+    pixels = keras.Input((loaded.size, loaded.size, loaded.channels), name="pixels")
+    logits = ToLogits(meaning, classes, cut)(loaded.on_pictures(pixels))
+    return keras.Model(pixels, logits, name=loaded.model.name)
+
+
+def _last(model: keras.Model) -> Any:
+    """Find the operation that computes a model's numbers."""
+    tensor = model.outputs[0]
+    while True:
+        operation, index, _ = tensor._keras_history
+        if isinstance(operation, keras.Model):
+            tensor = operation.outputs[0]
+        elif _hands_on(operation):
+            tensor = operation._inbound_nodes[index].input_tensors[0]
+        else:
+            return operation
+
+
+def _hands_on(operation: Any) -> bool:
+    idle = isinstance(operation, layers.Activation) and (
+        operation.activation is keras.activations.linear
+    )
+    return idle or isinstance(operation, _SAME_VALUES)

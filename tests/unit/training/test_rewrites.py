@@ -1,0 +1,84 @@
+"""What is simplified in a graph: fewer nodes, the same answers."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from kerascnn.card import ModelCard, Normalization
+from kerascnn.training.export import core, preprocessing
+from kerascnn.training.networks import build_network
+
+NETWORKS = [("cnn", 32), ("lenet5_modern", 32), ("resnet18", 64)]
+
+
+def run(model: onnx.ModelProto, pixels: np.ndarray) -> np.ndarray:
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"pixels": pixels})[0]
+
+
+def as_if_trained(name: str, size: int):
+    """Scales and statistics that are not 1 and 0: a fold that forgot one would show."""
+    network, rng = build_network(name, 10, size), np.random.default_rng(0)
+    for weight in network.weights:
+        kind = weight.path.split("/")[-1]
+        if kind in ("gamma", "moving_variance"):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        elif kind in ("beta", "moving_mean", "bias"):
+            weight.assign(rng.normal(0, 0.2, weight.shape))
+    return network
+
+
+@pytest.mark.parametrize(("name", "size"), NETWORKS)
+def test_rewrites_change_no_answer(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = as_if_trained(name, size)
+    simple = core.core_model(network)
+    monkeypatch.setattr(core, "simplify", lambda model: model)
+    plain = core.core_model(network)
+    pixels = np.random.default_rng(1).normal(size=(3, 3, size, size)).astype(np.float32)
+    expected = run(plain, pixels)
+    np.testing.assert_allclose(run(simple, pixels), expected, atol=1e-5 * np.abs(expected).max())
+    kinds = Counter(node.op_type for node in simple.graph.node)
+    assert not kinds & Counter(["Transpose", "Cast", "Pad", "Mul", "BatchNormalization", "Shape"])
+    assert len(simple.graph.node) <= len(plain.graph.node)
+
+
+def test_the_baseline_needs_twelve_nodes_and_not_twenty_three(monkeypatch) -> None:
+    network = as_if_trained("cnn", 32)
+    simple = core.core_model(network)
+    monkeypatch.setattr(core, "simplify", lambda model: model)
+    assert (len(simple.graph.node), len(core.core_model(network).graph.node)) == (12, 23)
+
+
+def test_global_average_pooling_is_one_node() -> None:
+    kinds = [node.op_type for node in core.core_model(build_network("resnet18", 10, 64)).graph.node]
+    assert kinds.count("GlobalAveragePool") == 1
+    assert "ReduceMean" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Normalization(), ["Transpose", "Cast"]),
+        (Normalization(mean=(1.0, 2.0, 3.0)), ["Transpose", "Cast", "Sub"]),
+        (Normalization(std=(255.0, 255.0, 255.0)), ["Transpose", "Cast", "Div"]),
+        (Normalization((1.0, 1.0, 1.0), (2.0, 2.0, 2.0)), ["Transpose", "Cast", "Sub", "Div"]),
+    ],
+)
+def test_normalisation_does_only_what_is_needed(rule: Normalization, expected: list[str]) -> None:
+    card = ModelCard("any", "cnn", ("a", "b"), 8, "squash", normalization=rule)
+    graph = preprocessing.preprocessing_model(card)
+    kinds = [node.op_type for node in graph.graph.node]
+    assert kinds[kinds.index("If") + 1 :] == expected
+    picture = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    found = session.run(["pixels"], {"image": picture})[0].transpose(0, 2, 3, 1)
+    by_hand = (picture.astype(np.float32) - np.float32(rule.mean)) / np.float32(rule.std)
+    assert np.array_equal(found, by_hand)
