@@ -113,6 +113,27 @@ if TYPE_CHECKING:
     help="Fit a temperature on the validation pictures, so that 0.9 means nine in ten.",
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    default="float32",
+    show_default=True,
+    help="Of the arithmetic while training; the file that is saved is float32.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="gpu: fail, and say why, if there is none that can be used.",
+)
+@click.option(
+    "--feed",
+    type=click.Choice(["auto", "resident", "streamed"]),
+    default="auto",
+    show_default=True,
+    help="resident: pictures lie in the device's memory; auto: if they fit. Same result.",
+)
+@click.option(
     "--cache",
     metavar="DIR|none",
     help="Where decoded and sized pictures are kept for the next run; see `kerascnn cache`.  "
