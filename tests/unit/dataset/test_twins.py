@@ -132,6 +132,7 @@ def all_pairs(prints: Prints) -> set[tuple[int, int]]:
     return {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b}
 
 
+@pytest.mark.slow
 def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> None:
     splits = load_dataset("fashion-mini").splits.values()
     prints = joined([take_prints(split.pictures) for split in splits])
@@ -154,6 +155,7 @@ def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> Non
     assert set(found) == expected
 
 
+@pytest.mark.slow
 def test_thousands_of_copies_are_no_trouble() -> None:
     """Pairs grow with the square; groups must not."""
     from skimage import data
@@ -163,7 +165,7 @@ def test_thousands_of_copies_are_no_trouble() -> None:
     start = time.perf_counter()
     (group,) = group_twins(take_prints(ArrayPictures(np.minimum(tile, 250) + noise, "x")))
     assert len(group.indices) == 3000
-    assert time.perf_counter() - start < 60
+    assert time.perf_counter() - start < 300  # seconds, where pair by pair would be many minutes
 
 
 @pytest.mark.slow
@@ -174,7 +176,7 @@ def test_seventy_thousand_pictures(fashion_mnist) -> None:
     prints = joined([take_prints(dataset.splits[name].pictures) for name in ("train", "test")])
     start = time.perf_counter()
     found = find_twins(prints, range(60_000, 70_000), range(60_000))
-    assert time.perf_counter() - start < 300  # 12 s on two quiet processors
+    assert time.perf_counter() - start < 300  # 12 s on two processors
     assert not any(twin.exact for twin in found.values())
     assert 30 <= len(found) <= 100
     same = sum(
