@@ -111,7 +111,9 @@ def test_a_mirrored_or_recoloured_picture_is_another(photos) -> None:
 
 def test_blank_pictures_are_the_same_only_when_they_are_equal() -> None:
     plain = [Image.new("RGB", (50, 50), (grey, grey, grey)) for grey in (0, 255, 254, 255)]
-    (group,) = group_twins(take_prints(Listed(plain)))
+    shade = np.tile(np.arange(50) // 12, (50, 1))[..., None].repeat(3, 2)
+    faint = [Image.fromarray((level + shade).astype(np.uint8)) for level in (0, 100, 200)]
+    (group,) = group_twins(take_prints(Listed([*plain, *faint])))
     assert (group.indices, group.exact) == ((1, 3), True)
 
 
