@@ -98,9 +98,17 @@ def rebuild(
     return keras.Model(image, layers.Dense(classes, name="head")(x), name=name)
 
 
+MOMENTUM = 0.9
+"""Of every BatchNormalization, as in PyTorch and keras-hub. With the 0.99 or 0.999 of
+keras.applications, a run of a few hundred steps is judged on statistics of its first ones."""
+
+
 def _copy(layer: layers.Layer, name: str) -> layers.Layer:
     kind = PerChannelConv2D if is_per_channel(layer) else layer.__class__
-    return kind.from_config({**layer.get_config(), "name": name})
+    config = {**layer.get_config(), "name": name}
+    if isinstance(layer, layers.BatchNormalization):
+        config["momentum"] = MOMENTUM
+    return kind.from_config(config)
 
 
 def origin_of(layer: layers.Layer) -> str:

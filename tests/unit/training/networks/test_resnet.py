@@ -109,3 +109,10 @@ def test_without_keras_cv_the_extra_is_named_and_no_run_is_left(
             TrainConfig(model="resnet18_kerascv", image_size=32, out=str(tmp_path / "run"))
         )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet18", "resnet18_kerascv", "mobilenet"])
+def test_statistics_settle_within_a_short_run(name: str) -> None:
+    layers = build_network(name, 2, 32).layers
+    momenta = {la.momentum for la in layers if isinstance(la, keras.layers.BatchNormalization)}
+    assert momenta == {0.9}
