@@ -83,7 +83,7 @@ class Batcher:
         observe: Callable[[int, float], object] | None = None,
     ) -> None:
         self.sizes = batch_sizes(max_batch)
-        self.taken = 0
+        self.taken, self.users = 0, 0
         self._idle, self._max_wait, self._max_queue = list(networks), max_wait, max_queue
         self._observe = observe or (lambda _size, _seconds: None)
         self._coming = 0
@@ -96,6 +96,15 @@ class Batcher:
     def backlog(self) -> float:
         """Seconds that the pictures taken will need, as far as the latest answers tell."""
         return self.taken * self._seconds_each
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep it from being closed, from before a body is read until the answer is there."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
 
     @contextmanager
     def taking(self, count: int, deadline: float) -> Iterator[None]:

@@ -268,5 +268,5 @@ def _labels(served: ServedModel) -> tuple[str, str, str, str, str]:
 
 
 async def _idle(batcher: Batcher) -> None:
-    while batcher.taken:
+    while batcher.users:
         await asyncio.sleep(0.05)
