@@ -45,6 +45,7 @@ def test_every_number_of_every_epoch_can_be_read_back(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_is_imported_only_when_asked_for():
     code = (
         "import sys; import kerascnn.training.fitting, kerascnn.cli.train;"
