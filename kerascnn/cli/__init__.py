@@ -14,6 +14,7 @@ from kerascnn import __version__
 from kerascnn.cli.base import shown_errors
 
 COMMANDS = {
+    "data": "Check pictures before they are learned from.",
     "train": "Train a classifier on pictures.",
     "evaluate": "Measure how good a model is.",
     "export": "Write a trained model as one ONNX file.",

@@ -42,6 +42,7 @@ _EXTRAS = {
         ("train", "to train and export"),
     ),
     **dict.fromkeys(("jinja2", "matplotlib"), ("report", "to make a report")),
+    "tensorboard": ("tensorboard", "to write for TensorBoard"),
 }
 """By module: the extra that brings it, and what for."""
 
@@ -51,20 +52,30 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.append(
-            click.Option(
-                ["--debug"],
-                is_flag=True,
-                expose_value=False,
-                callback=_remember_debug,
-                is_eager=True,
-                help="Show the traceback of an error.",
-            )
-        )
+        self.params.append(_debug_option())
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
                 # The value stays as it is; it is for shells, which complete it as a path.
                 parameter.type = click.Path(allow_dash=True)
+
+
+class Group(click.Group):
+    """A command with commands of its own, and ``--debug``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(_debug_option())
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_debug,
+        is_eager=True,
+        help="Show the traceback of an error.",
+    )
 
 
 def _names_a_file(parameter: click.Parameter) -> bool:
@@ -74,7 +85,8 @@ def _names_a_file(parameter: click.Parameter) -> bool:
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    ctx.find_root().meta["debug"] = value
+    # Said to a group, it holds for the command of it that comes after.
+    ctx.find_root().meta["debug"] = value or ctx.find_root().meta.get("debug", False)
 
 
 @contextmanager

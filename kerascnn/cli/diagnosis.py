@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from kerascnn import __version__
@@ -80,6 +81,7 @@ def _training() -> dict[str, Any]:
 
         backend = keras.config.backend()
         devices = dict.fromkeys(keras.distribution.list_devices(), f"used by {backend}")
+        devices |= _unused_gpu(backend, devices)
     except (ImportError, ValueError, RuntimeError) as error:
         return {"works": False, "devices": {}, "missing": _why_no_keras(error)}
     missing = [package for package in ("tensorflow", "onnx", "tf2onnx") if not _version(package)]
@@ -87,6 +89,18 @@ def _training() -> dict[str, Any]:
     if missing:
         remedy = str(MissingExtraError(", ".join(missing), "train", "to export"))
     return {"works": not missing, "devices": devices, "missing": remedy}
+
+
+def _unused_gpu(
+    backend: str, devices: Mapping[str, str], driver: Path = Path("/dev/nvidiactl")
+) -> dict[str, str]:
+    """Tell of an NVIDIA GPU whose driver is there, and which the backend does not use."""
+    from kerascnn.training.device import GPU_EXTRA
+
+    if not driver.exists() or any("gpu" in name or "cuda" in name for name in devices):
+        return {}
+    remedy = f"pip install '{GPU_EXTRA[backend]}'" if backend in GPU_EXTRA else "choose a backend"
+    return {"NVIDIA GPU": f"has a driver, and {backend} does not use it: {remedy}"}
 
 
 def _why_no_keras(error: Exception) -> str:

@@ -14,6 +14,8 @@ from kerascnn.errors import ConfigError
 if TYPE_CHECKING:
     from kerascnn.inference import Foreign
     from kerascnn.inference.answers import Answers
+    from kerascnn.inference.comparison import Comparison
+    from kerascnn.inference.metrics import Evaluation
 
 
 @click.command("evaluate", cls=Command)
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="A second model, on the same pictures: which answers differ, and whether one is better.",
 )
+@click.option(
+    "--leaks/--no-leaks",
+    default=None,
+    help="Look for the pictures in the training pictures, nearly equal ones too.  [default: look]",
+)
 @click.option("--curves", is_flag=True, help="With --json: each class's ROC and precision-recall.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @foreign_options
@@ -40,6 +47,7 @@ def command(
     data: str | None,
     split: str | None,
     compare: str | None,
+    leaks: bool | None,
     curves: bool,
     as_json: bool,
     **foreign: Any,
@@ -57,27 +65,49 @@ def command(
     """
     if curves and (compare or not as_json):
         raise click.UsageError("--curves is for --json, of one model.")
-    spoken = said(**foreign)
-    answers = _answers(model, data, split, spoken)
+    if leaks and compare:
+        raise click.UsageError("--leaks is for one model, not for --compare.")
+    chosen = (data, split, said(**foreign))
     if compare:
-        from kerascnn.inference.comparison import compare_answers
-
-        others = _answers(compare, data, split, _if_silent(compare, spoken))
-        comparison = compare_answers(answers, others, model, compare)
-        if as_json:
-            print_json(comparison.to_dict())
-        else:
-            show_comparison(comparison)
+        compared = _compare(model, compare, *chosen)
+        show: Any = show_comparison if not as_json else lambda found: print_json(found.to_dict())
+        show(compared)
+        skipped = compared.skipped
     else:
-        from kerascnn.inference.metrics import evaluate_answers
-
-        evaluation = evaluate_answers(answers)
+        evaluation = _evaluate(model, *chosen, leaks is not False)
         if as_json:
             print_json(evaluation.to_dict(curves))
         else:
             show_evaluation(evaluation)
-    if answers.skipped:
+        skipped = evaluation.skipped
+    if skipped:
         ctx.exit(SOME_INPUTS_BAD)
+
+
+def _evaluate(
+    model: str, data: str | None, split: str | None, foreign: Foreign | None, leaks: bool
+) -> Evaluation:
+    if model.endswith(".onnx"):
+        from kerascnn.inference import Classifier, evaluate_file
+
+        with console(stderr=True).status("evaluating"):
+            classifier = Classifier(model, foreign=foreign)
+            return evaluate_file(classifier, data, split, leaks=leaks)
+    _refuse(foreign, model)
+    with quiet_tensorflow():
+        from kerascnn.training.evaluation import evaluate_run
+    with console(stderr=True).status("evaluating"):
+        return evaluate_run(model, data, split, leaks=leaks)
+
+
+def _compare(
+    model: str, other: str, data: str | None, split: str | None, foreign: Foreign | None
+) -> Comparison:
+    from kerascnn.inference.comparison import compare_answers
+
+    one = _answers(model, data, split, foreign)
+    two = _answers(other, data, split, _if_silent(other, foreign))
+    return compare_answers(one, two, model, other)
 
 
 def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
@@ -96,12 +126,16 @@ def _answers(model: str, data: str | None, split: str | None, foreign: Foreign |
 
         with console(stderr=True).status("evaluating"):
             return answer_file(Classifier(model, foreign=foreign), data, split)
+    _refuse(foreign, model)
+    with quiet_tensorflow():
+        from kerascnn.training.evaluation import answer_run
+    with console(stderr=True).status("evaluating"):
+        return answer_run(model, data, split)
+
+
+def _refuse(foreign: Foreign | None, model: str) -> None:
     if foreign:
         raise ConfigError(
             f"{model}: only an .onnx file made elsewhere is evaluated with --labels. Export a "
             "Keras file first: kerascnn export MODEL --onnx --labels FILE"
         )
-    with quiet_tensorflow():
-        from kerascnn.training.evaluation import answer_run
-    with console(stderr=True).status("evaluating"):
-        return answer_run(model, data, split)

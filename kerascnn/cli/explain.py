@@ -54,9 +54,10 @@ def command(
 ) -> None:
     """Show where MODEL looks when it answers.
 
-    A run folder or its model.keras is explained by Grad-CAM: the gradient of the answer, through
-    the last convolution's feature map. An .onnx file is explained by occlusion: parts of the
-    picture are covered, and what the answer loses by it is measured; that needs no Keras.
+    A run folder, its model.keras, or a .keras file made elsewhere is explained by Grad-CAM: the
+    gradient of the answer, through the last convolution's feature map. An .onnx file is explained
+    by occlusion: parts of the picture are covered, and what the answer loses by it is measured;
+    that needs no Keras.
 
     \b
     kerascnn explain runs/flowers rose.jpg
@@ -92,13 +93,26 @@ def _explainer(model: str, foreign: Foreign | None) -> Explain:
 
         classifier = Classifier(model, foreign=foreign)
         return lambda picture, top: explain_file(classifier, picture, top)
-    if foreign is not None:
-        raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
     with quiet_tensorflow():
+        from kerascnn.training.foreign.loading import is_keras_file
+        from kerascnn.training.foreign.opening import open_foreign
         from kerascnn.training.gradcam import Explainer
         from kerascnn.training.run import open_run
 
-        return Explainer(open_run(model)).explain
+        elsewhere = is_keras_file(model) and not Path(model).with_name("card.json").is_file()
+        if elsewhere and foreign is None:
+            raise ConfigError(
+                f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one "
+                "a line, in the order of its outputs."
+            )
+        if foreign is not None and not elsewhere:
+            raise ConfigError(
+                f"{model}: a run of kerascnn has its class names; leave out --labels."
+            )
+        if foreign is not None:
+            return Explainer(*open_foreign(model, foreign)).explain
+        run = open_run(model)
+        return Explainer(run.load_model(), run.card).explain
 
 
 def _free(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:

@@ -47,12 +47,18 @@ if TYPE_CHECKING:
     metavar="POINTS",
     help="Points of top-1 that lower precision may cost; a file that loses more is not written.",
 )
+@click.option(
+    "--triton",
+    metavar="DIR",
+    help="Also write it into a model repository for Triton, with a manifest for KServe.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @foreign_options
 def command(
     run: str,
     onnx: bool,  # noqa: ARG001
     out: str | None,
+    triton: str | None,
     as_json: bool,
     labels: str | None,
     image_size: int | None,
@@ -73,9 +79,11 @@ def command(
     kerascnn export runs/flowers --onnx
     kerascnn export runs/flowers --onnx --out flowers.onnx --verify more-flowers/
     kerascnn export runs/flowers --onnx --out flowers-int8.onnx --precision int8
+    kerascnn export runs/flowers --onnx --triton model-repository/
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
     result = _export(run, out, said(labels, image_size, normalize, resize), options)
+    repository = _repository(result, triton) if triton else None
     if as_json:
         print_json(
             {
@@ -83,13 +91,22 @@ def command(
                 "bytes": result.bytes,
                 "parity": asdict(result.parity),
                 "card": asdict(result.card),
+                **({"triton": str(repository)} if repository else {}),
             }
         )
         return
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
+    if repository:
+        click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
     if labels and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are answered rightly")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
+
+
+def _repository(result: Export, folder: str) -> Path:
+    from kerascnn.serving.triton import write_triton
+
+    return write_triton(result.path, folder)
 
 
 def _proof(card: ModelCard) -> str:

@@ -41,6 +41,9 @@ def show_evaluation(evaluation: Evaluation) -> None:
     if evaluation.mistakes:
         out.print(f"\nthe {min(_LISTED, len(evaluation.mistakes))} most confident mistakes")
         out.print(_mistakes(evaluation))
+    if evaluation.leaks and evaluation.leaks.pictures:
+        out.print()
+        _show_leaks(evaluation)
     if evaluation.skipped:
         out.print(f"{len(evaluation.skipped):,} pictures could not be read")
 
@@ -105,6 +108,28 @@ def _mistakes(evaluation: Evaluation) -> Table:
         answer = f"{mistake.answer} {mistake.probability:.1%}"
         table.add_row(plain(mistake.path), plain(mistake.truth), plain(answer))
     return table
+
+
+def _show_leaks(evaluation: Evaluation) -> None:
+    from rich.table import Table
+
+    leaks = evaluation.leaks
+    if leaks is None:
+        return
+    out = console()
+    out.print(
+        f"{len(leaks.pictures):,} of these pictures lie in {' and '.join(leaks.against)} too "
+        f"({leaks.exact:,} with equal pixels, the others nearly the same), so the model may know "
+        "them by heart"
+    )
+    if evaluation.top1_without_leaks is not None:
+        out.print(f"top-1 without them {evaluation.top1_without_leaks:.2%}")
+    table = Table("picture", "is", "twin", "is", "alike", box=None, pad_edge=False)
+    for leak in leaks.pictures[:_LISTED]:
+        names = (leak.path, leak.label, leak.twin, leak.twin_label)
+        alike = "equal" if leak.exact else f"{leak.similarity:.3f}"
+        table.add_row(*map(plain, names), alike)
+    out.print(table)
 
 
 def show_comparison(comparison: Comparison) -> None:

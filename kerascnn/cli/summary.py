@@ -105,11 +105,16 @@ def _numbers(group: list[Block]) -> tuple[str, str, str, str]:
 def _show_layers(summary: Summary) -> None:
     from rich.table import Table
 
-    table = Table("layer", "type", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("layer", "type"):
+        table.add_column(heading, overflow="fold")
     for heading in ("output shape", "parameters", "state", "trainable"):
         table.add_column(heading, justify="right")
     for row in summary.layers:
         shape = " x ".join("?" if side is None else str(side) for side in row.output_shape)
         learns = "" if not row.params else "yes" if row.trainable else "frozen"
         table.add_row(row.name, row.type, shape, f"{row.params:,}", f"{row.state:,}", learns)
-    console().print(table)
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = 200  # a file has room for every name
+    screen.print(table)

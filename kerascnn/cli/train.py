@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
+
+if TYPE_CHECKING:
+    from kerascnn.training.progress import Progress
 
 
 @click.command("train", cls=Command)
@@ -110,6 +113,27 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
     help="Fit a temperature on the validation pictures, so that 0.9 means nine in ten.",
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    default="float32",
+    show_default=True,
+    help="Of the arithmetic while training; the file that is saved is float32.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="gpu: fail, and say why, if there is none that can be used.",
+)
+@click.option(
+    "--feed",
+    type=click.Choice(["auto", "resident", "streamed"]),
+    default="auto",
+    show_default=True,
+    help="resident: pictures lie in the device's memory; auto: if they fit. Same result.",
+)
+@click.option(
     "--cache",
     metavar="DIR|none",
     help="Where decoded and sized pictures are kept for the next run; see `kerascnn cache`.  "
@@ -127,9 +151,16 @@ from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_t
     help="Go on with the run in --out as if it had never stopped. Options may be left out; those "
     "given must be the run's own. Without a run there, begin one.",
 )
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Also write every epoch's numbers for TensorBoard, into tensorboard/ in the run folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
-def command(ctx: click.Context, /, resume: bool, as_json: bool, **options: Any) -> None:
+def command(
+    ctx: click.Context, /, resume: bool, tensorboard: bool, as_json: bool, **options: Any
+) -> None:
     """Train a classifier on the pictures in DATA.
 
     DATA is a folder of class folders (or one with train/ val/ test/ inside), a CSV file
@@ -153,7 +184,7 @@ def command(ctx: click.Context, /, resume: bool, as_json: bool, **options: Any) 
     display = TrainingDisplay(console(stderr=True))
     try:
         with display:
-            run = fit(config, display, resume)
+            run = fit(config, _listener(display, tensorboard), resume)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
@@ -166,6 +197,14 @@ def command(ctx: click.Context, /, resume: bool, as_json: bool, **options: Any) 
         f"(best epoch {card.metrics['epoch']})"
     )
     click.echo(f"next: kerascnn export {run.folder} --onnx")
+
+
+def _listener(display: Progress, tensorboard: bool) -> Progress:
+    if not tensorboard:
+        return display
+    from kerascnn.training.tensorboard import TensorBoard
+
+    return TensorBoard(display)
 
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:

@@ -194,6 +194,10 @@ class Dataset:
     classes: tuple[str, ...]
     splits: dict[str, Split] = field(default_factory=dict)
 
+    def ordered(self) -> dict[str, Split]:
+        """Give the splits in the order train, val, test."""
+        return {name: self.splits[name] for name in SPLITS if name in self.splits}
+
     def choose(self, wanted: str | None = None) -> tuple[str, Split]:
         """Pick the split to evaluate on.
 
@@ -210,7 +214,7 @@ class Dataset:
         if chosen in self.splits:
             return chosen, self.splits[chosen]
         if chosen == "all":
-            return chosen, _joined([self.splits[name] for name in SPLITS if name in self.splits])
+            return chosen, join(list(self.ordered().values()))
         raise ConfigError(
             f"{self.name}: there is no split {chosen!r}. "
             f"Choose one of: {', '.join([*self.splits, 'all'])}."
@@ -259,7 +263,15 @@ class Joined:
         raise IndexError(f"picture {index} is beyond the end")
 
 
-def _joined(splits: Sequence[Split]) -> Split:
+def join(splits: Sequence[Split]) -> Split:
+    """Put splits one after the other.
+
+    Args:
+        splits: At least one, of the same classes.
+
+    Returns:
+        One split with all their pictures.
+    """
     if len(splits) == 1:
         return splits[0]
     pictures = Joined(tuple(split.pictures for split in splits))

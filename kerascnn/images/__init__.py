@@ -11,9 +11,9 @@ from kerascnn.images.decoding import (
     SUFFIXES,
     decode,
     from_pillow,
-    longer_side,
     rgb_array,
 )
+from kerascnn.images.header import Header, longer_side, read_header
 from kerascnn.images.sizing import (
     RESIZE_RULES,
     Axis,
@@ -31,6 +31,7 @@ __all__ = [
     "RESIZE_RULES",
     "SUFFIXES",
     "Axis",
+    "Header",
     "Resize",
     "UInt8Array",
     "axes",
@@ -39,6 +40,7 @@ __all__ = [
     "from_pillow",
     "grey",
     "longer_side",
+    "read_header",
     "rgb_array",
     "size_picture",
 ]

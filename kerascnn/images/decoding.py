@@ -159,6 +159,20 @@ def _open(source: str | Path | bytes) -> Image.Image:
     return Image.open(source, formats=FORMATS)
 
 
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """Open a picture without decoding it, Pillow's warnings kept off.
+
+    Args:
+        path: Of the file.
+
+    Yields:
+        The image, not loaded. Hostile bytes make Pillow raise anything.
+    """
+    with _quiet, _open(path) as image:
+        yield image
+
+
 def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None:
     width, height = image.size
     limit = MAX_PIXELS if max_pixels is None else min(max_pixels, MAX_PIXELS)
@@ -262,19 +276,3 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
         )
     picture = array.astype(np.uint8, copy=False)
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
-
-
-def longer_side(path: str | Path) -> int:
-    """Read a picture's longer side from its header, without decoding it.
-
-    Args:
-        path: Of the file.
-
-    Returns:
-        Pixels, or 0 when the header cannot be read (decoding will say why).
-    """
-    try:
-        with _quiet, _open(path) as image:
-            return max(image.size)
-    except Exception:  # noqa: BLE001 - hostile bytes raise anything; `decode` reports them
-        return 0

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset, sized_pictures
+from kerascnn.dataset.leaks import find_leaks
 from kerascnn.errors import ConfigError, DataError, PictureError
 from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
@@ -34,6 +35,7 @@ def evaluate_file(
     data: str | Path | Dataset | None = None,
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
+    leaks: bool = False,
 ) -> Evaluation:
     """Evaluate an exported file.
 
@@ -43,6 +45,8 @@ def evaluate_file(
             model was trained on, if that is built in.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         progress: Called with pictures done and pictures in all.
+        leaks: Look for the pictures in the other splits of the data, nearly equal ones too; all
+            of them have to be read for it.
 
     Returns:
         The evaluation.
@@ -51,7 +55,10 @@ def evaluate_file(
         ConfigError: No data given, and none built in.
         DataError: No usable data, or classes that the model does not know.
     """
-    return evaluate_answers(answer_file(model, data, split, progress))
+    classifier = model if isinstance(model, Classifier) else Classifier(model)
+    dataset = data if isinstance(data, Dataset) else load_dataset(data or _built_in(classifier))
+    answers = answer_file(classifier, dataset, split, progress)
+    return evaluate_answers(answers, find_leaks(dataset, answers.split) if leaks else None)
 
 
 def answer_file(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.dataset.leaks import Leaks
 from kerascnn.inference.answers import Answers, Speed
 from kerascnn.inference.curves import ClassCurves, class_curves
 from kerascnn.inference.reliability import Reliability, reliability
@@ -91,6 +92,9 @@ class Evaluation:
         split: Which part of the data it was.
         skipped: Why each broken picture was left out.
         speed: How long it took, where that was measured.
+        leaks: Pictures that lie in the training pictures too; None where that was not looked for.
+        top1_without_leaks: Share of the others whose first answer is right; None where there are
+            no others, or where that was not looked for.
     """
 
     images: int
@@ -108,6 +112,8 @@ class Evaluation:
     split: str = "all"
     skipped: tuple[str, ...] = ()
     speed: Speed | None = None
+    leaks: Leaks | None = None
+    top1_without_leaks: float | None = None
 
     def to_dict(self, curves: bool = False) -> dict[str, Any]:
         """Give the evaluation as plain values for JSON.
@@ -129,6 +135,8 @@ class Evaluation:
             "confusion": [list(row) for row in self.confusion],
             "mistakes": [mistake.to_dict() for mistake in self.mistakes],
             "speed": vars(self.speed) if self.speed else None,
+            "leaks": self.leaks.to_dict() if self.leaks else None,
+            "top1_without_leaks": self.top1_without_leaks,
             "skipped": list(self.skipped),
         }
         if curves:
@@ -136,11 +144,12 @@ class Evaluation:
         return values
 
 
-def evaluate_answers(answers: Answers) -> Evaluation:
+def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation:
     """Score answers.
 
     Args:
         answers: To at least one picture.
+        leaks: What was found when the pictures were compared with the training pictures.
 
     Returns:
         The evaluation.
@@ -170,7 +179,15 @@ def evaluate_answers(answers: Answers) -> Evaluation:
         split=answers.split,
         skipped=answers.skipped,
         speed=answers.speed,
+        leaks=leaks,
+        top1_without_leaks=_without_leaks(answers, leaks) if leaks else None,
     )
+
+
+def _without_leaks(answers: Answers, leaks: Leaks) -> float | None:
+    leaked = {leak.path for leak in leaks.pictures}
+    others = [answers.name(index) not in leaked for index in range(len(answers))]
+    return float(answers.right[others].mean()) if any(others) else None
 
 
 def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[WrongAnswer, ...]:

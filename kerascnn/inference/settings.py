@@ -11,7 +11,6 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +123,9 @@ def machine() -> dict[str, str]:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
+    # Slow to import, and needed only where there are settings: a first answer does not wait.
+    from importlib.metadata import PackageNotFoundError, version
+
     for package in _PACKAGES:
         try:
             yield package, version(package)

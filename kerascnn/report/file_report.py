@@ -20,9 +20,10 @@ from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import answer_file
 from kerascnn.inference.explanation import Heat, heat_of
 from kerascnn.inference.metrics import evaluate_answers
+from kerascnn.report.card_facts import calibration_facts, model_facts
 from kerascnn.report.content import Content, gallery
 from kerascnn.report.machine import machine
-from kerascnn.report.page import render_page
+from kerascnn.report.page import check_libraries, render_page
 
 
 def report_file(
@@ -47,7 +48,9 @@ def report_file(
     Raises:
         DataError: No usable data, or classes that the model does not know.
         KerascnnError: The page cannot be written.
+        ModuleNotFoundError: The libraries that make a page are not installed.
     """
+    check_libraries()  # before the work, not after it
     dataset = load_dataset(data)
     name, chosen = dataset.choose(split)
     answers = answer_file(classifier, dataset, name)
@@ -99,12 +102,8 @@ def _balance(dataset: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[int,
 def _facts(classifier: Classifier, answers: Answers, dataset: Dataset) -> dict[str, dict[str, str]]:
     card, speed = classifier.card, answers.speed
     return {
-        "Model": {
-            "network": card.network,
-            "input": f"{card.image_size} × {card.image_size} pixels, {card.resize}",
-            "precision": card.precision,
-            "weights (SHA-256)": card.weights_sha256[:16],
-        },
+        "Model": model_facts(card),
+        "Calibration": calibration_facts(card),
         "Data": {"name": dataset.name, "left out as broken": str(len(answers.skipped))},
         "Speed": {
             "all in all": f"{speed.images_per_second:,.0f} images/s",

@@ -13,7 +13,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from importlib import import_module, resources
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,12 @@ class Block:
         return "partly" if len(states) == 2 else "learns" if True in states else "frozen"
 
 
+def check_libraries() -> None:
+    """Import what makes a page; the command line tells which extra brings what is missing."""
+    import_module("jinja2")
+    import_module("matplotlib.figure")
+
+
 def render_page(content: Content) -> str:
     """Make the page.
 
@@ -85,7 +91,7 @@ def render_page(content: Content) -> str:
 
 
 def _values(content: Content) -> dict[str, Any]:
-    weakest = _weakest(content)
+    worst = _told_apart(content)
     return {
         "content": content,
         "evaluation": content.evaluation,
@@ -93,8 +99,8 @@ def _values(content: Content) -> dict[str, Any]:
         "split": SPLIT_NAMES.get(content.evaluation.split, content.evaluation.split),
         "figures": _figures(content),
         "reliability": figures.reliability_diagram(content.evaluation.reliability),
-        "curves": _curves(content, weakest),
-        "weakest": weakest,
+        "curves": _curves(worst),
+        "worst": worst,
         "blocks": _blocks(content.layers),
         "confusion": _confusion(content),
         "confusions": commonest_confusions(content),
@@ -116,19 +122,18 @@ def _figures(content: Content) -> dict[str, str]:
     }
 
 
-def _weakest(content: Content) -> ClassCurves | None:
-    """The class that is told apart worst; its curves are marked."""
+def _told_apart(content: Content) -> list[ClassCurves]:
+    """The classes with curves, worst first: as many as can be told apart in a figure."""
     drawn = [one for one in content.evaluation.curves if one.average_precision is not None]
-    return min(drawn, key=lambda one: one.average_precision or 0.0, default=None)
+    return sorted(drawn, key=lambda one: one.average_precision or 0.0)[:_WIDEST_CONFUSION]
 
 
-def _curves(content: Content, marked: ClassCurves | None) -> dict[str, str]:
-    if marked is None:
+def _curves(worst: list[ClassCurves]) -> dict[str, str]:
+    if not worst:
         return {}
-    curves = content.evaluation.curves
     return {
-        "ROC": figures.roc_curves(curves, marked),
-        "Precision and recall": figures.precision_recall_curves(curves, marked),
+        "ROC": figures.roc_curves(worst, worst[0]),
+        "Precision and recall": figures.precision_recall_curves(worst, worst[0]),
     }
 
 

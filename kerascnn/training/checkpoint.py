@@ -154,21 +154,22 @@ def core_variables(core: keras.Model) -> list[keras.Variable]:
     return list(core.variables)
 
 
-def stage_variables(model: keras.Model, core: keras.Model) -> list[keras.Variable]:
+def stage_variables(
+    model: keras.Model, core: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> list[keras.Variable]:
     """List what a phase adds to the network's variables: the model around it, and the optimiser.
 
     Args:
-        model: Compiled; what is trained.
+        model: What is trained.
         core: The network inside it.
+        optimizer: Built.
 
     Returns:
         Variables in an order that depends on model and optimiser only.
     """
     known = {id(variable) for variable in core_variables(core)}
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
     others = [variable for variable in model.variables if id(variable) not in known]
-    return [*others, *model.optimizer.variables]
+    return [*others, *optimizer.variables]
 
 
 def values(variables: Sequence[keras.Variable]) -> Arrays:

@@ -16,6 +16,12 @@ from kerascnn.training.phases import phases
 BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
 Augment = Literal["none", "light"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Device = Literal["auto", "cpu", "gpu"]
+DEVICES: tuple[Device, ...] = get_args(Device)
+FeedKind = Literal["auto", "resident", "streamed"]
+FEEDS: tuple[FeedKind, ...] = get_args(FeedKind)
 AUGMENTATIONS: tuple[Augment, ...] = get_args(Augment)
 ClassWeights = Literal["none", "balanced"]
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
@@ -56,6 +62,11 @@ class TrainConfig:
             has none; or data of its own, as ``data`` is. None: 0.1, or 0.05 above 20,000 pictures.
         calibration: Fit the temperature on the validation pictures after training; see
             :mod:`kerascnn.training.calibration`.
+        precision: Of the arithmetic inside the network while training; weights, loss and the file
+            that is saved are float32 in any case.
+        device: ``auto``: a GPU if there is one.
+        feed: ``resident``: the pictures lie in the device's memory; ``streamed``: they are brought
+            to it in time; ``auto``: resident if they fit. The result is the same.
         cache: Folder for the decoded and sized pictures, for the next run; ``none``: none; None:
             see :func:`kerascnn.training.cache.open_cache`.
         cache_limit: Of that folder, in gigabytes (10**9 bytes).
@@ -84,6 +95,9 @@ class TrainConfig:
     patience: int | None = None
     val: float | str | None = None
     calibration: bool = True
+    precision: Precision = "float32"
+    device: Device = "auto"
+    feed: FeedKind = "auto"
     cache: str | None = None
     cache_limit: float = 20.0
     seed: int = 0
@@ -147,6 +161,9 @@ def _check(config: TrainConfig) -> None:
             config.val is None or isinstance(config.val, str) or 0 < config.val < 1,
             "between 0 and 1, e.g. 0.1, or a folder",
         ),
+        "precision": (config.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+        "device": (config.device in DEVICES, f"one of {', '.join(DEVICES)}"),
+        "feed": (config.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
         "cache_limit": (config.cache_limit >= 0, "at least 0 (gigabytes)"),
         "patience": (config.patience is None or config.patience >= 1, "at least 1"),
         "label_smoothing": (0 <= config.label_smoothing < 1, "from 0 and below 1, e.g. 0.1"),

@@ -5,10 +5,12 @@ Knows: how a run's own data and splits are found again. Does not know how scores
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
 from kerascnn.dataset import Dataset, load_dataset
+from kerascnn.dataset.leaks import Leaks, find_leaks
 from kerascnn.errors import DataError
 from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.evaluation import match_labels
@@ -18,6 +20,8 @@ from kerascnn.training.feeding import pack
 from kerascnn.training.preprocessing import PREDICT_BATCH, from_pixels, predict_logits
 from kerascnn.training.progress import Progress
 from kerascnn.training.run import Run, open_run
+
+log = logging.getLogger(__name__)
 
 INCLUDES = (
     "reading, decoding and sizing the pictures (in threads), then the network with Keras, its "
@@ -31,6 +35,7 @@ def evaluate_run(
     data: str | Path | None = None,
     split: str | None = None,
     progress: Progress | None = None,
+    leaks: bool = False,
 ) -> Evaluation:
     """Evaluate the network of a run.
 
@@ -40,6 +45,7 @@ def evaluate_run(
             as it was in training.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         progress: Who listens.
+        leaks: Look for the pictures among those that the run learned from, nearly equal ones too.
 
     Returns:
         The evaluation.
@@ -48,7 +54,23 @@ def evaluate_run(
         ModelFileError: No such run.
         DataError: No usable data, or classes that the model does not know.
     """
-    return evaluate_answers(answer_run(run, data, split, progress))
+    run = run if isinstance(run, Run) else open_run(run)
+    answers = answer_run(run, data, split, progress)
+    return evaluate_answers(answers, _leaks(run, data, answers.split) if leaks else None)
+
+
+def _leaks(run: Run, data: str | Path | None, judged: str) -> Leaks | None:
+    if data is None:
+        return find_leaks(run_data(run), judged)
+    dataset = load_dataset(data)
+    if len(dataset.splits) > 1:
+        return find_leaks(dataset, judged)
+    try:
+        learned = run_data(run)
+    except DataError as error:
+        log.warning("no look for pictures that were learned from: %s", error)
+        return None
+    return find_leaks(dataset, judged, learned)
 
 
 def answer_run(

@@ -131,7 +131,8 @@ def with_features(
     model = from_pixels(features, normalization)
     parts: list[npt.NDArray[np.float32]] = []
     for start in range(0, len(pack), PREDICT_BATCH):
-        parts.append(model.predict_on_batch(pack.images[start : start + PREDICT_BATCH]))
+        found = model.predict_on_batch(pack.images[start : start + PREDICT_BATCH])
+        parts.append(np.asarray(found, np.float32))
         progress(min(start + PREDICT_BATCH, len(pack)), len(pack))
-    found: Any = np.concatenate(parts)
-    return replace(pack, images=found)
+    features_of_all: Any = np.concatenate(parts)
+    return replace(pack, images=features_of_all)

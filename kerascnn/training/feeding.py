@@ -9,7 +9,7 @@ import hashlib
 import logging
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,26 +194,22 @@ def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
     return digest.hexdigest()
 
 
-def shuffled(
-    pack_: Pack, batch_size: int, seed: int, epoch: int
-) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
-    """Deal out one epoch in an order that depends on nothing but seed and epoch.
+def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
+    """Give the order of the pictures in one epoch; it depends on nothing but seed and epoch.
 
     Args:
-        pack_: Pictures and labels.
+        pictures: How many there are.
         batch_size: Pictures a step. What is left over at the end sits this epoch out (another
             part does in the next one): every step has one shape, and no BatchNormalization
-            sees a batch of one. With fewer pictures than that, one batch has them all.
+            sees a batch of one.
         seed: Any integer from 0.
         epoch: From 0.
 
-    Yields:
-        uint8 ``[batch, size, size, 3]`` and int64 ``[batch]``.
+    Returns:
+        int32, :func:`steps_per_epoch` batches of numbers.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(pack_))
-    for step in range(steps_per_epoch(len(pack_), batch_size)):
-        chosen = order[step * batch_size : (step + 1) * batch_size]
-        yield pack_.images[chosen], pack_.labels[chosen]
+    order = np.random.default_rng([seed, epoch]).permutation(pictures)
+    return order[: steps_per_epoch(pictures, batch_size) * batch_size].astype(np.int32)
 
 
 def steps_per_epoch(pictures: int, batch_size: int) -> int:

@@ -6,23 +6,26 @@ Knows: the order of things. Does not know: where pictures come from (data), how 
 
 from __future__ import annotations
 
+import json
 import logging
 
 from kerascnn import images
+from kerascnn.files import write_text
 from kerascnn.training.cache import open_cache
 from kerascnn.training.calibration import calibrate
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data import run_dataset
+from kerascnn.training.device import choose_device, start_deterministically
 from kerascnn.training.feeding import Feed, check_classes, pack
 from kerascnn.training.loop import Loop
 from kerascnn.training.networks import find_network
+from kerascnn.training.precision import set_precision
 from kerascnn.training.progress import Progress
 from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.resuming import refuse_changed_options
 from kerascnn.training.run import Run, claimed
 from kerascnn.training.staging import check_scopes
-from kerascnn.training.step import start_deterministically
 from kerascnn.training.weights import check_weights, start_network
 
 log = logging.getLogger(__name__)
@@ -57,17 +60,20 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
         start_deterministically(config.seed, config.deterministic)
+        device = choose_device(config.device)
         feed = prepare(config, progress)
         classes = len(feed.dataset.classes)
         start = start_network(config.model, classes, feed.size, config.weights, config.stem)
         check_scopes(config, start)
-        loop = Loop(config, feed, start, run, progress)
+        set_precision(start.core, config.precision)
+        loop = Loop(config, feed, start, run, device, progress)
         if checkpoint:
             loop.go_back_to(checkpoint)
         else:
             run.begin(config)
         progress.opened(run.folder, len(loop.history))
-        loop.run_all()
+        if loop.run_all():
+            write_text(run.machine_path, json.dumps(loop.facts(), indent=2) + "\n")
         if config.calibration:
             calibrate(run, feed.val)
         report_or_warn(run, feed.dataset, feed.train, feed.val)

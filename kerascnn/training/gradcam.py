@@ -15,6 +15,7 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from kerascnn import images
+from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
 from kerascnn.inference.explanation import (
     Explanation,
@@ -53,8 +54,7 @@ class GradCam:
 
     def __init__(self, core: keras.Model, model: keras.Model) -> None:
         self._model = model
-        self._size: int = core.input_shape[1]
-        self.layer = _last_map(core, self._size)
+        self.layer = _last_map(core)
 
     def heat(
         self, pictures: images.UInt8Array, classes: npt.NDArray[np.int64]
@@ -113,20 +113,23 @@ def explain_run(run: Run, picture: images.UInt8Array, top: int = 3) -> Explanati
         ConfigError: ``top`` is below 1, or the network has no convolution.
         ModelFileError: The run is not complete.
     """
-    return Explainer(run).explain(picture, top)
+    return Explainer(run.load_model(), run.card).explain(picture, top)
 
 
 class Explainer:
     """Explains pictures, one after the other, with a network that is loaded once.
 
     Args:
-        run: Complete.
+        core: From normalised float32 pixels to logits.
+        card: Of the network.
+
+    Raises:
+        ConfigError: The network has no convolution.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._card = run.card
-        core = run.load_model()
-        self._model = from_pixels(core, self._card.normalization)
+    def __init__(self, core: keras.Model, card: ModelCard) -> None:
+        self._card = card
+        self._model = from_pixels(core, card.normalization)
         self._cam = GradCam(core, self._model)
 
     def explain(self, picture: images.UInt8Array, top: int = 3) -> Explanation:
@@ -141,9 +144,11 @@ class Explainer:
         return Explanation(sized, reasons(card.classes, probabilities, chosen, heats), "Grad-CAM")
 
 
-def _last_map(core: keras.Model, size: int) -> layers.Layer:
+def _last_map(core: keras.Model) -> layers.Layer:
     everything = {layer.name: layer for layer in flat(core)}
-    seen = outputs(core, np.zeros((1, size, size, 3), np.float32), list(everything.values()))
+    seen = outputs(
+        core, np.zeros((1, *core.input_shape[1:]), np.float32), list(everything.values())
+    )
     ran = [(everything[name], output.shape) for name, output in seen.items()]
     last = max(
         (i for i, (layer, _) in enumerate(ran) if isinstance(layer, _CONVOLUTIONS)), default=None

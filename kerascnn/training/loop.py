@@ -10,6 +10,10 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import TrainingError
@@ -23,8 +27,10 @@ from kerascnn.training.checkpoint import (
     values,
 )
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.feeding import Feed, fingerprint, shuffled
+from kerascnn.training.device import peak_memory
+from kerascnn.training.feeding import Feed, fingerprint
 from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.precision import in_float32
 from kerascnn.training.preprocessing import predict_logits
 from kerascnn.training.progress import EpochRecord, Progress
 from kerascnn.training.provenance import versions, weights_sha256
@@ -42,16 +48,23 @@ class Loop:
         feed: Pictures and labels.
         start: The network.
         run: Where everything is kept; this process alone writes there.
+        device: Of :func:`kerascnn.training.device.choose_device`.
         progress: Who listens.
     """
 
     def __init__(
-        self, config: TrainConfig, feed: Feed, start: Start, run: Run, progress: Progress
+        self,
+        config: TrainConfig,
+        feed: Feed,
+        start: Start,
+        run: Run,
+        device: str,
+        progress: Progress,
     ) -> None:
         self.config, self.feed, self.core, self.run, self.progress = (
             config, feed, start.core, run, progress,
         )  # fmt: skip
-        self.start = start
+        self.start, self.device = start, device
         self.phases = phases(config)
         packs = {"train": feed.train, "val": feed.val}
         digest = fingerprint(feed.dataset.classes, packs)
@@ -81,13 +94,17 @@ class Loop:
         self.best = self.history[checkpoint.best - 1]
         self._publish()
 
-    def run_all(self) -> None:
+    def run_all(self) -> bool:
         """Run the epochs that are left.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             TrainingError: The loss is not finite.
             KeyboardInterrupt: Stopped by hand.
         """
+        before = len(self.history)
         try:
             while self.position.phase < len(self.phases):
                 phase = self.phases[self.position.phase]
@@ -100,16 +117,41 @@ class Loop:
                 # Ctrl-C in the first epoch: a half-trained network is better than nothing.
                 self._keep({})
             raise
+        return len(self.history) > before
+
+    def facts(self) -> dict[str, Any]:
+        """Tell on what this was trained and how fast, after :meth:`run_all` did something.
+
+        Returns:
+            ``device``, ``backend``, ``versions``, ``precision``, ``feed``, ``xla``,
+            ``peak_memory`` in bytes and ``images_per_second`` (median of the epochs).
+        """
+        found = versions()
+        return {
+            "device": self.device,
+            "backend": found.pop("backend"),
+            "versions": found,
+            "precision": self.config.precision,
+            "feed": "resident" if self.training.resident else "streamed",
+            "xla": self.training.xla,
+            "peak_memory": peak_memory(),
+            "images_per_second": round(median(row.images_per_second for row in self.history), 1),
+        }
 
     def _begin(self, phase: Phase) -> None:
         """Freeze and compile anew, so that the optimiser sees what may learn now."""
         staged = stage(
-            self.start, self.config, phase, self.feed.train, self.feed.val, self.progress
+            self.start,
+            self.config,
+            phase,
+            self.feed.train,
+            self.feed.val,
+            self.device,
+            self.progress,
         )
-        self.training, self.train, self.val = staged.training, staged.train, staged.val
+        self.training, self.val = staged.training, staged.val
         if self.resumed and self.position.done:
-            found = stage_variables(self.training.model, self.core)
-            restore(found, self.resumed.stage, "the optimiser")
+            restore(self._stage_variables(), self.resumed.stage, "the optimiser")
         self.resumed = None
         self.progress.started(
             total_epochs(self.config), self.training.steps, self.training.batch_size
@@ -133,17 +175,21 @@ class Loop:
         self._note(record, phase)
 
     def _learn(self, epoch: int) -> tuple[float, float]:
-        total_loss, total_right, seen = 0.0, 0.0, 0
-        feed = shuffled(self.train, self.training.batch_size, self.config.seed, epoch)
-        for step, (pictures, labels) in enumerate(feed, 1):
-            loss, right = self.training.step(pictures, labels)
-            if not math.isfinite(loss):
-                raise TrainingError(self._not_finite(loss, epoch, step))
-            seen += len(labels)
-            total_loss += loss * len(labels)
-            total_right += right
-            self.progress.step(epoch, step, total_loss / seen, total_right / seen)
-        return total_loss / seen, total_right / seen
+        total_loss, total_right, done = 0.0, 0.0, 0
+        for step, losses, right in self.training.epoch(self.config.seed, epoch):
+            # One by one: the sum must not depend on how many steps a call took.
+            for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
+                if not math.isfinite(loss):
+                    raise TrainingError(self._not_finite(float(loss), epoch, number))
+                total_loss += float(loss)
+                total_right += float(count)
+            done = step
+            accuracy = total_right / (done * self.training.batch_size)
+            self.progress.step(epoch, done, total_loss / done, accuracy)
+        return total_loss / done, total_right / (done * self.training.batch_size)
+
+    def _stage_variables(self) -> list[keras.Variable]:
+        return stage_variables(self.training.model, self.core, self.training.optimizer)
 
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Keep an epoch, so that whatever happens next, the run can go on after it."""
@@ -178,7 +224,7 @@ class Loop:
             self.data,
             versions(),
             values(core_variables(self.core)),
-            values(stage_variables(self.training.model, self.core)) if within else (),
+            values(self._stage_variables()) if within else (),
         ).save(self.run.checkpoint_folder)
 
     def _publish(self) -> None:
@@ -194,9 +240,9 @@ class Loop:
         self.run.save_history(self.history)
 
     def _keep(self, metrics: dict[str, float]) -> None:
-        self.run.save_model(
-            self.core, replace(self.card, metrics=metrics, weights_sha256=weights_sha256(self.core))
-        )
+        card = replace(self.card, metrics=metrics, weights_sha256=weights_sha256(self.core))
+        with in_float32(self.core):
+            self.run.save_model(self.core, card)
 
     def _not_finite(self, loss: float, epoch: int, step: int) -> str:
         kept = (

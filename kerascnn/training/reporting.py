@@ -27,6 +27,7 @@ from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.explanation import Heat
 from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, render_page
+from kerascnn.report.card_facts import calibration_facts, model_facts
 from kerascnn.report.machine import machine
 from kerascnn.training.augmentation import augmentation_layers
 from kerascnn.training.config import TrainConfig
@@ -239,11 +240,8 @@ def _facts(
     card: ModelCard, config: TrainConfig, history: list[EpochRecord], answered: float
 ) -> dict[str, dict[str, str]]:
     return {
-        "Model": {
-            "network": card.network,
-            "input": f"{card.image_size} × {card.image_size} pixels, {card.resize}",
-            "weights (SHA-256)": card.weights_sha256[:16],
-        },
+        "Model": model_facts(card),
+        "Calibration": calibration_facts(card),
         "Data": {
             "name": str(card.data.get("name", "")),
             "fingerprint (SHA-256)": str(card.data.get("sha256", ""))[:16],

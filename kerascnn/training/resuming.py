@@ -19,8 +19,8 @@ from kerascnn.training.run import Run
 
 log = logging.getLogger(__name__)
 
-PLACES = ("out", "cache", "cache_limit")
-"""Options that say where things lie; they may differ."""
+PLACES = ("out", "cache", "cache_limit", "feed")
+"""Options that say where things lie, and do not change the result; they may differ."""
 
 
 def resumed_config(given: Mapping[str, Any]) -> TrainConfig:

@@ -65,6 +65,11 @@ class Run:
         return self.folder / "report.html"
 
     @property
+    def machine_path(self) -> Path:
+        """On what the run was trained, and how fast."""
+        return self.folder / "machine.json"
+
+    @property
     def checkpoint_folder(self) -> Path:
         """What ``--resume`` needs."""
         return self.folder / "checkpoint"

@@ -13,16 +13,26 @@ import keras
 
 from kerascnn.training.augmentation import augmentation_layers
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.device import free_memory
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
-from kerascnn.training.feeding import Pack
+from kerascnn.training.feeding import Pack, steps_per_epoch
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.preprocessing import from_pixels
 from kerascnn.training.progress import Progress
 from kerascnn.training.scope import set_trainable
-from kerascnn.training.step import TrainingStep, compile_for_training
+from kerascnn.training.steps import (
+    Objective,
+    Training,
+    balanced_weights,
+    make_backend,
+    make_optimizer,
+)
 from kerascnn.training.weights import Start
 
 log = logging.getLogger(__name__)
+
+SHARE = 0.4
+"""Of the free memory: what pictures may take. The rest is for the network's own numbers."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +40,26 @@ class Staged:
     """One phase, ready to run.
 
     Attributes:
-        training: The compiled step.
+        training: The model, its optimiser and the compiled steps.
         train: What it is fed: pictures, or their features.
         val: The same of the validation pictures.
     """
 
-    training: TrainingStep
+    training: Training
     train: Pack
     val: Pack
 
 
 def stage(
-    start: Start, config: TrainConfig, phase: Phase, train: Pack, val: Pack, progress: Progress
+    start: Start,
+    config: TrainConfig,
+    phase: Phase,
+    train: Pack,
+    val: Pack,
+    device: str,
+    progress: Progress,
 ) -> Staged:
-    """Freeze what is not in the scope, and compile a step for the rest.
+    """Freeze what is not in the scope, and make steps for the rest.
 
     Args:
         start: The network.
@@ -51,6 +67,7 @@ def stage(
         phase: What learns now.
         train: Training pictures.
         val: Validation pictures.
+        device: Of :func:`kerascnn.training.device.choose_device`.
         progress: Hears of features being computed.
 
     Returns:
@@ -83,7 +100,40 @@ def stage(
         trained = head_training_model(core) if trains_head_only(core) else core
         augmentation = augmentation_layers(config.augment, config.seed)
         model = from_pixels(trained, start.normalization, augmentation)
-    return Staged(compile_for_training(model, core, config, phase, train.labels), train, val)
+    return Staged(_training(model, core, config, phase, train, device), train, val)
+
+
+def _training(
+    model: keras.Model,
+    core: keras.Model,
+    config: TrainConfig,
+    phase: Phase,
+    train: Pack,
+    device: str,
+) -> Training:
+    classes, batch_size = core.output_shape[-1], min(config.batch_size, len(train))
+    balanced = config.class_weights == "balanced"
+    weights = balanced_weights(train.labels, classes) if balanced else None
+    optimizer = make_optimizer(
+        core,
+        phase.learning_rate,
+        steps_per_epoch(len(train), batch_size) * phase.epochs,
+        config.layer_decay,
+        scaled=config.precision == "mixed_float16",
+    )
+    objective = Objective(classes, config.label_smoothing, weights)
+    backend = make_backend(model, optimizer, objective, batch_size)
+    if not backend.xla:
+        model.jit_compile = False  # nor when it predicts
+    return Training(model, optimizer, backend, train, batch_size, _resident(config, train, device))
+
+
+def _resident(config: TrainConfig, train: Pack, device: str) -> bool:
+    if config.feed != "auto":
+        return config.feed == "resident"
+    free = free_memory(device)
+    # Unknown: what any GPU that is worth training on can spare.
+    return train.images.nbytes <= (2**31 if free is None else free * SHARE)
 
 
 def check_scopes(config: TrainConfig, start: Start) -> None:

@@ -48,3 +48,36 @@ def test_a_run_is_explained_by_gradients(trained, boot):
     assert "Ankle boot" in run("explain", trained, boot).stdout
     assert "Grad-CAM" in Path("explained/boot.svg").read_text(encoding="utf-8")
     assert "Sneaker" in Path("explained/boot.svg").read_text(encoding="utf-8")
+
+
+def test_a_keras_file_made_elsewhere_is_explained_when_its_classes_are_said(boot):
+    import keras
+
+    image = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    flat = keras.layers.GlobalAveragePooling2D()(maps)
+    keras.Model(image, keras.layers.Dense(2, activation="softmax")(flat)).save("other.keras")
+    assert "--labels FILE is missing" in run("explain", "other.keras", boot, code=2).stderr
+    Path("names.txt").write_text("고양이\n개\n", encoding="utf-8")
+    run("explain", "other.keras", boot, "--labels", "names.txt", "--normalize", "unit")
+    figure = Path("explained/boot.svg").read_text(encoding="utf-8")
+    assert ">고양이<" in figure
+    assert "Grad-CAM" in figure
+
+
+def test_labels_are_not_taken_for_a_run(trained, boot):
+    Path("names.txt").write_text("a\nb\n", encoding="utf-8")
+    assert "leave out" in run("explain", trained, boot, "--labels", "names.txt", code=2).stderr
+
+
+def test_an_onnx_file_made_elsewhere_is_explained_when_its_classes_are_said(exported, boot):
+    import onnx
+
+    model = onnx.load(exported)
+    card = next(one for one in model.metadata_props if one.key == "kerascnn")
+    model.metadata_props.remove(card)
+    onnx.save(model, "other.onnx")
+    assert "--labels" in run("explain", "other.onnx", boot, code=1).stderr
+    Path("names.txt").write_text("\n".join(f"부류 {n}" for n in range(10)), encoding="utf-8")
+    run("explain", "other.onnx", boot, "--labels", "names.txt", "--image-size", 32)
+    assert "부류 9" in Path("explained/boot.svg").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 "use strict";
 
 const element = id => document.getElementById(id);
+const NAMES = { top1: "Accuracy", top5: "Top 5", val: "validation" };
 const MOST = 50; // answers that stay on the page
 let token = "", models = [], current = null, tab = "curl";
 
@@ -61,12 +62,12 @@ function show(model) {
     "Made with": card.versions && card.versions.kerascnn && `kerascnn ${card.versions.kerascnn}`,
   };
   for (const [name, value] of Object.entries(metrics)) {
-    facts[name.replaceAll("_", " ")] = /accuracy|top/.test(name) && value <= 1
-      ? `${(value * 100).toFixed(2)} %` : String(Number(value.toPrecision(4)));
+    const [, split, kind] = /^(?:(\w+)_)?(top1|top5)$/.exec(name) || [];
+    if (kind) facts[`${NAMES[kind]}${split ? `, ${NAMES[split] || split}` : ""}`] = `${(value * 100).toFixed(1)} %`;
   }
   if (card.parity) {
-    facts["Compared with Keras"] = `${card.parity.images.toLocaleString()} pictures, ` +
-      `${card.parity.top1_mismatches} other first answers`;
+    facts["Compared with Keras"] = `on ${card.parity.images.toLocaleString()} pictures, ` +
+      `${card.parity.top1_mismatches || "no"} first answers differ`;
   }
   const list = element("card");
   list.replaceChildren();

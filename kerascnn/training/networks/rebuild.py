@@ -82,7 +82,7 @@ def rebuild(
         return new
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        origin = getattr(layer, "_kerascnn_origin", "")
+        origin = origin_of(layer)
         if origin in changes.skip:
             return args[0]
         out = layer(*args, **kwargs)
@@ -101,6 +101,12 @@ def rebuild(
 def _copy(layer: layers.Layer, name: str) -> layers.Layer:
     kind = PerChannelConv2D if is_per_channel(layer) else layer.__class__
     return kind.from_config({**layer.get_config(), "name": name})
+
+
+def origin_of(layer: layers.Layer) -> str:
+    """Tell what a layer is called in the library that it comes from; "" for one of our own."""
+    origin: str = getattr(layer, "_kerascnn_origin", "")
+    return origin
 
 
 def copy_values(old: layers.Layer, new: layers.Layer) -> None:

@@ -14,6 +14,9 @@ from kerascnn.training.networks.row import CAFFE, INSIDE, TORCH, UNIT, Network
 
 _HUB, _APPS, _CV = "keras-hub", "keras.applications", "keras-cv"
 
+WITHOUT_BATCHNORM = 0.0003
+"""Learning rate of deep networks that have none: at 0.003, VGG11 stays at one answer for all."""
+
 
 def rows() -> Iterator[Network]:
     """Give the rows, in the order in which people are shown them."""
@@ -25,7 +28,7 @@ def rows() -> Iterator[Network]:
                   32, 32, UNIT, family="lenet5_modern", recipe={"modern": True})  # fmt: skip
     yield Network("alexnet", "Krizhevsky et al. 2012, one tower as in torchvision",
                   "alexnet.build_alexnet", 224, 63, UNIT, family="alexnet",
-                  torch="alexnet")  # fmt: skip
+                  learning_rate=WITHOUT_BATCHNORM, torch="alexnet")  # fmt: skip
     yield from _vggs()
     yield from _resnets()
     for letter, size in enumerate((224, 240, 260, 300, 380, 456, 528, 600)):
@@ -38,10 +41,12 @@ def _vggs() -> Iterator[Network]:
     summary = "Simonyan and Zisserman 2015"
     for depth, repeats in ((11, (1, 1, 2, 2, 2)), (13, (2, 2, 2, 2, 2))):
         yield Network(f"vgg{depth}", summary, "vgg.build_hub_vgg", 224, 32, UNIT, family="vgg_hub",
-                      recipe={"repeats": repeats}, torch=f"vgg{depth}", source=_HUB)  # fmt: skip
+                      recipe={"repeats": repeats}, learning_rate=WITHOUT_BATCHNORM,
+                      torch=f"vgg{depth}", source=_HUB)  # fmt: skip
     for depth in (16, 19):
         yield Network(f"vgg{depth}", summary, "vgg.build_keras_vgg", 224, 32, UNIT, CAFFE,
-                      family="vgg", recipe={"application": f"VGG{depth}"}, torch=f"vgg{depth}",
+                      family="vgg", recipe={"application": f"VGG{depth}"},
+                      learning_rate=WITHOUT_BATCHNORM, torch=f"vgg{depth}",
                       source=_APPS)  # fmt: skip
 
 

@@ -7,7 +7,11 @@ read, nor how tensors are checked.
 from __future__ import annotations
 
 import logging
+import socket
+import sys
+import textwrap
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +29,14 @@ from kerascnn.training.networks import (
     find_network,
 )
 from kerascnn.training.weights.assign import assign, from_torch
-from kerascnn.training.weights.files import TORCH_KINDS, Tensors, kind_of, read_tensors
+from kerascnn.training.weights.files import (
+    TORCH_KINDS,
+    Tensors,
+    kind_of,
+    read_tensors,
+    tensors_of,
+)
+from kerascnn.training.weights.library_names import from_library
 
 log = logging.getLogger(__name__)
 
@@ -145,17 +156,27 @@ def _imagenet(row: Network, classes: int, image_size: int, stem: Stem) -> Start:
         )
     build_network(row.name, classes, image_size, stem)  # says what is wrong with the size
     try:
-        core = build_network(row.name, classes, image_size, stem, imagenet=True)
+        # Keras tells of a download on stdout, which belongs to the answer.
+        with redirect_stdout(sys.stderr):
+            core = build_network(row.name, classes, image_size, stem, imagenet=True)
     except MissingExtraError:
         raise
     except Exception as error:  # Keras raises a bare Exception when a download fails
-        reason = " ".join(str(error).split())[:200]
         raise ModelFileError(
-            f"the ImageNet weights of {row.name} cannot be had from {row.source} ({reason}). "
+            f"the ImageNet weights of {row.name} cannot be had from {row.source} "
+            f"({_reason(error)}). "
             "Connect to the internet once, or give a file with --weights FILE."
         ) from error
     normalization = row.imagenet or row.normalization
     return Start(core, row.name, normalization, fresh_head=True)
+
+
+def _reason(error: BaseException) -> str:
+    """Say why in a few words: what the network said, where it is the cause of it all."""
+    first: BaseException | None = error
+    while first and not isinstance(first, socket.gaierror | ConnectionError | TimeoutError):
+        first = first.__cause__ or first.__context__
+    return textwrap.shorten(str(first or error), 200, placeholder=" ...")
 
 
 def _load(core: keras.Model, row: Network, path: Path) -> bool:
@@ -165,6 +186,8 @@ def _load(core: keras.Model, row: Network, path: Path) -> bool:
     tensors = read_tensors(path)
     if kind in TORCH_KINDS and row.torch:
         tensors = from_torch(core, row.torch, tensors, str(path))
+    else:
+        tensors = from_library(core, tensors)
     return assign(core, tensors, str(path))
 
 
@@ -186,11 +209,7 @@ def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
             f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "
             "network."
         ) from error
-    return {
-        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight.value)
-        for layer in model.layers
-        for weight in layer.weights
-    }
+    return tensors_of(model)
 
 
 def _has_small_stem(core: keras.Model, row: Network) -> bool:

@@ -14,13 +14,10 @@ from keras import layers
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks.rebuild import settle
 from kerascnn.training.scope import flat, head_of
-from kerascnn.training.weights.files import Tensors
+from kerascnn.training.weights.files import Tensors, key
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras
 
 log = logging.getLogger(__name__)
-
-_HEADS = ("head", "predictions", "logits", "conv_preds")
-"""What libraries call the layer that we call ``head``."""
 
 
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
@@ -41,7 +38,7 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     """
     head = head_of(model)
     wanted = {
-        f"{layer.name}/{weight.name}": (layer, weight)
+        key(layer.name, weight.name): (layer, weight)
         for layer in flat(model)
         for weight in layer.weights
         if "seed_generator" not in weight.path
@@ -51,8 +48,7 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     body = {name: pair for name, pair in wanted.items() if with_head or pair[0] is not head}
     for name, (_layer, weight) in body.items():
         _check(name, tuple(weight.shape), tensors, source)
-    heads = {head.name, *_HEADS}
-    left = [n for n in tensors if n not in wanted and n.partition("/")[0] not in heads]
+    left = [n for n in tensors if n not in wanted and n.partition("/")[0] != head.name]
     if left:
         raise ModelFileError(
             f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
@@ -80,7 +76,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
     Raises:
         ModelFileError: A name that the layout does not have.
     """
-    shapes = {f"{la.name}/{w.name}": tuple(w.shape) for la in flat(model) for w in la.weights}
+    shapes = {key(la.name, w.name): tuple(w.shape) for la in flat(model) for w in la.weights}
     flattened = _flattened(model)
     converted: Tensors = {}
     for theirs, tensor in tensors.items():

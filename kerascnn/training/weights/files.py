@@ -5,6 +5,7 @@ Knows: the kinds of file, and how each can be broken. Does not know which networ
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +15,50 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import MissingExtraError, ModelFileError
+from kerascnn.errors import ModelFileError
 from kerascnn.training.scope import flat
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 
 TORCH_KINDS = (".safetensors", ".pth", ".pt")
 KINDS = (".keras", ".weights.h5", ".h5", *TORCH_KINDS)
+
+
+_UNNAMED = re.compile(r"variable(_\d+)?")
+"""What Keras calls a weight that its layer gave no name, with a counter of the whole process."""
+
+
+def key(layer: str, weight: str) -> str:
+    """Name a tensor: the same in every process.
+
+    Args:
+        layer: Name of the layer.
+        weight: Name of the weight in it.
+
+    Returns:
+        ``LAYER/WEIGHT``.
+
+    Examples:
+        >>> key("conv1_conv", "kernel"), key("stage0_block0_layer_scale", "variable_36")
+        ('conv1_conv/kernel', 'stage0_block0_layer_scale/variable')
+    """
+    return f"{layer}/{'variable' if _UNNAMED.fullmatch(weight) else weight}"
+
+
+def tensors_of(model: keras.Model) -> Tensors:
+    """Give the values of a network.
+
+    Args:
+        model: Nested models are opened.
+
+    Returns:
+        By ``LAYER/WEIGHT``.
+    """
+    return {
+        key(layer.name, weight.name): keras.ops.convert_to_numpy(weight.value)
+        for layer in flat(model)
+        for weight in layer.weights
+    }
 
 
 def kind_of(path: Path) -> str:
@@ -56,8 +94,8 @@ def read_tensors(path: Path) -> Tensors:
         For Keras' kinds by ``LAYER/WEIGHT``, for PyTorch's by PyTorch's names.
 
     Raises:
-        ModelFileError: Not such a file, truncated, or holding something else.
-        MissingExtraError: ``.pth`` without torch.
+        ModelFileError: Not such a file, truncated, holding something else, or ``.pth`` without
+            torch.
     """
     readers: dict[str, Callable[[Path], Tensors]] = {
         ".keras": _keras,
@@ -82,11 +120,7 @@ def _keras(path: Path) -> Tensors:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise _broken(path, error) from error
-    return {
-        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight.value)
-        for layer in flat(model)
-        for weight in layer.weights
-    }
+    return tensors_of(model)
 
 
 def _h5(path: Path) -> Tensors:
@@ -96,7 +130,7 @@ def _h5(path: Path) -> Tensors:
             if "layer_names" not in root.attrs:
                 raise ValueError("it holds no Keras layers")
             return {
-                "/".join(_text(name).split(":")[0].split("/")[-2:]): np.asarray(group[name])
+                key(*_text(name).split(":")[0].split("/")[-2:]): np.asarray(group[name])
                 for group in (root[_text(layer)] for layer in root.attrs["layer_names"])
                 for name in map(_text, group.attrs["weight_names"])
             }
@@ -123,7 +157,10 @@ def _pth(path: Path) -> Tensors:
     try:
         import torch
     except ModuleNotFoundError as error:
-        raise MissingExtraError("torch", "train", f"to read {path.name}") from error
+        raise ModelFileError(
+            f"{path}: only torch itself reads such a file safely, and it is not installed. "
+            "Install it with: pip install torch, or give the weights as .safetensors."
+        ) from error
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
         state = loaded.get("state_dict", loaded.get("model", loaded))

@@ -13,7 +13,7 @@ from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def content() -> Callable[..., Content]:
     """Make content; keyword arguments replace its fields."""
 

@@ -5,10 +5,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 
+from kerascnn.card import ModelCard
 from kerascnn.inference.answers import Answers
 from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.report import render_page
+from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
 
 
@@ -34,8 +37,14 @@ class Outline(HTMLParser):
         return " ".join(self.text)
 
 
-def test_class_names_are_shown_and_not_run(content):
-    outline = Outline(render_page(content()))
+@pytest.fixture(scope="module")
+def page(content):
+    """The page of the content as it is; drawing its figures takes a while."""
+    return render_page(content())
+
+
+def test_class_names_are_shown_and_not_run(content, page):
+    outline = Outline(page)
     assert "script" not in outline.tags
     assert not [name for name, _ in outline.attributes if name.startswith("on")]
     for name in content().classes:
@@ -44,17 +53,16 @@ def test_class_names_are_shown_and_not_run(content):
     assert "<i>fast</i>" in outline.words
 
 
-def test_page_refers_to_nothing_outside(content):
-    outline = Outline(render_page(content()))
+def test_page_refers_to_nothing_outside(page):
+    outline = Outline(page)
     addresses = [value for name, value in outline.attributes if name in ("src", "href")]
     assert addresses
     assert all(value.startswith(("data:", "#")) for value in addresses)
     assert "link" in outline.tags  # the empty icon: without it a browser asks for one
-    assert not re.search(r"url\((?!#)", render_page(content()))
+    assert not re.search(r"url\((?!#)", page)
 
 
-def test_policy_forbids_everything_but_our_own_style_and_pictures(content):
-    page = render_page(content())
+def test_policy_forbids_everything_but_our_own_style_and_pictures(page):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
     assert "default-src &#39;none&#39;" in policy
     assert "unsafe" not in policy
@@ -62,8 +70,7 @@ def test_policy_forbids_everything_but_our_own_style_and_pictures(content):
     assert " style=" not in page
 
 
-def test_figures_have_text_not_glyph_paths_and_share_no_id(content):
-    page = render_page(content())
+def test_figures_have_text_not_glyph_paths_and_share_no_id(page):
     assert page.count("<svg") >= 3
     assert page.count("<text") > 10
     ids = re.findall(r'\bid="([^"]+)"', page)
@@ -72,24 +79,23 @@ def test_figures_have_text_not_glyph_paths_and_share_no_id(content):
     assert used <= set(ids)
 
 
-def test_figures_take_the_colours_of_the_page(content):
-    figures = "".join(re.findall(r"<svg.*?</svg>", render_page(content()), re.DOTALL))
+def test_figures_take_the_colours_of_the_page(page):
+    figures = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
     assert "var(--ink)" in figures
     assert "var(--first)" in figures
     assert not re.search(r"#0000\d\d", figures)
     assert "#000000" not in figures
 
 
-def test_verdict_names_the_kept_epoch_and_the_interval(content):
-    words = Outline(render_page(content())).words
+def test_verdict_names_the_kept_epoch_and_the_interval(page):
+    words = Outline(page).words
     assert "85 of 100 validation pictures are answered right." in words
     assert "The network of epoch 2 of 3 is kept" in words
     assert "Only 40 pictures were judged" in words
     assert "70.9%" in words  # Wilson's lower end of 34 right of 40
 
 
-def test_phases_are_marked_on_every_curve_if_there_are_several(content):
-    page = render_page(content())
+def test_phases_are_marked_on_every_curve_if_there_are_several(content, page):
     for name in ("Loss", "Accuracy", "Learning rate"):
         figure = re.search(rf"<h3>{name}</h3><svg.*?</svg>", page, re.DOTALL)[0]
         assert {">head<", ">all<"} <= set(re.findall(r">[a-z]+<", figure))
@@ -98,9 +104,8 @@ def test_phases_are_marked_on_every_curve_if_there_are_several(content):
     assert ">head<" not in re.search(r"<h3>Loss</h3><svg.*?</svg>", alone, re.DOTALL)[0]
 
 
-def test_the_reliability_diagram_has_a_bar_for_every_bin(content):
+def test_the_reliability_diagram_has_a_bar_for_every_bin(content, page):
     made = content()
-    page = render_page(made)
     figure = re.search(r"<svg[^>]*Share of right answers.*?</svg>", page, re.DOTALL)[0]
     bars = re.findall(r'fill="var\(--first\)"', figure)
     assert len(bars) == len(made.evaluation.reliability.bins) > 1
@@ -116,79 +121,84 @@ def test_a_model_that_is_too_sure_of_itself_is_told(content):
     assert any("too sure of itself" in remark and "67%" in remark for remark in remarks)
 
 
-def test_the_class_told_apart_worst_is_marked_and_named(content):
+def test_the_class_told_apart_worst_is_marked_and_named(content, page):
     made = content()
     curves = made.evaluation.curves
     worst = min(curves, key=lambda one: one.average_precision)
-    words = Outline(render_page(made)).words
+    words = Outline(page).words
     assert f"Orange: {worst.label}" in words
     assert "Precision and recall" in words
 
 
-def test_heat_lies_beside_every_mistake(content):
+def test_heat_lies_beside_every_mistake(content, page):
     made = content()
-    page = render_page(made)
     assert page.count('alt="where ') == len(made.mistakes)
     assert "Grad-CAM" in page
     cold = [replace(one, heat=None) for one in made.mistakes]
     assert 'alt="where ' not in render_page(content(mistakes=tuple(cold), method=""))
 
 
-def test_augmented_pictures_stand_beside_the_original(content):
-    page = render_page(content())
+def test_augmented_pictures_stand_beside_the_original(page):
     assert ", changed&#34;" not in page
     assert len(re.findall(r'alt="[^"]*, changed"', page)) == 1
     assert "changed at random" in page
 
 
-def test_mistakes_come_surest_first_with_both_classes(content):
+def test_mistakes_come_surest_first_with_both_classes(content, page):
     mistakes = content().mistakes
     assert len(mistakes) == 6
     surest = [mistake.probability for mistake in mistakes]
     assert surest == sorted(surest, reverse=True)
-    words = Outline(render_page(content())).words
+    words = Outline(page).words
     assert mistakes[0].name in words
 
 
-def test_many_classes_give_the_commonest_confusions_instead_of_a_matrix(content):
+def test_many_classes_give_the_commonest_confusions_instead_of_a_matrix(content, page):
     classes = tuple(f"class {number}" for number in range(30))
-    page = render_page(content(classes=classes))
-    assert 'class="confusion"' not in page
-    assert "The commonest mistakes" in page
-    assert 'class="confusion"' in render_page(content())
+    many = render_page(content(classes=classes))
+    assert 'class="confusion"' not in many
+    assert "The commonest mistakes" in many
+    assert "One line a class of the 25 that are told apart worst" in many
+    assert 'class="confusion"' in page
+    assert "that are told apart worst" not in page
 
 
-def test_frozen_layers_look_frozen(content):
-    page = render_page(content())
+def test_frozen_layers_look_frozen(page):
     assert '<li class="partly"><b>block1</b>' in page
     assert '<li class="learns"><b>head</b>' in page
     assert "532 frozen" in page
 
 
-def test_what_is_not_known_is_left_out(content):
-    page = render_page(
+def test_what_is_not_known_is_left_out(content, page):
+    bare = render_page(
         content(
             epochs=(), best_epoch=None, layers=(), mistakes=(), samples=(), balance={}, facts={},
             commands=(),
         )
     )  # fmt: skip
     for heading in ("How it learned", "The network", "The worst mistakes", "How to repeat it"):
-        assert heading not in page
-        assert heading in render_page(content())
+        assert heading not in bare
+        assert heading in page
 
 
-def test_same_content_gives_the_same_page(content):
-    assert render_page(content()) == render_page(content())
+def test_same_content_gives_the_same_page(content, page):
+    assert render_page(content()) == page
 
 
-def test_pictures_in_the_page_are_the_pictures_given(content):
+def test_pictures_in_the_page_are_the_pictures_given(content, page):
     import base64
     import io
 
     from PIL import Image
 
     made = content()
-    page = render_page(made)
     address = re.search(r'<img src="data:image/png;base64,([^"]+)"', page)[1]
     decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))))
     assert (decoded == made.mistakes[0].picture).all()
+
+
+def test_calibration_is_told_where_there_was_one():
+    card = ModelCard("m", "cnn", ("a", "b"), 32, "pad", temperature=1.25)
+    assert calibration_facts(card) == {}
+    measured = card.with_(metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
+    assert list(calibration_facts(measured).values()) == ["1.250", "8.1%", "2.4%"]

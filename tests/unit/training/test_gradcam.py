@@ -71,7 +71,7 @@ def test_a_run_is_explained_for_its_likeliest_classes(trained):
     assert 1 >= first > second > 0
     assert explanation.picture.shape == (32, 32, 3)
     with pytest.raises(ConfigError, match="top is 0"):
-        Explainer(run).explain(picture, top=0)
+        Explainer(run.load_model(), run.card).explain(picture, top=0)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
+from kerascnn.training import loop
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.layerwise import LayerwiseAdamW, block_factors
 from kerascnn.training.networks import build_network
 from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.weights import Start
 
 
 def test_without_phases_there_is_one() -> None:
@@ -49,6 +51,42 @@ def test_a_run_goes_through_its_phases(tmp_path: Path) -> None:
     assert (first.epoch, second.epoch) == (1, 2)
     # At the end of a phase its own cosine has come down.
     assert second.learning_rate < first.learning_rate + 1e-6 < 0.001
+
+
+def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    moved: list[set[str]] = []
+    real = loop.stage
+
+    def watched(start: Start, *rest: object) -> object:
+        weights = {w.path: np.array(w) for w in start.core.weights}
+        staged = real(start, *rest)  # type: ignore[arg-type]
+        step = staged.training.step
+
+        def stepping(*batch: object) -> tuple[float, float]:
+            answer = step(*batch)  # type: ignore[arg-type]
+            variables = staged.training.model.optimizer._trainable_variables
+            seen[-1] |= {variable.path.split("/")[0] for variable in variables}
+            changed = {w.path for w in start.core.weights if np.any(np.array(w) != weights[w.path])}
+            moved[-1] |= {path.split("/")[0] for path in changed}
+            return answer
+
+        monkeypatch.setattr(staged.training, "step", stepping)
+        seen.append(set())
+        moved.append(set())
+        return staged
+
+    monkeypatch.setattr(loop, "stage", watched)
+    training.fit(
+        TrainConfig(
+            out=str(tmp_path / "r"), batch_size=1200, phase=("head:1", "hidden:1", "from:block2:1")
+        )
+    )
+    last = {"block2_conv", "block2_bn", "hidden", "head"}
+    assert seen == [{"head"}, {"hidden"}, last]
+    assert moved == seen
 
 
 def test_an_unknown_block_leaves_no_run_behind(tmp_path: Path) -> None:

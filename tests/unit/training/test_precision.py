@@ -38,6 +38,7 @@ def test_split() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(list(sized_pictures(split.pictures, 32, "pad"))), split.labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_what_the_card_says_is_what_is_found(precision, small, exported, test_split) -> None:
     images, labels = test_split
@@ -54,6 +55,7 @@ def test_what_the_card_says_is_what_is_found(precision, small, exported, test_sp
     assert ModelCard.from_json(card.to_json()) == card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "size", "kind"), [("float16", 0.6, 10), ("int8", 0.35, 3)])
 def test_the_file_is_smaller_and_keeps_the_contract(precision, size, kind, small, exported) -> None:
     model = onnx.load(small[precision])
@@ -66,6 +68,7 @@ def test_the_file_is_smaller_and_keeps_the_contract(precision, size, kind, small
     assert len(weights) >= 3
 
 
+@pytest.mark.slow
 def test_raw_pictures_of_any_size_go_into_an_int8_file_too(small, photograph) -> None:
     import onnxruntime
 
@@ -80,6 +83,7 @@ def test_raw_pictures_of_any_size_go_into_an_int8_file_too(small, photograph) ->
         np.testing.assert_allclose(found, classifier.run(sized[None])[1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_file_that_loses_too_much_is_refused_and_not_left(trained: Path, tmp_path: Path) -> None:
     """Ranges from almost black pictures cut off everything brighter."""
     split = load_dataset("fashion-mini").splits["train"]

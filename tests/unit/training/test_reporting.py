@@ -46,6 +46,7 @@ def test_the_command_in_the_report_gives_the_same_configuration():
     options = command.make_context("train", words[2:]).params
     options.pop("as_json")
     options.pop("resume")
+    options.pop("tensorboard")
     assert TrainConfig(**options) == config
 
 

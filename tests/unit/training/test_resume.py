@@ -21,13 +21,13 @@ PHASES = ("head:1", "all:3")
 
 
 class CtrlC(Progress):
-    """Presses Ctrl-C in the middle of an epoch."""
+    """Presses Ctrl-C in an epoch."""
 
     def __init__(self, epoch: int) -> None:
         self.at = epoch
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        if (epoch, step) == (self.at, 2):
+        if epoch == self.at:
             raise KeyboardInterrupt
 
 
@@ -91,6 +91,7 @@ def assert_ends_alike(run: Run, whole: Run) -> None:
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_ctrl_c_leaves_a_usable_run_that_ends_as_without_it(
     clothes: Path, whole: Run, tmp_path: Path, epoch: int
@@ -102,6 +103,7 @@ def test_ctrl_c_leaves_a_usable_run_that_ends_as_without_it(
     assert_ends_alike(training.fit(options, resume=True), whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_one_epoch(
     clothes: Path,
     whole: Run,
@@ -111,10 +113,13 @@ def test_a_damaged_checkpoint_costs_one_epoch(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
     (stopped / "checkpoint" / "epoch-000003.npz").write_bytes(b"PK damaged")
-    assert_ends_alike(training.fit(config(clothes, stopped), resume=True), whole)
+    # The feed is no part of the result, so it may change on the way.
+    streamed = config(clothes, stopped, feed="streamed")
+    assert_ends_alike(training.fit(streamed, resume=True), whole)
     assert "epoch-000003.npz: cannot be read" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_better_epoch_whose_model_was_not_written_is_written_again(
     clothes: Path, whole: Run, stopped: Path
 ) -> None:

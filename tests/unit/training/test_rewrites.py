@@ -11,7 +11,11 @@ from kerascnn.card import ModelCard, Normalization
 from kerascnn.training.export import core, preprocessing
 from kerascnn.training.networks import build_network
 
-NETWORKS = [("cnn", 32), ("lenet5_modern", 32), ("resnet18", 64)]
+NETWORKS = [
+    ("cnn", 32),
+    ("lenet5_modern", 32),
+    pytest.param("resnet18", 64, marks=pytest.mark.slow),
+]
 
 
 def run(model: onnx.ModelProto, pixels: np.ndarray) -> np.ndarray:
@@ -55,6 +59,7 @@ def test_the_baseline_needs_twelve_nodes_and_not_twenty_three(monkeypatch) -> No
     assert (len(simple.graph.node), len(core.core_model(network).graph.node)) == (12, 23)
 
 
+@pytest.mark.slow
 def test_global_average_pooling_is_one_node() -> None:
     kinds = [node.op_type for node in core.core_model(build_network("resnet18", 10, 64)).graph.node]
     assert kinds.count("GlobalAveragePool") == 1

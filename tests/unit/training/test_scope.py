@@ -51,8 +51,6 @@ def values(model: keras.Model, frozen: bool) -> dict[str, np.ndarray]:
 def test_parameters_of_all_blocks_add_up(
     name: str, classes: int, params: int | None, state: int | None
 ) -> None:
-    if name.endswith("kerascv"):
-        pytest.importorskip("keras_cv")
     summary = summarize(build_network(name, classes, 32))
     assert sum(block.params for block in summary.blocks) == summary.total_params
     assert sum(block.state for block in summary.blocks) == summary.state
@@ -68,11 +66,13 @@ def test_the_counts_of_the_papers_are_in_the_table() -> None:
     assert {name: facts[name]["params"] for name in expected} == expected
 
 
-def test_head_only_of_resnet18() -> None:
-    model = small(classes=2)
+@pytest.mark.parametrize("name", ["resnet18", "resnet18_kerascv"])
+def test_head_only_of_resnet18(name: str) -> None:
+    model = build_network(name, 2, 32)
     assert training.set_trainable(model, "head") == ("head",)
     summary = summarize(model)
     assert (summary.trainable_params, summary.total_params) == (1_026, 11_177_538)
+    assert sum(b.params for b in summary.blocks if not b.trainable) == 11_176_512
 
 
 def test_blocks_of_resnet50_and_efficientnet_have_the_names_people_know() -> None:

@@ -28,6 +28,11 @@ SIZE = 16
 CLASSES = 3
 
 
+def mostly_slow(cases, quick):
+    """Each export takes seconds: the quick run has one of each kind."""
+    return [case if case in quick else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+
+
 def trunk(shape=(SIZE, SIZE, 3), flat: bool = True):
     """Give an input and features that are different from picture to picture."""
     entry = keras.Input(shape)
@@ -118,7 +123,10 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("case", ENDINGS)
+QUICK = ("dense softmax .h5", "averaged softmax", "nested twice .keras", "one sigmoid")
+
+
+@pytest.mark.parametrize("case", mostly_slow(ENDINGS, QUICK))
 def test_endings(case, tmp_path, with_weights, pictures, exported_from) -> None:
     build, suffix, classes, expected = ENDINGS[case]
     model = with_weights(build())
@@ -134,7 +142,7 @@ def test_endings(case, tmp_path, with_weights, pictures, exported_from) -> None:
     assert exported.card.versions["trained_with"] == f"keras {keras.__version__}"
 
 
-@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28)])
+@pytest.mark.parametrize("shape", mostly_slow([(28, 28, 1), (28, 28)], [(28, 28)]))
 def test_grey_models_get_pillows_grey(
     shape, tmp_path, with_weights, pictures, exported_from
 ) -> None:
@@ -170,7 +178,7 @@ def test_the_graph_itself_makes_grey_of_raw_pictures(tmp_path, exported_from, ph
     assert exported.card.image_size == 28
 
 
-@pytest.mark.parametrize("normalize", ["unit", "tf", "torch", "caffe"])
+@pytest.mark.parametrize("normalize", mostly_slow(["unit", "tf", "torch", "caffe"], ["caffe"]))
 def test_normalisations_are_those_of_keras(
     normalize, tmp_path, with_weights, pictures, exported_from
 ) -> None:
@@ -191,6 +199,7 @@ def test_normalisations_are_those_of_keras(
         export_foreign(path, Foreign(("a", "b", "c")))
 
 
+@pytest.mark.slow
 def test_layers_that_normalise_and_mixed_precision(
     tmp_path, with_weights, pictures, exported_from, caplog
 ) -> None:
@@ -268,7 +277,10 @@ def keras2_models():
     }
 
 
-@pytest.mark.parametrize("name", ["grey.h5", "grey.keras", "tf.h5", "tf.keras", "caffe.h5"])
+KERAS_2 = ("grey.h5", "grey.keras", "tf.h5", "tf.keras", "caffe.h5")
+
+
+@pytest.mark.parametrize("name", mostly_slow(KERAS_2, ("grey.keras", "tf.h5")))
 def test_files_of_keras_2(name, tmp_path, with_weights, pictures, exported_from) -> None:
     model = with_weights(keras2_models()[name])
     if name == "caffe.h5":  # its pixels are large, and a softmax that is 0 or 1 proves nothing
@@ -329,6 +341,7 @@ def test_the_oldest_files_say_their_input_in_their_first_layer(
     np.testing.assert_allclose(exported.run(batch)[1], wanted, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_command_exports_verifies_and_says_how_many_are_right(trained: Path, tmp_path) -> None:
     """The trained network without its card, as its maker would hand it over."""
     from kerascnn import training

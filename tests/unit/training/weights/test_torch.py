@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import json
 import logging
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -125,3 +126,60 @@ def test_the_wrong_network_and_a_truncated_file_are_told(resnet18: Path, tmp_pat
     half.write_bytes(resnet18.read_bytes()[:100_000])
     with pytest.raises(ModelFileError, match="truncated"):
         start_network("resnet18", CLASSES, 32, str(half))
+
+
+def test_timms_names_of_vgg_are_known_too(tmp_path: Path) -> None:
+    """timm has convolutions in place of the dense layers, and other names."""
+    names = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2",
+             "classifier.6": "head.fc"}  # fmt: skip
+    tensors = {}
+    for key, tensor in state_dict("vgg11").items():
+        layer, _, what = key.rpartition(".")
+        if key == "classifier.0.weight":
+            tensor = tensor.reshape(4096, 512, 2, 2)
+        if key == "classifier.3.weight":
+            tensor = tensor.reshape(4096, 4096, 1, 1)
+        tensors[f"{names.get(layer, layer)}.{what}"] = tensor
+    path, golden = tmp_path / "timm.safetensors", GOLDEN["vgg11"]
+    save_file(tensors, path)
+    core = start_network("vgg11", CLASSES, golden["size"], str(path)).core
+    logits = core.predict_on_batch(MAKER.make_pictures(golden["size"]))
+    assert np.abs(logits - np.asarray(golden["logits"])).max() <= 1e-4
+
+
+def test_weights_of_vgg_at_another_image_size_are_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "vgg11.safetensors"
+    save_file(state_dict("vgg11"), path)
+    with pytest.raises(ModelFileError, match=r"fc1/kernel.*depends on --image-size"):
+        start_network("vgg11", CLASSES, 96, str(path))
+
+
+def test_without_torch_a_pth_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "w.pth").write_bytes(b"PK")
+    with pytest.raises(ModelFileError, match=r"pip install torch, or .*safetensors"):
+        start_network("resnet18", CLASSES, 32, str(tmp_path / "w.pth"))
+
+
+class Trap:
+    """A pickle that would write a file when it is read."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("sprung"),)
+
+
+def test_a_pth_file_is_read_and_code_in_it_is_never_run(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path, golden = tmp_path / "w.pth", GOLDEN["resnet18"]
+    tensors = {name: torch.from_numpy(np.array(t)) for name, t in state_dict("resnet18").items()}
+    torch.save({"state_dict": tensors}, path)
+    start = start_network("resnet18", CLASSES, golden["size"], str(path))
+    logits = start.core.predict_on_batch(MAKER.make_pictures(golden["size"]))
+    assert np.abs(logits - np.asarray(golden["logits"])).max() <= 1e-4
+    torch.save(Trap(), path)
+    with pytest.raises(ModelFileError, match="cannot be read as"):
+        start_network("resnet18", CLASSES, 32, str(path))
+    assert not Path("sprung").exists()
+    path.write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(ModelFileError, match="truncated"):
+        start_network("resnet18", CLASSES, 32, str(path))

@@ -1,0 +1,126 @@
+"""``kerascnn data check``: parse, one call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, Group, console, print_json
+from kerascnn.cli.scores import plain
+
+if TYPE_CHECKING:
+    from kerascnn.dataset.check import Check, Place
+
+_LISTED = 10
+"""Findings of a kind shown; --json and --page have more."""
+
+
+@click.group("data", cls=Group)
+def command() -> None:
+    """Look after pictures before they are learned from.
+
+    \b
+    kerascnn data check flowers/
+    """
+
+
+@command.command("check", cls=Command)
+@click.argument("data")
+@click.option(
+    "--smallest",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Training pictures below which a class is too small.",
+)
+@click.option(
+    "--page", metavar="FILE", help="Write a page that shows the pictures, e.g. check.html."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
+@click.pass_context
+def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_json: bool) -> None:
+    """Find what is wrong with DATA before a model is trained on it.
+
+    Problems: pictures that cannot be read; the same or nearly the same picture in two splits (a
+    leak: the model is judged on what it learned from) or in two classes; classes with too few
+    pictures. Worth a look: repeats within a class, odd sizes, shapes and modes, blank pictures,
+    files that are left out. DATA is what `kerascnn train` takes.
+
+    The exit code is 3 when there are problems.
+
+    \b
+    kerascnn data check flowers/
+    kerascnn data check flowers/ --page check.html
+    kerascnn data check flowers/ --json > check.json
+    """
+    from kerascnn.dataset import load_dataset
+    from kerascnn.dataset.check import check_data
+
+    dataset = load_dataset(data)
+    with console(stderr=True).status("looking at every picture"):
+        found = check_data(dataset, smallest)
+    if page:
+        from kerascnn.report.checking import write_check_page
+
+        write_check_page(Path(page), found, dataset)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _show(found, page)
+    if found.problems:
+        ctx.exit(SOME_INPUTS_BAD)
+
+
+def _show(check: Check, page: str | None) -> None:
+    splits = ", ".join(f"{sum(counts):,} {name}" for name, counts in check.counts.items())
+    low, usual, high = check.sides
+    _print(f"{check.images:,} pictures in {len(check.classes):,} classes ({splits})")
+    _print(f"longer sides from {low:,} to {high:,} pixels, half of them {usual:,} or more")
+    if check.kinds:
+        _print("files: " + ", ".join(f"{count:,} {kind}" for kind, count in check.kinds.items()))
+    _list("cannot be read", [one.reason for one in check.broken])
+    repeats = check.repeats
+    _list("in more than one split", [_repeat(r.places) for r in repeats if r.is_leak])
+    _list("in more than one class", [_repeat(r.places) for r in repeats if r.is_conflict])
+    _list(
+        "classes with too few pictures",
+        [f"{one.label}: {one.images:,} in {one.split}" for one in check.small],
+    )
+    _list(
+        "repeated within a class",
+        [_repeat(r.places) for r in repeats if not r.is_leak and not r.is_conflict],
+    )
+    _list("odd", [f"{one.place.path}: {one.what}, {one.detail}" for one in check.odd])
+    _list("left out", list(check.left_out))
+    _print("")
+    _print(_verdict(check))
+    _print(f"The pictures are shown in {page}." if page else "See them: add --page check.html")
+
+
+def _verdict(check: Check) -> str:
+    if not check.problems:
+        return "No problem found."
+    return "Problems: " + ", ".join(
+        f"{count:,} {kind.replace('_', ' ')}" for kind, count in check.problems.items()
+    )
+
+
+def _repeat(places: tuple[Place, ...]) -> str:
+    shown = " = ".join(f"{place.path} ({place.split}, {place.label})" for place in places[:4])
+    return shown + (f" and {len(places) - 4:,} more" if places[4:] else "")
+
+
+def _list(heading: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    _print(f"\n{heading}: {len(lines):,}")
+    for line in lines[:_LISTED]:
+        _print(f"  {line}")
+    if lines[_LISTED:]:
+        _print(f"  ... and {len(lines) - _LISTED:,} more")
+
+
+def _print(line: str) -> None:
+    console().print(plain(line), soft_wrap=True)

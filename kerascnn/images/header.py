@@ -1,0 +1,71 @@
+"""What a picture's file says about itself before anything is decoded.
+
+Knows: Pillow's headers. Does not know whether the pixels that follow are whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerascnn.images.decoding import opened
+
+
+@dataclass(frozen=True)
+class Header:
+    """Of one file.
+
+    Attributes:
+        format: As Pillow calls it, e.g. ``JPEG``.
+        mode: As Pillow calls it, e.g. ``RGB``, ``L``, ``CMYK``, ``I;16``.
+        width: In pixels, before any rotation by EXIF.
+        height: In pixels, likewise.
+        frames: 1; more for an animation or a file of several pages.
+        transparent: Whether it holds transparency of any kind.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    frames: int
+    transparent: bool
+
+
+def read_header(path: str | Path) -> Header | None:
+    """Read a picture's header.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The header, or None when it cannot be read (decoding will say why).
+    """
+    try:
+        with opened(path) as image:
+            return Header(
+                format=image.format or "",
+                mode=image.mode,
+                width=image.width,
+                height=image.height,
+                frames=getattr(image, "n_frames", 1),
+                transparent=image.has_transparency_data,
+            )
+    except Exception:  # noqa: BLE001 - hostile bytes raise anything; `decode` reports them
+        return None
+
+
+def longer_side(path: str | Path) -> int:
+    """Read a picture's longer side from its header, without decoding it.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Pixels, or 0 when the header cannot be read (decoding will say why).
+    """
+    try:
+        with opened(path) as image:
+            return max(image.size)
+    except Exception:  # noqa: BLE001 - hostile bytes raise anything; `decode` reports them
+        return 0

@@ -1,0 +1,60 @@
+"""A document: from a template of this package to one HTML file that needs nothing else.
+
+Knows: jinja2, the common style, the content policy. Does not know what a document is about.
+
+Every name in one is untrusted: a folder may be called ``<script>``. Templates escape all text,
+documents hold no script, and their policy forbids any, as it forbids every address outside.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any
+
+from kerascnn import __version__
+from kerascnn.report.pictures import data_address
+
+
+def render(
+    template: str,
+    values: Mapping[str, Any],
+    filters: Mapping[str, Callable[..., str]] | None = None,
+) -> str:
+    """Fill in a template.
+
+    Args:
+        template: Name of a file of this package.
+        values: What it names, besides ``style``, ``policy`` and ``version``.
+        filters: What it calls, besides ``picture`` and ``percent``.
+
+    Returns:
+        A whole HTML document: no network, no scripts.
+    """
+    import jinja2
+
+    style = _resource("style.css")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update({"picture": data_address, "percent": _percent, **(filters or {})})
+    page = environment.from_string(_resource(template))
+    return page.render(**values, style=style, policy=_policy(style), version=__version__)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _resource(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

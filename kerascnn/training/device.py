@@ -1,0 +1,171 @@
+"""On what training runs: the device, the arithmetic, and the seeds.
+
+Knows: how each backend is asked for its devices, and why a GPU may be missing. Does not know:
+networks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerascnn.errors import ConfigError
+
+GPU_EXTRA = {"tensorflow": "tensorflow[and-cuda]", "jax": "jax[cuda13]"}
+"""What pip installs for a GPU, by backend."""
+
+
+def choose_device(wanted: str) -> str:
+    """Settle on the device before anything runs.
+
+    Args:
+        wanted: ``auto`` (a GPU if there is one), ``cpu`` or ``gpu``.
+
+    Returns:
+        What training runs on, e.g. ``cpu`` or ``gpu: NVIDIA H100 80GB HBM3``.
+
+    Raises:
+        ConfigError: A GPU is wanted and cannot be used, with the reason; or the CPU is wanted after
+            the backend has begun to use a GPU.
+    """
+    if keras.config.backend() == "jax":
+        return _choose_jax(wanted)
+    return _choose_tensorflow(wanted)
+
+
+def _choose_tensorflow(wanted: str) -> str:
+    import tensorflow as tf
+
+    if wanted == "cpu":
+        try:
+            tf.config.set_visible_devices([], "GPU")
+        except RuntimeError as error:
+            if tf.config.list_logical_devices("GPU"):
+                raise _too_late() from error
+        return "cpu"
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
+        if wanted == "gpu":
+            raise _no_gpu("tensorflow", "TensorFlow finds none")
+        return "cpu"
+    try:
+        with tf.device("GPU:0"):
+            float(tf.reduce_sum(tf.ones((8, 8)) @ tf.ones((8, 8))))
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise _no_gpu("tensorflow", f"it does not calculate: {_short(error)}") from error
+    name = tf.config.experimental.get_device_details(found[0]).get("device_name", found[0].name)
+    return f"gpu: {name}"
+
+
+def _choose_jax(wanted: str) -> str:
+    import jax
+
+    if wanted == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+        if jax.default_backend() != "cpu":
+            raise _too_late()
+        return "cpu"
+    try:
+        found = jax.devices("gpu")
+    except RuntimeError as error:
+        if wanted == "gpu":
+            raise _no_gpu("jax", _short(error)) from error
+        return str(jax.default_backend())
+    return f"gpu: {found[0].device_kind}"
+
+
+def _no_gpu(backend: str, reason: str) -> ConfigError:
+    hints = [f"the {backend} backend has no GPU that it can use ({reason})."]
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        hints.append("CUDA_VISIBLE_DEVICES hides all of them: unset it.")
+    if sys.platform == "linux" and not os.path.exists("/dev/nvidiactl"):  # noqa: PTH110
+        hints.append("There is no NVIDIA driver on this machine (no /dev/nvidiactl).")
+    hints.append(f"It needs a driver and: pip install '{GPU_EXTRA[backend]}'.")
+    hints.append("Or train on the CPU: --device cpu.")
+    return ConfigError(" ".join(hints))
+
+
+def _too_late() -> ConfigError:
+    return ConfigError(
+        "the backend uses a GPU already, so this process cannot change to the CPU. "
+        "Start a new one, or choose the device auto."
+    )
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def start_deterministically(seed: int, every_operation: bool) -> None:
+    """Seed Python, numpy and the backend.
+
+    Args:
+        seed: From 0 to 2**32 - 1.
+        every_operation: Also forbid operations whose result depends on thread timing.
+    """
+    if every_operation and keras.config.backend() == "jax":
+        # Read when the first computation is compiled.
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    keras.utils.set_random_seed(seed)
+    if every_operation and keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def peak_memory() -> dict[str, int]:
+    """Give the most memory that was in use so far.
+
+    Returns:
+        Bytes: ``process`` (not on Windows), and ``gpu`` where the backend counts it.
+    """
+    gpu = _gpu_statistics().get("peak")
+    found = {} if gpu is None else {"gpu": int(gpu)}
+    if sys.platform == "win32":
+        return found
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, **found}
+
+
+def free_memory(device: str, source: Path = Path("/proc/meminfo")) -> int | None:
+    """Estimate how many bytes the device has left.
+
+    Args:
+        device: Of :func:`choose_device`.
+        source: Where Linux tells of its memory.
+
+    Returns:
+        Bytes; None where that cannot be told (TensorFlow on a GPU; a CPU outside Linux).
+    """
+    if device != "cpu":
+        statistics = _gpu_statistics()
+        return statistics["limit"] - statistics["used"] if "limit" in statistics else None
+    if not source.is_file():
+        return None
+    for line in source.read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _gpu_statistics() -> dict[str, Any]:
+    """Give ``peak``, ``used`` and ``limit`` in bytes, as far as the backend tells."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        told = jax.local_devices()[0].memory_stats() or {}
+        names = {"peak": "peak_bytes_in_use", "used": "bytes_in_use", "limit": "bytes_limit"}
+        return {name: told[key] for name, key in names.items() if key in told}
+    import tensorflow as tf
+
+    if not tf.config.list_logical_devices("GPU"):
+        return {}
+    told = tf.config.experimental.get_memory_info("GPU:0")
+    return {"peak": told["peak"], "used": told["current"]}

@@ -1,0 +1,98 @@
+"""Training steps on JAX: a loop inside one compiled function, through Keras' stateless API.
+
+Knows: JAX. Does not know: epochs, shuffling.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+from jax import lax
+from jax import numpy as jnp
+
+from kerascnn.training.steps.backend import Array, Losses
+from kerascnn.training.steps.objective import Objective
+
+
+class JaxBackend:
+    """Runs many steps in one call of a ``jax.jit`` function.
+
+    Args:
+        model: What is trained.
+        optimizer: Built.
+        objective: The loss.
+        batch_size: Pictures a step.
+    """
+
+    xla = True
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        objective: Objective,
+        batch_size: int,
+    ) -> None:
+        self._model, self._optimizer = model, optimizer
+        self._objective, self._batch_size = objective, batch_size
+        self._variables = (
+            list(model.trainable_variables),
+            list(model.non_trainable_variables),
+            list(optimizer.variables),
+        )
+        # XLA's convolutions lose their threads inside a loop on a CPU, where it would gain nothing.
+        self._loops = jax.default_backend() != "cpu"
+        self._many_steps = jax.jit(self._steps, donate_argnums=0)
+
+    def put(self, pictures: Array, labels: Array) -> Any:
+        """Lay pictures and labels in the device's memory."""
+        return jax.device_put(np.asarray(pictures)), jax.device_put(np.asarray(labels))
+
+    def run(self, data: Any, order: Array, start: int, stop: int) -> tuple[Losses, Losses]:
+        """Run the steps from ``start`` and below ``stop``."""
+        state = tuple([variable.value for variable in part] for part in self._variables)
+        losses, right = (jnp.zeros(len(order) // self._batch_size, jnp.float32) for _ in range(2))
+        bounds = [(start, stop)] if self._loops else [(n, n + 1) for n in range(start, stop)]
+        for bound in bounds:
+            state, losses, right = self._many_steps((state, losses, right), *data, order, *bound)
+        # At once, before anything waits: the old values are gone, and Ctrl-C may come.
+        for part, values in zip(self._variables, state, strict=True):
+            for variable, value in zip(part, values, strict=True):
+                variable.assign(value)
+        return np.asarray(losses)[start:stop], np.asarray(right)[start:stop]
+
+    def _steps(
+        self, carry: Any, pictures: Any, labels: Any, order: Any, start: Any, stop: Any
+    ) -> Any:
+        def body(step: Any, carry: Any) -> Any:
+            state, losses, right = carry
+            chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
+            state, loss, count = self._step(state, pictures[chosen], labels[chosen])
+            return state, losses.at[step].set(loss), right.at[step].set(count)
+
+        return lax.fori_loop(start, stop, body, carry) if self._loops else body(start, carry)
+
+    def _step(self, state: Any, pictures: Any, labels: Any) -> Any:
+        trainable, others, moments = state
+        objective = partial(self._minimised, others, moments, pictures, labels)
+        (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
+            trainable
+        )
+        trainable, moments = self._optimizer.stateless_apply(moments, gradients, trainable)
+        return (list(trainable), list(others), list(moments)), loss, right
+
+    def _minimised(
+        self, others: Any, moments: Any, pictures: Any, labels: Any, trainable: Any
+    ) -> Any:
+        logits, others, added = self._model.stateless_call(
+            trainable, others, pictures, training=True, return_losses=True
+        )
+        loss, right = self._objective(logits, labels)
+        mapping = zip(self._optimizer.variables, moments, strict=True)
+        with keras.StatelessScope(state_mapping=list(mapping)):
+            scaled = self._optimizer.scale_loss(sum(added, loss))
+        return scaled, (loss, right, others)

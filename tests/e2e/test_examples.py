@@ -1,0 +1,129 @@
+"""The clients in other languages answer as Classifier does, from raw pixels alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerascnn import Classifier
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SIZES = [(height, width) for height in (7, 24, 31, 32, 33, 48, 60, 75, 96, 120)
+         for width in (9, 28, 31, 32, 40, 50, 64, 77, 100, 128)]  # fmt: skip
+PICTURES = 200
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Real photographs of a hundred sizes, two of each; PNG keeps every value."""
+    from skimage import data
+
+    folder, paths = tmp_path_factory.mktemp("photographs"), []
+    for name, source in (("coffee", data.coffee()), ("astronaut", data.astronaut())):
+        original = Image.fromarray(source)
+        for height, width in SIZES:
+            paths.append(str(folder / f"{name}-{width}x{height}.png"))
+            original.resize((width, height)).save(paths[-1])
+    assert len(paths) == PICTURES
+    return paths
+
+
+@pytest.fixture(scope="module")
+def expected(exported: Path, pictures: list[str]) -> list[tuple[str, float]]:
+    answers = Classifier(exported, "cpu").predict(pictures)
+    return [(answer.label, answer.probability) for answer in answers]
+
+
+@pytest.fixture(scope="module")
+def javascript(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example in a folder of its own, with its packages."""
+    if not shutil.which("npm"):
+        pytest.skip("needs Node and npm")
+    folder = tmp_path_factory.mktemp("javascript") / "example"
+    ignored = shutil.ignore_patterns("node_modules")
+    shutil.copytree(EXAMPLES / "javascript", folder, ignore=ignored)
+    # The post-install script would fetch CUDA's libraries.
+    done = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=folder, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"npm cannot install the packages here: {done.stderr[-300:]}")
+    return folder
+
+
+def check(printed: str, pictures: list[str], expected: list[tuple[str, float]]) -> None:
+    rows = [json.loads(line) for line in printed.splitlines()]
+    assert [row["path"] for row in rows] == pictures
+    assert [row["label"] for row in rows] == [label for label, _ in expected]
+    found = [row["probability"] for row in rows]
+    np.testing.assert_allclose(found, [value for _, value in expected], atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [[], ["--wasm"]], ids=["onnxruntime-node", "onnxruntime-web"])
+def test_javascript(engine, javascript, exported, pictures, expected) -> None:
+    command = ["node", "classify.mjs", *engine, str(exported), *pictures]
+    done = subprocess.run(command, cwd=javascript, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    check(done.stdout, pictures, expected)
+
+
+@pytest.mark.slow
+def test_javascript_takes_raw_bytes_and_says_what_is_wrong(javascript, exported, pictures) -> None:
+    with Image.open(pictures[0]) as image:
+        (javascript / "a.rgb").write_bytes(image.convert("RGB").tobytes())
+        size = f"{image.width}x{image.height}"
+    names = [pictures[0], f"a.rgb:{size}", "a.rgb:3x3", "none.png"]
+    done = subprocess.run(
+        ["node", "classify.mjs", str(exported), *names],
+        cwd=javascript, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    same, raw, wrong, missing = (json.loads(line) for line in done.stdout.splitlines())
+    assert done.returncode == 3
+    assert (raw["label"], raw["probability"]) == (same["label"], same["probability"])
+    assert "expected 3 x 3 x 3" in wrong["error"]
+    assert "no such file" in missing["error"]
+
+
+def test_plain_onnxruntime_in_python(exported, pictures, expected) -> None:
+    some = slice(None, None, 10)
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "python" / "classify.py"), str(exported), *pictures[some]],
+        capture_output=True, text=True, timeout=120,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    check(done.stdout, pictures[some], expected[some])
+
+
+def test_cpp(exported, pictures, expected, tmp_path) -> None:
+    """Where onnxruntime for C++ is unpacked, with ORT_HOME naming it."""
+    home = os.environ.get("ORT_HOME")
+    compiler = shutil.which("c++")
+    if not home or not compiler:
+        pytest.skip("needs a C++ compiler, and ORT_HOME naming onnxruntime's include/ and lib/")
+    lib = f"{home}/lib"
+    subprocess.run(
+        [compiler, "-std=c++17", f"-I{home}/include", str(EXAMPLES / "cpp" / "classify.cpp"),
+         f"-L{lib}", "-lonnxruntime", f"-Wl,-rpath,{lib}", "-o", "classify"],
+        check=True, timeout=300,
+    )  # fmt: skip
+    for path, (label, probability) in list(zip(pictures, expected, strict=True))[::20]:
+        with Image.open(path) as image:
+            Path("a.rgb").write_bytes(image.convert("RGB").tobytes())
+            size = [str(image.width), str(image.height)]
+        done = subprocess.run(
+            ["./classify", str(exported), "a.rgb", *size],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        found, value = done.stdout.rstrip("\n").split("\t")
+        assert (found, float(value)) == (label, pytest.approx(probability, abs=1e-4))

@@ -1,0 +1,111 @@
+"""ResNets: small pictures, the small stem, and what keras-cv's padding does."""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerascnn import training
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError, MissingExtraError
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.export.compose import compose, with_card
+from kerascnn.training.export.core import core_model
+from kerascnn.training.export.verify import measure_parity
+from kerascnn.training.feeding import Pack
+from kerascnn.training.networks import NETWORKS, build_network
+from kerascnn.training.summary import summarize
+
+WITH_SMALL_STEM = [name for name, row in NETWORKS.items() if row.small_stem]
+
+
+def shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
+    return {row.name: row.output_shape for row in summarize(model).layers}
+
+
+def test_resnet18_takes_pictures_of_28_pixels() -> None:
+    found = shapes(build_network("resnet18", 10, 28))
+    assert found["conv1_conv"] == (14, 14, 64)
+    assert found["conv1_pool1_pool"] == (7, 7, 64)
+    sides = [found[f"conv{stage}_block2_out"][0] for stage in (2, 3, 4, 5)]
+    assert sides == [7, 4, 2, 1]
+    assert found["head"] == (10,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet18_kerascv",
+        pytest.param("resnet50", marks=pytest.mark.slow),
+        pytest.param("resnet50v2", marks=pytest.mark.slow),
+    ],
+)
+def test_the_small_stem_keeps_every_pixel(name: str) -> None:
+    model = build_network(name, 10, 28, "small")
+    kernel = model.get_layer("conv1_conv").kernel
+    assert tuple(kernel.shape) == (3, 3, 3, 64)
+    found = shapes(model)
+    assert found["conv1_conv"] == (28, 28, 64)
+    assert not [layer for layer in found if "pool1" in layer or "conv1_pad" in layer]
+    assert next(s for n, s in found.items() if n.startswith("conv2_block1"))[:2] == (28, 28)
+    standard = summarize(build_network(name, 10, 28)).total_params
+    assert standard - summarize(model).total_params == (49 - 9) * 3 * 64
+
+
+def test_the_small_stem_learns_and_answers_the_same_as_onnx(
+    tmp_path: Path, photograph: object
+) -> None:
+    model = build_network("resnet18", 3, 28, "small")
+    pictures = np.stack([np.roll(photograph(28, 28), 7 * n, 1) for n in range(4)])  # type: ignore[operator]
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for _ in range(2):
+        loss = model.train_on_batch(pictures / 127.5 - 1, np.array([0, 1, 2, 0]))
+    assert np.isfinite(loss)
+    card = ModelCard(
+        "m", "resnet18", ("a", "b", "c"), 28, "squash", NETWORKS["resnet18"].normalization
+    )
+    file = tmp_path / "m.onnx"
+    file.write_bytes(with_card(compose(core_model(model), card), card).SerializeToString())
+    pack = Pack(pictures, np.zeros(4, np.int64), ("x",) * 4, (), "")
+    parity = measure_parity(file, model, card, pack, "photographs")
+    assert (parity.top1_mismatches, parity.max_abs_diff <= 1e-4) == (0, True)
+
+
+def test_all_resnets_have_the_small_stem_and_nothing_else_has() -> None:
+    assert set(WITH_SMALL_STEM) == {name for name in NETWORKS if name.startswith("resnet")}
+    with pytest.raises(ConfigError, match="vgg16 has no small stem"):
+        build_network("vgg16", 10, 32, "small")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121", "inception_v3", "lenet5"])
+def test_below_its_minimum_a_network_says_so(name: str) -> None:
+    least = NETWORKS[name].minimum_size
+    with pytest.raises(ConfigError, match=f"image size {least - 1} is too small.*at least {least}"):
+        build_network(name, 10, least - 1)
+
+
+def test_keras_cv_pads_otherwise_so_the_same_weights_answer_otherwise() -> None:
+    hub, cv = (build_network(name, 2, 32) for name in ("resnet18", "resnet18_kerascv"))
+    values = {w.path: w for w in hub.weights}
+    for weight in cv.weights:
+        weight.assign(values[weight.path])
+    x = np.random.default_rng(0).standard_normal((4, 32, 32, 3)).astype(np.float32)
+    assert np.abs(np.asarray(hub(x)) - np.asarray(cv(x))).max() > 0.1
+    paddings = [la for la in cv.layers if isinstance(la, keras.layers.ZeroPadding2D)]
+    assert not paddings
+    strided = cv.get_layer("conv3_block1_1_conv")
+    assert (strided.padding, strided.strides) == ("same", (2, 2))
+
+
+def test_without_keras_cv_the_extra_is_named_and_no_run_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keras_cv", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'kerascnn\[keras-cv\]'"):
+        training.fit(
+            TrainConfig(model="resnet18_kerascv", image_size=32, out=str(tmp_path / "run"))
+        )
+    assert not (tmp_path / "run").exists()
