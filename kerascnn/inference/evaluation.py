@@ -99,8 +99,12 @@ def answer_file(
         temperature=classifier.card.temperature,
         split=name,
         skipped=tuple(done.skipped),
-        speed=measured(len(done.kept), seconds, done.seconds, f"{INCLUDES}{BATCH_SIZE}"),
+        speed=measured(len(done.kept), seconds, done.seconds, _includes(classifier)),
     )
+
+
+def _includes(classifier: Classifier) -> str:
+    return f"{INCLUDES}{BATCH_SIZE} on provider {classifier.provider}"
 
 
 def _built_in(classifier: Classifier) -> str:

@@ -111,7 +111,9 @@ def test_a_mirrored_or_recoloured_picture_is_another(photos) -> None:
 
 def test_blank_pictures_are_the_same_only_when_they_are_equal() -> None:
     plain = [Image.new("RGB", (50, 50), (grey, grey, grey)) for grey in (0, 255, 254, 255)]
-    (group,) = group_twins(take_prints(Listed(plain)))
+    shade = np.tile(np.arange(50) // 12, (50, 1))[..., None].repeat(3, 2)
+    faint = [Image.fromarray((level + shade).astype(np.uint8)) for level in (0, 100, 200)]
+    (group,) = group_twins(take_prints(Listed([*plain, *faint])))
     assert (group.indices, group.exact) == ((1, 3), True)
 
 
@@ -132,6 +134,7 @@ def all_pairs(prints: Prints) -> set[tuple[int, int]]:
     return {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b}
 
 
+@pytest.mark.slow
 def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> None:
     splits = load_dataset("fashion-mini").splits.values()
     prints = joined([take_prints(split.pictures) for split in splits])
@@ -154,6 +157,7 @@ def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> Non
     assert set(found) == expected
 
 
+@pytest.mark.slow
 def test_thousands_of_copies_are_no_trouble() -> None:
     """Pairs grow with the square; groups must not."""
     from skimage import data
@@ -163,7 +167,7 @@ def test_thousands_of_copies_are_no_trouble() -> None:
     start = time.perf_counter()
     (group,) = group_twins(take_prints(ArrayPictures(np.minimum(tile, 250) + noise, "x")))
     assert len(group.indices) == 3000
-    assert time.perf_counter() - start < 60
+    assert time.perf_counter() - start < 300  # seconds, where pair by pair would be many minutes
 
 
 @pytest.mark.slow
@@ -174,7 +178,7 @@ def test_seventy_thousand_pictures(fashion_mnist) -> None:
     prints = joined([take_prints(dataset.splits[name].pictures) for name in ("train", "test")])
     start = time.perf_counter()
     found = find_twins(prints, range(60_000, 70_000), range(60_000))
-    assert time.perf_counter() - start < 300  # 12 s on two quiet processors
+    assert time.perf_counter() - start < 300  # 12 s on two processors
     assert not any(twin.exact for twin in found.values())
     assert 30 <= len(found) <= 100
     same = sum(

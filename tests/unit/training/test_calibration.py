@@ -101,6 +101,7 @@ def test_no_calibration_leaves_one_and_the_same_network(trained: Path, tmp_path:
     assert card.metrics["val_top1"] == pytest.approx(calibrated.metrics["val_top1"], abs=0.02)
 
 
+@pytest.mark.slow
 def test_too_few_pictures_are_told_and_training_is_still_good(tmp_path, caplog):
     split = load_dataset("fashion-mini").splits["train"]
     chosen = np.concatenate([np.flatnonzero(split.labels == label)[:8] for label in (0, 1)])
