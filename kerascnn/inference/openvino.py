@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import queue
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,7 +145,8 @@ def _import() -> Any:
     from importlib.util import find_spec
 
     try:
-        import openvino
+        with _no_telemetry():
+            import openvino
     except ModuleNotFoundError as missing:
         if missing.name != "openvino":
             raise
@@ -155,6 +158,20 @@ def _import() -> Any:
             f"provider openvino: {why}. Install both: pip install 'kerascnn[openvino]'"
         ) from missing
     return openvino
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Keep OpenVINO from reporting its import over the net: without the package it cannot."""
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment] # Python's own way to forbid an import
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
 
 
 def _pinned_shapes(model: Any, pinned: Mapping[str, int]) -> dict[str, list[int]]:

@@ -234,3 +234,23 @@ def test_settings_are_plain_json(model: Path) -> None:
     value = json.loads(save_settings(model, {"fast": setting}).read_text(encoding="utf-8"))
     assert value["best"] == {"fast": asdict(setting)}
     assert value["machine"]["processors"].isdecimal()
+
+
+@pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
+def test_openvino_reports_nothing_over_the_net(model: Path, tmp_path: Path) -> None:
+    """It does so on import, where its package openvino_telemetry can be imported."""
+    fake = tmp_path / "openvino_telemetry"
+    fake.mkdir()
+    (fake / "__init__.py").write_text("raise SystemExit('telemetry was imported')\n")
+    code = (
+        "import sys\n"
+        "from kerascnn import Classifier\n"
+        f"Classifier({str(model)!r}, 'openvino')\n"
+        "assert 'openvino_telemetry' not in sys.modules\n"
+    )
+    path = os.pathsep.join(filter(None, [str(tmp_path), *sys.path]))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
