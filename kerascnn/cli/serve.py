@@ -17,6 +17,12 @@ from kerascnn.cli.provider import provider_options
 )
 @click.option("--port", default=8000, show_default=True, help="0: a free one.")
 @provider_options
+@click.option(
+    "--copies",
+    default=1,
+    show_default=True,
+    help="Of each network, running side by side: more answers a second, each a little later.",
+)
 @click.option("--max-batch", default=16, show_default=True, help="Pictures a run of the network.")
 @click.option(
     "--max-wait-ms",

@@ -66,7 +66,7 @@ class Batcher:
     """Collects pictures of one model and runs them together.
 
     Args:
-        run: The network.
+        networks: One or several copies of the network; each runs by itself, one batch at a time.
         max_batch: Most pictures a run. Runs are of 1, 2, 4, … pictures and of this many: few
             sizes, which can all be warmed, and no time is lost on padding.
         max_wait: Seconds that a run waits for pictures that are being decoded.
@@ -76,27 +76,35 @@ class Batcher:
 
     def __init__(
         self,
-        run: Network,
+        networks: Sequence[Network],
         max_batch: int,
         max_wait: float,
         max_queue: int,
         observe: Callable[[int, float], object] | None = None,
     ) -> None:
         self.sizes = batch_sizes(max_batch)
-        self.taken = 0
-        self._run, self._max_wait, self._max_queue = run, max_wait, max_queue
+        self.taken, self.users = 0, 0
+        self._idle, self._max_wait, self._max_queue = list(networks), max_wait, max_queue
         self._observe = observe or (lambda _size, _seconds: None)
         self._coming = 0
         self._rows: deque[tuple[_Job, int, UInt8Array]] = deque()
-        self._running = False
         self._timer: asyncio.TimerHandle | None = None
         self._seconds_each = 0.0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
 
     @property
     def backlog(self) -> float:
         """Seconds that the pictures taken will need, as far as the latest answers tell."""
         return self.taken * self._seconds_each
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep it from being closed, from before a body is read until the answer is there."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
 
     @contextmanager
     def taking(self, count: int, deadline: float) -> Iterator[None]:
@@ -153,12 +161,12 @@ class Batcher:
         return await job.future
 
     def close(self) -> None:
-        """Let the thread end when its run is done."""
-        self._thread.shutdown(wait=False)
+        """Let the threads end when their runs are done."""
+        self._threads.shutdown(wait=False)
 
     def _consider(self) -> None:
         """Begin a run, if it is time for one."""
-        if self._running or not self._rows:
+        if not self._idle or not self._rows:
             return
         if self._coming and len(self._rows) < self.sizes[-1] and self._max_wait:
             if self._timer is None:
@@ -171,7 +179,7 @@ class Batcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._running:
+        if not self._idle:
             return
         while self._rows and self._rows[0][0].future.done():
             self._rows.popleft()  # its client hung up, or its time is over
@@ -183,24 +191,21 @@ class Batcher:
             row = self._rows.popleft()
             if not row[0].future.done():
                 batch.append(row)
-        self._running = True
+        network = self._idle.pop()
         loop = asyncio.get_running_loop()
         pictures = [picture for _, _, picture in batch]
-        running = loop.run_in_executor(self._thread, self._timed, pictures)
-        running.add_done_callback(lambda done: self._finish(batch, loop.time(), done))
-
-    def _timed(self, pictures: list[UInt8Array]) -> tuple[Floats, Floats, float]:
-        began = time.perf_counter()
-        logits, probabilities = self._run(np.stack(pictures))
-        return logits, probabilities, time.perf_counter() - began
+        running = loop.run_in_executor(self._threads, _timed, network, pictures)
+        running.add_done_callback(lambda done: self._finish(network, batch, loop.time(), done))
+        self._consider()  # another copy may be idle
 
     def _finish(
         self,
+        network: Network,
         batch: list[tuple[_Job, int, UInt8Array]],
         now: float,
         done: asyncio.Future[tuple[Floats, Floats, float]],
     ) -> None:
-        self._running = False
+        self._idle.append(network)
         self._consider()  # first the next run: the network shall not wait for what follows
         error = done.exception()
         if error is not None:
@@ -214,6 +219,12 @@ class Batcher:
             job.rows[index] = logits[row], probabilities[row]
             if len(job.rows) == job.count and not job.future.done():
                 job.future.set_result(_answer(job, now - job.arrived - seconds, seconds))
+
+
+def _timed(network: Network, pictures: list[UInt8Array]) -> tuple[Floats, Floats, float]:
+    began = time.perf_counter()
+    logits, probabilities = network(np.stack(pictures))
+    return logits, probabilities, time.perf_counter() - began
 
 
 def _answer(job: _Job, waited: float, ran: float) -> Answer:

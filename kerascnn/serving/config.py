@@ -30,6 +30,7 @@ class ServeConfig:
         provider: Where the networks run, as for :class:`kerascnn.Classifier`.
         arithmetic: ``exact`` or ``fast``.
         threads: Of one inference; None: the processors this process may use.
+        copies: Of each network, which run side by side and share the processors.
         max_batch: Most pictures in one run of a network.
         max_wait_ms: How long a picture waits for others that are on their way, in
             milliseconds. With nobody on the way it does not wait.
@@ -52,6 +53,7 @@ class ServeConfig:
     provider: Asked = "auto"
     arithmetic: Arithmetic = "exact"
     threads: int | None = None
+    copies: int = 1
     max_batch: int = 16
     max_wait_ms: float = 2.0
     max_queue: int = 256
@@ -76,6 +78,7 @@ class ServeConfig:
             "rename one": bool(twice),
             "port; expected 0 to 65535": not 0 <= self.port <= 65535,
             "max_batch; expected at least 1": self.max_batch < 1,
+            "copies; expected 1 to 64": not 1 <= self.copies <= 64,
             "max_queue; expected at least max_batch": self.max_queue < self.max_batch,
             "threads; expected at least 1": self.threads is not None and self.threads < 1,
             "cors; expected origins like https://example.org": not all(

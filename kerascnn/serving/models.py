@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import io
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import KerascnnError, ModelFileError
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import probe_pictures
+from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Batcher, batch_sizes
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.metrics import Metrics
@@ -45,7 +45,7 @@ class ServedModel:
         card: All that the file says about itself.
         provider: What really runs.
         batcher: Takes pictures of the model's size.
-        free: Lets go of the network's memory.
+        copies: Of the network; they are closed with it.
     """
 
     name: str
@@ -53,12 +53,13 @@ class ServedModel:
     card: ModelCard
     provider: str
     batcher: Batcher
-    free: Callable[[], None]
+    copies: list[Classifier]
 
     def close(self) -> None:
         """Let go of its memory and its thread, when the last run is done."""
         self.batcher.close()
-        self.free()
+        for copy in self.copies:
+            copy.close()
 
 
 class Models:
@@ -179,22 +180,25 @@ class Models:
         path, config = self._paths[name], self._config
         before = signature(path)
         version = _version(path)
-        classifier = Classifier(
-            path, provider=config.provider, threads=config.threads, arithmetic=config.arithmetic
-        )
-        _warm(classifier, batch_sizes(config.max_batch))
+        copies = [self._copy(path) for _ in range(config.copies)]
+        for classifier in copies:
+            _warm(classifier, batch_sizes(config.max_batch))
         if signature(path) != before:
             raise ModelFileError(f"{path}: was replaced while it was being loaded.")
+        first = copies[0]
         return ServedModel(
-            name,
-            version,
-            classifier.card,
-            classifier.provider,
-            self._batcher(name, classifier),
-            classifier.close,
+            name, version, first.card, first.provider, self._batcher(name, copies), copies
         )
 
-    def _batcher(self, name: str, classifier: Classifier) -> Batcher:
+    def _copy(self, path: Path) -> Classifier:
+        config, threads = self._config, self._config.threads
+        if threads is None and config.copies > 1:
+            threads = max(1, usable_cpus() // config.copies)
+        return Classifier(
+            path, provider=config.provider, threads=threads, arithmetic=config.arithmetic
+        )
+
+    def _batcher(self, name: str, copies: list[Classifier]) -> Batcher:
         config = self._config
         sizes = self._metrics.batches.labels(name)
         seconds = self._metrics.run_seconds.labels(name)
@@ -204,7 +208,11 @@ class Models:
             seconds.observe(took)
 
         return Batcher(
-            classifier.run, config.max_batch, config.max_wait_ms / 1000, config.max_queue, observe
+            [copy.run for copy in copies],
+            config.max_batch,
+            config.max_wait_ms / 1000,
+            config.max_queue,
+            observe,
         )
 
     def _tell(self, new: ServedModel, old: ServedModel | None) -> None:
@@ -260,5 +268,5 @@ def _labels(served: ServedModel) -> tuple[str, str, str, str, str]:
 
 
 async def _idle(batcher: Batcher) -> None:
-    while batcher.taken:
+    while batcher.users:
         await asyncio.sleep(0.05)

@@ -83,11 +83,13 @@ class Simple:
         facts |= {"model": served.name, "version": served.version}
         top_k, floor = _top_k(request), _min_probability(request)
         form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-        async with self._uploads(request, form) as uploads:
-            result = await self._service.answered(
-                request.receive,
-                self._service.classify(served, [upload.content for upload in uploads]),
-            )
+        # In use from here on: it may be replaced while the body comes in.
+        with served.batcher.in_use():
+            async with self._uploads(request, form) as uploads:
+                result = await self._service.answered(
+                    request.receive,
+                    self._service.classify(served, [upload.content for upload in uploads]),
+                )
         facts |= told(result, len(uploads))
         rows = _rows(result, uploads, served, top_k, floor)
         return _predictions(rows, result) if form else _prediction(rows[0], result)

@@ -129,11 +129,13 @@ class V2:
         """Answer a request for inference."""
         served = self._find(request)
         scope, receive = request.scope, request.receive
-        async with self._service.bodies.read(scope, receive) as body:
-            header = request.headers.get(protocol.HEADER_LENGTH)
-            return await self._service.answered(
-                receive, self._infer(served, body, header, scope["state"]["facts"])
-            )
+        # In use from here on: it may be replaced while the body comes in.
+        with served.batcher.in_use():
+            async with self._service.bodies.read(scope, receive) as body:
+                header = request.headers.get(protocol.HEADER_LENGTH)
+                return await self._service.answered(
+                    receive, self._infer(served, body, header, scope["state"]["facts"])
+                )
 
     async def _infer(
         self, served: ServedModel, body: bytes, header: str | None, facts: dict[str, Any]

@@ -26,7 +26,7 @@ def sized(classifier, pictures):
 def batcher(classifier, sizes=None, **options):
     defaults = {"max_batch": 8, "max_wait": 0.0, "max_queue": 64}
     seen = sizes if sizes is not None else []
-    return Batcher(classifier.run, **defaults | options, observe=lambda n, _s: seen.append(n))
+    return Batcher([classifier.run], **defaults | options, observe=lambda n, _s: seen.append(n))
 
 
 def test_answers_are_those_of_single_calls(classifier, sized):
@@ -44,6 +44,24 @@ def test_answers_are_those_of_single_calls(classifier, sized):
     assert sum(sizes) == 40
     assert max(sizes) == 8
     assert set(sizes) <= {1, 2, 4, 8}
+
+
+def test_copies_run_side_by_side(classifier, sized):
+    import threading
+
+    together = threading.Barrier(2, timeout=10)  # breaks if only one runs at a time
+
+    def run(batch):
+        together.wait()
+        return classifier.run(batch)
+
+    async def main():
+        two = Batcher([run, run], 1, 0.0, 64)
+        answers = await asyncio.gather(*(two.submit([picture]) for picture in sized[:4]))
+        return np.concatenate([answer.logits for answer in answers])
+
+    expected = np.concatenate([classifier.run(picture[None])[0] for picture in sized[:4]])
+    np.testing.assert_allclose(asyncio.run(main()), expected, atol=1e-5)
 
 
 def test_alone_it_does_not_wait(classifier, sized):
@@ -112,7 +130,7 @@ def test_a_failing_network_fails_its_requests_only(classifier, sized):
         return classifier.run(batch)
 
     async def main():
-        one = Batcher(broken, 8, 0.0, 64)
+        one = Batcher([broken], 8, 0.0, 64)
         with pytest.raises(ValueError, match="out of order"):
             await one.submit(sized[:1])
         return await one.submit(sized[:1])

@@ -289,6 +289,7 @@ def test_a_body_of_100_megabytes(server):
     assert server.metric("body_bytes") == 0
 
 
+@pytest.mark.slow
 def test_slow_clients_are_cut(server):
     for data in (
         b"POST /predict HTTP/1.1\r\nHost:",  # in the middle of the headers

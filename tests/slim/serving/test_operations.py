@@ -44,6 +44,7 @@ def test_options_that_cannot_be_used(options, reason):
         ServeConfig(**{"models": ("a.onnx",)} | options)
 
 
+@pytest.mark.slow
 def test_mistakes_at_the_start_are_one_line(kerascnn, exported, tmp_path, server):
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(exported.read_bytes()[:-1000])
@@ -73,6 +74,7 @@ def test_a_model_that_does_not_load_ends_the_server(kerascnn, exported, tmp_path
     assert "answers differently" in done.stderr
 
 
+@pytest.mark.slow
 def test_alive_before_it_is_ready(exported, environment, tmp_path):
     copies = [tmp_path / f"m{number}.onnx" for number in range(5)]  # many take a while
     for copy in copies:

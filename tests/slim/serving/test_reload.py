@@ -34,6 +34,7 @@ def version(server) -> str:
     return http.get(f"{server.url}/v1/models").json()["models"][0]["version"]
 
 
+@pytest.mark.slow
 def test_switching_under_load(serving, versions, tmp_path, pictures):
     served = tmp_path / "clothes.onnx"
     replace(served, versions[0])
@@ -65,6 +66,23 @@ def test_switching_under_load(serving, versions, tmp_path, pictures):
         assert server.metric("model_info") == 1  # the old versions are gone from it
 
 
+def test_a_request_that_comes_in_while_its_model_is_replaced(serving, versions, tmp_path, pictures):
+    served = tmp_path / "clothes.onnx"
+    replace(served, versions[0])
+    content = encoded(pictures[3])
+    with serving(served, "--reload-seconds", 0.1) as server, server.connect() as connection:
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
+        connection.sendall(head.encode() + content[:50])
+        wait_for(lambda: server.metric("body_bytes") == 50)
+        before = version(server)
+        replace(served, versions[1])
+        wait_for(lambda: version(server) != before)
+        time.sleep(0.3)
+        connection.sendall(content[50:])
+        assert b"200 OK" in connection.recv(15)
+
+
+@pytest.mark.slow
 def test_a_broken_file_is_not_switched_to(serving, versions, tmp_path, pictures):
     served = tmp_path / "clothes.onnx"
     replace(served, versions[0])
