@@ -221,7 +221,7 @@ def test_empty_bodies_and_forms(server):
 @pytest.mark.parametrize(
     "name",
     ["nobody", "..", "%2e%2e%2fetc%2fpasswd", "..%2f..", "%00", "a%0d%0ab", "%ff", "a" * 5000,
-     "clothes%2finfer", "~", "%25s%25n", "{name}"],
+     "nobody%2finfer", "~", "%25s%25n", "{name}"],
 )  # fmt: skip
 def test_paths_in_names_of_models(server, name):
     for path in ("/v2/models/{}", "/v2/models/{}/infer", "/v1/models/{}/predict", "/v1/models/{}"):

@@ -43,7 +43,8 @@ def write_clothes(path: Path, counts: tuple[int, ...] = (70, 50, 30, 10)) -> Pat
 
 
 def config(data: Path, out: Path, **options: object) -> TrainConfig:
-    small = {"image_size": 12, "batch_size": 32, "augment": "light", "phase": PHASES, **options}
+    small = {"image_size": 12, "batch_size": 32, "augment": "light", "phase": PHASES,
+             "learning_rate": 0.003, **options}  # fmt: skip
     return TrainConfig(data=str(data), out=str(out), **small)  # type: ignore[arg-type]
 
 
