@@ -166,6 +166,9 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     try:
         with suppress(ImportError, ValueError) if optional else nullcontext():
             import_module("keras")
+        # TensorFlow's Python half warns of functions that are traced anew, as every new network's
+        # must be; it sets its logger up when it is imported.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         yield
     finally:
         os.dup2(saved, 2)

@@ -51,6 +51,7 @@ def test_every_command_of_the_tour_works(elsewhere: dict[str, str], tmp_path: Pa
         ["bash", "-c", script], env=elsewhere, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stderr, "chatter of a library reaches the user's screen"
     for code in blocks("python"):
         done = subprocess.run(
             [sys.executable, "-W", "error::SyntaxWarning", "-c", code],
