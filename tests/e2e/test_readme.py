@@ -1,4 +1,4 @@
-"""The README's tour, executed: every command and every line of Python in it works."""
+"""The tours of both READMEs, executed: every command and every line of Python in it works."""
 
 import os
 import re
@@ -15,8 +15,12 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    tour = README.split("## Tour", 1)[1].split("\n## ", 1)[0]
+TOURS = {"README.md": "## Tour", "README.ko.md": "## 둘러보기"}
+
+
+def blocks(file: str, language: str) -> list[str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    tour = text.split(TOURS[file], 1)[1].split("\n## ", 1)[0]
     return re.findall(rf"^```{language}\n(.*?)^```", tour, re.M | re.S)
 
 
@@ -44,15 +48,16 @@ def elsewhere(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_every_command_of_the_tour_works(elsewhere: dict[str, str], tmp_path: Path) -> None:
-    script = "set -eu\n" + "\n".join(blocks("sh"))
+@pytest.mark.parametrize("file", TOURS)
+def test_every_command_of_the_tour_works(file: str, elsewhere: dict[str, str]) -> None:
+    script = "set -eu\n" + "\n".join(blocks(file, "sh"))
     assert "kerascnn train" in script
     done = subprocess.run(
         ["bash", "-c", script], env=elsewhere, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stderr, "chatter of a library reaches the user's screen"
-    for code in blocks("python"):
+    for code in blocks(file, "python"):
         done = subprocess.run(
             [sys.executable, "-W", "error::SyntaxWarning", "-c", code],
             env=elsewhere, capture_output=True, text=True, timeout=600,
