@@ -3,14 +3,11 @@
 import importlib.machinery
 import importlib.util
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from kerascnn.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
@@ -73,19 +70,6 @@ def test_both_tutorials_have_the_same_commands_and_show_every_figure(generator):
 )
 def test_what_counts_as_the_same_output(generator, shown, found, same):
     assert generator.same_output(shown, found) is same
-
-
-def test_every_command_of_the_korean_readme_is_one():
-    script = "\n".join(re.findall(r"^```sh\n(.*?)^```", KOREAN, re.M | re.S))
-    lines = [line for line in script.replace("\\\n", " ").splitlines() if line.strip()]
-    assert len(lines) >= 10
-    Path("photo.jpg").touch()
-    for line in lines:
-        words = shlex.split(line, comments=True)
-        assert words[0] == "kerascnn"
-        assert words[1] in COMMANDS
-        context = main.make_context("kerascnn", words[1:2])
-        main.get_command(context, words[1]).make_context(words[1], words[2:], parent=context)
 
 
 @pytest.mark.parametrize("page", ["README.ko.md", "docs/tutorial.md", "docs/tutorial.ko.md"])
