@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
