@@ -11,10 +11,11 @@ from typing import Any
 
 import keras
 
+from kerascnn.training.adamw import AdamW
 from kerascnn.training.scope import blocks, flat
 
 
-class LayerwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
+class LayerwiseAdamW(AdamW):
     """AdamW whose rate is multiplied for each variable (Howard and Ruder 2018, ULMFiT).
 
     https://arxiv.org/abs/1801.06146; with factors that fall geometrically from the head down.
@@ -38,13 +39,6 @@ class LayerwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable at its own rate."""
         super().update_step(gradient, variable, learning_rate * self._factor(variable))
-
-    def _apply_weight_decay(self, variables: Any) -> None:
-        for variable in variables:
-            if self._use_weight_decay(variable):
-                rate = keras.ops.cast(self.learning_rate, variable.dtype)
-                step = self.weight_decay * rate * self._factor(variable)
-                variable.assign(variable - variable * step)
 
     def _factor(self, variable: Any) -> float:
         index: int = self._get_variable_index(variable)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keras
 
+from kerascnn.training.adamw import AdamW
 from kerascnn.training.layerwise import LayerwiseAdamW, block_factors
 
 WARM_UP = 0.1
@@ -34,7 +35,7 @@ def make_optimizer(
     """
     options = {"learning_rate": schedule(peak, steps), "weight_decay": WEIGHT_DECAY}
     optimizer: keras.optimizers.Optimizer = (
-        keras.optimizers.AdamW(**options)
+        AdamW(**options)
         if layer_decay == 1
         else LayerwiseAdamW(block_factors(core, layer_decay), **options)
     )

@@ -1,0 +1,60 @@
+"""AdamW in as few passes over the weights as each backend can do it in.
+
+Knows: the update of one variable. Does not know: schedules, which variables there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+class AdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
+    """Keras' AdamW with the same arithmetic, made faster on TensorFlow.
+
+    Keras writes Adam as a dozen operations on each variable; TensorFlow has one that does them in
+    one pass (``ResourceApplyAdam``). On two CPU cores that is a quarter of the time of a step of
+    a ResNet18 (see docs/training.md). JAX' compiler joins the operations itself.
+
+    Weight decay is a part of the update, at the rate that the update is given, so a rate of its
+    own for a variable holds for its decay too. Loshchilov and Hutter 2019,
+    https://arxiv.org/abs/1711.05101.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable.
+
+        Args:
+            gradient: Of the loss, shaped as the variable.
+            variable: What learns.
+            learning_rate: Scalar.
+        """
+        if self.weight_decay and self._use_weight_decay(variable):
+            rate = keras.ops.cast(learning_rate, variable.dtype)
+            self.assign(variable, variable * (1 - self.weight_decay * rate))
+        if keras.backend.backend() == "tensorflow":
+            self._in_one_pass(gradient, variable, learning_rate)
+        else:
+            super().update_step(gradient, variable, learning_rate)
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """Do nothing: :meth:`update_step` does, with a rate that is worked out once a step."""
+
+    def _in_one_pass(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        import tensorflow as tf
+
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        index = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
+            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.cast(gradient, variable.dtype),
+        )
