@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     default="all",
     show_default=True,
     metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`.",
+    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`; auto: what "
+    "`kerascnn advise` says.",
 )
 @click.option(
     "--phase",

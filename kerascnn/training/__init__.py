@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kerascnn.training.advising.advise import advise
+    from kerascnn.training.advising.deciding import Advice
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.evaluation import evaluate_run
     from kerascnn.training.export import Export, export_onnx
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     from kerascnn.training.summary import summarize
 
 __all__ = [
+    "Advice",
     "Block",
     "Export",
     "Run",
     "TrainConfig",
+    "advise",
     "blocks",
     "evaluate_run",
     "export_onnx",
@@ -33,6 +37,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Advice": "advising.deciding",
+    "advise": "advising.advise",
     "Block": "scope",
     "blocks": "scope",
     "set_trainable": "scope",

@@ -38,7 +38,8 @@ class TrainConfig:
         weights: What the network starts from: ``none``, ``imagenet``, or a file of weights; see
             :func:`kerascnn.training.weights.start_network`.
         stem: ``small`` gives a ResNet a stem for pictures of about 32 pixels.
-        trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`.
+        trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`. ``auto``: what
+            :func:`kerascnn.training.advise` says; the run's own configuration then holds that.
         phase: ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``, one after another, in place of
             ``trainable`` and ``epochs``; see :func:`kerascnn.training.phases.phases`.
         batchnorm: ``train`` lets BatchNormalization of frozen blocks go on moving its statistics.
@@ -181,6 +182,13 @@ def _check(config: TrainConfig) -> None:
         "batchnorm": (config.batchnorm in BATCHNORMS, f"one of {', '.join(BATCHNORMS)}"),
         "augment": (config.augment in AUGMENTATIONS, f"one of {', '.join(AUGMENTATIONS)}"),
     }
+    if config.trainable == "auto" and config.weights == "none":
+        raise ConfigError(
+            "--trainable auto asks how similar the pictures are to what the backbone has learned, "
+            "and random weights have learned nothing. Name --weights, or leave --trainable out."
+        )
+    if config.trainable == "auto" and config.phase:
+        raise ConfigError("--trainable auto plans the phases itself; leave --phase out.")
     for name, (good, expected) in limits.items():
         if not good:
             raise ConfigError(f"{name} is {getattr(config, name)!r}; expected {expected}.")
