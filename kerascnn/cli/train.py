@@ -75,6 +75,44 @@ if TYPE_CHECKING:
     help="The highest, after the warm-up.  [default: the network's own]",
 )
 @click.option(
+    "--optimizer",
+    type=click.Choice(["adamw", "sgd"]),
+    default="adamw",
+    show_default=True,
+    help="sgd: with Nesterov's momentum of 0.9.",
+)
+@click.option(
+    "--weight-decay",
+    type=float,
+    help="Times the learning rate in every step; not of biases and BatchNormalization.  "
+    "[default: 0.05 for adamw, 0.005 for sgd]",
+)
+@click.option(
+    "--clip-norm",
+    type=float,
+    help="Longest gradient, all weights together, e.g. 1.0.  [default: any]",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["cosine", "one-cycle"]),
+    default="cosine",
+    show_default=True,
+    help="Up in a line over a tenth (one-cycle: three tenths) of the steps, then down in a cosine.",
+)
+@click.option(
+    "--ema",
+    type=float,
+    metavar="MOMENTUM",
+    help="Validate and keep a moving average of the weights, e.g. 0.99.  [default: the weights]",
+)
+@click.option(
+    "--accumulate",
+    default=1,
+    show_default=True,
+    metavar="BATCHES",
+    help="Gather the gradients of so many batches for one step: less memory than a large batch.",
+)
+@click.option(
     "--augment",
     type=click.Choice(["none", "light"]),
     default="none",
