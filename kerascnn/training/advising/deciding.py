@@ -33,14 +33,14 @@ class Limits:
     helpful: float
 
 
-LIMITS = Limits(similar=-0.05, useless=0.0, few=50.0, helpful=0.05)
+LIMITS = Limits(similar=-0.01, useless=0.0, few=10.0, helpful=0.15)
 """Fitted on the fit half of the tasks of ``scripts/bench_advise``; see docs/advise.md."""
 
 PRIORS = Limits(similar=-math.inf, useless=-math.inf, few=100.0, helpful=0.05)
 """The course's quadrants with round numbers, for comparison."""
 
-BETTER = 0.0
-SPREAD = 0.1
+BETTER = 0.085
+SPREAD = 0.133
 """Of the accuracy on test pictures against the best probe: its mean and standard deviation on the
 fit half."""
 
