@@ -195,10 +195,30 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also write every epoch's numbers for TensorBoard, into tensorboard/ in the run folder.",
 )
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Train nothing; try rising rates, draw the loss and suggest a --learning-rate.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    default="learning-rate.png",
+    show_default=True,
+    metavar="FILE",
+    help="Of --find-lr.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
 def command(
-    ctx: click.Context, /, resume: bool, tensorboard: bool, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    resume: bool,
+    tensorboard: bool,
+    find_lr: bool,
+    plot: Path,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train a classifier on the pictures in DATA.
 
@@ -211,11 +231,19 @@ def command(
     kerascnn train flowers/ --model resnet50 --weights imagenet --phase head:3 --phase all:10
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
+    kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
     """
+    if find_lr and (resume or tensorboard):
+        raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.resuming import resumed_config
 
     config = resumed_config(_given(ctx, options)) if resume else TrainConfig(**options)
+    if find_lr:
+        from kerascnn.cli.rates import find_rate
+
+        find_rate(config, plot, as_json)
+        return
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.fitting import fit

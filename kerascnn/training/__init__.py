@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kerascnn.training.evaluation import evaluate_run
     from kerascnn.training.export import Export, export_onnx
     from kerascnn.training.fitting import fit
+    from kerascnn.training.rates import Suggestion, find_learning_rate
     from kerascnn.training.run import Run, open_run
     from kerascnn.training.scope import Block, blocks, set_trainable
     from kerascnn.training.summary import summarize
@@ -25,11 +26,13 @@ __all__ = [
     "Block",
     "Export",
     "Run",
+    "Suggestion",
     "TrainConfig",
     "advise",
     "blocks",
     "evaluate_run",
     "export_onnx",
+    "find_learning_rate",
     "fit",
     "open_run",
     "set_trainable",
@@ -46,6 +49,8 @@ _HOMES = {
     "evaluate_run": "evaluation",
     "export_onnx": "export",
     "summarize": "summary",
+    "Suggestion": "rates",
+    "find_learning_rate": "rates",
     "Run": "run",
     "TrainConfig": "config",
     "fit": "fitting",
