@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     default="all",
     show_default=True,
     metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`.",
+    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`; auto: what "
+    "`kerascnn advise` says.",
 )
 @click.option(
     "--phase",
@@ -72,6 +73,44 @@ if TYPE_CHECKING:
     "--learning-rate",
     type=float,
     help="The highest, after the warm-up.  [default: the network's own]",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adamw", "sgd"]),
+    default="adamw",
+    show_default=True,
+    help="sgd: with Nesterov's momentum of 0.9.",
+)
+@click.option(
+    "--weight-decay",
+    type=float,
+    help="Times the learning rate in every step; not of biases and BatchNormalization.  "
+    "[default: 0.05 for adamw, 0.005 for sgd]",
+)
+@click.option(
+    "--clip-norm",
+    type=float,
+    help="Longest gradient, all weights together, e.g. 1.0.  [default: any]",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["cosine", "one-cycle"]),
+    default="cosine",
+    show_default=True,
+    help="Up in a line over a tenth (one-cycle: three tenths) of the steps, then down in a cosine.",
+)
+@click.option(
+    "--ema",
+    type=float,
+    metavar="MOMENTUM",
+    help="Validate and keep a moving average of the weights, e.g. 0.99.  [default: the weights]",
+)
+@click.option(
+    "--accumulate",
+    default=1,
+    show_default=True,
+    metavar="BATCHES",
+    help="Gather the gradients of so many batches for one step: less memory than a large batch.",
 )
 @click.option(
     "--augment",
@@ -163,10 +202,30 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also write every epoch's numbers for TensorBoard, into tensorboard/ in the run folder.",
 )
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Train nothing; try rising rates, draw the loss and suggest a --learning-rate.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    default="learning-rate.png",
+    show_default=True,
+    metavar="FILE",
+    help="Of --find-lr.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
 def command(
-    ctx: click.Context, /, resume: bool, tensorboard: bool, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    resume: bool,
+    tensorboard: bool,
+    find_lr: bool,
+    plot: Path,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train a classifier on the pictures in DATA.
 
@@ -179,11 +238,19 @@ def command(
     kerascnn train flowers/ --model resnet50 --weights imagenet --phase head:3 --phase all:10
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
+    kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
     """
+    if find_lr and (resume or tensorboard):
+        raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.resuming import resumed_config
 
     config = resumed_config(_given(ctx, options)) if resume else TrainConfig(**options)
+    if find_lr:
+        from kerascnn.cli.rates import find_rate
+
+        find_rate(config, plot, as_json)
+        return
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.fitting import fit

@@ -10,22 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kerascnn.training.advising.advise import advise
+    from kerascnn.training.advising.deciding import Advice
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.evaluation import evaluate_run
     from kerascnn.training.export import Export, export_onnx
     from kerascnn.training.fitting import fit
+    from kerascnn.training.rates import Suggestion, find_learning_rate
     from kerascnn.training.run import Run, open_run
     from kerascnn.training.scope import Block, blocks, set_trainable
     from kerascnn.training.summary import summarize
 
 __all__ = [
+    "Advice",
     "Block",
     "Export",
     "Run",
+    "Suggestion",
     "TrainConfig",
+    "advise",
     "blocks",
     "evaluate_run",
     "export_onnx",
+    "find_learning_rate",
     "fit",
     "open_run",
     "set_trainable",
@@ -33,6 +40,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Advice": "advising.deciding",
+    "advise": "advising.advise",
     "Block": "scope",
     "blocks": "scope",
     "set_trainable": "scope",
@@ -40,6 +49,8 @@ _HOMES = {
     "evaluate_run": "evaluation",
     "export_onnx": "export",
     "summarize": "summary",
+    "Suggestion": "rates",
+    "find_learning_rate": "rates",
     "Run": "run",
     "TrainConfig": "config",
     "fit": "fitting",

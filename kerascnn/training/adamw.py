@@ -9,17 +9,15 @@ from typing import Any
 
 import keras
 
+from kerascnn.training.decay import DecayInStep
 
-class AdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
+
+class AdamW(DecayInStep, keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
     """Keras' AdamW with the same arithmetic, made faster on TensorFlow.
 
     Keras writes Adam as a dozen operations on each variable; TensorFlow has one that does them in
     one pass (``ResourceApplyAdam``). On two CPU cores that is a quarter of the time of a step of
     a ResNet18 (see docs/training.md). JAX' compiler joins the operations itself.
-
-    Weight decay is a part of the update, at the rate that the update is given, so a rate of its
-    own for a variable holds for its decay too. Loshchilov and Hutter 2019,
-    https://arxiv.org/abs/1711.05101.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -30,16 +28,11 @@ class AdamW(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
             variable: What learns.
             learning_rate: Scalar.
         """
-        if self.weight_decay and self._use_weight_decay(variable):
-            rate = keras.ops.cast(learning_rate, variable.dtype)
-            self.assign(variable, variable * (1 - self.weight_decay * rate))
+        self._decay(variable, learning_rate)
         if keras.backend.backend() == "tensorflow":
             self._in_one_pass(gradient, variable, learning_rate)
         else:
             super().update_step(gradient, variable, learning_rate)
-
-    def _apply_weight_decay(self, variables: Any) -> None:
-        """Do nothing: :meth:`update_step` does, with a rate that is worked out once a step."""
 
     def _in_one_pass(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         import tensorflow as tf

@@ -23,6 +23,10 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 FeedKind = Literal["auto", "resident", "streamed"]
 FEEDS: tuple[FeedKind, ...] = get_args(FeedKind)
 AUGMENTATIONS: tuple[Augment, ...] = get_args(Augment)
+OptimizerName = Literal["adamw", "sgd"]
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+ScheduleName = Literal["cosine", "one-cycle"]
+SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
 ClassWeights = Literal["none", "balanced"]
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
 
@@ -38,7 +42,8 @@ class TrainConfig:
         weights: What the network starts from: ``none``, ``imagenet``, or a file of weights; see
             :func:`kerascnn.training.weights.start_network`.
         stem: ``small`` gives a ResNet a stem for pictures of about 32 pixels.
-        trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`.
+        trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`. ``auto``: what
+            :func:`kerascnn.training.advise` says; the run's own configuration then holds that.
         phase: ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``, one after another, in place of
             ``trainable`` and ``epochs``; see :func:`kerascnn.training.phases.phases`.
         batchnorm: ``train`` lets BatchNormalization of frozen blocks go on moving its statistics.
@@ -50,7 +55,16 @@ class TrainConfig:
         epochs: Passes over the training pictures.
         batch_size: Pictures a step.
         learning_rate: The highest rate, reached after the warm-up; None: the network's own, see
-            :class:`kerascnn.training.networks.Network`.
+            :class:`kerascnn.training.networks.Network`; ten times that for SGD.
+        optimizer: ``adamw``, or ``sgd``: with Nesterov's momentum of 0.9.
+        weight_decay: Of the weights, not of biases and BatchNormalization, times the learning
+            rate in every step; None: 0.05 for AdamW, 0.005 for SGD.
+        clip_norm: Longest gradient, all variables together; None: any.
+        schedule: ``cosine``: a line up over a tenth of the steps, then a cosine down to 0;
+            ``one-cycle``: the line takes three tenths.
+        ema: Momentum of a moving average of the weights, which is validated and kept in their
+            place; None: no average. See :mod:`kerascnn.training.averaging`.
+        accumulate: Batches whose gradients are gathered for one step of the optimiser.
         augment: ``none``, or ``light``: horizontal flip and a shift. Wrong for digits and
             letters, which a flip turns into other things.
         class_weights: ``balanced``: each class weighs as much as every other, however many
@@ -90,6 +104,12 @@ class TrainConfig:
     epochs: int = 10
     batch_size: int = 64
     learning_rate: float | None = None
+    optimizer: OptimizerName = "adamw"
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    schedule: ScheduleName = "cosine"
+    ema: float | None = None
+    accumulate: int = 1
     augment: Augment = "none"
     class_weights: ClassWeights = "none"
     label_smoothing: float = 0.0
@@ -158,6 +178,15 @@ def _check(config: TrainConfig) -> None:
             config.learning_rate is None or 0 < config.learning_rate < 100,
             "above 0 and below 100",
         ),
+        "optimizer": (config.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+        "weight_decay": (
+            config.weight_decay is None or 0 <= config.weight_decay < 1,
+            "from 0 and below 1, e.g. 0.05",
+        ),
+        "clip_norm": (config.clip_norm is None or config.clip_norm > 0, "above 0, e.g. 1.0"),
+        "schedule": (config.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+        "ema": (config.ema is None or 0 < config.ema < 1, "above 0 and below 1, e.g. 0.99"),
+        "accumulate": (config.accumulate >= 1, "at least 1"),
         "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
         "val": (
             config.val is None or isinstance(config.val, str) or 0 < config.val < 1,
@@ -187,6 +216,13 @@ def _check(config: TrainConfig) -> None:
         "batchnorm": (config.batchnorm in BATCHNORMS, f"one of {', '.join(BATCHNORMS)}"),
         "augment": (config.augment in AUGMENTATIONS, f"one of {', '.join(AUGMENTATIONS)}"),
     }
+    if config.trainable == "auto" and config.weights == "none":
+        raise ConfigError(
+            "--trainable auto asks how similar the pictures are to what the backbone has learned, "
+            "and random weights have learned nothing. Name --weights, or leave --trainable out."
+        )
+    if config.trainable == "auto" and config.phase:
+        raise ConfigError("--trainable auto plans the phases itself; leave --phase out.")
     for name, (good, expected) in limits.items():
         if not good:
             raise ConfigError(f"{name} is {getattr(config, name)!r}; expected {expected}.")

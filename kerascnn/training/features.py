@@ -35,6 +35,7 @@ class Tail(keras.Model):  # type: ignore[misc] # Keras has no types
     def __init__(self, chain: list[layers.Layer]) -> None:
         super().__init__(name="tail")
         self.chain = chain
+        self.built = True  # its layers are; JAX asks before it trains the head alone
 
     def call(self, x: Any, training: bool | None = None) -> Any:
         """Go from features ``[batch, features]`` to logits ``[batch, classes]``."""

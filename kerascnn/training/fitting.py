@@ -27,7 +27,7 @@ from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.resuming import refuse_changed_options
 from kerascnn.training.run import Run, claimed
 from kerascnn.training.staging import check_scopes
-from kerascnn.training.weights import check_weights, start_network
+from kerascnn.training.weights import Start, check_weights, start_network
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
         check_devices(config, len(feed.train))
         classes = len(feed.dataset.classes)
         start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+        config = _decided(config, feed, start, progress)
         check_scopes(config, start)
         set_precision(start.core, config.precision)
         loop = Loop(config, feed, start, run, device, progress)
@@ -81,6 +82,19 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
         report_or_warn(run, feed.dataset, feed.train, feed.val)
         run.finish()
     return run
+
+
+def _decided(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> TrainConfig:
+    """Ask for advice where the scope is left to it; what is decided stands in config.json."""
+    if config.trainable != "auto":
+        return config
+    # Here, because few runs need it.
+    from kerascnn.training.advising.advise import advise_on, decided
+
+    advice = advise_on(config, feed, start, progress)
+    for told in (*advice.doubts, *advice.reasons):
+        log.warning("auto: %s", told)
+    return decided(config, advice)
 
 
 def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:

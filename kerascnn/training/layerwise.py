@@ -12,18 +12,19 @@ from typing import Any
 import keras
 
 from kerascnn.training.adamw import AdamW
+from kerascnn.training.decay import SGD
 from kerascnn.training.scope import blocks, flat
 
 
-class LayerwiseAdamW(AdamW):
-    """AdamW whose rate is multiplied for each variable (Howard and Ruder 2018, ULMFiT).
+class Layerwise(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has no types
+    """An optimiser whose rate is multiplied for each variable (Howard and Ruder 2018, ULMFiT).
 
     https://arxiv.org/abs/1801.06146; with factors that fall geometrically from the head down.
     Weight decay is multiplied too, as it is where each layer is a parameter group.
 
     Args:
         factors: By ``id`` of the variable; 1 for those not in it.
-        **options: Of AdamW.
+        **options: Of the optimiser.
     """
 
     def __init__(self, factors: Mapping[int, float], **options: Any) -> None:
@@ -43,6 +44,14 @@ class LayerwiseAdamW(AdamW):
     def _factor(self, variable: Any) -> float:
         index: int = self._get_variable_index(variable)
         return self._by_index[index]
+
+
+class LayerwiseAdamW(Layerwise, AdamW):
+    """AdamW with a factor for each variable."""
+
+
+class LayerwiseSGD(Layerwise, SGD):
+    """SGD with a factor for each variable."""
 
 
 def block_factors(model: keras.Model, decay: float) -> dict[int, float]:

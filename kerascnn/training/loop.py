@@ -18,6 +18,7 @@ import keras
 from kerascnn.card import ModelCard
 from kerascnn.errors import TrainingError
 from kerascnn.inference.reliability import cross_entropy
+from kerascnn.training.averaging import change_places
 from kerascnn.training.checkpoint import (
     Checkpoint,
     Position,
@@ -159,7 +160,10 @@ class Loop:
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
+        if self.position.done:
+            self._change_places()  # as it was when the phase's last epoch ended
         loss, accuracy = self._learn(epoch)
+        self._change_places()
         speed = self.training.steps * self.training.batch_size / (time.perf_counter() - start)
         logits = predict_logits(self.training.model, self.val.images)
         record = EpochRecord(
@@ -173,6 +177,9 @@ class Loop:
             time.perf_counter() - start,
         )
         self._note(record, phase)
+
+    def _change_places(self) -> None:
+        change_places(self.training.model, self.training.optimizer)
 
     def _learn(self, epoch: int) -> tuple[float, float]:
         total_loss, total_right, done = 0.0, 0.0, 0

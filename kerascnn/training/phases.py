@@ -18,6 +18,9 @@ DEEPER = 0.1
 """Of ``--learning-rate``: what the second and later phases take when they name none. Their
 blocks hold weights that are worth keeping, and the head has calmed down."""
 
+SGD_TIMES = 10
+"""What SGD takes of a network's own learning rate, which was found for AdamW."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -48,7 +51,8 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     """
     rate = config.learning_rate
     if rate is None:
-        rate = find_network(config.model).learning_rate
+        times = SGD_TIMES if config.optimizer == "sgd" else 1
+        rate = find_network(config.model).learning_rate * times
     if not config.phase:
         return (Phase(config.trainable, config.epochs, rate),)
     later = rate * DEEPER

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import keras
 
+from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation import augmentation_layers
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import free_memory
@@ -115,13 +116,13 @@ def _training(
     classes, batch_size = core.output_shape[-1], min(config.batch_size, len(train))
     balanced = config.class_weights == "balanced"
     weights = balanced_weights(train.labels, classes) if balanced else None
-    optimizer = make_optimizer(
-        core,
-        phase.learning_rate,
-        steps_per_epoch(len(train), batch_size) * phase.epochs,
-        config.layer_decay,
-        scaled=config.precision == "mixed_float16",
-    )
+    steps = steps_per_epoch(len(train), batch_size) * phase.epochs
+    if config.accumulate > steps:
+        raise ConfigError(
+            f"accumulate is {config.accumulate}, and phase {phase.scope} has {steps} batches in "
+            "all: nothing would be learned. Take fewer, smaller batches or more epochs."
+        )
+    optimizer = make_optimizer(core, config, phase.learning_rate, steps)
     objective = Objective(classes, config.label_smoothing, weights)
     devices = count_devices(config.devices)
     backend = make_backend(model, optimizer, objective, batch_size, devices)
