@@ -35,7 +35,7 @@ def count_devices(wanted: str) -> int:
         return 1
     import jax
 
-    there = jax.local_device_count()
+    there: int = jax.local_device_count()
     if wanted == ALL:
         return there
     if int(wanted) > there:
@@ -72,4 +72,5 @@ def count_processes() -> int:
         return 1
     import jax
 
-    return jax.process_count()
+    count: int = jax.process_count()
+    return count
