@@ -166,6 +166,13 @@ if TYPE_CHECKING:
     help="gpu: fail, and say why, if there is none that can be used.",
 )
 @click.option(
+    "--devices",
+    default="1",
+    show_default=True,
+    metavar="N|all",
+    help="How many GPUs of the machine share each batch (JAX).",
+)
+@click.option(
     "--feed",
     type=click.Choice(["auto", "resident", "streamed"]),
     default="auto",

@@ -79,6 +79,7 @@ class TrainConfig:
         precision: Of the arithmetic inside the network while training; weights, loss and the file
             that is saved are float32 in any case.
         device: ``auto``: a GPU if there is one.
+        devices: How many share each batch, or ``all``; of each machine, where there are several.
         feed: ``resident``: the pictures lie in the device's memory; ``streamed``: they are brought
             to it in time; ``auto``: resident if they fit. The result is the same.
         cache: Folder for the decoded and sized pictures, for the next run; ``none``: none; None:
@@ -117,6 +118,7 @@ class TrainConfig:
     calibration: bool = True
     precision: Precision = "float32"
     device: Device = "auto"
+    devices: str = "1"
     feed: FeedKind = "auto"
     cache: str | None = None
     cache_limit: float = 20.0
@@ -192,6 +194,10 @@ def _check(config: TrainConfig) -> None:
         ),
         "precision": (config.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
         "device": (config.device in DEVICES, f"one of {', '.join(DEVICES)}"),
+        "devices": (
+            config.devices == "all" or (config.devices.isdecimal() and int(config.devices) >= 1),
+            "a number from 1, or all",
+        ),
         "feed": (config.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
         "cache_limit": (config.cache_limit >= 0, "at least 0 (gigabytes)"),
         "patience": (config.patience is None or config.patience >= 1, "at least 1"),

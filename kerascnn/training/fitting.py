@@ -17,6 +17,7 @@ from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data import run_dataset
 from kerascnn.training.device import choose_device, start_deterministically
+from kerascnn.training.distribution import check_devices
 from kerascnn.training.feeding import Feed, check_classes, pack
 from kerascnn.training.loop import Loop
 from kerascnn.training.networks import find_network
@@ -62,6 +63,7 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
         start_deterministically(config.seed, config.deterministic)
         device = choose_device(config.device)
         feed = prepare(config, progress)
+        check_devices(config, len(feed.train))
         classes = len(feed.dataset.classes)
         start = start_network(config.model, classes, feed.size, config.weights, config.stem)
         config = _decided(config, feed, start, progress)
