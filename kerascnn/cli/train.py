@@ -114,11 +114,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--augment",
-    type=click.Choice(["none", "light"]),
+    type=click.Choice(["none", "light", "strong"]),
     default="none",
     show_default=True,
-    help="light: horizontal flip and a shift. Wrong for digits and letters: a flip makes other "
-    "things of them.",
+    help="light: horizontal flip and a small shift; strong: a larger one, brightness, contrast and "
+    "erased rectangles too. Wrong for digits and letters: a flip makes other things of them.",
 )
 @click.option(
     "--class-weights",
