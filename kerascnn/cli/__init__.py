@@ -15,6 +15,7 @@ from kerascnn.cli.base import shown_errors
 
 COMMANDS = {
     "data": "Check pictures before they are learned from.",
+    "advise": "Say how deep to fine-tune a backbone on some pictures.",
     "train": "Train a classifier on pictures.",
     "evaluate": "Measure how good a model is.",
     "export": "Write a trained model as one ONNX file.",

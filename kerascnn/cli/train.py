@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     default="all",
     show_default=True,
     metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`.",
+    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`; auto: what "
+    "`kerascnn advise` says.",
 )
 @click.option(
     "--phase",
@@ -127,6 +128,13 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     help="gpu: fail, and say why, if there is none that can be used.",
+)
+@click.option(
+    "--devices",
+    default="1",
+    show_default=True,
+    metavar="N|all",
+    help="How many GPUs of the machine share each batch (JAX).",
 )
 @click.option(
     "--feed",

@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kerascnn.training.advising.advise import advise
+    from kerascnn.training.advising.deciding import Advice
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.evaluation import evaluate_run
     from kerascnn.training.export import Export, export_onnx
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
     from kerascnn.training.summary import summarize
 
 __all__ = [
+    "Advice",
     "Block",
     "Export",
     "Run",
     "Suggestion",
     "TrainConfig",
+    "advise",
     "blocks",
     "evaluate_run",
     "export_onnx",
@@ -36,6 +40,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Advice": "advising.deciding",
+    "advise": "advising.advise",
     "Block": "scope",
     "blocks": "scope",
     "set_trainable": "scope",

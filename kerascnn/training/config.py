@@ -42,7 +42,8 @@ class TrainConfig:
         weights: What the network starts from: ``none``, ``imagenet``, or a file of weights; see
             :func:`kerascnn.training.weights.start_network`.
         stem: ``small`` gives a ResNet a stem for pictures of about 32 pixels.
-        trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`.
+        trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`. ``auto``: what
+            :func:`kerascnn.training.advise` says; the run's own configuration then holds that.
         phase: ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``, one after another, in place of
             ``trainable`` and ``epochs``; see :func:`kerascnn.training.phases.phases`.
         batchnorm: ``train`` lets BatchNormalization of frozen blocks go on moving its statistics.
@@ -78,6 +79,7 @@ class TrainConfig:
         precision: Of the arithmetic inside the network while training; weights, loss and the file
             that is saved are float32 in any case.
         device: ``auto``: a GPU if there is one.
+        devices: How many share each batch, or ``all``; of each machine, where there are several.
         feed: ``resident``: the pictures lie in the device's memory; ``streamed``: they are brought
             to it in time; ``auto``: resident if they fit. The result is the same.
         cache: Folder for the decoded and sized pictures, for the next run; ``none``: none; None:
@@ -116,6 +118,7 @@ class TrainConfig:
     calibration: bool = True
     precision: Precision = "float32"
     device: Device = "auto"
+    devices: str = "1"
     feed: FeedKind = "auto"
     cache: str | None = None
     cache_limit: float = 20.0
@@ -191,6 +194,10 @@ def _check(config: TrainConfig) -> None:
         ),
         "precision": (config.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
         "device": (config.device in DEVICES, f"one of {', '.join(DEVICES)}"),
+        "devices": (
+            config.devices == "all" or (config.devices.isdecimal() and int(config.devices) >= 1),
+            "a number from 1, or all",
+        ),
         "feed": (config.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
         "cache_limit": (config.cache_limit >= 0, "at least 0 (gigabytes)"),
         "patience": (config.patience is None or config.patience >= 1, "at least 1"),
@@ -209,6 +216,13 @@ def _check(config: TrainConfig) -> None:
         "batchnorm": (config.batchnorm in BATCHNORMS, f"one of {', '.join(BATCHNORMS)}"),
         "augment": (config.augment in AUGMENTATIONS, f"one of {', '.join(AUGMENTATIONS)}"),
     }
+    if config.trainable == "auto" and config.weights == "none":
+        raise ConfigError(
+            "--trainable auto asks how similar the pictures are to what the backbone has learned, "
+            "and random weights have learned nothing. Name --weights, or leave --trainable out."
+        )
+    if config.trainable == "auto" and config.phase:
+        raise ConfigError("--trainable auto plans the phases itself; leave --phase out.")
     for name, (good, expected) in limits.items():
         if not good:
             raise ConfigError(f"{name} is {getattr(config, name)!r}; expected {expected}.")

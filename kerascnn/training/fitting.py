@@ -17,6 +17,7 @@ from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data import run_dataset
 from kerascnn.training.device import choose_device, start_deterministically
+from kerascnn.training.distribution import check_devices
 from kerascnn.training.feeding import Feed, check_classes, pack
 from kerascnn.training.loop import Loop
 from kerascnn.training.networks import find_network
@@ -26,7 +27,7 @@ from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.resuming import refuse_changed_options
 from kerascnn.training.run import Run, claimed
 from kerascnn.training.staging import check_scopes
-from kerascnn.training.weights import check_weights, start_network
+from kerascnn.training.weights import Start, check_weights, start_network
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,10 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
         start_deterministically(config.seed, config.deterministic)
         device = choose_device(config.device)
         feed = prepare(config, progress)
+        check_devices(config, len(feed.train))
         classes = len(feed.dataset.classes)
         start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+        config = _decided(config, feed, start, progress)
         check_scopes(config, start)
         set_precision(start.core, config.precision)
         loop = Loop(config, feed, start, run, device, progress)
@@ -79,6 +82,19 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
         report_or_warn(run, feed.dataset, feed.train, feed.val)
         run.finish()
     return run
+
+
+def _decided(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> TrainConfig:
+    """Ask for advice where the scope is left to it; what is decided stands in config.json."""
+    if config.trainable != "auto":
+        return config
+    # Here, because few runs need it.
+    from kerascnn.training.advising.advise import advise_on, decided
+
+    advice = advise_on(config, feed, start, progress)
+    for told in (*advice.doubts, *advice.reasons):
+        log.warning("auto: %s", told)
+    return decided(config, advice)
 
 
 def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:

@@ -19,8 +19,9 @@ from kerascnn.training.run import Run
 
 log = logging.getLogger(__name__)
 
-PLACES = ("out", "cache", "cache_limit", "feed")
-"""Options that say where things lie, and do not change the result; they may differ."""
+PLACES = ("out", "cache", "cache_limit", "feed", "devices")
+"""Options that say where things lie, and do not change the result (``devices``: but for the order
+of sums); they may differ."""
 
 
 def resumed_config(given: Mapping[str, Any]) -> TrainConfig:

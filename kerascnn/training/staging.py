@@ -15,6 +15,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation import augmentation_layers
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import free_memory
+from kerascnn.training.distribution import count_devices
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
 from kerascnn.training.feeding import Pack, steps_per_epoch
 from kerascnn.training.phases import Phase, phases
@@ -123,7 +124,8 @@ def _training(
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
     objective = Objective(classes, config.label_smoothing, weights)
-    backend = make_backend(model, optimizer, objective, batch_size)
+    devices = count_devices(config.devices)
+    backend = make_backend(model, optimizer, objective, batch_size, devices)
     if not backend.xla:
         model.jit_compile = False  # nor when it predicts
     return Training(model, optimizer, backend, train, batch_size, _resident(config, train, device))

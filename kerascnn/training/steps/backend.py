@@ -31,6 +31,9 @@ class Backend(Protocol):
     def put(self, pictures: Array, labels: Array) -> Any:
         """Lay pictures and labels (int32) in the device's memory; may be called in a thread."""
 
+    def agreed(self, steps: int) -> int:
+        """Give how many steps the first process would run in one call: all must run as many."""
+
     def run(self, data: Any, order: Array, start: int, stop: int) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop`` in one compiled call.
 
@@ -50,6 +53,7 @@ def make_backend(
     optimizer: keras.optimizers.Optimizer,
     objective: Objective,
     batch_size: int,
+    devices: int = 1,
 ) -> Backend:
     """Make the steps for the backend that Keras runs on.
 
@@ -58,6 +62,7 @@ def make_backend(
         optimizer: Not built yet, or for this model's trainable variables.
         objective: The loss.
         batch_size: Pictures a step.
+        devices: Of this process, that share each batch.
 
     Returns:
         The steps.
@@ -75,7 +80,7 @@ def make_backend(
     if name == "jax":
         from kerascnn.training.steps.on_jax import JaxBackend
 
-        return JaxBackend(model, optimizer, objective, batch_size)
+        return JaxBackend(model, optimizer, objective, batch_size, devices)
     raise ConfigError(
         f"KERAS_BACKEND is {name!r}. Training runs on tensorflow or jax: set it to one of them."
     )

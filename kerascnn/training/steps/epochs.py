@@ -113,7 +113,7 @@ class Training:
     def _calls(self, data: Any, order: Array, steps: int) -> Iterator[tuple[Losses, Losses]]:
         start = 0
         while start < steps:
-            stop = min(steps, start + self._pace.steps)
+            stop = min(steps, start + self._backend.agreed(self._pace.steps))
             with self._pace.timing(stop - start):
                 found = self._backend.run(data, order, start, stop)
             yield found

@@ -12,10 +12,10 @@ import jax
 import keras
 import numpy as np
 from jax import lax
-from jax import numpy as jnp
 
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
+from kerascnn.training.steps.sharding import make_sharding
 
 
 class JaxBackend:
@@ -26,6 +26,7 @@ class JaxBackend:
         optimizer: Built.
         objective: The loss.
         batch_size: Pictures a step.
+        devices: Of this process, that share each batch.
     """
 
     xla = True
@@ -36,9 +37,11 @@ class JaxBackend:
         optimizer: keras.optimizers.Optimizer,
         objective: Objective,
         batch_size: int,
+        devices: int = 1,
     ) -> None:
         self._model, self._optimizer = model, optimizer
         self._objective, self._batch_size = objective, batch_size
+        self._where = make_sharding(devices)
         self._variables = (
             list(model.trainable_variables),
             list(model.non_trainable_variables),
@@ -50,20 +53,27 @@ class JaxBackend:
 
     def put(self, pictures: Array, labels: Array) -> Any:
         """Lay pictures and labels in the device's memory."""
-        return jax.device_put(np.asarray(pictures)), jax.device_put(np.asarray(labels))
+        return self._where.put(np.asarray(pictures)), self._where.put(np.asarray(labels))
+
+    def agreed(self, steps: int) -> int:
+        """Give all processes the number of the first."""
+        return self._where.agreed(steps)
 
     def run(self, data: Any, order: Array, start: int, stop: int) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop``."""
-        state = tuple([variable.value for variable in part] for part in self._variables)
-        losses, right = (jnp.zeros(len(order) // self._batch_size, jnp.float32) for _ in range(2))
+        put, home = self._where.put, self._where.home
+        state = tuple([put(variable.value) for variable in part] for part in self._variables)
+        empty = np.zeros(len(order) // self._batch_size, np.float32)
+        losses, right = put(empty), put(empty)
         bounds = [(start, stop)] if self._loops else [(n, n + 1) for n in range(start, stop)]
         for bound in bounds:
             state, losses, right = self._many_steps((state, losses, right), *data, order, *bound)
+            self._where.settle(losses)
         # At once, before anything waits: the old values are gone, and Ctrl-C may come.
         for part, values in zip(self._variables, state, strict=True):
             for variable, value in zip(part, values, strict=True):
-                variable.assign(value)
-        return np.asarray(losses)[start:stop], np.asarray(right)[start:stop]
+                variable.assign(home(value))
+        return np.asarray(home(losses))[start:stop], np.asarray(home(right))[start:stop]
 
     def _steps(
         self, carry: Any, pictures: Any, labels: Any, order: Any, start: Any, stop: Any
@@ -71,7 +81,9 @@ class JaxBackend:
         def body(step: Any, carry: Any) -> Any:
             state, losses, right = carry
             chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
-            state, loss, count = self._step(state, pictures[chosen], labels[chosen])
+            chosen = self._where.part(chosen)
+            batch = self._where.part(pictures[chosen]), self._where.part(labels[chosen])
+            state, loss, count = self._step(state, *batch)
             return state, losses.at[step].set(loss), right.at[step].set(count)
 
         return lax.fori_loop(start, stop, body, carry) if self._loops else body(start, carry)

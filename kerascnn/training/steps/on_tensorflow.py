@@ -44,6 +44,10 @@ class TensorFlowBackend:
         """Lay pictures and labels in the device's memory."""
         return tf.convert_to_tensor(pictures), tf.convert_to_tensor(labels)
 
+    def agreed(self, steps: int) -> int:
+        """Agree with oneself: there is one process."""
+        return steps
+
     def run(self, data: Any, order: Array, start: int, stop: int) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop``."""
         losses, right = self._many_steps(

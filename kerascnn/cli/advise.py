@@ -1,0 +1,109 @@
+"""``kerascnn advise``: parse, one call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+
+if TYPE_CHECKING:
+    from kerascnn.training.advising.deciding import Advice
+
+
+@click.command("advise", cls=Command)
+@click.argument("data", default="fashion-mini")
+@click.option("--model", default="resnet50", show_default=True, help="The backbone.")
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="none|imagenet|FILE",
+    help="What the backbone has learned.",
+)
+@click.option(
+    "--stem",
+    type=click.Choice(["standard", "small"]),
+    default="standard",
+    show_default=True,
+    help="small: for ResNets on pictures of about 32 pixels.",
+)
+@click.option("--image-size", type=int, help="Height and width in pixels.  [default: the model's]")
+@click.option(
+    "--resize", type=click.Choice(["squash", "crop", "pad"]), help="How pictures are sized."
+)
+@click.option("--val", metavar="SHARE|DATA", help="As for `kerascnn train`.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="gpu: fail, and say why, if there is none that can be used.",
+)
+@click.option("--cache", metavar="DIR|none", help="As for `kerascnn train`.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample and the split.")
+@click.option("--figure", metavar="FILE", help="Draw it: a name that ends in .png or .svg.")
+@click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON.")
+def command(figure: str | None, as_json: bool, **options: Any) -> None:
+    """Say how deep to fine-tune a backbone on the pictures in DATA.
+
+    Looks at up to 1,500 of them through the backbone, without training: how many there are, and how
+    similar they are to what it has learned. `kerascnn train --trainable auto` does what it says.
+
+    \b
+    kerascnn advise flowers/ --model resnet50
+    kerascnn advise flowers/ --model resnet18 --weights runs/animals/model.keras --figure advice.png
+    """
+    from kerascnn.errors import ConfigError
+    from kerascnn.training.config import TrainConfig
+
+    if figure and Path(figure).suffix.lower() not in (".svg", ".png"):
+        raise ConfigError(f"{figure}: cannot be drawn. Expected a name that ends in .svg or .png.")
+    config = TrainConfig(**options)
+    with quiet_tensorflow():
+        from kerascnn.cli.progress import TrainingDisplay
+        from kerascnn.training.advising import advise as asking
+
+        with TrainingDisplay(console(stderr=True)) as display:
+            advice = asking.advise(config, display)
+    line = asking.command(config, advice)
+    if figure:
+        _draw(figure, advice)
+    if as_json:
+        shown = {**advice.to_dict(), "command": line}
+        print_json({**shown, "figure": figure} if figure else shown)
+        return
+    _tell(advice, line)
+
+
+def _tell(advice: Advice, line: str) -> None:
+    low, high = advice.expected_top1
+    click.echo(f"{advice.scope}: {', then '.join(advice.phases)}")
+    click.echo(f"expected: {low:.0%} to {high:.0%} of new pictures right")
+    for doubt in advice.doubts:
+        click.echo(f"! {doubt}")
+    for reason in advice.reasons:
+        click.echo(f"- {reason}")
+    for stage in advice.facts.stages:
+        drift = "" if stage.drift is None else f", drift {stage.drift:.2f}"
+        click.echo(
+            f"  {stage.name}: probe {stage.probe:.1%}, LogME {stage.logme:.2f}, "
+            f"H-score {stage.h_score:.2f}{drift}"
+        )
+    click.echo(line)
+
+
+def _draw(figure: str, advice: Advice) -> None:
+    from kerascnn.report.advice import write_figure
+    from kerascnn.training.advising.deciding import LIMITS
+
+    facts = advice.facts
+    write_figure(
+        figure,
+        (facts.per_class, facts.similarity),
+        (LIMITS.few, LIMITS.similar),
+        [(stage.name, stage.probe) for stage in facts.stages],
+        facts.pixels,
+    )

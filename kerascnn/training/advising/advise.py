@@ -1,0 +1,165 @@
+"""Advice for a data set and a backbone.
+
+Knows: the way from a configuration to advice, what cannot be advised on, and the command to type.
+Does not know how facts are measured or weighed.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import numpy as np
+
+from kerascnn.errors import DataError
+from kerascnn.training.advising import SAMPLE
+from kerascnn.training.advising.deciding import BATCH, Advice, advise_from
+from kerascnn.training.advising.facts import Facts
+from kerascnn.training.advising.measuring import measure, observe
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.device import choose_device
+from kerascnn.training.feeding import Feed, Pack
+from kerascnn.training.networks import find_network
+from kerascnn.training.progress import Progress
+from kerascnn.training.weights import Start, start_network
+
+
+def advise(config: TrainConfig, progress: Progress | None = None) -> Advice:
+    """Decide how deep to fine-tune a backbone on some pictures.
+
+    Two forward passes over at most :data:`kerascnn.training.advising.SAMPLE` training pictures
+    (they, and their mirror images); nothing is trained, nothing written but the cache.
+
+    Args:
+        config: ``data``, ``model``, ``weights`` and what sizes pictures.
+        progress: Who listens.
+
+    Returns:
+        The advice, with the facts that it follows from.
+
+    Raises:
+        ConfigError: No such network, or a size that does not fit.
+        DataError: One class, or a class with fewer than two pictures.
+        ModelFileError: Weights that cannot be used.
+    """
+    from kerascnn.training.fitting import prepare
+
+    progress = progress or Progress()
+    choose_device(config.device)
+    feed = prepare(config, progress)
+    start = start_network(
+        config.model, len(feed.dataset.classes), feed.size, config.weights, config.stem
+    )
+    return advise_on(config, feed, start, progress)
+
+
+def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> Advice:
+    """Do the same with data and network at hand.
+
+    Args:
+        config: ``weights``, ``learning_rate`` and ``seed`` matter.
+        feed: Of :func:`kerascnn.training.fitting.prepare`.
+        start: The network.
+        progress: Who listens.
+
+    Returns:
+        The advice.
+
+    Raises:
+        DataError: One class, or a class with fewer than two pictures.
+    """
+    classes = feed.dataset.classes
+    counts = np.bincount(feed.train.labels, minlength=len(classes))
+    _check(classes, counts)
+    chosen = sample(feed.train, SAMPLE, config.seed)
+    facts = measure(
+        observe(start.core, start.normalization),
+        feed.train.images[chosen],
+        feed.train.labels[chosen],
+        tuple(int(count) for count in counts),
+        lambda done, total: progress.reading("pictures looked at", done, total),
+    )
+    rate = config.learning_rate or find_network(config.model).learning_rate
+    return advise_from(_named(facts, classes, config.weights != "none"), rate)
+
+
+def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
+    """Choose pictures, at least two of every class where it has them.
+
+    Args:
+        pack: Pictures and labels.
+        most: How many, about.
+        seed: Of the choice.
+
+    Returns:
+        Their places, in order, int64 ``[pictures]``.
+    """
+    order = np.random.default_rng(seed).permutation(len(pack))
+    if len(pack) <= most:
+        return np.arange(len(pack))
+    labels = pack.labels[order]
+    kept = [order[labels == label][:2] for label in np.unique(labels)]
+    return np.unique(np.concatenate([order[:most], *kept]))
+
+
+def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
+    """Put advice in the place of ``--trainable auto``.
+
+    Args:
+        config: Of a run, with ``trainable`` ``auto``.
+        advice: For its data and network.
+
+    Returns:
+        The configuration with scope and phases written out; epochs stay those of the user.
+    """
+    if advice.depth in ("head", "scratch"):
+        return replace(config, trainable=advice.scope)
+    first = max(1, config.epochs // 4)
+    plan = (f"head:{first}", f"{advice.scope}:{config.epochs}:{advice.learning_rate:.3g}")
+    return replace(config, trainable=advice.scope, phase=plan)
+
+
+def command(config: TrainConfig, advice: Advice) -> str:
+    """Write the command that follows advice.
+
+    Args:
+        config: That advice was asked for with.
+        advice: What was advised.
+
+    Returns:
+        One line for a shell.
+    """
+    words = ["kerascnn", "train", config.data, "--model", config.model]
+    if advice.depth != "scratch" and config.weights != "none":
+        words += ["--weights", config.weights]
+    if config.stem != "standard":
+        words += ["--stem", config.stem]
+    if config.image_size:
+        words += ["--image-size", str(config.image_size)]
+    if config.resize:
+        words += ["--resize", config.resize]
+    for phase in advice.phases:
+        words += ["--phase", phase]
+    words += ["--batch-size", str(BATCH)]
+    if advice.augment != "none":
+        words += ["--augment", advice.augment]
+    return shlex.join(words)
+
+
+def _check(classes: tuple[str, ...], counts: np.ndarray) -> None:
+    if len(classes) < 2:
+        raise DataError(f"one class only ({classes[0]}): there is nothing to tell apart.")
+    poor = [name for name, count in zip(classes, counts, strict=True) if count < 2]
+    if poor:
+        raise DataError(
+            f"{len(poor)} of {len(classes)} classes have fewer than two training pictures "
+            f"({', '.join(poor[:5])}{', …' if len(poor) > 5 else ''}), so nothing can be held back "
+            "to see what was learned from the rest. Expected at least two a class, better twenty."
+        )
+
+
+def _named(facts: Facts, classes: tuple[str, ...], pretrained: bool) -> Facts:
+    confused = facts.confused
+    if confused:
+        confused = (classes[int(confused[0])], classes[int(confused[1])], confused[2])
+    return replace(facts, names=classes, pretrained=pretrained, confused=confused)

@@ -1,0 +1,243 @@
+"""From facts to advice: a pure function.
+
+Knows: thresholds and where they come from, and how reasons are worded. Does not know Keras, nor
+how facts are measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from kerascnn.training.advising.facts import Facts, wilson
+
+Depth = Literal["head", "last", "middle", "all", "scratch"]
+"""From the shallowest scope to the deepest, and then from nothing."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers that decide.
+
+    Attributes:
+        similar: :attr:`.Facts.similarity` below which the backbone is unlike the data.
+        useless: :attr:`.Facts.gain` below which a backbone that is unlike the data is left alone.
+        few: Pictures a class below which only the head learns, if the backbone helps.
+        helpful: :attr:`.Facts.gain` from which on it helps.
+    """
+
+    similar: float
+    useless: float
+    few: float
+    helpful: float
+
+
+LIMITS = Limits(similar=-0.01, useless=0.0, few=10.0, helpful=0.15)
+"""Fitted on the fit half of the tasks of ``scripts/bench_advise``; see docs/advise.md."""
+
+PRIORS = Limits(similar=-math.inf, useless=-math.inf, few=100.0, helpful=0.05)
+"""The course's quadrants with round numbers, for comparison."""
+
+BETTER = 0.085
+SPREAD = 0.133
+"""Of the accuracy on test pictures against the best probe: its mean and standard deviation on the
+fit half."""
+
+DEEPER = 0.3
+"""Of the network's learning rate: what scopes beyond the head learn at, after the head's phase.
+Found on tasks outside the table; see ``scripts/bench_advise``."""
+
+BATCH = 32
+"""Pictures a step: what the tasks were trained with."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How to fine-tune, and why.
+
+    Attributes:
+        depth: ``head``, ``last`` stage, from the ``middle``, ``all``, or ``scratch``.
+        scope: What ``--trainable`` takes.
+        phases: What ``--phase`` takes, in order.
+        learning_rate: The highest, of the last phase; a share of the network's own.
+        augment: What ``--augment`` takes.
+        expected_top1: Lower and upper end, 0 to 1; about nine tasks in ten end within.
+        quadrant: How much data there is and how similar: e.g. ``("small", "similar")``.
+        doubts: What speaks against trusting the advice; empty: nothing.
+        reasons: In words.
+        facts: What it follows from.
+    """
+
+    depth: Depth
+    scope: str
+    phases: tuple[str, ...]
+    learning_rate: float
+    augment: Literal["none", "light"]
+    expected_top1: tuple[float, float]
+    quadrant: tuple[str, str]
+    doubts: tuple[str, ...]
+    reasons: tuple[str, ...]
+    facts: Facts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what JSON can hold."""
+        return {**asdict(self), "expected_top1": list(self.expected_top1)}
+
+
+def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
+    """Decide how much of a network shall learn.
+
+    Args:
+        facts: Of the data and the backbone.
+        limits: The numbers that decide.
+
+    Returns:
+        The depth.
+    """
+    if not facts.pretrained:
+        return "scratch"
+    if facts.similarity < limits.similar:
+        return "scratch" if facts.gain < limits.useless else "all"
+    return "head" if facts.per_class < limits.few and facts.gain >= limits.helpful else "all"
+
+
+def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
+    """Turn facts into advice.
+
+    Args:
+        facts: Of the data and the backbone.
+        rate: The network's own learning rate.
+        limits: The numbers that decide.
+
+    Returns:
+        The advice.
+    """
+    depth = depth_for(facts, limits)
+    epochs = epochs_for(facts.pictures)
+    learning_rate = rate * (1.0 if depth in ("head", "scratch") else DEEPER)
+    light = facts.flipped is not None and facts.flipped > facts.best.probe and depth != "head"
+    return Advice(
+        depth,
+        scope_of(depth, facts),
+        phases_for(depth, facts, epochs, learning_rate),
+        learning_rate,
+        "light" if light else "none",
+        expected(facts),
+        (
+            "small" if facts.per_class < limits.few else "large",
+            "similar" if facts.similarity >= limits.similar else "different",
+        ),
+        tuple(_doubts(facts)),
+        tuple(_reasons(facts, depth, light, limits)),
+        facts,
+    )
+
+
+def scope_of(depth: Depth, facts: Facts) -> str:
+    """Name the blocks that a depth lets learn."""
+    if depth == "last":
+        return f"from:{facts.stages[-1].name}"
+    if depth == "middle":
+        return f"from:{facts.stages[max(0, len(facts.stages) - 2)].name}"
+    return "head" if depth == "head" else "all"
+
+
+def phases_for(depth: Depth, facts: Facts, epochs: int, rate: float) -> tuple[str, ...]:
+    """Plan the phases: a new head first, alone; it would spoil what is below it."""
+    scope = scope_of(depth, facts)
+    if depth in ("head", "scratch"):
+        return (f"{scope}:{epochs}",)
+    return (f"head:{max(1, epochs // 4)}", f"{scope}:{epochs}:{rate:.3g}")
+
+
+def epochs_for(pictures: int) -> int:
+    """Say how many epochs so many pictures need, in steps of :data:`BATCH`.
+
+    Args:
+        pictures: To learn from.
+
+    Returns:
+        From 5; as many as make the number of steps that the tasks were trained for.
+    """
+    steps = 160 if pictures <= 300 else 320 if pictures <= 1500 else 480
+    return max(5, round(steps / max(1, pictures // BATCH)))
+
+
+def expected(facts: Facts) -> tuple[float, float]:
+    """Bound the accuracy that training will reach.
+
+    Args:
+        facts: Of the data.
+
+    Returns:
+        The ends of an interval, 0 to 1: the probe's own uncertainty, and how far training was
+        from the probe in ``scripts/bench_advise``.
+    """
+    best = max(facts.best.probe, facts.pixels)
+    low, high = wilson(best, facts.sampled)
+    middle = best + BETTER * (1 - best)
+    reach = math.hypot((high - low) / 2, 1.645 * SPREAD * (1 - best) ** 0.5)
+    return max(facts.chance, middle - reach), min(1.0, middle + reach)
+
+
+def _doubts(facts: Facts) -> list[str]:
+    found = []
+    best = facts.best
+    low, high = wilson(best.probe, facts.sampled)
+    if not facts.pretrained:
+        found.append(
+            "the backbone has random weights, so similarity to what it has learned means nothing. "
+            "Name weights: --weights imagenet, or a file."
+        )
+    if high - low > 0.25 or facts.per_class < 5:
+        found.append(
+            f"too little data to tell: {facts.sampled} pictures, {facts.per_class:.0f} a class, "
+            f"leave the probe anywhere from {low:.0%} to {high:.0%}. Collect more, or measure each "
+            "scope by cross-validation."
+        )
+    elif high < facts.chance + 0.1:
+        found.append(
+            f"the classes are not separable with this backbone: a linear classifier on its best "
+            f"stage ({best.name}) is right for {best.probe:.0%}, always naming the largest class "
+            f"for {facts.chance:.0%}. Look at the labels (kerascnn data check) or take another one."
+        )
+    return found
+
+
+def _reasons(facts: Facts, depth: Depth, light: bool, limits: Limits) -> list[str]:
+    last, best = facts.last, facts.best
+    size = "few" if facts.per_class < limits.few else "many"
+    found = [
+        f"{facts.pictures:,} training pictures in {len(facts.counts)} classes, "
+        f"{facts.per_class:.0f} a class: {size} (the limit is {limits.few:.0f}).",
+    ]
+    if facts.pretrained:
+        alike = "similar to" if facts.similarity >= limits.similar else "unlike"
+        found.append(
+            f"The data is {alike} what the backbone has learned: a linear classifier is right for "
+            f"{last.probe:.1%} on its last stage ({last.name}), {best.probe:.1%} on its best "
+            f"({best.name}) and {facts.pixels:.1%} on the pixels alone."
+        )
+    found.append(_WHY[depth])
+    if facts.confused and facts.confused[2] >= 0.2:
+        one, other, share = facts.confused
+        found.append(f"Hardest: {share:.0%} of {one} look like {other} to that classifier.")
+    if facts.flipped is not None and depth != "head":
+        verb = "helps" if light else "does not help"
+        found.append(
+            f"Seeing every picture flipped too {verb} it ({facts.flipped:.1%}), so --augment "
+            f"{'light' if light else 'none'}."
+        )
+    return found
+
+
+_WHY: dict[Depth, str] = {
+    "head": "Its features fit and there is little to learn more from: train the head alone.",
+    "last": "Its features nearly fit: train the head, then the last stage too.",
+    "middle": "Its early features fit, its late ones do not: train the head, then the late stages.",
+    "all": "Train the head, then everything, at a low rate: the tasks that the rule was fitted on "
+    "came out best so.",
+    "scratch": "The backbone says no more than the pixels do, and there is enough to learn from: "
+    "do not transfer, train from random weights.",
+}

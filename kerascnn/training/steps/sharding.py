@@ -1,0 +1,121 @@
+"""Where arrays lie on JAX: on one device, or on several that share each batch.
+
+Knows: JAX' meshes and shardings. Does not know: steps, models.
+
+On several devices the pictures and all variables lie on each of them, and each works on its part
+of every batch. The compiler (GSPMD) sees one program over the whole batch, so whatever is a mean
+over the batch, such as loss, gradients and the statistics of BatchNormalization, is that of the
+whole batch: the arithmetic is that of one device, but for the order of sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+AXIS = "batch"
+
+
+class Sharding(Protocol):
+    """Where arrays lie."""
+
+    def put(self, array: Any) -> jax.Array:
+        """Lay an array, whole, where the steps need it; may be called in a thread."""
+
+    def part(self, batch: Any) -> Any:
+        """Deal a batch out by its first axis; called while compiling."""
+
+    def home(self, array: jax.Array) -> jax.Array:
+        """Give an array that is whole everywhere as one that the rest of the program can use."""
+
+    def settle(self, array: jax.Array) -> None:
+        """Wait for a step, where steps must not overtake each other."""
+
+    def agreed(self, number: int) -> int:
+        """Give all processes the number of the first."""
+
+
+class OneDevice:
+    """Everything lies on JAX' first device."""
+
+    def put(self, array: Any) -> jax.Array:
+        """Lay an array on the device."""
+        return jnp.asarray(array) if isinstance(array, jax.Array) else jax.device_put(array)
+
+    def part(self, batch: Any) -> Any:
+        """Leave a batch whole."""
+        return batch
+
+    def home(self, array: jax.Array) -> jax.Array:
+        """Leave an array as it is."""
+        return array
+
+    def settle(self, array: jax.Array) -> None:
+        """Let the next step begin before this one has ended."""
+
+    def agreed(self, number: int) -> int:
+        """Agree with oneself."""
+        return number
+
+
+class ManyDevices:
+    """Variables and pictures lie on each device; each works on its part of a batch.
+
+    Args:
+        devices: Of each process, counted from its first.
+    """
+
+    def __init__(self, devices: int) -> None:
+        self._here = jax.local_devices()[:devices]
+        chosen = [
+            device
+            for process in range(jax.process_count())
+            for device in [one for one in jax.devices() if one.process_index == process][:devices]
+        ]
+        mesh = Mesh(np.array(chosen), (AXIS,))
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._parts = NamedSharding(mesh, PartitionSpec(AXIS))
+
+    def put(self, array: Any) -> jax.Array:
+        """Lay an array on each device of this process; the other processes do it with theirs."""
+        copies = [jax.device_put(array, device) for device in self._here]
+        return jax.make_array_from_single_device_arrays(copies[0].shape, self._everywhere, copies)
+
+    def part(self, batch: Any) -> Any:
+        """Let each device have its part of a batch."""
+        return jax.lax.with_sharding_constraint(batch, self._parts)
+
+    def home(self, array: jax.Array) -> jax.Array:
+        """Give the copy on this process' first device."""
+        return array.addressable_data(0)
+
+    def settle(self, array: jax.Array) -> None:
+        """Wait for a step.
+
+        On CPUs the devices of a process share one pool of threads: two steps at once can take
+        all of it and wait for each other for ever.
+        """
+        array.block_until_ready()
+
+    def agreed(self, number: int) -> int:
+        """Give all processes the number of the first, so that they call the same steps."""
+        if jax.process_count() == 1:
+            return number
+        return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+def make_sharding(devices: int) -> Sharding:
+    """Choose where arrays lie.
+
+    Args:
+        devices: That work together in each process.
+
+    Returns:
+        One device, or several.
+    """
+    return OneDevice() if devices * jax.process_count() == 1 else ManyDevices(devices)

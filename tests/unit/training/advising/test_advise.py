@@ -1,0 +1,109 @@
+"""Advice through its public doors, on real pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from kerascnn import training
+from kerascnn.cli import main
+from kerascnn.dataset import load_dataset
+from kerascnn.errors import ConfigError, DataError
+from kerascnn.training import TrainConfig
+
+
+def few(path: Path, per_class: int, classes: int = 4, invert: bool = False) -> str:
+    split = load_dataset("fashion-mini").splits["train"]
+    labels = np.asarray(split.labels)
+    places = np.concatenate(
+        [np.flatnonzero(labels == label)[-per_class:] for label in range(classes)]
+    )
+    pictures = np.stack([np.asarray(split.pictures[int(place)]) for place in places])
+    np.savez(path, x_train=255 - pictures if invert else pictures, y_train=labels[places])
+    return str(path)
+
+
+def asked(data: str, trained: Path, *options: str) -> Result:
+    weights = str(trained / "model.keras")
+    line = ["advise", data, "--model", "cnn", "--weights", weights, *options]
+    return CliRunner().invoke(main, line)
+
+
+def test_its_json_its_figure_and_its_command(trained: Path, tmp_path: Path) -> None:
+    data = few(tmp_path / "few.npz", 20)
+    found = asked(data, trained, "--json", "--figure", "advice.png")
+    assert found.exit_code == 0, found.output
+    advice = json.loads(found.stdout)
+    low, high = advice["expected_top1"]
+    assert 0 <= low < high <= 1
+    assert advice["phases"] and advice["reasons"]
+    assert advice["scope"] in ("head", "all")
+    assert [stage["name"] for stage in advice["facts"]["stages"]] == ["block1", "block2", "hidden"]
+    assert advice["facts"]["stages"][-1]["probe"] > 0.7
+    assert Path("advice.png").read_bytes().startswith(b"\x89PNG")
+    words = advice["command"].split()
+    assert words[:2] == ["kerascnn", "train"]
+    options = CliRunner().invoke(main, [*words[1:], "--out", "run", "--no-calibration"])
+    assert options.exit_code == 0, options.output
+
+
+def test_pictures_unlike_those_learned_look_less_similar(trained: Path, tmp_path: Path) -> None:
+    weights = str(trained / "model.keras")
+
+    def similarity(name: str, invert: bool) -> float:
+        data = few(tmp_path / name, 40, 10, invert)
+        return training.advise(
+            TrainConfig(data=data, model="cnn", weights=weights)
+        ).facts.similarity
+
+    assert similarity("same.npz", False) > similarity("inverted.npz", True)
+
+
+def test_auto_writes_down_what_was_decided(trained: Path, tmp_path: Path) -> None:
+    data = few(tmp_path / "few.npz", 20)
+    weights = str(trained / "model.keras")
+    config = TrainConfig(data=data, weights=weights, trainable="auto", epochs=1, out="run")
+    run = training.fit(config)
+    stored = run.config
+    advice = training.advise(config)
+    assert stored.trainable == advice.scope
+    assert "auto" not in (stored.trainable, *stored.phase)
+    resumed = CliRunner().invoke(main, ["train", "--out", "run", "--resume"])
+    assert resumed.exit_code == 0, resumed.output
+
+
+def test_auto_needs_weights_and_no_phases() -> None:
+    with pytest.raises(ConfigError, match="Name --weights"):
+        TrainConfig(trainable="auto")
+    with pytest.raises(ConfigError, match="leave --phase out"):
+        TrainConfig(trainable="auto", weights="imagenet", phase=("head:1",))
+
+
+def test_random_weights_are_doubted(tmp_path: Path) -> None:
+    data = few(tmp_path / "few.npz", 20)
+    line = ["advise", data, "--model", "cnn", "--weights", "none"]
+    found = CliRunner().invoke(main, line)
+    assert found.exit_code == 0, found.output
+    assert "random weights" in found.output
+    assert "--weights" not in found.output.splitlines()[-1]
+
+
+def test_one_class_and_one_picture_a_class(trained: Path, tmp_path: Path) -> None:
+    weights = str(trained / "model.keras")
+    for per_class, classes, word in ((20, 1, "class"), (1, 4, "two")):
+        data = few(tmp_path / f"{per_class}-{classes}.npz", per_class, classes)
+        with pytest.raises((DataError, ConfigError), match=word):
+            training.advise(TrainConfig(data=data, model="cnn", weights=weights))
+        found = asked(data, trained)
+        assert found.exit_code in (1, 2)
+        assert "Traceback" not in found.output
+
+
+def test_a_figure_of_no_known_kind_is_refused(trained: Path) -> None:
+    found = asked("fashion-mini", trained, "--figure", "advice.doc")
+    assert found.exit_code == 2
+    assert ".svg or .png" in found.output

@@ -1,0 +1,70 @@
+"""Scores of features, held to other ways of getting the same number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kerascnn.training.advising.scores import (
+    PENALTIES,
+    decompose,
+    drift,
+    h_score,
+    logme,
+    probe,
+    probe_with_views,
+)
+
+
+def made(count: int, features: int, apart: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 3
+    centres = rng.normal(size=(3, features)) * apart
+    found = centres[labels] + rng.normal(size=(count, features))
+    return found.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (24, 60)])
+def test_the_probe_answers_as_classifiers_fitted_without_each_picture(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.linear_model import Ridge
+
+    monkeypatch.setattr("kerascnn.training.advising.scores.PENALTIES", PENALTIES[2:3])
+    features, labels = made(*shape, 0.8)
+    found = decompose(features)
+    plain = (features - found.mean) / found.deviation
+    targets = np.eye(3)[labels]
+    expected = []
+    for left in range(len(plain)):
+        others = np.arange(len(plain)) != left
+        ridge = Ridge(alpha=PENALTIES[2] * len(plain)).fit(plain[others], targets[others])
+        expected.append(ridge.predict(plain[left : left + 1]).argmax())
+    np.testing.assert_array_equal(probe(found, labels, 3), expected)
+
+
+def test_scores_rise_as_classes_move_apart() -> None:
+    def scores(apart: float) -> tuple[float, float, float]:
+        features, labels = made(90, 20, apart)
+        found = decompose(features)
+        right = float((probe(found, labels, 3) == labels).mean())
+        return right, logme(found, labels, 3), h_score(found, labels, 3)
+
+    near, middle, far = scores(0.0), scores(0.25), scores(0.45)
+    assert all(a < b < c for a, b, c in zip(near, middle, far, strict=True))
+    assert far[0] > 0.75
+    assert near[0] < 0.5
+
+
+def test_a_second_view_is_left_out_with_the_first() -> None:
+    """Views that repeat the picture exactly must not tell its label."""
+    features, labels = made(60, 40, 0.0)
+    both = decompose(np.concatenate([features, features]))
+    assert (probe_with_views(both, labels, 3) == labels).mean() < 0.55
+
+
+def test_drift_is_zero_only_for_the_stored_statistics() -> None:
+    mean, variance = np.array([0.0, 1.0]), np.array([1.0, 4.0])
+    assert drift(mean, variance, mean, variance, 1e-3) == pytest.approx(0)
+    assert drift(mean + 3, variance, mean, variance, 1e-3) > 1
+    assert drift(mean, variance * 9, mean, variance, 1e-3) > 1
