@@ -22,7 +22,8 @@ class Limits:
 
     Attributes:
         similar: :attr:`.Facts.similarity` below which the backbone is unlike the data.
-        useless: :attr:`.Facts.gain` below which a backbone that is unlike the data is left alone.
+        useless: :attr:`.Facts.gain` below which a backbone that is unlike the data is left alone,
+            if there are not few pictures.
         few: Pictures a class below which only the head learns, if the backbone helps.
         helpful: :attr:`.Facts.gain` from which on it helps.
     """
@@ -39,8 +40,8 @@ LIMITS = Limits(similar=-0.01, useless=0.0, few=10.0, helpful=0.15)
 PRIORS = Limits(similar=-math.inf, useless=-math.inf, few=100.0, helpful=0.05)
 """The course's quadrants with round numbers, for comparison."""
 
-BETTER = 0.085
-SPREAD = 0.133
+BETTER = 0.087
+SPREAD = 0.162
 """Of the accuracy on test pictures against the best probe: its mean and standard deviation on the
 fit half."""
 
@@ -97,9 +98,10 @@ def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
     """
     if not facts.pretrained:
         return "scratch"
+    few = facts.per_class < limits.few
     if facts.similarity < limits.similar:
-        return "scratch" if facts.gain < limits.useless else "all"
-    return "head" if facts.per_class < limits.few and facts.gain >= limits.helpful else "all"
+        return "scratch" if facts.gain < limits.useless and not few else "all"
+    return "head" if few and facts.gain >= limits.helpful else "all"
 
 
 def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
