@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.learning import optimizer_options, rate_options
 
 if TYPE_CHECKING:
     from kerascnn.training.progress import Progress
@@ -74,51 +75,14 @@ if TYPE_CHECKING:
     type=float,
     help="The highest, after the warm-up.  [default: the network's own]",
 )
-@click.option(
-    "--optimizer",
-    type=click.Choice(["adamw", "sgd"]),
-    default="adamw",
-    show_default=True,
-    help="sgd: with Nesterov's momentum of 0.9.",
-)
-@click.option(
-    "--weight-decay",
-    type=float,
-    help="Times the learning rate in every step; not of biases and BatchNormalization.  "
-    "[default: 0.05 for adamw, 0.005 for sgd]",
-)
-@click.option(
-    "--clip-norm",
-    type=float,
-    help="Longest gradient, all weights together, e.g. 1.0.  [default: any]",
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(["cosine", "one-cycle"]),
-    default="cosine",
-    show_default=True,
-    help="Up in a line over a tenth (one-cycle: three tenths) of the steps, then down in a cosine.",
-)
-@click.option(
-    "--ema",
-    type=float,
-    metavar="MOMENTUM",
-    help="Validate and keep a moving average of the weights, e.g. 0.99.  [default: the weights]",
-)
-@click.option(
-    "--accumulate",
-    default=1,
-    show_default=True,
-    metavar="BATCHES",
-    help="Gather the gradients of so many batches for one step: less memory than a large batch.",
-)
+@optimizer_options
 @click.option(
     "--augment",
-    type=click.Choice(["none", "light"]),
+    type=click.Choice(["none", "light", "strong"]),
     default="none",
     show_default=True,
-    help="light: horizontal flip and a shift. Wrong for digits and letters: a flip makes other "
-    "things of them.",
+    help="light: horizontal flip and a small shift; strong: a larger one, brightness, contrast and "
+    "erased rectangles too. Wrong for digits and letters: a flip makes other things of them.",
 )
 @click.option(
     "--class-weights",
@@ -209,19 +173,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also write every epoch's numbers for TensorBoard, into tensorboard/ in the run folder.",
 )
-@click.option(
-    "--find-lr",
-    is_flag=True,
-    help="Train nothing; try rising rates, draw the loss and suggest a --learning-rate.",
-)
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    default="learning-rate.png",
-    show_default=True,
-    metavar="FILE",
-    help="Of --find-lr.",
-)
+@rate_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
 def command(
