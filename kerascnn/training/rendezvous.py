@@ -86,6 +86,8 @@ class Line:
 
     def close(self) -> None:
         """End the connection."""
+        with suppress(OSError):  # wakes a thread that listens; the other may be gone already
+            self._connection.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._connection.close()
 
