@@ -198,7 +198,11 @@ def together(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
         watch.stop("it failed; see what it says")
         raise
     watch.finish()
+    if cluster.rank == 0:
+        # JAX' service lives here: who leaves after it is gone is aborted.
+        watch.see_off()
     jax.distributed.shutdown()
+    watch.close()
 
 
 def _lost(told: str) -> None:

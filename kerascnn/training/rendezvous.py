@@ -231,6 +231,14 @@ class Watch:
             line.say(done=True)
         for done in self._done.values():
             done.wait()
+
+    def see_off(self) -> None:
+        """Wait, after :meth:`finish`, until the others have closed their lines."""
+        for line in self._lines:
+            line.hear(10)
+
+    def close(self) -> None:
+        """Close the lines."""
         for line in self._lines:
             line.close()
 
