@@ -110,10 +110,11 @@ def test_a_gpu_that_is_not_there_is_an_error_that_says_why() -> None:
 
 BOTH_FEEDS = """
 import json
+import sys
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.fitting import fit
 for feed in ("resident", "streamed"):
-    run = fit(TrainConfig(out=feed, image_size=12, epochs=1, augment="light", feed=feed,
+    run = fit(TrainConfig(out=feed, image_size=12, epochs=1, augment=sys.argv[1], feed=feed,
                           deterministic=True))
     rows = [[row.loss, row.accuracy, row.val_loss] for row in run.history]
     print(json.dumps([rows, run.card.weights_sha256]))
@@ -121,12 +122,16 @@ for feed in ("resident", "streamed"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_deterministic_runs_have_the_same_bits_in_both_feeds(backend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("backend", "augment"), [("tensorflow", "light"), ("tensorflow", "strong"), ("jax", "strong")]
+)
+def test_deterministic_runs_have_the_same_bits_in_both_feeds(
+    backend: str, augment: str, tmp_path: Path
+) -> None:
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     found = subprocess.run(
-        [sys.executable, "-c", BOTH_FEEDS],
+        [sys.executable, "-c", BOTH_FEEDS, augment],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     resident, streamed = (json.loads(line) for line in found.stdout.splitlines())
