@@ -137,6 +137,13 @@ if TYPE_CHECKING:
     help="How many GPUs of the machine share each batch (JAX).",
 )
 @click.option(
+    "--distributed",
+    metavar="HOST:PORT",
+    help="Train on several machines (JAX): where rank 0 waits for the others.",
+)
+@click.option("--processes", type=int, metavar="N", help="With --distributed: how many in all.")
+@click.option("--rank", type=int, metavar="I", help="With --distributed: this one, from 0.")
+@click.option(
     "--feed",
     type=click.Choice(["auto", "resident", "streamed"]),
     default="auto",
@@ -177,6 +184,9 @@ def command(
     find_lr: bool,
     plot: Path,
     as_json: bool,
+    distributed: str | None,
+    processes: int | None,
+    rank: int | None,
     **options: Any,
 ) -> None:
     """Train a classifier on the pictures in DATA.
@@ -205,15 +215,20 @@ def command(
         return
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
+        from kerascnn.training.distribution import cluster_of
         from kerascnn.training.fitting import fit
 
+    cluster = cluster_of(distributed, processes, rank)
     display = TrainingDisplay(console(stderr=True))
     try:
         with display:
-            run = fit(config, _listener(display, tensorboard), resume)
+            run = fit(config, _listener(display, tensorboard), resume, cluster)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
+    if rank:
+        click.echo(f"rank {rank}: done; rank 0 has the run.")
+        return
     card = run.card
     if as_json:
         print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})

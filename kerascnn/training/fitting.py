@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 from kerascnn import images
 from kerascnn.files import write_text
@@ -17,12 +18,20 @@ from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data import run_dataset
 from kerascnn.training.device import choose_device, start_deterministically
-from kerascnn.training.distribution import check_devices
-from kerascnn.training.feeding import Feed, check_classes, pack
+from kerascnn.training.distribution import (
+    begin_alike,
+    check_cluster,
+    check_devices,
+    is_first,
+    refuse_other_data,
+    together,
+)
+from kerascnn.training.feeding import Feed, check_classes, fingerprint, pack
 from kerascnn.training.loop import Loop
 from kerascnn.training.networks import find_network
 from kerascnn.training.precision import set_precision
 from kerascnn.training.progress import Progress
+from kerascnn.training.rendezvous import Cluster
 from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.resuming import refuse_changed_options
 from kerascnn.training.run import Run, claimed
@@ -32,7 +41,12 @@ from kerascnn.training.weights import Start, check_weights, start_network
 log = logging.getLogger(__name__)
 
 
-def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = False) -> Run:
+def fit(
+    config: TrainConfig,
+    progress: Progress | None = None,
+    resume: bool = False,
+    cluster: Cluster | None = None,
+) -> Run:
     """Train a classifier.
 
     Args:
@@ -40,6 +54,8 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
         progress: Who listens; None: nobody.
         resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
             never stopped; a folder without a run begins one.
+        cluster: The processes that train together, this one included; None: it is alone. Only
+            rank 0 writes the run folder.
 
     Returns:
         The run folder, with the network of the best epoch (highest validation accuracy,
@@ -55,33 +71,54 @@ def fit(config: TrainConfig, progress: Progress | None = None, resume: bool = Fa
     """
     progress = progress or Progress()
     check_weights(config.model, config.weights)
+    check_cluster(cluster, config)
+    if cluster and cluster.rank:
+        run = Run(Path(config.out or "runs"))
+        with together(cluster, config):
+            _train(config, run, None, progress)
+        return run
     with claimed(config, resume) as run:
         checkpoint = _earlier(run, config)
         if run.is_finished:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
-        start_deterministically(config.seed, config.deterministic)
-        device = choose_device(config.device)
-        feed = prepare(config, progress)
-        check_devices(config, len(feed.train))
-        classes = len(feed.dataset.classes)
-        start = start_network(config.model, classes, feed.size, config.weights, config.stem)
-        config = _decided(config, feed, start, progress)
-        check_scopes(config, start)
-        set_precision(start.core, config.precision)
-        loop = Loop(config, feed, start, run, device, progress)
-        if checkpoint:
-            loop.go_back_to(checkpoint)
-        else:
-            run.begin(config)
-        progress.opened(run.folder, len(loop.history))
-        if loop.run_all():
-            write_text(run.machine_path, json.dumps(loop.facts(), indent=2) + "\n")
-        if config.calibration:
-            calibrate(run, feed.val)
-        report_or_warn(run, feed.dataset, feed.train, feed.val)
-        run.finish()
+        with together(cluster, config):
+            _train(config, run, checkpoint, progress)
     return run
+
+
+def _train(
+    config: TrainConfig, run: Run, checkpoint: Checkpoint | None, progress: Progress
+) -> None:
+    start_deterministically(config.seed, config.deterministic)
+    device = choose_device(config.device)
+    feed = prepare(config, progress)
+    check_devices(config, len(feed.train))
+    refuse_other_data(fingerprint(feed.dataset.classes, {"train": feed.train, "val": feed.val}))
+    classes = len(feed.dataset.classes)
+    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+    config = _decided(config, feed, start, progress)
+    check_scopes(config, start)
+    set_precision(start.core, config.precision)
+    checkpoint = begin_alike(start.core, checkpoint)
+    loop = Loop(config, feed, start, run, device, progress)
+    if checkpoint:
+        loop.go_back_to(checkpoint)
+    elif is_first():
+        run.begin(config)
+    progress.opened(run.folder, len(loop.history))
+    trained = loop.run_all()
+    if is_first():
+        _finish(config, run, feed, loop if trained else None)
+
+
+def _finish(config: TrainConfig, run: Run, feed: Feed, trained: Loop | None) -> None:
+    if trained:
+        write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
+    if config.calibration:
+        calibrate(run, feed.val)
+    report_or_warn(run, feed.dataset, feed.train, feed.val)
+    run.finish()
 
 
 def _decided(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> TrainConfig:

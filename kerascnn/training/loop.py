@@ -29,6 +29,7 @@ from kerascnn.training.checkpoint import (
 )
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import peak_memory
+from kerascnn.training.distribution import is_first, of_the_first
 from kerascnn.training.feeding import Feed, fingerprint
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.precision import in_float32
@@ -166,13 +167,18 @@ class Loop:
         self._change_places()
         speed = self.training.steps * self.training.batch_size / (time.perf_counter() - start)
         logits = predict_logits(self.training.model, self.val.images)
+        # Other machines may round otherwise, and all must agree on when to stop.
+        val_loss, val_accuracy = of_the_first(
+            cross_entropy(logits, self.val.labels),
+            float((logits.argmax(1) == self.val.labels).mean()),
+        )
         record = EpochRecord(
             epoch,
             self.training.learning_rate(),
             loss,
             accuracy,
-            cross_entropy(logits, self.val.labels),
-            float((logits.argmax(1) == self.val.labels).mean()),
+            val_loss,
+            val_accuracy,
             speed,
             time.perf_counter() - start,
         )
@@ -223,6 +229,8 @@ class Loop:
         return min(done, len(self.history) - self.best.epoch) >= self.config.patience
 
     def _checkpoint(self, best: EpochRecord) -> None:
+        if not is_first():
+            return
         within = self.position.done > 0
         Checkpoint(
             self.position,
@@ -244,9 +252,12 @@ class Loop:
                     "val_loss": self.best.val_loss,
                 }
             )
-        self.run.save_history(self.history)
+        if is_first():
+            self.run.save_history(self.history)
 
     def _keep(self, metrics: dict[str, float]) -> None:
+        if not is_first():
+            return
         card = replace(self.card, metrics=metrics, weights_sha256=weights_sha256(self.core))
         with in_float32(self.core):
             self.run.save_model(self.core, card)

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from kerascnn.errors import TrainingError
+from kerascnn.errors import ConfigError, TrainingError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import choose_device, start_deterministically
+from kerascnn.training.distribution import check_devices
 from kerascnn.training.fitting import prepare
 from kerascnn.training.phases import phases
 from kerascnn.training.precision import set_precision
@@ -82,6 +83,11 @@ def find_learning_rate(config: TrainConfig, progress: Progress | None = None) ->
         TrainingError: The loss is not finite from the start.
     """
     progress = progress or Progress()
+    if config.trainable == "auto":
+        raise ConfigError(
+            "a rate is looked for with the blocks that shall learn, and --trainable auto leaves "
+            "them open. Ask `kerascnn advise` first, and name its scope or phases."
+        )
     check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
     training = _training(config, progress)
@@ -130,6 +136,7 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
 def _training(config: TrainConfig, progress: Progress) -> Training:
     device = choose_device(config.device)
     feed = prepare(config, progress)
+    check_devices(config, len(feed.train))
     classes = len(feed.dataset.classes)
     start = start_network(config.model, classes, feed.size, config.weights, config.stem)
     check_scopes(config, start)

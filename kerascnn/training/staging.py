@@ -128,7 +128,9 @@ def _training(
     backend = make_backend(model, optimizer, objective, batch_size, devices)
     if not backend.xla:
         model.jit_compile = False  # nor when it predicts
-    return Training(model, optimizer, backend, train, batch_size, _resident(config, train, device))
+    # Each machine has memory of its own, and all must run the same steps.
+    resident = bool(backend.agreed(int(_resident(config, train, device))))
+    return Training(model, optimizer, backend, train, batch_size, resident)
 
 
 def _resident(config: TrainConfig, train: Pack, device: str) -> bool:

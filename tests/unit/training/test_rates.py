@@ -10,7 +10,7 @@ from PIL import Image
 
 from kerascnn import training
 from kerascnn.cli import main
-from kerascnn.errors import TrainingError
+from kerascnn.errors import ConfigError, TrainingError
 from kerascnn.training import rates
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.rates import suggest
@@ -53,6 +53,12 @@ def test_find_lr_and_resume_exclude_each_other() -> None:
     shown = CliRunner().invoke(main, ["train", "--find-lr", "--resume", "--out", "r"])
     assert shown.exit_code == 2
     assert "--find-lr makes no run" in shown.stderr
+
+
+def test_a_scope_that_is_left_open_is_refused() -> None:
+    config = TrainConfig(model="resnet18", weights="there.weights.h5", trainable="auto")
+    with pytest.raises(ConfigError, match="name its scope"):
+        training.find_learning_rate(config)
 
 
 def test_python_gives_the_curve(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,261 @@
+"""Processes that find each other before a run, and notice when one is lost.
+
+Knows: sockets, one line of JSON at a time. Does not know: JAX, training.
+
+The first process (rank 0) waits at an address, and the others come to it and say who they are.
+When all are there it tells them to begin. The connections stay open for the whole run: the
+system closes those of a process that dies, and asks after a machine that is silent, so that a
+loss is noticed at once, or within about half a minute, and not only when a sum over all waits.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from kerascnn.errors import ConfigError, TrainingError
+
+ARRIVAL = 120.0
+"""Seconds within which all processes must be there."""
+
+SILENCE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+"""After 10 s without a word the system asks, four times in 20 s."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The processes that train together.
+
+    Attributes:
+        address: ``HOST:PORT`` of the first.
+        processes: How many.
+        rank: Of this one, from 0.
+    """
+
+    address: str
+    processes: int
+    rank: int
+
+    def __post_init__(self) -> None:
+        if self.processes < 2:
+            raise ConfigError(f"--processes is {self.processes}; expected at least 2.")
+        if not 0 <= self.rank < self.processes:
+            raise ConfigError(
+                f"--rank is {self.rank}; expected from 0 to {self.processes - 1}, each once, for "
+                f"{self.processes} processes."
+            )
+        host, _, port = self.address.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ConfigError(
+                f"--distributed {self.address!r}: expected HOST:PORT of rank 0, e.g. 10.0.0.1:7000."
+            )
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.address.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class Line:
+    """A connection to another process.
+
+    Args:
+        connection: Open.
+        rank: Of the other.
+    """
+
+    def __init__(self, connection: socket.socket, rank: int) -> None:
+        self.rank, self._connection = rank, connection
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in SILENCE.items():
+            if hasattr(socket, name):  # Windows and macOS lack some
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._file = connection.makefile("rb")
+
+    def say(self, **message: Any) -> None:
+        """Send a message; whoever is gone does not hear it."""
+        with suppress(OSError):
+            self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def close(self) -> None:
+        """End the connection."""
+        with suppress(OSError):  # wakes a thread that listens; the other may be gone already
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._file.close()
+        self._connection.close()
+
+    def hear(self, seconds: float | None = None) -> dict[str, Any] | None:
+        """Wait for a message; None: the other is gone, or said nothing in so many seconds."""
+        self._connection.settimeout(seconds)
+        try:
+            return json.loads(self._file.readline()) or None
+        except (OSError, ValueError):
+            return None
+
+
+def meet(cluster: Cluster, about: dict[str, Any], arrival: float = ARRIVAL) -> list[Line]:
+    """Wait until all processes are there.
+
+    Args:
+        cluster: All of them.
+        about: What must be the same in all: options and versions, as JSON can hold them.
+        arrival: Seconds to wait.
+
+    Returns:
+        Of rank 0: a line to each other process; of the others: one to rank 0.
+
+    Raises:
+        ConfigError: Two with one rank, or something that is not the same.
+        TrainingError: Not all came in time.
+    """
+    about = json.loads(json.dumps(about))
+    if cluster.rank == 0:
+        return _receive(cluster, about, time.monotonic() + arrival)
+    line = _arrive(cluster, time.monotonic() + arrival)
+    line.say(rank=cluster.rank, processes=cluster.processes, about=about)
+    answer = line.hear(arrival)
+    if answer is None:
+        line.close()
+        raise TrainingError(
+            f"rank 0 at {cluster.address} did not begin within {arrival:g} s, or is gone. See "
+            "what it says."
+        )
+    if "refused" in answer:
+        line.close()
+        raise ConfigError(answer["refused"])
+    return [line]
+
+
+def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[Line]:
+    lines: dict[int, Line] = {}
+    try:
+        with _listening(cluster) as server:
+            while len(lines) < cluster.processes - 1:
+                server.settimeout(max(0.01, end - time.monotonic()))
+                connection, _ = server.accept()
+                _admit(Line(connection, -1), lines, cluster, about)
+    except TimeoutError as error:
+        missing = sorted(set(range(1, cluster.processes)) - set(lines))
+        reason = (
+            f"rank {', '.join(map(str, missing))} did not come to {cluster.address} in time "
+            f"({ARRIVAL:g} s). Start all {cluster.processes} processes with the same --distributed."
+        )
+        for line in lines.values():
+            line.say(refused=reason)
+            line.close()
+        raise TrainingError(reason) from error
+    for line in lines.values():
+        line.say(begin=True)
+    return list(lines.values())
+
+
+def _listening(cluster: Cluster) -> socket.socket:
+    host, port = cluster.place
+    try:
+        return socket.create_server((host, port), backlog=cluster.processes)
+    except OSError as error:
+        raise ConfigError(
+            f"rank 0 cannot wait at {cluster.address} ({error}). Expected an address of this "
+            "machine, and a port that is free."
+        ) from error
+
+
+def _admit(line: Line, lines: dict[int, Line], cluster: Cluster, about: dict[str, Any]) -> None:
+    hello = line.hear(5)
+    if not hello or not {"rank", "processes", "about"} <= set(hello):
+        line.close()
+        return  # somebody else, who took the port for something else
+    line.rank = hello["rank"]
+    reason = _objection(hello, lines, cluster, about)
+    if reason:
+        for other in (line, *lines.values()):
+            other.say(refused=reason)
+            other.close()
+        raise ConfigError(reason)
+    lines[line.rank] = line
+
+
+def _objection(
+    hello: dict[str, Any], lines: dict[int, Line], cluster: Cluster, about: dict[str, Any]
+) -> str | None:
+    rank = hello["rank"]
+    if hello["processes"] != cluster.processes:
+        return f"rank {rank} says --processes {hello['processes']}, rank 0 {cluster.processes}."
+    if rank in lines:
+        return f"two processes came as --rank {rank}. Give each its own."
+    changed = [
+        f"{name} is {hello['about'].get(name)} on rank {rank} and {about.get(name)} on rank 0"
+        for name in sorted({*about, *hello["about"]})
+        if about.get(name) != hello["about"].get(name)
+    ]
+    return f"the processes differ: {'; '.join(changed)}. Start all alike." if changed else None
+
+
+def _arrive(cluster: Cluster, end: float) -> Line:
+    while True:
+        try:
+            return Line(socket.create_connection(cluster.place, timeout=2), 0)
+        except OSError as error:
+            if time.monotonic() > end:
+                raise TrainingError(
+                    f"nobody waits at {cluster.address} ({error}). Start rank 0 there, and see "
+                    "that this machine can reach it."
+                ) from error
+            time.sleep(0.2)
+
+
+class Watch:
+    """Listens to the other processes in threads.
+
+    Args:
+        lines: Of :func:`meet`.
+        lost: Called, in a thread, with what to tell the user, as soon as one is lost.
+    """
+
+    def __init__(self, lines: list[Line], lost: Callable[[str], None]) -> None:
+        self._lines, self._lost = lines, lost
+        self._done = {line.rank: threading.Event() for line in lines}
+        for line in lines:
+            threading.Thread(target=self._listen, args=(line,), daemon=True).start()
+
+    def finish(self) -> None:
+        """Say that this process has done its part, and wait until the others have."""
+        for line in self._lines:
+            line.say(done=True)
+        for done in self._done.values():
+            done.wait()
+
+    def see_off(self) -> None:
+        """Wait, after :meth:`finish`, until the others have closed their lines."""
+        for line in self._lines:
+            line.hear(10)
+
+    def close(self) -> None:
+        """Close the lines."""
+        for line in self._lines:
+            line.close()
+
+    def stop(self, reason: str) -> None:
+        """Tell the others why this process stops."""
+        for line in self._lines:
+            line.say(stopped=reason)
+
+    def _listen(self, line: Line) -> None:
+        heard = line.hear()
+        if heard and "done" in heard:
+            self._done[line.rank].set()
+            return
+        reason = f": {heard['stopped']}" if heard else " (its process or machine is gone)"
+        told = (
+            f"rank {line.rank} was lost{reason}. What was learned up to the last whole epoch is "
+            "kept; go on with --resume on all ranks."
+        )
+        self.stop(told)
+        self._lost(told)
