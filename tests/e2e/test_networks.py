@@ -66,6 +66,17 @@ def test_transfer_from_a_run_and_export(tmp_path: Path) -> None:
     second = run("train", "--weights", "first/model.keras", "--phase", "head:1", "--phase",
                  "from:hidden:1", "--out", "second")  # fmt: skip
     assert second.exit_code == 0, second.stderr
-    exported = run("export", "second", "--onnx", "--out", "m.onnx", "--json")
+    exported = run("export", "second", "--onnx", "--out", "m.onnx", "--triton", "repo", "--json")
     assert exported.exit_code == 0, exported.stderr
-    assert json.loads(exported.stdout)["parity"]["top1_mismatches"] == 0
+    told = json.loads(exported.stdout)
+    assert told["parity"]["top1_mismatches"] == 0
+    home = Path(told["triton"])
+    assert home == Path("repo/m")
+    assert (home / "1" / "model.onnx").read_bytes() == Path("m.onnx").read_bytes()
+    from google.protobuf import text_format
+    from tritonclient.grpc import model_config_pb2
+
+    text = (home / "config.pbtxt").read_text(encoding="utf-8")
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    assert (config.name, config.dynamic_batching.max_queue_delay_microseconds > 0) == ("m", True)
+    assert Path("repo/kserve.yaml").exists()
