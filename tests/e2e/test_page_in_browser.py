@@ -175,6 +175,27 @@ def test_the_python_lines_work_as_they_are(browser, pictures):
         assert done.stdout
 
 
+def test_the_curl_lines_work_as_they_are(browser, pictures, tmp_path):
+    if not shutil.which("curl"):
+        pytest.skip("needs: apt-get install curl")
+    for name, path in zip(("picture", "one", "two"), pictures, strict=True):
+        shutil.copyfile(path, tmp_path / f"{name}.jpg")
+    browser.find_element(By.ID, "tab-curl").click()
+    alone, together = browser.find_element(By.ID, "code").text.splitlines()
+    first, second, third = pictures.values()
+    assert json.loads(said(alone, tmp_path))["label"] == first
+    found = json.loads(said(together, tmp_path))
+    labels = [one["label"] for one in (found if isinstance(found, list) else found["predictions"])]
+    assert labels == [second, third]
+
+
+def said(line, folder):
+    command = line.replace("curl ", "curl -sf ", 1)
+    return subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+
+
 def test_with_the_keyboard_alone(browser, pictures):
     browser.refresh()
     loaded(browser)
@@ -184,6 +205,13 @@ def test_with_the_keyboard_alone(browser, pictures):
         body.send_keys(Keys.TAB)
         visited.append(browser.switch_to.active_element.get_attribute("id"))
     assert visited[:3] == ["choose", "tab-curl", "copy"]
+    browser.execute_script(
+        "window.opened = 0; document.getElementById('files').addEventListener('click', event => {"
+        "event.preventDefault(); window.opened += 1; });"
+    )
+    for key in (Keys.ENTER, Keys.SPACE):
+        browser.find_element(By.ID, "choose").send_keys(key)
+    assert browser.execute_script("return window.opened") == 2
     browser.find_element(By.ID, "tab-curl").send_keys(Keys.ARROW_RIGHT)
     assert browser.switch_to.active_element.get_attribute("id") == "tab-python"
     assert "urllib" in browser.find_element(By.ID, "code").text
