@@ -85,6 +85,18 @@ if TYPE_CHECKING:
     "erased rectangles too. Wrong for digits and letters: a flip makes other things of them.",
 )
 @click.option(
+    "--mixup",
+    default=0.0,
+    metavar="ALPHA",
+    help="Mix pictures and labels of a batch two by two, e.g. 0.2.  [default: 0, not at all]",
+)
+@click.option(
+    "--cutmix",
+    default=0.0,
+    metavar="ALPHA",
+    help="Put a rectangle of one picture into another, e.g. 1.0.  [default: 0, not at all]",
+)
+@click.option(
     "--class-weights",
     type=click.Choice(["none", "balanced"]),
     default="none",

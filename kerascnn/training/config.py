@@ -68,6 +68,8 @@ class TrainConfig:
         augment: ``none``, ``light`` or ``strong``; see
             :func:`kerascnn.training.augmentation.augmentation_layers`. Wrong for digits and
             letters, which a flip turns into other things.
+        mixup: Alpha of mixup, above 0, e.g. 0.2; 0: none. See :mod:`kerascnn.training.mixing`.
+        cutmix: Alpha of CutMix, above 0, e.g. 1.0; 0: none.
         class_weights: ``balanced``: each class weighs as much as every other, however many
             pictures it has. The weights' mean over the training pictures is 1.
         label_smoothing: Share of each label that is spread evenly over all classes, from 0 and
@@ -112,6 +114,8 @@ class TrainConfig:
     ema: float | None = None
     accumulate: int = 1
     augment: Augment = "none"
+    mixup: float = 0.0
+    cutmix: float = 0.0
     class_weights: ClassWeights = "none"
     label_smoothing: float = 0.0
     patience: int | None = None
@@ -207,6 +211,8 @@ def _check(config: TrainConfig) -> None:
             config.class_weights in CLASS_WEIGHTS,
             f"one of {', '.join(CLASS_WEIGHTS)}",
         ),
+        "mixup": (0 <= config.mixup <= 100, "0 (none) or above, e.g. 0.2"),
+        "cutmix": (0 <= config.cutmix <= 100, "0 (none) or above, e.g. 1.0"),
         "seed": (0 <= config.seed < 2**32, "from 0 to 4294967295"),
         "resize": (
             config.resize is None or config.resize in RESIZE_RULES,
@@ -224,6 +230,8 @@ def _check(config: TrainConfig) -> None:
         )
     if config.trainable == "auto" and config.phase:
         raise ConfigError("--trainable auto plans the phases itself; leave --phase out.")
+    if config.mixup and config.cutmix:
+        raise ConfigError("--mixup and --cutmix: a batch is mixed in one way; take one of them.")
     for name, (good, expected) in limits.items():
         if not good:
             raise ConfigError(f"{name} is {getattr(config, name)!r}; expected {expected}.")

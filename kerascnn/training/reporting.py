@@ -34,6 +34,7 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.feeding import Pack, pack
 from kerascnn.training.gradcam import GradCam
+from kerascnn.training.mixing import mix, mixing_of
 from kerascnn.training.phases import phases
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.progress import EpochRecord
@@ -221,15 +222,20 @@ def _samples(train: Pack, classes: tuple[str, ...], config: TrainConfig) -> tupl
     present, first = np.unique(train.labels, return_index=True)
     pictures = train.images[first[:SAMPLES]]
     layers = augmentation_layers(config.augment, config.seed)
-    rounds = [_augmented(pictures, layers) for _ in range(VARIANTS)] if layers else []
+    mixing = mixing_of(config)
+    recipes = mixing.draw(VARIANTS, pictures.shape[1], config.seed, 1) if mixing else None
+    rounds = [
+        _augmented(pictures if recipes is None else mix(pictures, recipes[number]), layers)
+        for number in range(VARIANTS if layers or mixing else 0)
+    ]
     return tuple(
         Sample(pictures[index], classes[label], tuple(one[index] for one in rounds))
         for index, label in enumerate(present[:SAMPLES])
     )
 
 
-def _augmented(pictures: UInt8Array, layers: list[keras.layers.Layer]) -> UInt8Array:
-    changed: Any = np.asarray(pictures, np.float32)
+def _augmented(pictures: Any, layers: list[keras.layers.Layer]) -> UInt8Array:
+    changed: Any = keras.ops.convert_to_numpy(pictures).astype(np.float32)
     for layer in layers:
         changed = layer(changed, training=True)
     rounded = np.rint(keras.ops.convert_to_numpy(changed))

@@ -18,6 +18,7 @@ from kerascnn.training.device import free_memory
 from kerascnn.training.distribution import count_devices
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
 from kerascnn.training.feeding import Pack, steps_per_epoch
+from kerascnn.training.mixing import mixing_of
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.preprocessing import from_pixels
 from kerascnn.training.progress import Progress
@@ -81,7 +82,8 @@ def stage(
     core = start.core
     set_trainable(core, phase.scope, config.batchnorm)
     model: keras.Model
-    if trains_head_only(core) and config.augment == "none":
+    changing = _changes_pictures(config)
+    if trains_head_only(core) and not changing:
         features, model = split(core)
         train, val = (
             with_features(
@@ -95,9 +97,9 @@ def stage(
     else:
         if trains_head_only(core):
             log.warning(
-                "only the head learns, and --augment %s changes the pictures in every epoch: the "
-                "frozen part runs in every step. Without --augment it runs once.",
-                config.augment,
+                "only the head learns, and %s changes the pictures in every epoch: the frozen part "
+                "runs in every step. Without it, it runs once.",
+                changing,
             )
         trained = head_training_model(core) if trains_head_only(core) else core
         augmentation = augmentation_layers(config.augment, config.seed)
@@ -130,7 +132,15 @@ def _training(
         model.jit_compile = False  # nor when it predicts
     # Each machine has memory of its own, and all must run the same steps.
     resident = bool(backend.agreed(int(_resident(config, train, device))))
-    return Training(model, optimizer, backend, train, batch_size, resident)
+    return Training(model, optimizer, backend, train, batch_size, resident, mixing_of(config))
+
+
+def _changes_pictures(config: TrainConfig) -> str:
+    """Name the option that makes other pictures in every epoch; empty: there is none."""
+    if config.augment != "none":
+        return f"--augment {config.augment}"
+    mixing = mixing_of(config)
+    return f"--{mixing.kind} {mixing.alpha}" if mixing else ""
 
 
 def _resident(config: TrainConfig, train: Pack, device: str) -> bool:

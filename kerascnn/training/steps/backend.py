@@ -34,7 +34,9 @@ class Backend(Protocol):
     def agreed(self, steps: int) -> int:
         """Give how many steps the first process would run in one call: all must run as many."""
 
-    def run(self, data: Any, order: Array, start: int, stop: int) -> tuple[Losses, Losses]:
+    def run(
+        self, data: Any, order: Array, start: int, stop: int, recipes: Array | None = None
+    ) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop`` in one compiled call.
 
         Args:
@@ -42,6 +44,8 @@ class Backend(Protocol):
             order: int32, a whole number of batches: which pictures each step takes.
             start: The first step.
             stop: The one after the last.
+            recipes: How each step's batch is mixed, float32 ``[steps, 6]``; see
+                :data:`kerascnn.training.mixing.Recipes`. None: not at all.
 
         Returns:
             For each step, float32: the mean loss, and how many answers were right.

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.training.feeding import Pack, shuffled_order, steps_per_epoch
+from kerascnn.training.mixing import Mixing
 from kerascnn.training.steps.backend import Array, Backend, Losses
 
 SECONDS = 1.0
@@ -38,6 +39,7 @@ class Training:
         pack: Training pictures.
         batch_size: Pictures a step; what is left over sits the epoch out.
         resident: Whether the pack lies in the device's memory.
+        mixing: Of the pictures of each batch; None: they stay apart.
 
     Attributes:
         model: As given.
@@ -56,11 +58,12 @@ class Training:
         pack: Pack,
         batch_size: int,
         resident: bool,
+        mixing: Mixing | None = None,
     ) -> None:
         self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
         self.steps = steps_per_epoch(len(pack), batch_size)
         self.resident, self.xla = resident, backend.xla
-        self._backend, self._pack = backend, pack
+        self._backend, self._pack, self._mixing = backend, pack, mixing
         self._labels = pack.labels.astype(np.int32)
         self._data = backend.put(pack.images, self._labels) if resident else None
         self._pace = _Pace()
@@ -77,7 +80,10 @@ class Training:
             nats (smoothed and weighted, if so), and how many answers were right.
         """
         order = shuffled_order(len(self._pack), self.batch_size, seed, epoch)
-        feed = self._resident(order) if self.resident else self._streamed(order)
+        recipes = None
+        if self._mixing:
+            recipes = self._mixing.draw(self.steps, self._pack.images.shape[1], seed, epoch)
+        feed = self._resident(order, recipes) if self.resident else self._streamed(order, recipes)
         done = 0
         for losses, right in feed:
             done += len(losses)
@@ -87,10 +93,14 @@ class Training:
         """Give the rate of the next step."""
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
 
-    def _resident(self, order: npt.NDArray[np.int32]) -> Iterator[tuple[Losses, Losses]]:
-        yield from self._calls(self._data, order, self.steps)
+    def _resident(
+        self, order: npt.NDArray[np.int32], recipes: Array | None
+    ) -> Iterator[tuple[Losses, Losses]]:
+        yield from self._calls(self._data, order, self.steps, recipes)
 
-    def _streamed(self, order: npt.NDArray[np.int32]) -> Iterator[tuple[Losses, Losses]]:
+    def _streamed(
+        self, order: npt.NDArray[np.int32], recipes: Array | None
+    ) -> Iterator[tuple[Losses, Losses]]:
         size = int(self._pack.images[:1].nbytes) * self.batch_size
         steps = min(self.steps, max(1, BUFFER // size))
         numbers = np.arange(steps * self.batch_size, dtype=np.int32)
@@ -100,7 +110,9 @@ class Training:
                 data = waiting.result()
                 following = (start + steps) * self.batch_size
                 waiting = thread.submit(self._gather, order, following, len(numbers))
-                yield from self._calls(data, numbers, min(steps, self.steps - start))
+                # As many rows each time, as with the pictures.
+                rows = None if recipes is None else np.resize(recipes[start:], (steps, 6))
+                yield from self._calls(data, numbers, min(steps, self.steps - start), rows)
 
     def _gather(self, order: npt.NDArray[np.int32], start: int, count: int) -> Any:
         chosen = order[start : start + count]
@@ -110,12 +122,14 @@ class Training:
         chosen = np.resize(chosen, count)
         return self._backend.put(self._pack.images[chosen], self._labels[chosen])
 
-    def _calls(self, data: Any, order: Array, steps: int) -> Iterator[tuple[Losses, Losses]]:
+    def _calls(
+        self, data: Any, order: Array, steps: int, recipes: Array | None
+    ) -> Iterator[tuple[Losses, Losses]]:
         start = 0
         while start < steps:
             stop = min(steps, start + self._backend.agreed(self._pace.steps))
             with self._pace.timing(stop - start):
-                found = self._backend.run(data, order, start, stop)
+                found = self._backend.run(data, order, start, stop, recipes)
             yield found
             start = stop
 

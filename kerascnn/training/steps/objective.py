@@ -26,26 +26,37 @@ class Objective:
     ) -> None:
         self.classes, self.smoothing, self.weights = classes, smoothing, weights
 
-    def __call__(self, logits: Any, labels: Any) -> tuple[Any, Any]:
+    def __call__(self, logits: Any, labels: Any, share: Any = None) -> tuple[Any, Any]:
         """Judge the answers.
 
         Args:
             logits: ``[batch, classes]`` of any floating-point type.
             labels: Integers, ``[batch]``.
+            share: Of its own label, 0 to 1, in each picture, if pictures are mixed with those at
+                the mirrored places of the batch; None: they are not.
 
         Returns:
-            The mean loss in nats, and how many were right; float32 scalars.
+            The mean loss in nats, and how many were right, by the label with the larger share;
+            float32 scalars.
         """
         logits = ops.cast(logits, "float32")
+        losses, answered = self._losses(logits, labels), labels
+        if share is not None:
+            others = ops.flip(labels, axis=0)
+            losses = share * losses + (1 - share) * self._losses(logits, others)
+            answered = ops.where(share >= 0.5, labels, others)
+        answers = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        right = ops.cast(ops.equal(answers, ops.cast(answered, "int32")), "float32")
+        return ops.mean(losses), ops.sum(right)
+
+    def _losses(self, logits: Any, labels: Any) -> Any:
         targets = ops.one_hot(labels, self.classes)
         if self.smoothing:
             targets = targets * (1 - self.smoothing) + self.smoothing / self.classes
         losses = ops.categorical_crossentropy(targets, logits, from_logits=True)
         if self.weights is not None:
             losses = losses * ops.take(ops.convert_to_tensor(self.weights), labels)
-        answers = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        right = ops.cast(ops.equal(answers, ops.cast(labels, "int32")), "float32")
-        return ops.mean(losses), ops.sum(right)
+        return losses
 
 
 def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:

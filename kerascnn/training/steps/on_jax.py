@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from jax import lax
 
+from kerascnn.training.mixing import mix
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
 from kerascnn.training.steps.sharding import make_sharding
@@ -59,7 +60,9 @@ class JaxBackend:
         """Give all processes the number of the first."""
         return self._where.agreed(steps)
 
-    def run(self, data: Any, order: Array, start: int, stop: int) -> tuple[Losses, Losses]:
+    def run(
+        self, data: Any, order: Array, start: int, stop: int, recipes: Array | None = None
+    ) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop``."""
         put, home = self._where.put, self._where.home
         state = tuple([put(variable.value) for variable in part] for part in self._variables)
@@ -67,7 +70,8 @@ class JaxBackend:
         losses, right = put(empty), put(empty)
         bounds = [(start, stop)] if self._loops else [(n, n + 1) for n in range(start, stop)]
         for bound in bounds:
-            state, losses, right = self._many_steps((state, losses, right), *data, order, *bound)
+            carry = state, losses, right
+            state, losses, right = self._many_steps(carry, *data, order, *bound, recipes)
             self._where.settle(losses)
         # At once, before anything waits: the old values are gone, and Ctrl-C may come.
         for part, values in zip(self._variables, state, strict=True):
@@ -76,21 +80,32 @@ class JaxBackend:
         return np.asarray(home(losses))[start:stop], np.asarray(home(right))[start:stop]
 
     def _steps(
-        self, carry: Any, pictures: Any, labels: Any, order: Any, start: Any, stop: Any
+        self,
+        carry: Any,
+        pictures: Any,
+        labels: Any,
+        order: Any,
+        start: Any,
+        stop: Any,
+        recipes: Any,
     ) -> Any:
         def body(step: Any, carry: Any) -> Any:
             state, losses, right = carry
             chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
             chosen = self._where.part(chosen)
             batch = self._where.part(pictures[chosen]), self._where.part(labels[chosen])
-            state, loss, count = self._step(state, *batch)
+            recipe = None if recipes is None else recipes[step]
+            state, loss, count = self._step(state, *batch, recipe)
             return state, losses.at[step].set(loss), right.at[step].set(count)
 
         return lax.fori_loop(start, stop, body, carry) if self._loops else body(start, carry)
 
-    def _step(self, state: Any, pictures: Any, labels: Any) -> Any:
+    def _step(self, state: Any, pictures: Any, labels: Any, recipe: Any) -> Any:
         trainable, others, moments = state
-        objective = partial(self._minimised, others, moments, pictures, labels)
+        share = None if recipe is None else recipe[0]
+        if recipe is not None:
+            pictures = mix(pictures, recipe)
+        objective = partial(self._minimised, others, moments, pictures, labels, share)
         (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
             trainable
         )
@@ -98,12 +113,12 @@ class JaxBackend:
         return (list(trainable), list(others), list(moments)), loss, right
 
     def _minimised(
-        self, others: Any, moments: Any, pictures: Any, labels: Any, trainable: Any
+        self, others: Any, moments: Any, pictures: Any, labels: Any, share: Any, trainable: Any
     ) -> Any:
         logits, others, added = self._model.stateless_call(
             trainable, others, pictures, training=True, return_losses=True
         )
-        loss, right = self._objective(logits, labels)
+        loss, right = self._objective(logits, labels, share)
         mapping = zip(self._optimizer.variables, moments, strict=True)
         with keras.StatelessScope(state_mapping=list(mapping)):
             scaled = self._optimizer.scale_loss(sum(added, loss))

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerascnn.training.mixing import mix
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
 
@@ -48,17 +49,26 @@ class TensorFlowBackend:
         """Agree with oneself: there is one process."""
         return steps
 
-    def run(self, data: Any, order: Array, start: int, stop: int) -> tuple[Losses, Losses]:
+    def run(
+        self, data: Any, order: Array, start: int, stop: int, recipes: Array | None = None
+    ) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop``."""
         losses, right = self._many_steps(
-            *data, tf.convert_to_tensor(order), tf.constant(start), tf.constant(stop)
+            *data,
+            tf.convert_to_tensor(order),
+            tf.constant(start),
+            tf.constant(stop),
+            None if recipes is None else tf.convert_to_tensor(recipes),
         )
         return np.asarray(losses), np.asarray(right)
 
-    def _steps(self, pictures: Any, labels: Any, order: Any, start: Any, stop: Any) -> Any:
+    def _steps(
+        self, pictures: Any, labels: Any, order: Any, start: Any, stop: Any, recipes: Any
+    ) -> Any:
         def body(step: Any, losses: Any, right: Any) -> Any:
             chosen = tf.slice(order, [step * self._batch_size], [self._batch_size])
-            loss, count = self._one_step(tf.gather(pictures, chosen), tf.gather(labels, chosen))
+            batch = tf.gather(pictures, chosen), tf.gather(labels, chosen)
+            loss, count = self._one_step(*batch, None if recipes is None else recipes[step])
             place = step - start
             return step + 1, losses.write(place, loss), right.write(place, count)
 
@@ -68,10 +78,13 @@ class TensorFlowBackend:
         )
         return losses.stack(), right.stack()
 
-    def _step(self, pictures: Any, labels: Any) -> Any:
+    def _step(self, pictures: Any, labels: Any, recipe: Any) -> Any:
         variables = self._model.trainable_variables
+        share = None if recipe is None else recipe[0]
+        if recipe is not None:
+            pictures = mix(pictures, recipe)
         with tf.GradientTape() as tape:
-            loss, right = self._objective(self._model(pictures, training=True), labels)
+            loss, right = self._objective(self._model(pictures, training=True), labels, share)
             # What layers add, e.g. penalties on weights.
             minimised = tf.add_n([loss, *self._model.losses])
             scaled = self._optimizer.scale_loss(minimised)
