@@ -253,9 +253,11 @@ class Watch:
             self._done[line.rank].set()
             return
         reason = f": {heard['stopped']}" if heard else " (its process or machine is gone)"
-        told = (
-            f"rank {line.rank} was lost{reason}. What was learned up to the last whole epoch is "
-            "kept; go on with --resume on all ranks."
+        cause = f"rank {line.rank} was lost{reason}"
+        for other in self._lines:
+            if other is not line:  # who stopped knows why
+                other.say(stopped=cause)
+        self._lost(
+            f"{cause}. What was learned up to the last whole epoch is kept; go on with --resume on "
+            "all ranks."
         )
-        self.stop(told)
-        self._lost(told)
