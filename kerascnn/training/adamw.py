@@ -12,12 +12,12 @@ import keras
 from kerascnn.training.decay import DecayInStep
 
 
-class AdamW(DecayInStep, keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
-    """Keras' AdamW with the same arithmetic, made faster on TensorFlow.
+class OnePassAdam(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
+    """Keras' Adam with the same arithmetic, made faster on TensorFlow.
 
-    Keras writes Adam as a dozen operations on each variable; TensorFlow has one that does them in
-    one pass (``ResourceApplyAdam``). On two CPU cores that is a quarter of the time of a step of
-    a ResNet18 (see docs/training.md). JAX' compiler joins the operations itself.
+    Keras writes it as a dozen operations on each variable, which take about a quarter of the time
+    of a step of a ResNet18 on two CPU cores (see docs/experiments.md); TensorFlow has one operation
+    that does them in one pass (``ResourceApplyAdam``). JAX' compiler joins them itself.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -28,7 +28,6 @@ class AdamW(DecayInStep, keras.optimizers.AdamW):  # type: ignore[misc] # Keras 
             variable: What learns.
             learning_rate: Scalar.
         """
-        self._decay(variable, learning_rate)
         if keras.backend.backend() == "tensorflow":
             self._in_one_pass(gradient, variable, learning_rate)
         else:
@@ -51,3 +50,7 @@ class AdamW(DecayInStep, keras.optimizers.AdamW):  # type: ignore[misc] # Keras 
             epsilon=self.epsilon,
             grad=tf.cast(gradient, variable.dtype),
         )
+
+
+class AdamW(DecayInStep, OnePassAdam):
+    """Adam in one pass, with the decay of each variable in its update."""

@@ -18,10 +18,18 @@ class DecayInStep(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has
     https://arxiv.org/abs/1711.05101.
     """
 
-    def _decay(self, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Decay one variable, and then update it as the optimiser does.
+
+        Args:
+            gradient: Of the loss, shaped as the variable.
+            variable: What learns.
+            learning_rate: Scalar.
+        """
         if self.weight_decay and self._use_weight_decay(variable):
             rate = keras.ops.cast(learning_rate, variable.dtype)
             self.assign(variable, variable * (1 - self.weight_decay * rate))
+        super().update_step(gradient, variable, learning_rate)
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """Do nothing: the update does."""
@@ -29,14 +37,3 @@ class DecayInStep(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has
 
 class SGD(DecayInStep, keras.optimizers.SGD):  # type: ignore[misc] # Keras has no types
     """Keras' SGD, with the decay of each variable in its update."""
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable.
-
-        Args:
-            gradient: Of the loss, shaped as the variable.
-            variable: What learns.
-            learning_rate: Scalar.
-        """
-        self._decay(variable, learning_rate)
-        super().update_step(gradient, variable, learning_rate)
