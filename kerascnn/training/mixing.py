@@ -73,6 +73,19 @@ def mixing_of(config: TrainConfig) -> Mixing | None:
     return Mixing("cutmix", config.cutmix) if config.cutmix else None
 
 
+def mixed(pictures: Any, recipe: Any | None) -> tuple[Any, Any | None]:
+    """Mix the pictures of a batch if there is a recipe.
+
+    Args:
+        pictures: As :func:`mix` takes them.
+        recipe: As :func:`mix` takes it; None: the pictures stay apart.
+
+    Returns:
+        The pictures, and the share of each one's own label; None: there is no other.
+    """
+    return (pictures, None) if recipe is None else (mix(pictures, recipe), recipe[0])
+
+
 def mix(pictures: Any, recipe: Any) -> Any:
     """Mix the pictures of a batch, inside the compiled step.
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from jax import lax
 
-from kerascnn.training.mixing import mix
+from kerascnn.training.mixing import mixed
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
 from kerascnn.training.steps.sharding import make_sharding
@@ -102,9 +102,7 @@ class JaxBackend:
 
     def _step(self, state: Any, pictures: Any, labels: Any, recipe: Any) -> Any:
         trainable, others, moments = state
-        share = None if recipe is None else recipe[0]
-        if recipe is not None:
-            pictures = mix(pictures, recipe)
+        pictures, share = mixed(pictures, recipe)
         objective = partial(self._minimised, others, moments, pictures, labels, share)
         (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
             trainable

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerascnn.training.mixing import mix
+from kerascnn.training.mixing import mixed
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
 
@@ -80,9 +80,7 @@ class TensorFlowBackend:
 
     def _step(self, pictures: Any, labels: Any, recipe: Any) -> Any:
         variables = self._model.trainable_variables
-        share = None if recipe is None else recipe[0]
-        if recipe is not None:
-            pictures = mix(pictures, recipe)
+        pictures, share = mixed(pictures, recipe)
         with tf.GradientTape() as tape:
             loss, right = self._objective(self._model(pictures, training=True), labels, share)
             # What layers add, e.g. penalties on weights.
