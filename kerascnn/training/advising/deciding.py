@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from kerascnn.training.advising.facts import Facts, wilson
 
-Depth = Literal["head", "last", "middle", "all", "scratch"]
-"""From the shallowest scope to the deepest, and then from nothing."""
+Depth = Literal["head", "all", "scratch"]
+"""The head alone, the head and then everything, or everything from nothing."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ PRIORS = Limits(similar=-math.inf, useless=-math.inf, few=100.0, helpful=0.05)
 
 BETTER = 0.087
 SPREAD = 0.162
-"""Of the accuracy on test pictures against the best probe: its mean and standard deviation on the
-fit half."""
+"""Of the accuracy on test pictures against the best probe, on the fit half: the median, and what
+nine in ten stay within, as a standard deviation."""
 
 DEEPER = 0.3
 """Of the network's learning rate: what scopes beyond the head learn at, after the head's phase.
@@ -58,7 +58,7 @@ class Advice:
     """How to fine-tune, and why.
 
     Attributes:
-        depth: ``head``, ``last`` stage, from the ``middle``, ``all``, or ``scratch``.
+        depth: ``head``, ``all``, or ``scratch``.
         scope: What ``--trainable`` takes.
         phases: What ``--phase`` takes, in order.
         learning_rate: The highest, of the last phase; a share of the network's own.
@@ -121,8 +121,8 @@ def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
     light = facts.flipped is not None and facts.flipped > facts.best.probe and depth != "head"
     return Advice(
         depth,
-        scope_of(depth, facts),
-        phases_for(depth, facts, epochs, learning_rate),
+        scope_of(depth),
+        phases_for(depth, epochs, learning_rate),
         learning_rate,
         "light" if light else "none",
         expected(facts),
@@ -136,18 +136,14 @@ def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
     )
 
 
-def scope_of(depth: Depth, facts: Facts) -> str:
+def scope_of(depth: Depth) -> str:
     """Name the blocks that a depth lets learn."""
-    if depth == "last":
-        return f"from:{facts.stages[-1].name}"
-    if depth == "middle":
-        return f"from:{facts.stages[max(0, len(facts.stages) - 2)].name}"
     return "head" if depth == "head" else "all"
 
 
-def phases_for(depth: Depth, facts: Facts, epochs: int, rate: float) -> tuple[str, ...]:
+def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
     """Plan the phases: a new head first, alone; it would spoil what is below it."""
-    scope = scope_of(depth, facts)
+    scope = scope_of(depth)
     if depth in ("head", "scratch"):
         return (f"{scope}:{epochs}",)
     return (f"head:{max(1, epochs // 4)}", f"{scope}:{epochs}:{rate:.3g}")
@@ -236,8 +232,6 @@ def _reasons(facts: Facts, depth: Depth, light: bool, limits: Limits) -> list[st
 
 _WHY: dict[Depth, str] = {
     "head": "Its features fit and there is little to learn more from: train the head alone.",
-    "last": "Its features nearly fit: train the head, then the last stage too.",
-    "middle": "Its early features fit, its late ones do not: train the head, then the late stages.",
     "all": "Train the head, then everything, at a low rate: the tasks that the rule was fitted on "
     "came out best so.",
     "scratch": "The backbone says no more than the pixels do, and there is enough to learn from: "
