@@ -11,6 +11,7 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,16 @@ class Feed:
     val: Pack
     size: int
     resize: images.Resize
+
+    @property
+    def packs(self) -> dict[str, Pack]:
+        """Both, by the names of their splits."""
+        return {"train": self.train, "val": self.val}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that the network sees; see :func:`fingerprint`."""
+        return fingerprint(self.dataset.classes, self.packs)
 
 
 def pack(

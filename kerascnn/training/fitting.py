@@ -26,7 +26,7 @@ from kerascnn.training.distribution import (
     refuse_other_data,
     together,
 )
-from kerascnn.training.feeding import Feed, check_classes, fingerprint, pack
+from kerascnn.training.feeding import Feed, check_classes, pack
 from kerascnn.training.loop import Loop
 from kerascnn.training.networks import find_network
 from kerascnn.training.precision import set_precision
@@ -91,12 +91,7 @@ def _train(
     config: TrainConfig, run: Run, checkpoint: Checkpoint | None, progress: Progress
 ) -> None:
     start_deterministically(config.seed, config.deterministic)
-    device = choose_device(config.device)
-    feed = prepare(config, progress)
-    check_devices(config, len(feed.train))
-    refuse_other_data(fingerprint(feed.dataset.classes, {"train": feed.train, "val": feed.val}))
-    classes = len(feed.dataset.classes)
-    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+    device, feed, start = assemble(config, progress)
     config = _decided(config, feed, start, progress)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
@@ -139,6 +134,30 @@ def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:
         return None
     refuse_changed_options(run, config)
     return latest_checkpoint(run.checkpoint_folder)
+
+
+def assemble(config: TrainConfig, progress: Progress) -> tuple[str, Feed, Start]:
+    """Bring together what is trained on what: a device, the data, the network.
+
+    Args:
+        config: Of the run.
+        progress: Who listens.
+
+    Returns:
+        The device's name, the feed and the network, still float32 and with everything trainable.
+
+    Raises:
+        ConfigError: A device, a network or a size that cannot be had or does not fit.
+        DataError: No usable data, or other data than that of the other processes.
+        ModelFileError: Weights that cannot be used.
+    """
+    device = choose_device(config.device)
+    feed = prepare(config, progress)
+    check_devices(config, len(feed.train))
+    refuse_other_data(feed.fingerprint)
+    classes = len(feed.dataset.classes)
+    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+    return device, feed, start
 
 
 def prepare(config: TrainConfig, progress: Progress) -> Feed:

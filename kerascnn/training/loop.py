@@ -30,7 +30,7 @@ from kerascnn.training.checkpoint import (
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import peak_memory
 from kerascnn.training.distribution import is_first, of_the_first
-from kerascnn.training.feeding import Feed, fingerprint
+from kerascnn.training.feeding import Feed
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.precision import in_float32
 from kerascnn.training.preprocessing import predict_logits
@@ -68,10 +68,8 @@ class Loop:
         )  # fmt: skip
         self.start, self.device = start, device
         self.phases = phases(config)
-        packs = {"train": feed.train, "val": feed.val}
-        digest = fingerprint(feed.dataset.classes, packs)
-        self.data = data_identity(feed.dataset.classes, packs, digest)
-        self.card = _first_card(feed, run, start, digest)
+        self.data = data_identity(feed.dataset.classes, feed.packs, feed.fingerprint)
+        self.card = _first_card(feed, run, start)
         self.position = Position()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
@@ -275,8 +273,7 @@ class Loop:
         )
 
 
-def _first_card(feed: Feed, run: Run, start: Start, digest: str) -> ModelCard:
-    packs = {"train": feed.train, "val": feed.val}
+def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
     return ModelCard(
         name=Path(run.folder).resolve().name,
         network=start.network,
@@ -286,9 +283,9 @@ def _first_card(feed: Feed, run: Run, start: Start, digest: str) -> ModelCard:
         normalization=start.normalization,
         data={
             "name": Path(feed.dataset.name).name,
-            "sha256": digest,
-            **{name: len(part) for name, part in packs.items()},
-            "skipped": sum(len(part.skipped) for part in packs.values()),
+            "sha256": feed.fingerprint,
+            **{name: len(part) for name, part in feed.packs.items()},
+            "skipped": sum(len(part.skipped) for part in feed.packs.values()),
         },
         versions=versions(),
     )

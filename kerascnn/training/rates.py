@@ -18,15 +18,14 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, TrainingError
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.device import choose_device, start_deterministically
-from kerascnn.training.distribution import check_devices
-from kerascnn.training.fitting import prepare
+from kerascnn.training.device import start_deterministically
+from kerascnn.training.fitting import assemble
 from kerascnn.training.phases import phases
 from kerascnn.training.precision import set_precision
 from kerascnn.training.progress import Progress
 from kerascnn.training.staging import check_scopes, stage
 from kerascnn.training.steps import Training
-from kerascnn.training.weights import check_weights, start_network
+from kerascnn.training.weights import check_weights
 
 LOWEST, HIGHEST = 1e-6, 1.0
 """The ends of the ramp."""
@@ -134,11 +133,7 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
 
 
 def _training(config: TrainConfig, progress: Progress) -> Training:
-    device = choose_device(config.device)
-    feed = prepare(config, progress)
-    check_devices(config, len(feed.train))
-    classes = len(feed.dataset.classes)
-    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+    device, feed, start = assemble(config, progress)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     # How many steps there are matters to the schedule alone, which the ramp replaces.

@@ -13,15 +13,14 @@ import numpy as np
 
 from kerascnn.errors import DataError
 from kerascnn.training.advising import SAMPLE
-from kerascnn.training.advising.deciding import BATCH, Advice, advise_from
+from kerascnn.training.advising.deciding import BATCH, Advice, advise_from, phases_for
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measuring import measure, observe
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.device import choose_device
 from kerascnn.training.feeding import Feed, Pack
 from kerascnn.training.networks import find_network
 from kerascnn.training.progress import Progress
-from kerascnn.training.weights import Start, start_network
+from kerascnn.training.weights import Start
 
 
 def advise(config: TrainConfig, progress: Progress | None = None) -> Advice:
@@ -42,14 +41,11 @@ def advise(config: TrainConfig, progress: Progress | None = None) -> Advice:
         DataError: One class, or a class with fewer than two pictures.
         ModelFileError: Weights that cannot be used.
     """
-    from kerascnn.training.fitting import prepare
+    # Here: training asks for advice too.
+    from kerascnn.training.fitting import assemble
 
     progress = progress or Progress()
-    choose_device(config.device)
-    feed = prepare(config, progress)
-    start = start_network(
-        config.model, len(feed.dataset.classes), feed.size, config.weights, config.stem
-    )
+    _, feed, start = assemble(config, progress)
     return advise_on(config, feed, start, progress)
 
 
@@ -114,8 +110,7 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
     """
     if advice.depth in ("head", "scratch"):
         return replace(config, trainable=advice.scope)
-    first = max(1, config.epochs // 4)
-    plan = (f"head:{first}", f"{advice.scope}:{config.epochs}:{advice.learning_rate:.3g}")
+    plan = phases_for(advice.depth, config.epochs, advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 
