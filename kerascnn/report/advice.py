@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kerascnn.errors import MissingExtraError
 from kerascnn.files import writing
+from kerascnn.report.drawing import figure_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,11 +43,7 @@ def write_figure(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "report", "to draw the figure") from error
-    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+    figure = figure_class("to draw the figure")(figsize=(9.5, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     _quadrants(left, place, limits)
     _stages(right, stages, pixels)

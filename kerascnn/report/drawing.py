@@ -17,8 +17,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from kerascnn.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, FAINT, FIRST, SECOND = "#000001", "#000002", "#000003", "#000004"
 _VARIABLES = {
@@ -50,6 +53,25 @@ _STYLE: Any = {  # matplotlib types each key on its own
     "ytick.labelcolor": INK,
     "legend.frameon": False,
 }
+
+
+def figure_class(purpose: str) -> type[Figure]:
+    """Import matplotlib's figure for a file of its own.
+
+    Args:
+        purpose: For the message, e.g. ``to draw the steps``.
+
+    Returns:
+        The class.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "report", purpose) from error
+    return Figure
 
 
 def drawn(

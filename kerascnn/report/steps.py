@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.convolution import Array, Padding, convolve, padded
-from kerascnn.errors import ConfigError, MissingExtraError
+from kerascnn.errors import ConfigError
 from kerascnn.files import writing
+from kerascnn.report.drawing import figure_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,15 +51,12 @@ def write_steps(
             f"the filter is {kernel.shape[0]} x {kernel.shape[1]}; steps can be shown for at "
             f"most {WIDEST} x {WIDEST}."
         )
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "report", "to draw the steps") from error
+    new_figure = figure_class("to draw the steps")
     grey = picture if picture.ndim == 2 else picture[:, :, 1]
     surrounded = padded(grey, kernel.shape, stride, padding)
     answer = convolve(grey, kernel, stride, padding)
     places = walk(answer)
-    figure = Figure(figsize=(9, 4 + 2.2 * len(places)), layout="constrained")
+    figure = new_figure(figsize=(9, 4 + 2.2 * len(places)), layout="constrained")
     heights = [4, 2.2 * len(places)]
     top, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=heights)))
     before, after = top.subplots(1, 2)
