@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.shared import check_drawable, device_option, image_size_option, stem_option
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.deciding import Advice
@@ -23,25 +23,13 @@ if TYPE_CHECKING:
     metavar="none|imagenet|FILE",
     help="What the backbone has learned.",
 )
-@click.option(
-    "--stem",
-    type=click.Choice(["standard", "small"]),
-    default="standard",
-    show_default=True,
-    help="small: for ResNets on pictures of about 32 pixels.",
-)
-@click.option("--image-size", type=int, help="Height and width in pixels.  [default: the model's]")
+@stem_option
+@image_size_option
 @click.option(
     "--resize", type=click.Choice(["squash", "crop", "pad"]), help="How pictures are sized."
 )
 @click.option("--val", metavar="SHARE|DATA", help="As for `kerascnn train`.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="gpu: fail, and say why, if there is none that can be used.",
-)
+@device_option
 @click.option("--cache", metavar="DIR|none", help="As for `kerascnn train`.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample and the split.")
 @click.option("--figure", metavar="FILE", help="Draw it: a name that ends in .png or .svg.")
@@ -56,11 +44,10 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
     kerascnn advise flowers/ --model resnet50
     kerascnn advise flowers/ --model resnet18 --weights runs/animals/model.keras --figure advice.png
     """
-    from kerascnn.errors import ConfigError
     from kerascnn.training.config import TrainConfig
 
-    if figure and Path(figure).suffix.lower() not in (".svg", ".png"):
-        raise ConfigError(f"{figure}: cannot be drawn. Expected a name that ends in .svg or .png.")
+    if figure:
+        check_drawable(figure)
     config = TrainConfig(**options)
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay

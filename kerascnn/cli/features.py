@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kerascnn.cli.base import Command, print_json, quiet_tensorflow
+from kerascnn.cli.shared import check_drawable
 
 if TYPE_CHECKING:
     from kerascnn.training.maps import Features
@@ -42,10 +43,8 @@ def command(
     kerascnn features runs/flowers rose.jpg --block conv3_block1 -o conv3.svg
     """
     from kerascnn import images
-    from kerascnn.errors import ConfigError
 
-    if Path(out).suffix.lower() not in (".svg", ".png"):
-        raise ConfigError(f"{out}: cannot be drawn. Expected a name that ends in .svg or .png.")
+    check_drawable(out)
     pixels = images.decode(picture)
     with quiet_tensorflow():
         from kerascnn.training.maps import features_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,7 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
     ]  # fmt: skip
     write_bytes(plot, range_test_png(found.rates, found.losses, marks))
     if as_json:
-        print_json(
-            {
-                "learning_rate": found.learning_rate, "lowest": found.lowest,
-                "steepest": found.steepest, "diverged": found.diverged, "plot": str(plot),
-                "rates": list(found.rates), "losses": list(found.losses),
-            }
-        )  # fmt: skip
+        print_json({**asdict(found), "plot": str(plot)})
         return
     click.echo(
         f"suggested: --learning-rate {found.learning_rate:g}, a tenth of {found.lowest:.2g}, where "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.shared import image_size_option
 
 if TYPE_CHECKING:
     from kerascnn.training.scope import Block
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("summary", cls=Command)
 @click.argument("model")
 @click.option("--classes", type=click.IntRange(1), default=1000, show_default=True)
-@click.option("--image-size", type=int, help="Height and width in pixels.  [default: the model's]")
+@image_size_option
 @click.option(
     "--stem", type=click.Choice(["standard", "small"]), default="standard", show_default=True
 )

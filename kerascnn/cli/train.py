@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.learning import optimizer_options, rate_options
+from kerascnn.cli.shared import device_option, image_size_option, stem_option
 
 if TYPE_CHECKING:
     from kerascnn.training.progress import Progress
@@ -26,13 +27,7 @@ if TYPE_CHECKING:
     metavar="none|imagenet|FILE",
     help="What the network starts from. FILE: .keras, .weights.h5, .h5, .safetensors or .pth.",
 )
-@click.option(
-    "--stem",
-    type=click.Choice(["standard", "small"]),
-    default="standard",
-    show_default=True,
-    help="small: for ResNets on pictures of about 32 pixels.",
-)
+@stem_option
 @click.option(
     "--trainable",
     default="all",
@@ -62,7 +57,7 @@ if TYPE_CHECKING:
     help="Of the learning rate from block to block, from the head down, e.g. 0.7.",
 )
 @click.option("--out", metavar="RUN", help="Run folder.  [default: runs/DATA-MODEL]")
-@click.option("--image-size", type=int, help="Height and width in pixels.  [default: the model's]")
+@image_size_option
 @click.option(
     "--resize",
     type=click.Choice(["squash", "crop", "pad"]),
@@ -134,13 +129,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the arithmetic while training; the file that is saved is float32.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="gpu: fail, and say why, if there is none that can be used.",
-)
+@device_option
 @click.option(
     "--devices",
     default="1",

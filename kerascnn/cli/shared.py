@@ -1,0 +1,45 @@
+"""Options and checks that several commands share, word for word.
+
+Knows: Click. Does not know what is done with them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kerascnn.errors import ConfigError
+
+stem_option = click.option(
+    "--stem",
+    type=click.Choice(["standard", "small"]),
+    default="standard",
+    show_default=True,
+    help="small: for ResNets on pictures of about 32 pixels.",
+)
+
+image_size_option = click.option(
+    "--image-size", type=int, help="Height and width in pixels.  [default: the model's]"
+)
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="gpu: fail, and say why, if there is none that can be used.",
+)
+
+
+def check_drawable(path: str) -> None:
+    """Refuse a figure of no known kind, before anything is computed.
+
+    Args:
+        path: Of the figure.
+
+    Raises:
+        ConfigError: Its name ends neither in .svg nor in .png.
+    """
+    if Path(path).suffix.lower() not in (".svg", ".png"):
+        raise ConfigError(f"{path}: cannot be drawn. Expected a name that ends in .svg or .png.")
