@@ -1,11 +1,16 @@
 """The clients in other languages answer as Classifier does, from raw pixels alone."""
 
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +97,56 @@ def test_javascript_takes_raw_bytes_and_says_what_is_wrong(javascript, exported,
     assert "no such file" in missing["error"]
 
 
+class _Files(http.server.SimpleHTTPRequestHandler):
+    """The plain server of files that the page asks for, silent."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def page(javascript: Path) -> Iterator[Any]:
+    """The example's page in a real browser, served as ``python3 -m http.server`` would."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs the extra dev")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu"):
+        options.add_argument(flag)
+    handler = partial(_Files, directory=str(javascript))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with webdriver.Chrome(options, webdriver.ChromeService(driver)) as one:
+            one.get(f"http://127.0.0.1:{server.server_port}/index.html")
+            yield one
+        server.shutdown()
+
+
+def answered(page: Any, field: str, file: str) -> str:
+    """Choose a file on the page, and give what it then says."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    page.execute_script("document.getElementById('answer').textContent = ''")
+    page.find_element("id", field).send_keys(file)
+    said: str = WebDriverWait(page, 30).until(lambda page: page.find_element("id", "answer").text)
+    return said
+
+
+@pytest.mark.slow
+def test_page_with_onnxruntime_web(page, exported, pictures, expected, tmp_path) -> None:
+    classes = Classifier(exported, "cpu").classes
+    assert answered(page, "model", str(exported)) == f"{len(classes)} classes. Choose a picture."
+    for path, (label, probability) in list(zip(pictures, expected, strict=True))[::10]:
+        assert answered(page, "picture", path) == f"{label} ({100 * probability:.1f} %)", path
+
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(Path(pictures[0]).read_bytes()[:60])
+    assert answered(page, "picture", str(broken)).startswith("Error: ")
+    assert answered(page, "model", str(broken)).startswith("Error: not an ONNX file")
+
+
 def test_plain_onnxruntime_in_python(exported, pictures, expected) -> None:
     some = slice(None, None, 10)
     done = subprocess.run(
@@ -104,7 +159,10 @@ def test_plain_onnxruntime_in_python(exported, pictures, expected) -> None:
 
 
 def test_cpp(exported, pictures, expected, tmp_path) -> None:
-    """Where onnxruntime for C++ is unpacked, with ORT_HOME naming it."""
+    """Where onnxruntime for C++ is unpacked, with ORT_HOME naming it.
+
+    Its headers may be older than its library; that is in onnxruntime-node's package too.
+    """
     home = os.environ.get("ORT_HOME")
     compiler = shutil.which("c++")
     if not home or not compiler:
