@@ -73,6 +73,20 @@ def test_horizontal_pass_comes_first_whatever_pillow_prefers(height, width, phot
     assert np.array_equal(images.size_picture(picture, 32, "squash"), both)
 
 
+def test_rows_that_a_crop_leaves_out_do_not_change_the_others(photograph) -> None:
+    rng = np.random.default_rng(0)
+    for height, width in rng.integers(1, 400, (300, 2)):
+        picture = photograph(height, width)
+        size = int(rng.choice([1, 16, 32, 96, 224]))
+        down, across = images.axes(height, width, size, "crop")
+        box = (across.start, 0, across.stop, height)
+        whole = Image.fromarray(picture).resize((size, height), Image.Resampling.BILINEAR, box)
+        box = (0, down.start, size, down.stop)
+        expected = np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR, box))
+        sized = images.size_picture(picture, size, "crop")
+        np.testing.assert_array_equal(sized, expected, err_msg=f"{height} x {width} to {size}")
+
+
 def test_unknown_rule_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="squash, crop, pad"):
         images.axes(1, 1, 1, "stretch")  # type: ignore[arg-type]
