@@ -54,6 +54,9 @@ def _resnets() -> Iterator[Network]:
     summary = "He et al. 2016"
     shapes = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3),
               152: (3, 8, 36, 3)}  # fmt: skip
+    yield Network("resnet20", f"{summary}, section 4.2: for pictures of 32 pixels",
+                  "resnet_cifar.build_cifar_resnet", 32, 8, UNIT, family="resnet_cifar",
+                  recipe={"blocks": 3})  # fmt: skip
     for depth in (18, 34):
         recipe = {"blocks": shapes[depth], "block_type": "basic_block",
                   "preset": f"resnet_{depth}_imagenet"}  # fmt: skip

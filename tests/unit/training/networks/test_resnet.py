@@ -74,8 +74,29 @@ def test_the_small_stem_learns_and_answers_the_same_as_onnx(
     assert (parity.top1_mismatches, parity.max_abs_diff <= 1e-4) == (0, True)
 
 
-def test_all_resnets_have_the_small_stem_and_nothing_else_has() -> None:
-    assert set(WITH_SMALL_STEM) == {name for name in NETWORKS if name.startswith("resnet")}
+def test_resnet20_is_the_papers() -> None:
+    """0.27 million parameters, and feature maps of 32, 16 and 8 pixels: He et al. 2016, table 6."""
+    model = build_network("resnet20", 10, 32)
+    assert summarize(model).total_params == 269_722
+    found = shapes(model)
+    last = [found[f"conv{stage}_block3_out"] for stage in (2, 3, 4)]
+    assert last == [(32, 32, 16), (16, 16, 32), (8, 8, 64)]
+
+
+def test_its_shortcut_takes_every_second_pixel_and_zeros() -> None:
+    model = build_network("resnet20", 10, 32)
+    names = ("conv2_block3_out", "conv3_block1_0_zeros")
+    parts = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    pixels = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    before, after = (np.asarray(part) for part in parts(pixels))
+    np.testing.assert_array_equal(after[..., 8:24], before[:, ::2, ::2])
+    assert not after[..., :8].any()
+    assert not after[..., 24:].any()
+
+
+def test_all_resnets_of_large_pictures_have_the_small_stem_and_nothing_else_has() -> None:
+    large = {name for name in NETWORKS if name.startswith("resnet")} - {"resnet20"}
+    assert set(WITH_SMALL_STEM) == large
     with pytest.raises(ConfigError, match="vgg16 has no small stem"):
         build_network("vgg16", 10, 32, "small")
 
@@ -111,7 +132,7 @@ def test_without_keras_cv_the_extra_is_named_and_no_run_is_left(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet18", "resnet18_kerascv", "mobilenet"])
+@pytest.mark.parametrize("name", ["cnn", "resnet18", "resnet18_kerascv", "resnet20", "mobilenet"])
 def test_statistics_settle_within_a_short_run(name: str) -> None:
     layers = build_network(name, 2, 32).layers
     momenta = {la.momentum for la in layers if isinstance(la, keras.layers.BatchNormalization)}

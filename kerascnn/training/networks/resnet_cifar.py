@@ -1,0 +1,81 @@
+"""The ResNet for pictures of 32 pixels.
+
+Knows: its layers. Does not know: data, preprocessing, training, nor the ResNets for pictures of
+224 pixels (:mod:`.resnet`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+FILTERS = (16, 32, 64)
+
+
+def build_cifar_resnet(
+    name: str, classes: int, image_size: int, blocks: int, **_unused: Any
+) -> keras.Model:
+    """Build the ResNet of He et al. 2016, section 4.2 (https://arxiv.org/abs/1512.03385).
+
+    Conv 16 of 3x3; three stages of 16, 32 and 64 filters, each of ``blocks`` blocks of two convs
+    of 3x3; global average pooling; dense ``classes``. Shortcuts have no weights (the paper's
+    option A): where a stage begins, every second pixel, and zeros for the channels that are new.
+
+    Args:
+        name: Of the model.
+        classes: How many logits.
+        image_size: Height and width of the input in pixels, at least 4.
+        blocks: In each stage, the paper's n: 6n + 2 layers have weights.
+
+    Returns:
+        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
+        ``[batch, classes]``. With 3 blocks and 10 classes: 269,722 parameters.
+    """
+    image = keras.Input((image_size, image_size, 3), name="pixels")
+    x = _convolved(image, "conv1_", FILTERS[0])
+    x = layers.ReLU(name="conv1_relu")(x)
+    for stage, filters in enumerate(FILTERS):
+        for block in range(blocks):
+            stride = 2 if stage and not block else 1
+            x = _block(x, f"conv{stage + 2}_block{block + 1}_", filters, stride)
+    x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    return keras.Model(image, layers.Dense(classes, name="head")(x), name=name)
+
+
+def _block(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.KerasTensor:
+    shortcut = x if stride == 1 else _shrunk(x, f"{name}0_", filters, stride)
+    x = _convolved(x, f"{name}1_", filters, stride)
+    x = layers.ReLU(name=f"{name}1_relu")(x)
+    x = _convolved(x, f"{name}2_", filters)
+    x = layers.Add(name=f"{name}add")([shortcut, x])
+    return layers.ReLU(name=f"{name}out")(x)
+
+
+def _convolved(x: keras.KerasTensor, name: str, filters: int, stride: int = 1) -> keras.KerasTensor:
+    if stride > 1:
+        # Both sides alike: "same" would pad below and to the right only, and the windows would
+        # not stand on the pixels that the shortcut takes.
+        x = layers.ZeroPadding2D(1, name=f"{name}pad")(x)
+    x = layers.Conv2D(
+        filters,
+        3,
+        strides=stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}conv",
+    )(x)
+    # As in PyTorch and in cnn.py.
+    return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}bn")(x)
+
+
+def _shrunk(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.KerasTensor:
+    # A pool of one pixel: every second one is taken as it is.
+    x = layers.AveragePooling2D(1, strides=stride, name=f"{name}pool")(x)
+    new = filters - x.shape[-1]
+    # Keras pads the last two axes of "channels_first": here these are width and channels.
+    return layers.ZeroPadding2D(
+        ((0, 0), (new // 2, new - new // 2)), data_format="channels_first", name=f"{name}zeros"
+    )(x)
