@@ -97,7 +97,8 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
     best = found.best(arithmetic)
     click.echo(
         f"best ({arithmetic}): {_name(best).strip()}, batch {best.best.batch}: "
-        f"{best.best.images_per_second:,.0f} pictures/s"
+        f"{best.best.images_per_second:,.0f} pictures/s, "
+        f"{max(1.0, found.gain[arithmetic]):.2f} times the default (all processors, CPU)"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.providers import ARITHMETICS, PROVIDERS, Arithmetic, Provider
 from kerascnn.inference.settings import Setting
-from kerascnn.inference.timing import Timing, interleaved, noise, time_runs
+from kerascnn.inference.timing import ROUNDS, Timing, interleaved, noise, time_runs
 from kerascnn.parallel import usable_cpus
 
 BATCHES = (1, 4, 16, 32, 64)
@@ -87,14 +87,23 @@ class Benchmark:
     Attributes:
         model: The file.
         measured: The best threads and spinning of each provider and grade, at every batch size.
+        default: What runs where nothing was measured: the CPU, all processors.
         unavailable: By provider, why it does not run here.
+        gain: By grade, how many times as fast as the default its quickest way is, both timed in
+            turn.
     """
 
     model: str
     measured: tuple[Measured, ...]
+    default: Measured
     unavailable: dict[str, str]
+    gain: dict[Arithmetic, float] = field(default_factory=dict)
 
     def best(self, arithmetic: Arithmetic) -> Measured:
+        """Choose a way in a grade: the quickest, if that is quicker than the default."""
+        return self.quickest(arithmetic) if self.gain[arithmetic] > 1 else self.default
+
+    def quickest(self, arithmetic: Arithmetic) -> Measured:
         """Find the fastest way in a grade; for ``exact`` no answer may have changed."""
         allowed = [
             found
@@ -113,8 +122,10 @@ class Benchmark:
         return {
             "model": self.model,
             **asdict(best.way),
+            "gain": max(1.0, self.gain[arithmetic]),
             "results": [asdict(timing) for timing in best.results],
             "ways": [found.to_dict() for found in self.measured],
+            "default": self.default.to_dict(),
             "unavailable": self.unavailable,
         }
 
@@ -143,21 +154,61 @@ def benchmark(
     with Classifier(model, "cpu", foreign=foreign) as reference:
         size = reference.card.image_size
         real = pictures if pictures is not None else np.zeros((0, size, size, 3), np.uint8)
-        expected = _answers(reference, real)
+        trial = _Trial(model, foreign, batches, size, real, _answers(reference, real))
+        default = trial.measure(Way("cpu", "exact", usable_cpus(), True))
         for ways in _ways():
             tell(f"{ways[0].provider}, {ways[0].arithmetic}")
             try:
-                way = _quickest(model, ways, foreign, noise(max(batches), size))
+                way = trial.quickest(ways)
+                measured.append(default if way == default.way else trial.measure(way))
             except ProviderError as error:
                 unavailable[ways[0].provider] = str(error)
-                continue
-            with _open(model, way, foreign) as classifier:
-                found = _answers(classifier, real)
-                timings = tuple(_timed(classifier, noise(batch, size)) for batch in batches)
-            changed = int((found.argmax(1) != expected.argmax(1)).sum()) if len(real) else 0
-            worst = float(np.abs(found - expected).max()) if len(real) else 0.0
-            measured.append(Measured(way, timings, len(real), changed, worst))
-    return Benchmark(str(model), tuple(measured), unavailable)
+    found = Benchmark(str(model), tuple(measured), default, unavailable)
+    tell("comparing the best with the default")
+    return replace(found, gain={grade: trial.gain(found, grade) for grade in ARITHMETICS})
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One file, what it is timed with, and the answers that others are held to."""
+
+    model: str | Path
+    foreign: Foreign | None
+    batches: Sequence[int]
+    size: int
+    real: npt.NDArray[np.uint8]
+    expected: npt.NDArray[np.float32]
+
+    def open(self, way: Way) -> Classifier:
+        choice = Choice(way.provider, way.threads, way.spinning, "measured")
+        return Classifier(self.model, choice, foreign=self.foreign, arithmetic=way.arithmetic)
+
+    def medians(self, ways: Sequence[Way], batch: int, rounds: int) -> list[float]:
+        """Give the seconds that a batch takes in each way, timed in turn."""
+        pictures = noise(batch, self.size)
+        with ExitStack() as stack:
+            opened = [stack.enter_context(self.open(way)) for way in ways]
+            runs = [lambda one=one: one.run(pictures) for one in opened]
+            return [float(np.median(taken)) for taken in interleaved(runs, rounds)]
+
+    def quickest(self, ways: Sequence[Way]) -> Way:
+        return ways[int(np.argmin(self.medians(ways, max(self.batches), _FEW)))]
+
+    def measure(self, way: Way) -> Measured:
+        with self.open(way) as classifier:
+            found = _answers(classifier, self.real)
+            timings = tuple(_timed(classifier, noise(one, self.size)) for one in self.batches)
+        changed = int((found.argmax(1) != self.expected.argmax(1)).sum()) if len(found) else 0
+        worst = float(np.abs(found - self.expected).max()) if len(found) else 0.0
+        return Measured(way, timings, len(found), changed, worst)
+
+    def gain(self, found: Benchmark, grade: Arithmetic) -> float:
+        quickest = found.quickest(grade)
+        if quickest.way == found.default.way:
+            return 1.0
+        ways = [found.default.way, quickest.way]
+        default, other = self.medians(ways, quickest.best.batch, ROUNDS)
+        return default / other
 
 
 def real_pictures(
@@ -200,21 +251,6 @@ def _ways() -> Iterator[list[Way]]:
         spins = (True, False) if provider == "cpu" else (True,)
         for grade in grades:
             yield [Way(provider, grade, count, spin) for count in threads for spin in spins]
-
-
-def _quickest(
-    model: str | Path, ways: list[Way], foreign: Foreign | None, pictures: npt.NDArray[np.uint8]
-) -> Way:
-    with ExitStack() as stack:
-        opened = [stack.enter_context(_open(model, way, foreign)) for way in ways]
-        runs = [lambda one=one: one.run(pictures) for one in opened]
-        medians = [float(np.median(taken)) for taken in interleaved(runs, _FEW)]
-    return ways[int(np.argmin(medians))]
-
-
-def _open(model: str | Path, way: Way, foreign: Foreign | None) -> Classifier:
-    choice = Choice(way.provider, way.threads, way.spinning, "measured")
-    return Classifier(model, choice, foreign=foreign, arithmetic=way.arithmetic)
 
 
 def _timed(classifier: Classifier, pictures: npt.NDArray[np.uint8]) -> Timing:
