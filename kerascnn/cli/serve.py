@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command
+from kerascnn.cli.foreign import foreign_options, said
 from kerascnn.cli.provider import provider_options
 
 
@@ -76,8 +77,11 @@ from kerascnn.cli.provider import provider_options
 @click.option(
     "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
 )
-def command(**options: Any) -> None:
-    """Serve files that `kerascnn export` wrote, over HTTP.
+@foreign_options
+def command(
+    labels: str | None, image_size: int | None, normalize: Any, resize: Any, **options: Any
+) -> None:
+    """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
 
     Each is served under its file's name: by the Open Inference Protocol v2, at
     /v1/models/NAME/predict for a picture as it is, and on a page for people at /. A file that is
@@ -86,10 +90,12 @@ def command(**options: Any) -> None:
     \b
     kerascnn serve exported/flowers.onnx
     curl --data-binary @rose.jpg http://127.0.0.1:8000/predict
+    kerascnn serve other.onnx --labels names.txt --image-size 224 --normalize torch
     """
     from kerascnn import serving
 
-    config = serving.ServeConfig(**options)
+    foreign = said(labels, image_size, normalize, resize)
+    config = serving.ServeConfig(**options, foreign=foreign)
     serving.serve(
         config,
         lambda address: click.echo(f"serving {', '.join(config.names)} at {address}", err=True),

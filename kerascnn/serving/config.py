@@ -14,6 +14,7 @@ from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from kerascnn.inference.choice import Asked
+    from kerascnn.inference.foreign import Foreign
     from kerascnn.inference.providers import Arithmetic
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
@@ -24,7 +25,8 @@ class ServeConfig:
     """How models are served.
 
     Attributes:
-        models: Files that ``kerascnn export`` wrote; each is served under its stem.
+        models: Files that ``kerascnn export`` wrote, or one that it did not; each is served under
+            its stem.
         host: Address to listen on.
         port: TCP port; 0 takes a free one.
         provider: Where the networks run, as for :class:`kerascnn.Classifier`.
@@ -45,6 +47,7 @@ class ServeConfig:
         token_file: File whose content is the bearer token that requests must carry.
         cors: Origins whose pages may use the server; none by default.
         access_log: Whether each request is logged, as one JSON line on stdout.
+        foreign: What the file does not say, if kerascnn did not export it; then there is one.
     """
 
     models: tuple[str, ...]
@@ -66,6 +69,7 @@ class ServeConfig:
     token_file: str | None = None
     cors: tuple[str, ...] = ()
     access_log: bool = True
+    foreign: Foreign | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(map(str, self.models)))
@@ -76,6 +80,9 @@ class ServeConfig:
             "no models; expected at least one .onnx file": not self.models,
             f"two files are called {', '.join(sorted(twice))}, and a model's name is its file's; "
             "rename one": bool(twice),
+            "labels speak for one model that was made elsewhere; serve it by itself": (
+                self.foreign is not None and len(self.models) > 1
+            ),
             "port; expected 0 to 65535": not 0 <= self.port <= 65535,
             "max_batch; expected at least 1": self.max_batch < 1,
             "copies; expected 1 to 64": not 1 <= self.copies <= 64,

@@ -194,9 +194,7 @@ class Models:
         config, threads = self._config, self._config.threads
         if threads is None and config.copies > 1:
             threads = max(1, usable_cpus() // config.copies)
-        return Classifier(
-            path, provider=config.provider, threads=threads, arithmetic=config.arithmetic
-        )
+        return Classifier(path, config.provider, threads, config.foreign, config.arithmetic)
 
     def _batcher(self, name: str, copies: list[Classifier]) -> Batcher:
         config = self._config

@@ -19,10 +19,13 @@ def test_options_are_those_of_the_configuration():
     from kerascnn.cli.serve import command
     from kerascnn.serving.config import OPTIONS
 
-    assert {option.name for option in command.params} - {"debug"} == set(OPTIONS)
+    foreign = {"labels", "image_size", "normalize", "resize"}
+    names = {option.name for option in command.params} - {"debug"}
+    assert names - foreign == set(OPTIONS) - {"foreign"}
+    assert foreign < names
     defaults = ServeConfig(models=("a.onnx",))
     for option in command.params:
-        if option.name not in ("models", "debug", "cors", "threads", "token_file"):
+        if option.name not in {"models", "debug", "cors", "threads", "token_file"} | foreign:
             assert option.default == getattr(defaults, option.name)
 
 

@@ -5,6 +5,7 @@ and a matrix on that. What they should answer is worked out in numpy.
 """
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from starlette.testclient import TestClient
 
 from kerascnn import Classifier
 from kerascnn.cli import main
@@ -20,6 +22,7 @@ from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError, ModelFileError
 from kerascnn.inference import Foreign, evaluate_file, read_labels
 from kerascnn.inference.foreign import NORMALIZATIONS
+from kerascnn.serving import ServeConfig, create_app
 
 SIZE = 8
 NAMES = ("red", "green", "blue", "dark")
@@ -293,3 +296,41 @@ def test_a_real_file_made_elsewhere_answers_as_our_own(elsewhere, exported, tmp_
     assert (bare.exit_code, "--labels" in bare.output) == (1, True)
     half = run(main, ["predict", str(elsewhere), "shirt.png", "--image-size", "32"])
     assert (half.exit_code, "--labels FILE is missing" in half.output) == (2, True)
+
+
+def test_a_file_made_elsewhere_is_served_as_it_predicts(elsewhere, exported, tmp_path) -> None:
+    names = Classifier(exported).classes
+    said = Foreign(names, 32, "tf", "pad")
+    picture = load_dataset("fashion-mini").splits["test"].pictures[0]
+    Image.fromarray(picture).save(tmp_path / "shirt.png")
+    expected = Classifier(elsewhere, foreign=said).predict([tmp_path / "shirt.png"])[0].to_dict()
+    config = ServeConfig((str(elsewhere),), copies=2, foreign=said)
+    with TestClient(create_app(config)) as client:
+        end = time.monotonic() + 30
+        while client.get("/v2/health/ready").status_code != 200 and time.monotonic() < end:
+            time.sleep(0.05)
+        found = client.post("/predict", content=(tmp_path / "shirt.png").read_bytes()).json()
+        pixels = np.asarray(Image.fromarray(picture).convert("RGB"))[None]
+        image = {"name": "image", "datatype": "UINT8", "shape": list(pixels.shape)}
+        asked = {"inputs": [{**image, "data": pixels.ravel().tolist()}]}
+        outputs = client.post("/v2/models/clothes/infer", json=asked).json()["outputs"]
+    assert [row["label"] for row in found["top"]] == [row["label"] for row in expected["top"]]
+    assert found["probability"] == pytest.approx(expected["probability"], abs=1e-5)
+    tensors = {output["name"]: output["data"] for output in outputs}
+    assert names[int(np.argmax(tensors["probabilities"]))] == expected["label"]
+    assert int(np.argmax(tensors["logits"])) == int(np.argmax(tensors["probabilities"]))
+
+
+def test_serve_asks_for_what_a_file_made_elsewhere_does_not_say(
+    elsewhere, exported, tmp_path
+) -> None:
+    labels = tmp_path / "names.txt"
+    labels.write_text("\n".join(Classifier(exported).classes))
+    for words, code, told in (
+        ([elsewhere], 1, "--labels FILE"),
+        ([elsewhere, "--image-size", 32], 2, "--labels FILE is missing"),
+        ([elsewhere, exported, "--labels", labels], 2, "serve it by itself"),
+        ([exported, "--labels", labels], 2, "kerascnn exported it"),
+    ):
+        found = CliRunner().invoke(main, ["serve", *map(str, words), "--port", "0"])
+        assert (found.exit_code, told in found.output) == (code, True), found.output
