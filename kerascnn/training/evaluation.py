@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 INCLUDES = (
     "reading, decoding and sizing the pictures (in threads), then the network with Keras, its "
-    f"compilation too, in batches of {PREDICT_BATCH}"
+    f"compilation too, in batches of at most {PREDICT_BATCH}"
 )
 """Of the speed of a run."""
 

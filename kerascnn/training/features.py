@@ -10,18 +10,17 @@ With augmentation every epoch sees other pictures, so the frozen part runs in ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import layers
 
 from kerascnn.card import Normalization
 from kerascnn.training.feeding import Pack
-from kerascnn.training.preprocessing import PREDICT_BATCH, from_pixels
+from kerascnn.training.preprocessing import from_pixels, run_over
 from kerascnn.training.scope import blocks, head_of
 
 
@@ -113,27 +112,29 @@ def head_training_model(core: keras.Model) -> keras.Model:
 
 
 def with_features(
-    pack: Pack,
+    packs: Sequence[Pack],
     features: keras.Model,
     normalization: Normalization,
     progress: Callable[[int, int], object] = lambda _done, _total: None,
-) -> Pack:
+) -> list[Pack]:
     """Compute the features of every picture once.
 
     Args:
-        pack: Pictures, uint8 ``[pictures, size, size, 3]``.
+        packs: Pictures, uint8 ``[pictures, size, size, 3]``; all in one go, because the network is
+            compiled for each number of pictures a call.
         features: The frozen part of :func:`split`.
         normalization: Of the run.
         progress: Called with the number of pictures done, and of all.
 
     Returns:
-        The same pack with float32 ``[pictures, features]`` in place of the pictures.
+        The same packs with float32 ``[pictures, features]`` in place of the pictures.
     """
-    model = from_pixels(features, normalization)
-    parts: list[npt.NDArray[np.float32]] = []
-    for start in range(0, len(pack), PREDICT_BATCH):
-        found = model.predict_on_batch(pack.images[start : start + PREDICT_BATCH])
-        parts.append(np.asarray(found, np.float32))
-        progress(min(start + PREDICT_BATCH, len(pack)), len(pack))
-    features_of_all: Any = np.concatenate(parts)
-    return replace(pack, images=features_of_all)
+    total = sum(map(len, packs))
+    found = run_over(
+        from_pixels(features, normalization),
+        [pack.images for pack in packs],
+        lambda done: progress(done, total),
+    )
+    ends = np.cumsum([len(pack) for pack in packs])[:-1]
+    parts: list[Any] = np.split(found, ends)
+    return [replace(pack, images=part) for pack, part in zip(packs, parts, strict=True)]

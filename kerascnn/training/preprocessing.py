@@ -7,7 +7,8 @@ sizing (:mod:`kerascnn.images`), nor the same arithmetic in ONNX
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -19,7 +20,11 @@ from kerascnn.card import Normalization
 from kerascnn.images import GREY_WEIGHTS
 
 PREDICT_BATCH = 256
-"""Pictures a call when no gradient is needed."""
+"""Pictures a call, at most, when no gradient is needed."""
+
+PREDICT_VALUES = 3 * 2**22
+"""Numbers a call, at most: 256 pictures of 224 x 224 are no faster than 64 and take gigabytes,
+whose first touch alone takes seconds."""
 
 
 class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
@@ -77,8 +82,48 @@ def predict_logits(model: keras.Model, pictures: npt.NDArray[np.uint8]) -> npt.N
     Returns:
         float32 ``[pictures, classes]``.
     """
-    parts = [
-        model.predict_on_batch(pictures[start : start + PREDICT_BATCH])
-        for start in range(0, len(pictures), PREDICT_BATCH)
-    ]
-    return np.concatenate(parts).astype(np.float32, copy=False)
+    return run_over(model, [pictures])
+
+
+def run_over(
+    model: keras.Model,
+    parts: Sequence[npt.NDArray[np.uint8]],
+    progress: Callable[[int], object] = lambda _done: None,
+) -> npt.NDArray[np.float32]:
+    """Run a model over pictures that lie in several arrays, every call with as many.
+
+    Each other number of pictures costs another trace of the network, and on JAX another
+    compilation, which for ResNet50 takes longer than a hundred pictures do. So all calls are alike,
+    and the last is filled up, with fewer pictures than there are calls.
+
+    Args:
+        model: From uint8 pictures to ``[batch, outputs]``.
+        parts: Each uint8 ``[pictures, size, size, 3]``.
+        progress: Called with the number of pictures done.
+
+    Returns:
+        float32 ``[pictures of all parts, outputs]``, in order.
+    """
+    total = sum(len(part) for part in parts)
+    most = max(1, min(PREDICT_BATCH, PREDICT_VALUES // math.prod(parts[0].shape[1:])))
+    calls = -(-total // most)
+    batch = -(-total // calls)
+    found = []
+    for start in range(0, total, batch):
+        pictures = _rows(parts, start, start + batch)
+        missing = batch - len(pictures)
+        if missing:
+            pictures = np.concatenate([pictures, np.repeat(pictures[-1:], missing, axis=0)])
+        found.append(model.predict_on_batch(pictures))
+        progress(min(start + batch, total))
+    return np.concatenate(found)[:total].astype(np.float32, copy=False)
+
+
+def _rows(parts: Sequence[npt.NDArray[np.uint8]], start: int, end: int) -> npt.NDArray[np.uint8]:
+    found, before = [], 0
+    for part in parts:
+        rows = part[max(0, start - before) : max(0, end - before)]
+        if len(rows):
+            found.append(rows)
+        before += len(part)
+    return found[0] if len(found) == 1 else np.concatenate(found)

@@ -85,14 +85,11 @@ def stage(
     changing = _changes_pictures(config)
     if trains_head_only(core) and not changing:
         features, model = split(core)
-        train, val = (
-            with_features(
-                part,
-                features,
-                start.normalization,
-                lambda done, total, name=name: progress.reading(f"features of {name}", done, total),  # type: ignore[misc]
-            )
-            for name, part in (("train", train), ("val", val))
+        train, val = with_features(
+            [train, val],
+            features,
+            start.normalization,
+            lambda done, total: progress.reading("features", done, total),
         )
     else:
         if trains_head_only(core):

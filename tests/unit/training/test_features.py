@@ -10,8 +10,10 @@ import pytest
 from kerascnn import training
 from kerascnn.training import staging
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.features import split, trains_head_only
-from kerascnn.training.networks import build_network
+from kerascnn.training.features import split, trains_head_only, with_features
+from kerascnn.training.feeding import Pack
+from kerascnn.training.networks import build_network, find_network
+from kerascnn.training.preprocessing import from_pixels
 
 
 def fit(tmp_path: Path, name: str, **options: object) -> list[float]:
@@ -35,13 +37,43 @@ def test_the_frozen_part_sees_each_picture_once(
     seen: list[int] = []
     real = staging.with_features
 
-    def counting(pack: object, *rest: object) -> object:
-        seen.append(len(pack))  # type: ignore[arg-type]
-        return real(pack, *rest)  # type: ignore[arg-type]
+    def counting(packs: list[Pack], *rest: object) -> object:
+        seen.extend(map(len, packs))
+        return real(packs, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(staging, "with_features", counting)
     fit(tmp_path, "r")
     assert seen == [3600, 400]
+
+
+def test_features_of_all_pictures_come_from_calls_of_one_shape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    core = build_network("lenet5", 3, 32)
+    features, _ = split(core)
+    random = np.random.default_rng(0)
+    packs = [
+        Pack(
+            random.integers(0, 256, (count, 32, 32, 3), np.uint8), np.zeros(count, int), (), (), ""
+        )
+        for count in (301, 7, 2)
+    ]
+    shapes = set()
+    real = keras.Model.predict_on_batch
+
+    def noting(model: keras.Model, pictures: np.ndarray) -> object:
+        shapes.add(pictures.shape)
+        return real(model, pictures)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", noting)
+    normalization = find_network("lenet5").normalization
+    found = with_features(packs, features, normalization)
+    assert shapes == {(155, 32, 32, 3)}
+    whole = from_pixels(features, normalization)
+    for pack, kept in zip(packs, found, strict=True):
+        expected = np.asarray(whole(pack.images))
+        np.testing.assert_allclose(kept.images, expected, atol=1e-5)
+        assert len(kept) == len(pack)
 
 
 def test_with_augmentation_features_are_not_kept_and_that_is_told(
