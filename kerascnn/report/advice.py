@@ -5,6 +5,7 @@ Knows: how numbers are drawn. Does not know how they are measured, nor Keras.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _CORNERS = (
-    ("few, unlike", "train all, with care", 0.02, 0.04, "left"),
-    ("few, similar", "train the head", 0.02, 0.93, "left"),
-    ("many, unlike", "train all, or from scratch", 0.98, 0.04, "right"),
-    ("many, similar", "train all, at a low rate", 0.98, 0.93, "right"),
+    ("few, unlike", "train all, with care", 0.02, 0.03, "left"),
+    ("few, similar", "train the head", 0.02, 0.97, "left"),
+    ("many, unlike", "train all, or from scratch", 0.98, 0.03, "right"),
+    ("many, similar", "train all, at a low rate", 0.98, 0.97, "right"),
 )
+_LONGEST = 24
+"""Letters of a stage's name that are shown."""
 
 
 def write_figure(
@@ -43,7 +46,9 @@ def write_figure(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = figure_class("to draw the figure")(figsize=(9.5, 4.2), layout="constrained")
+    figure = figure_class("to draw the figure")(
+        figsize=(9.5, max(4.2, 0.2 * len(stages) + 1.2)), layout="constrained"
+    )
     left, right = figure.subplots(1, 2)
     _quadrants(left, place, limits)
     _stages(right, stages, pixels)
@@ -53,31 +58,51 @@ def write_figure(
 
 
 def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, float]) -> None:
-    count, similarity = place
-    reach = max(0.15, 1.2 * abs(similarity - limits[1]))
-    axes.set_xscale("log")
-    axes.set_xlim(min(2.0, count / 2), max(2000.0, 2 * count))
+    across, up = _across(place[0], place[0], limits[0]), place[1] - limits[1]
+    most = max(2000.0, 2 * place[0])
+    powers = [10**power for power in range(10) if 10**power <= most]
+    names = [f"{n:,}".replace(",000", "k") for n in powers]
+    axes.set_xticks([_across(n, place[0], limits[0]) for n in powers], names)
+    axes.set_xlim(-1, 1)
+    # The point stays inside, the words of the corners outside.
+    reach = max(0.15, 1.6 * abs(up))
     axes.set_ylim(limits[1] - reach, limits[1] + reach)
-    axes.axvline(limits[0], color="#999999", lw=1)
+    axes.axvline(0, color="#999999", lw=1)
     axes.axhline(limits[1], color="#999999", lw=1)
-    for title, what, across, up, side in _CORNERS:
-        axes.text(across, up, f"{title}\n{what}", transform=axes.transAxes, ha=side,
-                  va="bottom" if up < 0.5 else "top", fontsize=8, color="#666666",
+    for title, what, right, height, side in _CORNERS:
+        axes.text(right, height, f"{title}\n{what}", transform=axes.transAxes, ha=side,
+                  va="bottom" if height < 0.5 else "top", fontsize=8, color="#666666",
                   linespacing=1.4)  # fmt: skip
-    axes.plot([count], [similarity], "o", ms=10, color="#c2410c")
-    axes.annotate("your data", (count, similarity), (0, -18), textcoords="offset points",
-                  ha="center", color="#c2410c", fontsize=9)  # fmt: skip
+    axes.plot([across], [place[1]], "o", ms=10, color="#c2410c")
+    side = "left" if across < -0.6 else "right" if across > 0.6 else "center"
+    axes.annotate("your data", (across, place[1]), (0, 16 if up < 0 else -16),
+                  textcoords="offset points", ha=side, va="center", color="#c2410c", fontsize=9,
+                  bbox={"color": "white", "pad": 1})  # fmt: skip
     axes.set_xlabel("training pictures a class")
     axes.set_ylabel("similarity: last stage minus the best before it")
     axes.set_title("Where the data stands", fontsize=10)
 
 
+def _across(count: float, shown: float, limit: float) -> float:
+    """Place a number of pictures from -1 to 1, the limit at 0: logarithmic on either side."""
+    ends = max(2000.0, 2 * shown) if count > limit else min(1.0, limit / 2)
+    return math.log(count / limit) / abs(math.log(ends / limit))
+
+
 def _stages(axes: Axes, stages: Sequence[tuple[str, float]], pixels: float) -> None:
-    names = ["pixels", *(name for name, _ in stages)]
+    names = ["pixels", *(_short(name) for name, _ in stages)]
     values = [100 * pixels, *(100 * probe for _, probe in stages)]
-    bars = axes.bar(names, values, color=["#999999", *["#1d4ed8"] * len(stages)], width=0.65)
-    axes.bar_label(bars, fmt="%.0f", fontsize=8)
-    axes.set_ylim(0, 108)
-    axes.set_ylabel("linear probe, % right")
-    axes.tick_params(axis="x", labelrotation=30 if len(names) > 5 else 0, labelsize=8)
+    places = range(len(names))
+    bars = axes.barh(places, values, color=["#999999", *["#1d4ed8"] * len(stages)], height=0.65)
+    axes.bar_label(bars, fmt="%.0f", fontsize=8, padding=3)
+    axes.set_yticks(places, names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 108)
+    axes.set_xlabel("linear probe, % right")
     axes.set_title("What each stage knows about it", fontsize=10)
+
+
+def _short(name: str) -> str:
+    """Cut the middle of a long name: what tells stages apart is at its ends."""
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}"

@@ -33,7 +33,7 @@ from kerascnn.training.precision import set_precision
 from kerascnn.training.progress import Progress
 from kerascnn.training.rendezvous import Cluster
 from kerascnn.training.reporting import report_or_warn
-from kerascnn.training.resuming import refuse_changed_options
+from kerascnn.training.resuming import as_begun, refuse_changed_options
 from kerascnn.training.run import Run, claimed
 from kerascnn.training.staging import check_scopes
 from kerascnn.training.weights import Start, check_weights, start_network
@@ -78,6 +78,7 @@ def fit(
             _train(config, run, None, progress)
         return run
     with claimed(config, resume) as run:
+        config = as_begun(run, config)
         checkpoint = _earlier(run, config)
         if run.is_finished:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
@@ -90,9 +91,7 @@ def fit(
 def _train(
     config: TrainConfig, run: Run, checkpoint: Checkpoint | None, progress: Progress
 ) -> None:
-    start_deterministically(config.seed, config.deterministic)
-    device, feed, start = assemble(config, progress)
-    config = _decided(config, feed, start, progress)
+    config, device, feed, start = _opened(config, progress)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     checkpoint = begin_alike(start.core, checkpoint)
@@ -116,10 +115,23 @@ def _finish(config: TrainConfig, run: Run, feed: Feed, trained: Loop | None) -> 
     run.finish()
 
 
-def _decided(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> TrainConfig:
-    """Ask for advice where the scope is left to it; what is decided stands in config.json."""
+def _opened(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, Feed, Start]:
+    """Bring together what is trained; what was left to advice is decided then."""
+    start_deterministically(config.seed, config.deterministic)
+    device, feed, start = assemble(config, progress)
     if config.trainable != "auto":
-        return config
+        return config, device, feed, start
+    settled = _decided(config, feed, start, progress)
+    if settled.weights == config.weights:
+        return settled, device, feed, start
+    # Not to be transferred: all begins again as if no weights had been named, pictures included,
+    # which are sized as the weights want them.
+    del feed, start
+    return _opened(settled, progress)
+
+
+def _decided(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> TrainConfig:
+    """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.
     from kerascnn.training.advising.advise import advise_on, decided
 

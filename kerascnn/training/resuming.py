@@ -43,9 +43,38 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
     if not run.config_path.exists():
         return TrainConfig(**given)
     stored = run.config
-    asked = TrainConfig(**{**asdict(stored), **given})
+    asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
     refuse_changed_options(run, asked)
     return asked
+
+
+def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
+    """Put what was decided when a run began in the place of ``--trainable auto``.
+
+    Args:
+        run: With or without its ``config.json``.
+        asked: The options now.
+
+    Returns:
+        The same, with the run's scope and phases, and no weights where they were advised against;
+        unchanged where nothing is left to advice, or no run has begun.
+
+    Raises:
+        ModelFileError: The run's configuration cannot be read.
+    """
+    if asked.trainable != "auto" or not run.config_path.exists():
+        return asked
+    stored = run.config
+    return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
+
+
+def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what ``auto`` has settled; the run's configuration has it."""
+    settled: tuple[str, ...] = ()
+    if given.get("trainable") == "auto":
+        # No weights: they were advised against, or never named, and then auto changes nothing.
+        settled = ("trainable", "phase", *(("weights",) if stored.weights == "none" else ()))
+    return {name: value for name, value in given.items() if name not in settled}
 
 
 def refuse_changed_options(run: Run, asked: TrainConfig) -> None:

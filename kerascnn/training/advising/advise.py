@@ -106,9 +106,12 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
         advice: For its data and network.
 
     Returns:
-        The configuration with scope and phases written out; epochs stay those of the user.
+        The configuration with scope and phases written out, and without weights where they are
+        advised against; epochs stay those of the user.
     """
-    if advice.depth in ("head", "scratch"):
+    if advice.depth == "scratch":
+        return replace(config, trainable=advice.scope, weights="none")
+    if advice.depth == "head":
         return replace(config, trainable=advice.scope)
     plan = phases_for(advice.depth, config.epochs, advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)

@@ -64,7 +64,8 @@ class Advice:
         learning_rate: The highest, of the last phase; a share of the network's own.
         augment: What ``--augment`` takes.
         expected_top1: Lower and upper end, 0 to 1; about nine tasks in ten end within.
-        quadrant: How much data there is and how similar: e.g. ``("small", "similar")``.
+        quadrant: How much data there is and how similar: e.g. ``("small", "similar")``;
+            ``unknown`` where similarity means nothing.
         doubts: What speaks against trusting the advice; empty: nothing.
         reasons: In words.
         facts: What it follows from.
@@ -126,14 +127,23 @@ def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
         learning_rate,
         "light" if light else "none",
         expected(facts),
-        (
-            "small" if facts.per_class < limits.few else "large",
-            "similar" if facts.similarity >= limits.similar else "different",
-        ),
+        _quadrant(facts, limits),
         tuple(_doubts(facts)),
         tuple(_reasons(facts, depth, light, limits)),
         facts,
     )
+
+
+def _quadrant(facts: Facts, limits: Limits) -> tuple[str, str]:
+    size = "small" if facts.per_class < limits.few else "large"
+    if not facts.pretrained or _inseparable(facts):
+        return size, "unknown"
+    return size, "similar" if facts.similarity >= limits.similar else "different"
+
+
+def _inseparable(facts: Facts) -> bool:
+    """Whether no stage tells the classes apart much better than naming the largest."""
+    return wilson(facts.best.probe, facts.sampled)[1] < facts.chance + 0.1
 
 
 def scope_of(depth: Depth) -> str:
@@ -194,7 +204,7 @@ def _doubts(facts: Facts) -> list[str]:
             f"leave the probe anywhere from {low:.0%} to {high:.0%}. Collect more, or measure each "
             "scope by cross-validation."
         )
-    elif high < facts.chance + 0.1:
+    elif _inseparable(facts):
         found.append(
             f"the classes are not separable with this backbone: a linear classifier on its best "
             f"stage ({best.name}) is right for {best.probe:.0%}, always naming the largest class "
@@ -204,20 +214,14 @@ def _doubts(facts: Facts) -> list[str]:
 
 
 def _reasons(facts: Facts, depth: Depth, light: bool, limits: Limits) -> list[str]:
-    last, best = facts.last, facts.best
     size = "few" if facts.per_class < limits.few else "many"
     found = [
         f"{facts.pictures:,} training pictures in {len(facts.counts)} classes, "
-        f"{facts.per_class:.0f} a class: {size} (the limit is {limits.few:.0f}).",
+        f"{facts.per_class:.0f} a class: {size} (the limit is {limits.few:.0f})."
     ]
     if facts.pretrained:
-        alike = "similar to" if facts.similarity >= limits.similar else "unlike"
-        found.append(
-            f"The data is {alike} what the backbone has learned: a linear classifier is right for "
-            f"{last.probe:.1%} on its last stage ({last.name}), {best.probe:.1%} on its best "
-            f"({best.name}) and {facts.pixels:.1%} on the pixels alone."
-        )
-    found.append(_WHY[depth])
+        found.append(_likeness(facts, limits))
+    found.append(_why(facts, depth))
     if facts.confused and facts.confused[2] >= 0.2:
         one, other, share = facts.confused
         found.append(f"Hardest: {share:.0%} of {one} look like {other} to that classifier.")
@@ -230,10 +234,33 @@ def _reasons(facts: Facts, depth: Depth, light: bool, limits: Limits) -> list[st
     return found
 
 
-_WHY: dict[Depth, str] = {
-    "head": "Its features fit and there is little to learn more from: train the head alone.",
-    "all": "Train the head, then everything, at a low rate: the tasks that the rule was fitted on "
-    "came out best so.",
-    "scratch": "The backbone says no more than the pixels do, and there is enough to learn from: "
-    "do not transfer, train from random weights.",
-}
+def _likeness(facts: Facts, limits: Limits) -> str:
+    last, best = facts.last, facts.best
+    alike = {
+        "similar": "The data is similar to what the backbone has learned",
+        "different": "The data is unlike what the backbone has learned",
+        "unknown": "Nothing tells the classes apart, so how similar the data is to what the "
+        "backbone has learned cannot be said",
+    }[_quadrant(facts, limits)[1]]
+    return (
+        f"{alike}: a linear classifier is right for {last.probe:.1%} on its last stage "
+        f"({last.name}), {best.probe:.1%} on its best ({best.name}) and {facts.pixels:.1%} on the "
+        "pixels alone."
+    )
+
+
+def _why(facts: Facts, depth: Depth) -> str:
+    if depth == "head":
+        return "Its features fit and there is little to learn more from: train the head alone."
+    if depth == "all":
+        return (
+            "Train the head, then everything, at a low rate: the tasks that the rule was fitted on "
+            "came out best so."
+        )
+    if not facts.pretrained:
+        return "There is nothing to transfer: train everything, from random weights."
+    enough = "" if _inseparable(facts) else ", and there is enough to learn from"
+    return (
+        f"The backbone's last stage says less than the pixels do{enough}: do not transfer, train "
+        "from random weights."
+    )

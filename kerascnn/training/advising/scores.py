@@ -160,7 +160,8 @@ def _evidence(found: Decomposed, target: Floats) -> float:
         if abs(ratio - before) <= 1e-3 * before:
             break
     evidence = (
-        features * np.log(alpha)
+        # A stage that says the same of every picture has no features, and alpha is 0.
+        (features * np.log(alpha) if features else 0.0)
         + pictures * np.log(beta)
         - np.log(alpha + beta * power).sum()
         - beta * residual

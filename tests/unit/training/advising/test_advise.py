@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -14,6 +15,8 @@ from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.training import TrainConfig
+from kerascnn.training.run import Run
+from kerascnn.training.scope import flat
 
 
 def few(path: Path, per_class: int, classes: int = 4, invert: bool = False) -> str:
@@ -74,6 +77,65 @@ def test_auto_writes_down_what_was_decided(trained: Path, tmp_path: Path) -> Non
     assert "auto" not in (stored.trainable, *stored.phase)
     resumed = CliRunner().invoke(main, ["train", "--out", "run", "--resume"])
     assert resumed.exit_code == 0, resumed.output
+
+
+@pytest.fixture
+def useless(trained: Path, tmp_path: Path) -> str:
+    """Weights that have forgotten: their last stage says the same of every picture."""
+    model = keras.saving.load_model(trained / "model.keras", compile=False)
+    hidden = next(layer for layer in flat(model) if layer.name.startswith("hidden"))
+    hidden.set_weights([np.zeros_like(weight) for weight in hidden.get_weights()])
+    path = tmp_path / "useless.keras"
+    model.save(path)
+    return str(path)
+
+
+def test_auto_leaves_a_useless_backbone_as_the_printed_command_does(
+    useless: str, tmp_path: Path
+) -> None:
+    data = few(tmp_path / "few.npz", 30)
+    found = CliRunner().invoke(main, ["advise", data, "--model", "cnn", "--weights", useless])
+    assert found.exit_code == 0, found.output
+    words = found.stdout.splitlines()[-1].split()
+    assert "--weights" not in words, found.output
+    printed = [*words[1:], "--out", "typed", "--deterministic", "--no-calibration"]
+    assert CliRunner().invoke(main, printed).exit_code == 0
+    typed = Run(Path("typed"))
+    (phase,) = typed.config.phase
+    config = TrainConfig(
+        data=data, model="cnn", weights=useless, trainable="auto", out="auto", deterministic=True,
+        epochs=int(phase.split(":")[1]), batch_size=typed.config.batch_size,
+        augment=typed.config.augment, calibration=False,
+    )  # fmt: skip
+    run = training.fit(config)
+    assert run.config.weights == "none"
+    assert learned(run) == learned(typed)
+    again = ["train", data, "--weights", useless, "--trainable", "auto", "--out", "auto"]
+    for line in (again, ["train", "--out", "auto"]):
+        resumed = CliRunner().invoke(main, [*line, "--resume"])
+        assert resumed.exit_code == 0, resumed.output
+    assert training.fit(config, resume=True).is_finished
+    other = CliRunner().invoke(main, [*again, "--resume", "--epochs", "1"])
+    assert other.exit_code == 2
+    assert "epochs was" in other.output
+
+
+def learned(run: Run) -> list[bytes]:
+    """The weights of a run, bit for bit."""
+    model = keras.saving.load_model(run.model_path, compile=False)
+    return [np.asarray(weight).tobytes() for weight in model.get_weights()]
+
+
+def test_auto_goes_on_with_what_it_decided(trained: Path, tmp_path: Path) -> None:
+    data, weights = few(tmp_path / "few.npz", 20), str(trained / "model.keras")
+    line = ["train", data, "--weights", weights, "--trainable", "auto", "--epochs", "1"]
+    for more in ([], ["--resume"]):
+        found = CliRunner().invoke(main, [*line, "--out", "run", "--no-calibration", *more])
+        assert found.exit_code == 0, found.output
+    other = [*line, "--out", "run", "--no-calibration", "--resume", "--weights", "none"]
+    found = CliRunner().invoke(main, other)
+    assert found.exit_code == 2
+    assert "weights was" in found.output
 
 
 def test_auto_needs_weights_and_no_phases() -> None:

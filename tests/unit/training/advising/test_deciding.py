@@ -76,6 +76,32 @@ def test_doubts_are_told(seen: Facts, word: str) -> None:
     assert any(word in doubt for doubt in advise_from(seen, 0.01).doubts)
 
 
+def test_random_weights_are_not_said_to_say_less_than_pixels() -> None:
+    advice = advise_from(facts(300, 0.2, 0.5, 0.7, pretrained=False), 0.01)
+    told = " ".join(advice.reasons)
+    assert "nothing to transfer" in told
+    assert "pixels" not in told
+    assert advice.quadrant == ("large", "unknown")
+
+
+@pytest.mark.parametrize("pixels", [0.2, 0.29])
+def test_of_inseparable_classes_nothing_is_said_that_needs_separable_ones(pixels: float) -> None:
+    advice = advise_from(facts(300, pixels, 0.26, 0.25), 0.01)
+    assert advice.depth == ("scratch" if pixels > 0.25 else "all")
+    told = " ".join(advice.reasons)
+    assert "enough to learn from" not in told
+    assert "similar to what the backbone has learned:" not in told
+    assert "unlike" not in told
+    assert "cannot be said" in told
+    assert advice.quadrant == ("large", "unknown")
+
+
+def test_a_backbone_in_the_way_is_said_to_be() -> None:
+    told = " ".join(advise_from(facts(100, 0.9, 0.85, 0.5), 0.01).reasons)
+    assert "less than the pixels do, and there is enough to learn from" in told
+    assert "unlike what the backbone has learned" in told
+
+
 def test_good_data_raises_no_doubt() -> None:
     advice = advise_from(facts(300, 0.4, 0.5, 0.9), 0.01)
     assert not advice.doubts

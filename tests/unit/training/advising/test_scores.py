@@ -68,3 +68,11 @@ def test_drift_is_zero_only_for_the_stored_statistics() -> None:
     assert drift(mean, variance, mean, variance, 1e-3) == pytest.approx(0)
     assert drift(mean + 3, variance, mean, variance, 1e-3) > 1
     assert drift(mean, variance * 9, mean, variance, 1e-3) > 1
+
+
+def test_a_stage_that_says_the_same_of_every_picture_scores_low_and_finitely() -> None:
+    features, labels = made(30, 6, 3.0)
+    dead = decompose(np.zeros_like(features))
+    assert np.isfinite(logme(dead, labels, 3))
+    assert logme(dead, labels, 3) < logme(decompose(features), labels, 3)
+    assert h_score(dead, labels, 3) == 0.0
