@@ -5,15 +5,10 @@ splits, and sizing many pictures at once. Does not know: Keras, or what the pict
 """
 
 from kerascnn.dataset.load import BUILTIN, load_dataset
+from kerascnn.dataset.pictures import ArrayPictures, FilePictures, Pictures
 from kerascnn.dataset.sizing import sized_pictures
-from kerascnn.dataset.split import (
-    ArrayPictures,
-    Dataset,
-    FilePictures,
-    Pictures,
-    Split,
-    with_validation,
-)
+from kerascnn.dataset.split import Dataset, Split
+from kerascnn.dataset.validation import with_validation
 
 __all__ = [
     "BUILTIN",

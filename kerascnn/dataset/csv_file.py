@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from kerascnn.dataset.folder import SPLIT_FOLDERS
-from kerascnn.dataset.split import SPLITS, Dataset, FilePictures, Split
+from kerascnn.dataset.pictures import FilePictures
+from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.errors import DataError
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from kerascnn import images
-from kerascnn.dataset.split import Dataset, FilePictures, Split
+from kerascnn.dataset.pictures import FilePictures
+from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
 
 SPLIT_FOLDERS = {

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.split import ArrayPictures, Dataset, Split
+from kerascnn.dataset.pictures import ArrayPictures
+from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.split import ArrayPictures, Dataset, Split
+from kerascnn.dataset.pictures import ArrayPictures
+from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
 
 Array: TypeAlias = npt.NDArray[Any]

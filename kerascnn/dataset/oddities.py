@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from kerascnn import images
+from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.prints import SIDE, Prints
-from kerascnn.dataset.split import Dataset, FilePictures
+from kerascnn.dataset.split import Dataset
 from kerascnn.parallel import in_order
 
 RARE = 0.05

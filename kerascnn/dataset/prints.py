@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from kerascnn import images
-from kerascnn.dataset.split import Pictures
+from kerascnn.dataset.pictures import Pictures
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 

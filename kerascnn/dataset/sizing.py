@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kerascnn import images
-from kerascnn.dataset.split import Pictures
+from kerascnn.dataset.pictures import Pictures
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 

@@ -13,7 +13,8 @@ from importlib import resources
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.split import ArrayPictures, Dataset, Split
+from kerascnn.dataset.pictures import ArrayPictures
+from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
 
 CLASSES = (

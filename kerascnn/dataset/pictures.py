@@ -1,0 +1,185 @@
+"""Collections of pictures: in files, in an array, a part of another, several in a row.
+
+Knows: how one picture is read, named, measured and stamped. Does not know labels, classes, splits.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn import images
+
+
+class Pictures(Protocol):
+    """Pictures of any size, read one at a time."""
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+
+    def __getitem__(self, index: int) -> images.UInt8Array:
+        """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+
+    def name(self, index: int) -> str:
+        """Name one for messages and records."""
+
+    def longer_side(self, index: int) -> int:
+        """Return the longer side of one in pixels, or 0 when it cannot be read."""
+
+    def stamp(self, index: int) -> bytes:
+        """Return what changes when the picture changes; found without decoding it."""
+
+
+@dataclass(frozen=True)
+class FilePictures:
+    """Pictures in files.
+
+    Attributes:
+        paths: One a picture.
+        root: What the names are relative to.
+    """
+
+    paths: tuple[Path, ...]
+    root: Path
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> images.UInt8Array:
+        """Decode one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        return images.decode(self.paths[index])
+
+    def name(self, index: int) -> str:
+        """Give the path relative to the root, with forward slashes."""
+        path = self.paths[index]
+        return (
+            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        )
+
+    def longer_side(self, index: int) -> int:
+        """Read it from the file's header."""
+        return images.longer_side(self.paths[index])
+
+    def stamp(self, index: int) -> bytes:
+        """Give path, size and times; the second time cannot be set back by copying tools."""
+        path = self.paths[index]
+        try:
+            found = path.stat()
+        except OSError:
+            return b"missing"
+        times = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}".encode()
+        return os.fsencode(path.absolute()) + b"\0" + times
+
+
+@dataclass(frozen=True)
+class ArrayPictures:
+    """Pictures in one array, as IDX files and the built-in data set have them.
+
+    Attributes:
+        array: uint8 ``[pictures, height, width]`` or ``[pictures, height, width, channels]``.
+        prefix: Names are ``prefix[index]``.
+    """
+
+    array: npt.NDArray[np.uint8]
+    prefix: str
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self.array)
+
+    def __getitem__(self, index: int) -> images.UInt8Array:
+        """Give one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        return images.rgb_array(self.array[index], self.name(index))
+
+    def name(self, index: int) -> str:
+        """Give ``prefix[index]``."""
+        return f"{self.prefix}[{index}]"
+
+    def longer_side(self, index: int) -> int:  # noqa: ARG002 - all are of one size
+        """Read it from the array's shape."""
+        return int(max(self.array.shape[1:3]))
+
+    def stamp(self, index: int) -> bytes:
+        """Give the pixels, and how they are laid out."""
+        return f"{self.array.shape[1:]}".encode() + bytes(self.array[index].tobytes())
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the pictures of another collection.
+
+    Attributes:
+        pictures: The whole.
+        indices: Which of them, int64 ``[pictures]``.
+    """
+
+    pictures: Pictures
+    indices: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> images.UInt8Array:
+        """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        return self.pictures[int(self.indices[index])]
+
+    def name(self, index: int) -> str:
+        """Name it as the whole does."""
+        return self.pictures.name(int(self.indices[index]))
+
+    def longer_side(self, index: int) -> int:
+        """Measure it as the whole does."""
+        return self.pictures.longer_side(int(self.indices[index]))
+
+    def stamp(self, index: int) -> bytes:
+        """Stamp it as the whole does."""
+        return self.pictures.stamp(int(self.indices[index]))
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Several collections one after the other.
+
+    Attributes:
+        parts: The collections.
+    """
+
+    parts: tuple[Pictures, ...]
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return sum(len(part) for part in self.parts)
+
+    def __getitem__(self, index: int) -> images.UInt8Array:
+        """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        part, place = self._find(index)
+        return part[place]
+
+    def name(self, index: int) -> str:
+        """Name it as its part does."""
+        part, place = self._find(index)
+        return part.name(place)
+
+    def longer_side(self, index: int) -> int:
+        """Measure it as its part does."""
+        part, place = self._find(index)
+        return part.longer_side(place)
+
+    def stamp(self, index: int) -> bytes:
+        """Stamp it as its part does."""
+        part, place = self._find(index)
+        return part.stamp(place)
+
+    def _find(self, index: int) -> tuple[Pictures, int]:
+        for part in self.parts:
+            if index < len(part):
+                return part, index
+            index -= len(part)
+        raise IndexError(f"picture {index} is beyond the end")

@@ -1,0 +1,69 @@
+"""How validation pictures are split off the training pictures.
+
+Knows: shares, stratification, and that names decide. Does not know what is in a picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.dataset.split import Dataset, Split
+from kerascnn.errors import DataError
+
+LARGE = 20_000
+"""Above this many training pictures, 5 % are enough for validation instead of 10 %."""
+
+
+def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Dataset:
+    """Split validation pictures off the training split, if the data has none.
+
+    Stratified: every class gives the same share. Which pictures go is decided by a hash of
+    the seed and each picture's name, so that adding pictures later moves few of the others.
+
+    Args:
+        dataset: With or without a ``val`` split.
+        fraction: Of the training pictures, between 0 and 1 (exclusive); None: 0.1, or 0.05
+            above 20,000 pictures.
+        seed: Any integer.
+
+    Returns:
+        The data set with a ``val`` split.
+
+    Raises:
+        DataError: No class has two pictures, so that nothing can be split off.
+    """
+    if "val" in dataset.splits:
+        return dataset
+    train = dataset.splits["train"]
+    share = fraction if fraction is not None else (0.05 if len(train) > LARGE else 0.1)
+    chosen = np.zeros(len(train), bool)
+    for label in range(len(dataset.classes)):
+        chosen[_chosen(train, label, share, seed)] = True
+    if not chosen.any():
+        raise DataError(
+            f"{dataset.name}: no class has two pictures, so none can be kept for validation. "
+            "Add pictures, or give a val/ folder."
+        )
+    val, rest = np.flatnonzero(chosen), np.flatnonzero(~chosen)
+    splits = {"train": train.take(rest), "val": train.take(val)}
+    return replace(dataset, splits={**dataset.splits, **splits})
+
+
+def _chosen(train: Split, label: int, share: float, seed: int) -> npt.NDArray[np.int64]:
+    members = np.flatnonzero(train.labels == label)
+    if len(members) < 2:
+        return members[:0]
+    count = min(max(1, round(share * len(members))), len(members) - 1)
+    keys = [_key(seed, train.pictures.name(int(index))) for index in members]
+    order = sorted(range(len(members)), key=keys.__getitem__)
+    return members[order[:count]]
+
+
+def _key(seed: int, name: str) -> bytes:
+    return hashlib.blake2b(
+        f"{seed}:{name}".encode("utf-8", "surrogateescape"), digest_size=8
+    ).digest()
