@@ -14,6 +14,7 @@ from kerascnn.cli.learning import optimizer_options, rate_options
 from kerascnn.cli.shared import device_option, image_size_option, stem_option
 
 if TYPE_CHECKING:
+    from kerascnn.training.config import TrainConfig
     from kerascnn.training.progress import Progress
 
 
@@ -62,6 +63,12 @@ if TYPE_CHECKING:
     "--resize",
     type=click.Choice(["squash", "crop", "pad"]),
     help="How pictures are sized.  [default: pad for pictures smaller than the model, else squash]",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(["quick", "best"]),
+    help="Options that were found together, in place of the defaults; those that are given win. "
+    "quick: few epochs; best: more of them, and higher accuracy. See docs/training.md.",
 )
 @click.option("--epochs", default=10, show_default=True, help="Passes over the training pictures.")
 @click.option("--batch-size", default=64, show_default=True, help="Pictures a step.")
@@ -180,6 +187,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     /,
+    recipe: str | None,
     resume: bool,
     tensorboard: bool,
     find_lr: bool,
@@ -200,15 +208,13 @@ def command(
     kerascnn train                                       # the built-in pictures
     kerascnn train flowers/ --model resnet50 --weights imagenet --phase head:3 --phase all:10
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
+    kerascnn train flowers/ --recipe best                # slower and better than the defaults
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
     kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
     """
     if find_lr and (resume or tensorboard):
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
-    from kerascnn.training.config import TrainConfig
-    from kerascnn.training.resuming import resumed_config
-
-    config = resumed_config(_given(ctx, options)) if resume else TrainConfig(**options)
+    config = _config(_given(ctx, options), recipe, resume)
     if find_lr:
         from kerascnn.cli.rates import find_rate
 
@@ -239,6 +245,16 @@ def command(
         f"(best epoch {card.metrics['epoch']})"
     )
     click.echo(f"next: kerascnn export {run.folder} --onnx")
+
+
+def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainConfig:
+    from kerascnn.training.config import TrainConfig
+    from kerascnn.training.recipes import recipe_values
+    from kerascnn.training.resuming import resumed_config
+
+    if recipe:
+        given = {**recipe_values(recipe, given.get("model", TrainConfig.model)), **given}
+    return resumed_config(given) if resume else TrainConfig(**given)
 
 
 def _listener(display: Progress, tensorboard: bool) -> Progress:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kerascnn.training.export import Export, export_onnx
     from kerascnn.training.fitting import fit
     from kerascnn.training.rates import Suggestion, find_learning_rate
+    from kerascnn.training.recipes import recipe_config
     from kerascnn.training.run import Run, open_run
     from kerascnn.training.scope import Block, blocks, set_trainable
     from kerascnn.training.summary import summarize
@@ -35,6 +36,7 @@ __all__ = [
     "find_learning_rate",
     "fit",
     "open_run",
+    "recipe_config",
     "set_trainable",
     "summarize",
 ]
@@ -51,6 +53,7 @@ _HOMES = {
     "summarize": "summary",
     "Suggestion": "rates",
     "find_learning_rate": "rates",
+    "recipe_config": "recipes",
     "Run": "run",
     "TrainConfig": "config",
     "fit": "fitting",

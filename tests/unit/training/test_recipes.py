@@ -1,0 +1,54 @@
+"""Recipes: what they set, and that options given by hand win."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kerascnn import training
+from kerascnn.cli import main
+from kerascnn.errors import ConfigError
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.networks import NETWORKS
+from kerascnn.training.recipes import RECIPES
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("model", NETWORKS)
+def test_a_recipe_fits_every_network(recipe: str, model: str) -> None:
+    assert training.recipe_config(recipe, model=model) != TrainConfig(model=model)
+
+
+def test_best_is_longer_than_quick() -> None:
+    quick, best = (training.recipe_config(recipe) for recipe in RECIPES)
+    assert quick.epochs < best.epochs
+
+
+def test_what_is_given_wins_and_config_json_has_every_value(tmp_path: Path) -> None:
+    given = ["--epochs", "1", "--image-size", "12", "--augment", "none"]
+    command = ["train", "--recipe", "quick", *given, "--out", str(tmp_path / "r")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    stored = json.loads((tmp_path / "r" / "config.json").read_text())
+    same = training.recipe_config(
+        "quick", epochs=1, image_size=12, augment="none", out=str(tmp_path / "r")
+    )
+    assert TrainConfig(**stored) == same
+    assert asdict(same)["label_smoothing"] > 0
+
+
+def test_a_run_goes_on_with_its_recipe_and_refuses_another(tmp_path: Path) -> None:
+    start = ["train", "--epochs", "1", "--image-size", "12", "--out", str(tmp_path / "r")]
+    assert CliRunner().invoke(main, [*start, "--recipe", "quick"]).exit_code == 0
+    again = CliRunner().invoke(main, [*start, "--recipe", "quick", "--resume"])
+    assert again.exit_code == 0, again.output
+    other = CliRunner().invoke(main, [*start, "--recipe", "best", "--resume"])
+    assert other.exit_code == 2
+    assert "was started with other options" in other.output
+
+
+def test_an_unknown_recipe_is_named() -> None:
+    with pytest.raises(ConfigError, match="recipe is 'fast'; expected one of quick, best"):
+        training.recipe_config("fast")  # type: ignore[arg-type]
