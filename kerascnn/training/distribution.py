@@ -76,7 +76,7 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
     Raises:
         ConfigError: So it is; or no such devices.
     """
-    devices = count_devices(config.devices) * count_processes()
+    devices = total_devices(config.devices)
     batch = min(config.batch_size, pictures)
     if batch % devices:
         fitting = batch - batch % devices or devices
@@ -84,6 +84,11 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
             f"a batch of {batch} pictures cannot be shared evenly by {devices} devices. "
             f"Expected --batch-size to be a multiple of {devices}, e.g. {fitting}."
         )
+
+
+def total_devices(wanted: str) -> int:
+    """Count the devices of all processes that share each batch; ``wanted`` as above."""
+    return count_devices(wanted) * count_processes()
 
 
 def count_processes() -> int:

@@ -29,7 +29,7 @@ from kerascnn.training.checkpoint import (
 )
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import peak_memory
-from kerascnn.training.distribution import is_first, of_the_first
+from kerascnn.training.distribution import is_first, of_the_first, total_devices
 from kerascnn.training.feeding import Feed
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.precision import in_float32
@@ -123,12 +123,14 @@ class Loop:
         """Tell on what this was trained and how fast, after :meth:`run_all` did something.
 
         Returns:
-            ``device``, ``backend``, ``versions``, ``precision``, ``feed``, ``xla``,
-            ``peak_memory`` in bytes and ``images_per_second`` (median of the epochs).
+            ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,
+            ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and ``images_per_second``
+            (median of the epochs).
         """
         found = versions()
         return {
             "device": self.device,
+            "devices": total_devices(self.config.devices),
             "backend": found.pop("backend"),
             "versions": found,
             "precision": self.config.precision,

@@ -41,9 +41,21 @@ found = {
     "batchnorm one": run("b1", model="cnn", epochs=1, val=0.9),
     "batchnorm two": run("b2", model="cnn", epochs=1, val=0.9, devices="2"),
     "streamed": run("streamed", devices="2", feed="streamed"),
+    **{
+        name + number: run(name + number, devices=number, epochs=1, val=0.9, **options)
+        for name, options in (
+            ("ema", {"ema": 0.9}),
+            ("accumulate", {"accumulate": 2}),
+            ("mixup", {"mixup": 0.2}),
+            ("cutmix", {"cutmix": 1.0, "augment": "none"}),
+        )
+        for number in ("1", "2")
+    },
     "three": run("three", devices="3"),
     "odd": run("odd", devices="2", batch_size=33),
 }
+found["machines"] = [json.loads(Path(name, "machine.json").read_text())["devices"]
+                     for name in ("one", "two")]
 found["left"] = [name for name in ("three", "odd") if Path(name).exists()]
 print(json.dumps(found))
 """
@@ -68,6 +80,9 @@ def test_two_devices_learn_what_one_learns(tmp_path: Path) -> None:
     assert found["streamed"] == close(found["two"])
     # BatchNormalization sees the whole batch, not each device's half.
     assert found["batchnorm two"][0][0] == pytest.approx(found["batchnorm one"][0][0], rel=1e-6)
+    for name in ("ema", "accumulate", "mixup", "cutmix"):
+        assert found[f"{name}2"] == close(found[f"{name}1"]), name
+    assert found["machines"] == [1, 2]
     assert "--devices 3: JAX sees 2" in found["three"]
     assert "a batch of 33 pictures cannot be shared evenly by 2 devices" in found["odd"]
     assert found["left"] == []

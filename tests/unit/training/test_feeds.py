@@ -114,8 +114,8 @@ import sys
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.fitting import fit
 for feed in ("resident", "streamed"):
-    run = fit(TrainConfig(out=feed, image_size=12, epochs=1, augment=sys.argv[1], feed=feed,
-                          deterministic=True))
+    run = fit(TrainConfig(out=feed, image_size=12, epochs=1, feed=feed, deterministic=True,
+                          **json.loads(sys.argv[1])))
     rows = [[row.loss, row.accuracy, row.val_loss] for row in run.history]
     print(json.dumps([rows, run.card.weights_sha256]))
 """
@@ -123,15 +123,22 @@ for feed in ("resident", "streamed"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("backend", "augment"), [("tensorflow", "light"), ("tensorflow", "strong"), ("jax", "strong")]
+    ("backend", "options"),
+    [
+        ("tensorflow", {"augment": "light"}),
+        ("tensorflow", {"augment": "strong"}),
+        ("jax", {"augment": "strong"}),
+        ("jax", {"mixup": 0.2}),
+        ("jax", {"cutmix": 1.0, "augment": "light"}),
+    ],
 )
 def test_deterministic_runs_have_the_same_bits_in_both_feeds(
-    backend: str, augment: str, tmp_path: Path
+    backend: str, options: dict[str, object], tmp_path: Path
 ) -> None:
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     found = subprocess.run(
-        [sys.executable, "-c", BOTH_FEEDS, augment],
+        [sys.executable, "-c", BOTH_FEEDS, json.dumps(options)],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     resident, streamed = (json.loads(line) for line in found.stdout.splitlines())

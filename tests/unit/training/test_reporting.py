@@ -34,6 +34,21 @@ def test_a_failing_report_is_told_and_loses_nothing(tmp_path, monkeypatch, caplo
     assert not run.report_path.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"mixup": 0.2}, "--mixup 0.2"),
+        pytest.param({"cutmix": 1.0}, "--cutmix 1.0", marks=pytest.mark.slow),
+        pytest.param({"augment": "strong"}, "--augment strong", marks=pytest.mark.slow),
+    ],
+)
+def test_the_report_shows_pictures_before_and_after_they_are_changed(options, told, tmp_path):
+    run = fit(TrainConfig(out=str(tmp_path / "r"), image_size=12, epochs=1, **options))
+    page = run.report_path.read_text(encoding="utf-8")
+    assert ', changed"' in page
+    assert told in page
+
+
 def test_the_command_in_the_report_gives_the_same_configuration():
     from kerascnn.cli.train import command
 
