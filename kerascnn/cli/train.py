@@ -87,6 +87,13 @@ if TYPE_CHECKING:
     "erased rectangles too. Wrong for digits and letters: a flip makes other things of them.",
 )
 @click.option(
+    "--random-crop",
+    default=0.0,
+    metavar="SHARE",
+    help="Learn from a random part of each picture, at least that share of its area, e.g. 0.35.  "
+    "[default: 0, whole pictures]",
+)
+@click.option(
     "--mixup",
     default=0.0,
     metavar="ALPHA",

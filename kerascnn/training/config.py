@@ -68,6 +68,8 @@ class TrainConfig:
         augment: ``none``, ``light`` or ``strong``; see
             :func:`kerascnn.training.augmentation.augmentation_layers`. Wrong for digits and
             letters, which a flip turns into other things.
+        random_crop: The smallest share of a picture's area that a crop takes, above 0 and at most
+            1, e.g. 0.35; 0: pictures stay whole. See :mod:`kerascnn.training.cropping`.
         mixup: Alpha of mixup, above 0, e.g. 0.2; 0: none. See :mod:`kerascnn.training.mixing`.
         cutmix: Alpha of CutMix, above 0, e.g. 1.0; 0: none.
         class_weights: ``balanced``: each class weighs as much as every other, however many
@@ -114,6 +116,7 @@ class TrainConfig:
     ema: float | None = None
     accumulate: int = 1
     augment: Augment = "none"
+    random_crop: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
     class_weights: ClassWeights = "none"
@@ -211,6 +214,7 @@ def _check(config: TrainConfig) -> None:
             config.class_weights in CLASS_WEIGHTS,
             f"one of {', '.join(CLASS_WEIGHTS)}",
         ),
+        "random_crop": (0 <= config.random_crop <= 1, "0 (none) or a share up to 1, e.g. 0.35"),
         "mixup": (0 <= config.mixup <= 100, "0 (none) or above, e.g. 0.2"),
         "cutmix": (0 <= config.cutmix <= 100, "0 (none) or above, e.g. 1.0"),
         "seed": (0 <= config.seed < 2**32, "from 0 to 4294967295"),
@@ -230,6 +234,11 @@ def _check(config: TrainConfig) -> None:
         )
     if config.trainable == "auto" and config.phase:
         raise ConfigError("--trainable auto plans the phases itself; leave --phase out.")
+    if config.trainable == "auto" and config.random_crop:
+        raise ConfigError(
+            "--trainable auto looks at whole pictures, and --random-crop keeps larger ones. Ask "
+            "`kerascnn advise` first, and name its scope or phases."
+        )
     if config.mixup and config.cutmix:
         raise ConfigError("--mixup and --cutmix: a batch is mixed in one way; take one of them.")
     for name, (good, expected) in limits.items():

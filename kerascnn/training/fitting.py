@@ -16,6 +16,7 @@ from kerascnn.training.cache import open_cache
 from kerascnn.training.calibration import calibrate
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.cropping import stored_size
 from kerascnn.training.data import run_dataset
 from kerascnn.training.device import choose_device, start_deterministically
 from kerascnn.training.distribution import (
@@ -190,12 +191,14 @@ def prepare(config: TrainConfig, progress: Progress) -> Feed:
     longest = dataset.splits["train"].longest_side()
     resize = config.resize or images.default_resize(_kind(config), longest, size)
     cache, packs = open_cache(config.cache, config.cache_limit), {}
+    # Of crops alone more is seen than the network takes.
+    sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
     for name in ("train", "val"):
         split = dataset.splits[name]
         total = len(split)
         packs[name] = pack(
             split,
-            size,
+            sizes[name],
             resize,
             strict=config.strict,
             cache=cache,

@@ -4,7 +4,7 @@ Knows: how strongly each batch is mixed, and what becomes of its pixels. Does no
 
 Each picture meets the one at the mirrored place of its batch, which the shuffle chose. How much of
 each, and which rectangle, is drawn on the host, once a batch, from the run's seed and the epoch: so
-both feeds and a run that was resumed mix alike. Mixing comes before augmentation.
+both feeds and a run that was resumed mix alike. Mixing comes after crops and before augmentation.
 """
 
 from __future__ import annotations
@@ -71,19 +71,6 @@ def mixing_of(config: TrainConfig) -> Mixing | None:
     if config.mixup:
         return Mixing("mixup", config.mixup)
     return Mixing("cutmix", config.cutmix) if config.cutmix else None
-
-
-def mixed(pictures: Any, recipe: Any | None) -> tuple[Any, Any | None]:
-    """Mix the pictures of a batch if there is a recipe.
-
-    Args:
-        pictures: As :func:`mix` takes them.
-        recipe: As :func:`mix` takes it; None: the pictures stay apart.
-
-    Returns:
-        The pictures, and the share of each one's own label; None: there is no other.
-    """
-    return (pictures, None) if recipe is None else (mix(pictures, recipe), recipe[0])
 
 
 def mix(pictures: Any, recipe: Any) -> Any:

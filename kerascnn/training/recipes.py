@@ -18,7 +18,7 @@ RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 
 # What was tried, and the papers that the values come from: docs/experiments.md.
 _QUICK: Mapping[str, Any] = {
-    "epochs": 6,
+    "epochs": 8,
     "batch_size": 128,
     "augment": "light",
     "label_smoothing": 0.1,
@@ -32,7 +32,7 @@ _BEST: Mapping[str, Any] = {
     "ema": 0.995,
 }
 _FAMILIES: Mapping[tuple[RecipeName, str], Mapping[str, Any]] = {
-    ("best", "resnet_cifar"): {"epochs": 8, "learning_rate": 0.006, "schedule": "one-cycle"},
+    ("best", "resnet_cifar"): {"learning_rate": 0.006, "schedule": "one-cycle"},
 }
 """What differs in a family of networks (:attr:`kerascnn.training.networks.Network.family`)."""
 

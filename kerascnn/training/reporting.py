@@ -30,11 +30,11 @@ from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, ren
 from kerascnn.report.card_facts import calibration_facts, model_facts
 from kerascnn.report.machine import machine
 from kerascnn.training.augmentation import augmentation_layers
+from kerascnn.training.changing import changed, changing_of
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.feeding import Pack, pack
 from kerascnn.training.gradcam import GradCam
-from kerascnn.training.mixing import mix, mixing_of
 from kerascnn.training.phases import phases
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.progress import EpochRecord
@@ -169,7 +169,7 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
         layers=tuple(_layers(core)),
         mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
         method=method,
-        samples=_samples(train, card.classes, config),
+        samples=_samples(train, card, config),
         balance={
             name: tuple(np.bincount(part.labels, minlength=len(card.classes)).tolist())
             for name, part in sorted(dataset.splits.items(), key=lambda item: SPLITS.index(item[0]))
@@ -218,15 +218,16 @@ def _epochs(history: list[EpochRecord]) -> Iterator[Epoch]:
         )
 
 
-def _samples(train: Pack, classes: tuple[str, ...], config: TrainConfig) -> tuple[Sample, ...]:
+def _samples(train: Pack, card: ModelCard, config: TrainConfig) -> tuple[Sample, ...]:
+    classes, size = card.classes, card.image_size
     present, first = np.unique(train.labels, return_index=True)
     pictures = train.images[first[:SAMPLES]]
     layers = augmentation_layers(config.augment, config.seed)
-    mixing = mixing_of(config)
-    recipes = mixing.draw(VARIANTS, pictures.shape[1], config.seed, 1) if mixing else None
+    changing = changing_of(config, size)
+    draws = changing.draw(VARIANTS, len(pictures), config.seed, 1) if changing else None
     rounds = [
-        _augmented(pictures if recipes is None else mix(pictures, recipes[number]), layers)
-        for number in range(VARIANTS if layers or mixing else 0)
+        _augmented(changed(pictures, draws and draws.at(number), size)[0], layers)
+        for number in range(VARIANTS if layers or changing else 0)
     ]
     return tuple(
         Sample(pictures[index], classes[label], tuple(one[index] for one in rounds))

@@ -13,12 +13,12 @@ import keras
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation import augmentation_layers
+from kerascnn.training.changing import changing_of
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import free_memory
 from kerascnn.training.distribution import count_devices
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
 from kerascnn.training.feeding import Pack, steps_per_epoch
-from kerascnn.training.mixing import mixing_of
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.preprocessing import from_pixels
 from kerascnn.training.progress import Progress
@@ -129,15 +129,16 @@ def _training(
         model.jit_compile = False  # nor when it predicts
     # Each machine has memory of its own, and all must run the same steps.
     resident = bool(backend.agreed(int(_resident(config, train, device))))
-    return Training(model, optimizer, backend, train, batch_size, resident, mixing_of(config))
+    changing = changing_of(config, core.input_shape[1])
+    return Training(model, optimizer, backend, train, batch_size, resident, changing)
 
 
 def _changes_pictures(config: TrainConfig) -> str:
     """Name the option that makes other pictures in every epoch; empty: there is none."""
     if config.augment != "none":
         return f"--augment {config.augment}"
-    mixing = mixing_of(config)
-    return f"--{mixing.kind} {mixing.alpha}" if mixing else ""
+    values = {"random-crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
+    return next((f"--{name} {value}" for name, value in values.items() if value), "")
 
 
 def _resident(config: TrainConfig, train: Pack, device: str) -> bool:

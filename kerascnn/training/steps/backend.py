@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.changing import Draws
 from kerascnn.training.steps.objective import Objective
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -35,7 +36,7 @@ class Backend(Protocol):
         """Give how many steps the first process would run in one call: all must run as many."""
 
     def run(
-        self, data: Any, order: Array, start: int, stop: int, recipes: Array | None = None
+        self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
     ) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop`` in one compiled call.
 
@@ -44,8 +45,7 @@ class Backend(Protocol):
             order: int32, a whole number of batches: which pictures each step takes.
             start: The first step.
             stop: The one after the last.
-            recipes: How each step's batch is mixed, float32 ``[steps, 6]``; see
-                :data:`kerascnn.training.mixing.Recipes`. None: not at all.
+            draws: How each step's pictures are changed; None: not at all.
 
         Returns:
             For each step, float32: the mean loss, and how many answers were right.

@@ -18,8 +18,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.training.changing import Changing, Draws
 from kerascnn.training.feeding import Pack, shuffled_order, steps_per_epoch
-from kerascnn.training.mixing import Mixing
 from kerascnn.training.steps.backend import Array, Backend, Losses
 
 SECONDS = 1.0
@@ -39,7 +39,7 @@ class Training:
         pack: Training pictures.
         batch_size: Pictures a step; what is left over sits the epoch out.
         resident: Whether the pack lies in the device's memory.
-        mixing: Of the pictures of each batch; None: they stay apart.
+        changing: Crops and mixing of the pictures; None: they stay as they are.
 
     Attributes:
         model: As given.
@@ -58,12 +58,12 @@ class Training:
         pack: Pack,
         batch_size: int,
         resident: bool,
-        mixing: Mixing | None = None,
+        changing: Changing | None = None,
     ) -> None:
         self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
         self.steps = steps_per_epoch(len(pack), batch_size)
         self.resident, self.xla = resident, backend.xla
-        self._backend, self._pack, self._mixing = backend, pack, mixing
+        self._backend, self._pack, self._changing = backend, pack, changing
         self._labels = pack.labels.astype(np.int32)
         self._data = backend.put(pack.images, self._labels) if resident else None
         self._pace = _Pace()
@@ -80,10 +80,10 @@ class Training:
             nats (smoothed and weighted, if so), and how many answers were right.
         """
         order = shuffled_order(len(self._pack), self.batch_size, seed, epoch)
-        recipes = None
-        if self._mixing:
-            recipes = self._mixing.draw(self.steps, self._pack.images.shape[1], seed, epoch)
-        feed = self._resident(order, recipes) if self.resident else self._streamed(order, recipes)
+        draws = None
+        if self._changing:
+            draws = self._changing.draw(self.steps, self.batch_size, seed, epoch)
+        feed = self._resident(order, draws) if self.resident else self._streamed(order, draws)
         done = 0
         for losses, right in feed:
             done += len(losses)
@@ -94,12 +94,12 @@ class Training:
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
 
     def _resident(
-        self, order: npt.NDArray[np.int32], recipes: Array | None
+        self, order: npt.NDArray[np.int32], draws: Draws | None
     ) -> Iterator[tuple[Losses, Losses]]:
-        yield from self._calls(self._data, order, self.steps, recipes)
+        yield from self._calls(self._data, order, self.steps, draws)
 
     def _streamed(
-        self, order: npt.NDArray[np.int32], recipes: Array | None
+        self, order: npt.NDArray[np.int32], draws: Draws | None
     ) -> Iterator[tuple[Losses, Losses]]:
         size = int(self._pack.images[:1].nbytes) * self.batch_size
         steps = min(self.steps, max(1, BUFFER // size))
@@ -111,7 +111,7 @@ class Training:
                 following = (start + steps) * self.batch_size
                 waiting = thread.submit(self._gather, order, following, len(numbers))
                 # As many rows each time, as with the pictures.
-                rows = None if recipes is None else np.resize(recipes[start:], (steps, 6))
+                rows = None if draws is None else draws.rows(start, steps)
                 yield from self._calls(data, numbers, min(steps, self.steps - start), rows)
 
     def _gather(self, order: npt.NDArray[np.int32], start: int, count: int) -> Any:
@@ -123,13 +123,13 @@ class Training:
         return self._backend.put(self._pack.images[chosen], self._labels[chosen])
 
     def _calls(
-        self, data: Any, order: Array, steps: int, recipes: Array | None
+        self, data: Any, order: Array, steps: int, draws: Draws | None
     ) -> Iterator[tuple[Losses, Losses]]:
         start = 0
         while start < steps:
             stop = min(steps, start + self._backend.agreed(self._pace.steps))
             with self._pace.timing(stop - start):
-                found = self._backend.run(data, order, start, stop, recipes)
+                found = self._backend.run(data, order, start, stop, draws)
             yield found
             start = stop
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from jax import lax
 
-from kerascnn.training.mixing import mixed
+from kerascnn.training.changing import Draws, changed
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
 from kerascnn.training.steps.sharding import make_sharding
@@ -61,7 +61,7 @@ class JaxBackend:
         return self._where.agreed(steps)
 
     def run(
-        self, data: Any, order: Array, start: int, stop: int, recipes: Array | None = None
+        self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
     ) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop``."""
         put, home = self._where.put, self._where.home
@@ -71,7 +71,7 @@ class JaxBackend:
         bounds = [(start, stop)] if self._loops else [(n, n + 1) for n in range(start, stop)]
         for bound in bounds:
             carry = state, losses, right
-            state, losses, right = self._many_steps(carry, *data, order, *bound, recipes)
+            state, losses, right = self._many_steps(carry, *data, order, *bound, draws)
             self._where.settle(losses)
         # At once, before anything waits: the old values are gone, and Ctrl-C may come.
         for part, values in zip(self._variables, state, strict=True):
@@ -87,22 +87,22 @@ class JaxBackend:
         order: Any,
         start: Any,
         stop: Any,
-        recipes: Any,
+        draws: Any,
     ) -> Any:
         def body(step: Any, carry: Any) -> Any:
             state, losses, right = carry
             chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
             chosen = self._where.part(chosen)
             batch = self._where.part(pictures[chosen]), self._where.part(labels[chosen])
-            recipe = None if recipes is None else recipes[step]
-            state, loss, count = self._step(state, *batch, recipe)
+            drawn = None if draws is None else draws.at(step)
+            state, loss, count = self._step(state, *batch, drawn)
             return state, losses.at[step].set(loss), right.at[step].set(count)
 
         return lax.fori_loop(start, stop, body, carry) if self._loops else body(start, carry)
 
-    def _step(self, state: Any, pictures: Any, labels: Any, recipe: Any) -> Any:
+    def _step(self, state: Any, pictures: Any, labels: Any, draws: Any) -> Any:
         trainable, others, moments = state
-        pictures, share = mixed(pictures, recipe)
+        pictures, share = changed(pictures, draws, self._model.input_shape[1])
         objective = partial(self._minimised, others, moments, pictures, labels, share)
         (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
             trainable

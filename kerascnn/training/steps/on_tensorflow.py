@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerascnn.training.mixing import mixed
+from kerascnn.training.changing import Draws, changed
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
 
@@ -50,7 +50,7 @@ class TensorFlowBackend:
         return steps
 
     def run(
-        self, data: Any, order: Array, start: int, stop: int, recipes: Array | None = None
+        self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
     ) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop``."""
         losses, right = self._many_steps(
@@ -58,17 +58,17 @@ class TensorFlowBackend:
             tf.convert_to_tensor(order),
             tf.constant(start),
             tf.constant(stop),
-            None if recipes is None else tf.convert_to_tensor(recipes),
+            None if draws is None else draws.each(tf.convert_to_tensor),
         )
         return np.asarray(losses), np.asarray(right)
 
     def _steps(
-        self, pictures: Any, labels: Any, order: Any, start: Any, stop: Any, recipes: Any
+        self, pictures: Any, labels: Any, order: Any, start: Any, stop: Any, draws: Any
     ) -> Any:
         def body(step: Any, losses: Any, right: Any) -> Any:
             chosen = tf.slice(order, [step * self._batch_size], [self._batch_size])
             batch = tf.gather(pictures, chosen), tf.gather(labels, chosen)
-            loss, count = self._one_step(*batch, None if recipes is None else recipes[step])
+            loss, count = self._one_step(*batch, None if draws is None else draws.at(step))
             place = step - start
             return step + 1, losses.write(place, loss), right.write(place, count)
 
@@ -78,9 +78,9 @@ class TensorFlowBackend:
         )
         return losses.stack(), right.stack()
 
-    def _step(self, pictures: Any, labels: Any, recipe: Any) -> Any:
+    def _step(self, pictures: Any, labels: Any, draws: Any) -> Any:
         variables = self._model.trainable_variables
-        pictures, share = mixed(pictures, recipe)
+        pictures, share = changed(pictures, draws, self._model.input_shape[1])
         with tf.GradientTape() as tape:
             loss, right = self._objective(self._model(pictures, training=True), labels, share)
             # What layers add, e.g. penalties on weights.

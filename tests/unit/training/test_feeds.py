@@ -129,6 +129,7 @@ for feed in ("resident", "streamed"):
         ("tensorflow", {"augment": "strong"}),
         ("jax", {"augment": "strong"}),
         ("jax", {"mixup": 0.2}),
+        ("jax", {"random_crop": 0.35}),
         ("jax", {"cutmix": 1.0, "augment": "light"}),
     ],
 )

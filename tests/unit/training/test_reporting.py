@@ -38,6 +38,7 @@ def test_a_failing_report_is_told_and_loses_nothing(tmp_path, monkeypatch, caplo
     ("options", "told"),
     [
         ({"mixup": 0.2}, "--mixup 0.2"),
+        pytest.param({"random_crop": 0.3}, "--random-crop 0.3", marks=pytest.mark.slow),
         pytest.param({"cutmix": 1.0}, "--cutmix 1.0", marks=pytest.mark.slow),
         pytest.param({"augment": "strong"}, "--augment strong", marks=pytest.mark.slow),
     ],

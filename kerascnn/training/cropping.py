@@ -1,0 +1,107 @@
+"""Random-resized crops: a box of each picture, brought to the network's size.
+
+Knows: how boxes are drawn, and how a box becomes a picture inside the compiled step. Does not know
+what else happens to a picture.
+
+Boxes are drawn as in Szegedy et al. 2015 (https://arxiv.org/abs/1409.4842, section 6) and
+torchvision's RandomResizedCrop: a share of the area, evenly; a ratio of the sides between 3:4 and
+4:3, evenly in its logarithm; a place, evenly. They are drawn on the host, from the run's seed and
+the epoch, so that both feeds and a run that was resumed crop alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+Boxes = npt.NDArray[np.float32]
+"""``[..., 4]``: top, left, height and width, as shares of a picture's sides."""
+
+RATIO = 4 / 3
+"""Of the longer side to the shorter, at most."""
+
+TRIES = 10
+"""What does not fit into the picture is drawn again; after so many, the whole picture is taken."""
+
+
+def draw_boxes(batches: int, pictures: int, least: float, seed: int, epoch: int) -> Boxes:
+    """Draw a box for every picture of an epoch.
+
+    Args:
+        batches: In the epoch.
+        pictures: In a batch.
+        least: The smallest share of a picture's area, above 0 and at most 1.
+        seed: Of the run.
+        epoch: From 1.
+
+    Returns:
+        float32 ``[batches, pictures, 4]``.
+    """
+    rng = np.random.default_rng([seed, epoch, 3])
+    sides = np.ones((batches * pictures, 2))
+    open_ = np.arange(len(sides))
+    for _ in range(TRIES):
+        area = rng.uniform(least, 1, len(open_))
+        ratio = np.exp(rng.uniform(-np.log(RATIO), np.log(RATIO), len(open_)))
+        drawn = np.sqrt(np.stack([area / ratio, area * ratio], 1))
+        fits = (drawn <= 1).all(1)
+        sides[open_[fits]] = drawn[fits]
+        open_ = open_[~fits]
+    corners = rng.uniform(0, 1, sides.shape) * (1 - sides)
+    boxes = np.concatenate([corners, sides], 1).astype(np.float32)
+    return boxes.reshape(batches, pictures, 4)
+
+
+def crop(pictures: Any, boxes: Any, size: int) -> Any:
+    """Bring a box of each picture to one size, inside the compiled step.
+
+    Bilinear, with a triangle that widens when shrinking, as :mod:`kerascnn.images` sizes. Each axis
+    is a product with a matrix of weights: the one way that is fast on TensorFlow and on JAX alike,
+    where gathering pixels is not.
+
+    Args:
+        pictures: uint8 ``[batch, side, side, 3]``.
+        boxes: float32 ``[batch, 4]``; see :data:`Boxes`.
+        size: Of the result, in pixels.
+
+    Returns:
+        uint8 ``[batch, size, size, 3]``.
+    """
+    side = pictures.shape[1]
+    down = _weights(boxes[:, 0], boxes[:, 2], side, size)
+    across = _weights(boxes[:, 1], boxes[:, 3], side, size)
+    found = ops.cast(pictures, "float32")
+    found = ops.einsum("bip,bpqc->biqc", down, found)
+    found = ops.einsum("bjq,biqc->bijc", across, found)
+    return ops.cast(ops.clip(ops.round(found), 0, 255), "uint8")
+
+
+def _weights(start: Any, length: Any, side: int, size: int) -> Any:
+    """Weigh the pixels of an axis: float32 ``[batch, size, side]``, each row's sum 1."""
+    scale = length * (side / size)
+    places = ops.arange(size, dtype="float32") + 0.5
+    middles = start[:, None] * side + places * scale[:, None]
+    reach = ops.maximum(scale, 1.0)[:, None, None]
+    pixels = ops.arange(side, dtype="float32") + 0.5
+    distance = ops.absolute(pixels - middles[:, :, None]) / reach
+    # Only pixels of the box: what lies beside it is not in the picture.
+    first, last = start[:, None, None] * side, (start + length)[:, None, None] * side
+    inside = ops.logical_and(pixels + 0.5 > first + 1e-3, pixels - 0.5 < last - 1e-3)
+    weights = ops.maximum(1 - distance, 0.0) * ops.cast(inside, "float32")
+    return weights / ops.sum(weights, axis=-1, keepdims=True)
+
+
+def stored_size(size: int, longest: int) -> int:
+    """Choose the size that pictures are kept in for crops.
+
+    Args:
+        size: Of the network's input, in pixels.
+        longest: The longer side of the largest picture, in pixels.
+
+    Returns:
+        A seventh more, as ImageNet's 256 for 224; ``size`` itself if no picture has more to show.
+    """
+    return size if longest <= size else (8 * size + 6) // 7
