@@ -44,8 +44,8 @@ def render(
     return page.render(**values, style=style, policy=_policy(style), version=__version__)
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
 
 
 def _policy(style: str) -> str:

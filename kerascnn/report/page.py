@@ -1,27 +1,22 @@
 """The page: from a report's content to one HTML document.
 
-Knows: jinja2, the template, the page's content policy. Does not know matplotlib (figures) nor
-which words describe a result (verdict).
-
-Every name in it is untrusted: a folder may be called ``<script>``. The template escapes all
-text, the page holds no script, and its policy forbids any, as it forbids every address outside.
+Knows: what the template names. Does not know how a document is made of it (document), matplotlib
+(figures) nor which words describe a result (verdict).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module, resources
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from kerascnn import __version__
 from kerascnn.inference.curves import ClassCurves
 from kerascnn.report import figures
 from kerascnn.report.content import Content, Layer, Mistake
+from kerascnn.report.document import render
 from kerascnn.report.heat import overlay
 from kerascnn.report.pictures import data_address
 from kerascnn.report.verdict import SPLIT_NAMES, commonest_confusions, judge
@@ -79,15 +74,7 @@ def render_page(content: Content) -> str:
     Returns:
         A whole HTML document that needs nothing else: no network, no scripts.
     """
-    import jinja2
-
-    style = _resource("style.css")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(percent=_percent, shape=_shape, picture=data_address, warm=_warm)
-    template = environment.from_string(_resource("page.html.j2"))
-    return template.render(**_values(content), style=style, policy=_policy(style))
+    return render("page.html.j2", _values(content), {"shape": _shape, "warm": _warm})
 
 
 def _values(content: Content) -> dict[str, Any]:
@@ -107,7 +94,6 @@ def _values(content: Content) -> dict[str, Any]:
         "balance": _balance(content),
         "total_params": sum(layer.params for layer in content.layers),
         "trainable_params": sum(layer.params for layer in content.layers if layer.trainable),
-        "version": __version__,
     }
 
 
@@ -168,10 +154,6 @@ def _balance(content: Content) -> list[tuple[str, list[tuple[int, float]]]]:
     ]
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
-
-
 def _warm(mistake: Mistake) -> str:
     """The picture of a mistake with its heat, small enough for a page of many."""
     heat = np.zeros((1, 1)) if mistake.heat is None else mistake.heat
@@ -180,15 +162,3 @@ def _warm(mistake: Mistake) -> str:
 
 def _shape(sides: Sequence[int | None]) -> str:
     return " × ".join("?" if side is None else str(side) for side in sides)
-
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

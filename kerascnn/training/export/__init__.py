@@ -95,22 +95,14 @@ def export_onnx(
     tell("converting")
     network = core_model(core)
     model = compose_file(network, card)
-    with writing(target) as temporary:
-        tell(f"comparing on {len(pictures):,} pictures")
-        parity = partial(measure_parity, core=core, card=card, pictures=pictures, data=data)
-        card = proven(temporary, model, card, parity)
-        if precision != "float32":
-            measured = Pictures(data, pictures.images, pictures.labels)
-            ranged = None
-            if precision == "int8":
-                ranged = calibration(load_dataset(calibrate) if calibrate else run_data(run), card)
-            card = reduce_file(
-                temporary, network, card, precision, ranged, measured, max_drop, tell
-            )
-        size = temporary.stat().st_size
-    if card.parity is None:
-        raise ModelFileError(f"{target}: was not compared.")
-    return Export(target, size, card.parity, card)
+    parity = partial(measure_parity, core=core, card=card, pictures=pictures, data=data)
+    measured = Pictures(data, pictures.images, pictures.labels)
+
+    def ranged() -> Pictures:
+        return calibration(load_dataset(calibrate) if calibrate else run_data(run), card)
+
+    wanted = Wanted(precision, ranged, max_drop)
+    return write_proven(target, network, model, card, parity, measured, wanted, tell)
 
 
 def target_file(out: str | Path | None, name: str) -> Path:
@@ -130,6 +122,64 @@ def target_file(out: str | Path | None, name: str) -> Path:
     if target.suffix != ".onnx":
         raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
     return target
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The precision that was asked for.
+
+    Attributes:
+        precision: ``float32``, ``float16`` or ``int8``.
+        ranged: Gives the pictures to measure the ranges of int8 on; None: those it is judged on.
+        max_drop: Points of top-1 that lower precision may cost.
+    """
+
+    precision: Precision
+    ranged: Callable[[], Pictures | None]
+    max_drop: float
+
+
+def write_proven(
+    target: Path,
+    network: onnx.ModelProto,
+    model: onnx.ModelProto,
+    card: ModelCard,
+    measure: Callable[[Path], Parity],
+    measured: Pictures,
+    wanted: Wanted,
+    tell: Callable[[str], object],
+) -> Export:
+    """Write a file that is proven, and of lower precision where that is asked for.
+
+    Args:
+        target: The file.
+        network: From normalised pixels to logits.
+        model: The same with preprocessing and answers.
+        card: Of the model.
+        measure: Compares a file of ``model`` with the Keras model.
+        measured: Pictures on which it does, and on which lower precision is judged.
+        wanted: Precision, and what it may cost.
+        tell: Called with a word on each step.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ParityError: It answers differently, or lower precision costs more than it may; no file
+            is left.
+    """
+    with writing(target) as temporary:
+        tell(f"comparing on {len(measured.images):,} pictures")
+        card = proven(temporary, model, card, measure)
+        if wanted.precision != "float32":
+            ranged = wanted.ranged() if wanted.precision == "int8" else None
+            card = reduce_file(
+                temporary, network, card, wanted.precision, ranged, measured, wanted.max_drop, tell
+            )
+        size = temporary.stat().st_size
+    if card.parity is None:
+        raise ModelFileError(f"{target}: was not compared.")
+    return Export(target, size, card.parity, card)
 
 
 def proven(
@@ -217,9 +267,11 @@ def _trained_with(card: ModelCard) -> str:
 __all__ = [
     "EXPORTED",
     "Export",
+    "Wanted",
     "calibration",
     "export_onnx",
     "proven",
     "target_file",
     "verification_pictures",
+    "write_proven",
 ]

@@ -18,15 +18,14 @@ from keras import Input, Model, layers
 from kerascnn import images
 from kerascnn.card import ModelCard, Precision
 from kerascnn.dataset import load_dataset
-from kerascnn.errors import DataError, ModelFileError
-from kerascnn.files import writing
+from kerascnn.errors import DataError
 from kerascnn.inference.contract import answers_of
 from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.foreign import Foreign
-from kerascnn.training.export import Export, calibration, proven, target_file
+from kerascnn.training.export import Export, Wanted, calibration, target_file, write_proven
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
-from kerascnn.training.export.precision import MAX_DROP, Pictures, reduce_file
+from kerascnn.training.export.precision import MAX_DROP, Pictures
 from kerascnn.training.export.verify import compare
 from kerascnn.training.feeding import pack
 from kerascnn.training.foreign.loading import Loaded, load_foreign
@@ -90,20 +89,14 @@ def export_foreign(
     tell("converting")
     network = core_model(core_of(loaded, meaning, len(card.classes)))
     model = compose(network, card)
-    with writing(target) as temporary:
-        tell(f"comparing on {len(pictures):,} pictures")
-        measure = partial(compare, expected=expected, card=card, pictures=pictures, data=data)
-        card = proven(temporary, model, card, measure)
-        if precision != "float32":
-            measured = Pictures(data, pictures, expected.argmax(1) if labels is None else labels)
-            ranged = calibration(load_dataset(calibrate), card) if calibrate else None
-            card = reduce_file(
-                temporary, network, card, precision, ranged, measured, max_drop, tell
-            )
-        size = temporary.stat().st_size
-    if card.parity is None:
-        raise ModelFileError(f"{target}: was not compared.")
-    return Export(target, size, card.parity, card)
+    measure = partial(compare, expected=expected, card=card, pictures=pictures, data=data)
+    measured = Pictures(data, pictures, expected.argmax(1) if labels is None else labels)
+
+    def ranged() -> Pictures | None:
+        return calibration(load_dataset(calibrate), card) if calibrate else None
+
+    wanted = Wanted(precision, ranged, max_drop)
+    return write_proven(target, network, model, card, measure, measured, wanted, tell)
 
 
 def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
