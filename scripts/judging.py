@@ -37,5 +37,5 @@ def judged(run: str, data: str, precision: str = "float32") -> Judged:
     lower = ["--calibrate", data, "--max-drop", "100"] if precision == "int8" else []
     parity = kerascnn("export", run, "--onnx", "--out", file, "--precision", precision,
                       "--verify", data, *lower)["parity"]  # fmt: skip
-    top1 = kerascnn("evaluate", file, data, "--split", "test", "--provider", "cpu")["top1"]
+    top1 = kerascnn("evaluate", file, data, "--split", "test")["top1"]
     return Judged(top1, parity["top1_mismatches"])
