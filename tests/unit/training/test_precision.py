@@ -1,6 +1,10 @@
 """Lower precision: smaller, still right, and every changed answer counted."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +115,35 @@ def test_layers_with_weights_are_found_in_order(exported: Path) -> None:
     names = layers(onnx.load(exported))
     assert len(names) == 4
     assert "head" in names[-1]
+
+
+@pytest.mark.slow
+def test_weights_of_int8_leave_a_bit_for_processors_that_would_overflow(small) -> None:
+    graph = onnx.load(small["int8"]).graph
+    wide = [onnx.numpy_helper.to_array(one) for one in graph.initializer if len(one.dims) > 1]
+    weights = [array for array in wide if array.dtype == np.int8]
+    assert weights
+    assert all(64 >= int(np.abs(array.astype(int)).max()) > 32 for array in weights)
+
+
+@pytest.mark.slow
+def test_int8_answers_the_same_without_vnni(small, test_split, tmp_path) -> None:
+    """On an emulated processor with AVX2 alone; with all eight bits, probabilities differed."""
+    emulator = shutil.which("qemu-x86_64")
+    if not emulator:
+        pytest.skip("needs: apt-get install qemu-user")
+    np.save(tmp_path / "images.npy", test_split[0][:50])
+    script = (
+        "import sys, numpy; from kerascnn import Classifier\n"
+        "images = numpy.load(sys.argv[2] + '/images.npy')\n"
+        "answers = Classifier(sys.argv[1], 'cpu', threads=1).run(images)[1]\n"
+        "numpy.save(sys.argv[2] + '/answers.npy', answers)\n"
+    )
+    subprocess.run(
+        [emulator, "-cpu", "Haswell", os.path.realpath(sys.executable), "-c", script,
+         str(small["int8"]), str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    here = Classifier(small["int8"], "cpu").run(test_split[0][:50])[1]
+    np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), here, atol=1e-3)
