@@ -9,6 +9,7 @@ import click
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import foreign_options, said
 from kerascnn.cli.scores import show_comparison, show_evaluation
+from kerascnn.cli.shared import split_option
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 @click.command("evaluate", cls=Command)
 @click.argument("model")
 @click.argument("data", required=False)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
-    help="Which part of DATA.  [default: test, else val, else all]",
-)
+@split_option
 @click.option(
     "--compare",
     metavar="FILE",

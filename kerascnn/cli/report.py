@@ -9,17 +9,14 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.shared import split_option
 from kerascnn.errors import ConfigError
 
 
 @click.command("report", cls=Command)
 @click.argument("model")
 @click.argument("data", required=False)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "val", "test", "all"]),
-    help="Which part of DATA.  [default: test, else val, else all]",
-)
+@split_option
 @click.option(
     "-o",
     "--out",

@@ -31,6 +31,12 @@ device_option = click.option(
     help="gpu: fail, and say why, if there is none that can be used.",
 )
 
+split_option = click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Which part of DATA.  [default: test, else val, else all]",
+)
+
 
 def check_drawable(path: str) -> None:
     """Refuse a figure of no known kind, before anything is computed.
