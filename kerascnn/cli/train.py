@@ -260,7 +260,7 @@ def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainCon
     from kerascnn.training.resuming import resumed_config
 
     if recipe:
-        given = {**recipe_values(recipe, given.get("model", TrainConfig.model)), **given}
+        given = {**recipe_values(recipe), **given}
     return resumed_config(given) if resume else TrainConfig(**given)
 
 

@@ -1,7 +1,7 @@
 """Recipes: values of options that were found together, on validation pictures.
 
-Knows: which options a recipe sets, for which networks. Does not know Keras, nor how an option is
-applied: a recipe is no more than its values, and those stand in ``config.json``.
+Knows: which options a recipe sets. Does not know Keras, nor how an option is applied: a recipe is
+no more than its values, and those stand in ``config.json``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import Any, Literal, get_args
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.networks import find_network
 
 RecipeName = Literal["quick", "best"]
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 
-# What was tried, and the papers that the values come from: docs/experiments.md.
+# What was tried, and where the values come from: docs/experiments.md, 2026-11-27.
 _QUICK: Mapping[str, Any] = {
     "epochs": 8,
     "batch_size": 128,
@@ -26,15 +25,10 @@ _QUICK: Mapping[str, Any] = {
 }
 _BEST: Mapping[str, Any] = {
     "epochs": 16,
-    "batch_size": 128,
+    "batch_size": 64,
     "augment": "light",
     "label_smoothing": 0.1,
-    "ema": 0.995,
 }
-_FAMILIES: Mapping[tuple[RecipeName, str], Mapping[str, Any]] = {
-    ("best", "resnet_cifar"): {"learning_rate": 0.006, "schedule": "one-cycle"},
-}
-"""What differs in a family of networks (:attr:`kerascnn.training.networks.Network.family`)."""
 
 
 def recipe_config(recipe: RecipeName, **options: Any) -> TrainConfig:
@@ -49,27 +43,23 @@ def recipe_config(recipe: RecipeName, **options: Any) -> TrainConfig:
         The configuration, with every value as if it had been given by hand.
 
     Raises:
-        ConfigError: No such recipe or network, or an option that does not fit.
+        ConfigError: No such recipe, or an option that does not fit.
     """
-    return TrainConfig(
-        **{**recipe_values(recipe, options.get("model", TrainConfig.model)), **options}
-    )
+    return TrainConfig(**{**recipe_values(recipe), **options})
 
 
-def recipe_values(recipe: str, model: str) -> dict[str, Any]:
+def recipe_values(recipe: str) -> dict[str, Any]:
     """List what a recipe sets.
 
     Args:
         recipe: Its name.
-        model: A network's name.
 
     Returns:
         Values of fields of :class:`TrainConfig`, by name.
 
     Raises:
-        ConfigError: No such recipe or network.
+        ConfigError: No such recipe.
     """
     if recipe not in RECIPES:
         raise ConfigError(f"recipe is {recipe!r}; expected one of {', '.join(RECIPES)}.")
-    common = _QUICK if recipe == "quick" else _BEST
-    return {**common, **_FAMILIES.get((recipe, find_network(model).family), {})}
+    return dict(_QUICK if recipe == "quick" else _BEST)
