@@ -86,13 +86,13 @@ def changing_of(config: TrainConfig, size: int) -> Changing | None:
     return Changing(size, config.random_crop, mixing) if mixing or config.random_crop else None
 
 
-def changed(pictures: Any, draws: Draws | None, size: int) -> tuple[Any, Any | None]:
+def changed(pictures: Any, draws: Draws | None, model: Any) -> tuple[Any, Any | None]:
     """Change the pictures of a batch, inside the compiled step.
 
     Args:
         pictures: uint8 ``[batch, side, side, 3]``, or anything if nothing was drawn.
         draws: Of this batch; None: nothing was drawn.
-        size: Of the network's input, in pixels.
+        model: That takes them; crops get the size of its input.
 
     Returns:
         The pictures, uint8 ``[batch, size, size, 3]``, and the share of each one's own label;
@@ -101,7 +101,7 @@ def changed(pictures: Any, draws: Draws | None, size: int) -> tuple[Any, Any | N
     if draws is None:
         return pictures, None
     if draws.boxes is not None:
-        pictures = crop(pictures, draws.boxes, size)
+        pictures = crop(pictures, draws.boxes, model.input_shape[1])
     if draws.recipes is None:
         return pictures, None
     return mix(pictures, draws.recipes), draws.recipes[0]
