@@ -86,22 +86,20 @@ def changing_of(config: TrainConfig, size: int) -> Changing | None:
     return Changing(size, config.random_crop, mixing) if mixing or config.random_crop else None
 
 
-def changed(pictures: Any, draws: Draws | None, model: Any) -> tuple[Any, Any | None]:
+def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:
     """Change the pictures of a batch, inside the compiled step.
 
     Args:
-        pictures: uint8 ``[batch, side, side, 3]``, or anything if nothing was drawn.
-        draws: Of this batch; None: nothing was drawn.
-        model: That takes them; crops get the size of its input.
+        pictures: uint8 ``[batch, side, side, 3]``.
+        draws: Of this batch.
+        size: Of the network's input, in pixels.
 
     Returns:
         The pictures, uint8 ``[batch, size, size, 3]``, and the share of each one's own label;
         None: there is no other.
     """
-    if draws is None:
-        return pictures, None
     if draws.boxes is not None:
-        pictures = crop(pictures, draws.boxes, model.input_shape[1])
+        pictures = crop(pictures, draws.boxes, size)
     if draws.recipes is None:
         return pictures, None
     return mix(pictures, draws.recipes), draws.recipes[0]
