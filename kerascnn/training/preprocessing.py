@@ -8,7 +8,7 @@ sizing (:mod:`kerascnn.images`), nor the same arithmetic in ONNX
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -90,33 +90,49 @@ def run_over(
     parts: Sequence[npt.NDArray[np.uint8]],
     progress: Callable[[int], object] = lambda _done: None,
 ) -> npt.NDArray[np.float32]:
-    """Run a model over pictures that lie in several arrays, every call with as many.
+    """Run a model over pictures that lie in several arrays.
+
+    Args:
+        model: From pictures, or what else it takes, to ``[batch, outputs]``.
+        parts: Each uint8 ``[pictures, size, size, 3]``, or as the model takes it.
+        progress: Called with the number of pictures done.
+
+    Returns:
+        float32 ``[pictures of all parts, outputs]``, in order.
+    """
+    found, done = [], 0
+    for pictures, count in alike(parts):
+        found.append(model.predict_on_batch(pictures)[:count])
+        done += count
+        progress(done)
+    return np.concatenate(found).astype(np.float32, copy=False)
+
+
+def alike(
+    parts: Sequence[npt.NDArray[np.uint8]],
+) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
+    """Divide the pictures of several arrays into calls of one shape.
 
     Each other number of pictures costs another trace of the network, and on JAX another
     compilation, which for ResNet50 takes longer than a hundred pictures do. So all calls are alike,
     and the last is filled up, with fewer pictures than there are calls.
 
     Args:
-        model: From uint8 pictures to ``[batch, outputs]``.
-        parts: Each uint8 ``[pictures, size, size, 3]``.
-        progress: Called with the number of pictures done.
+        parts: Each ``[pictures, ...]``.
 
-    Returns:
-        float32 ``[pictures of all parts, outputs]``, in order.
+    Yields:
+        The pictures of a call, and how many of them count.
     """
     total = sum(len(part) for part in parts)
     most = max(1, min(PREDICT_BATCH, PREDICT_VALUES // math.prod(parts[0].shape[1:])))
     calls = -(-total // most)
     batch = -(-total // calls)
-    found = []
     for start in range(0, total, batch):
         pictures = _rows(parts, start, start + batch)
-        missing = batch - len(pictures)
-        if missing:
-            pictures = np.concatenate([pictures, np.repeat(pictures[-1:], missing, axis=0)])
-        found.append(model.predict_on_batch(pictures))
-        progress(min(start + batch, total))
-    return np.concatenate(found)[:total].astype(np.float32, copy=False)
+        count = len(pictures)
+        if count < batch:
+            pictures = np.concatenate([pictures, np.repeat(pictures[-1:], batch - count, axis=0)])
+        yield pictures, count
 
 
 def _rows(parts: Sequence[npt.NDArray[np.uint8]], start: int, end: int) -> npt.NDArray[np.uint8]:

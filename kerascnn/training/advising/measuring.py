@@ -25,7 +25,7 @@ from kerascnn.training.advising.scores import (
     probe,
     probe_with_views,
 )
-from kerascnn.training.preprocessing import PREDICT_BATCH, Normalize
+from kerascnn.training.preprocessing import Normalize, alike
 from kerascnn.training.scope import blocks, flat
 
 FEATURES = 512
@@ -162,10 +162,12 @@ def _outputs(
     observer: Observer, pictures: Array, progress: Callable[[int], object]
 ) -> list[npt.NDArray[np.float32]]:
     kept: list[list[Array]] = []
-    for start in range(0, len(pictures), PREDICT_BATCH):
-        told = observer.model.predict_on_batch(pictures[start : start + PREDICT_BATCH])
-        kept.append(list(told) if isinstance(told, list | tuple) else [told])
-        progress(min(start + PREDICT_BATCH, len(pictures)))
+    done = 0
+    for batch, count in alike([pictures]):
+        told = observer.model.predict_on_batch(batch)
+        kept.append([part[:count] for part in (told if isinstance(told, list | tuple) else [told])])
+        done += count
+        progress(done)
     return [np.concatenate(parts).astype(np.float32) for parts in zip(*kept, strict=True)]
 
 
