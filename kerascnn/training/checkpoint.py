@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
 from kerascnn.files import writing
+from kerascnn.training.averaging import Averages
 from kerascnn.training.progress import EpochRecord
 
 log = logging.getLogger(__name__)
@@ -155,21 +156,25 @@ def core_variables(core: keras.Model) -> list[keras.Variable]:
 
 
 def stage_variables(
-    model: keras.Model, core: keras.Model, optimizer: keras.optimizers.Optimizer
+    model: keras.Model,
+    core: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    averages: Averages | None = None,
 ) -> list[keras.Variable]:
-    """List what a phase adds to the network's variables: the model around it, and the optimiser.
+    """List what a phase adds to the network's variables: the model around it, optimiser, averages.
 
     Args:
         model: What is trained.
         core: The network inside it.
         optimizer: Built.
+        averages: Of the model, if there are any.
 
     Returns:
         Variables in an order that depends on model and optimiser only.
     """
     known = {id(variable) for variable in core_variables(core)}
     others = [variable for variable in model.variables if id(variable) not in known]
-    return [*others, *optimizer.variables]
+    return [*others, *optimizer.variables, *(averages.variables if averages else ())]
 
 
 def values(variables: Sequence[keras.Variable]) -> Arrays:

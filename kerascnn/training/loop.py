@@ -18,7 +18,6 @@ import keras
 from kerascnn.card import ModelCard
 from kerascnn.errors import TrainingError
 from kerascnn.inference.reliability import cross_entropy
-from kerascnn.training.averaging import change_places
 from kerascnn.training.checkpoint import (
     Checkpoint,
     Position,
@@ -185,7 +184,8 @@ class Loop:
         self._note(record, phase)
 
     def _change_places(self) -> None:
-        change_places(self.training.model, self.training.optimizer)
+        if self.training.averages:
+            self.training.averages.change_places()
 
     def _learn(self, epoch: int) -> tuple[float, float]:
         total_loss, total_right, done = 0.0, 0.0, 0
@@ -202,7 +202,8 @@ class Loop:
         return total_loss / done, total_right / (done * self.training.batch_size)
 
     def _stage_variables(self) -> list[keras.Variable]:
-        return stage_variables(self.training.model, self.core, self.training.optimizer)
+        training = self.training
+        return stage_variables(training.model, self.core, training.optimizer, training.averages)
 
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Keep an epoch, so that whatever happens next, the run can go on after it."""

@@ -13,6 +13,7 @@ import keras
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation import augmentation_layers
+from kerascnn.training.averaging import Averages
 from kerascnn.training.changing import changing_of
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import free_memory
@@ -123,14 +124,15 @@ def _training(
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
     objective = Objective(classes, config.label_smoothing, weights)
+    averages = Averages(model, config.ema, config.accumulate) if config.ema else None
     devices = count_devices(config.devices)
-    backend = make_backend(model, optimizer, objective, batch_size, devices)
+    backend = make_backend(model, optimizer, objective, batch_size, devices, averages)
     if not backend.xla:
         model.jit_compile = False  # nor when it predicts
     # Each machine has memory of its own, and all must run the same steps.
     resident = bool(backend.agreed(int(_resident(config, train, device))))
     changing = changing_of(config, core.input_shape[1])
-    return Training(model, optimizer, backend, train, batch_size, resident, changing)
+    return Training(model, optimizer, backend, train, batch_size, resident, changing, averages)
 
 
 def _changes_pictures(config: TrainConfig) -> str:

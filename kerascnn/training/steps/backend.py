@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.averaging import Averages
 from kerascnn.training.changing import Draws
 from kerascnn.training.steps.objective import Objective
 
@@ -58,6 +59,7 @@ def make_backend(
     objective: Objective,
     batch_size: int,
     devices: int = 1,
+    averages: Averages | None = None,
 ) -> Backend:
     """Make the steps for the backend that Keras runs on.
 
@@ -67,6 +69,7 @@ def make_backend(
         objective: The loss.
         batch_size: Pictures a step.
         devices: Of this process, that share each batch.
+        averages: Of the model, which every step moves.
 
     Returns:
         The steps.
@@ -80,11 +83,11 @@ def make_backend(
     if name == "tensorflow":
         from kerascnn.training.steps.on_tensorflow import TensorFlowBackend
 
-        return TensorFlowBackend(model, optimizer, objective, batch_size)
+        return TensorFlowBackend(model, optimizer, objective, batch_size, averages)
     if name == "jax":
         from kerascnn.training.steps.on_jax import JaxBackend
 
-        return JaxBackend(model, optimizer, objective, batch_size, devices)
+        return JaxBackend(model, optimizer, objective, batch_size, devices, averages)
     raise ConfigError(
         f"KERAS_BACKEND is {name!r}. Training runs on tensorflow or jax: set it to one of them."
     )

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.training.averaging import Averages
 from kerascnn.training.changing import Changing, Draws
 from kerascnn.training.feeding import Pack, shuffled_order, steps_per_epoch
 from kerascnn.training.steps.backend import Array, Backend, Losses
@@ -40,10 +41,12 @@ class Training:
         batch_size: Pictures a step; what is left over sits the epoch out.
         resident: Whether the pack lies in the device's memory.
         changing: Crops and mixing of the pictures; None: they stay as they are.
+        averages: What the backend moves in every step.
 
     Attributes:
         model: As given.
         optimizer: As given.
+        averages: As given.
         batch_size: As given.
         steps: In an epoch.
         resident: As given.
@@ -59,8 +62,10 @@ class Training:
         batch_size: int,
         resident: bool,
         changing: Changing | None = None,
+        averages: Averages | None = None,
     ) -> None:
         self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
+        self.averages = averages
         self.steps = steps_per_epoch(len(pack), batch_size)
         self.resident, self.xla = resident, backend.xla
         self._backend, self._pack, self._changing = backend, pack, changing

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from jax import lax
 
+from kerascnn.training.averaging import Averages
 from kerascnn.training.changing import Draws, changed
 from kerascnn.training.steps.backend import Array, Losses
 from kerascnn.training.steps.objective import Objective
@@ -28,6 +29,7 @@ class JaxBackend:
         objective: The loss.
         batch_size: Pictures a step.
         devices: Of this process, that share each batch.
+        averages: Of the model, which every step moves.
     """
 
     xla = True
@@ -39,14 +41,16 @@ class JaxBackend:
         objective: Objective,
         batch_size: int,
         devices: int = 1,
+        averages: Averages | None = None,
     ) -> None:
-        self._model, self._optimizer = model, optimizer
+        self._model, self._optimizer, self._averages = model, optimizer, averages
         self._objective, self._batch_size = objective, batch_size
         self._where = make_sharding(devices)
         self._variables = (
             list(model.trainable_variables),
             list(model.non_trainable_variables),
             list(optimizer.variables),
+            list(averages.variables) if averages else [],
         )
         # XLA's convolutions lose their threads inside a loop on a CPU, where it would gain nothing.
         self._loops = jax.default_backend() != "cpu"
@@ -101,7 +105,7 @@ class JaxBackend:
         return lax.fori_loop(start, stop, body, carry) if self._loops else body(start, carry)
 
     def _step(self, state: Any, pictures: Any, labels: Any, draws: Any) -> Any:
-        trainable, others, moments = state
+        trainable, others, moments, averages = state
         share = None
         if draws is not None:  # else the model may take features, which have no size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
@@ -110,7 +114,9 @@ class JaxBackend:
             trainable
         )
         trainable, moments = self._optimizer.stateless_apply(moments, gradients, trainable)
-        return (list(trainable), list(others), list(moments)), loss, right
+        if self._averages:
+            averages = self._averages.moved(averages, trainable, others)
+        return (list(trainable), list(others), list(moments), averages), loss, right
 
     def _minimised(
         self, others: Any, moments: Any, pictures: Any, labels: Any, share: Any, trainable: Any

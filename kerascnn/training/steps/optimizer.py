@@ -34,7 +34,7 @@ def make_optimizer(
 
     Args:
         core: The network.
-        config: Its optimiser, decay, clipping, averaging and schedule.
+        config: Its optimiser, decay, clipping and schedule.
         peak: The highest learning rate.
         steps: In all epochs; those whose gradients are only gathered count too.
 
@@ -46,9 +46,6 @@ def make_optimizer(
         "learning_rate": schedule(config.schedule, peak, steps),
         "weight_decay": WEIGHT_DECAY[config.optimizer] if decay is None else decay,
         "global_clipnorm": config.clip_norm,
-        "use_ema": config.ema is not None,
-        # Keras averages after every batch, also one whose gradient is only gathered.
-        "ema_momentum": (config.ema or 0.0) ** (1 / config.accumulate),
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
     }
     factors = None if config.layer_decay == 1 else block_factors(core, config.layer_decay)

@@ -13,7 +13,7 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
-from kerascnn.training.averaging import change_places
+from kerascnn.training.averaging import Averages
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.feeding import pack
 from kerascnn.training.networks import build_network
@@ -41,13 +41,25 @@ def lenet() -> keras.Model:
 def after(config: TrainConfig, steps: int, rate: float = 0.01) -> tuple[keras.Model, object]:
     """A LeNet and its optimiser after some steps at about one rate, on the same pictures."""
     model = lenet()
+    return model, learn(model, config, steps, rate)
+
+
+def learn(
+    model: keras.Model,
+    config: TrainConfig,
+    steps: int,
+    rate: float = 0.01,
+    averages: Averages | None = None,
+) -> object:
+    """Take some steps, and give the optimiser."""
     optimizer = make_optimizer(model, config, rate, 10_000)
     optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(rate, 1, 1.0)
-    backend = make_backend(model, optimizer, Objective(10, 0.0, None), config.batch_size)
+    objective = Objective(10, 0.0, None)
+    backend = make_backend(model, optimizer, objective, config.batch_size, averages=averages)
     pictures, labels = clothes()
     order = np.resize(np.arange(PICTURES), steps * config.batch_size).astype(np.int32)
     backend.run(backend.put(pictures, labels), order, 0, steps)
-    return model, optimizer
+    return optimizer
 
 
 def moved(model: keras.Model) -> list[np.ndarray]:
@@ -65,26 +77,39 @@ def test_two_batches_gathered_are_one_of_twice_the_size(optimizer: str) -> None:
         np.testing.assert_allclose(one, other, rtol=0.01, atol=2e-5)
 
 
-def test_the_average_follows_the_weights_and_changes_places_with_them() -> None:
-    config = TrainConfig(batch_size=32, ema=0.5, optimizer="sgd")
-    one, two, three = (after(config, steps)[0].get_weights() for steps in (1, 2, 3))
-    model, optimizer = after(config, 3)
-    change_places(model, optimizer)
+def averaged(config: TrainConfig, steps: int) -> tuple[keras.Model, Averages]:
+    """A network with BatchNormalization after some steps, and its averages."""
+    keras.utils.set_random_seed(3)
+    model = build_network("cnn", 10, 32)
+    averages = Averages(model, config.ema or 0.0, config.accumulate)
+    learn(model, config, steps, averages=averages)
+    return model, averages
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_average_follows_the_network_and_changes_places_with_it(accumulate: int) -> None:
+    config = TrainConfig(batch_size=32, accumulate=accumulate, ema=0.15, optimizer="sgd")
+    counts = (accumulate, 2 * accumulate, 3 * accumulate)
+    one, two, three = (averaged(config, count)[0].get_weights() for count in counts)
+    model, averages = averaged(config, 3 * accumulate)
+    averages.change_places()
+    # The second step is the warm-up's: 1 / (1 + 9). The third would be 2 / (2 + 9).
     for a, b, c, average in zip(one, two, three, model.get_weights(), strict=True):
-        np.testing.assert_allclose(average, 0.25 * a + 0.25 * b + 0.5 * c, atol=1e-6)
-    change_places(model, optimizer)
+        np.testing.assert_allclose(average, 0.15 * (0.1 * a + 0.9 * b) + 0.85 * c, atol=1e-5)
+    averages.change_places()
     for weight, again in zip(three, model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, again)
 
 
-def test_the_average_of_gathered_batches_has_the_momentum_of_whole_ones() -> None:
-    config = TrainConfig(batch_size=32, accumulate=2, ema=0.25, optimizer="sgd")
-    one, two, three = (after(config, steps)[0].get_weights() for steps in (2, 4, 6))
-    model, optimizer = after(config, 6)
-    change_places(model, optimizer)
-    # Half the way after each batch, three quarters between two steps of the optimiser.
-    for a, b, c, average in zip(one, two, three, model.get_weights(), strict=True):
-        np.testing.assert_allclose(average, 0.125 * a + 0.375 * b + 0.5 * c, atol=1e-6)
+def test_the_average_of_a_young_network_answers_as_the_network_does() -> None:
+    config = TrainConfig(batch_size=32, ema=0.99, optimizer="sgd")
+    model, averages = averaged(config, 60)
+    pictures, labels = clothes()
+    learned = (model.predict(pictures, verbose=0).argmax(1) == labels).mean()
+    averages.change_places()
+    average = (model.predict(pictures, verbose=0).argmax(1) == labels).mean()
+    assert learned > 0.9
+    assert average > learned - 0.05
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
