@@ -1,7 +1,7 @@
 """The server's description of itself, as OpenAPI 3.1 has it.
 
-Knows: paths, parameters, schemas and statuses. Does not know how they are handled; a test holds
-the server to this.
+Knows: paths, parameters and statuses. Does not know how they are handled, nor what goes in and out
+(:mod:`.schemas`); a test holds the server to this.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerascnn import __version__
-from kerascnn.serving.protocol import OUTPUTS
-
-Json = dict[str, Any]
+from kerascnn.serving.schemas import Json, object_of, reference, schemas
 
 _MEANINGS = {
     400: "The request is not one that can be answered; the error says why.",
@@ -37,12 +35,15 @@ def describe(models: Sequence[str]) -> Json:
     name = _parameter("name", "path", {"type": "string", "enum": list(models)})
     version = _parameter("version", "path", {"type": "string", "pattern": "^[0-9a-f]{12}$"})
     paths: Json = {
-        "/v2": {"get": _get("Who answers", _object(name="s", version="s", extensions="[s]"))},
-        "/v2/health/live": {"get": _get("Whether the process answers", _object(live="b"), ())},
+        "/v2": {"get": _get("Who answers", object_of(name="s", version="s", extensions="[s]"))},
+        "/v2/health/live": {"get": _get("Whether the process answers", object_of(live="b"), ())},
         "/v2/health/ready": {"get": _ready()},
-        "/v2/models": {"get": _get("All models' names", _object(models="[s]"))},
+        "/v2/models": {"get": _get("All models' names", object_of(models="[s]"))},
         "/v1/models": {"get": _get("All models' cards", {"type": "object"}, (401, 503))},
-        "/v1/models/{name}": {"get": _get("A model's card", _ref("Card")), "parameters": [name]},
+        "/v1/models/{name}": {
+            "get": _get("A model's card", reference("Card")),
+            "parameters": [name],
+        },
         "/v1/models/{name}/predict": {"post": _predict(), "parameters": [name]},
         "/metrics": {"get": _metrics()},
     }
@@ -51,8 +52,8 @@ def describe(models: Sequence[str]) -> Json:
         ("/v2/models/{name}/versions/{version}", [name, version]),
     ):
         paths |= {
-            base: {"get": _get("What a model takes and gives", _ref("Metadata"))},
-            f"{base}/ready": {"get": _get("Whether it is warm", _object(name="s", ready="b"))},
+            base: {"get": _get("What a model takes and gives", reference("Metadata"))},
+            f"{base}/ready": {"get": _get("Whether it is warm", object_of(name="s", ready="b"))},
             f"{base}/config": {"get": _get("How it is run", {"type": "object"})},
             f"{base}/infer": {"post": _infer()},
         }
@@ -69,25 +70,11 @@ def describe(models: Sequence[str]) -> Json:
         },
         "paths": paths,
         "components": {
-            "schemas": _schemas(),
+            "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
     }
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(**kinds: str) -> Json:
-    known: dict[str, Json] = {
-        "s": {"type": "string"},
-        "b": {"type": "boolean"},
-        "[s]": {"type": "array", "items": {"type": "string"}},
-    }
-    properties = {name: known[kind] for name, kind in kinds.items()}
-    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _parameter(name: str, where: str, schema: Json, **more: Any) -> Json:
@@ -100,7 +87,7 @@ def _content(schema: Json, kind: str = "application/json") -> Json:
 
 def _errors(statuses: Sequence[int]) -> Json:
     return {
-        str(status): {"description": _MEANINGS[status], "content": _content(_ref("Error"))}
+        str(status): {"description": _MEANINGS[status], "content": _content(reference("Error"))}
         for status in statuses
     }
 
@@ -111,7 +98,7 @@ def _get(summary: str, schema: Json, errors: Sequence[int] = (401, 404, 503)) ->
 
 
 def _ready() -> Json:
-    answer = _content(_object(ready="b"))
+    answer = _content(object_of(ready="b"))
     return {
         "summary": "Whether every model is warm",
         "responses": {
@@ -158,7 +145,7 @@ def _predict(errors: Sequence[int] = (400, 401, 404, 408, 413, 422, 503)) -> Jso
         "responses": {
             "200": {
                 "description": "A form gives `predictions`, in order; a body one answer.",
-                "content": _content({"oneOf": [_ref("Prediction"), _ref("Predictions")]}),
+                "content": _content({"oneOf": [reference("Prediction"), reference("Predictions")]}),
             },
             **_errors(errors),
         },
@@ -179,7 +166,7 @@ def _infer() -> Json:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": _ref("InferRequest")},
+                "application/json": {"schema": reference("InferRequest")},
                 "application/octet-stream": {"schema": binary},
             },
         },
@@ -187,126 +174,10 @@ def _infer() -> Json:
             "200": {
                 "description": "The outputs asked for.",
                 "content": {
-                    "application/json": {"schema": _ref("InferAnswer")},
+                    "application/json": {"schema": reference("InferAnswer")},
                     "application/octet-stream": {"schema": binary},
                 },
             },
             **_errors((400, 401, 404, 408, 413, 422, 503)),
         },
-    }
-
-
-def _schemas() -> Json:
-    text: Json = {"type": "string"}
-    probability: Json = {"type": "number", "minimum": 0, "maximum": 1}
-    ranked = {
-        "type": "object",
-        "properties": {"label": text, "probability": probability},
-        "required": ["label", "probability"],
-    }
-    answer = {
-        "type": "object",
-        "properties": {
-            "path": {"type": ["string", "null"], "description": "The file's name, if it was sent."},
-            "label": {"type": ["string", "null"]},
-            "probability": probability,
-            "top": {"type": "array", "items": ranked, "minItems": 1},
-        },
-        "required": ["path", "label", "probability", "top"],
-    }
-    unread = {
-        "type": "object",
-        "properties": {"path": {"type": ["string", "null"]}, "error": text},
-        "required": ["path", "error"],
-    }
-    many: Json = {"type": "array", "items": {"anyOf": [answer, unread]}, "minItems": 1}
-    return {
-        "Error": {"type": "object", "properties": {"error": text}, "required": ["error"]},
-        "Prediction": answer,
-        "Predictions": {
-            "type": "object",
-            "properties": {"predictions": many},
-            "required": ["predictions"],
-        },
-        "Card": _object(name="s", version="s", provider="s"),
-        "Metadata": _metadata(),
-        "InferRequest": _infer_request(),
-        "InferAnswer": _infer_answer(),
-    }
-
-
-def _metadata() -> Json:
-    tensor = {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string"},
-            "datatype": {"type": "string"},
-            "shape": {"type": "array", "items": {"type": "integer"}},
-        },
-        "required": ["name", "datatype", "shape"],
-    }
-    metadata = _object(name="s", versions="[s]", platform="s")
-    metadata["properties"] |= {
-        end: {"type": "array", "items": tensor} for end in ("inputs", "outputs")
-    }
-    metadata["required"] += ["inputs", "outputs"]
-    return metadata
-
-
-def _infer_request() -> Json:
-    positive = {"type": "integer", "minimum": 1}
-    pixel = {"type": "integer", "minimum": 0, "maximum": 255}
-    picture = {
-        "type": "object",
-        "properties": {
-            "name": {"const": "image"},
-            "datatype": {"const": "UINT8"},
-            "shape": {
-                "type": "array",
-                "prefixItems": [positive, positive, positive, {"const": 3}],
-                "minItems": 4,
-                "maxItems": 4,
-            },
-            "data": {"type": "array", "items": pixel, "description": "Row-major; may be nested."},
-            "parameters": {"type": "object"},
-        },
-        "required": ["name", "datatype", "shape"],
-    }
-    output = {
-        "type": "object",
-        "properties": {"name": {"enum": list(OUTPUTS)}, "parameters": {"type": "object"}},
-        "required": ["name"],
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "inputs": {"type": "array", "items": picture, "minItems": 1, "maxItems": 1},
-            "outputs": {"type": "array", "items": output},
-            "parameters": {"type": "object"},
-        },
-        "required": ["inputs"],
-    }
-
-
-def _infer_answer() -> Json:
-    output = {
-        "type": "object",
-        "properties": {
-            "name": {"enum": list(OUTPUTS)},
-            "datatype": {"enum": ["FP32", "BYTES"]},
-            "shape": {"type": "array", "items": {"type": "integer"}},
-            "data": {"type": "array"},
-        },
-        "required": ["name", "datatype", "shape"],
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "model_name": {"type": "string"},
-            "model_version": {"type": "string"},
-            "outputs": {"type": "array", "items": output},
-        },
-        "required": ["model_name", "model_version", "outputs"],
     }
