@@ -6,7 +6,7 @@ compiled step. Does not know how anything is drawn, nor augmentation, which is K
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -86,22 +86,20 @@ def changing_of(config: TrainConfig, size: int) -> Changing | None:
     return Changing(size, config.random_crop, mixing) if mixing or config.random_crop else None
 
 
-def changed(pictures: Any, draws: Draws | None, shape: Sequence[Any]) -> tuple[Any, Any | None]:
+def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:
     """Change the pictures of a batch, inside the compiled step.
 
     Args:
-        pictures: uint8 ``[batch, side, side, 3]``; or features, which nothing is drawn for.
-        draws: Of this batch; None: nothing changes.
-        shape: Of the model's input, ``[batch, size, size, 3]``.
+        pictures: uint8 ``[batch, side, side, 3]``.
+        draws: Of this batch.
+        size: Of the network's input, in pixels.
 
     Returns:
         The pictures, uint8 ``[batch, size, size, 3]``, and the share of each one's own label;
         None: there is no other.
     """
-    if draws is None:
-        return pictures, None
     if draws.boxes is not None:
-        pictures = crop(pictures, draws.boxes, shape[1])
+        pictures = crop(pictures, draws.boxes, size)
     if draws.recipes is None:
         return pictures, None
     return mix(pictures, draws.recipes), draws.recipes[0]

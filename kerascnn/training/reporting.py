@@ -226,7 +226,7 @@ def _samples(train: Pack, card: ModelCard, config: TrainConfig) -> tuple[Sample,
     changing = changing_of(config, size)
     draws = changing.draw(VARIANTS, len(pictures), config.seed, 1) if changing else None
     rounds = [
-        _augmented(changed(pictures, draws and draws.at(number), (None, size, size, 3))[0], layers)
+        _augmented(changed(pictures, draws.at(number), size)[0] if draws else pictures, layers)
         for number in range(VARIANTS if layers or changing else 0)
     ]
     return tuple(

@@ -106,7 +106,9 @@ class JaxBackend:
 
     def _step(self, state: Any, pictures: Any, labels: Any, draws: Any) -> Any:
         trainable, others, moments, averages = state
-        pictures, share = changed(pictures, draws, self._model.input_shape)
+        share = None
+        if draws is not None:  # else the model may take features, which have no size
+            pictures, share = changed(pictures, draws, self._model.input_shape[1])
         objective = partial(self._minimised, others, moments, pictures, labels, share)
         (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
             trainable

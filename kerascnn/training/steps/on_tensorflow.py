@@ -83,7 +83,9 @@ class TensorFlowBackend:
 
     def _step(self, pictures: Any, labels: Any, draws: Any) -> Any:
         variables = self._model.trainable_variables
-        pictures, share = changed(pictures, draws, self._model.input_shape)
+        share = None
+        if draws is not None:  # else the model may take features, which have no size
+            pictures, share = changed(pictures, draws, self._model.input_shape[1])
         with tf.GradientTape() as tape:
             loss, right = self._objective(self._model(pictures, training=True), labels, share)
             # What layers add, e.g. penalties on weights.
