@@ -10,7 +10,12 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+from bench_pictures import array_of
 
+Pictures = npt.NDArray[np.uint8]
+Labelled = tuple[Pictures, npt.NDArray[np.int64]]
+"""Pictures uint8 [n, 32, 32, 3], and labels int64 [n] from 0."""
 FASHION = "/usr/share/datasets/fashion-mnist"
 SIZE, TEST = 32, 300
 
@@ -97,14 +102,14 @@ PHOTOS = ("brick", "grass", "gravel", "coffee", "chelsea")
 
 
 @cache
-def pool(data: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+def pool(data: str, part: str) -> Labelled:
     """Give pictures uint8 [n, 32, 32] and labels; part: source, target or test, never mixed."""
     if data == "fashion":
         from kerascnn.dataset import load_dataset
 
         split = load_dataset(FASHION).splits["test" if part == "test" else "train"]
         chosen = {"source": slice(None, None, 2), "target": slice(1, None, 2), "test": slice(None)}
-        pictures = np.asarray(split.pictures.array[chosen[part]])
+        pictures = array_of(split, FASHION)[chosen[part]]
         return np.pad(pictures, ((0, 0), (2, 2), (2, 2))), split.labels[chosen[part]]
     if data == "digits":
         from PIL import Image
@@ -118,7 +123,7 @@ def pool(data: str, part: str) -> tuple[np.ndarray, np.ndarray]:
     return _photos(part)
 
 
-def _photos(part: str) -> tuple[np.ndarray, np.ndarray]:
+def _photos(part: str) -> Labelled:
     """Cut grey patches from photographs: from the left to learn, from the right to test."""
     from PIL import Image
     from skimage import data
@@ -135,7 +140,7 @@ def _photos(part: str) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(patches), np.asarray(labels, np.int64)
 
 
-def changed(grey: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
+def changed(grey: Pictures, how: str, rng: np.random.Generator) -> Pictures:
     """Change pictures uint8 [n, 32, 32] in one of five ways; gives uint8 [n, 32, 32, 3]."""
     if how == "inverted":
         grey = 255 - grey
@@ -150,13 +155,14 @@ def changed(grey: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
     elif how == "recoloured":
         light, dark = rng.uniform(0, 255, (2, len(grey), 1, 1, 3)).astype(np.float32)
         share = grey[..., None].astype(np.float32) / 255
-        return (share * light + (1 - share) * dark).astype(np.uint8)
+        mixed: npt.NDArray[np.float32] = share * light + (1 - share) * dark
+        return mixed.astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def dealt(
     data: str, how: str, classes: tuple[int, ...], part: str, count: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Labelled:
     """Draw so many pictures of each class, and number the classes from 0."""
     grey, labels = pool(data, part)
     rng = np.random.default_rng(seed)
@@ -165,7 +171,7 @@ def dealt(
     return changed(grey[np.concatenate(places)], how, rng), found.astype(np.int64)
 
 
-def pictures_of(task: Task, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def pictures_of(task: Task, seed: int) -> dict[str, Labelled]:
     """Give the training pictures of a seed, and the test pictures, which are always the same."""
     data, how = TARGETS[task.target]
     first = number(task.name) % 2**31

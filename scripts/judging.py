@@ -7,15 +7,17 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
 
 
-def kerascnn(*arguments: str) -> dict:
+def kerascnn(*arguments: str) -> dict[str, Any]:
     """Run a command and read its JSON."""
     command = [sys.executable, "-m", "kerascnn", *arguments, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 @dataclass(frozen=True)
