@@ -1,0 +1,164 @@
+"""The Python scripts: each explains itself, is checked as the package is, and measures something.
+
+A tiny round on the built-in pictures shows that a benchmark still runs; its numbers mean nothing.
+The benchmarks without one need more data (bench_transfer, bench_advise), an index of packages
+(bench_footprint), or the steps of another that has one (bench_fashion those of bench_accuracy).
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "scripts"
+SCRIPTS = sorted(
+    path.name
+    for path in FOLDER.iterdir()
+    if path.is_file() and re.match(rb"#!.*python", path.read_bytes())
+)
+FRAMEWORKS = ("keras", "tensorflow", "jax", "torch", "tf2onnx")
+NUMBER = r"\d[\d,]*(?:\.\d+)?"
+
+
+def run(script: str, *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, FOLDER / script, *map(str, arguments)],
+        capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+def printed(script: str, *arguments: object) -> str:
+    done = run(script, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_there_are_scripts() -> None:
+    assert {"bench_train", "make_tutorial", "fetch_hostile_pictures"} <= set(SCRIPTS)
+    assert "quickstart" not in SCRIPTS
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_is_the_docstring_and_comes_before_any_framework(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", FOLDER / name, "--help"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    docstring = ast.get_docstring(ast.parse((FOLDER / name).read_text(encoding="utf-8")))
+    assert docstring
+    assert docstring in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "argparse" in imported
+    assert not imported & set(FRAMEWORKS)
+
+
+@pytest.mark.parametrize("tool", ["ruff", "mypy"])
+def test_every_script_is_formatted_linted_and_typed(tool: str) -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    patterns = {"ruff": tools["ruff"]["extend-include"], "mypy": tools["mypy"]["files"]}[tool]
+    covered = {path.name for pattern in patterns for path in ROOT.glob(pattern)}
+    modules = [path.name for path in FOLDER.glob("*.py")] if tool == "mypy" else []
+    assert not {*SCRIPTS, *modules} - covered
+    assert not {"quickstart", "install", "test"} & covered
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "grey.png"
+    Image.fromarray(np.full((40, 30, 3), 127, np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_bench_accuracy_adds_a_line_once_and_tables_it(tmp_path: Path) -> None:
+    row, file = "lenet5:none:epochs=1", tmp_path / "runs.jsonl"
+    asked = ("fashion-mini", "--out", file, "--rows", row, "--seeds", 0)
+    table = printed("bench_accuracy", *asked)
+    assert re.search(rf"^\| {row} \| cpu \| 1 \| {NUMBER}% \| 1 \| {NUMBER} s", table, re.M)
+    assert "| resnet20:best" in table
+    assert printed("bench_accuracy", *asked) == table
+    assert len(file.read_text().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_bench_train_compares_what_is_there() -> None:
+    chosen = ("--tasks", "cnn", "--who", "tensorflow", "--rounds", 1, "--pictures", 256)
+    table = printed("bench_train", *chosen)
+    ends = rf"{NUMBER} to {NUMBER}"
+    assert re.search(rf"^\| tensorflow \| {NUMBER} \| {ends} \| - \| {NUMBER} \|", table, re.M)
+
+
+@pytest.mark.slow
+def test_bench_overhead_divides_a_start_into_its_parts() -> None:
+    table = printed("bench_overhead", "fashion-mini", "--model", "lenet5", "--epochs", 2)
+    for name in ("empty cache", "kept pictures"):
+        (cells,) = re.findall(rf"^\| {name} \|((?: {NUMBER} \|){{4}})$", table, re.M)
+        *parts, whole = map(float, re.findall(NUMBER, cells))
+        assert sum(parts) == pytest.approx(whole, abs=0.3)
+    assert re.search(rf"steps in `train` {NUMBER} images/s, alone {NUMBER}: overhead", table)
+
+
+@pytest.mark.slow
+def test_bench_zoo_trains_a_network_of_it() -> None:
+    table = printed("bench_zoo", "fashion-mini", "lenet5")
+    (top1,) = re.findall(rf"^\| lenet5 \| 62,006 \| 32 \| {NUMBER} \| ({NUMBER})% \|$", table, re.M)
+    assert 50 < float(top1) <= 100
+
+
+@pytest.mark.slow
+def test_bench_inference_counts_changed_answers(exported: Path) -> None:
+    table = printed("bench_inference", "--trained", exported, "--data", "fashion-mini")
+    told = re.findall(r"^(\w+), openvino (\w+): \d+ of 500 first answers", table, re.M)
+    assert len(set(told)) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("overhead", "MODEL", "--seconds", 0.5, "--clients", 2), '"overhead_ms": '),
+        (("compare", "MODEL", "PICTURE", "--seconds", 0.5, "--copies", 1, "--only", "serve"),
+         '"processors_had": '),
+        (("reload", "MODEL", "PICTURE", "--other", "MODEL", "--seconds", 3), '"replaced": '),
+    ],
+)  # fmt: skip
+def test_bench_serving_asks_a_server(
+    arguments: tuple[object, ...], shown: str, exported: Path, picture: Path
+) -> None:
+    places: dict[object, object] = {"MODEL": exported, "PICTURE": picture}
+    told = printed("bench_serving", *(places.get(one, one) for one in arguments))
+    assert re.search(f"{shown}{NUMBER}", told)
+    assert '"wrong"' not in told
+
+
+@pytest.mark.parametrize(
+    ("package", "script", "arguments"),
+    [
+        ("torch", "bench_train", ("--tasks", "cnn", "--who", "torch")),
+        ("torch", "make_torch_golden", ("out.json",)),
+        ("litserve", "bench_serving", ("compare", "model.onnx", "picture.jpg")),
+        (
+            "litserve",
+            "bench_serving_rivals",
+            ("litserve", "m.onnx", "cpu", "1", "1", "1", "pillow"),
+        ),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    package: str, script: str, arguments: tuple[str, ...]
+) -> None:
+    if find_spec(package):
+        pytest.skip(f"{package} is installed")
+    done = run(script, *arguments)
+    assert done.returncode == 1
+    assert re.search(r"has no PyTorch|LitServe is not installed", done.stderr)
+    assert "Traceback" not in done.stderr
