@@ -21,12 +21,12 @@ def test_best_is_longer_than_quick() -> None:
 
 def test_what_is_given_wins_and_config_json_has_every_value(tmp_path: Path) -> None:
     given = ["--epochs", "1", "--image-size", "12", "--augment", "none"]
-    command = ["train", "--recipe", "quick", *given, "--out", str(tmp_path / "r")]
+    command = ["train", "--recipe", "best", *given, "--out", str(tmp_path / "r")]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
     stored = json.loads((tmp_path / "r" / "config.json").read_text())
     same = training.recipe_config(
-        "quick", epochs=1, image_size=12, augment="none", out=str(tmp_path / "r")
+        "best", epochs=1, image_size=12, augment="none", out=str(tmp_path / "r")
     )
     assert TrainConfig(**stored) == same
     assert asdict(same)["label_smoothing"] > 0
