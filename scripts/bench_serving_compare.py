@@ -87,7 +87,7 @@ def measure(server: Server, options: argparse.Namespace) -> None:
         requests = [as_json(Path(path).read_bytes()) for path in options.pictures]
     port = free_port()
     with process(*server.before, port, *server.after) as running:
-        wait_for(f"http://127.0.0.1:{port}{server.health}")
+        wait_for(running, f"http://127.0.0.1:{port}{server.health}")
         load(port, requests, options.clients, 2)  # warm
         before = cpu_seconds(running.pid)
         seen, seconds = load(port, requests, options.clients, options.seconds)

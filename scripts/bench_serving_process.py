@@ -31,7 +31,8 @@ def process(*command: object) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield running
         finally:
-            os.killpg(running.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(running.pid, signal.SIGTERM)
             try:
                 running.wait(15)
             except subprocess.TimeoutExpired:
@@ -46,14 +47,17 @@ def free_port() -> int:
     return port
 
 
-def wait_for(url: str, seconds: float = 90) -> None:
+def wait_for(running: subprocess.Popen[bytes], url: str, seconds: float = 90) -> None:
     """Wait until a server says that it is there.
 
     Raises:
-        SystemExit: It did not within the seconds.
+        SystemExit: It did not within the seconds, or ended.
     """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        if running.poll() is not None:
+            command = " ".join(map(str, running.args)) if isinstance(running.args, list) else ""
+            raise SystemExit(f"ended with {running.returncode}; run it to see why: {command}")
         with contextlib.suppress(OSError, urllib.error.URLError):
             if urllib.request.urlopen(url, timeout=2).status == 200:
                 return
@@ -67,7 +71,7 @@ def ours(model: str | Path, *options: object) -> Iterator[tuple[int, int]]:
     port = free_port()
     command = (sys.executable, "-m", "kerascnn", "serve", model, "--port", port, "--no-access-log")
     with process(*command, *options) as running:
-        wait_for(f"http://127.0.0.1:{port}/v2/health/ready")
+        wait_for(running, f"http://127.0.0.1:{port}/v2/health/ready")
         yield port, running.pid
 
 
