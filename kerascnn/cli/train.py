@@ -80,11 +80,12 @@ if TYPE_CHECKING:
 @optimizer_options
 @click.option(
     "--augment",
-    type=click.Choice(["none", "light", "strong"]),
+    type=click.Choice(["none", "light", "strong", "trivial"]),
     default="none",
     show_default=True,
     help="light: horizontal flip and a small shift; strong: a larger one, brightness, contrast and "
-    "erased rectangles too. Wrong for digits and letters: a flip makes other things of them.",
+    "erased rectangles too; trivial: flip, larger shift and one of 12 random changes. "
+    "Wrong for digits and letters: a flip makes other things of them.",
 )
 @click.option(
     "--random-crop",

@@ -1,7 +1,7 @@
 """Random changes to training pictures, inside the compiled step.
 
-Knows: which presets exist and the Keras layers they are made of. Does not know when they run:
-Keras switches them off outside training.
+Knows: which presets exist and the layers they are made of: Keras' own wherever it has them. Does
+not know when they run: Keras switches them off outside training.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from keras import layers
 
 from kerascnn.training.config import Augment
+from kerascnn.training.trivial import TrivialAugment
 
 SHIFT = 1 / 32
 """Of the side, in each direction: 1 pixel at 32. In whole pixels: between them, a picture would be
@@ -16,8 +17,8 @@ blurred, and the network would learn from pictures unlike those it is asked abou
 
 
 FAR = 1 / 8
-"""Of the side: what ``strong`` shifts by, in whole pixels too: 4 at 32, as is usual for pictures of
-that size (He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2)."""
+"""Of the side: what ``strong`` and ``trivial`` shift by, in whole pixels too: 4 at 32, as is usual
+for pictures of that size (He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2)."""
 
 LIGHTING = 0.2
 """Of the range of pixels, in each direction: brightness; and of a pixel's distance from the mean:
@@ -33,8 +34,9 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
     Args:
         preset: ``none``; ``light``: horizontal flip and a shift by up to a 32nd of the side, filled
             with zeros; ``strong``: flip, a shift by up to an eighth, brightness and contrast, and a
-            rectangle of 2 to 20 % of the area greyed out in every fourth picture. A flip is wrong
-            for digits and letters.
+            rectangle of 2 to 20 % of the area greyed out in every fourth picture; ``trivial``:
+            flip, the same shift, and one change of :mod:`kerascnn.training.trivial`. A flip is
+            wrong for digits and letters.
         seed: Of the random numbers.
 
     Returns:
@@ -46,6 +48,8 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
         layers.RandomFlip("horizontal", seed=seed, name="flip"),
         _shift(SHIFT if preset == "light" else FAR, seed + 1),
     ]
+    if preset == "trivial":
+        return [*moved, TrivialAugment(seed + 2)]
     return moved if preset == "light" else [*moved, *_lighting(seed + 2), _erasing(seed + 4)]
 
 

@@ -15,7 +15,7 @@ from kerascnn.training.phases import phases
 
 BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
-Augment = Literal["none", "light", "strong"]
+Augment = Literal["none", "light", "strong", "trivial"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Device = Literal["auto", "cpu", "gpu"]
@@ -65,7 +65,7 @@ class TrainConfig:
         ema: Momentum of a moving average of the weights, which is validated and kept in their
             place; None: no average. See :mod:`kerascnn.training.averaging`.
         accumulate: Batches whose gradients are gathered for one step of the optimiser.
-        augment: ``none``, ``light`` or ``strong``; see
+        augment: ``none``, ``light``, ``strong`` or ``trivial``; see
             :func:`kerascnn.training.augmentation.augmentation_layers`. Wrong for digits and
             letters, which a flip turns into other things.
         random_crop: The smallest share of a picture's area that a crop takes, above 0 and at most

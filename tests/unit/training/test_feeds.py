@@ -128,6 +128,8 @@ for feed in ("resident", "streamed"):
         ("tensorflow", {"augment": "light"}),
         ("tensorflow", {"augment": "strong"}),
         ("jax", {"augment": "strong"}),
+        ("tensorflow", {"augment": "trivial"}),
+        ("jax", {"augment": "trivial"}),
         ("jax", {"mixup": 0.2}),
         ("jax", {"random_crop": 0.35}),
         ("jax", {"cutmix": 1.0, "augment": "light"}),

@@ -131,7 +131,10 @@ def test_runs_without_a_name_are_numbered(small: Path) -> None:
         ({"epochs": 0}, "epochs is 0; expected at least 1"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"val": 1.5}, "val is 1.5"),
-        ({"augment": "strong-ish"}, "augment is 'strong-ish'; expected one of none, light, strong"),
+        (
+            {"augment": "strong-ish"},
+            "augment is 'strong-ish'; expected one of none, light, strong, trivial",
+        ),
         ({"model": "cmn"}, "cnn"),
         ({"image_size": 4}, "at least 10"),
     ],
