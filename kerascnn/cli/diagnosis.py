@@ -121,7 +121,7 @@ def _why_no_keras(error: Exception) -> str:
 
 def _inference() -> dict[str, Any]:
     try:
-        from kerascnn.inference.session import provider_states
+        from kerascnn.inference.states import provider_states
     except MissingExtraError as error:
         return {"works": False, "devices": {}, "missing": str(error)}
     except ImportError as error:

@@ -1,12 +1,11 @@
 """The providers by name, and the two grades of arithmetic.
 
-Knows: which there are, what each is told for ``exact`` and for ``fast``. Does not know
-onnxruntime, and so can be read before it is imported.
+Knows: which there are. Does not know onnxruntime, and so can be read before it is imported.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from kerascnn.errors import ConfigError
 
@@ -35,23 +34,3 @@ def check_names(provider: str, arithmetic: str) -> None:
     ):
         if name not in known:
             raise ConfigError(f"{kind} {name!r} is not known. Choose one of: {', '.join(known)}.")
-
-
-def cuda_options(provider: Provider, arithmetic: Arithmetic, path: str) -> dict[str, Any]:
-    """Give what onnxruntime shall tell a provider.
-
-    Args:
-        provider: ``cpu``, ``cuda`` or ``tensorrt``.
-        arithmetic: ``exact`` keeps TF32 and float16 off.
-        path: Of the model, beside which TensorRT keeps what it compiled.
-
-    Returns:
-        Options by name, as onnxruntime has them; none for ``cpu``.
-    """
-    fast = int(arithmetic == "fast")
-    if provider == "cuda":
-        return {"use_tf32": fast, "prefer_nhwc": 1, "cudnn_conv_algo_search": "EXHAUSTIVE"}
-    if provider == "tensorrt":
-        return {"trt_fp16_enable": fast, "trt_engine_cache_enable": 1,
-                "trt_engine_cache_path": f"{path}.tensorrt"}  # fmt: skip
-    return {}
