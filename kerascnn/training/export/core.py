@@ -6,7 +6,8 @@ Knows: tf2onnx and what goes wrong with it. Does not know preprocessing, cards o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 CONVERSION_OPSET = 15
 """At 18, tf2onnx writes global average pooling as Transpose and ReduceMean."""
+CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
+"""An environment variable of tf2onnx: whether a failed optimisation is caught and left out."""
+
+log = logging.getLogger(__name__)
 
 
 def core_model(network: keras.Model) -> onnx.ModelProto:
@@ -61,20 +66,51 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
     def logits(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"logits": network(pixels, training=False)}
 
+    def convert() -> onnx.ModelProto:
+        converted, _ = tf2onnx.convert.from_function(
+            logits,
+            input_signature=logits.input_signature,
+            opset=CONVERSION_OPSET,
+            # The preprocessing hands over planes, so the network needs no Transpose at its door.
+            inputs_as_nchw=["pixels"],
+            custom_op_handlers={"Erfc": (_erfc, [])},
+        )
+        return converted
+
     try:
         with _constants(network):
-            converted, _ = tf2onnx.convert.from_function(
-                logits,
-                input_signature=logits.input_signature,
-                opset=CONVERSION_OPSET,
-                # The preprocessing hands over planes, so the network needs no Transpose at its
-                # door.
-                inputs_as_nchw=["pixels"],
-                custom_op_handlers={"Erfc": (_erfc, [])},
-            )
+            return _without_copies(convert)
     except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
         raise ModelFileError(f"{network.name}: tf2onnx cannot convert it ({error}).") from error
-    return converted
+
+
+def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
+    """Convert without a copy of all weights before each of tf2onnx' optimisations.
+
+    It makes them to go back when an optimisation fails, which none did on any network here. Should
+    one fail, the conversion is done again as tf2onnx does it by itself.
+    """
+    try:
+        with _environment(CATCH_ERRORS, "FALSE"):
+            return convert()
+    except Exception as error:  # noqa: BLE001 - any optimisation may raise anything
+        log.debug("an optimisation of tf2onnx failed (%s): converting again, with copies", error)
+    with _environment(CATCH_ERRORS, None):  # set to "TRUE", tf2onnx 1.17 does not catch either
+        return convert()
+
+
+@contextmanager
+def _environment(name: str, value: str | None) -> Iterator[None]:
+    """Give an environment variable a value, or take it away, for a while."""
+    before = os.environ.pop(name, None)
+    if value is not None:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _erfc(graph: Any, node: Any, _name: str, _arguments: Any) -> None:

@@ -1,5 +1,6 @@
 """The heart: the exported file answers as the trained model does, for any picture."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,6 +163,33 @@ def test_parity_is_measured_through_the_classifier(exported, keras_core, trained
     changed.layers[-1].bias.assign(changed.layers[-1].bias + np.eye(10)[0] * 0.01)
     with pytest.raises(ParityError, match="largest difference"):
         verify.measure_parity(exported, changed, card, pictures, "test")
+
+
+@pytest.mark.parametrize("theirs", [None, "TRUE"])
+def test_an_optimisation_of_tf2onnx_that_fails_is_left_out(
+    theirs, trained, keras_core, onnx_core, photograph, monkeypatch
+) -> None:
+    from tf2onnx.optimizer.identity_optimizer import IdentityOptimizer
+
+    tried = []
+
+    def fail(*_):
+        tried.append(os.environ.get(core.CATCH_ERRORS))
+        raise IndexError("out of range")
+
+    monkeypatch.delenv(core.CATCH_ERRORS, raising=False)
+    if theirs:
+        monkeypatch.setenv(core.CATCH_ERRORS, theirs)
+    monkeypatch.setattr(IdentityOptimizer, "optimize", fail)
+    converted = core.core_model(keras_core).SerializeToString()
+    assert tried[:2] == ["FALSE", None]
+    assert os.environ.get(core.CATCH_ERRORS) == theirs
+    card, picture = training.open_run(trained).card, photograph(40, 50)
+    found, expected = (
+        session(each, card).run(["logits"], {"image": picture[None]})[0]
+        for each in (converted, onnx_core)
+    )
+    np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def test_errors_are_one_sentence(trained: Path, tmp_path: Path) -> None:
