@@ -150,7 +150,7 @@ if TYPE_CHECKING:
     default="1",
     show_default=True,
     metavar="N|all",
-    help="How many GPUs of the machine share each batch (JAX).",
+    help="How many GPUs of the machine share each batch.",
 )
 @click.option(
     "--distributed",

@@ -179,7 +179,11 @@ def stage_variables(
 
 def values(variables: Sequence[keras.Variable]) -> Arrays:
     """Copy the values of variables out of the backend."""
-    return tuple(np.array(keras.ops.convert_to_numpy(variable.value)) for variable in variables)
+    ops = keras.ops
+    # As tensors first: a number on several of TensorFlow's devices is no array.
+    return tuple(
+        np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable))) for variable in variables
+    )
 
 
 def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> None:

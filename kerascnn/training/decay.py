@@ -31,6 +31,10 @@ class DecayInStep(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has
             self.assign(variable, variable * (1 - self.weight_decay * rate))
         super().update_step(gradient, variable, learning_rate)
 
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        """Leave gradients as they are: the step has summed them over all devices already."""
+        return grads_and_vars
+
     def _apply_weight_decay(self, variables: Any) -> None:
         """Do nothing: the update does."""
 

@@ -1,8 +1,8 @@
-"""Several devices and machines that share each batch.
+"""Several processes, of one machine or more, that share each batch.
 
-Knows: how many there are, what has to fit, and what all processes must have alike. Does not know:
-where arrays lie (:mod:`kerascnn.training.steps.sharding`), how processes find each other
-(:mod:`kerascnn.training.rendezvous`).
+Knows: how many there are, and what all must have alike. Does not know: their devices
+(:mod:`kerascnn.training.devices`), where arrays lie (:mod:`kerascnn.training.steps.sharding`),
+how processes find each other (:mod:`kerascnn.training.rendezvous`).
 """
 
 from __future__ import annotations
@@ -25,70 +25,11 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.provenance import versions
 from kerascnn.training.rendezvous import ARRIVAL, Cluster, Watch, meet
 
-ALL = "all"
-
 OWN = ("data", "out", "cache", "cache_limit")
 """Options that each process may have of its own; what DATA holds is compared, not its name."""
 
 MOMENT = 5.0
 """Seconds in which the end of another process is heard of."""
-
-
-def count_devices(wanted: str) -> int:
-    """Count the devices of this process that share each batch.
-
-    Args:
-        wanted: A number, or ``all``.
-
-    Returns:
-        How many.
-
-    Raises:
-        ConfigError: More than there are; or more than one on a backend that cannot.
-    """
-    if keras.config.backend() != "jax":
-        if wanted != "1":
-            raise ConfigError(
-                f"--devices {wanted} works on the backend jax, and this is "
-                f"{keras.config.backend()}. Set KERAS_BACKEND=jax, or leave --devices out."
-            )
-        return 1
-    import jax
-
-    there: int = jax.local_device_count()
-    if wanted == ALL:
-        return there
-    if int(wanted) > there:
-        raise ConfigError(
-            f"--devices {wanted}: JAX sees {there} here ({jax.default_backend()}). Expected at "
-            f"most {there}, or all. `kerascnn doctor` shows them."
-        )
-    return int(wanted)
-
-
-def check_devices(config: TrainConfig, pictures: int) -> None:
-    """Refuse a batch that the devices cannot share evenly, before anything is trained or written.
-
-    Args:
-        config: Of the run.
-        pictures: For training.
-
-    Raises:
-        ConfigError: So it is; or no such devices.
-    """
-    devices = total_devices(config.devices)
-    batch = min(config.batch_size, pictures)
-    if batch % devices:
-        fitting = batch - batch % devices or devices
-        raise ConfigError(
-            f"a batch of {batch} pictures cannot be shared evenly by {devices} devices. "
-            f"Expected --batch-size to be a multiple of {devices}, e.g. {fitting}."
-        )
-
-
-def total_devices(wanted: str) -> int:
-    """Count the devices of all processes that share each batch; ``wanted`` as above."""
-    return count_devices(wanted) * count_processes()
 
 
 def count_processes() -> int:

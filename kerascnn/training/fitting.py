@@ -10,34 +10,29 @@ import json
 import logging
 from pathlib import Path
 
-from kerascnn import images
 from kerascnn.files import write_text
-from kerascnn.training.cache import open_cache
+from kerascnn.training.assembling import assemble
 from kerascnn.training.calibration import calibrate
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.cropping import stored_size
-from kerascnn.training.data import run_dataset
-from kerascnn.training.device import choose_device, start_deterministically
+from kerascnn.training.device import start_deterministically
+from kerascnn.training.devices import sharing
 from kerascnn.training.distribution import (
     begin_alike,
     check_cluster,
-    check_devices,
     is_first,
-    refuse_other_data,
     together,
 )
-from kerascnn.training.feeding import Feed, check_classes, pack
+from kerascnn.training.feeding import Feed
 from kerascnn.training.loop import Loop
-from kerascnn.training.networks import find_network
-from kerascnn.training.precision import set_precision
+from kerascnn.training.precision import set_precision, warn_if_slow
 from kerascnn.training.progress import Progress
 from kerascnn.training.rendezvous import Cluster
 from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.resuming import as_begun, refuse_changed_options
 from kerascnn.training.run import Run, claimed
 from kerascnn.training.staging import check_scopes
-from kerascnn.training.weights import Start, check_weights, start_network
+from kerascnn.training.weights import Start, check_weights
 
 log = logging.getLogger(__name__)
 
@@ -92,19 +87,21 @@ def fit(
 def _train(
     config: TrainConfig, run: Run, checkpoint: Checkpoint | None, progress: Progress
 ) -> None:
-    config, device, feed, start = _opened(config, progress)
-    check_scopes(config, start)
-    set_precision(start.core, config.precision)
-    checkpoint = begin_alike(start.core, checkpoint)
-    loop = Loop(config, feed, start, run, device, progress)
-    if checkpoint:
-        loop.go_back_to(checkpoint)
-    elif is_first():
-        run.begin(config)
-    progress.opened(run.folder, len(loop.history))
-    trained = loop.run_all()
-    if is_first():
-        _finish(config, run, feed, loop if trained else None)
+    with sharing(config):
+        config, device, feed, start = _opened(config, progress)
+        check_scopes(config, start)
+        set_precision(start.core, config.precision)
+        warn_if_slow(config.precision, device)
+        checkpoint = begin_alike(start.core, checkpoint)
+        loop = Loop(config, feed, start, run, device, progress)
+        if checkpoint:
+            loop.go_back_to(checkpoint)
+        elif is_first():
+            run.begin(config)
+        progress.opened(run.folder, len(loop.history))
+        trained = loop.run_all()
+        if is_first():
+            _finish(config, run, feed, loop if trained else None)
 
 
 def _finish(config: TrainConfig, run: Run, feed: Feed, trained: Loop | None) -> None:
@@ -147,66 +144,3 @@ def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:
         return None
     refuse_changed_options(run, config)
     return latest_checkpoint(run.checkpoint_folder)
-
-
-def assemble(config: TrainConfig, progress: Progress) -> tuple[str, Feed, Start]:
-    """Bring together what is trained on what: a device, the data, the network.
-
-    Args:
-        config: Of the run.
-        progress: Who listens.
-
-    Returns:
-        The device's name, the feed and the network, still float32 and with everything trainable.
-
-    Raises:
-        ConfigError: A device, a network or a size that cannot be had or does not fit.
-        DataError: No usable data, or other data than that of the other processes.
-        ModelFileError: Weights that cannot be used.
-    """
-    device = choose_device(config.device)
-    feed = prepare(config, progress)
-    check_devices(config, len(feed.train))
-    refuse_other_data(feed.fingerprint)
-    classes = len(feed.dataset.classes)
-    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
-    return device, feed, start
-
-
-def prepare(config: TrainConfig, progress: Progress) -> Feed:
-    """Load, split, decode and size the data of a run.
-
-    Args:
-        config: Of the run.
-        progress: Who listens.
-
-    Returns:
-        The feed.
-
-    Raises:
-        DataError: No usable data.
-    """
-    dataset = run_dataset(config)
-    size = config.image_size or find_network(config.model).image_size
-    longest = dataset.splits["train"].longest_side()
-    resize = config.resize or images.default_resize(_kind(config), longest, size)
-    cache, packs = open_cache(config.cache, config.cache_limit), {}
-    # Of crops alone more is seen than the network takes.
-    sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
-    for name in ("train", "val"):
-        split = dataset.splits[name]
-        total = len(split)
-        packs[name] = pack(
-            split,
-            sizes[name],
-            resize,
-            strict=config.strict,
-            cache=cache,
-            progress=lambda done, name=name, total=total: progress.reading(name, done, total),  # type: ignore[misc]
-        )
-    check_classes(dataset, packs["train"])
-    return Feed(dataset, packs["train"], packs["val"], size, resize)
-
-
-def _kind(config: TrainConfig) -> str:
-    return "imagenet" if config.weights == "imagenet" else "none"

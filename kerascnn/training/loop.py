@@ -28,7 +28,8 @@ from kerascnn.training.checkpoint import (
 )
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import peak_memory
-from kerascnn.training.distribution import is_first, of_the_first, total_devices
+from kerascnn.training.devices import total_devices
+from kerascnn.training.distribution import is_first, of_the_first
 from kerascnn.training.feeding import Feed
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.precision import in_float32

@@ -65,11 +65,14 @@ def from_pixels(
         A model from uint8 ``[batch, size, size, 3]``, RGB, to logits.
     """
     # A picture has three channels, also for a network that takes one.
-    image = keras.Input((*core.input_shape[1:3], 3), dtype="uint8", name="image")
-    x = layers.Rescaling(1.0, name="to_float")(image)
+    shape = (*core.input_shape[1:3], 3)
+    pixels = keras.Input(shape, dtype="uint8", name="pixels")
+    x = layers.Rescaling(1.0, name="to_float")(pixels)
     for layer in augmentation:
         x = layer(x)
-    return keras.Model(image, core(Normalize(normalization)(x)), name="from_pixels")
+    prepare = keras.Model(pixels, Normalize(normalization)(x), name="prepare")
+    image = keras.Input(shape, dtype="uint8", name="image")
+    return keras.Model(image, core(prepare(image)), name="from_pixels")
 
 
 def predict_logits(model: keras.Model, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -17,11 +17,12 @@ import keras
 import numpy as np
 
 from kerascnn.errors import ConfigError, TrainingError
+from kerascnn.training.assembling import assemble
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import start_deterministically
-from kerascnn.training.fitting import assemble
+from kerascnn.training.devices import sharing
 from kerascnn.training.phases import phases
-from kerascnn.training.precision import set_precision
+from kerascnn.training.precision import set_precision, warn_if_slow
 from kerascnn.training.progress import Progress
 from kerascnn.training.staging import check_scopes, stage
 from kerascnn.training.steps import Training
@@ -89,13 +90,14 @@ def find_learning_rate(config: TrainConfig, progress: Progress | None = None) ->
         )
     check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
-    training = _training(config, progress)
     batches = STEPS * config.accumulate
     ramp = keras.optimizers.schedules.ExponentialDecay(
         LOWEST, batches - 1, HIGHEST / LOWEST, name="ramp"
     )
-    training.optimizer.learning_rate = ramp
-    losses, diverged = _losses(training, config, progress)
+    with sharing(config):
+        training = _training(config, progress)
+        training.optimizer.learning_rate = ramp
+        losses, diverged = _losses(training, config, progress)
     rates = np.geomspace(LOWEST, HIGHEST, batches)[config.accumulate - 1 :: config.accumulate]
     return suggest(rates[: len(losses)].tolist(), losses, diverged)
 
@@ -136,6 +138,7 @@ def _training(config: TrainConfig, progress: Progress) -> Training:
     device, feed, start = assemble(config, progress)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
+    warn_if_slow(config.precision, device)
     # How many steps there are matters to the schedule alone, which the ramp replaces.
     phase = replace(phases(config)[0], epochs=STEPS * config.accumulate)
     plain = replace(config, ema=None)

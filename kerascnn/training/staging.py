@@ -17,7 +17,7 @@ from kerascnn.training.averaging import Averages
 from kerascnn.training.changing import changing_of
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import free_memory
-from kerascnn.training.distribution import count_devices
+from kerascnn.training.devices import count_devices
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
 from kerascnn.training.feeding import Pack, steps_per_epoch
 from kerascnn.training.phases import Phase, phases

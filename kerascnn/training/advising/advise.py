@@ -16,6 +16,7 @@ from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.deciding import BATCH, Advice, advise_from, phases_for
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measuring import measure, observe
+from kerascnn.training.assembling import assemble
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.feeding import Feed, Pack
 from kerascnn.training.networks import find_network
@@ -41,9 +42,6 @@ def advise(config: TrainConfig, progress: Progress | None = None) -> Advice:
         DataError: One class, or a class with fewer than two pictures.
         ModelFileError: Weights that cannot be used.
     """
-    # Here: training asks for advice too.
-    from kerascnn.training.fitting import assemble
-
     progress = progress or Progress()
     _, feed, start = assemble(config, progress)
     return advise_on(config, feed, start, progress)
@@ -54,7 +52,7 @@ def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Progress)
 
     Args:
         config: ``weights``, ``learning_rate`` and ``seed`` matter.
-        feed: Of :func:`kerascnn.training.fitting.prepare`.
+        feed: Of :func:`kerascnn.training.assembling.prepare`.
         start: The network.
         progress: Who listens.
 

@@ -26,7 +26,9 @@ class Objective:
     ) -> None:
         self.classes, self.smoothing, self.weights = classes, smoothing, weights
 
-    def __call__(self, logits: Any, labels: Any, share: Any = None) -> tuple[Any, Any]:
+    def __call__(
+        self, logits: Any, labels: Any, share: Any = None, others: Any = None
+    ) -> tuple[Any, Any]:
         """Judge the answers.
 
         Args:
@@ -34,6 +36,7 @@ class Objective:
             labels: Integers, ``[batch]``.
             share: Of its own label, 0 to 1, in each picture, if pictures are mixed with those at
                 the mirrored places of the batch; None: they are not.
+            others: The labels of those, where this is a part of the batch; None: it is whole.
 
         Returns:
             The mean loss in nats, and how many were right, by the label with the larger share;
@@ -42,7 +45,7 @@ class Objective:
         logits = ops.cast(logits, "float32")
         losses, answered = self._losses(logits, labels), labels
         if share is not None:
-            others = ops.flip(labels, axis=0)
+            others = opposite(labels) if others is None else others
             losses = share * losses + (1 - share) * self._losses(logits, others)
             answered = ops.where(share >= 0.5, labels, others)
         answers = ops.cast(ops.argmax(logits, axis=-1), "int32")
@@ -57,6 +60,18 @@ class Objective:
         if self.weights is not None:
             losses = losses * ops.take(ops.convert_to_tensor(self.weights), labels)
         return losses
+
+
+def opposite(labels: Any) -> Any:
+    """Give the labels of the pictures that a batch's pictures are mixed with.
+
+    Args:
+        labels: ``[batch]``.
+
+    Returns:
+        Those at the mirrored places, ``[batch]``.
+    """
+    return ops.flip(labels, axis=0)
 
 
 def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:

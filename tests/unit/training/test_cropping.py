@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.assembling import prepare
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.cropping import crop, draw_boxes, stored_size
-from kerascnn.training.fitting import fit, prepare
+from kerascnn.training.fitting import fit
 from kerascnn.training.progress import Progress
 
 

@@ -1,0 +1,82 @@
+"""What is trained on what: a device, the data of a run, decoded and sized, and a network.
+
+Knows: where each comes from, and what has to fit. Does not know: what is done with them.
+"""
+
+from __future__ import annotations
+
+from kerascnn import images
+from kerascnn.training.cache import open_cache
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.cropping import stored_size
+from kerascnn.training.data import run_dataset
+from kerascnn.training.device import choose_device
+from kerascnn.training.devices import check_devices
+from kerascnn.training.distribution import refuse_other_data
+from kerascnn.training.feeding import Feed, check_classes, pack
+from kerascnn.training.networks import find_network
+from kerascnn.training.progress import Progress
+from kerascnn.training.weights import Start, start_network
+
+
+def assemble(config: TrainConfig, progress: Progress) -> tuple[str, Feed, Start]:
+    """Bring together what is trained on what: a device, the data, the network.
+
+    Args:
+        config: Of the run.
+        progress: Who listens.
+
+    Returns:
+        The device's name, the feed and the network, still float32 and with everything trainable.
+
+    Raises:
+        ConfigError: A device, a network or a size that cannot be had or does not fit.
+        DataError: No usable data, or other data than that of the other processes.
+        ModelFileError: Weights that cannot be used.
+    """
+    device = choose_device(config.device)
+    feed = prepare(config, progress)
+    check_devices(config, len(feed.train))
+    refuse_other_data(feed.fingerprint)
+    classes = len(feed.dataset.classes)
+    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
+    return device, feed, start
+
+
+def prepare(config: TrainConfig, progress: Progress) -> Feed:
+    """Load, split, decode and size the data of a run.
+
+    Args:
+        config: Of the run.
+        progress: Who listens.
+
+    Returns:
+        The feed.
+
+    Raises:
+        DataError: No usable data.
+    """
+    dataset = run_dataset(config)
+    size = config.image_size or find_network(config.model).image_size
+    longest = dataset.splits["train"].longest_side()
+    resize = config.resize or images.default_resize(_kind(config), longest, size)
+    cache, packs = open_cache(config.cache, config.cache_limit), {}
+    # Of crops alone more is seen than the network takes.
+    sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
+    for name in ("train", "val"):
+        split = dataset.splits[name]
+        total = len(split)
+        packs[name] = pack(
+            split,
+            sizes[name],
+            resize,
+            strict=config.strict,
+            cache=cache,
+            progress=lambda done, name=name, total=total: progress.reading(name, done, total),  # type: ignore[misc]
+        )
+    check_classes(dataset, packs["train"])
+    return Feed(dataset, packs["train"], packs["val"], size, resize)
+
+
+def _kind(config: TrainConfig) -> str:
+    return "imagenet" if config.weights == "imagenet" else "none"
