@@ -96,7 +96,11 @@ def test_a_nested_network_is_not_taken_apart():
     core = keras.Model(image, keras.layers.Dense(2, name="head")(pooled))
     cam = GradCam(core, core)
     assert cam.layer.name == "deep"
-    picture = np.random.default_rng(0).random((1, 12, 12, 3), np.float32)
+    rng = np.random.default_rng(0)
+    picture = rng.random((1, 12, 12, 3), np.float32)
+    # Weights that speak for the class everywhere: with unlucky random ones there is no heat at all.
+    inner.get_layer("deep").set_weights([rng.random((3, 3, 3, 4)), np.zeros(4)])
+    core.get_layer("head").set_weights([rng.random((4, 2)), np.zeros(2)])
     head = core.get_layer("head").get_weights()[0][:, 1]
     # Behind mean pooling, the gradient is the head's own weight: CAM, which Grad-CAM generalises.
     by_hand = np.maximum(inner(picture).numpy()[0] @ head, 0)
