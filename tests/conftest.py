@@ -1,13 +1,17 @@
 """What tests share: real photographs, the full data set where it is there, one trained run."""
 
 import os
-import shutil
+import random
+import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from kerascnn.files import write_bytes
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
@@ -16,6 +20,16 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run every test in an empty folder: nothing may depend on where it is started."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _seed(request: pytest.FixtureRequest) -> None:
+    """Start every test from random numbers of its own: the same ones in any order, in any process."""
+    seed = zlib.crc32(request.node.nodeid.encode())
+    random.seed(seed)
+    np.random.seed(seed)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(seed)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -86,5 +100,5 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("exported") / "clothes.onnx"
     training.export_onnx(request.getfixturevalue("trained"), path)
     if shared:
-        shutil.copyfile(path, shared)
+        write_bytes(shared, path.read_bytes())  # whole, though other processes write it too
     return path

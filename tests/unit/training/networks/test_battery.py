@@ -99,7 +99,7 @@ def learn(model: keras.Model, core: keras.Model, scope: str) -> None:
     model.compile(
         keras.optimizers.SGD(1e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
+        run_eagerly=True,  # two steps are done sooner than a graph of them is made
     )
     batch = pictures(core.input_shape[1])
     for _ in range(2):
