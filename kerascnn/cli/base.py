@@ -165,6 +165,7 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
         os.dup2(nowhere.fileno(), 2)
     try:
         with suppress(ImportError, ValueError) if optional else nullcontext():
+            import_module("kerascnn.training")  # says what TensorFlow shall read on import
             import_module("keras")
         # TensorFlow's Python half warns of functions that are traced anew, as every new network's
         # must be; it sets its logger up when it is imported.

@@ -79,8 +79,13 @@ def _training() -> dict[str, Any]:
     try:
         import keras
 
+        from kerascnn.training.device import kernels  # sets what TensorFlow reads on import
+
         backend = keras.config.backend()
-        devices = dict.fromkeys(keras.distribution.list_devices(), f"used by {backend}")
+        devices = {
+            name: f"used by {backend}" + (f" with {kernels()}" if name.startswith("cpu") else "")
+            for name in keras.distribution.list_devices()
+        }
         devices |= _unused_gpu(backend, devices)
     except (ImportError, ValueError, RuntimeError) as error:
         return {"works": False, "devices": {}, "missing": _why_no_keras(error)}

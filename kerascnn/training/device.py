@@ -118,6 +118,22 @@ def start_deterministically(seed: int, every_operation: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
+def kernels() -> str:
+    """Name the kernels that the backend calculates with on a processor.
+
+    Returns:
+        For TensorFlow ``oneDNN``, or ``Eigen (oneDNN is off)``, which is up to three times slower;
+        for JAX ``XLA``; else the backend's name.
+    """
+    backend = str(keras.config.backend())
+    if backend != "tensorflow":
+        return "XLA" if backend == "jax" else backend
+    # No public function tells; TensorFlow's own tests ask this one.
+    from tensorflow.python.util import _pywrap_util_port as build
+
+    return "oneDNN" if build.IsMklEnabled() else "Eigen (oneDNN is off)"
+
+
 def peak_memory() -> dict[str, int]:
     """Give the most memory that was in use so far.
 

@@ -27,7 +27,7 @@ from kerascnn.training.checkpoint import (
     values,
 )
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.device import peak_memory
+from kerascnn.training.device import kernels, peak_memory
 from kerascnn.training.devices import total_devices
 from kerascnn.training.distribution import is_first, of_the_first
 from kerascnn.training.feeding import Feed
@@ -124,7 +124,7 @@ class Loop:
 
         Returns:
             ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,
-            ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and ``images_per_second``
+            ``kernels``, ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and ``images_per_second``
             (median of the epochs).
         """
         found = versions()
@@ -133,6 +133,7 @@ class Loop:
             "devices": total_devices(self.config.devices),
             "backend": found.pop("backend"),
             "versions": found,
+            "kernels": kernels(),
             "precision": self.config.precision,
             "feed": "resident" if self.training.resident else "streamed",
             "xla": self.training.xla,

@@ -45,6 +45,39 @@ def test_config_can_be_made_without_keras() -> None:
     assert "keras" not in loaded_after("from kerascnn.training import TrainConfig; TrainConfig()")
 
 
+WATCHED = """
+import os, sys
+from importlib.abc import MetaPathFinder
+
+class Watch(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "tensorflow":
+            print("oneDNN:", os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
+
+sys.meta_path.insert(0, Watch())
+"""
+HOW_TENSORFLOW_IS_MET = {
+    "the command line": "from kerascnn.cli.base import quiet_tensorflow\nwith quiet_tensorflow(): 1",
+    "the library": "from kerascnn import training\ntraining.fit",
+}
+
+
+@pytest.mark.parametrize("code", HOW_TENSORFLOW_IS_MET.values(), ids=list(HOW_TENSORFLOW_IS_MET))
+@pytest.mark.parametrize(("wanted", "told"), [(None, "1"), ("0", "0")])
+def test_tensorflow_is_told_to_use_onednn_unless_the_user_has_said(
+    code: str, wanted: str | None, told: str
+) -> None:
+    pytest.importorskip("tensorflow")
+    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    if wanted is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = wanted
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED + code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == f"oneDNN: {told}"
+
+
 def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:
     code = (
         "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
