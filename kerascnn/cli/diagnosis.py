@@ -79,7 +79,7 @@ def _training() -> dict[str, Any]:
     try:
         import keras
 
-        from kerascnn.training.device import kernels  # sets what TensorFlow reads on import
+        from kerascnn.training.device import kernels
 
         backend = keras.config.backend()
         devices = {

@@ -124,8 +124,8 @@ class Loop:
 
         Returns:
             ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,
-            ``kernels``, ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and ``images_per_second``
-            (median of the epochs).
+            ``kernels``, ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and
+            ``images_per_second`` (median of the epochs).
         """
         found = versions()
         return {

@@ -57,7 +57,7 @@ class Watch(MetaPathFinder):
 sys.meta_path.insert(0, Watch())
 """
 HOW_TENSORFLOW_IS_MET = {
-    "the command line": "from kerascnn.cli.base import quiet_tensorflow\nwith quiet_tensorflow(): 1",
+    "the command line": "from kerascnn.cli.base import quiet_tensorflow as q\nwith q(): 1",
     "the library": "from kerascnn import training\ntraining.fit",
 }
 
