@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -113,39 +114,46 @@ import json
 import sys
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.fitting import fit
-for feed in ("resident", "streamed"):
-    run = fit(TrainConfig(out=feed, image_size=12, epochs=1, feed=feed, deterministic=True,
-                          **json.loads(sys.argv[1])))
-    rows = [[row.loss, row.accuracy, row.val_loss] for row in run.history]
-    print(json.dumps([rows, run.card.weights_sha256]))
+for number, options in enumerate(json.loads(sys.argv[1])):
+    found = []
+    for feed in ("resident", "streamed"):
+        run = fit(TrainConfig(out=f"{feed}-{number}", image_size=12, epochs=1, feed=feed,
+                              deterministic=True, **options))
+        rows = [[row.loss, row.accuracy, row.val_loss] for row in run.history]
+        found.append([rows, run.card.weights_sha256])
+    print(json.dumps(found))
 """
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("backend", "options"),
-    [
-        ("tensorflow", {"augment": "light"}),
-        ("tensorflow", {"augment": "strong"}),
-        ("jax", {"augment": "strong"}),
-        ("tensorflow", {"augment": "trivial"}),
-        ("jax", {"augment": "trivial"}),
-        ("jax", {"mixup": 0.2}),
-        ("jax", {"random_crop": 0.35}),
-        ("jax", {"cutmix": 1.0, "augment": "light"}),
+OPTIONS: dict[str, list[dict[str, object]]] = {
+    "tensorflow": [{"augment": "light"}, {"augment": "strong"}, {"augment": "trivial"}],
+    "jax": [
+        {"augment": "strong"}, {"augment": "trivial"}, {"mixup": 0.2}, {"random_crop": 0.35},
+        {"cutmix": 1.0, "augment": "light"},
     ],
-)
-def test_deterministic_runs_have_the_same_bits_in_both_feeds(
-    backend: str, options: dict[str, object], tmp_path: Path
-) -> None:
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def in_both_feeds(request, tmp_path_factory) -> tuple[str, list[Any]]:
+    """Train by each option in both feeds, in one process of a backend: importing it costs most."""
+    backend: str = request.param
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     found = subprocess.run(
-        [sys.executable, "-c", BOTH_FEEDS, json.dumps(options)],
-        env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", BOTH_FEEDS, json.dumps(OPTIONS[backend])],
+        env={**os.environ, "KERAS_BACKEND": backend}, cwd=tmp_path_factory.mktemp(backend),
+        capture_output=True, text=True,
     )  # fmt: skip
-    resident, streamed = (json.loads(line) for line in found.stdout.splitlines())
-    assert resident == streamed
+    assert found.returncode == 0, found.stderr
+    return backend, [json.loads(line) for line in found.stdout.splitlines()]
+
+
+@pytest.mark.slow
+def test_deterministic_runs_have_the_same_bits_in_both_feeds(
+    in_both_feeds: tuple[str, list[Any]],
+) -> None:
+    backend, results = in_both_feeds
+    for options, (resident, streamed) in zip(OPTIONS[backend], results, strict=True):
+        assert resident == streamed, options
 
 
 def test_doctor_tells_of_a_gpu_that_the_backend_does_not_use(tmp_path: Path) -> None:

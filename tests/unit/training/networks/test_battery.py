@@ -1,10 +1,13 @@
 """Every row of the table: builds, learns, freezes by block, exports, and answers the same.
 
-A new row is tested by being there. One of each family at its smallest size runs always, all but
-the giants in the slow part.
+A new row is tested by being there. Our own networks run always, and of those that Keras builds one
+of each kind of layer; of the others one, another with each commit. All but the giants run in
+`scripts/test --full`.
 """
 
 import gc
+import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +33,13 @@ GIANT = 26_000_000
 """Parameters; what is larger stands aside, unless it is the smallest of its family."""
 
 
+ALWAYS = {
+    "cnn", "lenet5", "lenet5_modern", "alexnet", "vgg11", "resnet20", "resnet18",
+    "resnet18_kerascv", "resnet50v2", "mobilenet", "mobilenet_v3_small", "efficientnet_b0",
+    "convnext_tiny",
+}  # fmt: skip
+
+
 def _smallest_of_each_family() -> set[str]:
     families: dict[str, str] = {}
     for name in sorted(NETWORKS, key=lambda name: FACTS[name]["params"]):
@@ -37,20 +47,27 @@ def _smallest_of_each_family() -> set[str]:
     return set(families.values())
 
 
-SMALLEST = _smallest_of_each_family()
+def _one_more(names: list[str]) -> str:
+    """Choose one by the commit, so that they take turns, and all who test it test the same."""
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, check=False
+    )  # fmt: skip
+    return names[zlib.crc32(head.stdout) % len(names)]
 
 
 def _rows() -> Iterator[object]:
-    for name, network in NETWORKS.items():
+    smallest = _smallest_of_each_family()
+    tested = [
+        name
+        for name, network in NETWORKS.items()
         # Most parameters of VGG and AlexNet come with large pictures.
-        flattens = network.counting_size == network.image_size
-        if FACTS[name]["params"] <= GIANT or flattens or name in SMALLEST:
-            quick = name in SMALLEST and _is_quick(name)
-            yield pytest.param(name, marks=() if quick else pytest.mark.slow)
-
-
-def _is_quick(name: str) -> bool:
-    return FACTS[name]["params"] < 12_000_000 and len(FACTS[name]["blocks"]) <= 19
+        if FACTS[name]["params"] <= GIANT
+        or network.counting_size == network.image_size
+        or name in smallest
+    ]
+    chosen = ALWAYS | {_one_more([name for name in tested if name not in ALWAYS])}
+    for name in tested:
+        yield pytest.param(name, marks=() if name in chosen else pytest.mark.full)
 
 
 @pytest.fixture(autouse=True)
