@@ -62,7 +62,7 @@ def measure_page() -> Callable[..., dict]:
         profile = f"--user-data-dir={page.parent / 'profile'}"
         done = subprocess.run(
             [chromium, *_FLAGS, *flags, profile, frame.as_uri()],
-            capture_output=True, text=True, timeout=120, check=True,
+            capture_output=True, text=True, check=True,
         )  # fmt: skip
         measured = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, re.DOTALL)
         assert measured, done.stderr

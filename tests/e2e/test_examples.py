@@ -56,7 +56,7 @@ def javascript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The post-install script would fetch CUDA's libraries.
     done = subprocess.run(
         ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"],
-        cwd=folder, capture_output=True, text=True, timeout=300,
+        cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
         pytest.skip(f"npm cannot install the packages here: {done.stderr[-300:]}")
@@ -75,7 +75,7 @@ def check(printed: str, pictures: list[str], expected: list[tuple[str, float]]) 
 @pytest.mark.parametrize("engine", [[], ["--wasm"]], ids=["onnxruntime-node", "onnxruntime-web"])
 def test_javascript(engine, javascript, exported, pictures, expected) -> None:
     command = ["node", "classify.mjs", *engine, str(exported), *pictures]
-    done = subprocess.run(command, cwd=javascript, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=javascript, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     check(done.stdout, pictures, expected)
 
@@ -88,7 +88,7 @@ def test_javascript_takes_raw_bytes_and_says_what_is_wrong(javascript, exported,
     names = [pictures[0], f"a.rgb:{size}", "a.rgb:3x3", "none.png"]
     done = subprocess.run(
         ["node", "classify.mjs", str(exported), *names],
-        cwd=javascript, capture_output=True, text=True, timeout=120,
+        cwd=javascript, capture_output=True, text=True,
     )  # fmt: skip
     same, raw, wrong, missing = (json.loads(line) for line in done.stdout.splitlines())
     assert done.returncode == 3
@@ -135,6 +135,7 @@ def answered(page: Any, field: str, file: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.flaky(reruns=2)
 def test_page_with_onnxruntime_web(page, exported, pictures, expected, tmp_path) -> None:
     classes = Classifier(exported, "cpu").classes
     assert answered(page, "model", str(exported)) == f"{len(classes)} classes. Choose a picture."
@@ -151,7 +152,7 @@ def test_plain_onnxruntime_in_python(exported, pictures, expected) -> None:
     some = slice(None, None, 10)
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "python" / "classify.py"), str(exported), *pictures[some]],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True,
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -171,7 +172,7 @@ def test_cpp(exported, pictures, expected, tmp_path) -> None:
     subprocess.run(
         [compiler, "-std=c++17", f"-I{home}/include", str(EXAMPLES / "cpp" / "classify.cpp"),
          f"-L{lib}", "-lonnxruntime", f"-Wl,-rpath,{lib}", "-o", "classify"],
-        check=True, timeout=300,
+        check=True,
     )  # fmt: skip
     for path, (label, probability) in list(zip(pictures, expected, strict=True))[::20]:
         with Image.open(path) as image:
@@ -181,7 +182,6 @@ def test_cpp(exported, pictures, expected, tmp_path) -> None:
             ["./classify", str(exported), "a.rgb", *size],
             capture_output=True,
             text=True,
-            timeout=60,
         )
         found, value = done.stdout.rstrip("\n").split("\t")
         assert (found, float(value)) == (label, pytest.approx(probability, abs=1e-4))

@@ -29,11 +29,12 @@ def generator():
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.full
+@pytest.mark.timeout(900)
 def test_the_tutorials_commands_print_and_draw_what_they_show():
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts/make_tutorial")],
-        capture_output=True, text=True, timeout=900, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -144,7 +144,7 @@ def on_two_devices(backend: str, folder: Path, program: str, *arguments: str) ->
     }
     done = subprocess.run(
         [sys.executable, "-c", SIMULATED + program, *arguments],
-        env=environment, cwd=folder, capture_output=True, text=True, timeout=600,
+        env=environment, cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

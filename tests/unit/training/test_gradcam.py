@@ -131,7 +131,7 @@ def test_jax_gives_the_same_heat(trained):
     np.save("picture.npy", picture)
     done = subprocess.run(
         [sys.executable, "-c", ON_JAX, str(trained), "picture.npy"], capture_output=True, text=True,
-        check=True, timeout=300, env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
     )  # fmt: skip
     backend, heat = json.loads(done.stdout.splitlines()[-1])
     assert backend == "jax"

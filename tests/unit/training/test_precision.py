@@ -143,7 +143,7 @@ def test_int8_answers_the_same_without_vnni(small, test_split, tmp_path) -> None
         [emulator, "-cpu", "Haswell", os.path.realpath(sys.executable), "-c", script,
          str(small["int8"]), str(tmp_path)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        check=True, capture_output=True, timeout=300,
+        check=True, capture_output=True,
     )  # fmt: skip
     here = Classifier(small["int8"], "cpu").run(test_split[0][:50])[1]
     np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), here, atol=1e-3)
