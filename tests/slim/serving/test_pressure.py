@@ -150,7 +150,7 @@ def test_clients_that_do_not_read_are_cut(serving, exported):
 
             def cut() -> bool:
                 try:
-                    deaf.sendall(b"G")
+                    deaf.sendall(b"\r\n")  # means nothing between two requests
                 except ConnectionError:
                     return True
                 return False
