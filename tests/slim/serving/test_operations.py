@@ -179,14 +179,18 @@ def test_a_log_that_nobody_reads_stops_nobody(exported, environment, pictures):
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        url = process.stderr.readline().split()[-1]
-        process.stdout.close()
-        wait_for(lambda: http.get(f"{url}/v2/health/ready").status_code == 200)
-        wait_for(lambda: "kerascnn_log_lines_lost_total 0.0" not in http.get(f"{url}/metrics").text)
-        for _ in range(5):
-            assert http.post(f"{url}/predict", content=encoded(pictures[0])).status_code == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(100) == 0
+        try:
+            url = process.stderr.readline().split()[-1]
+            process.stdout.close()
+            wait_for(lambda: http.get(f"{url}/v2/health/ready").status_code == 200)
+            nothing_lost = "kerascnn_log_lines_lost_total 0.0"
+            wait_for(lambda: nothing_lost not in http.get(f"{url}/metrics").text)
+            for _ in range(5):
+                assert http.post(f"{url}/predict", content=encoded(pictures[0])).status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(100) == 0
+        finally:
+            process.kill()
 
 
 def test_openapi_names_the_models(server, exported):
