@@ -19,8 +19,9 @@ HUNG = 600
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 
-# The command, which pauses after each checkpoint as long as the file `pause` is there, so that a
-# process is killed in the middle of a run and not after it; if the test is gone, it goes on.
+# The command, which pauses after each checkpoint of the run as long as the file `pause` is there,
+# so that a process is killed in the middle of a run and not after it. If the test is gone, it goes
+# on.
 PAUSING = """
 import os, sys, time
 from pathlib import Path
@@ -31,7 +32,7 @@ pause, save, parent = Path(sys.argv.pop(1)), Checkpoint.save, os.getppid()
 
 def pausing(checkpoint, folder):
     save(checkpoint, folder)
-    while pause.exists() and os.getppid() == parent:
+    while folder.name == "checkpoint" and pause.exists() and os.getppid() == parent:
         time.sleep(0.01)
 
 Checkpoint.save = pausing
