@@ -97,8 +97,8 @@ class Server:
 
     def log(self) -> list[dict]:
         """The whole lines of the access log so far."""
-        whole = self._log.read_text().rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        whole = self._log.read_text(encoding="utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in whole]
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric; 0 if it is not there yet."""
