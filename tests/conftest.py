@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -56,6 +57,19 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ.pop("KERASCNN_CACHE")
     if before is not None:
         os.environ["KERASCNN_CACHE"] = before
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port of 127.0.0.1 for a server that must be told one beforehand.
+
+    It stays bound here, so the system gives it to nobody who asks for any port; as nothing
+    listens, a server that names it may have it (SO_REUSEADDR).
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

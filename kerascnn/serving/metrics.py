@@ -31,6 +31,7 @@ class Metrics:
         ready: 1 when a model answers, else 0.
         info: 1 for what is served, with version, network, precision and provider as labels.
         reloads: Reloads by model and outcome, ``ok`` or ``failed``.
+        reload_checks: Times that all files were looked at, and newer ones dealt with.
         body_bytes: Of requests, in memory now.
         log_lines_lost: Lines of the access log that nobody took in time.
     """
@@ -50,6 +51,7 @@ class Metrics:
             "model_info", "What is served.", "model", "version", "network", "precision", "provider"
         )
         self.reloads = self._counter("reloads", "Newer files tried.", "model", "outcome")
+        self.reload_checks = self._counter("reload_checks", "Looks at all files for newer ones.")
         self.body_bytes = self._gauge("body_bytes", "Bodies of requests in memory, in bytes.")
         self.log_lines_lost = self._counter("log_lines_lost", "Lines of the access log lost.")
 

@@ -148,6 +148,7 @@ class Models:
                 except KerascnnError as error:
                     self._metrics.reloads.labels(name, "failed").inc()
                     log.error("%s: the older version goes on. %s", name, error)
+            self._metrics.reload_checks.inc()
 
     async def watch(self) -> None:
         """Look for newer files for ever."""

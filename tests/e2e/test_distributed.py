@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,29 +13,54 @@ import pytest
 from kerascnn.training.run import Run
 
 OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.8", "--seed", "1")
+HUNG = 600
+"""Seconds that only end a test that hangs."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
+
+
+# The command, which pauses after each checkpoint of the run as long as the file `pause` is there,
+# so that a process is killed in the middle of a run and not after it. If the test is gone, it goes
+# on.
+PAUSING = """
+import os, sys, time
+from pathlib import Path
+from kerascnn.cli import main
+from kerascnn.training.checkpoint import Checkpoint
+
+pause, save, parent = Path(sys.argv.pop(1)), Checkpoint.save, os.getppid()
+
+def pausing(checkpoint, folder):
+    save(checkpoint, folder)
+    while folder.name == "checkpoint" and pause.exists() and os.getppid() == parent:
+        time.sleep(0.01)
+
+Checkpoint.save = pausing
+main()
+"""
 
 
 def start(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "kerascnn", "train", *OPTIONS, *words],
+        [sys.executable, "-c", PAUSING, "pause", "train", *OPTIONS, *words],
         env=os.environ | {"KERAS_BACKEND": "jax"},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
-def pair(out: Path, *words: str) -> list[subprocess.Popen[str]]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-    shared = ("--distributed", address, "--processes", "2", *words)
+def pair(port: int, out: Path, *words: str) -> list[subprocess.Popen[str]]:
+    shared = ("--distributed", f"127.0.0.1:{port}", "--processes", "2", *words)
     return [
         start("--out", str(out), *shared, "--rank", "0"),
         start("--out", str(out.with_name("nothing")), *shared, "--rank", "1"),
     ]
 
 
-def wait_for(path: Path) -> None:
-    end = time.monotonic() + 120
+def wait_for(path: Path, those: list[subprocess.Popen[str]]) -> None:
+    end = time.monotonic() + HUNG
     while not path.exists():
+        ended = [process.communicate(timeout=HUNG)[1] for process in those if process.poll()]
+        assert not ended, ended
         assert time.monotonic() < end, f"{path} did not come"
         time.sleep(0.02)
 
@@ -45,24 +69,27 @@ def losses(folder: Path) -> list[list[float]]:
     return [[row.loss, row.val_loss] for row in Run(folder).history]
 
 
-@pytest.mark.slow
-def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
+    tmp_path: Path, free_port: int
+) -> None:
     pytest.importorskip("jax")
     one, two = tmp_path / "one", tmp_path / "two"
     alone = start("--out", str(one))
-    alone.communicate(timeout=120)
+    alone.communicate(timeout=HUNG)
     assert alone.returncode == 0
     for victim in (1, 0):  # each loss stops the other at once; then the run goes on
-        processes = pair(two, "--resume")
-        wait_for(two / "checkpoint" / f"epoch-{2 - victim:06}.npz")
+        Path("pause").touch()
+        processes = pair(free_port, two, "--resume")
+        wait_for(two / "checkpoint" / f"epoch-{2 - victim:06}.npz", processes)
         processes[victim].send_signal(signal.SIGKILL)
-        _, told = processes[1 - victim].communicate(timeout=30)
-        processes[victim].communicate()
+        Path("pause").unlink()
+        _, told = processes[1 - victim].communicate(timeout=HUNG)
+        processes[victim].communicate(timeout=HUNG)
         assert processes[1 - victim].returncode == 1, told
         assert f"Error: rank {victim} was lost" in told
         assert not Run(two).is_finished
-    for process in pair(two, "--resume"):
-        _, told = process.communicate(timeout=120)
+    for process in pair(free_port, two, "--resume"):
+        _, told = process.communicate(timeout=HUNG)
         assert process.returncode == 0, told
     assert losses(two) == [pytest.approx(row, rel=1e-4) for row in losses(one)]
     assert Run(two).report_path.exists()
@@ -70,8 +97,7 @@ def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(tmp_path: 
     assert not (tmp_path / "nothing").exists()
 
 
-@pytest.mark.slow
-def test_other_data_is_refused_by_both(tmp_path: Path) -> None:
+def test_other_data_is_refused_by_both(tmp_path: Path, free_port: int) -> None:
     pytest.importorskip("jax")
     from kerascnn.dataset import load_dataset
 
@@ -79,12 +105,10 @@ def test_other_data_is_refused_by_both(tmp_path: Path) -> None:
     split = load_dataset("fashion-mini").splits["train"]
     taken = np.stack([np.asarray(split.pictures[n]) for n in range(0, 1)])
     np.savez(pictures, x_train=np.repeat(taken, 40, 0), y_train=np.arange(40) % 2)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-    shared = ("--distributed", address, "--processes", "2", "--batch-size", "4")
+    shared = ("--distributed", f"127.0.0.1:{free_port}", "--processes", "2", "--batch-size", "4")
     both = [start(*shared, "--rank", "0"), start(str(pictures), *shared, "--rank", "1")]
     for process in both:
-        _, told = process.communicate(timeout=120)
+        _, told = process.communicate(timeout=HUNG)
         assert process.returncode == 1, told
         assert "the data of rank 1 is not that of rank 0" in told
     assert not list(tmp_path.glob("runs/*/config.json"))

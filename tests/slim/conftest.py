@@ -36,11 +36,14 @@ def save_pictures() -> Callable[[Path, int], list[str]]:
 
 @pytest.fixture(scope="session")
 def kerascnn(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess]:
-    """Run the command with some arguments; options go to subprocess.run."""
+    """Run the command with some arguments; options go to subprocess.run.
+
+    The limit is there to end what hangs, not to measure.
+    """
 
     def run(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "kerascnn", *map(str, arguments)]
-        defaults = {"capture_output": True, "timeout": 120, "env": environment}
+        defaults = {"capture_output": True, "timeout": 600, "env": environment}
         return subprocess.run(command, **defaults | options)
 
     return run

@@ -21,6 +21,7 @@ def _model(exported: Path, tmp_path: Path) -> None:
     shutil.copy(exported, tmp_path / "clothes.onnx")
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("_model")
 def test_json_has_the_fields_that_were_promised_and_the_settings_are_used() -> None:
     done = CliRunner().invoke(main, [*ARGUMENTS, "--json", "--save", "--arithmetic", "fast"])
@@ -52,6 +53,7 @@ def test_json_has_the_fields_that_were_promised_and_the_settings_are_used() -> N
     assert f"provider: {found['provider']}, arithmetic fast (measured best" in said.stderr
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("_model")
 def test_the_table_has_a_line_for_every_way_and_batch_and_a_bar() -> None:
     done = CliRunner().invoke(main, [*ARGUMENTS, "--also", "clothes.onnx"])

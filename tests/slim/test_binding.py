@@ -160,6 +160,6 @@ def test_a_forked_process_does_not_wait_for_its_parents_thread() -> None:
     assert alone(lambda: 1) == 1
     child = os.fork()
     if not child:
-        signal.alarm(20)  # if it waits, it ends
+        signal.alarm(100)  # if it waits, it ends
         os._exit(0 if alone(lambda: 2) == 2 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

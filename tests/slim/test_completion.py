@@ -30,7 +30,7 @@ def completed(tmp_path: Path, *words: str) -> list[str]:
         ["bash", "-c", script, "bash", "kerascnn", *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
@@ -48,6 +48,7 @@ def test_commands_options_choices_and_files(tmp_path: Path) -> None:
     assert "files" in completed(tmp_path, "train", "")
 
 
+@pytest.mark.both
 def test_completing_loads_nothing_heavy() -> None:
     """A shell waits for it at every press of the key."""
     code = (
@@ -61,7 +62,7 @@ def test_completing_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         env=os.environ
         | {"PYTHONPATH": str(ROOT), "_KERASCNN_COMPLETE": "bash_complete"}
         | {"COMP_WORDS": "kerascnn ", "COMP_CWORD": "1"},

@@ -92,6 +92,7 @@ def test_evaluate_names_leaks_and_gives_the_number_without_them(
     assert (quiet["leaks"], quiet["top1_without_leaks"]) == (None, None)
 
 
+@pytest.mark.both
 def test_checking_loads_nothing_heavy(environment) -> None:
     code = (
         "import sys\nfrom kerascnn.cli import main\n"
@@ -102,6 +103,6 @@ def test_checking_loads_nothing_heavy(environment) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, timeout=120, env=environment, check=True,
+        capture_output=True, text=True, timeout=600, env=environment, check=True,
     )  # fmt: skip
     assert done.stderr.strip() == ""

@@ -19,7 +19,7 @@ def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         [sys.executable, "-m", "kerascnn", "doctor", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | environment,
     )
 
@@ -31,6 +31,7 @@ def findings(**environment: str) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.both
 def test_what_works_is_what_can_be_used() -> None:
     found = findings(OMP_NUM_THREADS="3")
     openvino = found["inference"]["devices"].pop("OpenVINOExecutionProvider")
@@ -47,6 +48,7 @@ def test_what_works_is_what_can_be_used() -> None:
         assert found["versions"]["keras"] is None
 
 
+@pytest.mark.both
 def test_the_table_says_the_same() -> None:
     done = doctor()
     assert done.returncode == 0
@@ -69,6 +71,7 @@ def test_onnxruntime_missing_or_broken(tmp_path: Path, error: str, expected: str
     assert expected in inference["missing"]
 
 
+@pytest.mark.both
 @pytest.mark.skipif(not HAS_KERAS, reason="needs Keras")
 @pytest.mark.parametrize("backend", ["nonsense", "torch"])
 def test_a_backend_that_is_not_there_is_named(backend: str) -> None:

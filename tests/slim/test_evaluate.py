@@ -41,6 +41,7 @@ def test_the_table_says_the_same(exported, kerascnn, environment):
     assert "decoding" in text
 
 
+@pytest.mark.both
 def test_it_needs_no_keras(exported, environment):
     code = (
         "import sys\nfrom kerascnn.cli import main\n"
@@ -51,7 +52,7 @@ def test_it_needs_no_keras(exported, environment):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(exported)],
-        capture_output=True, text=True, timeout=120, env=environment, check=True,
+        capture_output=True, text=True, timeout=600, env=environment, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout)["images"] == 500
     assert done.stderr.strip() == ""

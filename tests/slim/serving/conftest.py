@@ -21,14 +21,67 @@ from kerascnn.dataset import load_dataset
 pytest.importorskip("starlette", reason="needs the extra serve")
 
 # httpx' own functions load certificates at every call, which takes longer than the call.
-http = httpx.Client(verify=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+http = httpx.Client(verify=False, timeout=100, limits=httpx.Limits(max_keepalive_connections=0))
+
+PATIENT = ("--timeout", "1000", "--read-timeout", "1000", "--grace", "1000")
+"""What servers are started with, so that none gives up because the machine is busy."""
+
+# The command, with one function held: each call waits while the file `shut` is there, and leaves
+# a byte in the file `calls`. If the test is gone, nobody waits any longer.
+GATED = """
+import os, sys, time
+from pathlib import Path
+from kerascnn import images
+from kerascnn.cli import main
+from kerascnn.inference.classifier import Classifier
+
+folder, held = Path(sys.argv.pop(1)), sys.argv.pop(1)
+home = {"decode": images, "run": Classifier}[held]
+work, parent = getattr(home, held), os.getppid()
+
+def gated(*arguments, **options):
+    with (folder / "calls").open("a") as calls:
+        calls.write(".")
+    while (folder / "shut").exists() and os.getppid() == parent:
+        time.sleep(0.01)
+    return work(*arguments, **options)
+
+setattr(home, held, gated)
+main()
+"""
+
+
+class Gate:
+    """Holds what a server does: it goes on when the test says so, and not after some seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._shut, self._calls = folder / "shut", folder / "calls"
+
+    @property
+    def calls(self) -> int:
+        """How often the function was called so far."""
+        return self._calls.stat().st_size if self._calls.exists() else 0
+
+    def shut(self) -> None:
+        self._shut.touch()
+
+    def open(self) -> None:
+        self._shut.unlink(missing_ok=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.shut()
+        try:
+            yield
+        finally:
+            self.open()
 
 
 class Server:
     """A server in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen, log: Path) -> None:
-        self.process, self._log = process, log
+    def __init__(self, process: subprocess.Popen, log: Path, gate: Gate) -> None:
+        self.process, self._log, self.gate = process, log, gate
         line = process.stderr.readline()
         assert "serving" in line, line + process.stderr.read()
         self.url = line.split()[-1]
@@ -39,12 +92,13 @@ class Server:
         """As tritonclient wants it."""
         return f"{self.host}:{self.port}"
 
-    def connect(self, timeout: float = 20) -> socket.socket:
+    def connect(self, timeout: float = 100) -> socket.socket:
         return socket.create_connection((self.host, int(self.port)), timeout)
 
     def log(self) -> list[dict]:
-        """The access log so far."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        """The whole lines of the access log so far."""
+        whole = self._log.read_text(encoding="utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in whole]
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric; 0 if it is not there yet."""
@@ -58,37 +112,48 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(100)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until something is so; the limit only ends a test that has failed."""
+    end = time.monotonic() + 100
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "it did not happen"
         time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")
 def serving(environment, tmp_path_factory) -> Callable[..., object]:
-    """Start a server with some options, wait until it is ready, and stop it at the end."""
+    """Start a server with some options, wait until it is ready, and stop it at the end.
+
+    ``hold`` is ``decode`` or ``run``: what its gate can hold, decoding a picture or running the
+    network. With ``shut`` it is held from the start, so the server does not become ready.
+    """
 
     @contextmanager
-    def run(*arguments: str | Path, token: str | None = None) -> Iterator[Server]:
-        log = tmp_path_factory.mktemp("serve") / "access.jsonl"
-        command = [sys.executable, "-m", "kerascnn", "serve", *map(str, arguments), "--port", "0"]
+    def run(*arguments: str | Path, hold: str = "", shut: bool = False) -> Iterator[Server]:
+        folder = tmp_path_factory.mktemp("serve")
+        log, gate = folder / "access.jsonl", Gate(folder)
+        program = ["-c", GATED, str(folder), hold] if hold else ["-m", "kerascnn"]
+        options = [*PATIENT, *map(str, arguments), "--port", "0"]
+        command = [sys.executable, *program, "serve", *options]
+        if shut:
+            gate.shut()
         with log.open("w") as stdout, subprocess.Popen(
             command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment
         ) as process:  # fmt: skip
             try:
-                server = Server(process, log)
-                wait_for(lambda: http.get(f"{server.url}/v2/health/ready").status_code == 200)
+                server = Server(process, log, gate)
+                if not shut:
+                    wait_for(lambda: http.get(f"{server.url}/v2/health/ready").status_code == 200)
                 yield server
             finally:
+                gate.open()
                 if process.poll() is None:
                     process.send_signal(signal.SIGTERM)
                     try:
-                        process.wait(30)
+                        process.wait(100)
                     except subprocess.TimeoutExpired:
                         process.kill()
                         raise
@@ -117,14 +182,6 @@ def encoded(picture: np.ndarray, form: str = "PNG") -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture(scope="session")
-def slow_picture() -> bytes:
-    """Some kilobytes that take a good part of a second to decode: 24 million pixels."""
-    file = io.BytesIO()
-    Image.new("RGB", (6000, 4000), (200, 30, 30)).save(file, "PNG")
-    return file.getvalue()
-
-
 def exchange(server: Server, data: bytes, half_close: bool = False) -> tuple[int, dict]:
     """Send bytes as they are, and give status and JSON of the answer."""
     with closing(server.connect()) as connection:
@@ -134,10 +191,14 @@ def exchange(server: Server, data: bytes, half_close: bool = False) -> tuple[int
                 connection.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             pass  # the answer may be there all the same
-        with connection.makefile("rb") as answer:
-            status = int(answer.readline().split()[1])
-            headers = dict(
-                line.decode().strip().lower().split(": ", 1)
-                for line in iter(answer.readline, b"\r\n")
-            )
-            return status, json.loads(answer.read(int(headers["content-length"])))
+        return receive(connection)
+
+
+def receive(connection: socket.socket) -> tuple[int, dict]:
+    """Give status and JSON of an answer."""
+    with connection.makefile("rb") as answer:
+        status = int(answer.readline().split()[1])
+        headers = dict(
+            line.decode().strip().lower().split(": ", 1) for line in iter(answer.readline, b"\r\n")
+        )
+        return status, json.loads(answer.read(int(headers["content-length"])))

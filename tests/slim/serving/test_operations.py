@@ -1,16 +1,15 @@
 """Seen from outside: readiness, metrics, log, token, origins, and mistakes at the start."""
 
 import json
-import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
 from kerascnn.errors import ConfigError
-from kerascnn.serving import ServeConfig
+from kerascnn.serving import ServeConfig, serve
 
 from .conftest import encoded, http, wait_for
 
@@ -57,7 +56,7 @@ def test_mistakes_at_the_start_are_one_line(kerascnn, exported, tmp_path, server
         ([tmp_path / "none.onnx"], 1),
         ([broken], 1),
         ([exported, "--port", server.port], 2),
-        ([exported, "--host", "no.such.host.invalid"], 2),
+        ([exported, "--host", "203.0.113.1"], 2),  # an address for documentation, of no machine
         ([exported, "--port", "0", "--token-file", empty], 2),
         ([exported, "--port", "0", "--token-file", tmp_path / "none"], 2),
     ):
@@ -65,6 +64,15 @@ def test_mistakes_at_the_start_are_one_line(kerascnn, exported, tmp_path, server
         assert done.returncode == code, done.stderr
         assert done.stderr.splitlines()[-1].startswith("Error: ")
         assert "Traceback" not in done.stderr
+
+
+def test_a_host_that_is_not_found_is_named(exported, monkeypatch):
+    def unknown(*_arguments, **_options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ConfigError, match=r"no\.such\.host:8000: cannot listen there"):
+        serve(ServeConfig(models=(str(exported),), host="no.such.host"))
 
 
 def test_a_model_that_does_not_load_ends_the_server(kerascnn, exported, tmp_path):
@@ -77,25 +85,17 @@ def test_a_model_that_does_not_load_ends_the_server(kerascnn, exported, tmp_path
     assert "answers differently" in done.stderr
 
 
-@pytest.mark.slow
-def test_alive_before_it_is_ready(exported, environment, tmp_path):
-    copies = [tmp_path / f"m{number}.onnx" for number in range(5)]  # many take a while
-    for copy in copies:
-        shutil.copyfile(exported, copy)
-    command = [sys.executable, "-m", "kerascnn", "serve", *map(str, copies), "--port", "0"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        url = process.stderr.readline().split()[-1]
-        assert http.get(f"{url}/v2/health/live").json() == {"live": True}
-        first = http.get(f"{url}/v2/health/ready")
+def test_alive_before_it_is_ready(serving, exported):
+    with serving(exported, hold="run", shut=True) as server:
+        assert http.get(f"{server.url}/v2/health/live").json() == {"live": True}
+        first = http.get(f"{server.url}/v2/health/ready")
         assert (first.status_code, first.json()) == (503, {"ready": False})
-        early = http.post(f"{url}/v1/models/m4/predict", content=b"x")
+        early = http.post(f"{server.url}/v1/models/{exported.stem}/predict", content=b"x")
         assert early.status_code == 503
         assert early.headers["Retry-After"] == "1"
-        wait_for(lambda: http.get(f"{url}/v2/health/ready").status_code == 200)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        server.gate.open()
+        wait_for(lambda: http.get(f"{server.url}/v2/health/ready").status_code == 200)
+        assert server.stop() == 0
 
 
 def test_metrics(server, exported, pictures):
@@ -179,14 +179,18 @@ def test_a_log_that_nobody_reads_stops_nobody(exported, environment, pictures):
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        url = process.stderr.readline().split()[-1]
-        process.stdout.close()
-        wait_for(lambda: http.get(f"{url}/v2/health/ready").status_code == 200)
-        for _ in range(5):
-            assert http.post(f"{url}/predict", content=encoded(pictures[0])).status_code == 200
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        try:
+            url = process.stderr.readline().split()[-1]
+            process.stdout.close()
+            wait_for(lambda: http.get(f"{url}/v2/health/ready").status_code == 200)
+            nothing_lost = "kerascnn_log_lines_lost_total 0.0"
+            wait_for(lambda: nothing_lost not in http.get(f"{url}/metrics").text)
+            for _ in range(5):
+                assert http.post(f"{url}/predict", content=encoded(pictures[0])).status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(100) == 0
+        finally:
+            process.kill()
 
 
 def test_openapi_names_the_models(server, exported):

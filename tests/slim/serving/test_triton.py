@@ -18,6 +18,7 @@ def repository(exported, tmp_path):
     return tmp_path / "repository"
 
 
+@pytest.mark.both
 def test_the_configuration_as_triton_reads_it(repository, exported):
     pytest.importorskip("grpc", reason="needs tritonclient[grpc], which the extra dev brings")
     from google.protobuf import text_format

@@ -306,8 +306,9 @@ def test_a_file_made_elsewhere_is_served_as_it_predicts(elsewhere, exported, tmp
     expected = Classifier(elsewhere, foreign=said).predict([tmp_path / "shirt.png"])[0].to_dict()
     config = ServeConfig((str(elsewhere),), copies=2, foreign=said)
     with TestClient(create_app(config)) as client:
-        end = time.monotonic() + 30
-        while client.get("/v2/health/ready").status_code != 200 and time.monotonic() < end:
+        end = time.monotonic() + 100
+        while client.get("/v2/health/ready").status_code != 200:
+            assert time.monotonic() < end, "it is not ready"
             time.sleep(0.05)
         found = client.post("/predict", content=(tmp_path / "shirt.png").read_bytes()).json()
         pixels = np.asarray(Image.fromarray(picture).convert("RGB"))[None]

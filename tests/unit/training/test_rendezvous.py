@@ -2,23 +2,25 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 import pytest
 
 from kerascnn.errors import ConfigError, TrainingError
+from kerascnn.training import rendezvous
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.distribution import check_cluster, cluster_of
 from kerascnn.training.rendezvous import Cluster, Line, Watch, meet
 
 
 @pytest.fixture
-def address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
+def address(free_port: int) -> str:
+    return f"127.0.0.1:{free_port}"
 
 
 def outcome(call: Callable[..., Any], *given: Any) -> Any:
@@ -28,7 +30,9 @@ def outcome(call: Callable[..., Any], *given: Any) -> Any:
         return error
 
 
-def meeting(address: str, *those: tuple[int, int, dict[str, Any]], seconds: float = 5) -> list[Any]:
+def meeting(
+    address: str, *those: tuple[int, int, dict[str, Any]], seconds: float = 100
+) -> list[Any]:
     with ThreadPoolExecutor(len(those)) as threads:
         found = [
             threads.submit(outcome, meet, Cluster(address, count, rank), about, seconds)
@@ -44,7 +48,7 @@ def test_all_meet_and_hear_of_a_loss(address: str) -> None:
     told = threading.Event()
     Watch(lines[0], lambda text: (heard.append(text), told.set()))  # type: ignore[func-returns-value]
     Watch(lines[1], lambda text: heard.append(text)).stop("the disk is full")
-    assert told.wait(5)
+    assert told.wait(100)
     assert heard[0].startswith("rank 1 was lost: the disk is full")
     for line in (line for part in lines for line in part):
         line.close()
@@ -67,8 +71,19 @@ def test_another_count_is_refused(address: str) -> None:
     assert all("rank 1 says --processes 2, rank 0 3" in str(error) for error in found)
 
 
-def test_who_does_not_come_is_named_in_time(address: str) -> None:
-    first, second = meeting(address, (0, 3, {}), (2, 3, {}), seconds=1)
+def test_who_does_not_come_is_named_in_time(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is over as soon as rank 2 is there, by a clock that the test has put forward."""
+    forward = [0.0]
+    admit = rendezvous._admit
+
+    def admitted(*given: Any) -> None:
+        admit(*given)
+        forward[0] = 1000.0
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + forward[0], sleep=time.sleep)
+    monkeypatch.setattr(rendezvous, "time", clock)
+    monkeypatch.setattr(rendezvous, "_admit", admitted)
+    first, second = meeting(address, (0, 3, {}), (2, 3, {}))
     assert isinstance(first, TrainingError)
     assert "rank 1 did not come" in str(first)
     assert isinstance(second, ConfigError | TrainingError)
