@@ -16,7 +16,13 @@ OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.8", "--seed", "1")
 HUNG = 600
 """Seconds that only end a test that hangs."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.serial,
+    pytest.mark.timeout(3 * HUNG),
+    # Three processes that meet over TCP: two more tries, counted in the summary.
+    pytest.mark.flaky(reruns=2),
+]
 
 
 # The command, which pauses after each checkpoint of the run as long as the file `pause` is there,

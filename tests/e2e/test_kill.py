@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks"),
-]
-
 KILLS = 10
 HUNG = 900
 """Seconds for one answer of the nursery, which takes a few; they only end a test that hangs."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(HUNG),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks"),
+]
 
 MOMENTS = {
     "before epoch 1 is done": ("before", "Checkpoint.save", 1),

@@ -19,6 +19,7 @@ SCHEMATHESIS = shutil.which("schemathesis", path=str(Path(sys.executable).parent
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.serial,
+    pytest.mark.timeout(HUNG),
     pytest.mark.skipif(SCHEMATHESIS is None, reason="needs schemathesis (extra dev)"),
 ]
 
