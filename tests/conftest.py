@@ -15,21 +15,22 @@ from PIL import Image
 from kerascnn.files import write_bytes
 
 TESTS = Path(__file__).parent
+LONG = ("test_readme.py", "test_devices.py", "test_battery.py", "test_kill.py", "test_feeds.py")
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of tests/slim, and say which tests must share a process (pytest-xdist).
 
-    A file's tests do: what they share is then made once. A network's are on their own, and first:
-    they take longest, and what is long must not begin last.
+    A file's tests do: what they share is then made once. A network's are on their own. What is
+    long begins first, so that no process has to wait for it at the end.
     """
     for item in items:
         if item.path.is_relative_to(TESTS / "slim"):
             item.add_marker("slim")
         alone = item.path.name == "test_battery.py"
         item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else str(item.path)))
-    items.sort(key=lambda item: item.path.name != "test_battery.py")
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture(autouse=True)

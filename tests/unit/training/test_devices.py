@@ -12,6 +12,8 @@ import pytest
 from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
 
+pytestmark = pytest.mark.timeout(900)  # each trains many times, in a process of its own
+
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow"}
 
 SIMULATED = """
@@ -128,11 +130,16 @@ found.append(["next" in vars(layer.seed_generator) for layer in flat(network)
 print(json.dumps(found))
 """
 
-OPTIONS: list[dict[str, Any]] = [
-    {"ema": 0.9}, {"accumulate": 2}, {"mixup": 0.2}, {"cutmix": 1.0}, {"random_crop": 0.35},
-    {"clip_norm": 0.1}, {"optimizer": "sgd"}, {"augment": "trivial"}, {"layer_decay": 0.7},
-    {"trainable": "head"}, {"class_weights": "balanced"}, {"precision": "mixed_float16"},
-]  # fmt: skip
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "what the steps share": [
+        {"ema": 0.9}, {"accumulate": 2}, {"cutmix": 1.0}, {"precision": "mixed_float16"},
+    ],
+    "all else": [
+        {"mixup": 0.2}, {"random_crop": 0.35}, {"clip_norm": 0.1}, {"optimizer": "sgd"},
+        {"augment": "trivial"}, {"layer_decay": 0.7}, {"trainable": "head"},
+        {"class_weights": "balanced"},
+    ],
+}  # fmt: skip
 
 
 def on_two_devices(backend: str, folder: Path, program: str, *arguments: str) -> Any:
@@ -190,27 +197,23 @@ def test_on_tensorflow_dropout_differs_from_part_to_part(tmp_path: Path) -> None
     assert left == [False]
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def changed(request, tmp_path_factory) -> tuple[str, dict[str, Any]]:
-    """Train by each option on one device and on two, all in one process: that costs the least."""
-    backend = request.param
-    found = on_two_devices(backend, tmp_path_factory.mktemp(backend), CHANGED, json.dumps(OPTIONS))
-    return backend, dict(zip(map(json.dumps, OPTIONS), found, strict=True))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: next(iter(options)))
+@pytest.mark.parametrize(
+    "group", ["what the steps share", pytest.param("all else", marks=pytest.mark.full)]
+)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_two_devices_average_accumulate_and_change_pictures_alike(
-    options: dict[str, Any], changed: tuple[str, dict[str, Any]]
+    backend: str, group: str, tmp_path: Path
 ) -> None:
-    backend, results = changed
-    one, two = results[json.dumps(options)]
-    if backend == "tensorflow" and "accumulate" in options:
-        assert "--accumulate 2 with --devices 2 works on the backend jax" in two
-    elif "precision" in options:  # one picture more or less may be right
-        assert two[0][:2] == pytest.approx(one[0][:2], rel=1e-3)
-    else:
-        assert two == close(one)
+    """All options of a group in one process: importing the backend costs most."""
+    results = on_two_devices(backend, tmp_path, CHANGED, json.dumps(OPTIONS[group]))
+    for options, (one, two) in zip(OPTIONS[group], results, strict=True):
+        if backend == "tensorflow" and "accumulate" in options:
+            assert "--accumulate 2 with --devices 2 works on the backend jax" in two
+        elif "precision" in options:  # one picture more or less may be right
+            assert two[0][:2] == pytest.approx(one[0][:2], rel=1e-3), options
+        else:
+            assert two == close(one), options
 
 
 @pytest.mark.parametrize("devices", ["0", "-1", "two", ""])

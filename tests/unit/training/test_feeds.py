@@ -148,6 +148,7 @@ def in_both_feeds(request, tmp_path_factory) -> tuple[str, list[Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the first of each backend trains for all
 def test_deterministic_runs_have_the_same_bits_in_both_feeds(
     in_both_feeds: tuple[str, list[Any]],
 ) -> None:

@@ -27,6 +27,8 @@ from kerascnn.training.networks.facts import facts_of, load_facts
 from kerascnn.training.preprocessing import from_pixels
 from kerascnn.training.run import Run
 
+pytestmark = pytest.mark.timeout(900)  # only ends what hangs; the largest take a minute
+
 FACTS = load_facts()
 CLASSES = 3
 GIANT = 26_000_000
