@@ -11,11 +11,12 @@ from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.learning import optimizer_options, rate_options
-from kerascnn.cli.shared import device_option, image_size_option, stem_option
+from kerascnn.cli.shared import count_or_auto, device_option, image_size_option, stem_option
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.progress import Progress
+    from kerascnn.training.run import Run
 
 
 @click.command("train", cls=Command)
@@ -70,8 +71,22 @@ if TYPE_CHECKING:
     help="Options that were found together, in place of the defaults; those that are given win. "
     "quick: few epochs; best: more of them, and higher accuracy. See docs/training.md.",
 )
-@click.option("--epochs", default=10, show_default=True, help="Passes over the training pictures.")
-@click.option("--batch-size", default=64, show_default=True, help="Pictures a step.")
+@click.option(
+    "--epochs",
+    type=count_or_auto,
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    help="Passes over the training pictures. auto: 10, or more where that would be few steps.",
+)
+@click.option(
+    "--batch-size",
+    type=count_or_auto,
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    help="Pictures a step. auto: 64, or fewer where there are few pictures.",
+)
 @click.option(
     "--learning-rate",
     type=float,
@@ -252,7 +267,21 @@ def command(
         f"{run.folder}: validation accuracy {card.metrics['val_top1']:.2%} "
         f"(best epoch {card.metrics['epoch']})"
     )
-    click.echo(f"next: kerascnn export {run.folder} --onnx")
+    click.echo(_next(run))
+
+
+def _next(run: Run) -> str:
+    from kerascnn.report.card_facts import learning_of
+    from kerascnn.report.causes import not_learned
+
+    learning = learning_of(run.card)
+    if learning is None or learning.has_learned:
+        return f"next: kerascnn export {shlex.quote(str(run.folder))} --onnx"
+    return (
+        f"It has not learned: {learning.val_right:,} of {learning.val_images:,} validation "
+        f"pictures are answered right, and always answering the commonest class gives "
+        f"{learning.val_largest:,}. {not_learned(learning)}"
+    )
 
 
 def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainConfig:

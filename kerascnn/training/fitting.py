@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kerascnn.files import write_text
 from kerascnn.training.assembling import assemble
-from kerascnn.training.calibration import calibrate
+from kerascnn.training.automatic import batch_size_for, settle
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import start_deterministically
@@ -21,9 +21,11 @@ from kerascnn.training.distribution import (
     begin_alike,
     check_cluster,
     is_first,
+    refuse_other_options,
     together,
 )
 from kerascnn.training.feeding import Feed
+from kerascnn.training.judging import judge_kept
 from kerascnn.training.loop import Loop
 from kerascnn.training.precision import set_precision, warn_if_slow
 from kerascnn.training.progress import Progress
@@ -107,16 +109,17 @@ def _train(
 def _finish(config: TrainConfig, run: Run, feed: Feed, trained: Loop | None) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
-    if config.calibration:
-        calibrate(run, feed.val)
+    judge_kept(run, feed, batch_size_for(config, len(feed.train)), config.calibration)
     report_or_warn(run, feed.dataset, feed.train, feed.val)
     run.finish()
 
 
 def _opened(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, Feed, Start]:
-    """Bring together what is trained; what was left to advice is decided then."""
+    """Bring together what is trained; what was left to the data or to advice is decided then."""
     start_deterministically(config.seed, config.deterministic)
     device, feed, start = assemble(config, progress)
+    config = settle(config, len(feed.train))
+    refuse_other_options(config)
     if config.trainable != "auto":
         return config, device, feed, start
     settled = _decided(config, feed, start, progress)

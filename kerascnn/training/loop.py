@@ -151,7 +151,7 @@ class Loop:
             self.device,
             self.progress,
         )
-        self.training, self.val = staged.training, staged.val
+        self.training, self.val, self.batchnorm = staged.training, staged.val, staged.batchnorm
         if self.resumed and self.position.done:
             restore(self._stage_variables(), self.resumed.stage, "the optimiser")
         self.resumed = None
@@ -166,6 +166,8 @@ class Loop:
         loss, accuracy = self._learn(epoch)
         self._change_places()
         speed = self.training.steps * self.training.batch_size / (time.perf_counter() - start)
+        if self.batchnorm:
+            self.batchnorm.estimate()
         logits = predict_logits(self.training.model, self.val.images)
         # Other machines may round otherwise, and all must agree on when to stop.
         val_loss, val_accuracy = of_the_first(

@@ -13,6 +13,7 @@ import keras
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation import augmentation_layers
+from kerascnn.training.automatic import batch_size_for
 from kerascnn.training.averaging import Averages
 from kerascnn.training.changing import changing_of
 from kerascnn.training.config import TrainConfig
@@ -21,6 +22,7 @@ from kerascnn.training.devices import count_devices
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
 from kerascnn.training.feeding import Pack, steps_per_epoch
 from kerascnn.training.phases import Phase, phases
+from kerascnn.training.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
 from kerascnn.training.preprocessing import from_pixels
 from kerascnn.training.progress import Progress
 from kerascnn.training.scope import set_trainable
@@ -47,11 +49,14 @@ class Staged:
         training: The model, its optimiser and the compiled steps.
         train: What it is fed: pictures, or their features.
         val: The same of the validation pictures.
+        batchnorm: Estimates moving statistics at the end of each epoch; None: none move, or an
+            epoch has enough steps to settle them.
     """
 
     training: Training
     train: Pack
     val: Pack
+    batchnorm: PreciseBatchNorm | None
 
 
 def stage(
@@ -102,7 +107,11 @@ def stage(
         trained = head_training_model(core) if trains_head_only(core) else core
         augmentation = augmentation_layers(config.augment, config.seed)
         model = from_pixels(trained, start.normalization, augmentation)
-    return Staged(_training(model, core, config, phase, train, device), train, val)
+    training = _training(model, core, config, phase, train, device)
+    batchnorm = None
+    if training.steps < FEW_STEPS and moving(core):
+        batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)
+    return Staged(training, train, val, batchnorm)
 
 
 def _training(
@@ -113,7 +122,7 @@ def _training(
     train: Pack,
     device: str,
 ) -> Training:
-    classes, batch_size = core.output_shape[-1], min(config.batch_size, len(train))
+    classes, batch_size = core.output_shape[-1], min(batch_size_for(config, len(train)), len(train))
     balanced = config.class_weights == "balanced"
     weights = balanced_weights(train.labels, classes) if balanced else None
     steps = steps_per_epoch(len(train), batch_size) * phase.epochs
