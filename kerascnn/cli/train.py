@@ -58,7 +58,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the learning rate from block to block, from the head down, e.g. 0.7.",
 )
-@click.option("--out", metavar="RUN", help="Run folder.  [default: runs/DATA-MODEL]")
+@click.option(
+    "--out",
+    metavar="RUN",
+    help="Run folder.  [default: runs/DATA-MODEL, with a number if that is taken]",
+)
 @image_size_option
 @click.option(
     "--resize",
@@ -197,8 +201,9 @@ if TYPE_CHECKING:
     "--resume",
     is_flag=True,
     help="Go on with the run in --out as if it had never stopped. Options may be left out; those "
-    "given must be the run's own. Without a run there, begin one.",
+    "given must be the run's own. Without a run there, begin one with DATA.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a run that lies in --out.")
 @click.option(
     "--tensorboard",
     is_flag=True,
@@ -212,6 +217,7 @@ def command(
     /,
     recipe: str | None,
     resume: bool,
+    overwrite: bool,
     tensorboard: bool,
     find_lr: bool,
     plot: Path,
@@ -252,7 +258,7 @@ def command(
     display = TrainingDisplay(console(stderr=True))
     try:
         with display:
-            run = fit(config, _listener(display, tensorboard), resume, cluster)
+            run = fit(config, _listener(display, tensorboard), resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)

@@ -10,6 +10,7 @@ import json
 import logging
 from pathlib import Path
 
+from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
 from kerascnn.training.assembling import assemble
 from kerascnn.training.automatic import batch_size_for, settle
@@ -44,6 +45,7 @@ def fit(
     progress: Progress | None = None,
     resume: bool = False,
     cluster: Cluster | None = None,
+    overwrite: bool = False,
 ) -> Run:
     """Train a classifier.
 
@@ -54,6 +56,8 @@ def fit(
             never stopped; a folder without a run begins one.
         cluster: The processes that train together, this one included; None: it is alone. Only
             rank 0 writes the run folder.
+        overwrite: Replace a run that lies in ``config.out``, as soon as the data and the network of
+            this one are there.
 
     Returns:
         The run folder, with the network of the best epoch (highest validation accuracy,
@@ -62,11 +66,13 @@ def fit(
     Raises:
         BusyError: Another process is writing to the run folder.
         ConfigError: An option that does not fit, or differs from those of the run that shall go
-            on, or a run folder that is taken.
+            on, or a run folder that is taken; or ``resume`` and ``overwrite`` together.
         DataError: No usable data, or other data than the run that shall go on began with.
         TrainingError: The loss is not finite; the best epoch so far is kept.
         KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
     """
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with a run and --overwrite replaces it: take one.")
     progress = progress or Progress()
     check_weights(config.model, config.weights)
     check_cluster(cluster, config)
@@ -75,10 +81,12 @@ def fit(
         with together(cluster, config):
             _train(config, run, None, progress)
         return run
-    with claimed(config, resume) as run:
-        config = as_begun(run, config)
-        checkpoint = _earlier(run, config)
-        if run.is_finished:
+    with claimed(config, resume, overwrite) as run:
+        checkpoint = None
+        if resume:
+            config = as_begun(run, config)
+            checkpoint = _earlier(run, config)
+        if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
         with together(cluster, config):

@@ -34,13 +34,19 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
         The run's own configuration, or, where there is no run yet, one of ``given``.
 
     Raises:
-        ConfigError: No ``out``, or options that differ from the run's.
+        ConfigError: No ``out``, neither a run there nor ``data`` to begin one with, or options that
+            differ from the run's.
         ModelFileError: The run's configuration cannot be read.
     """
     if not given.get("out"):
         raise ConfigError("--resume needs to know which run: name its folder with --out RUN.")
     run = Run(Path(given["out"]))
     if not run.config_path.exists():
+        if "data" not in given:
+            raise ConfigError(
+                f"{run.folder}: no run to go on with (there is no {run.config_path.name}). Check "
+                "--out, or name DATA to begin one."
+            )
         return TrainConfig(**given)
     stored = run.config
     asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
