@@ -249,6 +249,8 @@ def command(
 
         find_rate(config, plot, as_json)
         return
+    # Importing takes some seconds, in which nothing else can be shown.
+    click.echo("loading Keras …", err=True)
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.distribution import cluster_of

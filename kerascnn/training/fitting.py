@@ -28,6 +28,7 @@ from kerascnn.training.distribution import (
 from kerascnn.training.feeding import Feed
 from kerascnn.training.judging import judge_kept
 from kerascnn.training.loop import Loop
+from kerascnn.training.planning import plan
 from kerascnn.training.precision import set_precision, warn_if_slow
 from kerascnn.training.progress import Progress
 from kerascnn.training.rendezvous import Cluster
@@ -109,15 +110,20 @@ def _train(
         elif is_first():
             run.begin(config)
         progress.opened(run.folder, len(loop.history))
+        progress.planned(plan(config, feed, start, run, device))
         trained = loop.run_all()
         if is_first():
-            _finish(config, run, feed, loop if trained else None)
+            _finish(config, run, feed, loop if trained else None, progress)
 
 
-def _finish(config: TrainConfig, run: Run, feed: Feed, trained: Loop | None) -> None:
+def _finish(
+    config: TrainConfig, run: Run, feed: Feed, trained: Loop | None, progress: Progress
+) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
+    progress.finishing("measuring the network that is kept")
     judge_kept(run, feed, batch_size_for(config, len(feed.train)), config.calibration)
+    progress.finishing("writing the report")
     report_or_warn(run, feed.dataset, feed.train, feed.val)
     run.finish()
 

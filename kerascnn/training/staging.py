@@ -22,6 +22,7 @@ from kerascnn.training.devices import count_devices
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
 from kerascnn.training.feeding import Pack, steps_per_epoch
 from kerascnn.training.phases import Phase, phases
+from kerascnn.training.planning import changing_options
 from kerascnn.training.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
 from kerascnn.training.preprocessing import from_pixels
 from kerascnn.training.progress import Progress
@@ -88,7 +89,7 @@ def stage(
     core = start.core
     set_trainable(core, phase.scope, config.batchnorm)
     model: keras.Model
-    changing = _changes_pictures(config)
+    changing = " ".join(changing_options(config))
     if trains_head_only(core) and not changing:
         features, model = split(core)
         train, val = with_features(
@@ -142,14 +143,6 @@ def _training(
     resident = bool(backend.agreed(int(_resident(config, train, device))))
     changing = changing_of(config, core.input_shape[1])
     return Training(model, optimizer, backend, train, batch_size, resident, changing, averages)
-
-
-def _changes_pictures(config: TrainConfig) -> str:
-    """Name the option that makes other pictures in every epoch; empty: there is none."""
-    if config.augment != "none":
-        return f"--augment {config.augment}"
-    values = {"random-crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
-    return next((f"--{name} {value}" for name, value in values.items() if value), "")
 
 
 def _resident(config: TrainConfig, train: Pack, device: str) -> bool:
