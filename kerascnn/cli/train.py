@@ -94,7 +94,8 @@ if TYPE_CHECKING:
 @click.option(
     "--learning-rate",
     type=float,
-    help="The highest, after the warm-up.  [default: the network's own]",
+    help="The highest, after the warm-up.  [default: the network's own; lower where "
+    "--batch-size auto makes small batches]",
 )
 @optimizer_options
 @click.option(

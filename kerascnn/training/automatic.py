@@ -24,6 +24,10 @@ LEAST_STEPS = 300
 """In all epochs. A network that starts from random weights needs some, however few its pictures."""
 
 
+MOST_EPOCHS = 100
+"""For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
+
+
 def settle(config: TrainConfig, pictures: int) -> TrainConfig:
     """Put numbers in the place of ``auto``.
 
@@ -38,7 +42,8 @@ def settle(config: TrainConfig, pictures: int) -> TrainConfig:
     batch_size = batch_size_for(config, pictures)
     steps = steps_per_epoch(pictures, min(batch_size, pictures))
     if config.epochs == AUTO and not config.phase:
-        config = replace(config, epochs=max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
+        wanted = math.ceil(LEAST_STEPS / steps)
+        config = replace(config, epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)))
     if config.learning_rate is None and config.batch_size == AUTO:
         enough = steps * total_epochs(config) >= LEAST_STEPS
         config = replace(config, learning_rate=_rate(config, batch_size, enough))
