@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from kerascnn.card import ModelCard
     from kerascnn.inference import Foreign
     from kerascnn.training.export import Export
+
+log = logging.getLogger(__name__)
 
 
 @click.command("export", cls=Command)
@@ -83,6 +86,7 @@ def command(
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
     result = _export(run, out, said(labels, image_size, normalize, resize), options)
+    _warn_if_not_learned(result.card)
     repository = _repository(result, triton) if triton else None
     if as_json:
         print_json(
@@ -101,6 +105,15 @@ def command(
     if labels and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are answered rightly")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
+
+
+def _warn_if_not_learned(card: ModelCard) -> None:
+    from kerascnn.report.card_facts import learning_of
+    from kerascnn.report.causes import not_learned
+
+    learning = learning_of(card)
+    if learning and not learning.has_learned:
+        log.warning("this network has not learned. %s", not_learned(learning))
 
 
 def _repository(result: Export, folder: str) -> Path:

@@ -13,7 +13,8 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from kerascnn.training.progress import EpochRecord, Progress
+from kerascnn.cli.header import header
+from kerascnn.training.progress import EpochRecord, Plan, Progress
 
 _EVERY = 0.1
 """Seconds between two redraws: drawing must not cost training time."""
@@ -42,8 +43,8 @@ class TrainingDisplay(Progress):
             disable=not console.is_terminal,
         )
         self._task: rich.progress.TaskID | None = None
-        self._epochs = self._steps = self._batch = 0
-        self._began = self._drawn = 0.0
+        self._epochs = self._steps = 0
+        self._drawn, self._speed = 0.0, ""
 
     def __enter__(self) -> TrainingDisplay:
         """Start the live line."""
@@ -75,20 +76,28 @@ class TrainingDisplay(Progress):
 
     def started(self, epochs: int, steps: int, batch_size: int) -> None:
         """Remember what there is to do."""
-        self._epochs, self._steps, self._batch = epochs, steps, batch_size
-        self._began = time.perf_counter()
+        self._epochs, self._steps, self._speed = epochs, steps, ""
+        self._show("compiling the first step", 0, epochs * steps, f"{batch_size} pictures a step")
+
+    def speed(self, images_per_second: float) -> None:
+        """Remember it for the live line."""
+        self._speed = f"  {images_per_second:,.0f} images/s"
+
+    def planned(self, plan: Plan) -> None:
+        """Write the header."""
+        for name, value in header(plan):
+            self._console.print(f"{name:<8} {value}", soft_wrap=True, markup=False)
+
+    def finishing(self, what: str) -> None:
+        """Show what is done after the last epoch."""
+        self._show(what, self._epochs * self._steps, self._epochs * self._steps, "")
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         """Show the running means."""
-        if step == 1:
-            self._began = time.perf_counter()
         if not self._is_time():
             return
-        seconds = max(time.perf_counter() - self._began, 1e-9)
-        speed = step * self._batch / seconds
         numbers = (
-            f"step {step}/{self._steps}  loss {loss:.4f}  accuracy {accuracy:.2%}  "
-            f"{speed:,.0f} images/s"
+            f"step {step}/{self._steps}  loss {loss:.4f}  accuracy {accuracy:.2%}{self._speed}"
         )
         done = (epoch - 1) * self._steps + step
         self._show(f"epoch {epoch}/{self._epochs}", done, self._epochs * self._steps, numbers)

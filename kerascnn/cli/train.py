@@ -11,11 +11,12 @@ from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.learning import optimizer_options, rate_options
-from kerascnn.cli.shared import device_option, image_size_option, stem_option
+from kerascnn.cli.shared import count_or_auto, device_option, image_size_option, stem_option
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.progress import Progress
+    from kerascnn.training.run import Run
 
 
 @click.command("train", cls=Command)
@@ -57,7 +58,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the learning rate from block to block, from the head down, e.g. 0.7.",
 )
-@click.option("--out", metavar="RUN", help="Run folder.  [default: runs/DATA-MODEL]")
+@click.option(
+    "--out",
+    metavar="RUN",
+    help="Run folder.  [default: runs/DATA-MODEL, with a number if that is taken]",
+)
 @image_size_option
 @click.option(
     "--resize",
@@ -70,12 +75,27 @@ if TYPE_CHECKING:
     help="Options that were found together, in place of the defaults; those that are given win. "
     "quick: few epochs; best: more of them, and higher accuracy. See docs/training.md.",
 )
-@click.option("--epochs", default=10, show_default=True, help="Passes over the training pictures.")
-@click.option("--batch-size", default=64, show_default=True, help="Pictures a step.")
+@click.option(
+    "--epochs",
+    type=count_or_auto,
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    help="Passes over the training pictures. auto: 10, or more where that would be few steps.",
+)
+@click.option(
+    "--batch-size",
+    type=count_or_auto,
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    help="Pictures a step. auto: 64, or fewer where there are few pictures.",
+)
 @click.option(
     "--learning-rate",
     type=float,
-    help="The highest, after the warm-up.  [default: the network's own]",
+    help="The highest, after the warm-up.  [default: the network's own; lower where "
+    "--batch-size auto makes small batches]",
 )
 @optimizer_options
 @click.option(
@@ -182,8 +202,9 @@ if TYPE_CHECKING:
     "--resume",
     is_flag=True,
     help="Go on with the run in --out as if it had never stopped. Options may be left out; those "
-    "given must be the run's own. Without a run there, begin one.",
+    "given must be the run's own. Without a run there, begin one with DATA.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a run that lies in --out.")
 @click.option(
     "--tensorboard",
     is_flag=True,
@@ -197,6 +218,7 @@ def command(
     /,
     recipe: str | None,
     resume: bool,
+    overwrite: bool,
     tensorboard: bool,
     find_lr: bool,
     plot: Path,
@@ -228,6 +250,8 @@ def command(
 
         find_rate(config, plot, as_json)
         return
+    # Importing takes some seconds, in which nothing else can be shown.
+    click.echo("loading Keras …", err=True)
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.distribution import cluster_of
@@ -237,7 +261,7 @@ def command(
     display = TrainingDisplay(console(stderr=True))
     try:
         with display:
-            run = fit(config, _listener(display, tensorboard), resume, cluster)
+            run = fit(config, _listener(display, tensorboard), resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
@@ -252,7 +276,21 @@ def command(
         f"{run.folder}: validation accuracy {card.metrics['val_top1']:.2%} "
         f"(best epoch {card.metrics['epoch']})"
     )
-    click.echo(f"next: kerascnn export {run.folder} --onnx")
+    click.echo(_next(run))
+
+
+def _next(run: Run) -> str:
+    from kerascnn.report.card_facts import learning_of
+    from kerascnn.report.causes import not_learned
+
+    learning = learning_of(run.card)
+    if learning is None or learning.has_learned:
+        return f"next: kerascnn export {shlex.quote(str(run.folder))} --onnx"
+    return (
+        f"It has not learned: {learning.val_right:,} of {learning.val_images:,} validation "
+        f"pictures are answered right, and always answering the commonest class gives "
+        f"{learning.val_largest:,}. {not_learned(learning)}"
+    )
 
 
 def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainConfig:

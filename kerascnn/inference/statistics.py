@@ -1,6 +1,7 @@
 """How sure a measured share is, and whether two models really differ.
 
-Knows: Wilson's interval, McNemar's exact test. Does not know models, pictures or classes.
+Knows: Wilson's interval, the exact binomial test, McNemar's exact test. Does not know models,
+pictures or classes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from kerascnn.errors import ConfigError
+
+SIGNIFICANT = 0.05
+"""A p-value below it is called significant."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,80 @@ def wilson_interval(right: int, total: int, confidence: float = 0.95) -> Interva
         0.0 if right == 0 else max(0.0, middle - half),
         1.0 if right == total else min(1.0, middle + half),
     )
+
+
+def binomial_tail(right: int, total: int, chance: float) -> float:
+    """Give the p-value of an exact one-sided binomial test.
+
+    Args:
+        right: How many of ``total`` were right, 0 to ``total``.
+        total: How many there were, from 0.
+        chance: Of being right by guessing, between 0 and 1.
+
+    Returns:
+        The chance that guessing gets so many right, or more.
+
+    Raises:
+        ConfigError: A number outside its range.
+
+    Examples:
+        >>> round(binomial_tail(8, 16, 0.25), 4)
+        0.0271
+    """
+    if not 0 <= right <= total or not 0 <= chance <= 1:
+        raise ConfigError(
+            f"{right} right of {total} by a chance of {chance}; expected 0 <= right <= total and a "
+            "chance from 0 to 1."
+        )
+    if right == 0 or chance == 1:
+        return 1.0
+    if chance == 0:
+        return 0.0
+    odds = math.log(chance), math.log1p(-chance)
+    # In logarithms: the number of ways is too large for a float from about 1,000 pictures on.
+    ways = math.lgamma(total + 1)
+    terms = (
+        ways - math.lgamma(n + 1) - math.lgamma(total - n + 1) + n * odds[0] + (total - n) * odds[1]
+        for n in range(right, total + 1)
+    )
+    return min(1.0, math.fsum(map(math.exp, terms)))
+
+
+def is_chance(right: int, total: int, chance: float) -> bool:
+    """Tell whether answers are no better than guesses.
+
+    Args:
+        right: How many of ``total`` were right.
+        total: How many there were.
+        chance: Of being right by guessing.
+
+    Returns:
+        Whether guessing gets so many right in one of 20 tries, or more often. False where there are
+        too few to tell: where all of them right would not be significant either.
+    """
+    return chance**total < SIGNIFICANT <= binomial_tail(right, total, chance)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Write a share in percent, and never round it to all or to none.
+
+    Args:
+        share: 0 to 1.
+        digits: After the point.
+
+    Returns:
+        E.g. ``85.0%``; ``over 99.9%`` for 9,999 of 10,000.
+
+    Examples:
+        >>> percent(0.9999), percent(0.0001), percent(0.85), percent(1.0)
+        ('over 99.9%', 'under 0.1%', '85.0%', '100.0%')
+    """
+    written, least = f"{share:.{digits}%}", 10.0**-digits
+    if share < 1 and written == f"{1:.{digits}%}":
+        return f"over {100 - least:.{digits}f}%"
+    if share > 0 and written == f"{0:.{digits}%}":
+        return f"under {least:.{digits}f}%"
+    return written
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:

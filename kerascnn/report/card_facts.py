@@ -6,6 +6,12 @@ Knows: the card's fields. Does not know where the card came from.
 from __future__ import annotations
 
 from kerascnn.card import ModelCard
+from kerascnn.report.content import Learning
+
+_COUNTED = (
+    "steps", "train_right", "train_images", "val_right", "val_images", "val_largest",
+)  # fmt: skip
+"""Metrics that :func:`learning_of` reads; cards of earlier versions have none of them."""
 
 
 def model_facts(card: ModelCard) -> dict[str, str]:
@@ -41,5 +47,20 @@ def calibration_facts(card: ModelCard) -> dict[str, str]:
     return {
         "temperature": f"{card.temperature:.3f}",
         "validation error (ECE) before": f"{before:.1%}",
-        "validation error (ECE) after": f"{after:.1%}",
+        "validation error (ECE) after, on the pictures that it was fitted on": f"{after:.1%}",
     }
+
+
+def learning_of(card: ModelCard) -> Learning | None:
+    """Read how a network learned.
+
+    Args:
+        card: Of the model.
+
+    Returns:
+        What its run measured; None for a card of an earlier version, or of a foreign file.
+    """
+    if not {*_COUNTED} <= {*card.metrics} or "train" not in card.data:
+        return None
+    counts = {name: int(card.metrics[name]) for name in _COUNTED}
+    return Learning(pictures=int(card.data["train"]), classes=len(card.classes), **counts)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn.images import UInt8Array
 from kerascnn.inference.metrics import Evaluation, WrongAnswer
+from kerascnn.inference.statistics import is_chance
 
 if TYPE_CHECKING:
     from kerascnn.inference.explanation import Heat
@@ -116,6 +117,36 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """How a network learned, measured on the network that is kept, in inference mode.
+
+    Attributes:
+        steps: Of the optimiser, in all epochs.
+        pictures: It learned from.
+        classes: There are.
+        train_right: How many of ``train_images`` training pictures are answered right.
+        train_images: How many were asked.
+        val_right: How many of the validation pictures are answered right.
+        val_images: How many there are.
+        val_largest: How many of those belong to the commonest class among them.
+    """
+
+    steps: int
+    pictures: int
+    classes: int
+    train_right: int
+    train_images: int
+    val_right: int
+    val_images: int
+    val_largest: int
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether it is better than always naming the commonest class, or too few can tell."""
+        return not is_chance(self.val_right, self.val_images, self.val_largest / self.val_images)
+
+
+@dataclass(frozen=True)
 class Content:
     """Everything one report shows. What is empty is left out of the page.
 
@@ -133,6 +164,8 @@ class Content:
         balance: Pictures a class, in the order of the classes, by split.
         facts: Tables of names and values by heading: speed, machine, versions.
         commands: Lines that repeat the run, to be copied.
+        learning: How it learned; None where that was not measured.
+        fitted_on: The split that the temperature was fitted on; empty: none was fitted.
     """
 
     name: str
@@ -148,6 +181,8 @@ class Content:
     balance: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    learning: Learning | None = None
+    fitted_on: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from kerascnn import __version__
+from kerascnn.inference.statistics import percent
 from kerascnn.report.pictures import data_address
 
 
@@ -45,7 +46,7 @@ def render(
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
+    return "–" if share is None else percent(share)
 
 
 def _policy(style: str) -> str:

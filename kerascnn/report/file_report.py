@@ -20,7 +20,7 @@ from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import answer_file
 from kerascnn.inference.explanation import Heat, heat_of
 from kerascnn.inference.metrics import evaluate_answers
-from kerascnn.report.card_facts import calibration_facts, model_facts
+from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.report.content import Content, gallery
 from kerascnn.report.machine import machine
 from kerascnn.report.page import check_libraries, render_page
@@ -86,6 +86,7 @@ def _content(
         balance=_balance(dataset, classifier.classes),
         facts=_facts(classifier, answers, dataset),
         commands=tuple(_commands(words)),
+        learning=learning_of(card),
     )
 
 

@@ -10,13 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from kerascnn.inference.statistics import Interval
+from kerascnn.inference.statistics import Interval, is_chance, percent
+from kerascnn.report.causes import causes, not_learned
 from kerascnn.report.content import Content
 
 Tone = Literal["good", "fair", "poor"]
-
-_GAP = 0.08
-"""Training accuracy above validation accuracy by more than this is called memorising."""
 
 _UNCALIBRATED = 0.05
 """Calibration error above which probabilities should not be shown to people as they are."""
@@ -62,34 +60,44 @@ def judge(content: Content) -> Verdict:
     evaluation = content.evaluation
     interval = evaluation.top1_interval
     baseline = max(score.support for score in evaluation.per_class) / evaluation.images
+    right = sum(row[place] for place, row in enumerate(evaluation.confusion))
     tone: Tone = "good"
-    if interval.low <= baseline:
+    if is_chance(right, evaluation.images, baseline):
         tone = "poor"
     elif evaluation.top1 < (1 + baseline) / 2:
         tone = "fair"
     remarks = [
-        _baseline(tone, baseline),
+        _baseline(tone, baseline, content),
+        *([] if tone == "poor" else causes(content)),
         *_training(content),
         *_classes(content),
         _sure(content),
         _trust(content),
     ]
-    return Verdict(tone, _headline(content), tuple(filter(None, remarks)), interval, baseline)
+    return Verdict(
+        tone, _headline(content, right), tuple(filter(None, remarks)), interval, baseline
+    )
 
 
-def _headline(content: Content) -> str:
+def _headline(content: Content, right: int) -> str:
     evaluation = content.evaluation
     split = SPLIT_NAMES.get(evaluation.split, evaluation.split)
-    return f"{round(evaluation.top1 * 100)} of 100 {split} pictures are answered right."
+    return (
+        f"{right:,} of {evaluation.images:,} {split} pictures are answered right "
+        f"({percent(evaluation.top1)})."
+    )
 
 
-def _baseline(tone: Tone, baseline: float) -> str:
+def _baseline(tone: Tone, baseline: float, content: Content) -> str:
     naive = f"always answering the commonest class would give {baseline:.0%}"
     if tone == "poor":
-        return (
-            f"This is not reliably better than guessing: {naive}. "
-            "Train longer, look at the data, or choose another network."
+        learning = content.learning
+        why = (
+            not_learned(learning)
+            if learning and not learning.has_learned
+            else ("Train longer, look at the data, or choose another network.")
         )
+        return f"It has not learned: {naive}, and this is not reliably better. {why}"
     if tone == "fair":
         return f"It has learned something ({naive}), and there is much room left."
     return f"That is far above guessing: {naive}."
@@ -101,11 +109,6 @@ def _training(content: Content) -> list[str]:
     last = content.epochs[-1]
     best = next((one for one in content.epochs if one.number == content.best_epoch), last)
     remarks = []
-    if best.accuracy - best.val_accuracy > _GAP:
-        remarks.append(
-            f"It knows its training pictures better ({best.accuracy:.1%}) than new ones "
-            f"({best.val_accuracy:.1%}): it memorises. More pictures or augmentation help."
-        )
     if best is last and len(content.epochs) > 1 and _still_falling(content):
         remarks.append(
             f"The validation loss was still falling in the last epoch ({last.number}): "
@@ -147,14 +150,24 @@ def _sure(content: Content) -> str:
     if content.evaluation.images < _FEW:
         return ""  # with few pictures in each bin, the calibration error is mostly chance
     if found.ece <= _UNCALIBRATED:
-        return f"Its probabilities mean what they say: they are off by {found.ece:.1%} on average."
+        return (
+            f"Its probabilities mean what they say: they are off by {found.ece:.1%} on average"
+            f"{_where(content)}."
+        )
     confidence = sum(one.images * one.confidence for one in found.bins) / content.evaluation.images
     word = "too sure of itself" if confidence > content.evaluation.top1 else "too modest"
     return (
         f"It is {word}: its answers have a probability of {confidence:.0%} on average, and "
         f"{content.evaluation.top1:.0%} of them are right. Calibrate it on validation pictures "
-        "like these, or read its probabilities as an order only."
+        f"like these, or read its probabilities as an order only{_where(content)}."
     )
+
+
+def _where(content: Content) -> str:
+    """Say so where calibration is judged on the pictures that it was fitted on."""
+    if content.fitted_on != content.evaluation.split:
+        return ""
+    return " (measured on the pictures that the temperature was fitted on; on others, likely more)"
 
 
 def _trust(content: Content) -> str:

@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from kerascnn.inference.reliability import reliability, softmax
 from kerascnn.training.feeding import Pack
-from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ _HALVINGS = 60
 """Of the interval; more than a float64 can tell apart."""
 
 
-def calibrate(run: Run, val: Pack) -> None:
+def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32]) -> None:
     """Fit the temperature of a run's kept network, and write it into its card.
 
     The card's metrics get ``val_ece_uncalibrated``, ``val_ece``, ``val_nll_uncalibrated`` and
@@ -44,13 +43,12 @@ def calibrate(run: Run, val: Pack) -> None:
     Args:
         run: With the network of the best epoch.
         val: Its validation pictures.
+        logits: The network's answers to them, float32 ``[pictures, classes]``.
 
     Raises:
         ModelFileError: The run folder is not complete.
     """
     card = run.card
-    model = from_pixels(run.load_model(), card.normalization)
-    logits = predict_logits(model, val.images)
     temperature = fit_temperature(logits, val.labels)
     if temperature is None:
         log.warning("%s: probabilities are not calibrated: %s", run.folder, _why(logits, val))

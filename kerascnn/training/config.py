@@ -29,6 +29,11 @@ ScheduleName = Literal["cosine", "one-cycle"]
 SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
 ClassWeights = Literal["none", "balanced"]
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+"""Of a number: what suits the data; see :mod:`kerascnn.training.automatic`."""
+AUTOMATIC = ("batch_size", "epochs", "learning_rate")
+"""Options that may be left to the data, and are settled when a run begins."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,13 @@ class TrainConfig:
         image_size: Height and width of the network's input in pixels; None: the network's own.
         resize: ``squash``, ``crop`` or ``pad``; None: chosen from the pictures, see
             :func:`kerascnn.images.default_resize`.
-        epochs: Passes over the training pictures.
-        batch_size: Pictures a step.
+        epochs: Passes over the training pictures; ``auto``: 10, or more where that would be few
+            steps. See :func:`kerascnn.training.automatic.settle`.
+        batch_size: Pictures a step; ``auto``: 64, or fewer of few pictures. The run's own
+            configuration then holds the number, as for ``epochs``.
         learning_rate: The highest rate, reached after the warm-up; None: the network's own, see
-            :class:`kerascnn.training.networks.Network`; ten times that for SGD.
+            :class:`kerascnn.training.networks.Network`; ten times that for SGD; lower where
+            ``batch_size`` is left to the data and becomes a small one.
         optimizer: ``adamw``, or ``sgd``: with Nesterov's momentum of 0.9.
         weight_decay: Of the weights, not of biases and BatchNormalization, times the learning
             rate in every step; None: 0.05 for AdamW, 0.005 for SGD.
@@ -106,8 +114,8 @@ class TrainConfig:
     layer_decay: float = 1.0
     image_size: int | None = None
     resize: Resize | None = None
-    epochs: int = 10
-    batch_size: int = 64
+    epochs: int | Auto = AUTO
+    batch_size: int | Auto = AUTO
     learning_rate: float | None = None
     optimizer: OptimizerName = "adamw"
     weight_decay: float | None = None
@@ -178,10 +186,14 @@ def _number_or_word(value: float | str | None) -> float | str | None:
         return value
 
 
+def _is_count(value: int | str) -> bool:
+    return value == AUTO if isinstance(value, str) else value >= 1
+
+
 def _check(config: TrainConfig) -> None:
     limits = {
-        "epochs": (config.epochs >= 1, "at least 1"),
-        "batch_size": (config.batch_size >= 1, "at least 1"),
+        "epochs": (_is_count(config.epochs), "at least 1, or auto"),
+        "batch_size": (_is_count(config.batch_size), "at least 1, or auto"),
         "learning_rate": (
             config.learning_rate is None or 0 < config.learning_rate < 100,
             "above 0 and below 100",

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.automatic import batch_size_for
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import choose_device
 from kerascnn.training.distribution import count_processes
@@ -122,7 +123,7 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
             f"--accumulate {config.accumulate} with --devices {config.devices} works on the "
             "backend jax, and this is tensorflow. Set KERAS_BACKEND=jax, or take larger batches."
         )
-    batch = min(config.batch_size, pictures)
+    batch = min(batch_size_for(config, pictures), pictures)
     if batch % devices:
         fitting = batch - batch % devices or devices
         raise ConfigError(

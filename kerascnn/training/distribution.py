@@ -7,6 +7,7 @@ how processes find each other (:mod:`kerascnn.training.rendezvous`).
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -21,7 +22,7 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, DataError, KerascnnError, TrainingError
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
-from kerascnn.training.config import TrainConfig
+from kerascnn.training.config import AUTOMATIC, TrainConfig
 from kerascnn.training.provenance import versions
 from kerascnn.training.rendezvous import ARRIVAL, Cluster, Watch, meet
 
@@ -119,7 +120,8 @@ def together(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
     import jax
 
     about = {**asdict(config), **versions()}
-    watch = Watch(meet(cluster, {name: about[name] for name in about if name not in OWN}), _lost)
+    compared = {name: about[name] for name in about if name not in (*OWN, *AUTOMATIC)}
+    watch = Watch(meet(cluster, compared), _lost)
     try:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         # A process that is lost shall not abort the others before they can say so.
@@ -178,6 +180,25 @@ def refuse_other_data(fingerprint: str) -> None:
             f"the data of rank {', '.join(other)} is not that of rank 0: other classes, pictures "
             "or labels. Expected the same data on every machine."
         )
+
+
+def refuse_other_options(config: TrainConfig) -> None:
+    """Compare what was left to the data in some process, and given by hand in another.
+
+    Args:
+        config: Of the run, with numbers in the place of ``auto``.
+
+    Raises:
+        ConfigError: They differ from those of rank 0.
+    """
+    mine = {name: getattr(config, name) for name in AUTOMATIC}
+    first = mine if count_processes() == 1 else json.loads(_broadcast(json.dumps(mine).encode()))
+    for name in AUTOMATIC:
+        if mine[name] != first[name]:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is {mine[name]} here and {first[name]} at rank 0. "
+                "Expected the same options on every machine."
+            )
 
 
 def of_the_first(*numbers: float) -> tuple[float, ...]:

@@ -208,21 +208,25 @@ def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
     """Give the order of the pictures in one epoch; it depends on nothing but seed and epoch.
 
+    Every picture comes once. The last batch is filled with the pictures that the next epoch begins
+    with: every step has one shape, and no BatchNormalization sees a batch of one.
+
     Args:
         pictures: How many there are.
-        batch_size: Pictures a step. What is left over at the end sits this epoch out (another
-            part does in the next one): every step has one shape, and no BatchNormalization
-            sees a batch of one.
+        batch_size: Pictures a step, at most ``pictures``.
         seed: Any integer from 0.
         epoch: From 0.
 
     Returns:
         int32, :func:`steps_per_epoch` batches of numbers.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(pictures)
-    return order[: steps_per_epoch(pictures, batch_size) * batch_size].astype(np.int32)
+    order, following = (
+        np.random.default_rng([seed, number]).permutation(pictures) for number in (epoch, epoch + 1)
+    )
+    missing = steps_per_epoch(pictures, batch_size) * batch_size - pictures
+    return np.concatenate([order, following[:missing]]).astype(np.int32)
 
 
 def steps_per_epoch(pictures: int, batch_size: int) -> int:
-    """Count the steps of one epoch: full batches, but at least one step."""
-    return max(1, pictures // batch_size)
+    """Count the steps of one epoch, in which every picture is seen."""
+    return math.ceil(pictures / batch_size)

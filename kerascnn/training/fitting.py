@@ -10,9 +10,10 @@ import json
 import logging
 from pathlib import Path
 
+from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
 from kerascnn.training.assembling import assemble
-from kerascnn.training.calibration import calibrate
+from kerascnn.training.automatic import batch_size_for, settle
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import start_deterministically
@@ -21,10 +22,13 @@ from kerascnn.training.distribution import (
     begin_alike,
     check_cluster,
     is_first,
+    refuse_other_options,
     together,
 )
 from kerascnn.training.feeding import Feed
+from kerascnn.training.judging import judge_kept
 from kerascnn.training.loop import Loop
+from kerascnn.training.planning import plan
 from kerascnn.training.precision import set_precision, warn_if_slow
 from kerascnn.training.progress import Progress
 from kerascnn.training.rendezvous import Cluster
@@ -42,6 +46,7 @@ def fit(
     progress: Progress | None = None,
     resume: bool = False,
     cluster: Cluster | None = None,
+    overwrite: bool = False,
 ) -> Run:
     """Train a classifier.
 
@@ -52,6 +57,8 @@ def fit(
             never stopped; a folder without a run begins one.
         cluster: The processes that train together, this one included; None: it is alone. Only
             rank 0 writes the run folder.
+        overwrite: Replace a run that lies in ``config.out``, as soon as the data and the network of
+            this one are there.
 
     Returns:
         The run folder, with the network of the best epoch (highest validation accuracy,
@@ -60,11 +67,13 @@ def fit(
     Raises:
         BusyError: Another process is writing to the run folder.
         ConfigError: An option that does not fit, or differs from those of the run that shall go
-            on, or a run folder that is taken.
+            on, or a run folder that is taken; or ``resume`` and ``overwrite`` together.
         DataError: No usable data, or other data than the run that shall go on began with.
         TrainingError: The loss is not finite; the best epoch so far is kept.
         KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
     """
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with a run and --overwrite replaces it: take one.")
     progress = progress or Progress()
     check_weights(config.model, config.weights)
     check_cluster(cluster, config)
@@ -73,10 +82,12 @@ def fit(
         with together(cluster, config):
             _train(config, run, None, progress)
         return run
-    with claimed(config, resume) as run:
-        config = as_begun(run, config)
-        checkpoint = _earlier(run, config)
-        if run.is_finished:
+    with claimed(config, resume, overwrite) as run:
+        checkpoint = None
+        if resume:
+            config = as_begun(run, config)
+            checkpoint = _earlier(run, config)
+        if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
         with together(cluster, config):
@@ -99,24 +110,30 @@ def _train(
         elif is_first():
             run.begin(config)
         progress.opened(run.folder, len(loop.history))
+        progress.planned(plan(config, feed, start, run, device))
         trained = loop.run_all()
         if is_first():
-            _finish(config, run, feed, loop if trained else None)
+            _finish(config, run, feed, loop if trained else None, progress)
 
 
-def _finish(config: TrainConfig, run: Run, feed: Feed, trained: Loop | None) -> None:
+def _finish(
+    config: TrainConfig, run: Run, feed: Feed, trained: Loop | None, progress: Progress
+) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
-    if config.calibration:
-        calibrate(run, feed.val)
+    progress.finishing("measuring the network that is kept")
+    judge_kept(run, feed, batch_size_for(config, len(feed.train)), config.calibration)
+    progress.finishing("writing the report")
     report_or_warn(run, feed.dataset, feed.train, feed.val)
     run.finish()
 
 
 def _opened(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, Feed, Start]:
-    """Bring together what is trained; what was left to advice is decided then."""
+    """Bring together what is trained; what was left to the data or to advice is decided then."""
     start_deterministically(config.seed, config.deterministic)
     device, feed, start = assemble(config, progress)
+    config = settle(config, len(feed.train))
+    refuse_other_options(config)
     if config.trainable != "auto":
         return config, device, feed, start
     settled = _decided(config, feed, start, progress)

@@ -152,10 +152,10 @@ class Loop:
             self.device,
             self.progress,
         )
-        self.training, self.val = staged.training, staged.val
+        self.training, self.val, self.batchnorm = staged.training, staged.val, staged.batchnorm
         if self.resumed and self.position.done:
             restore(self._stage_variables(), self.resumed.stage, "the optimiser")
-        self.resumed = None
+        self.resumed, self._compiling = None, True
         self.progress.started(
             total_epochs(self.config), self.training.steps, self.training.batch_size
         )
@@ -164,9 +164,10 @@ class Loop:
         start = time.perf_counter()
         if self.position.done:
             self._change_places()  # as it was when the phase's last epoch ended
-        loss, accuracy = self._learn(epoch)
+        loss, accuracy, speed = self._learn(epoch)
         self._change_places()
-        speed = self.training.steps * self.training.batch_size / (time.perf_counter() - start)
+        if self.batchnorm:
+            self.batchnorm.estimate()
         logits = predict_logits(self.training.model, self.val.images)
         # Other machines may round otherwise, and all must agree on when to stop.
         val_loss, val_accuracy = of_the_first(
@@ -189,8 +190,10 @@ class Loop:
         if self.training.averages:
             self.training.averages.change_places()
 
-    def _learn(self, epoch: int) -> tuple[float, float]:
+    def _learn(self, epoch: int) -> tuple[float, float, float]:
+        """Run an epoch; give its mean loss, its accuracy and its images a second."""
         total_loss, total_right, done = 0.0, 0.0, 0
+        clock = _Clock(self.training.batch_size)
         for step, losses, right in self.training.epoch(self.config.seed, epoch):
             # One by one: the sum must not depend on how many steps a call took.
             for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
@@ -199,9 +202,15 @@ class Loop:
                 total_loss += float(loss)
                 total_right += float(count)
             done = step
+            speed = clock.after(done)
+            if not (self._compiling and done == len(losses)):
+                self.progress.speed(speed)
+            elif done < self.training.steps:
+                clock = _Clock(self.training.batch_size, done)  # compiling is no training
+            self._compiling = False
             accuracy = total_right / (done * self.training.batch_size)
             self.progress.step(epoch, done, total_loss / done, accuracy)
-        return total_loss / done, total_right / (done * self.training.batch_size)
+        return total_loss / done, total_right / (done * self.training.batch_size), speed
 
     def _stage_variables(self) -> list[keras.Variable]:
         training = self.training
@@ -276,6 +285,23 @@ class Loop:
             f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
             f"Try a lower --learning-rate (it was {rate:g})."
         )
+
+
+class _Clock:
+    """Tells how fast an epoch has been so far.
+
+    Args:
+        batch_size: Pictures a step.
+        skipped: Steps that were taken before it was started.
+    """
+
+    def __init__(self, batch_size: int, skipped: int = 0) -> None:
+        self._batch_size, self._skipped, self._began = batch_size, skipped, time.perf_counter()
+
+    def after(self, steps: int) -> float:
+        """Give the images a second after so many steps of the epoch."""
+        images = (steps - self._skipped) * self._batch_size
+        return images / max(time.perf_counter() - self._began, 1e-9)
 
 
 def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:

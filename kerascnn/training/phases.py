@@ -22,6 +22,10 @@ SGD_TIMES = 10
 """What SGD takes of a network's own learning rate, which was found for AdamW."""
 
 
+LEAST_EPOCHS = 10
+"""What ``--epochs auto`` gives at least, and what it stands for until the data are known."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """A part of a run.
@@ -49,16 +53,22 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     Raises:
         ConfigError: A phase that is not ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``.
     """
-    rate = config.learning_rate
-    if rate is None:
-        times = SGD_TIMES if config.optimizer == "sgd" else 1
-        rate = find_network(config.model).learning_rate * times
+    rate = highest_rate(config)
     if not config.phase:
-        return (Phase(config.trainable, config.epochs, rate),)
+        epochs = LEAST_EPOCHS if isinstance(config.epochs, str) else config.epochs
+        return (Phase(config.trainable, epochs, rate),)
     later = rate * DEEPER
     return tuple(
         _parse(text, later if number else rate) for number, text in enumerate(config.phase)
     )
+
+
+def highest_rate(config: TrainConfig) -> float:
+    """Give the learning rate that was asked for, or the network's own."""
+    if config.learning_rate is not None:
+        return config.learning_rate
+    times = SGD_TIMES if config.optimizer == "sgd" else 1
+    return find_network(config.model).learning_rate * times
 
 
 def total_epochs(config: TrainConfig) -> int:

@@ -88,6 +88,22 @@ def predict_logits(model: keras.Model, pictures: npt.NDArray[np.uint8]) -> npt.N
     return run_over(model, [pictures])
 
 
+def at_size(pictures: Any, size: int) -> Any:
+    """Bring pictures that are stored larger, for random crops, to the size of a network.
+
+    Args:
+        pictures: uint8 ``[pictures, side, side, 3]``.
+        size: Of the network.
+
+    Returns:
+        uint8 ``[pictures, size, size, 3]``: the same array, where it has that size.
+    """
+    if pictures.shape[1] == size:
+        return pictures
+    resized = ops.image.resize(pictures, (size, size), antialias=True)
+    return ops.cast(ops.clip(ops.round(resized), 0, 255), "uint8")
+
+
 def run_over(
     model: keras.Model,
     parts: Sequence[npt.NDArray[np.uint8]],
@@ -127,7 +143,7 @@ def alike(
         The pictures of a call, and how many of them count.
     """
     total = sum(len(part) for part in parts)
-    most = max(1, min(PREDICT_BATCH, PREDICT_VALUES // math.prod(parts[0].shape[1:])))
+    most = most_at_once(parts[0].shape[1:])
     calls = -(-total // most)
     batch = -(-total // calls)
     for start in range(0, total, batch):
@@ -136,6 +152,11 @@ def alike(
         if count < batch:
             pictures = np.concatenate([pictures, np.repeat(pictures[-1:], batch - count, axis=0)])
         yield pictures, count
+
+
+def most_at_once(shape: tuple[int, ...]) -> int:
+    """Give how many pictures of a shape go into one call when no gradient is needed."""
+    return max(1, min(PREDICT_BATCH, PREDICT_VALUES // math.prod(shape)))
 
 
 def _rows(parts: Sequence[npt.NDArray[np.uint8]], start: int, end: int) -> npt.NDArray[np.uint8]:

@@ -34,8 +34,64 @@ class EpochRecord:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run is going to do.
+
+    Attributes:
+        data: Name of the data set.
+        pictures: How many, by split.
+        classes: How many pictures each class has in training, in the order of the classes.
+        longest_side: Of the pictures as they are, in pixels.
+        image_size: Of the network's input, in pixels.
+        resize: How pictures are brought to it.
+        network: Its name.
+        parameters: Of the network.
+        trainable: Of those, how many may learn in the first phase.
+        weights: What it starts from.
+        device: It runs on.
+        backend: Of Keras.
+        precision: Of the arithmetic.
+        batch_size: Pictures a step.
+        steps: In an epoch.
+        phases: Epochs and highest rate of each phase.
+        optimizer: Its name.
+        changes: What is changed in the pictures at random, as options; none: empty.
+        folder: Where the run goes.
+    """
+
+    data: str
+    pictures: dict[str, int]
+    classes: tuple[int, ...]
+    longest_side: int
+    image_size: int
+    resize: str
+    network: str
+    parameters: int
+    trainable: int
+    weights: str
+    device: str
+    backend: str
+    precision: str
+    batch_size: int
+    steps: int
+    phases: tuple[tuple[int, float], ...]
+    optimizer: str
+    changes: tuple[str, ...]
+    folder: Path
+
+
 class Progress:
     """Listens to a training run; this one says nothing."""
+
+    def planned(self, plan: Plan) -> None:
+        """Hear what the run is going to do, before its first step."""
+
+    def speed(self, images_per_second: float) -> None:
+        """Hear how fast the epoch has been so far, before each :meth:`step` but the first."""
+
+    def finishing(self, what: str) -> None:
+        """Hear what is done after the last epoch."""
 
     def opened(self, folder: Path, epochs_done: int) -> None:
         """Hear where the run lies, and how many epochs of it were done before."""

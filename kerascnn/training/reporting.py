@@ -27,7 +27,7 @@ from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.explanation import Heat
 from kerascnn.inference.metrics import evaluate_answers
 from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, render_page
-from kerascnn.report.card_facts import calibration_facts, model_facts
+from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.report.machine import machine
 from kerascnn.training.augmentation import augmentation_layers
 from kerascnn.training.changing import changed, changing_of
@@ -176,7 +176,13 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
         },
         facts=_facts(card, config, history, len(judged) / seconds),
         commands=tuple(commands(run, card, config)),
+        learning=learning_of(card),
+        fitted_on=_fitted_on(card),
     )
+
+
+def _fitted_on(card: ModelCard) -> str:
+    return "val" if card.temperature != 1 else ""
 
 
 def _heats(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import ConfigError, DataError
-from kerascnn.training.config import TrainConfig
+from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.feeding import Pack
 from kerascnn.training.run import Run
 
@@ -34,13 +34,19 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
         The run's own configuration, or, where there is no run yet, one of ``given``.
 
     Raises:
-        ConfigError: No ``out``, or options that differ from the run's.
+        ConfigError: No ``out``, neither a run there nor ``data`` to begin one with, or options that
+            differ from the run's.
         ModelFileError: The run's configuration cannot be read.
     """
     if not given.get("out"):
         raise ConfigError("--resume needs to know which run: name its folder with --out RUN.")
     run = Run(Path(given["out"]))
     if not run.config_path.exists():
+        if "data" not in given:
+            raise ConfigError(
+                f"{run.folder}: no run to go on with (there is no {run.config_path.name}). Check "
+                "--out, or name DATA to begin one."
+            )
         return TrainConfig(**given)
     stored = run.config
     asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
@@ -49,20 +55,20 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
 
 
 def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
-    """Put what was decided when a run began in the place of ``--trainable auto``.
+    """Put what was decided when a run began in the place of ``auto``.
 
     Args:
         run: With or without its ``config.json``.
         asked: The options now.
 
     Returns:
-        The same, with the run's scope and phases, and no weights where they were advised against;
-        unchanged where nothing is left to advice, or no run has begun.
+        The same, with the run's own numbers, scope and phases, and no weights where they were
+        advised against; unchanged where nothing is left to ``auto``, or no run has begun.
 
     Raises:
         ModelFileError: The run's configuration cannot be read.
     """
-    if asked.trainable != "auto" or not run.config_path.exists():
+    if not run.config_path.exists():
         return asked
     stored = run.config
     return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
@@ -70,10 +76,10 @@ def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
 
 def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what ``auto`` has settled; the run's configuration has it."""
-    settled: tuple[str, ...] = ()
+    settled = tuple(name for name in AUTOMATIC if given.get(name, AUTO) in (AUTO, None))
     if given.get("trainable") == "auto":
         # No weights: they were advised against, or never named, and then auto changes nothing.
-        settled = ("trainable", "phase", *(("weights",) if stored.weights == "none" else ()))
+        settled += ("trainable", "phase", *(("weights",) if stored.weights == "none" else ()))
     return {name: value for name, value in given.items() if name not in settled}
 
 

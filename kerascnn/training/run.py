@@ -135,7 +135,13 @@ class Run:
         write_text(self.card_path, card.to_json(indent=2) + "\n")
 
     def begin(self, config: TrainConfig) -> None:
-        """Write ``config.json``: from now on the folder holds a run."""
+        """Write ``config.json``: from now on the folder holds this run, and no earlier one."""
+        files = (
+            self.config_path, self.model_path, self.card_path, self.history_path, self.report_path,
+            self.machine_path, self._finished_path, *self.checkpoint_folder.glob("epoch-*.npz"),
+        )  # fmt: skip
+        for path in files:
+            path.unlink(missing_ok=True)
         write_text(self.config_path, config.to_json())
 
     def save_history(self, records: Sequence[EpochRecord]) -> None:
@@ -152,29 +158,30 @@ class Run:
 
 
 @contextmanager
-def claimed(config: TrainConfig, resume: bool) -> Iterator[Run]:
+def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Iterator[Run]:
     """Hold a run folder, so that no other process writes to it.
 
     Args:
         config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
         resume: Whether the folder may hold a run already.
+        overwrite: Likewise; it stays until another one begins.
 
     Yields:
         The run. A folder that was made here and is still empty at the end is removed.
 
     Raises:
         BusyError: Another process is writing to ``out``.
-        ConfigError: ``out`` holds a run already, and ``resume`` is False.
+        ConfigError: ``out`` holds a run already, and neither ``resume`` nor ``overwrite`` is True.
         KerascnnError: The folder cannot be written.
     """
     folder, made = _make_folder(config)
     try:
         with locked(folder / LOCK):
             run = Run(folder)
-            if run.config_path.exists() and not resume:
+            if run.config_path.exists() and not (resume or overwrite):
                 raise ConfigError(
-                    f"{folder}: holds a run already. Go on with it (--resume), choose another "
-                    "folder with --out, or remove it."
+                    f"{folder}: holds a run already. Go on with it (--resume), replace it "
+                    "(--overwrite), or choose another folder with --out."
                 )
             remove_leftovers(folder)
             remove_leftovers(run.checkpoint_folder)

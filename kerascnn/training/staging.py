@@ -13,6 +13,7 @@ import keras
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation import augmentation_layers
+from kerascnn.training.automatic import batch_size_for
 from kerascnn.training.averaging import Averages
 from kerascnn.training.changing import changing_of
 from kerascnn.training.config import TrainConfig
@@ -21,6 +22,8 @@ from kerascnn.training.devices import count_devices
 from kerascnn.training.features import head_training_model, split, trains_head_only, with_features
 from kerascnn.training.feeding import Pack, steps_per_epoch
 from kerascnn.training.phases import Phase, phases
+from kerascnn.training.planning import changing_options
+from kerascnn.training.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
 from kerascnn.training.preprocessing import from_pixels
 from kerascnn.training.progress import Progress
 from kerascnn.training.scope import set_trainable
@@ -47,11 +50,14 @@ class Staged:
         training: The model, its optimiser and the compiled steps.
         train: What it is fed: pictures, or their features.
         val: The same of the validation pictures.
+        batchnorm: Estimates moving statistics at the end of each epoch; None: none move, or an
+            epoch has enough steps to settle them.
     """
 
     training: Training
     train: Pack
     val: Pack
+    batchnorm: PreciseBatchNorm | None
 
 
 def stage(
@@ -83,7 +89,7 @@ def stage(
     core = start.core
     set_trainable(core, phase.scope, config.batchnorm)
     model: keras.Model
-    changing = _changes_pictures(config)
+    changing = " ".join(changing_options(config))
     if trains_head_only(core) and not changing:
         features, model = split(core)
         train, val = with_features(
@@ -102,7 +108,11 @@ def stage(
         trained = head_training_model(core) if trains_head_only(core) else core
         augmentation = augmentation_layers(config.augment, config.seed)
         model = from_pixels(trained, start.normalization, augmentation)
-    return Staged(_training(model, core, config, phase, train, device), train, val)
+    training = _training(model, core, config, phase, train, device)
+    batchnorm = None
+    if training.steps < FEW_STEPS and moving(core):
+        batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)
+    return Staged(training, train, val, batchnorm)
 
 
 def _training(
@@ -113,7 +123,7 @@ def _training(
     train: Pack,
     device: str,
 ) -> Training:
-    classes, batch_size = core.output_shape[-1], min(config.batch_size, len(train))
+    classes, batch_size = core.output_shape[-1], min(batch_size_for(config, len(train)), len(train))
     balanced = config.class_weights == "balanced"
     weights = balanced_weights(train.labels, classes) if balanced else None
     steps = steps_per_epoch(len(train), batch_size) * phase.epochs
@@ -133,14 +143,6 @@ def _training(
     resident = bool(backend.agreed(int(_resident(config, train, device))))
     changing = changing_of(config, core.input_shape[1])
     return Training(model, optimizer, backend, train, batch_size, resident, changing, averages)
-
-
-def _changes_pictures(config: TrainConfig) -> str:
-    """Name the option that makes other pictures in every epoch; empty: there is none."""
-    if config.augment != "none":
-        return f"--augment {config.augment}"
-    values = {"random-crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
-    return next((f"--{name} {value}" for name, value in values.items() if value), "")
 
 
 def _resident(config: TrainConfig, train: Pack, device: str) -> bool:

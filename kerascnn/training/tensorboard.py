@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tensorboard.summary import Writer
 
-from kerascnn.training.progress import EpochRecord, Progress
+from kerascnn.training.progress import EpochRecord, Plan, Progress
 
 FOLDER = "tensorboard"
 """In the run folder."""
@@ -30,6 +30,18 @@ class TensorBoard(Progress):
         """Begin a file of events; a run that goes on gets a further one in the same folder."""
         self._writer = Writer(str(folder / FOLDER))
         self._listener.opened(folder, epochs_done)
+
+    def planned(self, plan: Plan) -> None:
+        """Pass it on."""
+        self._listener.planned(plan)
+
+    def speed(self, images_per_second: float) -> None:
+        """Pass it on."""
+        self._listener.speed(images_per_second)
+
+    def finishing(self, what: str) -> None:
+        """Pass it on."""
+        self._listener.finishing(what)
 
     def reading(self, split: str, done: int, total: int) -> None:
         """Pass it on."""

@@ -90,6 +90,26 @@ def test_bench_accuracy_adds_a_line_once_and_tables_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+def test_bench_defaults_judges_on_held_out_pictures_once(tmp_path: Path) -> None:
+    asked = (
+        "--out",
+        tmp_path / "d.jsonl",
+        "--sets",
+        "textures",
+        "--who",
+        "kerascnn",
+        "random forest",
+    )
+    table = printed("bench_defaults", *asked)
+    cell = rf"{NUMBER}%, {NUMBER} s"
+    row = (
+        rf"^\| textures, 3 classes, 40 each \| {cell} \| not measured \| not measured \| {cell} \|"
+    )
+    assert re.search(row, table, re.M)
+    assert printed("bench_defaults", *asked) == table
+
+
+@pytest.mark.full
 def test_bench_train_compares_what_is_there() -> None:
     chosen = ("--tasks", "cnn", "--who", "tensorflow", "--rounds", 1, "--pictures", 256)
     table = printed("bench_train", *chosen)

@@ -20,6 +20,7 @@ from kerascnn.training.assembling import assemble
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.feeding import Feed, Pack
 from kerascnn.training.networks import find_network
+from kerascnn.training.phases import phases
 from kerascnn.training.progress import Progress
 from kerascnn.training.weights import Start
 
@@ -111,7 +112,7 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
         return replace(config, trainable=advice.scope, weights="none")
     if advice.depth == "head":
         return replace(config, trainable=advice.scope)
-    plan = phases_for(advice.depth, config.epochs, advice.learning_rate)
+    plan = phases_for(advice.depth, phases(config)[0].epochs, advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 

@@ -38,7 +38,7 @@ class Training:
         optimizer: Of the model.
         backend: The compiled steps.
         pack: Training pictures.
-        batch_size: Pictures a step; what is left over sits the epoch out.
+        batch_size: Pictures a step; the last step of an epoch is filled up.
         resident: Whether the pack lies in the device's memory.
         changing: Crops and mixing of the pictures; None: they stay as they are.
         averages: What the backend moves in every step.
@@ -74,7 +74,7 @@ class Training:
         self._pace = _Pace()
 
     def epoch(self, seed: int, epoch: int) -> Iterator[tuple[int, Losses, Losses]]:
-        """Learn from every picture once.
+        """Learn from every picture once, and from some twice where the last batch is filled up.
 
         Args:
             seed: Of the run.

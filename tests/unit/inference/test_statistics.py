@@ -3,7 +3,13 @@
 import pytest
 
 from kerascnn.errors import ConfigError
-from kerascnn.inference.statistics import mcnemar_exact, wilson_interval
+from kerascnn.inference.statistics import (
+    binomial_tail,
+    is_chance,
+    mcnemar_exact,
+    percent,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +39,35 @@ def test_nothing_measured_means_nothing_known():
 def test_impossible_counts_are_refused():
     with pytest.raises(ConfigError, match="5 right of 4"):
         wilson_interval(5, 4)
+
+
+def test_the_binomial_test_is_scipys():
+    stats = pytest.importorskip("scipy.stats")
+    for right, total, chance in [(0, 5, 0.2), (5, 5, 0.2), (8, 16, 0.25), (2_700, 10_000, 0.25)]:
+        expected = stats.binomtest(right, total, chance, alternative="greater").pvalue
+        assert binomial_tail(right, total, chance) == pytest.approx(expected, rel=1e-9)
+    assert (binomial_tail(3, 4, 0.0), binomial_tail(3, 4, 1.0), binomial_tail(0, 0, 0.5)) == (
+        0,
+        1,
+        1,
+    )
+    with pytest.raises(ConfigError, match="5 right of 4"):
+        binomial_tail(5, 4, 0.5)
+
+
+def test_chance_is_told_from_learning_and_from_too_few_pictures():
+    assert is_chance(7, 16, 0.25)
+    assert not is_chance(8, 16, 0.25)
+    assert not is_chance(0, 2, 0.5), "two of two would be no proof either"
+
+
+@pytest.mark.parametrize(
+    ("right", "total", "told"),
+    [(9_951, 10_000, "99.5%"), (9_999, 10_000, "over 99.9%"), (4, 10_000, "under 0.1%"),
+     (0, 7, "0.0%"), (7, 7, "100.0%"), (34, 40, "85.0%")],
+)  # fmt: skip
+def test_nearly_all_is_not_written_as_all(right, total, told):
+    assert percent(right / total) == told
 
 
 def test_mcnemar_is_scipys_sign_test():

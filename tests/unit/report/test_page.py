@@ -89,7 +89,7 @@ def test_figures_take_the_colours_of_the_page(page):
 
 def test_verdict_names_the_kept_epoch_and_the_interval(page):
     words = Outline(page).words
-    assert "85 of 100 validation pictures are answered right." in words
+    assert "34 of 40 validation pictures are answered right (85.0%)." in words
     assert "The network of epoch 2 of 3 is kept" in words
     assert "Only 40 pictures were judged" in words
     assert "70.9%" in words  # Wilson's lower end of 34 right of 40

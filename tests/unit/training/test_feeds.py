@@ -16,7 +16,7 @@ from kerascnn import training
 from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import choose_device
-from kerascnn.training.feeding import Pack, shuffled_order
+from kerascnn.training.feeding import Pack, shuffled_order, steps_per_epoch
 from kerascnn.training.networks import build_network
 from kerascnn.training.steps import Objective, Training, epochs, make_backend
 
@@ -69,20 +69,25 @@ def test_steps_are_those_of_keras(pack: Pack) -> None:
 
 def test_both_feeds_learn_the_same(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     resident, one = learn(pack, resident=True)
-    # So little that an epoch of four steps takes two buffers, the second not full.
+    # So little that an epoch of five steps takes two buffers, the second not full.
     monkeypatch.setattr(epochs, "BUFFER", 3 * BATCH * 12 * 12 * 3 * 4)
     streamed, other = learn(pack, resident=False)
-    assert len(resident) == len(streamed) == 8
+    assert len(resident) == len(streamed) == 10
     np.testing.assert_allclose(resident, streamed, atol=1e-5)
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_every_picture_is_dealt_at_most_once_an_epoch_and_epochs_differ() -> None:
-    first, second = (shuffled_order(70, BATCH, 5, epoch) for epoch in (1, 2))
-    assert len(first) == len(set(first.tolist())) == 64
-    assert first.tolist() != second.tolist()
-    assert first.tolist() == shuffled_order(70, BATCH, 5, 1).tolist()
+@pytest.mark.parametrize(("pictures", "steps"), [(70, 5), (64, 4), (17, 2), (16, 1)])
+def test_every_picture_is_dealt_in_every_epoch_and_the_next_one_fills_up(
+    pictures: int, steps: int
+) -> None:
+    first, second = (shuffled_order(pictures, BATCH, 5, epoch).tolist() for epoch in (1, 2))
+    assert len(first) == steps * BATCH == steps_per_epoch(pictures, BATCH) * BATCH
+    assert sorted(first[:pictures]) == sorted(second[:pictures]) == list(range(pictures))
+    assert first[pictures:] == second[: len(first) - pictures]
+    assert first != second
+    assert first == shuffled_order(pictures, BATCH, 5, 1).tolist()
 
 
 @pytest.mark.slow

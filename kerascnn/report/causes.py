@@ -1,0 +1,165 @@
+"""Why a network is not better than it is: the commonest causes, told apart by numbers.
+
+Knows: what a practitioner checks first. Does not know figures or HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kerascnn.inference.metrics import Evaluation
+from kerascnn.inference.statistics import percent, wilson_interval
+from kerascnn.report.content import Content, Learning
+
+_FEW_STEPS = 300
+"""Of the optimiser, from random weights; see docs/experiments.md."""
+
+_FEW_PICTURES = 50
+"""Of a class."""
+
+_GAP = 0.08
+"""Training accuracy above the accuracy on new pictures by more than this is called overfitting."""
+
+_SURE = 0.95
+"""Probability of a wrong answer above which its label is worth a look."""
+
+_ALIKE = 0.2
+"""Share of the pictures of two classes that are taken for each other."""
+
+_UNLIKE = 0.15
+"""Share of the pictures that would have to change class to balance two splits alike."""
+
+
+def not_learned(learning: Learning) -> str:
+    """Say why a network answers no better than chance, and what to do.
+
+    Args:
+        learning: How it learned; ``has_learned`` is False.
+
+    Returns:
+        Sentences.
+    """
+    train = percent(learning.train_right / learning.train_images)
+    if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
+        if learning.steps < _FEW_STEPS:
+            return (
+                f"It answers {train} of its training pictures right after {learning.steps:,} "
+                f"steps: too few. Train longer (--epochs), for {_FEW_STEPS} steps at least."
+            )
+        return (
+            f"It answers only {train} of its training pictures right after {learning.steps:,} "
+            "steps. Look at the labels (kerascnn data check DATA), try another rate (kerascnn "
+            "train DATA --find-lr) or a larger network (--model)."
+        )
+    each = learning.pictures // learning.classes
+    if each < _FEW_PICTURES:
+        return (
+            f"It answers {train} of its training pictures right, and new ones by chance: about "
+            f"{each:,} pictures a class are too few. Add pictures, or start from trained weights "
+            "(--weights)."
+        )
+    return (
+        f"It answers {train} of its training pictures right, and new ones by chance: the "
+        "validation pictures are unlike them, or labels are wrong. Look at both (kerascnn data "
+        "check DATA)."
+    )
+
+
+def causes(content: Content) -> Iterator[str]:
+    """Name what holds a network back.
+
+    Args:
+        content: Of the report.
+
+    Yields:
+        One remark a cause, with its numbers and what to do.
+    """
+    evaluation, learning = content.evaluation, content.learning
+    if learning and evaluation.split != "train":
+        yield from _fit(learning, evaluation)
+    if learning and evaluation.split == "test":
+        yield from _other_pictures(learning, evaluation)
+    yield from _other_balance(content)
+    yield from _alike(content)
+    yield from _labels(evaluation)
+
+
+def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
+    """Too few steps, or too few pictures: what the training pictures tell."""
+    train = percent(learning.train_right / learning.train_images)
+    new = percent(evaluation.top1)
+    share = learning.train_right / learning.train_images
+    if share - evaluation.top1 > _GAP:
+        each = learning.pictures // learning.classes
+        yield (
+            f"It answers {train} of its training pictures right and {new} of new ones: it "
+            f"overfits. It has about {each:,} pictures a class; more of them, or augmentation, "
+            "help."
+        )
+    elif share < 1 - _GAP and learning.steps < _FEW_STEPS:
+        yield (
+            f"It answers only {train} of its training pictures right, after {learning.steps:,} "
+            "steps: training longer should help."
+        )
+
+
+def _other_pictures(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
+    val = wilson_interval(learning.val_right, learning.val_images)
+    if val.low > evaluation.top1_interval.high or val.high < evaluation.top1_interval.low:
+        yield (
+            f"{percent(learning.val_right / learning.val_images)} of the validation pictures are "
+            f"answered right and {percent(evaluation.top1)} of the test "
+            "pictures, more apart than chance explains: the two are not pictures of one kind."
+        )
+
+
+def _other_balance(content: Content) -> Iterator[str]:
+    train, judged = (content.balance.get(name) for name in ("train", content.evaluation.split))
+    if not train or not judged or content.evaluation.split == "train" or sum(judged) < 50:
+        return
+    shares = [
+        (one / sum(train), other / sum(judged)) for one, other in zip(train, judged, strict=True)
+    ]
+    if sum(abs(one - other) for one, other in shares) / 2 < _UNLIKE:
+        return
+    place = max(range(len(shares)), key=lambda number: abs(shares[number][0] - shares[number][1]))
+    yield (
+        f"The classes are not as common as in training: “{content.classes[place]}” makes up "
+        f"{shares[place][0]:.0%} of the training pictures and {shares[place][1]:.0%} of these."
+    )
+
+
+def _alike(content: Content) -> Iterator[str]:
+    matrix, names = content.evaluation.confusion, content.classes
+    pairs = [
+        (matrix[one][other] + matrix[other][one], one, other)
+        for one in range(len(names))
+        for other in range(one)
+    ]
+    if len(pairs) < 2:
+        return  # of two classes, every mistake is between them
+    count, one, other = max(pairs)
+    both = sum(matrix[one]) + sum(matrix[other])
+    mistakes = content.evaluation.images - _right(content.evaluation)
+    if count >= max(5, _ALIKE * both, mistakes / 2):
+        yield (
+            f"“{names[other]}” and “{names[one]}” are taken for each other in {count:,} of their "
+            f"{both:,} pictures, and these are {percent(count / mistakes)} of all mistakes: are "
+            "they two classes that the pictures can tell apart?"
+        )
+
+
+def _labels(evaluation: Evaluation) -> Iterator[str]:
+    sure = [one for one in evaluation.mistakes if one.probability >= _SURE]
+    if not sure:
+        return
+    count = "One wrong answer has" if len(sure) == 1 else f"{len(sure):,} wrong answers have"
+    names = ", ".join(one.path for one in sure[:3])
+    yield (
+        f"{count} a probability of at least {_SURE:.0%}: look there first, the label may be wrong "
+        f"({names}{', …' if len(sure) > 3 else ''})."
+    )
+
+
+def _right(evaluation: Evaluation) -> int:
+    return sum(evaluation.confusion[place][place] for place in range(len(evaluation.confusion)))

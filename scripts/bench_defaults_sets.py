@@ -1,0 +1,143 @@
+"""Small data sets of real pictures for bench_defaults, each with test pictures of its own.
+
+Knows: where the pictures come from, and that no test picture overlaps a training picture. Does not
+know what is trained on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Pictures: TypeAlias = npt.NDArray[np.uint8]
+Labels: TypeAlias = npt.NDArray[np.int64]
+
+TILES = 4
+"""A photograph is cut into so many by so many tiles; those of a draughtboard's other colour are for
+testing, so the same scene is seen in both, and no pixel."""
+
+CROP = 48
+"""Pixels of a crop's side; then it is enlarged to twice that, as a small photograph would be."""
+
+PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
+OTHERS = ("immunohistochemistry", "retina", "hubble_deep_field", "colorwheel", "coins")
+TEXTURES = ("brick", "grass", "gravel")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set.
+
+    Attributes:
+        train: uint8 ``[pictures, height, width, 3]``.
+        labels: Of those.
+        test: Pictures to judge on.
+        test_labels: Of those.
+    """
+
+    train: Pictures
+    labels: Labels
+    test: Pictures
+    test_labels: Labels
+
+    def save(self, path: Path) -> Path:
+        """Write the file that ``kerascnn train`` takes."""
+        np.savez(path, x_train=self.train, y_train=self.labels,
+                 x_test=self.test, y_test=self.test_labels)  # fmt: skip
+        return path
+
+
+def crops(names: tuple[str, ...], count: int, seed: int, tests: int = 40) -> Task:
+    """Cut crops out of scikit-image's photographs, one class a photograph."""
+    from skimage import data
+
+    rng, parts = np.random.default_rng(seed), list[tuple[int, int, Pictures]]()
+    for label, name in enumerate(names):
+        picture = np.asarray(getattr(data, name)())
+        picture = np.dstack([picture] * 3) if picture.ndim == 2 else picture[..., :3]
+        for colour, many in ((0, count), (1, tests)):
+            tiles = [_crop(picture, rng, colour) for _ in range(many)]
+            parts.append((colour, label, np.stack(tiles)))
+    return _together(parts)
+
+
+def _crop(picture: Pictures, rng: np.random.Generator, colour: int) -> Pictures:
+    height, width = (side // TILES for side in picture.shape[:2])
+    row, column = int(rng.integers(TILES)), int(rng.integers(TILES // 2))
+    column = 2 * column + (row + colour) % 2
+    top = row * height + int(rng.integers(height - CROP + 1))
+    left = column * width + int(rng.integers(width - CROP + 1))
+    cut = picture[top : top + CROP, left : left + CROP]
+    return cut.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def _together(parts: list[tuple[int, int, Pictures]]) -> Task:
+    arrays = []
+    for wanted in (0, 1):
+        found = [(label, cut) for colour, label, cut in parts if colour == wanted]
+        arrays.append(np.concatenate([cut for _, cut in found]))
+        arrays.append(np.repeat([label for label, _ in found], [len(cut) for _, cut in found]))
+    return Task(arrays[0], arrays[1].astype(np.int64), arrays[2], arrays[3].astype(np.int64))
+
+
+def digits(count: int, seed: int) -> Task:
+    """Take scikit-learn's handwritten digits, 8 pixels wide."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pictures = np.repeat((found.images * 15.9).astype(np.uint8)[..., None], 3, axis=3)
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    return _few(pictures[order[:1200]], found.target[order[:1200]], count,
+                pictures[order[1200:]], found.target[order[1200:]])  # fmt: skip
+
+
+def clothes(
+    count: int, seed: int, classes: tuple[int, ...] = tuple(range(10)), wrong: float = 0.0
+) -> Task:
+    """Take a part of Fashion-MNIST, with a share of wrong labels if asked to."""
+    from bench_pictures import array_of
+    from judging import DEBIAN
+
+    from kerascnn.dataset import load_dataset
+
+    rng, source = np.random.default_rng(seed), load_dataset(DEBIAN)
+    arrays = []
+    for name in ("train", "test"):
+        part = source.splits[name]
+        order = rng.permutation(np.flatnonzero(np.isin(part.labels, classes)))
+        pictures = np.atleast_3d(array_of(part, DEBIAN)[order]).reshape(len(order), 28, 28, -1)
+        arrays += [pictures.repeat(3 // pictures.shape[3], axis=3), part.labels[order]]
+    task = _few(arrays[0], arrays[1], count, arrays[2][:2000], arrays[3][:2000])
+    spoiled = rng.random(len(task.labels)) < wrong
+    labels = np.where(spoiled, rng.choice(classes, len(task.labels)), task.labels)
+    return Task(task.train, labels, task.test, task.test_labels)
+
+
+def _few(x: Pictures, y: Labels, count: int, test: Pictures, test_labels: Labels) -> Task:
+    chosen = np.concatenate([np.flatnonzero(y == label)[:count] for label in np.unique(y)])
+    return Task(x[chosen], y[chosen].astype(np.int64), test, test_labels.astype(np.int64))
+
+
+CHOOSING: dict[str, Callable[[int], Task]] = {
+    "photographs, 4 classes, 10 each": lambda seed: crops(PHOTOGRAPHS, 10, seed),
+    "photographs, 4 classes, 40 each": lambda seed: crops(PHOTOGRAPHS, 40, seed),
+    "digits, 10 classes, 20 each": lambda seed: digits(20, seed),
+    "clothes, 10 classes, 5 each": lambda seed: clothes(5, seed),
+    "clothes, 10 classes, 100 each": lambda seed: clothes(100, seed),
+}
+"""By name: what rules were chosen on."""
+
+JUDGING: dict[str, Callable[[int], Task]] = {
+    "other photographs, 5 classes, 15 each": lambda seed: crops(OTHERS, 15, seed),
+    "textures, 3 classes, 40 each": lambda seed: crops(TEXTURES, 40, seed),
+    "digits, 10 classes, 100 each": lambda seed: digits(100, seed),
+    "clothes, 10 classes, 20 each": lambda seed: clothes(20, seed),
+    "clothes, 10 classes, 100 each, 10 % wrong labels": lambda s: clothes(100, s, wrong=0.1),
+    "shirt or coat, 50 each": lambda seed: clothes(50, seed, classes=(4, 6)),
+}
+"""By name: what they were only judged on."""

@@ -1,0 +1,119 @@
+"""The verdict: true at the ends of the scale, and the commonest causes told apart by numbers."""
+
+import re
+
+import numpy as np
+import pytest
+
+from kerascnn.card import ModelCard
+from kerascnn.inference.answers import Answers
+from kerascnn.inference.metrics import Evaluation, evaluate_answers
+from kerascnn.report import Learning
+from kerascnn.report.card_facts import learning_of
+from kerascnn.report.verdict import judge
+
+CLASSES = ("bag", "boot", "coat", "shirt")
+
+
+def evaluation(answers, labels, split: str = "val", sure: float = 2.0) -> Evaluation:
+    logits = np.eye(len(CLASSES), dtype=np.float32)[answers] * sure
+    names = tuple(f"{number}.png" for number in range(len(labels)))
+    return evaluate_answers(Answers(logits, np.asarray(labels), CLASSES, names, split=split))
+
+
+def learning(train_right: int = 95, steps: int = 400, pictures: int = 2_000, **others) -> Learning:
+    counts = {"train_images": 100, "val_right": 90, "val_images": 100, "val_largest": 25, **others}
+    return Learning(steps, pictures, len(CLASSES), train_right, **counts)
+
+
+def told(content, found: Evaluation, **others) -> str:
+    fields = {"evaluation": found, "epochs": (), "balance": {}, "mistakes": (), **others}
+    verdict = judge(content(classes=CLASSES, **fields))
+    return " ".join([verdict.headline, *verdict.remarks])
+
+
+LABELS = np.arange(200) % 4
+
+
+def wrong_in(count: int) -> np.ndarray:
+    """Answers of which so many are wrong, evenly over the classes."""
+    answers = LABELS.copy()
+    answers[:count] = (answers[:count] + 1 + np.arange(count) // 4 % 3) % 4
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("wrong", "headline"),
+    [(0, "200 of 200 validation pictures are answered right (100.0%)."),
+     (1, "199 of 200 validation pictures are answered right (99.5%)."),
+     (200, "0 of 200 validation pictures are answered right (0.0%).")],
+)  # fmt: skip
+def test_the_headline_counts_the_pictures_that_there_are(content, wrong, headline):
+    assert told(content, evaluation(wrong_in(wrong), LABELS)).startswith(headline)
+
+
+def test_chance_is_a_verdict_of_its_own(content):
+    guessing = evaluation(np.zeros(200, np.int64), LABELS)
+    assert judge(content(classes=CLASSES, evaluation=guessing, epochs=())).tone == "poor"
+    bad = {"val_right": 25, "val_images": 100, "val_largest": 25}
+    short = told(content, guessing, learning=learning(38, 10, **bad))
+    assert "It has not learned" in short
+    assert "38.0% of its training pictures right after 10 steps: too few" in short
+    assert "overfits" not in short
+    stuck = told(content, guessing, learning=learning(38, 5_000, **bad))
+    assert "--find-lr" in stuck
+    few = told(content, guessing, learning=learning(97, 400, 40, **bad))
+    assert "about 10 pictures a class are too few" in few
+    other = told(content, guessing, learning=learning(97, 400, 4_000, **bad))
+    assert "unlike them, or labels are wrong" in other
+
+
+def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
+    found = evaluation(wrong_in(60), LABELS)
+    assert "it overfits. It has about 500 pictures a class" in told(
+        content, found, learning=learning(99)
+    )
+    short = told(content, found, learning=learning(71, steps=40))
+    assert "only 71.0% of its training pictures right, after 40 steps" in short
+    assert "overfits" not in short
+    assert "steps: training longer" not in told(content, found, learning=learning(71, steps=4_000))
+
+
+def test_classes_that_are_alike_are_named(content):
+    answers = LABELS.copy()
+    answers[LABELS == 2] = np.where(np.arange(50) % 2, 2, 3)
+    assert "“coat” and “shirt” are taken for each other in 25 of their 100" in told(
+        content, evaluation(answers, LABELS)
+    )
+    assert "taken for each other" not in told(content, evaluation(wrong_in(60), LABELS))
+
+
+def test_sure_mistakes_are_shown_as_possibly_wrong_labels(content):
+    sure = told(content, evaluation(wrong_in(5), LABELS, sure=9.0))
+    assert "5 wrong answers have a probability of at least 95%" in sure
+    assert re.search(r"\((?:[0-4]\.png, ){3}…\)", sure)
+    assert "label may be wrong" not in told(content, evaluation(wrong_in(5), LABELS))
+
+
+def test_splits_that_differ_are_told(content):
+    test = evaluation(wrong_in(80), LABELS, "test")
+    assert "not pictures of one kind" in told(content, test, learning=learning())
+    alike = learning(val_right=62)
+    assert "not pictures of one kind" not in told(content, test, learning=alike)
+    balance = {"train": (70, 10, 10, 10), "test": (50, 50, 50, 50)}
+    assert "“bag” makes up 70% of the training pictures and 25% of these" in told(
+        content, test, balance=balance
+    )
+
+
+def test_what_was_measured_where_the_temperature_was_fitted_is_said(content):
+    found = evaluation(wrong_in(60), LABELS)
+    said = "measured on the pictures that the temperature was fitted on"
+    assert said in told(content, found, fitted_on="val")
+    assert said not in told(content, found)
+    assert said not in told(content, evaluation(wrong_in(60), LABELS, "test"), fitted_on="val")
+
+
+def test_a_card_of_an_earlier_version_says_nothing_of_learning():
+    card = ModelCard("m", "cnn", CLASSES, 32, "squash", metrics={"val_top1": 0.3})
+    assert learning_of(card) is None

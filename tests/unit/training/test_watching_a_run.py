@@ -1,0 +1,103 @@
+"""What a person sees of a run: the header, the speed, the last line."""
+
+import json
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from kerascnn import training
+from kerascnn.cli import main
+from kerascnn.training import loop
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.progress import Progress
+
+
+def write_clothes(path: Path, shuffled: bool = False, each: int = 60) -> Path:
+    """Write real pictures of two classes, with labels that mean nothing if asked to."""
+    from kerascnn.dataset import load_dataset
+
+    train = load_dataset("fashion-mini").splits["train"]
+    chosen = np.concatenate([np.flatnonzero(train.labels == label)[:each] for label in (0, 9)])
+    labels = np.repeat([0, 1], each)
+    if shuffled:
+        labels = np.random.default_rng(0).permutation(labels)
+    np.savez(path, x_train=np.stack([train.pictures[int(i)] for i in chosen]), y_train=labels)
+    return path
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_the_header_tells_what_is_going_to_happen() -> None:
+    data = write_clothes(Path("clothes.npz"))
+    asked = ("--epochs", 2, "--augment", "light", "--trainable", "from:hidden")
+    done = run("train", data, *asked, "--out", "r", "--image-size", 12, "--json")
+    assert done.exit_code == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("loading Keras")
+    header = dict(line.split(None, 1) for line in lines[1:8])
+    assert list(header) == ["data", "pictures", "network", "device", "steps", "augment", "run"]
+    assert header["data"].startswith("clothes.npz: 108 training and 12 validation pictures, 2 ")
+    assert header["pictures"] == "up to 28 pixels wide or high, squash to 12 x 12"
+    assert header["network"].startswith("cnn, ")
+    assert "parameters, all trainable" not in header["network"]
+    assert header["network"].endswith("trainable; from random weights")
+    assert header["steps"] == "2 epochs of 7, rate to 0.008; 16 pictures a step; adamw"
+    assert (header["augment"], header["run"]) == ("--augment light", "r")
+    assert lines[8].startswith("epoch 1/2")
+    assert json.loads(done.stdout)["metrics"]["steps"] == 14
+
+
+class Speeds(Progress):
+    """Keeps, of every epoch, after which steps something was told, and how fast it was."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int, list[int]] = {}
+        self.speeds: list[float] = []
+
+    def speed(self, images_per_second: float) -> None:
+        self.speeds.append(images_per_second)
+
+    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+        self.steps.setdefault(epoch, []).append(step)
+
+
+def test_images_a_second_are_those_of_the_epoch_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A second passes from each look at the clock to the next; how many steps a call has is open.
+    seconds = count()
+    clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+    monkeypatch.setattr(loop, "time", clock)
+    data, seen = write_clothes(Path("clothes.npz")), Speeds()
+    training.fit(TrainConfig(data=str(data), out="r", image_size=12, epochs=2), seen)
+    first, second = seen.steps[1], seen.steps[2]
+    assert first[0] == 1, "the first call compiles, and says nothing of the speed"
+    expected = [16 * (step - 1) / calls for calls, step in enumerate(first[1:], 1)]
+    expected += [16 * step / calls for calls, step in enumerate(second, 1)]
+    assert seen.speeds == pytest.approx(expected)
+
+
+def test_what_has_not_learned_is_told_last_and_again_by_export() -> None:
+    data = write_clothes(Path("noise.npz"), shuffled=True)
+    done = run("train", data, "--out", "r", "--epochs", 1, "--image-size", 12, "--val", 0.5)
+    assert done.exit_code == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("It has not learned: ")
+    assert "of 60 validation pictures are answered right" in last
+    assert "next: " not in done.stdout
+    exported = run("export", "r", "--onnx")
+    assert exported.exit_code == 0, exported.stderr
+    assert "warning: this network has not learned." in exported.stderr
+
+
+def test_what_has_learned_is_invited_to_export() -> None:
+    data = write_clothes(Path("clothes.npz"))
+    done = run("train", data, "--out", "r", "--image-size", 12, "--val", 0.5)
+    assert done.stdout.splitlines()[-1] == "next: kerascnn export r --onnx"
+    metrics = training.open_run("r").card.metrics
+    assert metrics["train_top1"] == training.evaluate_run("r", split="train").top1
+    assert metrics["val_right"] / metrics["val_images"] == metrics["val_top1"]
