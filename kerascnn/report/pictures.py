@@ -23,5 +23,5 @@ def data_address(picture: UInt8Array) -> str:
         A lossless PNG in base64.
     """
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", optimize=True)
+    Image.fromarray(picture).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

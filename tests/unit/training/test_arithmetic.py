@@ -14,7 +14,17 @@ TENSORFLOW = keras.config.backend() == "tensorflow"
 
 
 def said(*options: str, out: Path) -> str:
-    asked = ["train", "fashion-mini", "--model", "lenet5", "--epochs", "1", "--no-calibration"]
+    asked = [
+        "train",
+        "fashion-mini",
+        "--model",
+        "lenet5",
+        "--epochs",
+        "1",
+        "--val",
+        "0.97",
+        "--no-calibration",
+    ]
     done = CliRunner().invoke(main, [*asked, "--out", str(out), *options])
     assert done.exit_code == 0, done.output
     return " ".join(done.stderr.split())

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -129,36 +128,34 @@ for number, options in enumerate(json.loads(sys.argv[1])):
     print(json.dumps(found))
 """
 OPTIONS: dict[str, list[dict[str, object]]] = {
-    "tensorflow": [{"augment": "light"}, {"augment": "strong"}, {"augment": "trivial"}],
-    "jax": [
-        {"augment": "strong"}, {"augment": "trivial"}, {"mixup": 0.2}, {"random_crop": 0.35},
-        {"cutmix": 1.0, "augment": "light"},
-    ],
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module", params=OPTIONS)
-def in_both_feeds(request, tmp_path_factory) -> tuple[str, list[Any]]:
-    """Train by each option in both feeds, in one process of a backend: importing it costs most."""
-    backend: str = request.param
-    if find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    found = subprocess.run(
-        [sys.executable, "-c", BOTH_FEEDS, json.dumps(OPTIONS[backend])],
-        env={**os.environ, "KERAS_BACKEND": backend}, cwd=tmp_path_factory.mktemp(backend),
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    return backend, [json.loads(line) for line in found.stdout.splitlines()]
+    "tensorflow": [{"augment": "strong"}],
+    "jax": [{"cutmix": 1.0, "augment": "light"}],
+}
+MORE: dict[str, list[dict[str, object]]] = {
+    "tensorflow": [{"augment": "light"}, {"augment": "trivial"}],
+    "jax": [{"augment": "strong"}, {"augment": "trivial"}, {"mixup": 0.2}, {"random_crop": 0.35}],
+}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # the first of each backend trains for all
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "which", [OPTIONS, pytest.param(MORE, marks=pytest.mark.full)], ids=["some", "more"]
+)
+@pytest.mark.parametrize("backend", OPTIONS)
 def test_deterministic_runs_have_the_same_bits_in_both_feeds(
-    in_both_feeds: tuple[str, list[Any]],
+    backend: str, which: dict[str, list[dict[str, object]]], tmp_path: Path
 ) -> None:
-    backend, results = in_both_feeds
-    for options, (resident, streamed) in zip(OPTIONS[backend], results, strict=True):
+    """All options of a backend in one process: importing it costs most."""
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", BOTH_FEEDS, json.dumps(which[backend])],
+        env={**os.environ, "KERAS_BACKEND": backend}, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    for options, (resident, streamed) in zip(which[backend], results, strict=True):
         assert resident == streamed, options
 
 

@@ -192,8 +192,9 @@ class CtrlC(Progress):
     def step(self, epoch, step, loss, accuracy):
         if epoch == 3:
             raise KeyboardInterrupt
-options = dict(model="lenet5", phase=("all:3", "head:1"), batch_size=100, deterministic=True,
-               calibration=False, precision=sys.argv[1], optimizer=sys.argv[2], ema=0.9,
+options = dict(model="lenet5", phase=("all:3", "head:1"), batch_size=100, val=0.5,
+               deterministic=True, calibration=False, precision=sys.argv[1],
+               optimizer=sys.argv[2], ema=0.9,
                accumulate=2, clip_norm=5.0, schedule="one-cycle")
 whole = fit(TrainConfig(out="whole", **options))
 try:
@@ -208,6 +209,7 @@ for run in (whole, parts):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # float16 is slow on processors
 @pytest.mark.parametrize(
     ("backend", "precision", "optimizer"),
     [("tensorflow", "mixed_float16", "adamw"), ("jax", "float32", "sgd")],

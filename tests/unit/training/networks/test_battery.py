@@ -67,7 +67,8 @@ def _rows() -> Iterator[object]:
         or network.counting_size == network.image_size
         or name in smallest
     ]
-    chosen = ALWAYS | {_one_more([name for name in tested if name not in ALWAYS])}
+    turns = [name for name in tested if name not in ALWAYS and FACTS[name]["params"] <= GIANT]
+    chosen = ALWAYS | {_one_more(turns)}
     for name in tested:
         yield pytest.param(name, marks=() if name in chosen else pytest.mark.full)
 
