@@ -57,8 +57,8 @@ def start(*words: str) -> subprocess.Popen[str]:
 def pair(port: int, out: Path, *words: str) -> list[subprocess.Popen[str]]:
     shared = ("--distributed", f"127.0.0.1:{port}", "--processes", "2", *words)
     return [
-        start("--out", str(out), *shared, "--rank", "0"),
-        start("--out", str(out.with_name("nothing")), *shared, "--rank", "1"),
+        start("fashion-mini", "--out", str(out), *shared, "--rank", "0"),
+        start("fashion-mini", "--out", str(out.with_name("nothing")), *shared, "--rank", "1"),
     ]
 
 
@@ -80,7 +80,7 @@ def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
 ) -> None:
     pytest.importorskip("jax")
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = start("--out", str(one))
+    alone = start("fashion-mini", "--out", str(one))
     alone.communicate(timeout=HUNG)
     assert alone.returncode == 0
     for victim in (1, 0):  # each loss stops the other at once; then the run goes on
@@ -112,7 +112,10 @@ def test_other_data_is_refused_by_both(tmp_path: Path, free_port: int) -> None:
     taken = np.stack([np.asarray(split.pictures[n]) for n in range(0, 1)])
     np.savez(pictures, x_train=np.repeat(taken, 40, 0), y_train=np.arange(40) % 2)
     shared = ("--distributed", f"127.0.0.1:{free_port}", "--processes", "2", "--batch-size", "4")
-    both = [start(*shared, "--rank", "0"), start(str(pictures), *shared, "--rank", "1")]
+    both = [
+        start("fashion-mini", *shared, "--rank", "0"),
+        start(str(pictures), *shared, "--rank", "1"),
+    ]
     for process in both:
         _, told = process.communicate(timeout=HUNG)
         assert process.returncode == 1, told

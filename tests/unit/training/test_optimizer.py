@@ -192,7 +192,7 @@ class CtrlC(Progress):
     def step(self, epoch, step, loss, accuracy):
         if epoch == 3:
             raise KeyboardInterrupt
-options = dict(model="lenet5", phase=("all:3", "head:1"), batch_size=100, val=0.5,
+options = dict(model="cnn", image_size=12, phase=("all:3", "head:1"), batch_size=100,
                deterministic=True, calibration=False, precision=sys.argv[1],
                optimizer=sys.argv[2], ema=0.9,
                accumulate=2, clip_norm=5.0, schedule="one-cycle")
