@@ -104,12 +104,12 @@ def test_metrics(server, exported, pictures):
     for _ in range(3):
         http.post(f"{server.url}/predict", content=encoded(pictures[0]))
     http.post(f"{server.url}/predict", content=b"no picture")
-    assert server.metric("requests_total", model=name, outcome="ok") == before + 3
-    assert server.metric("requests_total", model=name, outcome="bad_request") >= 1
-    assert server.metric("model_info", model=name, network="cnn", provider="cpu") == 1
-    assert server.metric("model_ready", model=name) == 1
-    assert server.metric("queue_pictures", model=name) == 0
-    assert server.metric("batch_pictures_sum", model=name) >= 3
+    wait_for(lambda: server.metric("requests_total", model=name, outcome="ok") == before + 3)
+    wait_for(lambda: server.metric("requests_total", model=name, outcome="bad_request") >= 1)
+    wait_for(lambda: server.metric("model_info", model=name, network="cnn", provider="cpu") == 1)
+    wait_for(lambda: server.metric("model_ready", model=name) == 1)
+    wait_for(lambda: server.metric("queue_pictures", model=name) == 0)
+    wait_for(lambda: server.metric("batch_pictures_sum", model=name) >= 3)
     whole = server.metric("request_seconds_sum", model=name)
     stages = [
         server.metric("stage_seconds_sum", model=name, stage=stage)

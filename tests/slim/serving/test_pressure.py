@@ -39,9 +39,11 @@ def test_a_full_queue_refuses_with_retry_after(serving, exported, content):
             assert answer.status_code == 503
             assert int(answer.headers["Retry-After"]) >= 1
             assert "3 pictures are waiting" in answer.json()["error"]
-        assert server.metric("requests_total", model=exported.stem, outcome="refused") == 4
+        wait_for(
+            lambda: server.metric("requests_total", model=exported.stem, outcome="refused") == 4
+        )
         # Normal again at once.
-        assert server.metric("queue_pictures") == 0
+        wait_for(lambda: server.metric("queue_pictures") == 0)
         assert post(server, content).status_code == 200
 
 
@@ -51,12 +53,12 @@ def test_late_answers_are_cut_at_the_deadline(serving, exported, content, hold):
         with ThreadPoolExecutor(12) as pool, server.gate.held():
             asked = [pool.submit(post, server, content) for _ in range(12)]
             late = [answer.result() for answer in asked]
-            assert server.metric("queue_pictures") == 0
+            wait_for(lambda: server.metric("queue_pictures") == 0)
         for answer in late:
             assert answer.status_code == 503
             assert "no answer within 0.6 s" in answer.json()["error"]
             assert "Retry-After" in answer.headers
-        assert server.metric("requests_total", outcome="deadline") == 12
+        wait_for(lambda: server.metric("requests_total", outcome="deadline") == 12)
         wait_for(lambda: post(server, content).status_code == 200)
 
 
@@ -78,11 +80,11 @@ def test_clients_that_hang_up_cost_no_more_work(serving, exported, content, hold
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 connection.close()
             wait_for(lambda: server.metric("requests_total", outcome="gone") == clients)
-            assert server.metric("queue_pictures") == 0
+            wait_for(lambda: server.metric("queue_pictures") == 0)
         # Work is done in order, so after this answer nothing of the others' is left to do.
         assert post(server, content).status_code == 200
         assert server.gate.calls == calls + busy + 1
-        assert server.metric("batch_pictures_sum") == (2 if hold == "run" else 1)
+        wait_for(lambda: server.metric("batch_pictures_sum") == (2 if hold == "run" else 1))
 
 
 def test_sigterm_finishes_what_was_taken(serving, exported, content):

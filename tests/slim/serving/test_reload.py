@@ -78,8 +78,8 @@ def test_switching_under_load(serving, versions, tmp_path, pictures):
         for mine in seen:  # each answered, and never by a version that was left already
             assert {status for status, _ in mine} == {200}
             assert [label for label, _ in groupby(mine)] == [(200, names[n]) for n in (0, 1, 0, 1)]
-        assert server.metric("reloads_total", outcome="ok") == 3
-        assert server.metric("model_info") == 1  # the old versions are gone from it
+        wait_for(lambda: server.metric("reloads_total", outcome="ok") == 3)
+        wait_for(lambda: server.metric("model_info") == 1)  # the old versions are gone from it
 
 
 def test_a_request_that_comes_in_while_its_model_is_replaced(versions, tmp_path, pictures):

@@ -22,6 +22,8 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":
     import tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from kerascnn.training import reporting
+reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
 """
 
 CHILD = """

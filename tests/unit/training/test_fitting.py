@@ -56,6 +56,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(small: Path) -> 
     assert rows(first) != rows(other)
 
 
+@pytest.mark.page
 def test_the_run_folder_holds_all_that_is_needed(small: Path) -> None:
     run = fit(small, "run", model="lenet5_modern", augment="light")
     config = json.loads(run.config_path.read_text(encoding="utf-8"))

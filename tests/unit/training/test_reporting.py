@@ -10,6 +10,8 @@ from kerascnn.training import TrainConfig, fit, reporting
 from kerascnn.training.repeating import train_command
 from kerascnn.training.run import open_run
 
+pytestmark = pytest.mark.page
+
 
 @pytest.mark.slow
 def test_every_run_ends_with_a_report(trained):

@@ -36,7 +36,7 @@ GIANT = 26_000_000
 
 
 ALWAYS = {
-    "cnn", "lenet5", "lenet5_modern", "alexnet", "vgg11", "resnet20", "resnet18",
+    "cnn", "lenet5", "lenet5_modern", "vgg11", "resnet20", "resnet18",
     "resnet18_kerascv", "resnet50v2", "mobilenet", "mobilenet_v3_small", "efficientnet_b0",
     "convnext_tiny",
 }  # fmt: skip
