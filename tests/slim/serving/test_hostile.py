@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .conftest import encoded, exchange, http, receive
+from .conftest import encoded, exchange, http, receive, wait_for
 
 
 @pytest.fixture(scope="module")
