@@ -15,7 +15,10 @@ from PIL import Image
 from kerascnn.files import write_bytes
 
 TESTS = Path(__file__).parent
-LONG = ("test_readme.py", "test_devices.py", "test_battery.py", "test_kill.py", "test_feeds.py")
+LONG = (
+    "test_readme.py", "test_devices.py", "test_distributed.py", "test_battery.py", "test_kill.py",
+    "test_openapi.py", "test_optimizer.py", "test_feeds.py",
+)  # fmt: skip
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -50,14 +53,30 @@ def _seed(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep packs among the tests, and out of the user's own cache folder."""
-    before = os.environ.get("KERASCNN_CACHE")
-    os.environ["KERASCNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    os.environ.pop("KERASCNN_CACHE")
-    if before is not None:
-        os.environ["KERASCNN_CACHE"] = before
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep packs among the tests, and what JAX compiled: most of the time of its short trainings.
+
+    All processes of one run of the tests share JAX's, never two runs: what is tested is compiled
+    by the JAX that is installed.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KERASCNN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patched.setenv("JAX_COMPILATION_CACHE_DIR", str(shared / "jax"))
+        patched.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        patched.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ask no network for weights, and find none that somebody else has put on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERASCNN_OFFLINE", "1")
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        patch.setenv("KAGGLEHUB_CACHE", str(tmp_path_factory.mktemp("kaggle")))
+        yield
 
 
 @pytest.fixture

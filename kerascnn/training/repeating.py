@@ -47,6 +47,8 @@ def train_command(config: TrainConfig) -> str:
     model = TrainConfig(data=config.data).model
     for option in fields(config):
         value = getattr(config, option.name)
+        if option.name == "time":
+            continue  # the epochs that fitted are what repeats it
         usual = model if option.name == "model" else getattr(plain, option.name)
         if option.name != "data" and (value != usual or option.name == "seed"):
             words += _option(option.name, value)
