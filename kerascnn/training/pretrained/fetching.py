@@ -139,6 +139,8 @@ def _opened(url: str) -> Any:
         raise TimeoutError(f"no answer within {PATIENCE:g} seconds") from None
     if isinstance(found, ValueError):
         raise OSError(str(found)) from found
+    if isinstance(found, urllib.error.HTTPError):
+        found.close()  # an answer too, with a page that nobody reads
     if isinstance(found, BaseException):
         raise found
     return found
