@@ -13,12 +13,13 @@ from pathlib import Path
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.feeding import Feed
-from kerascnn.training.flips import judge_flips
+from kerascnn.training.flips import Verdict, judge_flips
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.progress import Progress
+from kerascnn.training.weights.files import kind_of
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,9 @@ which halves its input five times, has little left to look at."""
 BACKBONE = "mobilenet_v3_large"
 """For photographs; docs/training.md compares it with others in accuracy, size and time."""
 
-SIZES = (96, 224)
-"""Of its input, in pixels: no smaller, whatever the pictures, and no larger than the weights were
-made at."""
+SIZES = (160, 224)
+"""Of its input, in pixels: smaller pictures are enlarged, since what the weights know is larger
+than a few pixels; no larger than the weights were made at."""
 
 MOST_HEAD_EPOCHS = 40
 """Of the head alone, on features that are kept: cheap, but each epoch also judges and writes."""
@@ -112,13 +113,14 @@ def _pretrained(config: TrainConfig, longest: int, progress: Progress) -> TrainC
 
 
 def _network_of(path: Path) -> str:
+    kind_of(path)  # says so where it is no file of weights at all
     card = path.parent / "card.json"
     if not card.is_file():
         raise ConfigError(
             f"{path}: nothing says which network these weights are for. Name it with --model; "
             "`kerascnn models` lists them."
         )
-    return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).model
+    return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network
 
 
 def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> tuple[str, ...]:
@@ -163,7 +165,7 @@ def choose_changes(config: TrainConfig, feed: Feed, progress: Progress) -> Train
     return replace(config, augment=augment)
 
 
-_CHANGES = {
+_CHANGES: dict[Verdict, tuple[Augment, str]] = {
     "harmless": ("light", "mirror images are as much like their class as the pictures are"),
     "harmful": ("shift", "no flip: mirror images are less like their class, or like another"),
     "unknown": ("shift", "no flip: the pictures do not tell whether it changes the class"),

@@ -86,8 +86,8 @@ def _small(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def _nearest(
     asked: npt.NDArray[np.float32], known: npt.NDArray[np.float32]
-) -> npt.NDArray[np.intp]:
+) -> npt.NDArray[np.int64]:
     """Find for each picture the most similar one of another number."""
     alike = asked.reshape(len(asked), -1) @ known.reshape(len(known), -1).T
     np.fill_diagonal(alike, -np.inf)  # nor is a picture its own mirror image's neighbour
-    return alike.argmax(axis=1)
+    return np.asarray(alike.argmax(axis=1), np.int64)

@@ -27,7 +27,7 @@ from kerascnn.training.choosing import affordable_phases, from_nothing
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.feeding import Feed, Pack
 from kerascnn.training.networks import find_network
-from kerascnn.training.phases import phases
+from kerascnn.training.phases import BASELINE, phases
 from kerascnn.training.progress import Progress
 from kerascnn.training.weights import Start
 
@@ -148,7 +148,7 @@ def decided_with_network(
         progress.chosen("phases", "head", str(error))
         depth = "head"
     if depth == "scratch":
-        progress.chosen("model", "another", "the backbone's features tell less than pixels do")
+        progress.chosen("model", BASELINE, "the backbone's features tell less than pixels do")
         return from_nothing(asked)
     if asked.epochs == AUTO:
         plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)

@@ -1,11 +1,9 @@
-"""A server that stands for the libraries' own, and weights of our own making in their format."""
+"""A server that stands for the libraries' own."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -63,14 +61,3 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
-    """Make some bytes the ones that a network's checksum names."""
-
-    def set_digest(name: str, data: bytes) -> None:
-        digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        monkeypatch.setitem(PRETRAINED, name, replace(PRETRAINED[name], digest=digest))
-
-    return set_digest

@@ -5,45 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import pytest
-from keras.src.legacy.saving import legacy_h5_format
 
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks import NETWORKS
 from kerascnn.training.pretrained import PRETRAINED, cached
 from kerascnn.training.pretrained.cache import place_of
-from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile
+from kerascnn.training.pretrained.catalogue import HubPreset
 from kerascnn.training.weights import start_network
 
 from .conftest import HDF5
 
 
-def library_file(name: str, known: Callable[[str, bytes], None]) -> keras.Model:
-    """Write what the library would have downloaded."""
-    model = getattr(keras.applications, NETWORKS[name].recipe["application"])(weights=None)
-    source = PRETRAINED[name]
-    assert isinstance(source, LibraryFile)
-    path = place_of(source)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, model)
-    if source.digest:
-        known(name, path.read_bytes())
-    return model
-
-
 @pytest.mark.parametrize("name", ["mobilenet", "mobilenet_v3_small"])
 def test_a_file_of_keras_applications_reaches_our_layers(
     name: str,
-    known: Callable[[str, bytes], None],
+    library_file: Callable[[str], keras.Model],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    library = library_file(name, known)
+    library = library_file(name)
     start = start_network(name, 5, 64, "imagenet")
     assert start.normalization == NETWORKS[name].imagenet
     assert start.fresh_head
