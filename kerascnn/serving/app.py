@@ -61,10 +61,12 @@ def create_app(
         tasks = [asyncio.create_task(_load(service, failed or _log_failure))]
         if service.config.reload_seconds:
             tasks.append(asyncio.create_task(service.models.watch()))
+        for task in tasks:
+            task.add_done_callback(_report)
         yield
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, Exception):  # _report told it
                 await task
         service.close()
 
@@ -84,6 +86,13 @@ async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> 
         await service.models.load()
     except KerascnnError as error:
         failed(error)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Say that work in the background ended by an error: nobody waits for its result."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("work in the background ended", exc_info=error)
 
 
 def _log_failure(error: KerascnnError) -> None:
