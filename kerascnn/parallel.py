@@ -23,11 +23,14 @@ _AHEAD = 4
 """Tasks in flight for each thread: bounds memory, whatever the number of items."""
 
 
-def usable_cpus(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+def usable_cpus(
+    quota: Path = Path("/sys/fs/cgroup/cpu.max"), older: Path = Path("/sys/fs/cgroup/cpu")
+) -> int:
     """Count the processors this process may use.
 
     Args:
         quota: Where Linux tells a container's limit (cgroup v2).
+        older: Folder where it does so on older systems (cgroup v1).
 
     Returns:
         At least 1: the affinity mask, and no more than the container's quota.
@@ -35,11 +38,22 @@ def usable_cpus(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
+    shares = _read_words(quota) or [
+        *_read_words(older / "cpu.cfs_quota_us"),
+        *_read_words(older / "cpu.cfs_period_us"),
+    ]
     try:
-        limit, period = quota.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
+        limit, period = map(int, shares)
+        return max(1, min(count, limit // period)) if limit > 0 else count
+    except (ValueError, ZeroDivisionError):  # "max", or no file: there is no limit
         return count
-    return count if limit == "max" else max(1, min(count, int(limit) // int(period)))
+
+
+def _read_words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return []
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:

@@ -21,6 +21,7 @@ from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.gate import Gate
 from kerascnn.serving.openapi import describe
+from kerascnn.serving.origins import Origins, names_of
 from kerascnn.serving.page import page_routes
 from kerascnn.serving.service import Service
 from kerascnn.serving.simple import Simple
@@ -77,8 +78,10 @@ def create_app(
         *page_routes(),
     ]
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
-    gate = Gate(router, service.metrics, service.config.read_token(), write_log)
-    return _with_cors(gate, service.config.cors)
+    options = service.config
+    origins = Origins(options.allowed_host or names_of(options.host), options.cors)
+    gate = Gate(router, service.metrics, options.read_token(), write_log, origins)
+    return _with_cors(gate, options.cors)
 
 
 async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> None:
