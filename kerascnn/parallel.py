@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,28 +57,48 @@ def _read_words(path: Path) -> list[str]:
         return []
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
+def in_order(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    threads: int | None = None,
+    pool: Callable[[], Executor] | None = None,
+) -> Iterator[R]:
     """Apply ``work`` to every item in threads, and give the results in order.
 
     Args:
         work: Must be safe to call from several threads; an exception ends the iteration.
         items: Taken only a little ahead of what was given out, so they may be endless.
         threads: How many; None: :func:`usable_cpus`.
+        pool: Gives threads to use, ``threads`` of them; None: they are made for this call. It is
+            not asked for a few items, which are worked on in the caller's thread.
 
     Yields:
         One result an item.
     """
-    count = threads or usable_cpus()
     source = iter(items)
-    with ThreadPoolExecutor(count) as pool:
-        waiting: deque[Future[list[R]]] = deque()
-        try:
-            while chunk := list(islice(source, _CHUNK)):
-                waiting.append(pool.submit(lambda chunk=chunk: [work(item) for item in chunk]))  # type: ignore[misc]
-                if len(waiting) >= _AHEAD * count:
-                    yield from waiting.popleft().result()
-            while waiting:
+    first = list(islice(source, _CHUNK))
+    if len(first) < _CHUNK:  # that is all, and one task: threads would do no more at a time
+        yield from map(work, first)
+        return
+    count = threads or usable_cpus()
+    whole = chain([first], iter(lambda: list(islice(source, _CHUNK)), []))
+    with ExitStack() as stack:
+        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(count))
+        yield from _ahead(executor, work, whole, _AHEAD * count)
+
+
+def _ahead(
+    executor: Executor, work: Callable[[T], R], chunks: Iterable[list[T]], most: int
+) -> Iterator[R]:
+    """Work on chunks, so many of them ahead of what was given out."""
+    waiting: deque[Future[list[R]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(executor.submit(lambda chunk=chunk: [work(item) for item in chunk]))  # type: ignore[misc]
+            if len(waiting) >= most:
                 yield from waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()

@@ -14,7 +14,10 @@ from kerascnn.cli.provider import provider_options
 @click.command("serve", cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL.onnx...")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="0.0.0.0, or :: for IPv6 too: from other machines."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="0.0.0.0, or :: for IPv6 too: from other machines.",
 )
 @click.option("--port", default=8000, show_default=True, help="0: a free one.")
 @provider_options

@@ -69,8 +69,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     if not uploads:
         raise Refusal(
             400,
-            "the form holds no file; expected at least one, as curl -F picture=@rose.jpg "
-            "sends it.",
+            "the form holds no file; expected at least one, as curl -F picture=@rose.jpg sends it.",
         )
     return uploads
 
@@ -105,11 +104,12 @@ def _upload(head: bytes, content: bytes) -> Upload | None:
     for line in head.decode("utf-8", "surrogateescape").split("\r\n"):
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    name = _parameter("Content-Disposition", headers.get("content-disposition", ""), "filename")
+    disposition = headers.get("content-disposition", "")
+    file = _parameter("Content-Disposition", disposition, "filename")
     kind = headers.get("content-type", "text/plain").lower()
-    if name is None and kind.startswith("text/") and _is_text(content):
+    if file is None and kind.startswith("text/") and _is_text(content):
         return None
-    return Upload(name, content)
+    return Upload(file, content)
 
 
 def _parameter(header: str, value: str, name: str) -> str | None:

@@ -11,6 +11,7 @@ import io
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
@@ -27,6 +28,7 @@ from kerascnn.serving.model_file import ModelFile, Signature
 from kerascnn.serving.refusal import Refusal
 
 log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:

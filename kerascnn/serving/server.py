@@ -235,9 +235,7 @@ def _listen(family: int, place: str, port: int, *, needed: bool) -> socket.socke
     # On :: as servers do it: it takes IPv4, too.
     both = place == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server(
-            (place, port), family=family, backlog=2048, dualstack_ipv6=both
-        )
+        return socket.create_server((place, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
         if needed or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             raise

@@ -85,9 +85,7 @@ class Simple:
         async with self._service.bodies.read(request.scope, request.receive) as body:
             if form:
                 kind, most = request.headers["content-type"], self._service.config.max_queue
-                yield await self._service.brief(
-                    len(body), lambda: read_form(body, kind, most)
-                )
+                yield await self._service.brief(len(body), lambda: read_form(body, kind, most))
             elif body:
                 yield [Upload(None, body)]
             else:

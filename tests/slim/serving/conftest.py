@@ -134,7 +134,10 @@ def serving(environment, tmp_path_factory) -> Callable[..., object]:
 
     @contextmanager
     def run(
-        *arguments: str | Path, hold: str = "", shut: bool = False, env: dict[str, str] | None = None
+        *arguments: str | Path,
+        hold: str = "",
+        shut: bool = False,
+        env: dict[str, str] | None = None,
     ) -> Iterator[Server]:
         folder = tmp_path_factory.mktemp("serve")
         log, gate = folder / "access.jsonl", Gate(folder)
@@ -143,13 +146,16 @@ def serving(environment, tmp_path_factory) -> Callable[..., object]:
         command = [sys.executable, *program, "serve", *options]
         if shut:
             gate.shut()
-        with log.open("w") as stdout, subprocess.Popen(
-            command,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment | (env or {}),
-        ) as process:
+        with (
+            log.open("w") as stdout,
+            subprocess.Popen(
+                command,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment | (env or {}),
+            ) as process,
+        ):
             try:
                 server = Server(process, log, gate)
                 if not shut:

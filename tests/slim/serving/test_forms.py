@@ -12,9 +12,12 @@ KIND = "multipart/form-data; boundary=x"
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:
-    return b"".join(
-        b"--x\r\n" + head.encode() + b"\r\n\r\n" + content + b"\r\n" for head, content in parts
-    ) + b"--x--\r\n"
+    return (
+        b"".join(
+            b"--x\r\n" + head.encode() + b"\r\n\r\n" + content + b"\r\n" for head, content in parts
+        )
+        + b"--x--\r\n"
+    )
 
 
 NAMED = 'Content-Disposition: form-data; name="a"; '

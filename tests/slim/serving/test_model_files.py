@@ -34,9 +34,7 @@ def entry(key: str, value: str) -> bytes:
 
 
 def value_info(name: str, *lengths) -> bytes:
-    dims = b"".join(
-        field(1, field(1, n) if isinstance(n, int) else field(2, n)) for n in lengths
-    )
+    dims = b"".join(field(1, field(1, n) if isinstance(n, int) else field(2, n)) for n in lengths)
     return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
 
 

@@ -1,7 +1,7 @@
 """By which names it is called, which pages may use it, and where it listens."""
 
 import json
-import os
+from pathlib import Path
 import socket
 
 import pytest
@@ -159,7 +159,7 @@ def test_the_log_is_utf_8_whatever_stdout_is(serving, exported, tmp_path):
         assert json.loads(http.get(f"{server.url}/v2/models").text) == {"models": ["옷"]}
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs Linux' /proc")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux' /proc")
 def test_metrics_of_the_process(server):
     text = http.get(f"{server.url}/metrics").text
     assert "process_resident_memory_bytes" in text

@@ -40,9 +40,8 @@ public class Ask {
 
 
 def head(offer: str, length: int, path: str = "/predict") -> bytes:
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{OFFERS[offer]}Content-Length: {length}\r\n\r\n"
-    ).encode()
+    lines = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{OFFERS[offer]}"
+    return f"{lines}Content-Length: {length}\r\n\r\n".encode()
 
 
 @pytest.fixture(scope="module")
