@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kerascnn.dataset.builtin import load_fashion_mini
 from kerascnn.dataset.csv_file import load_csv
+from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.folder import load_folder
 from kerascnn.dataset.idx import idx_files, load_idx
 from kerascnn.dataset.npz import load_npz
@@ -19,16 +20,17 @@ from kerascnn.errors import DataError
 BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
 """Data sets by name; a folder of the same name in the working folder comes second."""
 
-FILES: dict[str, Callable[[Path], Dataset]] = {".csv": load_csv, ".npz": load_npz}
+FILES: dict[str, Callable[[Path, Faults], Dataset]] = {".csv": load_csv, ".npz": load_npz}
 """Readers of single files, by the end of the name."""
 
 
-def load_dataset(data: str | Path) -> Dataset:
+def load_dataset(data: str | Path, faults: Faults = STRICT) -> Dataset:
     """Load a data set.
 
     Args:
         data: A folder of class folders (or with ``train/ val/ test/`` inside), a folder with
             IDX files, a CSV file (``path,label[,split]``), an ``.npz`` file, or a built-in name.
+        faults: Told of faults; the default raises the first, :class:`Noted` goes on.
 
     Returns:
         The data set; its pictures are read later, one at a time.
@@ -40,11 +42,11 @@ def load_dataset(data: str | Path) -> Dataset:
         return BUILTIN[str(data)]()
     path = Path(data)
     if path.is_file() and path.suffix.lower() in FILES:
-        return FILES[path.suffix.lower()](path)
+        return FILES[path.suffix.lower()](path, faults)
     if not path.is_dir():
         what = "is a file" if path.exists() else "does not exist"
         raise DataError(
             f"{path}: {what}. Expected a folder of class folders, a folder with IDX files, a "
             f".csv or .npz file, or a built-in name ({', '.join(BUILTIN)})."
         )
-    return load_idx(path) if idx_files(path) else load_folder(path)
+    return load_idx(path, faults) if idx_files(path) else load_folder(path, faults)

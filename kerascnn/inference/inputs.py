@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from kerascnn import images
+from kerascnn.dataset.walking import Walk
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction
@@ -133,14 +133,10 @@ def _lines(stdin: TextIO) -> Iterator[str]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    denied: list[OSError] = []
-    for base, folders, files in os.walk(folder, onerror=denied.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.lower().endswith(images.SUFFIXES) and not name.startswith("."):
-                yield str(Path(base, name))
+    walk = Walk()
+    yield from map(str, walk.pictures(Path(folder)))
     # A folder that could not be listed is given as it is: decoding it will say why.
-    yield from (str(error.filename) for error in denied)
+    yield from (str(path) for path, _ in walk.denied)
 
 
 def _matches(pattern: str) -> Iterator[str]:
