@@ -136,9 +136,9 @@ def _leave_out(
     unknown = sorted(folder.name for folder in others if folder not in without)
     if unknown:
         faults.tell(
-            f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and also "
-            f"{', '.join(unknown)}. Expected either splits or class folders, not both: move the "
-            "others away."
+            f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and "
+            f"also {', '.join(unknown)}. Expected either splits or class folders, not both: move "
+            "the others away."
         )
 
 
@@ -150,9 +150,9 @@ def _ask_if_alike(root: Path, inside: Mapping[Path, frozenset[str]], faults: Fau
         if mostly and not all(_DATE.fullmatch(name) for name in same):
             shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
             faults.tell(
-                f"{root}: {one.name} and {other.name} hold the same sub-folders ({shown}). If those "
-                "are the classes, call the folders around them train, val and test; if not, give "
-                "them other names, or list the pictures in a .csv file."
+                f"{root}: {one.name} and {other.name} hold the same sub-folders ({shown}). If "
+                "those are the classes, call the folders around them train, val and test; if not, "
+                "give them other names, or list the pictures in a .csv file."
             )
             return
 

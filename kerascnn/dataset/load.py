@@ -5,6 +5,7 @@ Knows: which reader fits which kind of DATA. Does not know any format.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,13 +41,28 @@ def load_dataset(data: str | Path, faults: Faults = STRICT) -> Dataset:
     """
     if str(data) in BUILTIN:
         return BUILTIN[str(data)]()
+    require_data(data)
     path = Path(data)
-    if path.is_file() and path.suffix.lower() in FILES:
+    if path.is_file():
         return FILES[path.suffix.lower()](path, faults)
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
+    return load_idx(path, faults) if idx_files(path) else load_folder(path, faults)
+
+
+def require_data(data: str | Path) -> None:
+    """See that there is something of that name, without reading it: before what takes long.
+
+    Args:
+        data: As for :func:`load_dataset`.
+
+    Raises:
+        DataError: A name that is neither built in nor a folder nor a file of a known kind.
+    """
+    path = Path(data)
+    if str(data) in BUILTIN or (os.path.isfile(path) and path.suffix.lower() in FILES):  # noqa: PTH113
+        return
+    if not os.path.isdir(path):  # noqa: PTH112 - Path raises for names that are too long
+        what = "is a file" if os.path.exists(path) else "does not exist"  # noqa: PTH110
         raise DataError(
             f"{path}: {what}. Expected a folder of class folders, a folder with IDX files, a "
             f".csv or .npz file, or a built-in name ({', '.join(BUILTIN)})."
         )
-    return load_idx(path, faults) if idx_files(path) else load_folder(path, faults)

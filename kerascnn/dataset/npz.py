@@ -179,7 +179,8 @@ def _numbers(
         others = f" {count - 1:,} other labels are none either." if count > 1 else ""
         faults.tell(
             f"{where}[{place}]: label {labels[place]!s} is none of the {len(classes)} classes "
-            f"({', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}).{others} Correct it."
+            f"({', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}).{others} Correct "
+            "it."
         )
     return numbers
 

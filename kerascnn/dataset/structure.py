@@ -39,7 +39,7 @@ def structural_faults(
         )
     for split, numbers in counts.items():
         if split != "train" and not sum(numbers):
-            yield f"no picture of {split} can be read: expected some. Add them, or remove the split."
+            yield f"no picture of {split} can be read: expected some. Add some, or remove it."
     hashes = {one for one in prints.hashes if one}
     readable = sum(map(sum, counts.values()))
     if len(hashes) == 1 and readable > 1:

@@ -150,7 +150,7 @@ def test_links_to_folders_are_passed_over_and_told(caplog) -> None:
 def test_a_class_whose_name_is_no_text_is_refused_before_anything_is_read() -> None:
     write("d/a/1.png", "d/b/1.png")
     try:
-        os.mkdir(b"d/caf\xe9")
+        Path(os.fsdecode(b"d/caf\xe9")).mkdir()
     except OSError:
         pytest.skip("this file system takes no such names")
     with pytest.raises(DataError, match=r"folder b'caf\\xe9' is not UTF-8.*Rename it"):
@@ -211,5 +211,5 @@ def test_is_valid_is_a_split_as_fastai_has_it(values: tuple[str, str], val: list
     )
     assert counts(load_dataset("d.csv")) == {"train": [1, 1], "val": val}
     Path("d.csv").write_text("path,label,is_valid\np/1.png,a,maybe\n")
-    with pytest.raises(DataError, match="line 2: is_valid 'maybe'. Expected True or False"):
+    with pytest.raises(DataError, match=r"line 2: is_valid 'maybe'\. Expected True or False"):
         load_dataset("d.csv")
