@@ -100,7 +100,7 @@ def _explainer(model: str, foreign: Foreign | None) -> Explain:
         from kerascnn.training.run import open_run
 
         elsewhere = is_keras_file(model) and not Path(model).with_name("card.json").is_file()
-        if elsewhere and foreign is None:
+        if elsewhere and not (foreign and foreign.classes):
             raise ConfigError(
                 f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one "
                 "a line, in the order of its outputs."

@@ -99,12 +99,19 @@ def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
         if foreign.image_size is None:
             raise ConfigError(f"{path}: does not say its input's size. Give --image-size PIXELS.")
         model.build((None, foreign.image_size, foreign.image_size, 3))
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelFileError(
-            f"{path}: has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected a "
-            "classifier with one picture in and one list of numbers out."
+    outputs = dict(zip(model.output_names, model.outputs, strict=True))
+    if foreign.output is not None and foreign.output not in outputs:
+        raise ConfigError(
+            f"{path}: has no output {foreign.output!r}. It has: {', '.join(outputs)}."
         )
-    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if len(model.inputs) != 1 or (len(outputs) != 1 and foreign.output is None):
+        raise ModelFileError(
+            f"{path}: has {len(model.inputs)} inputs and {len(outputs)} outputs "
+            f"({', '.join(outputs)}); expected a classifier with one picture in and one list of "
+            "numbers out. Of several outputs, say which one holds the answers: --output NAME."
+        )
+    chosen = outputs[foreign.output] if foreign.output is not None else model.outputs[0]
+    return keras.Model(model.inputs[0], chosen, name=model.name)
 
 
 def _shape(model: keras.Model, path: Path, foreign: Foreign) -> tuple[int, int, bool]:
