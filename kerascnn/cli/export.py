@@ -146,16 +146,13 @@ def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[st
         from kerascnn.training.export.foreign import export_foreign
         from kerascnn.training.foreign.loading import is_keras_file
 
-    path = Path(run)
-    own = not is_keras_file(run) or (
-        path.name == "model.keras" and path.with_name("card.json").is_file()
-    )
+    own = not is_keras_file(run)
     if own and foreign:
         raise ConfigError(
             f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "
             "A run of kerascnn has its class names and preprocessing."
         )
-    if not own and not path.exists():
+    if not own and not Path(run).exists():
         raise ModelFileError(f"{run}: no such file.")
     if not own and not (foreign and foreign.classes):
         raise ConfigError(

@@ -44,7 +44,7 @@ def command(
     kerascnn report exported/flowers.onnx garden/ -o garden.html
     """
     spoken = said(**foreign)
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         path = _file(model, data, split, out, spoken)
     elif spoken:
         raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")

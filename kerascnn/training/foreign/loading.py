@@ -16,8 +16,13 @@ import keras
 import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.kinds import kind_of_model
 from kerascnn.training.foreign.architecture import safe_architecture
-from kerascnn.training.foreign.container import SUFFIXES, read_architecture, write_copy
+from kerascnn.training.foreign.container import SUFFIXES, is_zip, read_architecture, write_copy
+from kerascnn.training.run import is_own
+
+_NOT_LOADED = ("saved_model", "json", "tflite", "lfs")
+"""What people have of Keras models made elsewhere besides; what to do with it is said."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,10 @@ class Loaded:
 
 
 def is_keras_file(path: str | Path) -> bool:
-    """Tell by its name whether a file is one of Keras', old or new."""
-    return Path(path).suffix in SUFFIXES
+    """Tell by its name, or what people give in place of it, whether Keras wrote it elsewhere."""
+    path = Path(path)
+    elsewhere = path.suffix.lower() in SUFFIXES or kind_of_model(path) in _NOT_LOADED
+    return elsewhere and not is_own(path)
 
 
 def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
@@ -70,7 +77,7 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
     architecture, version = read_architecture(path)
     architecture = safe_architecture(architecture, str(path))
     with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
-        copy = Path(folder, f"inspected{path.suffix}")
+        copy = Path(folder, "inspected.keras" if is_zip(path) else "inspected.h5")
         write_copy(path, architecture, copy)
         model = _load(copy, path)
     model = _single(model, path, foreign)
@@ -99,7 +106,8 @@ def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
         if foreign.image_size is None:
             raise ConfigError(f"{path}: does not say its input's size. Give --image-size PIXELS.")
         model.build((None, foreign.image_size, foreign.image_size, 3))
-    outputs = dict(zip(model.output_names, model.outputs, strict=True))
+    names = getattr(model, "output_names", ("output",))  # a Sequential has no names for its one
+    outputs = dict(zip(names, model.outputs, strict=True))
     if foreign.output is not None and foreign.output not in outputs:
         raise ConfigError(
             f"{path}: has no output {foreign.output!r}. It has: {', '.join(outputs)}."
