@@ -55,5 +55,5 @@ def test_any_failure_of_the_converter_is_one_line(monkeypatch) -> None:
         raise RuntimeError("Assertion failed:\nno schema")
 
     monkeypatch.setattr(onnx.version_converter, "convert_version", fail)
-    with pytest.raises(ModelFileError, match="cannot be converted to ONNX .*failed: no schema"):
+    with pytest.raises(ModelFileError, match=r"cannot be converted to ONNX .*failed: no schema"):
         core_model(network(lambda x: x))
