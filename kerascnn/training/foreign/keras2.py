@@ -93,7 +93,9 @@ def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
     if _is_keras3(inner):
         return config
     models = {layer.get("name"): layer for layer in inner if layer.get("class_name") in _MODELS}
-    ends = {key: config[key] for key in ("input_layers", "output_layers") if key in config}
+    ends: dict[str, Any] = {
+        key: config[key] for key in ("input_layers", "output_layers") if key in config
+    }
     least = _least_calls([layer.get("inbound_nodes") for layer in inner] + list(ends.values()))
 
     def taken(source: list[Any]) -> list[Any]:
@@ -110,7 +112,7 @@ def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
         if "inbound_nodes" in layer else layer
         for layer in inner
     ]  # fmt: skip
-    opened = {key: _only(_each_call(value, given)) for key, value in ends.items()}
+    opened: dict[str, Any] = {key: _only(_each_call(value, given)) for key, value in ends.items()}
     return {**config, "layers": layers_, **opened}
 
 

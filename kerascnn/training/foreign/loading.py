@@ -74,15 +74,30 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
         ConfigError: The image size is missing, or is not the model's.
     """
     path = Path(path)
+    model, version = load_inspected(path)
+    model = _single(model, path, foreign)
+    size, channels, has_channels = _shape(model, path, foreign)
+    return Loaded(model, size, channels, has_channels, f"keras {version}")
+
+
+def load_inspected(path: Path) -> tuple[keras.Model, str]:
+    """Load any model of Keras 2 or 3. No code of the file is run.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The model, computing in float32, and the version of Keras that wrote it.
+
+    Raises:
+        ModelFileError: It holds code or custom objects, or Keras cannot load it.
+    """
     architecture, version = read_architecture(path)
     architecture = safe_architecture(architecture, str(path))
     with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
         copy = Path(folder, "inspected.keras" if is_zip(path) else "inspected.h5")
         write_copy(path, architecture, copy)
-        model = _load(copy, path)
-    model = _single(model, path, foreign)
-    size, channels, has_channels = _shape(model, path, foreign)
-    return Loaded(model, size, channels, has_channels, f"keras {version}")
+        return _load(copy, path), version
 
 
 def _load(copy: Path, path: Path) -> keras.Model:
