@@ -85,7 +85,7 @@ def command(
 def _evaluate(
     model: str, data: str | None, split: str | None, foreign: Foreign | None, leaks: bool
 ) -> Evaluation:
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier, evaluate_file
 
         with console(stderr=True).status("evaluating"):
@@ -110,7 +110,7 @@ def _compare(
 
 def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
     """Say of a second model what was said of the first, unless it speaks for itself."""
-    if foreign is None or not model.endswith(".onnx"):
+    if foreign is None or not model.lower().endswith(".onnx"):
         return None
     from kerascnn.inference.metadata import find_card
 
@@ -118,7 +118,7 @@ def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
 
 
 def _answers(model: str, data: str | None, split: str | None, foreign: Foreign | None) -> Answers:
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier
         from kerascnn.inference.evaluation import answer_file
 

@@ -87,7 +87,7 @@ def command(
 def _explainer(model: str, foreign: Foreign | None) -> Explain:
     from kerascnn.errors import ConfigError
 
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         from kerascnn.inference.classifier import Classifier
         from kerascnn.inference.explanation import explain_file
 
@@ -99,8 +99,8 @@ def _explainer(model: str, foreign: Foreign | None) -> Explain:
         from kerascnn.training.gradcam import Explainer
         from kerascnn.training.run import open_run
 
-        elsewhere = is_keras_file(model) and not Path(model).with_name("card.json").is_file()
-        if elsewhere and foreign is None:
+        elsewhere = is_keras_file(model)
+        if elsewhere and not (foreign and foreign.classes):
             raise ConfigError(
                 f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one "
                 "a line, in the order of its outputs."

@@ -45,7 +45,7 @@ def command(
     """
     check_data_is_there(data)
     spoken = said(**foreign)
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         path = _file(model, data, split, out, spoken)
     elif spoken:
         raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
