@@ -11,7 +11,13 @@ from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.learning import optimizer_options, rate_options
-from kerascnn.cli.shared import count_or_auto, device_option, image_size_option, stem_option
+from kerascnn.cli.shared import (
+    check_data_is_there,
+    count_or_auto,
+    device_option,
+    image_size_option,
+    stem_option,
+)
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -260,6 +266,7 @@ def command(
     if find_lr and (resume or tensorboard):
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
     config = _config(_given(ctx, options), recipe, resume)
+    check_data_is_there(config.data, config.val)
     if find_lr:
         from kerascnn.cli.rates import find_rate
 

@@ -135,10 +135,10 @@ def _finish(
 ) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
-    progress.finishing("measuring the network that is kept")
-    judge_kept(run, feed, batch_size_for(config, len(feed.train)), config.calibration)
-    progress.finishing("writing the report")
-    report_or_warn(run, feed.dataset, feed.train, feed.val)
+    batch_size = batch_size_for(config, len(feed.train))
+    kept = judge_kept(run, feed, batch_size, config.calibration, progress)
+    progress.finishing("writing the report", 0, 0)
+    report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
 
 

@@ -96,8 +96,8 @@ class Progress:
     def fetching(self, what: str, done: int, total: int) -> None:
         """Hear that ``done`` of ``total`` bytes (0: unknown) are downloaded."""
 
-    def finishing(self, what: str) -> None:
-        """Hear what is done after the last epoch."""
+    def finishing(self, what: str, done: int, total: int) -> None:
+        """Hear what is done before the first epoch or after the last; ``total`` 0: uncounted."""
 
     def opened(self, folder: Path, epochs_done: int) -> None:
         """Hear where the run lies, and how many epochs of it were done before."""

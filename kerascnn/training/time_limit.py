@@ -83,7 +83,7 @@ def fit_into(
         ConfigError: Not one epoch of each phase fits.
     """
     stages = phases(config)
-    progress.finishing("measuring how long an epoch takes")
+    progress.finishing("measuring how long an epoch takes", 0, 0)
     costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
     left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)

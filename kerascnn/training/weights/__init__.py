@@ -27,6 +27,7 @@ from kerascnn.training.networks import (
     find_network,
 )
 from kerascnn.training.pretrained import ensure, source_of
+from kerascnn.training.scope import flat, head_of
 from kerascnn.training.weights.assign import assign, from_torch
 from kerascnn.training.weights.files import (
     TORCH_KINDS,
@@ -36,6 +37,7 @@ from kerascnn.training.weights.files import (
     tensors_of,
 )
 from kerascnn.training.weights.library_names import from_library
+from kerascnn.training.weights.own_heads import without_own_head
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +180,11 @@ def _load(core: keras.Model, row: Network, path: Path) -> bool:
     if kind in TORCH_KINDS and row.torch:
         tensors = from_torch(core, row.torch, tensors, str(path))
     else:
-        tensors = from_library(core, tensors)
+        head = head_of(core)
+        ours = {layer.name for layer in flat(core)}
+        shape = tuple(head.kernel.shape)
+        named = from_library(core, tensors)
+        tensors = without_own_head(named, ours, head.name, shape, str(path))
     return assign(core, tensors, str(path))
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -160,15 +162,16 @@ def close(rows: list[list[float]]) -> list[Any]:
     return [pytest.approx(row, rel=1e-4) for row in rows]
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def learned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The backend's name, and what one process found that trained on one device and on two."""
-    return request.param, on_two_devices(request.param, tmp_path_factory.mktemp("learned"), CHILD)
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """What one process found that trained on one device and on two, by backend."""
+    return cache(lambda backend: on_two_devices(backend, tmp_path_factory.mktemp("learned"), CHILD))
 
 
 @pytest.mark.slow
-def test_two_devices_learn_what_one_learns(learned: tuple[str, Any]) -> None:
-    backend, found = learned
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_two_devices_learn_what_one_learns(backend: str, learned: Callable[[str], Any]) -> None:
+    found = learned(backend)
     assert found["two"] == close(found["one"])
     assert found["resumed"] == close(found["two"])
     assert found["shared"][1] == close(found["shared"][0])  # averages, mixed pictures
@@ -181,9 +184,10 @@ def test_two_devices_learn_what_one_learns(learned: tuple[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_batchnorm_sees_the_whole_batch(learned: tuple[str, Any]) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_batchnorm_sees_the_whole_batch(backend: str, learned: Callable[[str], Any]) -> None:
     """Not each device's half: of the first step the loss is the same, and what it leaves behind."""
-    one, two = learned[1]["normalized"]
+    one, two = learned(backend)["normalized"]
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-3)
     assert two["losses"][0] == pytest.approx(one["losses"][0], rel=1e-5)
     for ours, theirs in zip(two["statistics"], one["statistics"], strict=True):
