@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, TypeGuard
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -188,9 +188,8 @@ class Classifier:
                 :meth:`stream` goes on instead.
             ConfigError: A number is out of its range.
         """
-        many = [pictures] if _is_one(pictures) else pictures
         answers = []
-        for answer in self.stream(many, top_k, batch_size, min_probability):
+        for answer in self.stream(_as_many(pictures), top_k, batch_size, min_probability):
             if isinstance(answer, PictureError):
                 raise answer
             answers.append(answer)
@@ -301,10 +300,10 @@ class Classifier:
         return given + 3 * self.card.image_size**2
 
 
-def _is_one(pictures: Sequence[Picture] | Picture) -> TypeGuard[Picture]:
+def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     if isinstance(pictures, np.ndarray):
-        return pictures.ndim < 4
-    return isinstance(pictures, str | Path | bytes | Image.Image)
+        return pictures if pictures.ndim >= 4 else [pictures]
+    return [pictures] if isinstance(pictures, str | Path | bytes | Image.Image) else pictures
 
 
 def _rgb(picture: Picture) -> images.UInt8Array:

@@ -136,7 +136,7 @@ def _walk(folder: str) -> Iterator[str]:
     walk = Walk()
     yield from map(str, walk.pictures(Path(folder)))
     # A folder that could not be listed is given as it is: decoding it will say why.
-    yield from (str(path) for path, _ in walk.denied)
+    yield from map(str, walk.denied)
 
 
 def _matches(pattern: str) -> Iterator[str]:

@@ -218,8 +218,9 @@ def _without_nan(
             errors[number] = no_answer("picture")
     if not finite.any():
         return None
-    kept = {"logits": answer.logits[finite], "probabilities": answer.probabilities[finite]}
-    return answer if finite.all() else replace(answer, **kept)
+    if finite.all():
+        return answer
+    return replace(answer, logits=answer.logits[finite], probabilities=answer.probabilities[finite])
 
 
 async def _hung_up(receive: Receive) -> None:
