@@ -39,7 +39,9 @@ def test_the_header_tells_what_is_going_to_happen() -> None:
     asked = ("--epochs", 2, "--augment", "light", "--trainable", "from:hidden")
     done = run("train", data, *asked, "--out", "r", "--image-size", 12, "--json")
     assert done.exit_code == 0, done.stderr
-    lines = done.stderr.splitlines()
+    chosen = "auto     model: cnn (the pictures are small: 28 pixels)"
+    assert chosen in done.stderr.splitlines()
+    lines = [line for line in done.stderr.splitlines() if line != chosen]
     assert lines[0].startswith("loading Keras")
     header = dict(line.split(None, 1) for line in lines[1:8])
     assert list(header) == ["data", "pictures", "network", "device", "steps", "augment", "run"]
