@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, TypeGuard
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -187,7 +187,7 @@ class Classifier:
             PictureError: A picture cannot be read. :meth:`stream` goes on instead.
             ConfigError: A number is out of its range.
         """
-        many = [pictures] if _is_one(pictures) else pictures
+        many = _listed(pictures)
         answers = []
         for answer in self.stream(many, top_k, batch_size, min_probability):
             if isinstance(answer, PictureError):
@@ -279,10 +279,12 @@ class Classifier:
             return error
 
 
-def _is_one(pictures: Sequence[Picture] | Picture) -> TypeGuard[Picture]:
+def _listed(pictures: Sequence[Picture] | Picture) -> Sequence[Picture]:
     if isinstance(pictures, np.ndarray):
-        return pictures.ndim < 4
-    return isinstance(pictures, str | Path | bytes | Image.Image)
+        return [pictures] if pictures.ndim < 4 else list(pictures)
+    if isinstance(pictures, str | Path | bytes | Image.Image):
+        return [pictures]
+    return pictures
 
 
 def _rgb(picture: Picture) -> images.UInt8Array:
