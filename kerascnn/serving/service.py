@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive
 
 from kerascnn import images
@@ -23,6 +26,7 @@ from kerascnn.images import UInt8Array
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.bodies import Bodies
+from kerascnn.serving.compression import check_encoding, compressed, decompress
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.models import Models, ServedModel
@@ -124,6 +128,42 @@ class Service:
             Its result.
         """
         return work() if size <= _QUICK else await self.aside(work)
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """Read the body of a request, and decompress it if it is compressed.
+
+        Args:
+            request: Its body was not read yet.
+
+        Yields:
+            The content; it counts as held until the block is left.
+
+        Raises:
+            Refusal: As :meth:`Bodies.read`; 415 or 400: compressed otherwise than expected.
+            Gone: The client hung up.
+        """
+        packed = check_encoding(request.headers.get("content-encoding", ""))
+        async with self.bodies.read(request.scope, request.receive) as body:
+            if not packed:
+                yield body
+                return
+            content = await self.aside(lambda: decompress(body, self.config.max_body))
+            with self.bodies.holding(len(content)):
+                yield content
+
+    async def finished(self, request: Request, response: Response) -> Response:
+        """Compress an answer if its client asks for it.
+
+        Args:
+            request: What was asked.
+            response: All of the answer.
+
+        Returns:
+            What to send.
+        """
+        accepted = request.headers.get("accept-encoding", "")
+        return await self.brief(len(response.body), lambda: compressed(response, accepted))
 
     async def answered(self, receive: Receive, work: Awaitable[T]) -> T:
         """Do work for a client, as long as it is there and has time.

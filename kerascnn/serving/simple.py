@@ -84,11 +84,12 @@ class Simple:
 
         # About sixty characters a class; and all of them are looked at.
         listed = min(top_k, len(served.card.classes)) * 60 + len(served.card.classes)
-        return await self._service.brief(len(uploads) * listed, answer)
+        response = await self._service.brief(len(uploads) * listed, answer)
+        return await self._service.finished(request, response)
 
     @asynccontextmanager
     async def _uploads(self, request: Request, form: bool) -> AsyncIterator[list[Upload]]:
-        async with self._service.bodies.read(request.scope, request.receive) as body:
+        async with self._service.body(request) as body:
             if form:
                 kind, most = request.headers["content-type"], self._service.config.max_queue
                 yield await self._service.brief(len(body), lambda: read_form(body, kind, most))

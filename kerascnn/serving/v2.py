@@ -127,14 +127,15 @@ class V2:
     async def infer(self, request: Request) -> Response:
         """Answer a request for inference."""
         served = self._find(request)
-        scope, receive = request.scope, request.receive
+        facts = request.scope["state"]["facts"]
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
-            async with self._service.bodies.read(scope, receive) as body:
+            async with self._service.body(request) as body:
                 header = request.headers.get(protocol.HEADER_LENGTH)
-                return await self._service.answered(
-                    receive, self._infer(served, body, header, scope["state"]["facts"])
+                response = await self._service.answered(
+                    request.receive, self._infer(served, body, header, facts)
                 )
+        return await self._service.finished(request, response)
 
     async def _infer(
         self, served: ServedModel, body: bytes, header: str | None, facts: dict[str, Any]
