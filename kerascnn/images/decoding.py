@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from kerascnn.errors import PictureError
 from kerascnn.images.jpeg import quick_pixels
+from kerascnn.images.scans import check_scans
 from kerascnn.images.sizing import UInt8Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -56,7 +57,10 @@ _BITS_PER_SAMPLE = 258
 
 
 def decode(
-    source: str | Path | bytes, name: str | None = None, max_pixels: int | None = None
+    source: str | Path | bytes,
+    name: str | None = None,
+    max_pixels: int | None = None,
+    accept: Callable[[int, int], object] | None = None,
 ) -> UInt8Array:
     """Read one picture as RGB.
 
@@ -69,6 +73,8 @@ def decode(
         source: A path, or the bytes of a file.
         name: What to call the picture in an error; the path, if not given.
         max_pixels: Larger pictures are refused; None: :data:`MAX_PIXELS`, which always holds.
+        accept: Called with height and width, as the header has them, before any pixel is decoded;
+            may raise a PictureError.
 
     Returns:
         uint8 ``[height, width, 3]``.
@@ -79,6 +85,9 @@ def decode(
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     with _named(shown), _open(source) as image:
         _check_pixels(image, shown, max_pixels)
+        if accept is not None:
+            accept(image.height, image.width)
+        check_scans(image, shown)
         with _in_turn(image):
             pixels = quick_pixels(image)
             return _to_rgb(image, shown, max_pixels) if pixels is None else _turned(image, pixels)
