@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as fields_of
 from typing import Any, Literal, TypeVar, get_args
 
 from kerascnn.errors import ModelFileError
@@ -168,7 +168,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, source: str = "card") -> ModelCard:
-        """Read a card.
+        """Read a card. Fields that this version does not know are left out.
 
         Args:
             text: JSON as :meth:`to_json` writes it.
@@ -214,7 +214,7 @@ class ModelCard:
 def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
     return cls(
         **{
-            **fields,
+            **_known(cls, fields),
             "classes": tuple(fields["classes"]),
             "normalization": _nested(Normalization, fields["normalization"]),
             "probes": tuple(_nested(Probe, probe) for probe in fields["probes"]),
@@ -224,13 +224,20 @@ def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
     )
 
 
-def _nested(cls: Callable[..., T], fields: dict[str, Any]) -> T:
+def _known(cls: type, fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a newer kerascnn added: as long as the schema is the same, it may be."""
+    names = {one.name for one in fields_of(cls)}
+    return {key: value for key, value in fields.items() if key in names}
+
+
+def _nested(cls: type[T], fields: dict[str, Any]) -> T:
+    known = _known(cls, fields)
     return cls(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
     )
 
 
-def _optional(cls: Callable[..., T], fields: dict[str, Any] | None) -> T | None:
+def _optional(cls: type[T], fields: dict[str, Any] | None) -> T | None:
     return None if fields is None else _nested(cls, fields)
 
 

@@ -9,7 +9,7 @@ import click
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import foreign_options, said
 from kerascnn.cli.scores import show_comparison, show_evaluation
-from kerascnn.cli.shared import split_option
+from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def command(
         raise click.UsageError("--curves is for --json, of one model.")
     if leaks and compare:
         raise click.UsageError("--leaks is for one model, not for --compare.")
+    check_data_is_there(data)
     chosen = (data, split, said(**foreign))
     if compare:
         compared = _compare(model, compare, *chosen)

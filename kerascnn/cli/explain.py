@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kerascnn.inference import Foreign
     from kerascnn.inference.explanation import Explanation
 
-    Explain = Callable[[UInt8Array, int], Explanation]
+    Explain = Callable[[UInt8Array, int, str], Explanation]
 
 
 @click.command("explain", cls=Command)
@@ -70,7 +70,7 @@ def command(
     rows: list[dict[str, Any]] = []
     for path in pictures:
         try:
-            explanation = explain(images.decode(path), top)
+            explanation = explain(images.decode(path), top, path)
         except PictureError as error:
             rows.append({"path": path, "error": str(error)})
             click.echo(f"warning: {error}", err=True)
@@ -92,7 +92,7 @@ def _explainer(model: str, foreign: Foreign | None) -> Explain:
         from kerascnn.inference.explanation import explain_file
 
         classifier = Classifier(model, foreign=foreign)
-        return lambda picture, top: explain_file(classifier, picture, top)
+        return lambda picture, top, name: explain_file(classifier, picture, top, name)
     with quiet_tensorflow():
         from kerascnn.training.foreign.loading import is_keras_file
         from kerascnn.training.foreign.opening import open_foreign

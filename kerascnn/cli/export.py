@@ -11,6 +11,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import FOREIGN, foreign_options, said
+from kerascnn.cli.shared import check_data_is_there
 from kerascnn.errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def command(
     kerascnn export runs/flowers --onnx --triton model-repository/
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
+    check_data_is_there(options["verify"], options["calibrate"])
     foreign = said(**{name: options.pop(name) for name in FOREIGN})
     result = _export(run, out, foreign, options)
     _warn_if_not_learned(result.card)

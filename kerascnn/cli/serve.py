@@ -14,7 +14,10 @@ from kerascnn.cli.provider import provider_options
 @click.command("serve", cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL.onnx...")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="0.0.0.0: from other machines, too."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="0.0.0.0, or :: for IPv6 too: from other machines.",
 )
 @click.option("--port", default=8000, show_default=True, help="0: a free one.")
 @provider_options
@@ -73,6 +76,14 @@ from kerascnn.cli.provider import provider_options
     multiple=True,
     metavar="ORIGIN",
     help="Pages of this origin may use the server. May be repeated.",
+)
+@click.option(
+    "--allowed-host",
+    multiple=True,
+    default=(),
+    metavar="NAME",
+    help="By which it is called, beside numbers and names without a dot; *: any. May be repeated.  "
+    "[default: the names it listens on]",
 )
 @click.option(
     "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
