@@ -49,23 +49,7 @@ def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
         if weight == "depthwise_kernel" and f"{layer}/kernel" in wanted:
             weight = "kernel"  # as Keras 2 calls it
         found[f"{layer}/{weight}"] = tensor
-    return _with_named_head(model, found, ours)
-
-
-def _with_named_head(model: keras.Model, tensors: Tensors, ours: set[str]) -> Tensors:
-    """Take a single dense layer that is left over, and fits, as the head of somebody's own."""
-    head = head_of(model)
-    strangers = {name.rpartition("/")[0] for name in tensors} - ours
-    if len(strangers) != 1 or f"{head.name}/kernel" in tensors:
-        return tensors
-    (theirs,) = strangers
-    kernel = tensors.get(f"{theirs}/kernel")
-    if kernel is None or kernel.ndim != 2 or kernel.shape[0] != head.kernel.shape[0]:
-        return tensors
-    return {
-        (f"{head.name}/{name.rpartition('/')[2]}" if name.startswith(f"{theirs}/") else name): value
-        for name, value in tensors.items()
-    }
+    return found
 
 
 def _counted(names: Iterable[str]) -> list[str]:

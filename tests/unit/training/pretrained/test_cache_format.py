@@ -19,7 +19,9 @@ from kerascnn.training.weights import start_network
 from .conftest import HDF5
 
 
-@pytest.mark.parametrize("name", ["mobilenet", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "name", ["mobilenet", pytest.param("mobilenet_v3_small", marks=pytest.mark.full)]
+)
 def test_a_file_of_keras_applications_reaches_our_layers(
     name: str,
     library_file: Callable[[str], keras.Model],
