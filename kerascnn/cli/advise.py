@@ -60,8 +60,9 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.advising import advise as asking
 
-        with TrainingDisplay(console(stderr=True)) as display:
-            advice = asking.advise(config, display)
+    # Not above: what is told there of the data and the weights would be lost.
+    with TrainingDisplay(console(stderr=True)) as display:
+        advice = asking.advise(config, display)
     line = asking.command(config, advice)
     if figure:
         _draw(figure, advice)

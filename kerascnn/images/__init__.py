@@ -21,6 +21,7 @@ from kerascnn.images.sizing import (
     UInt8Array,
     axes,
     default_resize,
+    pixels_between,
     size_picture,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "from_pillow",
     "grey",
     "longer_side",
+    "pixels_between",
     "read_header",
     "rgb_array",
     "size_picture",

@@ -31,12 +31,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, PictureError
 
 Resize = Literal["squash", "crop", "pad"]
 RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+
+_MOST_BETWEEN = 178_956_970
+"""Pixels between the passes: as many as the largest picture may have."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,27 @@ def _padded(length: int, longer: int, size: int) -> Axis:
     return Axis(0.0, float(length), scaled, (size - scaled) // 2)
 
 
+def pixels_between(height: int, width: int, size: int, resize: Resize) -> int:
+    """Count the pixels that lie between the two passes of sizing.
+
+    Of a tall, thin picture they may be a hundred times as many as it has: it is made wider first.
+
+    Args:
+        height: Of the picture, in pixels, at least 1.
+        width: Of the picture, in pixels, at least 1.
+        size: Of the model's input, in pixels.
+        resize: ``squash``, ``crop`` or ``pad``.
+
+    Returns:
+        The number.
+
+    Examples:
+        >>> pixels_between(1_000_000, 1, 224, "squash")
+        224000000
+    """
+    return height * axes(height, width, size, resize)[1].length
+
+
 def size_picture(rgb: UInt8Array, size: int, resize: Resize) -> UInt8Array:
     """Bring one RGB picture to the model's size.
 
@@ -111,8 +135,17 @@ def size_picture(rgb: UInt8Array, size: int, resize: Resize) -> UInt8Array:
 
     Returns:
         uint8 ``[size, size, 3]``; the input itself where nothing is to be done.
+
+    Raises:
+        PictureError: It is so tall and thin that sizing it would fill the memory.
     """
     height, width = rgb.shape[:2]
+    between = pixels_between(height, width, size, resize)
+    if between > _MOST_BETWEEN:
+        raise PictureError(
+            f"picture: {width} x {height} is too thin: sizing it takes {between:,} pixels, more "
+            f"than the limit of {_MOST_BETWEEN:,}. Cut it first."
+        )
     vertical, horizontal = axes(height, width, size, resize)
     sized = _resampled(rgb, horizontal, vertical)
     if sized.shape[:2] == (size, size):

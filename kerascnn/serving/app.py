@@ -109,7 +109,7 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID",
+        allow_headers=["Authorization", "Content-Type", "Content-Encoding", "X-Request-ID",
                        "Inference-Header-Content-Length"],
         expose_headers=["X-Request-ID", "Server-Timing", "Retry-After",
                         "Inference-Header-Content-Length"],

@@ -52,6 +52,17 @@ class Answer:
     ran: float
 
 
+@dataclass
+class Taken:
+    """Pictures that were taken.
+
+    Attributes:
+        typical: Whether their time tells how long others will take.
+    """
+
+    typical: bool = True
+
+
 @dataclass(eq=False)
 class _Job:
     """Pictures that are answered together, perhaps by several runs."""
@@ -107,12 +118,15 @@ class Batcher:
             self.users -= 1
 
     @contextmanager
-    def taking(self, count: int, deadline: float) -> Iterator[None]:
+    def taking(self, count: int, deadline: float) -> Iterator[Taken]:
         """Take pictures, if there is room for them and time to answer in.
 
         Args:
             count: How many.
             deadline: Seconds within which they must be answered.
+
+        Yields:
+            What was taken.
 
         Raises:
             Refusal: 503: too many are taken already.
@@ -125,9 +139,11 @@ class Batcher:
                 retry_after=self.backlog,
             )
         self.taken += count
-        ahead, began = self.taken, time.perf_counter()
+        ahead, began, taken = self.taken, time.perf_counter(), Taken()
         try:
-            yield
+            yield taken
+            if not taken.typical:
+                return
             each = (time.perf_counter() - began) / ahead
             older = self._seconds_each or each
             self._seconds_each = older + _SMOOTHING * (each - older)

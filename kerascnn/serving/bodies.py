@@ -7,8 +7,8 @@ body.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from starlette.types import Receive, Scope
 
@@ -78,6 +78,19 @@ class Bodies:
             ) from error
         finally:
             self._held -= held
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Count what a body became when it was decompressed, too.
+
+        Args:
+            size: In bytes.
+        """
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
 
     def _check(self, length: int) -> None:
         if length > self._max_body:

@@ -17,7 +17,10 @@ _MEANINGS = {
     401: "A wrong token, or none.",
     404: "No such model or version.",
     408: "The request did not come in in time.",
+    403: "A page of another origin sent it.",
     413: "The body is too large.",
+    415: "The body is compressed by a method that is not known.",
+    421: "The server has no such name.",
     422: "Not a picture that can be read, or one with too many pixels.",
     503: "Too busy, or not ready; try again after Retry-After seconds.",
 }
@@ -60,7 +63,7 @@ def describe(models: Sequence[str]) -> Json:
         for path in (base, f"{base}/ready", f"{base}/config", f"{base}/infer"):
             paths[path]["parameters"] = parameters
     if len(models) == 1:
-        paths["/predict"] = {"post": _predict((400, 401, 408, 413, 422, 503))}
+        paths["/predict"] = {"post": _predict((400, 401, 403, 408, 413, 415, 421, 422, 503))}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -118,7 +121,7 @@ def _metrics() -> Json:
     }
 
 
-def _predict(errors: Sequence[int] = (400, 401, 404, 408, 413, 422, 503)) -> Json:
+def _predict(errors: Sequence[int] = (400, 401, 403, 404, 408, 413, 415, 421, 422, 503)) -> Json:
     binary = {"type": "string", "format": "binary"}
     form = {
         "type": "object",
@@ -180,6 +183,6 @@ def _infer() -> Json:
                     "application/octet-stream": {"schema": binary},
                 },
             },
-            **_errors((400, 401, 404, 408, 413, 422, 503)),
+            **_errors((400, 401, 403, 404, 408, 413, 415, 421, 422, 503)),
         },
     }

@@ -7,7 +7,6 @@ https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protoc
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from kerascnn.images import UInt8Array
 from kerascnn.serving import tensors
 from kerascnn.serving.bodies import parse_length
+from kerascnn.serving.messages import read_json, read_values, write_json, write_values
 from kerascnn.serving.refusal import Refusal
 
 INPUT = "image"
@@ -106,7 +106,8 @@ def write_answer(
     Returns:
         The body, and the length of the JSON in it if bytes follow.
     """
-    outputs, chunks = [], []
+    outputs: list[list[bytes]] = []
+    chunks: list[bytes] = []
     for wanted in request.wanted:
         found = values[wanted.name]
         data: tensors.Floats | list[str] = found
@@ -120,13 +121,16 @@ def write_answer(
         if wanted.binary:
             chunks.append(tensors.to_bytes(data))
             output["parameters"] = {"binary_data_size": len(chunks[-1])}
+            outputs.append([write_json(output)])
         else:
-            output["data"] = tensors.to_json(data)
-        outputs.append(output)
-    answer: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": outputs}
+            head = write_json(output).removesuffix(b"}")
+            outputs.append([head, b', "data": ', *write_values(data), b"}"])
+    answer: dict[str, Any] = {"model_name": model, "model_version": version}
     if request.id is not None:
         answer["id"] = request.id
-    text = json.dumps(answer, allow_nan=False).encode()
+    head = write_json(answer).removesuffix(b"}")
+    inner = b", ".join(b"".join(parts) for parts in outputs)
+    text = b"".join((head, b', "outputs": [', inner, b"]}"))
     return b"".join([text, *chunks]), len(text) if chunks else None
 
 
@@ -157,18 +161,10 @@ def _raw(body: bytes, size: int) -> InferRequest:
 
 
 def _json_object(text: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(text.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refusal(400, f"the request is not JSON ({reason}).") from error
+    fields = read_json(text)
     if not isinstance(fields, dict):
         raise Refusal(400, f"the request is a JSON {type(fields).__name__}, expected an object.")
     return fields
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
@@ -224,7 +220,7 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             raise Refusal(
                 400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
             )
-        return tensors.from_json(tensor["data"], shape, INPUT)
+        return read_values(tensor["data"], shape, INPUT)
     if "data" in tensor:
         raise Refusal(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
     if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):

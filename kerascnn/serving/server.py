@@ -50,6 +50,8 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     """
     for model in config.models:
         read_metadata(model)  # what is no model is found before anything listens
+    # Threads that decode or write JSON let the event loop in so often, and not every 5 ms.
+    sys.setswitchinterval(0.001)
     with _AccessLog(sys.stdout) as access_log, _bound(config) as listeners:
         service = Service(config)
         access_log.lost = service.metrics.log_lines_lost.inc

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive
 
 from kerascnn import images
+from kerascnn.card import ModelCard
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
 from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.bodies import Bodies
+from kerascnn.serving.compression import check_encoding, compressed, decompress
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.models import Models, ServedModel
@@ -31,6 +37,14 @@ T = TypeVar("T")
 
 _QUICK = 16_384
 """Bytes of JSON or of a form that are read on the event loop; more would keep others waiting."""
+
+_LARGE = 16_000_000
+"""Pixels in, between and out: above, a picture waits in a queue of its own. It takes some tenths
+of a second, and as many clients as there are processors could keep all others waiting. Below are
+the photographs of most telephones."""
+
+_MOST_LARGE = 64
+"""Large pictures that wait; the next get 503."""
 
 Picture = bytes | UInt8Array
 """A file's content, or uint8 ``[height, width, 3]``."""
@@ -78,6 +92,9 @@ class Service:
         self.models = Models(config, self.metrics)
         self.bodies = Bodies(config.max_body, config.read_timeout, self.metrics)
         self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
+        half = max(1, usable_cpus() // 2)  # the others are always free for small pictures
+        self._large = ThreadPoolExecutor(half, thread_name_prefix="decoding large")
+        self._waiting = 0
 
     @property
     def ready(self) -> bool:
@@ -86,7 +103,8 @@ class Service:
 
     def close(self) -> None:
         """Let all threads end when they are done."""
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._decoders, self._large):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.models.close()
 
     async def aside(self, work: Callable[[], T]) -> T:
@@ -111,6 +129,42 @@ class Service:
             Its result.
         """
         return work() if size <= _QUICK else await self.aside(work)
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """Read the body of a request, and decompress it if it is compressed.
+
+        Args:
+            request: Its body was not read yet.
+
+        Yields:
+            The content; it counts as held until the block is left.
+
+        Raises:
+            Refusal: As :meth:`Bodies.read`; 415 or 400: compressed otherwise than expected.
+            Gone: The client hung up.
+        """
+        packed = check_encoding(request.headers.get("content-encoding", ""))
+        async with self.bodies.read(request.scope, request.receive) as body:
+            if not packed:
+                yield body
+                return
+            content = await self.aside(lambda: decompress(body, self.config.max_body))
+            with self.bodies.holding(len(content)):
+                yield content
+
+    async def finished(self, request: Request, response: Response) -> Response:
+        """Compress an answer if its client asks for it.
+
+        Args:
+            request: What was asked.
+            response: All of the answer.
+
+        Returns:
+            What to send.
+        """
+        accepted = request.headers.get("accept-encoding", "")
+        return await self.brief(len(response.body), lambda: compressed(response, accepted))
 
     async def answered(self, receive: Receive, work: Awaitable[T]) -> T:
         """Do work for a client, as long as it is there and has time.
@@ -162,8 +216,9 @@ class Service:
                 400, f"{count:,} pictures; expected at most {self.config.max_queue:,} at a time."
             )
         began = time.perf_counter()
-        with served.batcher.taking(count, self.config.timeout):
-            sized, decode = await self._sized(served, pictures)
+        with served.batcher.taking(count, self.config.timeout) as taken:
+            sized, decode, large = await self._sized(served, pictures)
+            taken.typical = not large
             good = [picture for picture in sized if not isinstance(picture, PictureError)]
             answer = await served.batcher.submit(good) if good else None
         errors = {n: found for n, found in enumerate(sized) if isinstance(found, PictureError)}
@@ -175,7 +230,7 @@ class Service:
 
     async def _sized(
         self, served: ServedModel, pictures: Sequence[Picture]
-    ) -> tuple[list[UInt8Array | PictureError], float]:
+    ) -> tuple[list[UInt8Array | PictureError], float, bool]:
         """Bring pictures to the model's size, in threads unless they have it."""
         size = served.card.image_size
         ready = [
@@ -184,28 +239,78 @@ class Service:
             if not isinstance(picture, bytes) and picture.shape == (size, size, 3)
         ]
         if len(ready) == len(pictures):
-            return list(ready), 0.0
+            return list(ready), 0.0, False
         with served.batcher.coming():
             done = await asyncio.gather(
-                *(self.aside(lambda one=one: self._size(served, one)) for one in pictures)  # type: ignore[misc]
+                *(self.aside(partial(self._size, served, one)) for one in pictures)
             )
+        large = [number for number, (found, _) in enumerate(done) if isinstance(found, _Large)]
+        if large:
+            late = [self._size_large(served, pictures[number]) for number in large]
+            for number, found in zip(large, await asyncio.gather(*late), strict=True):
+                done[number] = found
         # Of several, which were sized side by side, the slowest counts.
-        return [picture for picture, _ in done], max(seconds for _, seconds in done)
+        sized = [picture for picture, _ in done]
+        return sized, max(seconds for _, seconds in done), bool(large)
+
+    async def _size_large(
+        self, served: ServedModel, picture: Picture
+    ) -> tuple[UInt8Array | PictureError, float]:
+        """Size a picture that takes long, after the others of its kind; nobody else waits."""
+        if self._waiting >= _MOST_LARGE:
+            raise Refusal(
+                503,
+                f"{self._waiting} large pictures are waiting. Try again later, or send smaller "
+                "ones.",
+                retry_after=self.config.timeout,
+            )
+        self._waiting += 1
+        try:
+            work = partial(self._size, served, picture, patient=True)
+            return await asyncio.get_running_loop().run_in_executor(self._large, work)
+        finally:
+            self._waiting -= 1
 
     def _size(
-        self, served: ServedModel, picture: Picture
+        self, served: ServedModel, picture: Picture, patient: bool = False
     ) -> tuple[UInt8Array | PictureError, float]:
         began = time.perf_counter()
         card = served.card
+
+        def accept(height: int, width: int) -> None:
+            self._check_cost(height, width, card, patient)
+
         try:
             if isinstance(picture, bytes):
-                picture = images.decode(picture, max_pixels=self.config.max_pixels)
+                picture = images.decode(picture, max_pixels=self.config.max_pixels, accept=accept)
+            else:
+                accept(*picture.shape[:2])
             sized: UInt8Array | PictureError = images.size_picture(
                 picture, card.image_size, card.resize
             )
         except PictureError as error:
             sized = error
         return sized, time.perf_counter() - began
+
+    def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
+        """Bound what a picture may cost before it is worked on: pixels in, between and out."""
+        size, most = card.image_size, self.config.max_pixels
+        # A photograph may lie on its side, and is turned before it is sized.
+        between = max(
+            images.pixels_between(height, width, size, card.resize),
+            images.pixels_between(width, height, size, card.resize),
+        )
+        if between > most:
+            raise PictureError(
+                f"picture: {width} x {height} is too thin: sizing it takes {between:,} pixels, "
+                f"more than the limit of {most:,}. Cut it first."
+            )
+        if not patient and height * width + between + size * size > _LARGE:
+            raise _Large
+
+
+class _Large(PictureError):
+    """A picture that others shall not wait for."""
 
 
 def _without_nan(

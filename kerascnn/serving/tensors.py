@@ -136,11 +136,6 @@ def to_bytes(values: Floats | list[str]) -> bytes:
     return values.astype("<f4", copy=False).tobytes()
 
 
-def to_json(values: Floats | list[str]) -> list[Any]:
-    """Give a tensor's values for JSON, flat and row-major."""
-    return values if isinstance(values, list) else values.ravel().tolist()
-
-
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -16,15 +16,13 @@ from starlette.routing import Route
 from kerascnn import __version__
 from kerascnn.errors import PictureError
 from kerascnn.serving import protocol
+from kerascnn.serving.bodies import parse_length
 from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.models import ServedModel
 from kerascnn.serving.refusal import Refusal
 from kerascnn.serving.service import Result, Service, too_late
 
 EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "schedule_policy")
-
-_QUICK = 16_384
-"""Bytes of JSON that are read on the event loop; more would keep others waiting."""
 
 
 class V2:
@@ -129,14 +127,15 @@ class V2:
     async def infer(self, request: Request) -> Response:
         """Answer a request for inference."""
         served = self._find(request)
-        scope, receive = request.scope, request.receive
+        facts = request.scope["state"]["facts"]
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
-            async with self._service.bodies.read(scope, receive) as body:
+            async with self._service.body(request) as body:
                 header = request.headers.get(protocol.HEADER_LENGTH)
-                return await self._service.answered(
-                    receive, self._infer(served, body, header, scope["state"]["facts"])
+                response = await self._service.answered(
+                    request.receive, self._infer(served, body, header, facts)
                 )
+        return await self._service.finished(request, response)
 
     async def _infer(
         self, served: ServedModel, body: bytes, header: str | None, facts: dict[str, Any]
@@ -146,8 +145,11 @@ class V2:
         def read() -> protocol.InferRequest:
             return protocol.read_request(body, header, len(card.classes), card.image_size)
 
-        quick = len(body) <= _QUICK or header is not None
-        asked = read() if quick else await self._service.aside(read)
+        def write() -> tuple[bytes, int | None]:
+            return protocol.write_answer(asked, served.name, served.version, card.classes, values)
+
+        text = len(body) if header is None else parse_length(header) or 0
+        asked = await self._service.brief(text, read)
         self._check_size(asked)
         try:
             async with asyncio.timeout(asked.timeout):
@@ -160,9 +162,9 @@ class V2:
             "logits": result.answer.logits,
             "probabilities": result.answer.probabilities,
         }
-        content, length = protocol.write_answer(
-            asked, served.name, served.version, card.classes, values
-        )
+        # About twenty characters a number, of each output.
+        numbers = 0 if all(one.binary for one in asked.wanted) else 20
+        content, length = await self._service.brief(numbers * result.answer.logits.size, write)
         facts |= told(result, len(asked.pictures))
         return _response(content, length, result)
 

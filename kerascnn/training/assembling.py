@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kerascnn import images
 from kerascnn.dataset import Dataset
+from kerascnn.errors import DataError
 from kerascnn.training.cache import open_cache
 from kerascnn.training.choosing import choose_changes, choose_network
 from kerascnn.training.config import TrainConfig
@@ -15,7 +16,7 @@ from kerascnn.training.data import run_dataset
 from kerascnn.training.device import choose_device
 from kerascnn.training.devices import check_devices
 from kerascnn.training.distribution import refuse_other_data
-from kerascnn.training.feeding import Feed, check_classes, pack
+from kerascnn.training.feeding import Feed, Pack, check_classes, pack
 from kerascnn.training.networks import find_network
 from kerascnn.training.progress import Progress
 from kerascnn.training.weights import Start, check_weights, start_network
@@ -86,7 +87,17 @@ def prepare(config: TrainConfig, progress: Progress, dataset: Dataset | None = N
             progress=lambda done, name=name, total=total: progress.reading(name, done, total),  # type: ignore[misc]
         )
     check_classes(dataset, packs["train"])
+    _check_validation(dataset, packs["val"])
     return Feed(dataset, packs["train"], packs["val"], size, resize)
+
+
+def _check_validation(dataset: Dataset, val: Pack) -> None:
+    if not len(val):
+        first = f" The first: {val.skipped[0]}" if val.skipped else ""
+        raise DataError(
+            f"{dataset.name}: no validation picture can be read. Add some, or leave the split out; "
+            f"then some training pictures are kept for it.{first}"
+        )
 
 
 def _kind(config: TrainConfig) -> str:

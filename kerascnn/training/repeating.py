@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from kerascnn import __version__
@@ -28,7 +28,8 @@ def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
         Command lines.
     """
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
-    yield train_command(config)
+    # Into a folder of its own: the run's is taken.
+    yield train_command(replace(config, out=None))
     yield f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
 
 

@@ -126,8 +126,9 @@ def report_run(
         DataError: No usable data, or classes that the model does not know.
         KerascnnError: The page cannot be written.
     """
-    card, own = run.card, run_data(run)
-    dataset = load_dataset(data) if data else own
+    card = run.card
+    dataset = load_dataset(data) if data else run_data(run)
+    own = _own_data(run, dataset) if data else dataset
     name, chosen = dataset.choose(split)
     labelled = Split(chosen.pictures, match_labels(dataset, chosen, card.classes))
     judged = pack(labelled, card.image_size, card.resize)
@@ -136,6 +137,20 @@ def report_run(
     train = own.splits["train"]
     some = train.take(np.unique(train.labels, return_index=True)[1].astype(np.int64))
     return write_report(run, own, pack(some, card.image_size, card.resize), judged, name, path)
+
+
+def _own_data(run: Run, other: Dataset) -> Dataset:
+    """Load what the run learned from; if that is gone, show other data in its place."""
+    try:
+        return run_data(run)
+    except DataError as error:
+        log.warning("the report shows pictures of %s as the training data. %s", other.name, error)
+    classes = run.card.classes
+    splits = {
+        name: Split(split.pictures, match_labels(other, split, classes))
+        for name, split in other.splits.items()
+    }
+    return Dataset(other.name, classes, splits)
 
 
 def gather(

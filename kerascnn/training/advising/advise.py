@@ -26,8 +26,7 @@ from kerascnn.training.assembling import assemble
 from kerascnn.training.choosing import affordable_phases, from_nothing
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.feeding import Feed, Pack
-from kerascnn.training.networks import find_network
-from kerascnn.training.phases import BASELINE, phases
+from kerascnn.training.phases import BASELINE, highest_rate, phases
 from kerascnn.training.progress import Progress
 from kerascnn.training.weights import Start
 
@@ -81,7 +80,7 @@ def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Progress)
         tuple(int(count) for count in counts),
         lambda done, total: progress.reading("pictures looked at", done, total),
     )
-    rate = config.learning_rate or find_network(config.model).learning_rate
+    rate = highest_rate(config)
     return advise_from(_named(facts, classes, config.weights != "none"), rate)
 
 
@@ -139,7 +138,7 @@ def decided_with_network(
         The configuration with phases written out; or the small network from random weights,
         where this one's features tell less than the pixels do.
     """
-    rate = DEEPER * (config.learning_rate or find_network(config.model).learning_rate)
+    rate = DEEPER * highest_rate(config)
     epochs = phases(config)[0].epochs
     try:
         depth = advise_on(config, feed, start, progress).depth
@@ -177,6 +176,10 @@ def command(config: TrainConfig, advice: Advice) -> str:
         words += ["--image-size", str(config.image_size)]
     if config.resize:
         words += ["--resize", config.resize]
+    if config.val is not None:
+        words += ["--val", str(config.val)]
+    if config.seed:
+        words += ["--seed", str(config.seed)]
     for phase in advice.phases:
         words += ["--phase", phase]
     words += ["--batch-size", str(BATCH)]

@@ -61,7 +61,7 @@ def is_zip(path: Path) -> bool:
 
 def _instead(path: Path) -> str:
     known = kind_of_model(path) not in ("keras", "hdf5")
-    return (said_instead(path) if known else "") or "It is damaged: copy it again."
+    return (said_instead(path) if known else "") or "It is truncated or damaged: copy it again."
 
 
 def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> None:
