@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -29,6 +30,9 @@ def writing(path: str | Path) -> Iterator[Path]:
     Args:
         path: Where the file shall lie in the end. Its folder is made if need be.
 
+    A link is followed: what it leads to is replaced, not the link. Into what is no regular file
+    (``/dev/stdout``, a named pipe) the content goes when it is whole.
+
     Yields:
         A path in the same folder, with the same suffix (Keras chooses the format by it).
 
@@ -36,6 +40,14 @@ def writing(path: str | Path) -> Iterator[Path]:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
     target = Path(path)
+    if _is_special(target):
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder, f"whole{target.suffix}")
+            yield temporary
+            _pour(temporary, target)
+        return
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
@@ -55,6 +67,23 @@ def writing(path: str | Path) -> Iterator[Path]:
         raise cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether something is there that is neither a file nor a folder; links are followed."""
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
+
+
+def _pour(source: Path, target: Path) -> None:
+    try:
+        with source.open("rb") as content, target.open("wb") as out:
+            shutil.copyfileobj(content, out)
+    except OSError as error:
+        raise cannot_write(target, error) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import FOREIGN, foreign_options, said
+from kerascnn.cli.shared import check_data_is_there
 from kerascnn.errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
@@ -63,10 +64,6 @@ def command(
     out: str | None,
     triton: str | None,
     as_json: bool,
-    labels: str | None,
-    image_size: int | None,
-    normalize: Any,
-    resize: Any,
     **options: Any,
 ) -> None:
     """Write the model in RUN as one ONNX file that answers as the trained model does.
@@ -85,7 +82,9 @@ def command(
     kerascnn export runs/flowers --onnx --triton model-repository/
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
-    result = _export(run, out, said(labels, image_size, normalize, resize), options)
+    check_data_is_there(options["verify"], options["calibrate"])
+    foreign = said(**{name: options.pop(name) for name in FOREIGN})
+    result = _export(run, out, foreign, options)
     _warn_if_not_learned(result.card)
     repository = _repository(result, triton) if triton else None
     if as_json:
@@ -102,7 +101,7 @@ def command(
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
         click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
-    if labels and "top1" in result.card.metrics:
+    if foreign and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are answered rightly")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
 
@@ -149,18 +148,15 @@ def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[st
         from kerascnn.training.export.foreign import export_foreign
         from kerascnn.training.foreign.loading import is_keras_file
 
-    path = Path(run)
-    own = not is_keras_file(run) or (
-        path.name == "model.keras" and path.with_name("card.json").is_file()
-    )
+    own = not is_keras_file(run)
     if own and foreign:
         raise ConfigError(
             f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "
             "A run of kerascnn has its class names and preprocessing."
         )
-    if not own and not path.exists():
+    if not own and not Path(run).exists():
         raise ModelFileError(f"{run}: no such file.")
-    if not own and not foreign:
+    if not own and not (foreign and foreign.classes):
         raise ConfigError(
             f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one a "
             "line, in the order of its outputs. --normalize and --image-size may be needed too."

@@ -50,7 +50,7 @@ def command(
         from kerascnn.training.maps import features_of
         from kerascnn.training.run import open_run
 
-        found = features_of(open_run(model), pixels, block, maps or (64 if block else 8))
+    found = features_of(open_run(model), pixels, block, maps or (64 if block else 8))
     _draw(found, Path(picture).name, out)
     if as_json:
         print_json({"figure": out, "first": found.first, "filters": len(found.kernels),

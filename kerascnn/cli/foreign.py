@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kerascnn.errors import ConfigError
-
 if TYPE_CHECKING:
     from kerascnn.inference import Foreign
 
@@ -40,40 +38,56 @@ _OPTIONS = (
         type=click.Choice(["squash", "crop", "pad"]),
         help="Of a model made elsewhere: how pictures get its size.  [default: squash]",
     ),
+    click.option(
+        "--outputs",
+        type=click.Choice(["logits", "probabilities"]),
+        help="Of a model made elsewhere: what its numbers are.  [default: as is found out]",
+    ),
+    click.option(
+        "--output",
+        metavar="NAME",
+        help="Of a model made elsewhere with several outputs: the one that holds the answers.",
+    ),
 )
+FOREIGN = ("labels", "image_size", "normalize", "resize", "outputs", "output")
+"""The options by the names of their parameters."""
 
 
 def foreign_options(command: F) -> F:
-    """Add ``--labels``, ``--image-size``, ``--normalize`` and ``--resize`` to a command."""
+    """Add the options of :data:`FOREIGN` to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def said(labels: str | None, image_size: int | None, normalize: Any, resize: Any) -> Foreign | None:
+def said(
+    labels: str | None,
+    image_size: int | None,
+    normalize: Any,
+    resize: Any,
+    outputs: Any = None,
+    output: str | None = None,
+) -> Foreign | None:
     """Put together what was said about a model that was made elsewhere.
 
     Args:
-        labels: File of class names.
+        labels: File of class names; None: the model's file may have them.
         image_size: In pixels.
         normalize: ``none``, ``unit``, ``tf``, ``torch`` or ``caffe``.
         resize: ``squash``, ``crop`` or ``pad``.
+        outputs: ``logits`` or ``probabilities``.
+        output: Name of the output that holds the answers.
 
     Returns:
         It, or None where nothing was said.
 
     Raises:
-        ConfigError: The class names are missing.
+        ConfigError: Something of it cannot be.
         DataError: The file of class names cannot be used.
     """
     from kerascnn.inference import Foreign, read_labels
 
-    if labels is None:
-        if image_size or normalize or resize:
-            raise ConfigError(
-                "--image-size, --normalize and --resize speak for a model that was made elsewhere, "
-                "and --labels FILE is missing: its class names, one a line, in the order of its "
-                "outputs. A model of kerascnn needs none of them."
-            )
+    if not any((labels, image_size, normalize, resize, outputs, output)):
         return None
-    return Foreign(read_labels(labels), image_size, normalize, resize or "squash")
+    names = () if labels is None else read_labels(labels)
+    return Foreign(names, image_size, normalize, resize or "squash", outputs, output)

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, print_json
+
+_NAME = 20
+"""Letters of the longest name; names are never cut."""
 
 
 @click.command("models", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(as_json: bool) -> None:
-    """List the networks, with parameters at 1,000 classes and their usual image size.
+    """List the networks by family, with parameters at 1,000 classes and their usual image size.
 
-    Blocks are what --trainable takes; conv3(4) is a stage of four.
+    Blocks are what --trainable takes; conv3(4) is a stage of four. Those shown are of the first of
+    a family; `kerascnn summary NAME` has every network's. No Keras is needed.
 
     \b
     kerascnn models
     kerascnn models --json
     """
-    with quiet_tensorflow():
-        from kerascnn.training.networks import NETWORKS
-        from kerascnn.training.networks.facts import load_facts, stages
+    # A table of facts: no Keras, so it works in every install and at once.
+    from kerascnn.training.networks import NETWORKS
+    from kerascnn.training.networks.facts import load_facts, stages
 
     facts = load_facts()
     rows = [
         {
             "name": network.name,
+            "family": network.family,
             "summary": network.summary,
             "image_size": network.image_size,
             "minimum_size": network.minimum_size,
@@ -40,20 +47,14 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
-
-    table = Table("name", "what", box=None, pad_edge=False)
-    table.add_column("size (least)", justify="right")
-    table.add_column("parameters", justify="right")
-    table.add_column("weights")
-    table.add_column("blocks", overflow="fold")
-    for row in rows:
-        table.add_row(
-            str(row["name"]),
-            str(row["summary"]),
-            f"{row['image_size']} ({row['minimum_size']})",
-            f"{row['params']:,}",
-            ", ".join(NETWORKS[str(row["name"])].weights) or "none",
-            stages(facts[str(row["name"])]["blocks"]),
-        )
-    console().print(table)
+    for family, group in groupby(NETWORKS.values(), key=lambda network: network.family):
+        members = list(group)
+        click.echo(f"{family}: {members[0].summary}")
+        for network in members:
+            found = facts[network.name]
+            click.echo(
+                f"  {network.name:<{_NAME}} {found['params']:>11,} parameters  "
+                f"{network.image_size} pixels (at least {network.minimum_size})  "
+                f"weights: {', '.join(network.weights) or 'none'}"
+            )
+        click.echo(f"  {'blocks':<{_NAME}} {stages(facts[members[0].name]['blocks'])}\n")

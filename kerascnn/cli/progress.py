@@ -83,14 +83,32 @@ class TrainingDisplay(Progress):
         """Remember it for the live line."""
         self._speed = f"  {images_per_second:,.0f} images/s"
 
+    def chosen(self, option: str, value: str, reason: str) -> None:
+        """Write one line that stays."""
+        self._console.print(
+            f"{'auto':<8} {option}: {value} ({reason})", soft_wrap=True, markup=False
+        )
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Show a download."""
+        if self._is_time() or done == total:
+            of = f"/{total / 1e6:,.1f}" if total else ""
+            self._show(f"fetching {what}", done, total or done, f"{done / 1e6:,.1f}{of} MB")
+        if done == total and self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
     def planned(self, plan: Plan) -> None:
         """Write the header."""
         for name, value in header(plan):
             self._console.print(f"{name:<8} {value}", soft_wrap=True, markup=False)
 
-    def finishing(self, what: str) -> None:
-        """Show what is done after the last epoch."""
-        self._show(what, self._epochs * self._steps, self._epochs * self._steps, "")
+    def finishing(self, what: str, done: int, total: int) -> None:
+        """Show what is done before the first epoch or after the last."""
+        if not total:
+            self._show(what, 0, 1, "")
+        elif self._is_time() or done == total:
+            self._show(f"measuring {what}", done, total, f"{done:,}/{total:,} pictures")
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         """Show the running means."""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import FOREIGN, foreign_options, said
 from kerascnn.cli.provider import provider_options
 
 
@@ -89,9 +89,7 @@ from kerascnn.cli.provider import provider_options
     "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
 )
 @foreign_options
-def command(
-    labels: str | None, image_size: int | None, normalize: Any, resize: Any, **options: Any
-) -> None:
+def command(**options: Any) -> None:
     """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
 
     Each is served under its file's name: by the Open Inference Protocol v2, at
@@ -105,7 +103,7 @@ def command(
     """
     from kerascnn import serving
 
-    foreign = said(labels, image_size, normalize, resize)
+    foreign = said(**{name: options.pop(name) for name in FOREIGN})
     config = serving.ServeConfig(**options, foreign=foreign)
     serving.serve(
         config,

@@ -26,10 +26,18 @@ from kerascnn.images.scans import check_scans
 from kerascnn.images.sizing import UInt8Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
+    *(".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+)
+"""Ends of the names of pictures, in small letters."""
 
 MAX_PIXELS = 178_956_970
 """Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""
+
+MAX_SIDE, MAX_ASPECT = 65_535, 1_000
+"""Pixels a side, and one side by the other: sizing a thin picture costs as much as a square one of
+its longer side, not of its pixels."""
 
 _LARGE = 25_000_000
 """Of pictures above this many pixels, one is decoded at a time: many threads with half a
@@ -48,8 +56,11 @@ _UPRIGHT = {
 }
 """By EXIF orientation: what brings the picture upright."""
 
-_BITS_PER_SAMPLE = 258
-"""TIFF tag."""
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
+"""TIFF tags."""
+
+_WHITE_IS_ZERO = 0
+"""A value of the second: Pillow turns such pictures of up to 8 bits, and not those of 16."""
 
 
 def decode(
@@ -199,6 +210,11 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None
         )
     if width < 1 or height < 1:
         raise PictureError(f"{name}: {width} x {height} has no pixels.")
+    if max(width, height) > MAX_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
+        raise PictureError(
+            f"{name}: {width} x {height} is too long or too thin. Expected at most {MAX_SIDE:,} "
+            f"pixels a side, and one side at most {MAX_ASPECT:,} times the other. Cut it first."
+        )
 
 
 def _cannot_decode(name: str, error: Exception) -> str:
@@ -219,13 +235,15 @@ def _in_turn(image: Image.Image) -> AbstractContextManager[object]:
 
 
 def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UInt8Array:
+    # Before loading: Pillow may drop the tags with it.
+    white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     image.load()
     # The first frame may be of another size than the header says.
     _check_pixels(image, name, max_pixels)
     method = _UPRIGHT.get(_orientation(image))
     upright = image if method is None else image.transpose(method)
     if upright.mode.startswith("I;16"):
-        return _from_16_bits(upright, _highest(image))
+        return _from_16_bits(upright, _highest(image), white_is_zero)
     if upright.mode in ("I", "F"):
         raise PictureError(
             f"{name}: pixels of 32 bits or with a sign (Pillow mode {upright.mode!r}) have no "
@@ -262,10 +280,12 @@ def _highest(image: Image.Image) -> int:
     return 4095 if bits == (12,) else 65535
 
 
-def _from_16_bits(image: Image.Image, highest: int) -> UInt8Array:
+def _from_16_bits(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
     # Pillow's own conversion clips at 255, which turns almost every such picture white.
     wide = np.asarray(image).astype(np.uint32)
     grey = (np.minimum(wide, highest) * 255 + highest // 2) // highest
+    if white_is_zero:
+        grey = 255 - grey
     if isinstance(clear := image.info.get("transparency"), int):
         grey[wide == clear] = 255
     return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
@@ -296,6 +316,12 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
         raise PictureError(
             f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) "
             "or [height, width] (grey)."
+        )
+    longer, shorter = max(array.shape[:2]), min(array.shape[:2])
+    if longer > MAX_SIDE or longer > MAX_ASPECT * shorter:
+        raise PictureError(
+            f"{name}: {array.shape[1]} x {array.shape[0]} is too long or too thin. Expected at "
+            f"most {MAX_SIDE:,} pixels a side, and one side at most {MAX_ASPECT:,} times the other."
         )
     picture = array.astype(np.uint8, copy=False)
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
+from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.bodies import Bodies
@@ -58,7 +59,7 @@ class Result:
 
     Attributes:
         answer: Of those that could be read, in order; None: there were none.
-        errors: Why the others could not be read, by their number.
+        errors: Why there is no answer to the others, by their number.
         queue: Seconds of waiting.
         decode: Seconds of reading and sizing.
     """
@@ -226,6 +227,8 @@ class Service:
         errors = {n: found for n, found in enumerate(sized) if isinstance(found, PictureError)}
         ran = answer.ran if answer else 0.0
         queue = max(0.0, time.perf_counter() - began - decode - ran)
+        if answer is not None:
+            answer = _without_nan(answer, [n for n in range(count) if n not in errors], errors)
         return Result(answer, errors, queue, decode)
 
     async def _sized(
@@ -312,6 +315,21 @@ class Service:
 
 class _Large(PictureError):
     """A picture that others shall not wait for."""
+
+
+def _without_nan(
+    answer: Answer, numbers: Sequence[int], errors: dict[int, PictureError]
+) -> Answer | None:
+    """Keep the rows that are answers; of the others' pictures, by number, tell it as errors."""
+    finite = finite_rows(answer.logits, answer.probabilities)
+    for number, sound in zip(numbers, finite, strict=True):
+        if not sound:
+            errors[number] = no_answer("picture")
+    if not finite.any():
+        return None
+    if finite.all():
+        return answer
+    return replace(answer, logits=answer.logits[finite], probabilities=answer.probabilities[finite])
 
 
 async def _hung_up(receive: Receive) -> None:

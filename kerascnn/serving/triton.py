@@ -7,14 +7,17 @@ not know how a file is exported, nor HTTP.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from pathlib import Path
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
-from kerascnn.files import write_text, writing
+from kerascnn.files import write_bytes, write_text, writing
 from kerascnn.inference.metadata import read_card
+
+log = logging.getLogger(__name__)
 
 MAX_BATCH = 32
 MAX_WAIT_US = 2000
@@ -83,7 +86,8 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
 
     Args:
         model: File that ``kerascnn export`` wrote; its stem becomes the model's name.
-        folder: The repository; the model in it is replaced if it is there.
+        folder: The repository; the model in it is replaced if it is there. Of an edited
+            ``config.pbtxt`` the old one stays beside it, of ``kserve.yaml`` the new one lies there.
 
     Returns:
         The model's folder, with ``config.pbtxt``, ``labels.txt`` and ``1/model.onnx``;
@@ -105,9 +109,32 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
     with writing(home / "1" / "model.onnx") as temporary:
         shutil.copyfile(path, temporary)
     write_text(home / "labels.txt", "".join(f"{label}\n" for label in card.classes))
-    write_text(home / "config.pbtxt", triton_config(name, card))
-    write_text(root / "kserve.yaml", _manifest(name, root))
+    _replace(home / "config.pbtxt", triton_config(name, card))
+    _write_unless_edited(root / "kserve.yaml", _manifest(name, root))
     return home
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write what must fit the model; where something else lies, keep that beside it."""
+    if _differs(path, text):
+        old = path.with_name(f"{path.name}.old")
+        write_bytes(old, path.read_bytes())
+        log.warning("%s is written anew; what it said is in %s.", path, old)
+    write_text(path, text)
+
+
+def _write_unless_edited(path: Path, text: str) -> None:
+    """Write what people edit; where something else lies, leave it and write beside it."""
+    if not _differs(path, text):
+        write_text(path, text)
+        return
+    new = path.with_name(f"{path.name}.new")
+    write_text(new, text)
+    log.warning("%s differs from what would be written, and stays; see %s.", path, new)
+
+
+def _differs(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() != text.encode()
 
 
 def triton_config(name: str, card: ModelCard) -> str:

@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -23,6 +24,7 @@ import PIL
 
 from kerascnn import images
 from kerascnn.dataset import Split
+from kerascnn.errors import BusyError
 from kerascnn.files import cannot_write, locked, reserve, write_text
 
 log = logging.getLogger(__name__)
@@ -148,11 +150,22 @@ class PackCache:
         return sorted(self._entries(), key=lambda entry: -entry.used)
 
     def clear(self) -> int:
-        """Remove all packs; gives the bytes that were freed."""
+        """Remove all packs, begun ones too; gives the bytes that were freed."""
         entries = self.entries()
         for entry in entries:
             shutil.rmtree(entry.folder, ignore_errors=True)
-        return sum(entry.bytes for entry in entries if not entry.folder.exists())
+        freed = sum(entry.bytes for entry in entries if not entry.folder.exists())
+        return freed + self._clear_begun()
+
+    def _clear_begun(self) -> int:
+        """Remove what processes that were killed had begun; those that still write hold a lock."""
+        freed = 0
+        for begun in self.folder.glob(".*.tmp"):
+            size = sum(file.stat().st_size for file in begun.iterdir())
+            with suppress(BusyError), locked(self.folder / f"{begun.stem[1:]}.lock"):
+                shutil.rmtree(begun, ignore_errors=True)
+            freed += 0 if begun.exists() else size
+        return freed
 
     def _make(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
@@ -180,6 +193,7 @@ class PackCache:
             shutil.rmtree(beginning, ignore_errors=True)
 
     def _make_room(self, needed: int) -> None:
+        self._clear_begun()
         held = self.entries()
         total = needed + sum(entry.bytes for entry in held)
         while held and total > self.limit:

@@ -5,7 +5,8 @@ Knows: ``SCOPE:EPOCHS[:RATE]`` and what follows when it is left out. Does not kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
@@ -21,6 +22,8 @@ blocks hold weights that are worth keeping, and the head has calmed down."""
 SGD_TIMES = 10
 """What SGD takes of a network's own learning rate, which was found for AdamW."""
 
+BASELINE = "cnn"
+"""What ``--model auto`` stands for until the data are known, and with small pictures."""
 
 LEAST_EPOCHS = 10
 """What ``--epochs auto`` gives at least, and what it stands for until the data are known."""
@@ -68,12 +71,31 @@ def highest_rate(config: TrainConfig) -> float:
     if config.learning_rate is not None:
         return config.learning_rate
     times = SGD_TIMES if config.optimizer == "sgd" else 1
-    return find_network(config.model).learning_rate * times
+    name = BASELINE if config.model == "auto" else config.model
+    return find_network(name).learning_rate * times
 
 
 def total_epochs(config: TrainConfig) -> int:
     """Count the epochs of all phases of a run."""
     return sum(phase.epochs for phase in phases(config))
+
+
+def with_epochs(config: TrainConfig, epochs: Sequence[int]) -> TrainConfig:
+    """Give the phases of a run other numbers of epochs.
+
+    Args:
+        config: Of the run.
+        epochs: One number for each of its phases.
+
+    Returns:
+        The configuration, with all else as it was.
+    """
+    if not config.phase:
+        return replace(config, epochs=epochs[0])
+    changed = zip(phases(config), epochs, strict=True)
+    return replace(
+        config, phase=tuple(f"{one.scope}:{n}:{one.learning_rate!r}" for one, n in changed)
+    )
 
 
 def _parse(text: str, rate: float) -> Phase:

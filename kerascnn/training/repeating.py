@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from kerascnn import __version__
@@ -28,7 +28,8 @@ def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
         Command lines.
     """
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
-    yield train_command(config)
+    # Into a folder of its own: the run's is taken.
+    yield train_command(replace(config, out=None))
     yield f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
 
 
@@ -42,9 +43,15 @@ def train_command(config: TrainConfig) -> str:
         ``kerascnn train ...``, quoted for a POSIX shell; options at their default are left out.
     """
     words = ["kerascnn", "train", config.data]
+    # What the data and the network bring with them need not be typed.
+    plain = TrainConfig(data=config.data, model=config.model)
+    model = TrainConfig(data=config.data).model
     for option in fields(config):
         value = getattr(config, option.name)
-        if option.name != "data" and (value != option.default or option.name == "seed"):
+        if option.name == "time":
+            continue  # the epochs that fitted are what repeats it
+        usual = model if option.name == "model" else getattr(plain, option.name)
+        if option.name != "data" and (value != usual or option.name == "seed"):
             words += _option(option.name, value)
     return shlex.join(words)
 

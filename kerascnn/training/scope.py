@@ -16,7 +16,7 @@ import keras
 from keras import layers
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.networks.rebuild import block_of, stage_of
+from kerascnn.training.networks.block_names import block_of, stage_of
 
 BatchNorm = Literal["frozen", "train"]
 BATCHNORMS: tuple[BatchNorm, ...] = get_args(BatchNorm)

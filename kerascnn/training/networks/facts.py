@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from kerascnn.training.networks.block_names import stage_of
+
 if TYPE_CHECKING:
     import keras
 
@@ -68,8 +70,6 @@ def stages(names: list[str]) -> str:
         >>> stages(["conv1", "conv2_block1", "conv2_block2", "head"])
         'conv1 conv2(2) head'
     """
-    from kerascnn.training.networks.rebuild import stage_of
-
     counts: dict[str, int] = {}
     for name in names:
         counts[stage_of(name)] = counts.get(stage_of(name), 0) + 1

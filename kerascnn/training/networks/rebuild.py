@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from kerascnn.training.networks.block_names import block_of
 from kerascnn.training.networks.depthwise import PerChannelConv2D, is_per_channel
 
 Namer = Callable[[str], str | None]
@@ -213,46 +214,6 @@ def _numbered(block: str, old: str, taken: Any) -> str:
         return stem
     number = 1 + sum(1 for name in taken if re.fullmatch(re.escape(stem) + r"\d+", name))
     return f"{stem}{number}"
-
-
-BLOCK = re.compile(
-    r"(?P<block>(?P<stage>conv\d+|stage\d+)_block\d+|(?P<number>block\d+)[a-z]?(?=_|$)|[^_]+)"
-)
-"""What a layer's name says about its block: ``conv2_block1_1_conv``, ``block2a_bn``, ``fc1``."""
-
-
-def block_of(name: str) -> str:
-    """Find the block in a layer's name.
-
-    Args:
-        name: Of a layer.
-
-    Returns:
-        The block's name.
-
-    Examples:
-        >>> [block_of(n) for n in ("conv2_block1_1_conv", "block2a_bn", "block3_conv1", "fc1")]
-        ['conv2_block1', 'block2a', 'block3', 'fc1']
-    """
-    match = BLOCK.match(name)
-    return match["block"] if match else name
-
-
-def stage_of(block: str) -> str:
-    """Find the stage of a block; a block that is in none is its own.
-
-    Args:
-        block: Name of a block.
-
-    Returns:
-        The stage's name.
-
-    Examples:
-        >>> [stage_of(b) for b in ("conv2_block1", "block2a", "block3", "fc1")]
-        ['conv2', 'block2', 'block3', 'fc1']
-    """
-    match = BLOCK.match(block)
-    return (match["stage"] or match["number"] or block) if match else block
 
 
 def copy_in_order(donor: keras.Model, model: keras.Model) -> None:

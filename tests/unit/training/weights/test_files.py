@@ -32,7 +32,7 @@ def same(one: keras.Model, other: keras.Model, but: str = "-") -> bool:
 
 
 @pytest.mark.parametrize("kind", [".keras", ".weights.h5"])
-@pytest.mark.parametrize("name", ["cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["cnn", pytest.param("resnet18", marks=pytest.mark.full)])
 def test_a_whole_network_comes_back(kind: str, name: str, tmp_path: Path) -> None:
     saved = network(name=name)
     path = tmp_path / f"m{kind}"
@@ -54,11 +54,11 @@ def test_a_head_of_another_class_count_is_replaced(kind: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", [".keras", ".weights.h5"])
 def test_a_backbone_alone_is_enough(kind: str, tmp_path: Path) -> None:
-    saved = network(name="resnet18")
+    saved = network(name="resnet20")
     backbone = keras.Model(saved.inputs[0], saved.layers[-1].input)
     path = tmp_path / f"m{kind}"
     backbone.save(path) if kind == ".keras" else backbone.save_weights(path)
-    start = start_network("resnet18", 4, SIZE, str(path))
+    start = start_network("resnet20", 4, SIZE, str(path))
     assert start.fresh_head
     assert same(start.core, saved, but="head")
 
@@ -109,7 +109,7 @@ def test_weights_of_another_network_are_refused(kind: str, tmp_path: Path) -> No
     saved = network()
     saved.save(path) if kind == ".keras" else saved.save_weights(path)
     with pytest.raises(ModelFileError, match=r"m\.(keras|weights)"):
-        start_network("resnet18", 4, SIZE, str(path))
+        start_network("resnet20", 4, SIZE, str(path))
 
 
 @pytest.mark.parametrize(
@@ -127,40 +127,14 @@ def test_what_is_no_file_of_weights(weights: str, message: str, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
-def test_imagenet_offline_is_one_sentence_and_no_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def offline(*_args: object, **_kwargs: object) -> None:
-        raise Exception("URL fetch failure on https://example.org/w.h5:\n no route")
-
-    monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
-    monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", offline)
-    with pytest.raises(ModelFileError, match=r"mobilenet cannot be had from keras\.applications"):
+def test_imagenet_offline_is_one_sentence_and_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="mobilenet are not on this machine and cannot"):
         training.fit(
             TrainConfig(
                 out=str(tmp_path / "run"), model="mobilenet", weights="imagenet", image_size=32
             )
         )
     assert not (tmp_path / "run").exists()
-
-
-def test_imagenet_weights_reach_the_network_with_their_preprocessing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The download is a file made here: what the library loads must lie in our layers."""
-    library = keras.applications.MobileNet(weights=None)
-    path = tmp_path / "mobilenet.weights.h5"
-    library.save_weights(path)
-    monkeypatch.setattr(
-        "keras.src.applications.mobilenet.file_utils.get_file", lambda *_a, **_k: str(path)
-    )
-    start = start_network("mobilenet", 5, 64, "imagenet")
-    assert start.normalization == UNIT
-    assert start.fresh_head
-    library_weights = [keras.ops.convert_to_numpy(w) for w in library.weights]
-    ours = [keras.ops.convert_to_numpy(w) for w in start.core.weights]
-    for theirs, mine in zip(library_weights[:-2], ours[:-2], strict=True):
-        np.testing.assert_array_equal(theirs, mine)
 
 
 def test_no_imagenet_weights_where_there_are_none() -> None:
