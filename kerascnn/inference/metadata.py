@@ -103,8 +103,8 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: no such file.") from error
     except OSError as error:
-        told = said_instead(path) or f"It cannot be read ({error.strerror or error})."
-        raise ModelFileError(f"{path}: expected an .onnx file. {told}") from error
+        told = said_instead(path) or f"The system says: {error.strerror or error}."
+        raise ModelFileError(f"{path}: cannot read it as an .onnx file. {told}") from error
     except (ValueError, IndexError) as error:
         told = said_instead(path) or "Export or copy it again."
         raise ModelFileError(f"{path}: not an ONNX file, or a truncated one. {told}") from error
