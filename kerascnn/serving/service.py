@@ -44,7 +44,7 @@ of a second, and as many clients as there are processors could keep all others w
 the photographs of most telephones."""
 
 _ROW = 64
-"""Pixels that a row costs besides its own: decoders work by rows, and some pictures have millions."""
+"""Pixels that a row costs besides its own: decoders work by rows, and it may have millions."""
 
 _MOST_LARGE = 64
 """Large pictures that wait; the next get 503."""
