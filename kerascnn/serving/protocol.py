@@ -212,7 +212,10 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             f"input {INPUT!r} has datatype {str(tensor.get('datatype'))[:40]!r}; expected UINT8.",
         )
     shape = tensors.read_shape(tensor.get("shape"), INPUT)
-    size = _object(tensor, "parameters").get("binary_data_size")
+    parameters = _object(tensor, "parameters")
+    if "shared_memory_region" in parameters:
+        raise Refusal(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
+    size = parameters.get("binary_data_size")
     if size is None:
         if len(binary):
             raise Refusal(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
@@ -244,6 +247,12 @@ def _wanted(fields: dict[str, Any], parameters: dict[str, Any], classes: int) ->
                 400,
                 f"output {str(name)[:80]!r} is unknown or asked for twice; there are: "
                 f"{', '.join(OUTPUTS)}.",
+            )
+    for output in asked:
+        # Sent inline, the client would read what lies in the memory from before.
+        if "shared_memory_region" in _object(output, "parameters"):
+            raise Refusal(
+                400, f"output {output['name']!r} is asked for in shared memory; there is none here."
             )
     return tuple(
         _one_wanted(output["name"], _object(output, "parameters"), default, classes)

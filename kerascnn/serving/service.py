@@ -43,6 +43,9 @@ _LARGE = 16_000_000
 of a second, and as many clients as there are processors could keep all others waiting. Below are
 the photographs of most telephones."""
 
+_ROW = 64
+"""Pixels that a row costs besides its own: decoders work by rows, and it may have millions."""
+
 _MOST_LARGE = 64
 """Large pictures that wait; the next get 503."""
 
@@ -300,10 +303,11 @@ class Service:
             images.pixels_between(height, width, size, card.resize),
             images.pixels_between(width, height, size, card.resize),
         )
+        between += _ROW * max(height, width)
         if between > most:
             raise PictureError(
-                f"picture: {width} x {height} is too thin: sizing it takes {between:,} pixels, "
-                f"more than the limit of {most:,}. Cut it first."
+                f"picture: {width} x {height} is too thin: sizing it costs as much as {between:,} "
+                f"pixels, more than the limit of {most:,}. Cut it first."
             )
         if not patient and height * width + between + size * size > _LARGE:
             raise _Large

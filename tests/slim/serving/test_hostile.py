@@ -107,6 +107,12 @@ RAGGED = request_of(data=[[1, 2], [3]])
         (request_of()[:-1] + ', "outputs": [{"name": "x"}]}', "unknown"),
         (request_of()[:-1] + ', "outputs": [{"name": {}}]}', "unknown"),
         (request_of()[:-1] + ', "outputs": {}}', "array of objects"),
+        (request_of(data=None, parameters={"shared_memory_region": "a"}), "shared memory"),
+        (
+            request_of()[:-1]
+            + ', "outputs": [{"name": "logits", "parameters": {"shared_memory_region": "a"}}]}',
+            "shared memory",
+        ),
         (request_of()[:-1] + ', "id": 7}', "'id' must be a string"),
         (request_of()[:-1] + ', "parameters": {"timeout": "1"}}', "microseconds"),
         (request_of()[:-1] + ', "parameters": {"binary_data_output": 1}}', "true or false"),
