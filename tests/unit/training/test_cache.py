@@ -174,3 +174,13 @@ def test_the_command_shows_and_clears(folder: Path, tmp_path: Path) -> None:
     assert [(p["pictures"], p["size"], p["bytes"]) for p in shown["packs"]] == [(4, SIZE, BYTES)]
     cleared = json.loads(CliRunner().invoke(main, [*options, "--clear"]).stdout)
     assert (cleared["freed"], cleared["packs"]) == (BYTES, [])
+
+
+def test_what_a_killed_process_had_begun_is_cleared_unless_it_still_writes(cache) -> None:
+    for key in ("dead", "alive"):
+        begun = cache.folder / f".{key}.tmp"
+        begun.mkdir(parents=True)
+        (begun / "images").write_bytes(bytes(100))
+    with locked(cache.folder / "alive.lock"):
+        assert cache.clear() == 100
+    assert [path.name for path in cache.folder.iterdir()] == [".alive.tmp"]
