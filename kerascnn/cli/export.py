@@ -94,7 +94,7 @@ def command(
                 "path": str(result.path),
                 "bytes": result.bytes,
                 "parity": asdict(result.parity),
-                "card": asdict(result.card),
+                "card": result.card.to_dict(),
                 **({"triton": str(repository)} if repository else {}),
             }
         )

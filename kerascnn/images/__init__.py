@@ -15,14 +15,13 @@ from kerascnn.images.decoding import (
 )
 from kerascnn.images.header import Header, longer_side, read_header
 from kerascnn.images.sizing import (
-    RESIZE_RULES,
     Axis,
-    Resize,
     UInt8Array,
     axes,
     default_resize,
     size_picture,
 )
+from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 __all__ = [
     "FORMATS",
@@ -32,7 +31,10 @@ __all__ = [
     "SUFFIXES",
     "Axis",
     "Header",
+    "How",
     "Resize",
+    "Shape",
+    "Sizing",
     "UInt8Array",
     "axes",
     "decode",

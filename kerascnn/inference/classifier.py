@@ -96,7 +96,7 @@ class Classifier:
         return self._checked(path, choices[-1])
 
     def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, Running]:
-        card, pictures = self.card, probe_pictures(self.card.image_size)
+        card, pictures = self.card, probe_pictures(self.card.shape)
         if not card.probes and choice.provider != "cpu":
             # A file that was made elsewhere carries no answers: the CPU's are the measure.
             with closing(open_session(path, pinned=self.contract.pinned)) as self._session:
@@ -207,7 +207,7 @@ class Classifier:
         """Run the network on pictures of its own size.
 
         Args:
-            batch: uint8 ``[batch, image_size, image_size, 3]``, RGB.
+            batch: uint8 ``[batch, height, width, 3]``, RGB, of the card's ``shape``.
 
         Returns:
             Logits and probabilities, each float32 ``[batch, classes]``.
@@ -217,11 +217,11 @@ class Classifier:
             ConfigError: It was closed.
             ProviderError: The process was forked since it was opened, or the provider fails.
         """
-        size = self.card.image_size
-        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
+        height, width = self.card.shape
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (height, width, 3):
             raise PictureError(
                 f"a batch of {batch.dtype} {list(batch.shape)}; expected uint8 "
-                f"[batch, {size}, {size}, 3]."
+                f"[batch, {height}, {width}, 3]."
             )
         contract = self.contract
         answers = [
@@ -234,7 +234,7 @@ class Classifier:
 
     def _size(self, picture: Picture) -> images.UInt8Array | PictureError:
         try:
-            return images.size_picture(_rgb(picture), self.card.image_size, self.card.resize)
+            return images.size_picture(_rgb(picture), self.card.shape, self.card.how)
         except PictureError as error:
             return error
 

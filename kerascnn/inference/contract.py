@@ -127,9 +127,9 @@ def own_contract(card: ModelCard) -> Contract:
     Returns:
         The contract: raw pixels in, logits and probabilities out.
     """
-    size = card.image_size
+    height, width = card.shape
     # Sizes are pinned: every provider is at full speed and never has to resize.
-    pinned = {"height": size, "width": size}
+    pinned = {"height": height, "width": width}
     return Contract(card, "image", ("logits", "probabilities"), pinned=pinned)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.images import Shape
 from kerascnn.inference.contract import (
     TYPES,
     Contract,
@@ -98,20 +99,23 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Cont
             "[batch, height, width, channels] or [batch, channels, height, width]."
         )
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
-    if dtype == "tensor(uint8)" and foreign.normalize not in (None, "none"):
+    own = foreign.normalize not in (None, "none") or foreign.normalization is not None
+    if dtype == "tensor(uint8)" and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalises them itself, and --normalize "
-            f"{foreign.normalize} cannot be done before. Leave it out."
+            f"{path}: takes pixels as uint8, so it normalises them itself, and neither --normalize "
+            f"{foreign.normalize} nor --mean and --std can be done before. Say --normalize none."
         )
     output = _output(path, session, len(foreign.classes))
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
     found = False
     for layout, channels, sides in _layouts(shape):
-        size = _size(path, sides, foreign.image_size)
+        size = _size(path, sides, foreign.shape)
         if size is None:
             continue
         found = True
-        pinned = {side: size for side in sides if isinstance(side, str)}
+        pinned = {
+            side: pixels for side, pixels in zip(sides, size, strict=True) if isinstance(side, str)
+        }
         card = foreign.card(Path(path).stem, "made elsewhere", size, channels)
         yield Contract(
             card, inputs[0].name, (output,), layout, dtype, channels, "logits", batch, pinned
@@ -137,21 +141,26 @@ def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
             yield from ((layout, count, sides) for count in (3, 1))
 
 
-def _size(path: str | Path, sides: tuple[Any, Any], said: int | None) -> int | None:
-    fixed = {side for side in sides if isinstance(side, int) and side > 0}
-    if len(fixed) > 1 or (said and fixed - {said}):
+def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape | None:
+    """Give height and width: fixed ones as they are, open ones as they were said."""
+    fixed = [int(side) if isinstance(side, int) and side > 0 else None for side in sides]
+    if said and any(side not in (None, wish) for side, wish in zip(fixed, said, strict=True)):
         return None
-    if not fixed and said is None:
+    if None not in fixed:
+        return fixed[0], fixed[1]  # type: ignore[return-value]
+    if said is None:
         raise ConfigError(
             f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
-            "pixels that it was trained with."
+            "pixels that it was trained with, 224 or 48x192."
         )
-    return int(next(iter(fixed))) if fixed else said
+    if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
+        return said if said[0] == said[1] else None  # one name for both: they must be equal
+    return said
 
 
 def _unfit(path: str | Path, inputs: Any, foreign: Foreign) -> ModelFileError:
-    size = foreign.image_size
-    wanted = f"{size} x {size}" if size else "square"
+    size = foreign.shape
+    wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(
         f"{path}: takes {_shown(inputs)}; expected {wanted} pictures with 3 or 1 channels. "
         + ("Is --image-size right?" if size else "Other shapes cannot be fed.")
@@ -175,8 +184,8 @@ def _output(path: str | Path, session: Any, classes: int) -> str:
 
 def _answers(path: str | Path, session: Any, contract: Contract) -> npt.NDArray[np.float32]:
     """Run the probe pictures, and black and white ones; give float32 [pictures, numbers]."""
-    size = contract.card.image_size
-    black = np.zeros((1, size, size, 3), np.uint8)
+    size = contract.card.shape
+    black = np.zeros((1, *size, 3), np.uint8)
     pictures = np.concatenate([probe_pictures(size), black, ~black])
     rows = []
     for portion, count in contract.portions(pictures):

@@ -159,11 +159,11 @@ class Service:
         self, served: ServedModel, pictures: Sequence[Picture]
     ) -> tuple[list[UInt8Array | PictureError], float]:
         """Bring pictures to the model's size, in threads unless they have it."""
-        size = served.card.image_size
+        shape = served.card.shape
         ready = [
             picture
             for picture in pictures
-            if not isinstance(picture, bytes) and picture.shape == (size, size, 3)
+            if not isinstance(picture, bytes) and picture.shape == (*shape, 3)
         ]
         if len(ready) == len(pictures):
             return list(ready), 0.0
@@ -182,8 +182,11 @@ class Service:
         try:
             if isinstance(picture, bytes):
                 picture = images.decode(picture, max_pixels=self.config.max_pixels)
+            elif picture.shape[:2] == card.shape:
+                # Beside others that are not: what a client sized is taken as it is.
+                return picture, time.perf_counter() - began
             sized: UInt8Array | PictureError = images.size_picture(
-                picture, card.image_size, card.resize
+                picture, card.shape, card.how
             )
         except PictureError as error:
             sized = error

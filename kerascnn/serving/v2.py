@@ -143,7 +143,7 @@ class V2:
         card = served.card
 
         def read() -> protocol.InferRequest:
-            return protocol.read_request(body, header, len(card.classes), card.image_size)
+            return protocol.read_request(body, header, len(card.classes), card.shape)
 
         quick = len(body) <= _QUICK or header is not None
         asked = read() if quick else await self._service.aside(read)

@@ -102,7 +102,7 @@ def export_foreign(
 def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
     if not _normalizes(loaded.model):
         foreign.warn_if_unsaid(path.name)
-    card = foreign.card(path.stem, loaded.model.name, loaded.size, loaded.channels)
+    card = foreign.card(path.stem, loaded.model.name, loaded.shape, loaded.channels)
     made = {**versions(), "trained_with": loaded.written_by}
     return replace(card, versions=made, weights_sha256=weights_sha256(loaded.model))
 
@@ -114,7 +114,7 @@ def _normalizes(model: Model) -> bool:
 
 
 def _whole(loaded: Loaded) -> Model:
-    pixels = Input((loaded.size, loaded.size, loaded.channels))
+    pixels = Input((*loaded.shape, loaded.channels))
     return Model(pixels, loaded.on_pictures(pixels))
 
 
@@ -129,7 +129,7 @@ def _pictures(
     known = set(dataset.classes) <= set(card.classes)
     if known:
         split = replace(split, labels=match_labels(dataset, split, card.classes))
-    packed = pack(split, card.image_size, card.resize)
+    packed = pack(split, card.shape, card.how)
     if not len(packed):
         raise DataError(
             f"{dataset.name}: no picture can be read, and without pictures nothing is proven."
@@ -142,8 +142,9 @@ def _composites(card: ModelCard) -> images.UInt8Array:
     """Make coloured pictures of grey ones: a swap of red and blue would not show on those."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
+    rule: images.How = "squash" if card.image_width is None else images.Sizing()
     rows = []
     for first in range(count):
         planes = [clothes[first + part * count][..., 0] for part in range(3)]
-        rows.append(images.size_picture(np.stack(planes, axis=-1), card.image_size, "squash"))
+        rows.append(images.size_picture(np.stack(planes, axis=-1), card.shape, rule))
     return np.stack(rows)

@@ -121,7 +121,7 @@ def core_of(loaded: Loaded, meaning: Meaning, classes: int) -> keras.Model:
     cut = hasattr(last, "activation") and ending(loaded.model) is not None
     if cut:
         last.activation = keras.activations.linear
-    pixels = keras.Input((loaded.size, loaded.size, loaded.channels), name="pixels")
+    pixels = keras.Input((*loaded.shape, loaded.channels), name="pixels")
     logits = ToLogits(meaning, classes, cut)(loaded.on_pictures(pixels))
     return keras.Model(pixels, logits, name=loaded.model.name)
 
