@@ -1,5 +1,50 @@
-"""``python -m kerascnn``: the same as the ``kerascnn`` command."""
+"""The process of the command line: ``kerascnn`` and ``python -m kerascnn``.
+
+Knows: how the process ends. Does not know any command.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
 
 from kerascnn.cli import main
 
-main()
+FRAMEWORKS = ("tensorflow", "jax")
+"""To take these apart at exit takes the interpreter 2 seconds in which nothing more happens."""
+
+
+def run() -> None:
+    """Run the command line, and end with its last line.
+
+    Without a framework in it the process ends as any other. With one, what has been registered to
+    run at exit runs, output is flushed, and the interpreter is not taken apart.
+    """
+    code = 0
+    try:
+        main()
+    except SystemExit as ended:
+        if not any(name in sys.modules for name in FRAMEWORKS):
+            raise
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    atexit._run_exitfuncs()
+    logging.shutdown()
+    if not _flushed():
+        code = code or 1
+    os._exit(code)
+
+
+def _flushed() -> bool:
+    """Tell whether all that was written has left the process; nobody may be there to read it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    run()

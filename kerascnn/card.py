@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as fields_of
 from typing import Any, Literal, TypeVar, get_args
 
 from kerascnn.errors import ModelFileError
@@ -18,6 +18,9 @@ from kerascnn.sizing import How, Shape, Sizing
 
 SCHEMA = 1
 """Raised when a reader of the old cards would misread a new one."""
+
+SCHEMA_WITH_SIZING = 2
+"""Of cards whose ``sizing`` a reader of schema 1 would pass over. All others keep schema 1."""
 
 METADATA_KEY = "kerascnn"
 
@@ -172,6 +175,7 @@ class ModelCard:
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as JSON has them."""
         fields = asdict(self)
+        fields["schema"] = SCHEMA_WITH_SIZING if self.sizing else SCHEMA
         return {
             name: value
             for name, value in fields.items()
@@ -196,7 +200,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, source: str = "card") -> ModelCard:
-        """Read a card.
+        """Read a card. Fields that this version does not know are left out.
 
         Args:
             text: JSON as :meth:`to_json` writes it.
@@ -214,10 +218,11 @@ class ModelCard:
             raise ModelFileError(f"{source}: the card is not JSON ({error}).") from error
         if not isinstance(fields, dict):
             raise ModelFileError(f"{source}: the card is no JSON object.")
-        if fields.get("schema") != SCHEMA:
+        if fields.get("schema") not in (SCHEMA, SCHEMA_WITH_SIZING):
             raise ModelFileError(
                 f"{source}: the card has schema {fields.get('schema')!r}, and this kerascnn reads "
-                f"schema {SCHEMA}. Install the kerascnn that made the file, or export it again."
+                f"schema {SCHEMA} and {SCHEMA_WITH_SIZING}. Install the kerascnn that made the file, "
+                "or export it again."
             )
         try:
             return _from_fields(cls, fields)
@@ -242,7 +247,8 @@ class ModelCard:
 def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
     return cls(
         **{
-            **fields,
+            **_known(cls, fields),
+            "schema": SCHEMA,
             "classes": tuple(fields["classes"]),
             "normalization": _nested(Normalization, fields["normalization"]),
             "probes": tuple(_nested(Probe, probe) for probe in fields["probes"]),
@@ -253,13 +259,20 @@ def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
     )
 
 
-def _nested(cls: Callable[..., T], fields: dict[str, Any]) -> T:
+def _known(cls: type, fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a newer kerascnn added: as long as the schema is the same, it may be."""
+    names = {one.name for one in fields_of(cls)}
+    return {key: value for key, value in fields.items() if key in names}
+
+
+def _nested(cls: type[T], fields: dict[str, Any]) -> T:
+    known = _known(cls, fields)
     return cls(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
     )
 
 
-def _optional(cls: Callable[..., T], fields: dict[str, Any] | None) -> T | None:
+def _optional(cls: type[T], fields: dict[str, Any] | None) -> T | None:
     return None if fields is None else _nested(cls, fields)
 
 

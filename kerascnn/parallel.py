@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,11 +24,14 @@ _AHEAD = 4
 """Tasks in flight for each thread: bounds memory, whatever the number of items."""
 
 
-def usable_cpus(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+def usable_cpus(
+    quota: Path = Path("/sys/fs/cgroup/cpu.max"), older: Path = Path("/sys/fs/cgroup/cpu")
+) -> int:
     """Count the processors this process may use.
 
     Args:
         quota: Where Linux tells a container's limit (cgroup v2).
+        older: Folder where it does so on older systems (cgroup v1).
 
     Returns:
         At least 1: the affinity mask, and no more than the container's quota.
@@ -35,35 +39,66 @@ def usable_cpus(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
+    shares = _read_words(quota) or [
+        *_read_words(older / "cpu.cfs_quota_us"),
+        *_read_words(older / "cpu.cfs_period_us"),
+    ]
     try:
-        limit, period = quota.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
+        limit, period = map(int, shares)
+        return max(1, min(count, limit // period)) if limit > 0 else count
+    except (ValueError, ZeroDivisionError):  # "max", or no file: there is no limit
         return count
-    return count if limit == "max" else max(1, min(count, int(limit) // int(period)))
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
+def _read_words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return []
+
+
+def in_order(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    threads: int | None = None,
+    pool: Callable[[], Executor] | None = None,
+) -> Iterator[R]:
     """Apply ``work`` to every item in threads, and give the results in order.
 
     Args:
         work: Must be safe to call from several threads; an exception ends the iteration.
         items: Taken only a little ahead of what was given out, so they may be endless.
         threads: How many; None: :func:`usable_cpus`.
+        pool: Gives threads to use, ``threads`` of them; None: they are made for this call. It is
+            not asked for a few items, which are worked on in the caller's thread.
 
     Yields:
         One result an item.
     """
-    count = threads or usable_cpus()
     source = iter(items)
-    with ThreadPoolExecutor(count) as pool:
-        waiting: deque[Future[list[R]]] = deque()
-        try:
-            while chunk := list(islice(source, _CHUNK)):
-                waiting.append(pool.submit(lambda chunk=chunk: [work(item) for item in chunk]))  # type: ignore[misc]
-                if len(waiting) >= _AHEAD * count:
-                    yield from waiting.popleft().result()
-            while waiting:
+    first = list(islice(source, _CHUNK))
+    if len(first) < _CHUNK:  # that is all, and one task: threads would do no more at a time
+        yield from map(work, first)
+        return
+    count = threads or usable_cpus()
+    whole = chain([first], iter(lambda: list(islice(source, _CHUNK)), []))
+    with ExitStack() as stack:
+        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(count))
+        yield from _ahead(executor, work, whole, _AHEAD * count)
+
+
+def _ahead(
+    executor: Executor, work: Callable[[T], R], chunks: Iterable[list[T]], most: int
+) -> Iterator[R]:
+    """Work on chunks, so many of them ahead of what was given out."""
+    waiting: deque[Future[list[R]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(executor.submit(lambda chunk=chunk: [work(item) for item in chunk]))  # type: ignore[misc]
+            if len(waiting) >= most:
                 yield from waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()

@@ -7,12 +7,14 @@ know what is trained on them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from bench_defaults_shapes import COLOURS, SHAPES, draw
+from PIL import Image
 
 Pictures: TypeAlias = npt.NDArray[np.uint8]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -38,18 +40,47 @@ class Task:
         labels: Of those.
         test: Pictures to judge on.
         test_labels: Of those.
+        mixed: Whether kerascnn is given files of many sizes and kinds, as people's folders have
+            them, in place of these arrays.
     """
 
     train: Pictures
     labels: Labels
     test: Pictures
     test_labels: Labels
+    mixed: bool = False
 
     def save(self, path: Path) -> Path:
-        """Write the file that ``kerascnn train`` takes."""
+        """Write the file that the rivals read, and ``kerascnn train`` where nothing is mixed."""
         np.savez(path, x_train=self.train, y_train=self.labels,
                  x_test=self.test, y_test=self.test_labels)  # fmt: skip
         return path
+
+    def data(self, path: Path, seed: int) -> Path:
+        """Give what ``kerascnn train`` is told: that file, or a folder of files beside it."""
+        if not self.mixed:
+            return path
+        rng, folder = np.random.default_rng(seed), path.with_suffix("")
+        parts = (("train", self.train, self.labels), ("test", self.test, self.test_labels))
+        for split, pictures, labels in parts:
+            for number, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
+                target = folder / split / str(label) / f"{number:04}"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _any_file(Image.fromarray(pixels), target, rng)
+        return folder
+
+
+def _any_file(picture: Image.Image, target: Path, rng: np.random.Generator) -> None:
+    """Write a picture in one of the ways that people's folders hold."""
+    width, height = (int(side * rng.uniform(0.5, 3)) for side in picture.size)
+    picture = picture.resize((width, height))
+    kind = ("jpg", "png", "webp", "gif", "bmp", "alpha", "grey")[int(rng.integers(7))]
+    if kind == "alpha":
+        picture.convert("RGBA").save(target.with_suffix(".png"))
+    elif kind == "grey":
+        picture.convert("L").save(target.with_suffix(".jpg"))
+    else:
+        picture.save(target.with_suffix(f".{kind}"))
 
 
 def crops(names: tuple[str, ...], count: int, seed: int, tests: int = 40) -> Task:
@@ -111,11 +142,69 @@ def clothes(
         part = source.splits[name]
         order = rng.permutation(np.flatnonzero(np.isin(part.labels, classes)))
         pictures = np.atleast_3d(array_of(part, DEBIAN)[order]).reshape(len(order), 28, 28, -1)
-        arrays += [pictures.repeat(3 // pictures.shape[3], axis=3), part.labels[order]]
+        numbers = np.searchsorted(classes, part.labels[order])
+        arrays += [pictures.repeat(3 // pictures.shape[3], axis=3), numbers]
     task = _few(arrays[0], arrays[1], count, arrays[2][:2000], arrays[3][:2000])
     spoiled = rng.random(len(task.labels)) < wrong
-    labels = np.where(spoiled, rng.choice(classes, len(task.labels)), task.labels)
+    labels = np.where(spoiled, rng.integers(len(classes), size=len(task.labels)), task.labels)
     return Task(task.train, labels, task.test, task.test_labels)
+
+
+def recoloured(count: int, seed: int) -> Task:
+    """Take clothes in random colours on random backgrounds: the shape alone tells."""
+    task, rng = clothes(count, seed), np.random.default_rng(seed)
+
+    def paint(pictures: Pictures) -> Pictures:
+        ink, paper = (rng.uniform(0, 255, (len(pictures), 1, 1, 3)) for _ in range(2))
+        share = pictures / 255
+        return np.asarray((share * ink + (1 - share) * paper).astype(np.uint8))
+
+    return Task(paint(task.train), task.labels, paint(task.test[:1000]), task.test_labels[:1000])
+
+
+def enlarged(count: int, seed: int) -> Task:
+    """Take clothes at 224 pixels, as a tutorial for photographs would have them."""
+    task = clothes(count, seed)
+
+    def enlarge(pictures: Pictures) -> Pictures:
+        large = [Image.fromarray(one).resize((224, 224)) for one in pictures]
+        return np.stack([np.asarray(one) for one in large])
+
+    return Task(enlarge(task.train), task.labels, enlarge(task.test[:400]), task.test_labels[:400])
+
+
+def imbalanced(count: int, seed: int, times: int) -> Task:
+    """Take clothes, one class of two with many times as many pictures as the other."""
+    task = clothes(count, seed, classes=(2, 4))
+    kept = np.concatenate([np.flatnonzero(task.labels == 0),
+                           np.flatnonzero(task.labels == 1)[: count // times]])  # fmt: skip
+    return Task(task.train[kept], task.labels[kept], task.test, task.test_labels)
+
+
+def shapes(count: int, seed: int, colours: int = 1, tests: int = 20) -> Task:
+    """Draw shapes among clutter; each shape, in each of so many colours, is a class."""
+    rng, labels = np.random.default_rng(seed), range(len(SHAPES) * colours)
+
+    def drawn(many: int) -> Pictures:
+        return np.stack(
+            [
+                draw(
+                    SHAPES[label % len(SHAPES)],
+                    COLOURS[label // len(SHAPES)] if colours > 1 else None,
+                    rng,
+                )
+                for label in labels
+                for _ in range(many)
+            ]
+        )
+
+    train, test = drawn(count), drawn(tests)
+    return Task(train, np.repeat(labels, count), test, np.repeat(labels, tests))
+
+
+def mixed(count: int, seed: int) -> Task:
+    """Give photographs as files of many sizes and kinds."""
+    return replace(crops(PHOTOGRAPHS, count, seed), mixed=True)
 
 
 def _few(x: Pictures, y: Labels, count: int, test: Pictures, test_labels: Labels) -> Task:
@@ -126,9 +215,13 @@ def _few(x: Pictures, y: Labels, count: int, test: Pictures, test_labels: Labels
 CHOOSING: dict[str, Callable[[int], Task]] = {
     "photographs, 4 classes, 10 each": lambda seed: crops(PHOTOGRAPHS, 10, seed),
     "photographs, 4 classes, 40 each": lambda seed: crops(PHOTOGRAPHS, 40, seed),
+    "photographs, 4 classes, 200 each": lambda seed: crops(PHOTOGRAPHS, 200, seed),
     "digits, 10 classes, 20 each": lambda seed: digits(20, seed),
     "clothes, 10 classes, 5 each": lambda seed: clothes(5, seed),
     "clothes, 10 classes, 100 each": lambda seed: clothes(100, seed),
+    "clothes at 224 pixels, 10 classes, 20 each": lambda seed: enlarged(20, seed),
+    "drawn shapes, 8 classes, 40 each": lambda seed: shapes(40, seed),
+    "pullover or coat, 200 and 10": lambda seed: imbalanced(200, seed, 20),
 }
 """By name: what rules were chosen on."""
 
@@ -137,6 +230,10 @@ JUDGING: dict[str, Callable[[int], Task]] = {
     "textures, 3 classes, 40 each": lambda seed: crops(TEXTURES, 40, seed),
     "digits, 10 classes, 100 each": lambda seed: digits(100, seed),
     "clothes, 10 classes, 20 each": lambda seed: clothes(20, seed),
+    "clothes, 10 classes, 1,000 each": lambda seed: clothes(1000, seed),
+    "clothes in random colours, 10 classes, 100 each": lambda seed: recoloured(100, seed),
+    "drawn shapes and colours, 40 classes, 12 each": lambda seed: shapes(12, seed, colours=5),
+    "photographs of many sizes and kinds, 4 classes, 25 each": lambda seed: mixed(25, seed),
     "clothes, 10 classes, 100 each, 10 % wrong labels": lambda s: clothes(100, s, wrong=0.1),
     "shirt or coat, 50 each": lambda seed: clothes(50, seed, classes=(4, 6)),
 }

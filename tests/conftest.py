@@ -15,21 +15,25 @@ from PIL import Image
 from kerascnn.files import write_bytes
 
 TESTS = Path(__file__).parent
-LONG = ("test_readme.py", "test_devices.py", "test_battery.py", "test_kill.py", "test_feeds.py")
+LONG = (
+    "test_devices.py", "test_battery.py", "test_distributed.py", "test_readme.py", "test_kill.py",
+    "test_openapi.py", "test_library_files.py", "test_optimizer.py", "test_torch.py",
+    "test_files.py", "test_feeds.py", "test_resnet.py", "test_time_limit.py", "test_advise.py",
+    "test_precision.py", "test_scope.py", "test_rewrites.py", "test_examples.py",
+)  # fmt: skip
+"""Files that take longest, of which the first is begun first: no process then waits at the end."""
+
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of tests/slim, and say which tests must share a process (pytest-xdist).
+    """Mark the tests of tests/slim, and put those of long files first.
 
-    A file's tests do: what they share is then made once. A network's are on their own. What is
-    long begins first, so that no process has to wait for it at the end.
+    A file's tests stay together (``--dist loadfile``): what they share is then made once.
     """
     for item in items:
         if item.path.is_relative_to(TESTS / "slim"):
             item.add_marker("slim")
-        alone = item.path.name == "test_battery.py"
-        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else str(item.path)))
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
@@ -50,14 +54,20 @@ def _seed(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep packs among the tests, and out of the user's own cache folder."""
-    before = os.environ.get("KERASCNN_CACHE")
-    os.environ["KERASCNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    os.environ.pop("KERASCNN_CACHE")
-    if before is not None:
-        os.environ["KERASCNN_CACHE"] = before
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep packs among the tests, and what JAX compiled: most of the time of its short trainings.
+
+    All processes of one run of the tests share JAX's, never two runs: what is tested is compiled
+    by the JAX that is installed.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KERASCNN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patched.setenv("JAX_COMPILATION_CACHE_DIR", str(shared / "jax"))
+        patched.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        patched.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import announce_sizing, foreign_options, taken
 from kerascnn.errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
@@ -63,10 +63,6 @@ def command(
     out: str | None,
     triton: str | None,
     as_json: bool,
-    labels: str | None,
-    image_size: int | None,
-    normalize: Any,
-    resize: Any,
     **options: Any,
 ) -> None:
     """Write the model in RUN as one ONNX file that answers as the trained model does.
@@ -85,7 +81,10 @@ def command(
     kerascnn export runs/flowers --onnx --triton model-repository/
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
-    result = _export(run, out, said(labels, image_size, normalize, resize), options)
+    foreign = taken(options)
+    result = _export(run, out, foreign, options)
+    if foreign:
+        announce_sizing(result.card)
     _warn_if_not_learned(result.card)
     repository = _repository(result, triton) if triton else None
     if as_json:
@@ -102,7 +101,7 @@ def command(
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
         click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
-    if labels and "top1" in result.card.metrics:
+    if foreign and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are answered rightly")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
 

@@ -15,6 +15,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.sizing import PRESETS, choose
 
 if TYPE_CHECKING:
+    from kerascnn.card import ModelCard
     from kerascnn.inference import Foreign
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,11 +138,36 @@ _OPTIONS = (
 )
 
 
+_NAMES = (
+    *("labels", "image_size", "like", "normalize", "mean", "std", "resize"),
+    *("filter", "antialias", "crop_share", "pad_color", "enlarge"),
+)
+
+
 def foreign_options(command: F) -> F:
     """Add the options that say what a file made elsewhere does not."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def announce_sizing(card: ModelCard) -> None:
+    """Say on stderr how pictures of a model made elsewhere are sized."""
+    from kerascnn.inference.foreign_words import sizing_notice
+
+    click.echo(sizing_notice(card), err=True)
+
+
+def taken(options: dict[str, Any]) -> Foreign | None:
+    """Take the options of :func:`foreign_options` out of a command's, and put them together.
+
+    Args:
+        options: By name; they are removed.
+
+    Returns:
+        What was said, or None.
+    """
+    return said(**{name: options.pop(name) for name in _NAMES})
 
 
 def said(

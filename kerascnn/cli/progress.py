@@ -88,9 +88,12 @@ class TrainingDisplay(Progress):
         for name, value in header(plan):
             self._console.print(f"{name:<8} {value}", soft_wrap=True, markup=False)
 
-    def finishing(self, what: str) -> None:
-        """Show what is done after the last epoch."""
-        self._show(what, self._epochs * self._steps, self._epochs * self._steps, "")
+    def finishing(self, what: str, done: int, total: int) -> None:
+        """Show what is done before the first epoch or after the last."""
+        if not total:
+            self._show(what, 0, 1, "")
+        elif self._is_time() or done == total:
+            self._show(f"measuring {what}", done, total, f"{done:,}/{total:,} pictures")
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         """Show the running means."""

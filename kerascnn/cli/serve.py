@@ -7,14 +7,17 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import foreign_options, taken
 from kerascnn.cli.provider import provider_options
 
 
 @click.command("serve", cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL.onnx...")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="0.0.0.0: from other machines, too."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="0.0.0.0, or :: for IPv6 too: from other machines.",
 )
 @click.option("--port", default=8000, show_default=True, help="0: a free one.")
 @provider_options
@@ -75,12 +78,18 @@ from kerascnn.cli.provider import provider_options
     help="Pages of this origin may use the server. May be repeated.",
 )
 @click.option(
+    "--allowed-host",
+    multiple=True,
+    default=(),
+    metavar="NAME",
+    help="By which it is called, beside numbers and names without a dot; *: any. May be repeated.  "
+    "[default: the names it listens on]",
+)
+@click.option(
     "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
 )
 @foreign_options
-def command(
-    labels: str | None, image_size: int | None, normalize: Any, resize: Any, **options: Any
-) -> None:
+def command(**options: Any) -> None:
     """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
 
     Each is served under its file's name: by the Open Inference Protocol v2, at
@@ -94,7 +103,7 @@ def command(
     """
     from kerascnn import serving
 
-    foreign = said(labels, image_size, normalize, resize)
+    foreign = taken(options)
     config = serving.ServeConfig(**options, foreign=foreign)
     serving.serve(
         config,

@@ -84,6 +84,12 @@ if TYPE_CHECKING:
     help="Passes over the training pictures. auto: 10, or more where that would be few steps.",
 )
 @click.option(
+    "--time",
+    metavar="DURATION",
+    help="The longest that the run may take, e.g. 10m or 1h30m: as many epochs as fit (at most "
+    "--epochs), with a learning rate that ends with the last of them.  [default: no limit]",
+)
+@click.option(
     "--batch-size",
     type=count_or_auto,
     default="auto",

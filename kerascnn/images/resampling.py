@@ -217,14 +217,13 @@ def tensorflow_taps(side: Side, kind: Filter) -> Taps:
         Indices and weights, for what is taken of the side.
     """
     length = side.last - side.first
-    one, half = np.float32(1), np.float32(0.5)
-    scale = np.float32(length) / np.float32(side.length)
-    position = np.arange(side.skip, side.skip + side.count).astype(np.float32) + half
+    real: type[np.floating[Any]] = np.float64 if kind == "lanczos" else np.float32
+    one, half = real(1), real(0.5)
+    scale = real(length) / real(side.length)
+    position = np.arange(side.skip, side.skip + side.count).astype(real) + half
     if kind == "nearest":
         index = np.minimum(np.floor(position * scale).astype(np.intp), length - 1)[:, None]
         return index, np.ones(index.shape, np.float32)
-    if kind == "lanczos":
-        scale = one / (np.float32(side.length) / np.float32(length))
     place = position * scale - half
     below = np.floor(place)
     part = place - below
@@ -236,8 +235,7 @@ def tensorflow_taps(side: Side, kind: Filter) -> Taps:
     if kind == "bicubic":
         weights = cubic_table()[np.rint(part * np.float32(TABLE)).astype(np.intp)]
     else:
-        distance = (index.astype(np.float32) - place[:, None]).astype(np.float64)
-        weights = filtered(distance, "lanczos")
+        weights = filtered(index - place[:, None], "lanczos")
     weights = np.where((index >= 0) & (index < length), weights, weights.dtype.type(0))
     total = np.zeros(len(weights), weights.dtype)
     for tap in weights.T:  # in this order, as the exported graph

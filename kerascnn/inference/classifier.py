@@ -6,11 +6,13 @@ Knows: card, session, sizing, batching. Does not know: Keras, files of labels, p
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +30,7 @@ from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
 from kerascnn.inference.providers import Arithmetic
 from kerascnn.inference.runner import Runner
 from kerascnn.inference.session import open_session
-from kerascnn.parallel import in_order
+from kerascnn.parallel import in_order, usable_cpus
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,8 @@ class Classifier:
         self.arithmetic: Arithmetic = arithmetic
         choices = choose(path, provider, arithmetic, threads)
         self._session, self.provider = self._first_that_passes(path, choices)
+        self._decoders: Executor | None = None
+        self._making = threading.Lock()
 
     def _first_that_passes(
         self, path: str | Path, choices: Sequence[Choice]
@@ -119,6 +123,17 @@ class Classifier:
     def close(self) -> None:
         """Free the model's memory; the classifier cannot be used after that."""
         self._session.close()
+        with self._making:
+            if self._decoders is not None:
+                self._decoders.shutdown(wait=False)
+                self._decoders = None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise ConfigError(
+            "a Classifier cannot be pickled or copied: it holds a network in memory. Send the "
+            "path of its file, and open Classifier(path) once in each process."
+        )
 
     def __enter__(self) -> Classifier:
         return self
@@ -131,9 +146,28 @@ class Classifier:
         """Class names in the order of the outputs."""
         return self.card.classes
 
+    def classify(
+        self, picture: Picture, top_k: int = 5, min_probability: float = 0.0
+    ) -> Prediction:
+        """Classify one picture.
+
+        Args:
+            picture: A path, bytes, a Pillow image or a uint8 array, of any size.
+            top_k: How many classes to list.
+            min_probability: Below this, the answer's label is None.
+
+        Returns:
+            The answer.
+
+        Raises:
+            PictureError: It cannot be read.
+            ConfigError: A number is out of its range.
+        """
+        return self.predict([picture], top_k, min_probability=min_probability)[0]
+
     def predict(
         self,
-        pictures: Sequence[Picture],
+        pictures: Sequence[Picture] | Picture,
         top_k: int = 5,
         batch_size: int = BATCH_SIZE,
         min_probability: float = 0.0,
@@ -141,25 +175,21 @@ class Classifier:
         """Classify some pictures.
 
         Args:
-            pictures: Paths, bytes, Pillow images or uint8 arrays, of any size.
+            pictures: Paths, bytes, Pillow images or uint8 arrays, of any size; or one of them.
             top_k: How many classes to list for each.
             batch_size: Pictures a run of the network.
             min_probability: Below this, the answer's label is None.
 
         Returns:
-            One answer a picture, in order.
+            One answer a picture, in order; of one picture a list of one. See :meth:`classify`.
 
         Raises:
             PictureError: A picture cannot be read. :meth:`stream` goes on instead.
-            ConfigError: ``pictures`` is a single one, or a number is out of its range.
+            ConfigError: A number is out of its range.
         """
-        if isinstance(pictures, str | Path | bytes | Image.Image | np.ndarray):
-            raise ConfigError(
-                f"predict takes a list of pictures, received one {type(pictures).__name__}. "
-                "Write predict([picture])."
-            )
+        many = [pictures] if _is_one(pictures) else pictures
         answers = []
-        for answer in self.stream(pictures, top_k, batch_size, min_probability):
+        for answer in self.stream(many, top_k, batch_size, min_probability):
             if isinstance(answer, PictureError):
                 raise answer
             answers.append(answer)
@@ -191,7 +221,7 @@ class Classifier:
             )
         if not 0 <= min_probability <= 1:
             raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")
-        sized = in_order(self._size, pictures)
+        sized = in_order(self._size, pictures, pool=self._pool)
         while batch := list(islice(sized, batch_size)):
             good = [picture for picture in batch if not isinstance(picture, PictureError)]
             rows = iter(self.run(np.stack(good))[1] if good else ())
@@ -207,7 +237,7 @@ class Classifier:
         """Run the network on pictures of its own size.
 
         Args:
-            batch: uint8 ``[batch, height, width, 3]``, RGB, of the card's ``shape``.
+            batch: uint8 ``[batch, height, width, 3]``, RGB, of the card's ``shape``; may be empty.
 
         Returns:
             Logits and probabilities, each float32 ``[batch, classes]``.
@@ -223,6 +253,9 @@ class Classifier:
                 f"a batch of {batch.dtype} {list(batch.shape)}; expected uint8 "
                 f"[batch, {height}, {width}, 3]."
             )
+        if not len(batch):
+            nothing = np.empty((0, len(self.classes)), np.float32)
+            return nothing, nothing.copy()
         contract = self.contract
         answers = [
             contract.read(self._session.run(contract.outputs, contract.feed(part)), count)
@@ -232,11 +265,24 @@ class Classifier:
             return answers[0]
         return np.concatenate([a[0] for a in answers]), np.concatenate([a[1] for a in answers])
 
+    def _pool(self) -> Executor:
+        """Give the threads that decode; they are made once, and when they are first needed."""
+        with self._making:
+            if self._decoders is None:
+                self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
+            return self._decoders
+
     def _size(self, picture: Picture) -> images.UInt8Array | PictureError:
         try:
             return images.size_picture(_rgb(picture), self.card.shape, self.card.how)
         except PictureError as error:
             return error
+
+
+def _is_one(pictures: Sequence[Picture] | Picture) -> TypeGuard[Picture]:
+    if isinstance(pictures, np.ndarray):
+        return pictures.ndim < 4
+    return isinstance(pictures, str | Path | bytes | Image.Image)
 
 
 def _rgb(picture: Picture) -> images.UInt8Array:

@@ -20,7 +20,7 @@ __all__ = ["ServeConfig", "create_app", "serve"]
 
 _HOMES = {"ServeConfig": "config", "create_app": "app", "serve": "server"}
 
-_SERVE_EXTRA = {"starlette", "uvicorn", "httptools", "prometheus_client", "python_multipart"}
+_SERVE_EXTRA = {"starlette", "uvicorn", "httptools", "prometheus_client"}
 
 
 def __getattr__(name: str) -> Any:

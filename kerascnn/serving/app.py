@@ -21,6 +21,7 @@ from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.gate import Gate
 from kerascnn.serving.openapi import describe
+from kerascnn.serving.origins import Origins, names_of
 from kerascnn.serving.page import page_routes
 from kerascnn.serving.service import Service
 from kerascnn.serving.simple import Simple
@@ -61,10 +62,12 @@ def create_app(
         tasks = [asyncio.create_task(_load(service, failed or _log_failure))]
         if service.config.reload_seconds:
             tasks.append(asyncio.create_task(service.models.watch()))
+        for task in tasks:
+            task.add_done_callback(_report)
         yield
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, Exception):  # _report told it
                 await task
         service.close()
 
@@ -75,8 +78,10 @@ def create_app(
         *page_routes(),
     ]
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
-    gate = Gate(router, service.metrics, service.config.read_token(), write_log)
-    return _with_cors(gate, service.config.cors)
+    options = service.config
+    origins = Origins(options.allowed_host or names_of(options.host), options.cors)
+    gate = Gate(router, service.metrics, options.read_token(), write_log, origins)
+    return _with_cors(gate, options.cors)
 
 
 async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> None:
@@ -84,6 +89,13 @@ async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> 
         await service.models.load()
     except KerascnnError as error:
         failed(error)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Say that work in the background ended by an error: nobody waits for its result."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("work in the background ended", exc_info=error)
 
 
 def _log_failure(error: KerascnnError) -> None:

@@ -117,5 +117,21 @@ async def drain(receive: Receive) -> None:
 def _content_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
+            return parse_length(value.decode("latin-1")) or 0
     return 0
+
+
+def parse_length(text: str) -> int | None:
+    """Read a length from a header.
+
+    Args:
+        text: Any.
+
+    Returns:
+        The number; None: it is none. One with very many digits is no error, only very large.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    # Python refuses to read 4,300 digits or more; twenty are beyond any length.
+    digits = text.lstrip("0") or "0"
+    return int(digits[:20])

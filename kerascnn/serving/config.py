@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
 
+_NAME = re.compile(r"\*|(\*\.)?[^\s/:*@\[\]]+|\[?[0-9A-Fa-f:.]+\]?")
+
 
 @dataclass(frozen=True)
 class ServeConfig:
@@ -46,6 +48,8 @@ class ServeConfig:
         reload_seconds: How often files are looked at for a newer version; 0: only at SIGHUP.
         token_file: File whose content is the bearer token that requests must carry.
         cors: Origins whose pages may use the server; none by default.
+        allowed_host: Names by which it is called; those that it listens on by default. Numbers,
+            and names without a dot, always are; ``*``: any.
         access_log: Whether each request is logged, as one JSON line on stdout.
         foreign: What the file does not say, if kerascnn did not export it; then there is one.
     """
@@ -68,12 +72,14 @@ class ServeConfig:
     reload_seconds: float = 1.0
     token_file: str | None = None
     cors: tuple[str, ...] = ()
+    allowed_host: tuple[str, ...] = ()
     access_log: bool = True
     foreign: Foreign | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(map(str, self.models)))
         object.__setattr__(self, "cors", tuple(self.cors))
+        object.__setattr__(self, "allowed_host", tuple(self.allowed_host))
         names = list(self.names)
         twice = {name for name in names if names.count(name) > 1}
         problems = {
@@ -88,6 +94,9 @@ class ServeConfig:
             "copies; expected 1 to 64": not 1 <= self.copies <= 64,
             "max_queue; expected at least max_batch": self.max_queue < self.max_batch,
             "threads; expected at least 1": self.threads is not None and self.threads < 1,
+            "allowed_host; expected names like example.org, *.example.org or *": not all(
+                map(_NAME.fullmatch, self.allowed_host)
+            ),
             "cors; expected origins like https://example.org": not all(
                 map(_ORIGIN.fullmatch, self.cors)
             ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from kerascnn.serving.gate import error_body
@@ -17,6 +18,10 @@ MOST = 1000
 
 _SLACK = 1.25
 """The application's own limit for a body ends first, so that 408 is counted and logged."""
+
+
+_OFFERS = frozenset({b"upgrade", b"http2-settings"})
+"""Headers, and their names in ``Connection``, which offer another protocol."""
 
 
 class Connection(HttpToolsProtocol):
@@ -59,9 +64,53 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request: all of it came in."""
+        if self.parser.should_upgrade():
+            return  # it begins again, see data_received
         super().on_message_complete()
         self._begun = False
         self._stop_clock()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request.
+
+        An offer to speak another protocol (``Upgrade: h2c``, which Java's client makes) is not
+        taken up, as RFC 9110, section 7.8, allows. But the parser ends at it, as if there were no
+        body; so the head is given to a new one without the offer, and what follows with it.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            while data and self.parser is not None and not self.transport.is_closing():
+                try:
+                    self.parser.feed_data(data)
+                except httptools.HttpParserUpgrade as offer:
+                    # The exception says where the head ends.
+                    data = self._head_without_offer() + data[offer.args[0] :]
+                else:
+                    data = b""
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer, unless the parser ends here."""
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def _head_without_offer(self) -> bytes:
+        """Write the head of the request again, without what offers another protocol."""
+        method, old = self.parser.get_method(), self.parser
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        if method == b"CONNECT":
+            self._answer(400, "CONNECT asks for a proxy, and this is none.")
+            return b""
+        lines = [b"%s %s HTTP/%s" % (method, self.url, old.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [one for one in value.split(b",") if one.strip().lower() not in _OFFERS]
+                value = b",".join(kept)
+            if name not in _OFFERS:
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"", b""])
 
     def eof_received(self) -> None:
         """Answer a client that closed its half, if only to say that it is not answered.

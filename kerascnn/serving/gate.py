@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kerascnn.errors import PictureError
 from kerascnn.serving.bodies import drain
 from kerascnn.serving.metrics import STAGES, Metrics
+from kerascnn.serving.origins import Origins
 from kerascnn.serving.refusal import Gone, Refusal, outcome_of
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Gate:
         metrics: Counts requests.
         token: That requests must carry; None: none.
         write_log: Called with one line a request; None: no access log.
+        origins: Knows for which names and pages the server is there.
     """
 
     def __init__(
@@ -49,9 +51,10 @@ class Gate:
         metrics: Metrics,
         token: bytes | None,
         write_log: Callable[[str], object] | None,
+        origins: Origins,
     ) -> None:
         self._app, self._metrics, self._write_log = app, metrics, write_log
-        self._wanted = None if token is None else b"Bearer " + token
+        self._wanted, self._origins = token, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in."""
@@ -61,6 +64,7 @@ class Gate:
         passage = Passage(scope, send)
         scope["app"] = self  # so Starlette's router raises what it cannot route
         try:
+            self._origins.check(scope["method"], passage.headers)
             self._check_token(scope, passage.headers.get(b"authorization"))
             await self._app(scope, receive, passage.send)
         except Gone:
@@ -81,8 +85,9 @@ class Gate:
         path = scope["path"]
         if self._wanted is None or path in OPEN or path.startswith(PAGE):
             return
-        # Lengths may leak, contents not.
-        if given is None or not hmac.compare_digest(given, self._wanted):
+        scheme, _, word = (given or b"").partition(b" ")
+        # Lengths may leak, contents not. The scheme has no case (RFC 9110, section 11.1).
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(word.strip(), self._wanted):
             raise Refusal(
                 401,
                 "a wrong token, or none; expected the header Authorization: Bearer TOKEN.",

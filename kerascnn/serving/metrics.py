@@ -5,7 +5,14 @@ Knows: names, labels and buckets. Does not know who counts.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -38,6 +45,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # memory, processor time, open files (on Linux)
         self.requests = self._counter("requests", "Requests.", "model", "outcome")
         self.seconds = self._histogram("request_seconds", "Time to answer.", _SECONDS, "model")
         self.stages = self._histogram(

@@ -7,7 +7,6 @@ HTTP.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -25,14 +24,10 @@ from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Batcher, batch_sizes
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.metrics import Metrics
+from kerascnn.serving.model_file import ModelFile, Signature
 from kerascnn.serving.refusal import Refusal
 
 log = logging.getLogger(__name__)
-
-Signature = tuple[int, int, int, int]
-"""Device, inode, size and time of change: another file has another one."""
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +36,8 @@ class ServedModel:
 
     Attributes:
         name: The file's stem.
-        version: The first 12 digits of the file's SHA-256: the same on every machine.
+        version: The first 12 digits of the file's SHA-256 (of all files, if weights lie beside
+            it): the same on every machine.
         card: All that the file says about itself.
         provider: What really runs.
         batcher: Takes pictures of the model's size.
@@ -72,25 +68,32 @@ class Models:
 
     def __init__(self, config: ServeConfig, metrics: Metrics) -> None:
         self._config, self._metrics = config, metrics
-        self._paths = {
-            name: Path(path) for name, path in zip(config.names, config.models, strict=True)
+        self._files = {
+            name: ModelFile(path) for name, path in zip(config.names, config.models, strict=True)
         }
         self._served: dict[str, ServedModel] = {}
-        self._seen: dict[str, Signature | None] = {}
+        self._seen: dict[str, Signature] = {}
+        self._problems: dict[str, str] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")
         self._reloading = asyncio.Lock()
-        for name in self._paths:
+        for name in self._files:
             metrics.ready.labels(name).set(0)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of all models, in the order in which they were given."""
-        return tuple(self._paths)
+        return tuple(self._files)
 
     @property
     def ready(self) -> bool:
         """Whether every model answers."""
-        return len(self._served) == len(self._paths)
+        return len(self._served) == len(self._files)
+
+    @property
+    def problem(self) -> str | None:
+        """Why a model that does not answer could not be loaded; None: there is none such."""
+        missing = (self._problems.get(name) for name in self._files if name not in self._served)
+        return next(filter(None, missing), None)
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
         """Find the newest version of a model.
@@ -103,15 +106,17 @@ class Models:
             The model. It goes on answering even if it is replaced meanwhile.
 
         Raises:
-            Refusal: 404: no such model or version; 503: it is being loaded.
+            Refusal: 404: no such model or version; 503: it is being loaded, or could not be.
         """
-        if name not in self._paths:
+        if name not in self._files:
             raise Refusal(
-                404, f"unknown model {name[:80]!r}; served here: {', '.join(self._paths)}."
+                404, f"unknown model {name[:80]!r}; served here: {', '.join(self._files)}."
             )
         served = self._served.get(name)
         if served is None:
-            raise Refusal(503, f"model {name!r} is being loaded. Try again.", retry_after=1)
+            problem = self._problems.get(name)
+            state = f"could not be loaded: {problem}" if problem else "is being loaded. Try again."
+            raise Refusal(503, f"model {name!r} {state}", retry_after=1)
         if version is not None and version != served.version:
             raise Refusal(
                 404,
@@ -122,12 +127,19 @@ class Models:
     async def load(self) -> None:
         """Load and warm all models.
 
+        One that cannot be used keeps no other from being loaded; it is tried again when its file
+        is replaced.
+
         Raises:
-            KerascnnError: One cannot be used.
+            KerascnnError: Why the first that cannot be used cannot.
         """
-        for name in self._paths:
-            self._seen[name] = signature(self._paths[name])
-            await self._switch(name)
+        async with self._reloading:
+            tried = [(name, await self._try(name)) for name in self._files]
+        failed = [(name, error) for name, error in tried if error is not None]
+        for name, error in failed[1:]:
+            log.error("%s: is not served. %s", name, error)
+        if failed:
+            raise failed[0][1]
 
     async def reload(self, force: bool = False) -> None:
         """Load the newer version of every file that was replaced, and switch to it.
@@ -138,16 +150,13 @@ class Models:
             force: Look into files that seem to be the same, too.
         """
         async with self._reloading:
-            for name, path in self._paths.items():
-                found = signature(path)
-                if found is None or not (force or found != self._seen.get(name)):
+            for name, file in self._files.items():
+                if not file.exists or not (force or file.signature() != self._seen.get(name)):
                     continue  # in the middle of being replaced, perhaps: the older one goes on
-                self._seen[name] = found
-                try:
-                    await self._switch(name)
-                except KerascnnError as error:
-                    self._metrics.reloads.labels(name, "failed").inc()
-                    log.error("%s: the older version goes on. %s", name, error)
+                error = await self._try(name)
+                if error is not None:
+                    goes_on = "the older version goes on" if name in self._served else "not served"
+                    log.error("%s: %s. %s", name, goes_on, error)
             self._metrics.reload_checks.inc()
 
     async def watch(self) -> None:
@@ -162,8 +171,29 @@ class Models:
         for served in self._served.values():
             served.close()
 
+    async def _try(self, name: str) -> KerascnnError | None:
+        """Load a file and switch to it; whatever goes wrong is counted, and nothing ends by it."""
+        self._seen[name] = self._files[name].signature()
+        try:
+            await self._switch(name)
+        except KerascnnError as error:
+            failure = error
+        except Exception as error:
+            log.exception("%s: loading failed", name)
+            reason = " ".join(str(error).split()) or "no reason given"
+            path = self._files[name].path
+            failure = ModelFileError(f"{path}: loading failed ({type(error).__name__}: {reason}).")
+        else:
+            self._problems.pop(name, None)
+            return None
+        self._problems[name] = str(failure)
+        self._metrics.reloads.labels(name, "failed").inc()
+        return failure
+
     async def _switch(self, name: str) -> None:
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._loader, self._files[name].look)
+        self._seen[name] = self._files[name].signature()
         new = await loop.run_in_executor(self._loader, self._open, name)
         old = self._served.get(name)
         if old is not None and old.version == new.version:
@@ -178,13 +208,13 @@ class Models:
             old.close()
 
     def _open(self, name: str) -> ServedModel:
-        path, config = self._paths[name], self._config
-        before = signature(path)
-        version = _version(path)
+        file, config = self._files[name], self._config
+        before, path = file.signature(), file.path
+        version = file.version()
         copies = [self._copy(path) for _ in range(config.copies)]
         for classifier in copies:
             _warm(classifier, batch_sizes(config.max_batch))
-        if signature(path) != before:
+        if file.signature() != before:
             raise ModelFileError(f"{path}: was replaced while it was being loaded.")
         first = copies[0]
         return ServedModel(
@@ -220,35 +250,6 @@ class Models:
         self._metrics.info.labels(*_labels(new)).set(1)
         self._metrics.ready.labels(new.name).set(1)
         self._metrics.taken.labels(new.name).set_function(lambda: new.batcher.taken)
-
-
-def signature(path: Path) -> Signature | None:
-    """Tell one file from another without reading it.
-
-    Args:
-        path: Of the file.
-
-    Returns:
-        Its signature; None: it is not there.
-    """
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _version(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file.") from error
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror or error}).") from error
-    return digest.hexdigest()[:12]
 
 
 def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:

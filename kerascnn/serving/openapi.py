@@ -98,7 +98,9 @@ def _get(summary: str, schema: Json, errors: Sequence[int] = (401, 404, 503)) ->
 
 
 def _ready() -> Json:
-    answer = _content(object_of(ready="b"))
+    schema = object_of(ready="b")
+    schema["properties"]["reason"] = {"type": "string", "description": "Why one cannot be loaded."}
+    answer = _content(schema)
     return {
         "summary": "Whether every model is warm",
         "responses": {

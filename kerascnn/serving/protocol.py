@@ -15,6 +15,7 @@ import numpy as np
 
 from kerascnn.images import Shape, UInt8Array
 from kerascnn.serving import tensors
+from kerascnn.serving.bodies import parse_length
 from kerascnn.serving.refusal import Refusal
 
 INPUT = "image"
@@ -132,13 +133,14 @@ def write_answer(
 def _header_length(text: str | None, body: int) -> int:
     if text is None:
         return body
-    if not (text.isascii() and text.isdecimal() and int(text[:20]) <= body):
+    length = parse_length(text)
+    if length is None or length > body:
         raise Refusal(
             400,
             f"Inference-Header-Content-Length is {text[:40]!r}; expected the length of the JSON at "
             f"the beginning of the body, which has {body:,} bytes.",
         )
-    return int(text)
+    return length
 
 
 def _raw(body: bytes, shape: Shape) -> InferRequest:

@@ -6,6 +6,7 @@ Knows: uvicorn and the operating system. Does not know the application.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import queue
 import signal
@@ -13,7 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
 import uvicorn
@@ -49,12 +50,12 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     """
     for model in config.models:
         read_metadata(model)  # what is no model is found before anything listens
-    with _AccessLog(sys.stdout) as access_log, _bound(config) as listener:
+    with _AccessLog(sys.stdout) as access_log, _bound(config) as listeners:
         service = Service(config)
         access_log.lost = service.metrics.log_lines_lost.inc
         server = _Server(config, service, access_log.write if config.access_log else None)
-        server.tell(started, listener)
-        server.run(sockets=[listener])
+        server.tell(started, listeners[0])
+        server.run(sockets=listeners)
     if server.failure is not None:
         raise server.failure
     if server.cut_off:
@@ -178,6 +179,15 @@ class _AccessLog:
         except queue.Full:
             self.lost()
 
+    def _write(self, text: str) -> None:
+        binary = getattr(self._stream, "buffer", None)
+        if binary is None:  # a test's, or a notebook's
+            self._stream.write(text)
+        else:
+            # JSON is UTF-8, whatever stdout was made for; a lone half of a character is an escape.
+            binary.write(text.encode("utf-8", "backslashreplace"))
+        self._stream.flush()
+
     def _work(self) -> None:
         while (line := self._lines.get()) is not None:
             lines = [line]
@@ -187,8 +197,7 @@ class _AccessLog:
             except queue.Empty:
                 more = ""
             try:
-                self._stream.write("\n".join(lines) + "\n")
-                self._stream.flush()
+                self._write("".join(f"{one}\n" for one in lines))
             except (OSError, ValueError):  # nobody reads it any longer
                 self.lost()
             if more is None:
@@ -196,15 +205,38 @@ class _AccessLog:
 
 
 @contextmanager
-def _bound(config: ServeConfig) -> Iterator[socket.socket]:
-    """Bind the address; uvicorn itself would exit with a log line."""
+def _bound(config: ServeConfig) -> Iterator[list[socket.socket]]:
+    """Bind every address of the host; uvicorn itself would exit with a log line."""
+    listeners: list[socket.socket] = []
+    with ExitStack() as stack:
+        try:
+            for family, place in _places(config):
+                port = listeners[0].getsockname()[1] if listeners else config.port
+                found = _listen(family, place, port, needed=not listeners)
+                if found is not None:
+                    listeners.append(stack.enter_context(found))
+        except OSError as error:
+            raise ConfigError(
+                f"{config.host}:{config.port}: cannot listen there ({error.strerror or error}). "
+                "Choose another --host or --port."
+            ) from error
+        yield listeners
+
+
+def _places(config: ServeConfig) -> list[tuple[int, str]]:
+    """List families and addresses of the host: localhost has one of each, often."""
+    host = config.host.strip("[]")
+    found = socket.getaddrinfo(host, config.port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys((family, str(place[0])) for family, _, _, _, place in found))
+
+
+def _listen(family: int, place: str, port: int, *, needed: bool) -> socket.socket | None:
+    """Listen on one address; those after the first are left out where the system lacks them."""
+    # On :: as servers do it: it takes IPv4, too.
+    both = place == "::" and socket.has_dualstack_ipv6()
     try:
-        family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((config.host, config.port), family=family, backlog=2048)
+        return socket.create_server((place, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
-        raise ConfigError(
-            f"{config.host}:{config.port}: cannot listen there ({error.strerror or error}). Choose "
-            "another --host or --port."
-        ) from error
-    with listener:
-        yield listener
+        if needed or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise
+        return None

@@ -28,6 +28,9 @@ from kerascnn.serving.refusal import Gone, Refusal
 
 T = TypeVar("T")
 
+_QUICK = 16_384
+"""Bytes of JSON or of a form that are read on the event loop; more would keep others waiting."""
+
 Picture = bytes | UInt8Array
 """A file's content, or uint8 ``[height, width, 3]``."""
 
@@ -95,6 +98,18 @@ class Service:
             Its result.
         """
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+
+    async def brief(self, size: int, work: Callable[[], T]) -> T:
+        """Do something that takes as long as its input is large: on the event loop if it is small.
+
+        Args:
+            size: In bytes.
+            work: To do.
+
+        Returns:
+            Its result.
+        """
+        return work() if size <= _QUICK else await self.aside(work)
 
     async def answered(self, receive: Receive, work: Awaitable[T]) -> T:
         """Do work for a client, as long as it is there and has time.

@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Message, Receive
 
 from kerascnn.inference.prediction import rank
+from kerascnn.serving.forms import Upload, is_form, read_form
 from kerascnn.serving.metrics import CONTENT_TYPE
 from kerascnn.serving.models import ServedModel
 from kerascnn.serving.refusal import Refusal
@@ -27,19 +25,6 @@ from kerascnn.serving.v2 import server_timing, told
 
 _MOST = 1000
 """Most classes that are listed."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A picture that was sent.
-
-    Attributes:
-        name: Of the file; None: it was not said.
-        content: Of the file.
-    """
-
-    name: str | None
-    content: bytes
 
 
 class Simple:
@@ -82,7 +67,7 @@ class Simple:
         facts = request.scope["state"]["facts"]
         facts |= {"model": served.name, "version": served.version}
         top_k, floor = _top_k(request), _min_probability(request)
-        form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+        form = is_form(request.headers.get("content-type", ""))
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
             async with self._uploads(request, form) as uploads:
@@ -98,33 +83,12 @@ class Simple:
     async def _uploads(self, request: Request, form: bool) -> AsyncIterator[list[Upload]]:
         async with self._service.bodies.read(request.scope, request.receive) as body:
             if form:
-                yield await self._from_form(request, body)
+                kind, most = request.headers["content-type"], self._service.config.max_queue
+                yield await self._service.brief(len(body), lambda: read_form(body, kind, most))
             elif body:
                 yield [Upload(None, body)]
             else:
                 raise Refusal(400, "the body is empty; expected a picture, or a form with some.")
-
-    async def _from_form(self, request: Request, body: bytes) -> list[Upload]:
-        whole = Request(request.scope, _once(body))
-        uploads = []
-        async with whole.form(max_files=self._service.config.max_queue, max_fields=100) as form:
-            for _, value in form.multi_items():
-                if isinstance(value, UploadFile):
-                    uploads.append(Upload(value.filename, await value.read()))
-        if not uploads:
-            raise Refusal(
-                400,
-                "the form holds no file; expected at least one, as curl -F picture=@rose.jpg "
-                "sends it.",
-            )
-        return uploads
-
-
-def _once(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
 
 
 def _rows(

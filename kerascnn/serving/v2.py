@@ -60,9 +60,10 @@ class V2:
         return JSONResponse({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Say whether every model is warm."""
-        ready = self._service.ready
-        return JSONResponse({"ready": ready}, 200 if ready else 503)
+        """Say whether every model is warm, and why one never will be."""
+        ready, problem = self._service.ready, self._models.problem
+        answer = {"ready": ready} if problem is None else {"ready": ready, "reason": problem}
+        return JSONResponse(answer, 200 if ready else 503)
 
     async def server(self, _request: Request) -> Response:
         """Say who answers."""

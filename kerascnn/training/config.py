@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import RESIZE_RULES, Resize
+from kerascnn.training.clock import seconds_of
 from kerascnn.training.phases import phases
 
 BATCHNORMS = ("frozen", "train")
@@ -59,6 +60,9 @@ class TrainConfig:
             :func:`kerascnn.images.default_resize`.
         epochs: Passes over the training pictures; ``auto``: 10, or more where that would be few
             steps. See :func:`kerascnn.training.automatic.settle`.
+        time: The longest that the run may take, from reading the pictures to the report, e.g.
+            ``10m``: as many epochs as fit, at most those that were asked for. See
+            :mod:`kerascnn.training.time_limit`.
         batch_size: Pictures a step; ``auto``: 64, or fewer of few pictures. The run's own
             configuration then holds the number, as for ``epochs``.
         learning_rate: The highest rate, reached after the warm-up; None: the network's own, see
@@ -115,6 +119,7 @@ class TrainConfig:
     image_size: int | None = None
     resize: Resize | None = None
     epochs: int | Auto = AUTO
+    time: str | None = None
     batch_size: int | Auto = AUTO
     learning_rate: float | None = None
     optimizer: OptimizerName = "adamw"
@@ -194,6 +199,10 @@ def _check(config: TrainConfig) -> None:
     limits = {
         "epochs": (_is_count(config.epochs), "at least 1, or auto"),
         "batch_size": (_is_count(config.batch_size), "at least 1, or auto"),
+        "time": (
+            config.time is None or seconds_of(config.time) is not None,
+            "a duration, e.g. 10m, 90s or 1h30m",
+        ),
         "learning_rate": (
             config.learning_rate is None or 0 < config.learning_rate < 100,
             "above 0 and below 100",

@@ -91,6 +91,11 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
             "--distributed does not go with --trainable auto. Ask `kerascnn advise` first, and "
             "name the scope."
         )
+    if cluster and config.time:
+        raise ConfigError(
+            "--distributed does not go with --time: each process would measure another speed. "
+            "Name the epochs."
+        )
     if cluster and keras.config.backend() != "jax":
         raise ConfigError(
             f"--distributed works on the backend jax, and this is {keras.config.backend()}. "

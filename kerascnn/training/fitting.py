@@ -15,7 +15,8 @@ from kerascnn.files import write_text
 from kerascnn.training.assembling import assemble
 from kerascnn.training.automatic import batch_size_for, settle
 from kerascnn.training.checkpoint import Checkpoint, latest_checkpoint
-from kerascnn.training.config import TrainConfig
+from kerascnn.training.clock import Deadline, seconds_of
+from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.device import start_deterministically
 from kerascnn.training.devices import sharing
 from kerascnn.training.distribution import (
@@ -36,6 +37,7 @@ from kerascnn.training.reporting import report_or_warn
 from kerascnn.training.resuming import as_begun, refuse_changed_options
 from kerascnn.training.run import Run, claimed
 from kerascnn.training.staging import check_scopes
+from kerascnn.training.time_limit import fit_into
 from kerascnn.training.weights import Start, check_weights
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ def fit(
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite replaces it: take one.")
     progress = progress or Progress()
+    deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
     check_weights(config.model, config.weights)
     check_cluster(cluster, config)
     if cluster and cluster.rank:
@@ -85,26 +88,36 @@ def fit(
     with claimed(config, resume, overwrite) as run:
         checkpoint = None
         if resume:
+            if run.config_path.exists():
+                deadline = None  # its epochs have been chosen
             config = as_begun(run, config)
             checkpoint = _earlier(run, config)
         if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
         with together(cluster, config):
-            _train(config, run, checkpoint, progress)
+            _train(config, run, checkpoint, progress, deadline)
     return run
 
 
 def _train(
-    config: TrainConfig, run: Run, checkpoint: Checkpoint | None, progress: Progress
+    config: TrainConfig,
+    run: Run,
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+    deadline: Deadline | None = None,
 ) -> None:
+    asked = config
     with sharing(config):
         config, device, feed, start = _opened(config, progress)
         check_scopes(config, start)
         set_precision(start.core, config.precision)
         warn_if_slow(config.precision, device)
         checkpoint = begin_alike(start.core, checkpoint)
-        loop = Loop(config, feed, start, run, device, progress)
+        if deadline:
+            more = asked.epochs == AUTO and not asked.phase
+            config, deadline = fit_into(config, deadline, more, feed, start, device, progress)
+        loop = Loop(config, feed, start, run, device, progress, deadline)
         if checkpoint:
             loop.go_back_to(checkpoint)
         elif is_first():
@@ -121,10 +134,10 @@ def _finish(
 ) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
-    progress.finishing("measuring the network that is kept")
-    judge_kept(run, feed, batch_size_for(config, len(feed.train)), config.calibration)
-    progress.finishing("writing the report")
-    report_or_warn(run, feed.dataset, feed.train, feed.val)
+    batch_size = batch_size_for(config, len(feed.train))
+    kept = judge_kept(run, feed, batch_size, config.calibration, progress)
+    progress.finishing("writing the report", 0, 0)
+    report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
 
 

@@ -19,6 +19,7 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import TrainingError
 from kerascnn.inference.reliability import cross_entropy
 from kerascnn.training.checkpoint import (
+    Arrays,
     Checkpoint,
     Position,
     core_variables,
@@ -26,12 +27,13 @@ from kerascnn.training.checkpoint import (
     stage_variables,
     values,
 )
+from kerascnn.training.clock import Deadline, SpeedClock
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.device import kernels, peak_memory
 from kerascnn.training.devices import total_devices
 from kerascnn.training.distribution import is_first, of_the_first
 from kerascnn.training.feeding import Feed
-from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.phases import Phase, phases, total_epochs, with_epochs
 from kerascnn.training.precision import in_float32
 from kerascnn.training.preprocessing import predict_logits
 from kerascnn.training.progress import EpochRecord, Progress
@@ -39,6 +41,7 @@ from kerascnn.training.provenance import versions, weights_sha256
 from kerascnn.training.resuming import data_identity, refuse_changed_backend, refuse_changed_data
 from kerascnn.training.run import Run
 from kerascnn.training.staging import stage
+from kerascnn.training.time_limit import fewer_epochs
 from kerascnn.training.weights import Start
 
 
@@ -52,6 +55,7 @@ class Loop:
         run: Where everything is kept; this process alone writes there.
         device: Of :func:`kerascnn.training.device.choose_device`.
         progress: Who listens.
+        deadline: When the run has to be over; None: whenever it is done.
     """
 
     def __init__(
@@ -62,18 +66,19 @@ class Loop:
         run: Run,
         device: str,
         progress: Progress,
+        deadline: Deadline | None = None,
     ) -> None:
         self.config, self.feed, self.core, self.run, self.progress = (
             config, feed, start.core, run, progress,
         )  # fmt: skip
-        self.start, self.device = start, device
+        self.start, self.device, self.deadline = start, device, deadline
         self.phases = phases(config)
         self.data = data_identity(feed.dataset.classes, feed.packs, feed.fingerprint)
         self.card = _first_card(feed, run, start)
         self.position = Position()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
-        self.resumed: Checkpoint | None = None
+        self.stage_values: Arrays = ()
 
     def go_back_to(self, checkpoint: Checkpoint) -> None:
         """Take up the state of an earlier process, and mend what its end may have left undone.
@@ -89,7 +94,7 @@ class Loop:
         refuse_changed_backend(self.run, checkpoint.versions, versions())
         refuse_changed_data(self.run, checkpoint.data, self.data)
         restore(core_variables(self.core), checkpoint.core, "the network")
-        self.resumed, self.position = checkpoint, checkpoint.position
+        self.stage_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
         self._publish()
@@ -112,6 +117,8 @@ class Loop:
                 number = self.position.phase
                 while self.position.phase == number:
                     self._epoch(len(self.history) + 1, phase)
+                    self._keep_to_time()
+                    phase = self.phases[number]
         except KeyboardInterrupt:
             if self.best is None:
                 # Ctrl-C in the first epoch: a half-trained network is better than nothing.
@@ -153,9 +160,10 @@ class Loop:
             self.progress,
         )
         self.training, self.val, self.batchnorm = staged.training, staged.val, staged.batchnorm
-        if self.resumed and self.position.done:
-            restore(self._stage_variables(), self.resumed.stage, "the optimiser")
-        self.resumed, self._compiling = None, True
+        if self.stage_values and self.position.done:
+            restore(self._stage_variables(), self.stage_values, "the optimiser")
+        self.stage_values, self._compiling = (), True
+        self._warm_from = len(self.history) + 1
         self.progress.started(
             total_epochs(self.config), self.training.steps, self.training.batch_size
         )
@@ -193,7 +201,7 @@ class Loop:
     def _learn(self, epoch: int) -> tuple[float, float, float]:
         """Run an epoch; give its mean loss, its accuracy and its images a second."""
         total_loss, total_right, done = 0.0, 0.0, 0
-        clock = _Clock(self.training.batch_size)
+        clock = SpeedClock(self.training.batch_size)
         for step, losses, right in self.training.epoch(self.config.seed, epoch):
             # One by one: the sum must not depend on how many steps a call took.
             for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
@@ -206,7 +214,7 @@ class Loop:
             if not (self._compiling and done == len(losses)):
                 self.progress.speed(speed)
             elif done < self.training.steps:
-                clock = _Clock(self.training.batch_size, done)  # compiling is no training
+                clock = SpeedClock(self.training.batch_size, done)  # compiling is no training
             self._compiling = False
             accuracy = total_right / (done * self.training.batch_size)
             self.progress.step(epoch, done, total_loss / done, accuracy)
@@ -233,6 +241,30 @@ class Loop:
         if done == phase.epochs or self._out_of_patience(done):
             return Position(number + 1)
         return Position(number, done)
+
+    def _keep_to_time(self) -> None:
+        """Plan fewer epochs, and so a steeper fall of the rate, where the machine got slower."""
+        left = sum(phase.epochs for phase in self.phases[self.position.phase :])
+        left -= self.position.done
+        warm = self.history[self._warm_from :]  # without the epoch that compiled
+        if self.deadline is None or left <= 0 or not warm:
+            return
+        fit = int(self.deadline.left() / median(row.seconds for row in warm[-3:]))
+        if fit >= left:
+            return
+        if fit <= 0:
+            self.position = Position(len(self.phases))
+            return
+        epochs = fewer_epochs([phase.epochs for phase in self.phases], self.position, fit)
+        self.config = with_epochs(self.config, epochs)
+        self.phases = phases(self.config)
+        self.run.save_config(self.config)
+        number, done = self.position.phase, self.position.done
+        if done == self.phases[number].epochs:
+            self.position = Position(number + 1)
+        elif done:
+            self.stage_values = values(self._stage_variables())
+            self._begin(self.phases[number])
 
     def _out_of_patience(self, done: int) -> bool:
         """Tell whether nothing got better for too long; each phase has its own patience."""
@@ -285,23 +317,6 @@ class Loop:
             f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
             f"Try a lower --learning-rate (it was {rate:g})."
         )
-
-
-class _Clock:
-    """Tells how fast an epoch has been so far.
-
-    Args:
-        batch_size: Pictures a step.
-        skipped: Steps that were taken before it was started.
-    """
-
-    def __init__(self, batch_size: int, skipped: int = 0) -> None:
-        self._batch_size, self._skipped, self._began = batch_size, skipped, time.perf_counter()
-
-    def after(self, steps: int) -> float:
-        """Give the images a second after so many steps of the epoch."""
-        images = (steps - self._skipped) * self._batch_size
-        return images / max(time.perf_counter() - self._began, 1e-9)
 
 
 def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:

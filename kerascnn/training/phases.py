@@ -5,7 +5,8 @@ Knows: ``SCOPE:EPOCHS[:RATE]`` and what follows when it is left out. Does not kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
@@ -74,6 +75,24 @@ def highest_rate(config: TrainConfig) -> float:
 def total_epochs(config: TrainConfig) -> int:
     """Count the epochs of all phases of a run."""
     return sum(phase.epochs for phase in phases(config))
+
+
+def with_epochs(config: TrainConfig, epochs: Sequence[int]) -> TrainConfig:
+    """Give the phases of a run other numbers of epochs.
+
+    Args:
+        config: Of the run.
+        epochs: One number for each of its phases.
+
+    Returns:
+        The configuration, with all else as it was.
+    """
+    if not config.phase:
+        return replace(config, epochs=epochs[0])
+    changed = zip(phases(config), epochs, strict=True)
+    return replace(
+        config, phase=tuple(f"{one.scope}:{n}:{one.learning_rate!r}" for one, n in changed)
+    )
 
 
 def _parse(text: str, rate: float) -> Phase:

@@ -75,17 +75,22 @@ def from_pixels(
     return keras.Model(image, core(prepare(image)), name="from_pixels")
 
 
-def predict_logits(model: keras.Model, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def predict_logits(
+    model: keras.Model,
+    pictures: npt.NDArray[np.uint8],
+    progress: Callable[[int], object] = lambda _done: None,
+) -> npt.NDArray[np.float32]:
     """Run a model of :func:`from_pixels` over many pictures.
 
     Args:
         model: From uint8 pictures to logits.
         pictures: uint8 ``[pictures, size, size, 3]``.
+        progress: Called with the number of pictures done.
 
     Returns:
         float32 ``[pictures, classes]``.
     """
-    return run_over(model, [pictures])
+    return run_over(model, [pictures], progress)
 
 
 def at_size(pictures: Any, size: int) -> Any:

@@ -90,8 +90,8 @@ class Progress:
     def speed(self, images_per_second: float) -> None:
         """Hear how fast the epoch has been so far, before each :meth:`step` but the first."""
 
-    def finishing(self, what: str) -> None:
-        """Hear what is done after the last epoch."""
+    def finishing(self, what: str, done: int, total: int) -> None:
+        """Hear what is done before the first epoch or after the last; ``total`` 0: uncounted."""
 
     def opened(self, folder: Path, epochs_done: int) -> None:
         """Hear where the run lies, and how many epochs of it were done before."""

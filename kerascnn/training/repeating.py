@@ -44,6 +44,8 @@ def train_command(config: TrainConfig) -> str:
     words = ["kerascnn", "train", config.data]
     for option in fields(config):
         value = getattr(config, option.name)
+        if option.name == "time":
+            continue  # the epochs that fitted are what repeats it
         if option.name != "data" and (value != option.default or option.name == "seed"):
             words += _option(option.name, value)
     return shlex.join(words)

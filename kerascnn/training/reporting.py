@@ -35,8 +35,8 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.feeding import Pack, pack
 from kerascnn.training.gradcam import GradCam
+from kerascnn.training.judging import Judged, judge
 from kerascnn.training.phases import phases
-from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.progress import EpochRecord
 from kerascnn.training.repeating import commands
 from kerascnn.training.run import Run
@@ -51,17 +51,18 @@ VARIANTS = 3
 """Of each of them, as augmentation makes them."""
 
 
-def report_or_warn(run: Run, dataset: Dataset, train: Pack, judged: Pack) -> None:
+def report_or_warn(run: Run, dataset: Dataset, train: Pack, val: Pack, kept: Judged) -> None:
     """Write the report of a run that has just ended; if that fails, the run is still good.
 
     Args:
         run: Complete.
         dataset: For class names and the balance of the splits.
         train: Training pictures.
-        judged: Validation pictures.
+        val: Validation pictures.
+        kept: The run's network, and its answers to those.
     """
     try:
-        write_report(run, dataset, train, judged)
+        write_report(run, dataset, train, val, kept=kept)
     except Exception as error:
         # Hours of training must not look failed because of a page about them.
         log.warning(
@@ -80,6 +81,7 @@ def write_report(
     judged: Pack,
     split: str = "val",
     path: str | Path | None = None,
+    kept: Judged | None = None,
 ) -> Path:
     """Write the report of a run.
 
@@ -90,6 +92,7 @@ def write_report(
         judged: Pictures to judge the model on.
         split: What those are called.
         path: Of the page; None: ``report.html`` in the run folder.
+        kept: The run's network and its answers to those pictures; None: they are had here.
 
     Returns:
         Where the page lies.
@@ -98,7 +101,7 @@ def write_report(
         ModelFileError: The run folder is not complete.
         KerascnnError: The page cannot be written.
     """
-    page = render_page(gather(run, dataset, train, judged, split))
+    page = render_page(gather(run, dataset, train, judged, split, kept or judge(run, judged)))
     # File names may hold bytes that are not UTF-8; the page shows a question mark for them.
     out = Path(path) if path else run.report_path
     files.write_bytes(out, page.encode("utf-8", "replace"))
@@ -135,7 +138,9 @@ def report_run(
     return write_report(run, own, pack(some, card.image_size, card.resize), judged, name, path)
 
 
-def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) -> Content:
+def gather(
+    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: Judged
+) -> Content:
     """Collect all that a report shows.
 
     Args:
@@ -144,21 +149,23 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
         train: Training pictures.
         judged: Pictures to judge the model on.
         split: What those are called.
+        kept: The run's network and its answers to those pictures.
 
     Returns:
         The content, plain arrays and numbers.
     """
     card, config, history = run.card, run.config, run.history
-    core = run.load_model()
-    model = from_pixels(core, card.normalization)
-    start = time.perf_counter()
-    logits = predict_logits(model, judged.images)
-    seconds = time.perf_counter() - start
     answers = Answers(
-        logits, judged.labels, card.classes, judged.names, card.temperature, split, judged.skipped
+        kept.logits,
+        judged.labels,
+        card.classes,
+        judged.names,
+        card.temperature,
+        split,
+        judged.skipped,
     )
     evaluation = evaluate_answers(answers)
-    heats, method = _heats(core, model, card.classes)
+    heats, method = _heats(kept.core, kept.model, card.classes)
     return Content(
         name=card.name,
         made=time.strftime("%Y-%m-%d %H:%M %Z").strip(),
@@ -166,7 +173,7 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
         epochs=tuple(_epochs(history)),
         best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
         stretches=tuple(_stretches(config, len(history))),
-        layers=tuple(_layers(core)),
+        layers=tuple(_layers(kept.core)),
         mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
         method=method,
         samples=_samples(train, card, config),
@@ -174,7 +181,7 @@ def gather(run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str) ->
             name: tuple(np.bincount(part.labels, minlength=len(card.classes)).tolist())
             for name, part in sorted(dataset.splits.items(), key=lambda item: SPLITS.index(item[0]))
         },
-        facts=_facts(card, config, history, len(judged) / seconds),
+        facts=_facts(card, config, history, len(judged) / kept.seconds),
         commands=tuple(commands(run, card, config)),
         learning=learning_of(card),
         fitted_on=_fitted_on(card),

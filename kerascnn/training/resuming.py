@@ -77,6 +77,8 @@ def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
 def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what ``auto`` has settled; the run's configuration has it."""
     settled = tuple(name for name in AUTOMATIC if given.get(name, AUTO) in (AUTO, None))
+    if given.get("time"):
+        settled += ("epochs", "phase")
     if given.get("trainable") == "auto":
         # No weights: they were advised against, or never named, and then auto changes nothing.
         settled += ("trainable", "phase", *(("weights",) if stored.weights == "none" else ()))

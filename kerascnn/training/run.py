@@ -142,6 +142,10 @@ class Run:
         )  # fmt: skip
         for path in files:
             path.unlink(missing_ok=True)
+        self.save_config(config)
+
+    def save_config(self, config: TrainConfig) -> None:
+        """Write ``config.json``."""
         write_text(self.config_path, config.to_json())
 
     def save_history(self, records: Sequence[EpochRecord]) -> None:

@@ -39,9 +39,9 @@ class TensorBoard(Progress):
         """Pass it on."""
         self._listener.speed(images_per_second)
 
-    def finishing(self, what: str) -> None:
+    def finishing(self, what: str, done: int, total: int) -> None:
         """Pass it on."""
-        self._listener.finishing(what)
+        self._listener.finishing(what, done, total)
 
     def reading(self, split: str, done: int, total: int) -> None:
         """Pass it on."""

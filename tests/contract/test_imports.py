@@ -52,7 +52,8 @@ from importlib.abc import MetaPathFinder
 class Watch(MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "tensorflow":
-            print("oneDNN:", os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
+            print("oneDNN:", os.environ.get("TF_ENABLE_ONEDNN_OPTS"), flush=True)
+            os._exit(0)  # what TensorFlow does with it is its own matter
 
 sys.meta_path.insert(0, Watch())
 """

@@ -18,7 +18,6 @@ HUNG = 900
 SCHEMATHESIS = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.serial,
     pytest.mark.timeout(HUNG),
     pytest.mark.skipif(SCHEMATHESIS is None, reason="needs schemathesis (extra dev)"),
 ]

@@ -47,7 +47,6 @@ def changed(**fields) -> str:
         (changed(normalization={"mean": [0, 0], "std": [1, 1, 1]}), "normalization"),
         (changed(normalization={"std": [0, 1, 1]}), "normalization"),
         (changed(probes=[{"sha256": "", "probabilities": [1.0]}]), "probe"),
-        (changed(surprise=1), "surprise"),
     ],
 )
 def test_unsound_cards_are_refused_with_the_reason(text: str, message: str) -> None:

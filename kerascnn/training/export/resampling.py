@@ -194,13 +194,12 @@ class _Resampling:
                 pick = self._pillow_nearest if self.sizing.antialias else self._nearest
                 seen = self.g.op("Gather", seen, self._bounded(pick(side), side), axis=axis)
             return seen
-        exact = (DOUBLE, np.float64) if kind == "lanczos" else (FLOAT, np.float32)
-        values = self.g.op("Cast", seen, to=exact[0])
+        values = self.g.op("Cast", seen, to=self._real[0])
         order = ((self.across, 2), (self.down, 1))
         for side, axis in order if kind == "bilinear" else order[::-1]:
             values = self._taken(values, side, axis)
         rounded = _half_up(self.g, values) if kind == "lanczos" else self.g.op("Round", values)
-        low, high = self.g.constant(0.0, exact[1]), self.g.constant(255.0, exact[1])
+        low, high = (self.g.constant(level, self._real[1]) for level in (0.0, 255.0))
         return self.g.op("Cast", self.g.op("Clip", rounded, low, high), to=UINT8)
 
     def _bounded(self, index: str, side: GraphSide) -> str:
@@ -220,24 +219,24 @@ class _Resampling:
         return g.op("Cast", g.op("Gather", places, index, axis=0), to=INT64)
 
     def _place(self, side: GraphSide) -> str:
-        """Give float32 [wanted]: the half-pixel centres, in pixels of the picture."""
-        g = self.g
-        length = g.op("Cast", self._length(side), to=FLOAT)
-        sized = g.op("Cast", side.length, to=FLOAT)
-        if self.sizing.filter == "lanczos":
-            inverse = g.op("Div", sized, length)
-            scale = g.op("Div", g.constant(1.0, np.float32), inverse)
-        else:
-            scale = g.op("Div", length, sized)
-        index = g.op("Cast", self._index(side), to=FLOAT)
-        return g.op("Mul", g.op("Add", index, g.constant(0.5, np.float32)), scale)
+        """Give the half-pixel centres [wanted], in pixels of the picture."""
+        g, (kind, real) = self.g, self._real
+        length = g.op("Cast", self._length(side), to=kind)
+        scale = g.op("Div", length, g.op("Cast", side.length, to=kind))
+        index = g.op("Cast", self._index(side), to=kind)
+        return g.op("Mul", g.op("Add", index, g.constant(0.5, real)), scale)
+
+    @property
+    def _real(self) -> tuple[int, type[np.generic]]:
+        """What is computed with: float64 for sines, else TensorFlow's float32."""
+        return (DOUBLE, np.float64) if self.sizing.filter == "lanczos" else (FLOAT, np.float32)
 
     def _nearest(self, side: GraphSide) -> str:
         return self.g.op("Cast", self.g.op("Floor", self._place(side)), to=INT64)
 
     def _taken(self, values: str, side: GraphSide, axis: int) -> str:
         g, kind = self.g, self.sizing.filter
-        place = g.op("Sub", self._place(side), g.constant(0.5, np.float32))
+        place = g.op("Sub", self._place(side), g.constant(0.5, self._real[1]))
         below = g.op("Floor", place)
         base = g.op("Cast", below, to=INT64)
         offsets = range(*_AROUND[kind])
@@ -262,18 +261,16 @@ class _Resampling:
             row = g.op("Cast", steps, to=INT64)
             raw = [g.op("Gather", g.constant(column, np.float32), row) for column in cubic_table().T]
         else:
-            near = [g.op("Sub", g.op("Cast", one, to=FLOAT), place) for one in index]
-            far = [g.op("Abs", g.op("Cast", distance, to=DOUBLE)) for distance in near]
-            raw = [self._filtered(distance) for distance in far]
-        lanczos = self.sizing.filter == "lanczos"
-        zero = g.constant(0.0, np.float64 if lanczos else np.float32)
+            near = [g.op("Sub", g.op("Cast", one, to=DOUBLE), place) for one in index]
+            raw = [self._filtered(g.op("Abs", distance)) for distance in near]
+        zero = g.constant(0.0, self._real[1])
         kept = [
             g.op("Where", g.op("Equal", one, inside), weight, zero)
             for one, inside, weight in zip(index, bounded, raw, strict=True)
         ]
         total = _total(g, kept)
         shares = [g.op("Div", weight, total) for weight in kept]
-        if not lanczos:
+        if self.sizing.filter != "lanczos":
             return shares
         unit = self._number(2.0**LANCZOS_BITS)
         # Not Round: onnxruntime (1.32) rounds float64 as if it were float32.

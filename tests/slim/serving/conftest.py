@@ -128,11 +128,17 @@ def serving(environment, tmp_path_factory) -> Callable[..., object]:
     """Start a server with some options, wait until it is ready, and stop it at the end.
 
     ``hold`` is ``decode`` or ``run``: what its gate can hold, decoding a picture or running the
-    network. With ``shut`` it is held from the start, so the server does not become ready.
+    network. With ``shut`` it is held from the start, so the server does not become ready. ``env``
+    are variables of its environment.
     """
 
     @contextmanager
-    def run(*arguments: str | Path, hold: str = "", shut: bool = False) -> Iterator[Server]:
+    def run(
+        *arguments: str | Path,
+        hold: str = "",
+        shut: bool = False,
+        env: dict[str, str] | None = None,
+    ) -> Iterator[Server]:
         folder = tmp_path_factory.mktemp("serve")
         log, gate = folder / "access.jsonl", Gate(folder)
         program = ["-c", GATED, str(folder), hold] if hold else ["-m", "kerascnn"]
@@ -140,9 +146,16 @@ def serving(environment, tmp_path_factory) -> Callable[..., object]:
         command = [sys.executable, *program, "serve", *options]
         if shut:
             gate.shut()
-        with log.open("w") as stdout, subprocess.Popen(
-            command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment
-        ) as process:  # fmt: skip
+        with (
+            log.open("w") as stdout,
+            subprocess.Popen(
+                command,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment | (env or {}),
+            ) as process,
+        ):
             try:
                 server = Server(process, log, gate)
                 if not shut:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,12 @@ reporting.render_page = lambda _content: "not drawn"  # it takes longer than the
 """
 
 CHILD = """
-import json, sys
+import json
 from pathlib import Path
+import keras, numpy as np
 from kerascnn import training
 from kerascnn.errors import ConfigError
+from kerascnn.training import staging
 from kerascnn.training.progress import Progress
 
 class StopAfterOne(Progress):
@@ -38,7 +42,8 @@ class StopAfterOne(Progress):
         raise KeyboardInterrupt
 
 def run(out, progress=None, resume=False, **options):
-    options = {"model": "lenet5", "epochs": 2, "seed": 1, "augment": "light", "val": 0.8} | options
+    options = {"model": "lenet5", "epochs": 2, "seed": 1, "augment": "light", "val": 0.9,
+               "batch_size": 64, "calibration": False} | options
     try:
         made = training.fit(training.TrainConfig(out=out, **options), progress, resume)
     except (ConfigError, KeyboardInterrupt) as error:
@@ -46,28 +51,26 @@ def run(out, progress=None, resume=False, **options):
     assert made.load_model().count_params() > 0
     return [[row.loss, row.val_loss, row.accuracy] for row in made.history]
 
+def shared(**options):
+    return [run(f"{'-'.join(options)}-{devices}", devices=devices, epochs=1, augment="none",
+                **options) for devices in ("1", "2")]
+
 found = {
     "one": run("one"),
     "two": run("two", devices="2"),
     "stopped": run("resumed", StopAfterOne(), devices="2"),
     "resumed": run("resumed", resume=True, devices="all"),
-    "streamed": run("streamed", devices="2", feed="streamed"),
     "three": run("three", devices="3"),
     "odd": run("odd", devices="2", batch_size=33),
 }
+if os.environ["KERAS_BACKEND"] == "jax":
+    found["shared"] = shared(accumulate=2, ema=0.9, cutmix=1.0)
+else:
+    found["accumulated"] = run("accumulated", devices="2", accumulate=2)
+    found["shared"] = shared(ema=0.9, cutmix=1.0)
 found["machines"] = [json.loads(Path(name, "machine.json").read_text())["devices"]
                      for name in ("one", "two")]
-found["left"] = [name for name in ("three", "odd") if Path(name).exists()]
-print(json.dumps(found))
-"""
-
-
-NORMALIZED = """
-import json
-import keras, numpy as np
-from kerascnn import training
-from kerascnn.training import staging
-from kerascnn.training.progress import Progress
+found["left"] = [name for name in ("three", "odd", "accumulated") if Path(name).exists()]
 
 staging.FEW_STEPS = 0  # the statistics stay as the step leaves them
 
@@ -77,34 +80,31 @@ class Steps(Progress):
     def step(self, epoch, step, loss, accuracy):
         self.losses.append(loss * step - sum(self.losses))
 
-found = []
+found["normalized"] = []
 for devices in ("1", "2"):
     seen = Steps()
-    run = training.fit(training.TrainConfig(
-        model="cnn", epochs=1, seed=1, val=0.97, batch_size=120, calibration=False, out=devices,
-        devices=devices),
+    made = training.fit(training.TrainConfig(
+        model="cnn", epochs=1, seed=1, val=0.97, batch_size=120, calibration=False,
+        out=f"normalized-{devices}", devices=devices),
         seen)
-    layers = [layer for layer in run.load_model().layers
+    layers = [layer for layer in made.load_model().layers
               if isinstance(layer, keras.layers.BatchNormalization)]
-    found.append({"losses": seen.losses,
-                  "synchronized": [layer.synchronized for layer in layers],
-                  "statistics": [np.asarray(value).tolist() for layer in layers
-                                 for value in (layer.moving_mean, layer.moving_variance)]})
+    found["normalized"].append({
+        "losses": seen.losses,
+        "synchronized": [layer.synchronized for layer in layers],
+        "statistics": [np.asarray(value).tolist() for layer in layers
+                       for value in (layer.moving_mean, layer.moving_variance)]})
 print(json.dumps(found))
 """
 
 CHANGED = """
 import json, sys
 from kerascnn import training
-from kerascnn.errors import ConfigError
 
 def losses(devices, options):
-    try:
-        run = training.fit(training.TrainConfig(
-            model="lenet5", epochs=1, seed=1, val=0.9, batch_size=64, calibration=False,
-            devices=devices, out=f"{devices}-{next(iter(options))}", **options))
-    except ConfigError as error:
-        return str(error)
+    run = training.fit(training.TrainConfig(
+        model="lenet5", epochs=1, seed=1, val=0.9, batch_size=64, calibration=False,
+        devices=devices, out=f"{devices}-{next(iter(options))}", **options))
     return [[row.loss, row.val_loss, row.accuracy] for row in run.history]
 
 print(json.dumps([[losses(devices, options) for devices in ("1", "2")]
@@ -136,16 +136,11 @@ found.append(["next" in vars(layer.seed_generator) for layer in flat(network)
 print(json.dumps(found))
 """
 
-OPTIONS: dict[str, list[dict[str, Any]]] = {
-    "what the steps share": [
-        {"ema": 0.9}, {"accumulate": 2}, {"cutmix": 1.0}, {"precision": "mixed_float16"},
-    ],
-    "all else": [
-        {"mixup": 0.2}, {"random_crop": 0.35}, {"clip_norm": 0.1}, {"optimizer": "sgd"},
-        {"augment": "trivial"}, {"layer_decay": 0.7}, {"trainable": "head"},
-        {"class_weights": "balanced"},
-    ],
-}  # fmt: skip
+OPTIONS: list[dict[str, Any]] = [
+    {"ema": 0.9}, {"cutmix": 1.0}, {"mixup": 0.2}, {"random_crop": 0.35}, {"clip_norm": 0.1},
+    {"optimizer": "sgd"}, {"augment": "trivial"}, {"layer_decay": 0.7}, {"trainable": "head"},
+    {"class_weights": "balanced"}, {"feed": "streamed"}, {"precision": "mixed_float16"},
+]  # fmt: skip
 
 
 def on_two_devices(backend: str, folder: Path, program: str, *arguments: str) -> Any:
@@ -167,13 +162,21 @@ def close(rows: list[list[float]]) -> list[Any]:
     return [pytest.approx(row, rel=1e-4) for row in rows]
 
 
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """What one process found that trained on one device and on two, by backend."""
+    return cache(lambda backend: on_two_devices(backend, tmp_path_factory.mktemp("learned"), CHILD))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_two_devices_learn_what_one_learns(backend: str, tmp_path: Path) -> None:
-    found = on_two_devices(backend, tmp_path, CHILD)
+def test_two_devices_learn_what_one_learns(backend: str, learned: Callable[[str], Any]) -> None:
+    found = learned(backend)
     assert found["two"] == close(found["one"])
     assert found["resumed"] == close(found["two"])
-    assert found["streamed"] == close(found["two"])
+    assert found["shared"][1] == close(found["shared"][0])  # averages, mixed pictures
+    if backend == "tensorflow":
+        assert "--accumulate 2 with --devices 2 works on the backend jax" in found["accumulated"]
     assert found["machines"] == [1, 2]
     assert f"--devices 3: {BACKENDS[backend]} sees 2" in found["three"]
     assert "a batch of 33 pictures cannot be shared evenly by 2 devices" in found["odd"]
@@ -182,9 +185,9 @@ def test_two_devices_learn_what_one_learns(backend: str, tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_batchnorm_sees_the_whole_batch(backend: str, tmp_path: Path) -> None:
+def test_batchnorm_sees_the_whole_batch(backend: str, learned: Callable[[str], Any]) -> None:
     """Not each device's half: of the first step the loss is the same, and what it leaves behind."""
-    one, two = on_two_devices(backend, tmp_path, NORMALIZED)
+    one, two = learned(backend)["normalized"]
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-3)
     assert two["losses"][0] == pytest.approx(one["losses"][0], rel=1e-5)
     for ours, theirs in zip(two["statistics"], one["statistics"], strict=True):
@@ -203,20 +206,13 @@ def test_on_tensorflow_dropout_differs_from_part_to_part(tmp_path: Path) -> None
     assert left == [False]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "group", ["what the steps share", pytest.param("all else", marks=pytest.mark.full)]
-)
+@pytest.mark.full
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_two_devices_average_accumulate_and_change_pictures_alike(
-    backend: str, group: str, tmp_path: Path
-) -> None:
-    """All options of a group in one process: importing the backend costs most."""
-    results = on_two_devices(backend, tmp_path, CHANGED, json.dumps(OPTIONS[group]))
-    for options, (one, two) in zip(OPTIONS[group], results, strict=True):
-        if backend == "tensorflow" and "accumulate" in options:
-            assert "--accumulate 2 with --devices 2 works on the backend jax" in two
-        elif "precision" in options:  # one picture more or less may be right
+def test_every_option_does_the_same_on_two_devices(backend: str, tmp_path: Path) -> None:
+    """All options in one process: importing the backend costs most."""
+    results = on_two_devices(backend, tmp_path, CHANGED, json.dumps(OPTIONS))
+    for options, (one, two) in zip(OPTIONS, results, strict=True):
+        if "precision" in options:  # one picture more or less may be right
             assert two[0][:2] == pytest.approx(one[0][:2], rel=1e-3), options
         else:
             assert two == close(one), options

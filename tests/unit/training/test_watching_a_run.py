@@ -11,9 +11,10 @@ from click.testing import CliRunner, Result
 
 from kerascnn import training
 from kerascnn.cli import main
-from kerascnn.training import loop
+from kerascnn.training import clock as clocks
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.progress import Progress
+from kerascnn.training.run import Run
 
 
 def write_clothes(path: Path, shuffled: bool = False, each: int = 60) -> Path:
@@ -71,7 +72,7 @@ def test_images_a_second_are_those_of_the_epoch_so_far(monkeypatch: pytest.Monke
     # A second passes from each look at the clock to the next; how many steps a call has is open.
     seconds = count()
     clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
-    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(clocks, "time", clock)
     data, seen = write_clothes(Path("clothes.npz")), Speeds()
     training.fit(TrainConfig(data=str(data), out="r", image_size=12, epochs=2), seen)
     first, second = seen.steps[1], seen.steps[2]
@@ -79,6 +80,30 @@ def test_images_a_second_are_those_of_the_epoch_so_far(monkeypatch: pytest.Monke
     expected = [16 * (step - 1) / calls for calls, step in enumerate(first[1:], 1)]
     expected += [16 * step / calls for calls, step in enumerate(second, 1)]
     assert seen.speeds == pytest.approx(expected)
+
+
+class Ending(Progress):
+    """Keeps what is told after the last epoch."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, int]] = []
+
+    def finishing(self, what: str, done: int, total: int) -> None:
+        self.told.append((what, done, total))
+
+
+def test_what_comes_after_the_last_epoch_is_told_and_counted_and_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads, load = [], Run.load_model
+    monkeypatch.setattr(Run, "load_model", lambda run: reads.append(run) or load(run))
+    data, seen = write_clothes(Path("clothes.npz")), Ending()
+    training.fit(TrainConfig(data=str(data), out="r", image_size=12, epochs=1, val=0.5), seen)
+    last = list(dict.fromkeys(what for what, _, _ in seen.told))
+    assert last == ["validation", "training pictures", "calibration", "writing the report"]
+    assert ("validation", 60, 60) in seen.told
+    assert ("training pictures", 60, 60) in seen.told
+    assert len(reads) == 1
 
 
 def test_what_has_not_learned_is_told_last_and_again_by_export() -> None:

@@ -32,7 +32,7 @@ def same(one: keras.Model, other: keras.Model, but: str = "-") -> bool:
 
 
 @pytest.mark.parametrize("kind", [".keras", ".weights.h5"])
-@pytest.mark.parametrize("name", ["cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["cnn", pytest.param("resnet18", marks=pytest.mark.full)])
 def test_a_whole_network_comes_back(kind: str, name: str, tmp_path: Path) -> None:
     saved = network(name=name)
     path = tmp_path / f"m{kind}"
@@ -54,11 +54,11 @@ def test_a_head_of_another_class_count_is_replaced(kind: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", [".keras", ".weights.h5"])
 def test_a_backbone_alone_is_enough(kind: str, tmp_path: Path) -> None:
-    saved = network(name="resnet18")
+    saved = network(name="resnet20")
     backbone = keras.Model(saved.inputs[0], saved.layers[-1].input)
     path = tmp_path / f"m{kind}"
     backbone.save(path) if kind == ".keras" else backbone.save_weights(path)
-    start = start_network("resnet18", 4, SIZE, str(path))
+    start = start_network("resnet20", 4, SIZE, str(path))
     assert start.fresh_head
     assert same(start.core, saved, but="head")
 
@@ -109,7 +109,7 @@ def test_weights_of_another_network_are_refused(kind: str, tmp_path: Path) -> No
     saved = network()
     saved.save(path) if kind == ".keras" else saved.save_weights(path)
     with pytest.raises(ModelFileError, match=r"m\.(keras|weights)"):
-        start_network("resnet18", 4, SIZE, str(path))
+        start_network("resnet20", 4, SIZE, str(path))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from kerascnn.training.weights import start_network
 # Each family names its layers in its own way; these are the ways that need most of our help:
 # other names, a convolution as head, names by a counter, weights without a name.
 LIBRARY = ["mobilenet", "mobilenet_v3_small", "efficientnet_b0", "inception_v3", "convnext_tiny"]
+DEFAULT = ("mobilenet", "mobilenet_v3_small", "efficientnet_b0")
 
 
 def library_model(name: str, size: int, top: bool) -> keras.Model:
@@ -35,8 +36,10 @@ def save(model: keras.Model, path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [LIBRARY[0], *(pytest.param(n, marks=pytest.mark.slow) for n in LIBRARY[1:])]
+    "name",
+    [n if n in DEFAULT else pytest.param(n, marks=pytest.mark.full) for n in LIBRARY],
 )
 def test_our_build_takes_the_librarys_file(name: str, tmp_path: Path) -> None:
     size = max(NETWORKS[name].minimum_size, 64)

@@ -1,0 +1,106 @@
+"""Forms as browsers and clients write them, and as they should not."""
+
+import numpy as np
+import pytest
+
+from kerascnn.serving.forms import Upload, read_form
+from kerascnn.serving.refusal import Refusal
+
+from .conftest import encoded, http
+
+KIND = "multipart/form-data; boundary=x"
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    return (
+        b"".join(
+            b"--x\r\n" + head.encode() + b"\r\n\r\n" + content + b"\r\n" for head, content in parts
+        )
+        + b"--x--\r\n"
+    )
+
+
+NAMED = 'Content-Disposition: form-data; name="a"; '
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (NAMED + 'filename="rose.jpg"', "rose.jpg"),
+        (NAMED + "filename=rose.jpg", "rose.jpg"),
+        (NAMED + 'filename="고양이 1.png"', "고양이 1.png"),
+        (NAMED + 'filename=""', ""),
+        (NAMED + 'FileName="a;b=c.png"', "a;b=c.png"),
+        (NAMED + "filename*=UTF-8''%EA%B3%A0.png", "고.png"),
+        (NAMED + "filename*=utf-8''rose%20one.jpg\r\nContent-Type: image/jpeg", "rose one.jpg"),
+        ('Content-Disposition: form-data; name="a"\r\nContent-Type: image/png', None),
+        ('content-disposition: form-data; name="a"', None),
+        ("Content-Disposition: form-data", None),
+        ("Content-Type: application/octet-stream", None),
+        ("X: y", None),
+    ],
+)
+def test_parts_that_are_files(head, name):
+    content = b"\x89PNG\r\n\r\n --x, -x and more\r\n--\r\n"
+    assert read_form(form((head, content)), KIND, 3) == [Upload(name, content)]
+
+
+def test_where_a_form_begins_and_ends():
+    part = (NAMED + 'filename="a"', b"1")
+    for body in (
+        form(part),
+        b"preamble\r\n" + form(part),
+        form(part) + b"epilogue",
+        form(part).removesuffix(b"\r\n"),
+        form(part).replace(b"--x\r\n", b"--x  \r\n"),
+        form(("X: text", b"text"), part),
+    ):
+        assert read_form(body, KIND, 1) == [Upload("a", b"1")]
+    quoted = form(part).replace(b"--x", b"--a b:c")
+    assert read_form(quoted, 'multipart/form-data; charset=utf-8; boundary="a b:c"', 1)
+    assert read_form(form((NAMED + "filename=a", b"")), KIND, 1) == [Upload("a", b"")]
+    bare = b"--x\r\n\r\n\xff\r\n--x--"
+    assert read_form(bare, KIND, 1) == [Upload(None, b"\xff")]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "reason"),
+    [
+        (b"", KIND, "boundary"),
+        (b"--x--\r\n", KIND, "holds no file"),
+        (b"--x", KIND, "broken"),
+        (b"--x\r\n", KIND, "broken"),
+        (b"--xyz\r\n\r\n1\r\n--x--", KIND, "broken"),
+        (b"--x\r\nA: b\r\n--x--", KIND, "broken"),
+        (form((NAMED + "filename=a", b"1"))[:-8], KIND, "broken"),
+        (form(("A: " + "b" * 20_000, b"1")), KIND, "broken"),
+        (form(("A: b", b"text")), KIND, "holds no file"),
+        (form(*[("A: b", b"text")] * 200), KIND, "more than"),
+        (form(*[(NAMED + "filename=a", b"")] * 4), KIND, "more than 3 files"),
+        (form((NAMED + "filename=a", b"1")), "multipart/form-data", "no boundary"),
+        (form((NAMED + "filename=a", b"1")), "multipart/form-data; boundary=", "no boundary"),
+        (form((NAMED + "filename=a", b"1")), "multipart/form-data; boundary=é", "no boundary"),
+    ],
+)
+def test_forms_that_are_none(body, kind, reason):
+    with pytest.raises(Refusal, match=reason) as refused:
+        read_form(body, kind, 3)
+    assert refused.value.status == 400
+
+
+def test_large_files_never_touch_a_disk(serving, exported, pictures, tmp_path):
+    """The folder for temporary files is a place where nothing can be written."""
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    noise = np.random.default_rng(1).integers(0, 256, (900, 900, 3), dtype=np.uint8)
+    content = encoded(noise)
+    assert len(content) > 2_000_000
+    elsewhere = {name: str(nowhere / "x") for name in ("TMPDIR", "TEMP", "TMP")}
+    with serving(exported, env=elsewhere) as server:
+        files = {"a": ("a.png", content), "b": ("b.png", encoded(pictures[0]))}
+        rows = http.post(f"{server.url}/predict", files=files).json()["predictions"]
+        alone = http.post(f"{server.url}/predict", content=content).json()
+        nameless = http.post(f"{server.url}/predict", files={"a": (None, content)}).json()
+    assert rows[0]["label"] == alone["label"]
+    assert [row["path"] for row in rows] == ["a.png", "b.png"]
+    assert nameless["predictions"] == [{**alone, "path": None}]

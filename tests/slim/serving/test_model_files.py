@@ -1,0 +1,278 @@
+"""Files of models: errors of any kind end nothing, and weights beside a file are part of it."""
+
+import asyncio
+
+import httpx
+import numpy as np
+import pytest
+
+from kerascnn.inference.beside import files_beside
+from kerascnn.inference.foreign import Foreign
+from kerascnn.serving import ServeConfig, create_app
+from kerascnn.serving import models as home
+from kerascnn.serving.model_file import ModelFile
+from kerascnn.serving.service import Service
+
+
+def field(number: int, value) -> bytes:
+    """One field of a protobuf message."""
+    if isinstance(value, int):
+        return bytes([number << 3]) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def varint(value: int) -> bytes:
+    head = b""
+    while value > 127:
+        head, value = head + bytes([value & 127 | 128]), value >> 7
+    return head + bytes([value])
+
+
+def entry(key: str, value: str) -> bytes:
+    return field(13, field(1, key) + field(2, value))
+
+
+def value_info(name: str, *lengths) -> bytes:
+    dims = b"".join(field(1, field(1, n) if isinstance(n, int) else field(2, n)) for n in lengths)
+    return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
+
+
+def node(kind: str, inputs: list[str], output: str) -> bytes:
+    return field(1, b"".join(field(1, i) for i in inputs) + field(2, output) + field(4, kind))
+
+
+def write_model(path, weights: np.ndarray, location: str = "") -> None:
+    """Mean colours times a 3 x 3 matrix, whose values lie beside the file."""
+    location = location or f"{path.name}.data"
+    (path.parent / location).write_bytes(weights.astype("<f4").tobytes())
+    tensor = field(1, 3) + field(1, 3) + field(2, 1) + field(8, "w") + field(14, 1)
+    tensor += entry("location", location) + entry("offset", "0") + entry("length", "36")
+    graph = node("GlobalAveragePool", ["x"], "mean") + node("Flatten", ["mean"], "flat")
+    graph += node("MatMul", ["flat", "w"], "y") + field(2, "g") + field(5, tensor)
+    graph += field(11, value_info("x", "n", 3, 16, 16)) + field(12, value_info("y", "n", 3))
+    opset = field(8, field(1, "") + field(2, 17))
+    path.write_bytes(field(1, 8) + opset + field(7, graph))
+
+
+def of(*paths, **options) -> Service:
+    foreign = Foreign(("red", "green", "blue"), normalize="unit")
+    defaults = {"reload_seconds": 0, "provider": "cpu", "foreign": foreign}
+    return Service(ServeConfig(tuple(map(str, paths)), **defaults | options))
+
+
+def finished(main):
+    """Run a test's coroutine; the limit only ends one that would wait for ever."""
+    return asyncio.run(asyncio.wait_for(main, 100))
+
+
+def asking(service: Service) -> httpx.AsyncClient:
+    app = httpx.ASGITransport(create_app(service))
+    return httpx.AsyncClient(transport=app, base_url="http://127.0.0.1")
+
+
+def failed(service: Service, name: str) -> float:
+    labels = {"model": name, "outcome": "failed"}
+    return service.metrics.registry.get_sample_value("kerascnn_reloads_total", labels) or 0
+
+
+KINDS = [ValueError("odd"), RuntimeError(""), MemoryError(), RecursionError("deep"), KeyError(3)]
+
+
+@pytest.fixture
+def opening(monkeypatch):
+    """How often models were opened; the next opening fails with what is put into it."""
+    opened, errors = [], []
+
+    class Opened(home.Classifier):
+        def __init__(self, path, *rest):
+            opened.append(path)
+            if errors:
+                raise errors.pop()
+            super().__init__(path, *rest)
+
+    monkeypatch.setattr(home, "Classifier", Opened)
+    return opened, errors
+
+
+@pytest.mark.parametrize("error", KINDS, ids=repr)
+def test_an_error_of_any_kind_ends_no_reloading(tmp_path, opening, caplog, error):
+    path = tmp_path / "rgb.onnx"
+
+    async def main():
+        write_model(path, np.eye(3))
+        service = of(path)
+        await service.models.load()
+        first = service.models.get("rgb").version
+        opening[1].append(error)
+        write_model(path, np.eye(3) * 2)
+        await service.models.reload()
+        assert (service.ready, service.models.get("rgb").version) == (True, first)
+        assert failed(service, "rgb") == 1
+        write_model(path, np.eye(3) * 3)
+        await service.models.reload()
+        assert service.models.get("rgb").version != first
+        service.close()
+
+    finished(main())
+    assert type(error).__name__ in caplog.text
+    assert "the older version goes on" in caplog.text
+
+
+@pytest.mark.parametrize("error", KINDS, ids=repr)
+def test_an_error_of_any_kind_at_the_start_is_told(tmp_path, opening, exported, error):
+    path, told = tmp_path / "rgb.onnx", []
+
+    async def main():
+        write_model(path, np.eye(3))
+        service = of(path)
+        opening[1].append(error)
+        life, steps = asyncio.Event(), iter(({"type": "lifespan.startup"},))
+
+        async def receive():
+            for step in steps:
+                return step
+            await life.wait()
+            return {"type": "lifespan.shutdown"}
+
+        async def send(message):
+            told.append(message)
+
+        def fail(found):
+            told.append(found)
+            life.set()
+
+        await create_app(service, failed=fail)({"type": "lifespan", "state": {}}, receive, send)
+        assert failed(service, "rgb") == 1
+        async with asking(service) as client:
+            ready = await client.get("/v2/health/ready")
+            asked = await client.post("/predict", content=b"x")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert type(error).__name__ in ready.json()["reason"]
+        assert asked.status_code == 503
+        assert type(error).__name__ in asked.json()["error"]
+
+    finished(main())
+    assert any(type(error).__name__ in str(found) for found in told)
+
+
+def test_one_that_fails_keeps_no_other_from_being_served(tmp_path, exported):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"garbage")
+
+    async def main():
+        service = of(broken, exported, foreign=None)
+        with pytest.raises(home.KerascnnError, match="broken"):
+            await service.models.load()
+        assert service.models.get(exported.stem)
+        assert not service.ready
+        broken.write_bytes(exported.read_bytes())
+        await service.models.reload()
+        assert service.ready
+        assert service.models.problem is None
+        service.close()
+
+    finished(main())
+
+
+def test_what_waits_at_the_start_is_opened_once(tmp_path, opening):
+    paths = [tmp_path / f"{name}.onnx" for name in "abc"]
+
+    async def main():
+        for path in paths:
+            write_model(path, np.eye(3))
+        models = of(*paths, foreign=None).models
+        models._config = of(paths[0]).config  # the labels speak for all three
+        await asyncio.gather(models.load(), models.reload(), models.reload())
+        assert models.ready
+        models.close()
+
+    finished(main())
+    assert opening[0] == paths
+
+
+def test_weights_beside_a_file_are_part_of_its_version(tmp_path):
+    async def main():
+        path = tmp_path / "rgb.onnx"
+        write_model(path, np.eye(3))
+        service = of(path)
+        await service.models.load()
+        red = np.zeros((16, 16, 3), np.uint8) + np.uint8([255, 0, 0])
+        async with asking(service) as client:
+            seen = []
+            for matrix in (np.eye(3) * 8, np.fliplr(np.eye(3)) * 8):
+                # Only the file beside it is replaced.
+                (tmp_path / "new").write_bytes(matrix.astype("<f4").tobytes())
+                (tmp_path / "new").replace(tmp_path / "rgb.onnx.data")
+                await service.models.reload()
+                headers = {"Inference-Header-Content-Length": "0"}
+                asked = await client.post("/v2/models/rgb/infer", content=red.tobytes(),
+                                          headers=headers)  # fmt: skip
+                length = int(asked.headers["Inference-Header-Content-Length"])
+                logits = np.frombuffer(asked.content, "<f4", 3, length)
+                seen.append((service.models.get("rgb").version, int(logits.argmax())))
+        service.close()
+        return seen
+
+    (first, red), (second, blue) = finished(main())
+    assert first != second
+    assert (red, blue) == (0, 2)
+
+
+def test_two_models_do_not_share_a_version(tmp_path):
+    versions = []
+    for name, factor in (("a", 1), ("b", 2), ("c", 1)):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "m.onnx"
+        write_model(path, np.eye(3) * factor, location="weights.bin")
+        file = ModelFile(path)
+        file.look()
+        versions.append(file.version())
+    assert versions[0] == versions[2] != versions[1]
+
+
+def test_a_file_of_its_own_keeps_its_version(exported):
+    import hashlib
+
+    file = ModelFile(exported)
+    file.look()
+    assert file.version() == hashlib.sha256(exported.read_bytes()).hexdigest()[:12]
+
+
+def test_weights_that_are_missing_or_elsewhere(tmp_path):
+    async def main():
+        path = tmp_path / "rgb.onnx"
+        write_model(path, np.eye(3))
+        service = of(path)
+        await service.models.load()
+        first = service.models.get("rgb").version
+        (tmp_path / "rgb.onnx.data").unlink()
+        await service.models.reload()
+        assert service.models.get("rgb").version == first
+        write_model(path, np.eye(3) * 5)  # they come again
+        await service.models.reload()
+        assert service.models.get("rgb").version != first
+        service.close()
+
+    finished(main())
+    outside = tmp_path / "outside.onnx"
+    for location in ("../x", "/etc/hostname", "a/../../x", ""):
+        tensor = field(8, "w") + entry("location", location)
+        outside.write_bytes(field(7, field(5, tensor)))
+        assert files_beside(outside) == ()
+
+
+def test_tensors_of_every_place_are_found(tmp_path):
+    tensor = field(8, "w") + entry("location", "deep.bin")
+    attribute = field(5, field(5, tensor))
+    subgraph = field(5, field(6, field(1, attribute)))
+    sparse = field(15, field(1, tensor))
+    path = tmp_path / "m.onnx"
+    for model in (
+        field(7, field(1, attribute)),
+        field(7, field(1, subgraph)),
+        field(7, sparse),
+        field(7, b"") + field(25, field(7, attribute)),
+    ):
+        path.write_bytes(model)
+        assert files_beside(path) == (tmp_path / "deep.bin",)

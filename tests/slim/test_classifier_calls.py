@@ -1,0 +1,100 @@
+"""Ways to call a Classifier: one picture, none, many at once, and what cannot be done."""
+
+import copy
+import json
+import pickle
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerascnn import parallel
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError, KerascnnError, PictureError
+from kerascnn.inference import classifier as home
+
+
+@pytest.fixture(scope="module")
+def paths(save_pictures, tmp_path_factory):
+    return save_pictures(tmp_path_factory.mktemp("pictures"), 20)
+
+
+def test_one_picture_in_every_form(classifier, paths):
+    path = paths[0]
+    picture = Image.open(path).convert("RGB")
+    (expected,) = classifier.predict([path])
+    for one in (path, Path(path), Path(path).read_bytes(), picture, np.asarray(picture)):
+        assert classifier.classify(one) == expected
+        assert classifier.predict(one) == [expected]
+    assert classifier.classify(path, top_k=2).top == expected.top[:2]
+    assert classifier.classify(path, min_probability=1).label is None
+    assert classifier.predict(np.asarray(picture)[None]) == [expected]
+    with pytest.raises(PictureError, match="no such file"):
+        classifier.classify("none.jpg")
+    with pytest.raises(ConfigError, match="top_k is 0"):
+        classifier.classify(path, top_k=0)
+
+
+def test_no_pictures(classifier):
+    size = classifier.card.image_size
+    assert classifier.predict([]) == []
+    assert list(classifier.stream(iter(()))) == []
+    for answer in classifier.run(np.empty((0, size, size, 3), np.uint8)):
+        assert (answer.shape, answer.dtype) == ((0, len(classifier.classes)), np.float32)
+    with pytest.raises(PictureError, match="expected uint8"):
+        classifier.run(np.empty((0, size, size), np.uint8))
+
+
+@pytest.mark.parametrize("work", [pickle.dumps, copy.copy, copy.deepcopy], ids=lambda w: w.__name__)
+def test_pickling_says_what_to_do(classifier, work):
+    with pytest.raises(KerascnnError, match=r"open Classifier\(path\) once in each process"):
+        work(classifier)
+
+
+def test_threads_are_made_once(exported, paths, monkeypatch):
+    made = []
+
+    class Counted(home.ThreadPoolExecutor):
+        def __init__(self, *arguments, **options):
+            made.append(self)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(home, "ThreadPoolExecutor", Counted)
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", Counted)
+    with home.Classifier(exported) as classifier:
+        expected = [classifier.classify(path) for path in paths]
+        assert made == []  # there is nothing to do side by side
+        for _ in range(3):
+            assert classifier.predict(paths) == expected
+        several = [threading.Thread(target=classifier.predict, args=(paths,)) for _ in range(3)]
+        for thread in several:
+            thread.start()
+        for thread in several:
+            thread.join()
+        assert len(made) == 1
+        half = classifier.stream(paths)
+        next(half)
+        half.close()
+        assert classifier.predict(paths) == expected
+    with pytest.raises(ConfigError, match="closed"):
+        classifier.classify(paths[0])
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 100])
+def test_all_items_in_order(count):
+    for options in ({}, {"threads": 3}):
+        assert list(parallel.in_order(lambda n: n * 2, range(count), **options)) == [
+            n * 2 for n in range(count)
+        ]
+
+
+def test_a_card_of_a_newer_version_of_the_same_schema(classifier):
+    fields = json.loads(classifier.card.to_json())
+    fields["colour_profile"] = {"name": "sRGB"}
+    fields["normalization"]["gamma"] = 2.2
+    fields["parity"]["device"] = "cpu"
+    for probe in fields["probes"]:
+        probe["seed"] = 1
+    assert ModelCard.from_json(json.dumps(fields)) == classifier.card

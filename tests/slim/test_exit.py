@@ -1,0 +1,51 @@
+"""How the process of the command line ends where a framework is in it."""
+
+import subprocess
+import sys
+
+import pytest
+
+ENDING = """
+import atexit, sys, types
+from kerascnn.__main__ import run
+
+class TakenApart:
+    def __del__(self):
+        print("taken apart")
+
+kept = TakenApart()
+atexit.register(print, "registered")
+if {framework!r}:
+    sys.modules[{framework!r}] = types.ModuleType({framework!r})
+sys.argv = ["kerascnn", *{words!r}]
+run()
+"""
+
+
+def ending(framework: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where a module of a framework's name has been imported."""
+    code = ENDING.format(framework=framework, words=words)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("framework", ["tensorflow", "jax"])
+def test_it_ends_with_its_last_line(framework: str) -> None:
+    done = ending(framework, "--version")
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first.startswith("kerascnn, version ")
+    assert last == "registered"
+
+
+@pytest.mark.parametrize("framework", ["tensorflow", ""])
+@pytest.mark.parametrize(("words", "code"), [(("train", "--nonsense"), 2), (("predict",), 2)])
+def test_the_exit_code_is_that_of_the_command(
+    framework: str, words: tuple[str, ...], code: int
+) -> None:
+    done = ending(framework, *words)
+    assert done.returncode == code
+    assert "Error" in done.stderr
+
+
+def test_without_a_framework_it_ends_as_any_process() -> None:
+    assert ending("", "--version").stdout.splitlines()[-1] == "taken apart"
