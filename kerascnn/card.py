@@ -169,7 +169,7 @@ class ModelCard:
 
     @property
     def how(self) -> How:
-        """How a picture is brought to that size, as :func:`kerascnn.images.size_picture` takes it."""
+        """How a picture gets that size, as :func:`kerascnn.images.size_picture` takes it."""
         return self.sizing or self.resize
 
     def to_dict(self) -> dict[str, Any]:
@@ -221,8 +221,8 @@ class ModelCard:
         if fields.get("schema") not in (SCHEMA, SCHEMA_WITH_SIZING):
             raise ModelFileError(
                 f"{source}: the card has schema {fields.get('schema')!r}, and this kerascnn reads "
-                f"schema {SCHEMA} and {SCHEMA_WITH_SIZING}. Install the kerascnn that made the file, "
-                "or export it again."
+                f"schema {SCHEMA} and {SCHEMA_WITH_SIZING}. Install the kerascnn that made the "
+                "file, or export it again."
             )
         try:
             return _from_fields(cls, fields)

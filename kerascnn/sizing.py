@@ -144,7 +144,7 @@ CROP_SHARE = 0.875
 def choose(
     like: str | None = None,
     resize: Resize | None = None,
-    filter: Filter | None = None,  # noqa: A002 - the field's word
+    filter: Filter | None = None,
     antialias: bool | None = None,
     crop_share: float | None = None,
     pad_color: tuple[int, int, int] | None = None,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-class ImageSize(click.ParamType):
+
+class ImageSize(click.ParamType):  # type: ignore[type-arg] # older versions take none
     """``224``, or ``48x192``: height and width."""
 
     name = "pixels"
@@ -31,10 +32,12 @@ class ImageSize(click.ParamType):
         if len(numbers) <= 2 and all(str(one).isdecimal() and int(one) for one in numbers):
             sides = [int(one) for one in numbers]
             return sides[0] if sides[0] == sides[-1] else (sides[0], sides[1])
-        self.fail(f"{value!r}; expected pixels, 224, or height and width, 48x192.", param, ctx)
+        raise click.BadParameter(
+            f"{value!r}; expected 224, or height and width, 48x192.", ctx, param
+        )
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take none
     """One number for all channels, or three: ``R,G,B``."""
 
     name = "numbers"
@@ -50,7 +53,7 @@ class Numbers(click.ParamType):
         return numbers
 
 
-class Colour(click.ParamType):
+class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take none
     """A name, ``#rrggbb``, a grey level or ``R,G,B``."""
 
     name = "colour"

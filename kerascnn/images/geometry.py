@@ -122,7 +122,10 @@ def _cut_first(height: int, width: int, shape: Shape, sizing: Sizing) -> tuple[S
         times = min(width / shape[1], height / shape[0])
         cuts = [max(1, int(times * wanted)) for wanted in shape]
     else:
-        cuts = [min(height, width * shape[0] // shape[1]), min(width, height * shape[1] // shape[0])]
+        cuts = [
+            min(height, width * shape[0] // shape[1]),
+            min(width, height * shape[1] // shape[0]),
+        ]
         cuts = [max(1, cut) for cut in cuts]
     box = sizing.library == "keras" and sizing.antialias
     vertical, horizontal = (

@@ -39,8 +39,8 @@ PRECISION_BITS = 22
 SUPPORT = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 
 LANCZOS_BITS = 20
-"""Without antialias, Lanczos' weights are whole numbers of 2**-20, so that float64 sums them exactly:
-sines differ by their last bit from library to library."""
+"""Without antialias, Lanczos' weights are whole numbers of 2**-20, so that float64 sums them
+exactly: sines differ by their last bit from library to library."""
 
 TABLE = 1024
 """Steps of TensorFlow's table of cubic weights."""
@@ -60,7 +60,7 @@ def sized_as(rgb: UInt8Array, shape: Shape, sizing: Sizing) -> UInt8Array:
     Returns:
         uint8 ``[*shape, 3]``.
     """
-    vertical, horizontal = sides(*rgb.shape[:2], shape, sizing)
+    vertical, horizontal = sides(rgb.shape[0], rgb.shape[1], shape, sizing)
     seen = rgb[vertical.first : vertical.last, horizontal.first : horizontal.last]
     method = _with_pillow if sizing.antialias else _with_tensorflow
     sized = method(seen, vertical, horizontal, sizing.filter)
@@ -155,7 +155,8 @@ def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
     for tap in range(index.shape[1]):
         part = pixels[np.minimum(index[:, tap], len(pixels) - 1)].astype(np.int64)
         total += part * whole[:, tap].reshape(-1, *[1] * (pixels.ndim - 1))
-    return np.clip(total >> PRECISION_BITS, 0, 255).astype(np.uint8)
+    levels: UInt8Array = np.clip(total >> PRECISION_BITS, 0, 255).astype(np.uint8)
+    return levels
 
 
 def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.float64]:
@@ -175,20 +176,24 @@ def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.
         near = (1.5 * x - 2.5) * x * x + 1
         far = (((x - 5) * x + 8) * x - 4) * -0.5
         return np.where(x < 1, near, np.where(x < 2, far, 0.0))
-    return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+    lobes: npt.NDArray[np.float64] = np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+    return lobes
 
 
 def _with_tensorflow(rgb: UInt8Array, down: Side, across: Side, kind: Filter) -> UInt8Array:
     rows, columns = (tensorflow_taps(side, kind) for side in (down, across))
     if kind == "nearest":
         return np.ascontiguousarray(rgb[rows[0][:, 0]][:, columns[0][:, 0]])
-    values = rgb.astype(np.float64 if kind == "lanczos" else np.float32)
+    values: npt.NDArray[np.floating[Any]] = rgb.astype(
+        np.float64 if kind == "lanczos" else np.float32
+    )
     if kind == "bilinear":  # TensorFlow: horizontally first
         values = _taken(_taken(values, columns, 1, kind), rows, 0, kind)
     else:
         values = _taken(_taken(values, rows, 0, kind), columns, 1, kind)
     rounded = np.floor(values + 0.5) if kind == "lanczos" else np.rint(values)
-    return np.clip(rounded, 0, 255).astype(np.uint8)
+    levels: UInt8Array = np.clip(rounded, 0, 255).astype(np.uint8)
+    return levels
 
 
 def _taken(

@@ -55,6 +55,7 @@ class Contract:
         meaning: Of the outputs.
         batch: Pictures that the graph takes at once, None for any number.
         pinned: Dynamic axes of the input by name, with the size they shall have.
+        normalizes: Whether the graph is seen to normalise its pixels itself.
     """
 
     card: ModelCard
@@ -66,6 +67,7 @@ class Contract:
     meaning: Meaning = "both"
     batch: int | None = None
     pinned: Mapping[str, int] = field(default_factory=dict)
+    normalizes: bool = True
 
     def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
         """Cut a batch into what the graph takes at once.

@@ -24,6 +24,7 @@ from kerascnn.inference.contract import (
     looks_like_probabilities,
     own_contract,
 )
+from kerascnn.inference.first_operators import normalizes_pixels
 from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.graph import last_operator
 from kerascnn.inference.metadata import find_card, read_card
@@ -85,9 +86,10 @@ def _foreign_contract(path: str | Path, foreign: Foreign) -> Contract:
         )
     contract, values = answered[0]
     meaning = _meaning(path, contract, values)
-    if TYPES[contract.dtype] != np.uint8:
+    itself = TYPES[contract.dtype] == np.uint8 or normalizes_pixels(path, contract.input)
+    if not itself:
         foreign.warn_if_unsaid(Path(path).name)
-    return replace(contract, meaning=meaning)
+    return replace(contract, meaning=meaning, normalizes=itself)
 
 
 def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Contract]:

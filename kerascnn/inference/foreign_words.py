@@ -82,9 +82,7 @@ def own_normalization(
     small = max(*means, *stds) <= 1
     unit = 255.0 if normalize == "unit" or (normalize is None and small) else 1.0
     red, green, blue = (unit * value for value in means)
-    return Normalization(
-        (red, green, blue), (unit * stds[0], unit * stds[1], unit * stds[2])
-    )
+    return Normalization((red, green, blue), (unit * stds[0], unit * stds[1], unit * stds[2]))
 
 
 def _three(name: str, values: Sequence[float]) -> tuple[float, float, float]:

@@ -66,7 +66,8 @@ def read_request(
         body: JSON, or JSON and binary tensors, or a binary tensor alone.
         header_length: Value of the header; None: it was not sent, so all is JSON.
         classes: How many the model has.
-        shape: Height and width of the model's input, in pixels: a raw request holds pictures of this size.
+        shape: Height and width of the model's input, in pixels: a raw request holds pictures of
+            this size.
 
     Returns:
         The request.
@@ -150,7 +151,8 @@ def _raw(body: bytes, shape: Shape) -> InferRequest:
     if rest or not count:
         raise Refusal(
             400,
-            f"a raw request of {len(body):,} bytes; expected uint8 pictures of {height} x {width} x "
+            f"a raw request of {len(body):,} bytes; expected uint8 pictures of {height} x "
+            f"{width} x "
             f"3 values, so a multiple of {each:,}.",
         )
     pictures = np.frombuffer(body, np.uint8).reshape(count, height, width, 3)

@@ -200,9 +200,7 @@ class Service:
             elif picture.shape[:2] == card.shape:
                 # Beside others that are not: what a client sized is taken as it is.
                 return picture, time.perf_counter() - began
-            sized: UInt8Array | PictureError = images.size_picture(
-                picture, card.shape, card.how
-            )
+            sized: UInt8Array | PictureError = images.size_picture(picture, card.shape, card.how)
         except PictureError as error:
             sized = error
         return sized, time.perf_counter() - began

@@ -22,8 +22,8 @@ MAX_WAIT_US = 2000
 _CONFIG = """\
 # Written by kerascnn export --triton for {name}: {classes} classes, resize rule {resize}.
 # Height and width are fixed. The graph could size pictures itself, but not every execution
-# provider does it rightly; so clients send pictures of {height} x {width}, sized as kerascnn does it
-# (kerascnn.images.size_picture).
+# provider does it rightly; so clients send pictures of {height} x {width}, sized as kerascnn does
+# it (kerascnn.images.size_picture).
 name: {quoted}
 backend: "onnxruntime"
 max_batch_size: {max_batch}

@@ -33,6 +33,12 @@ from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.provenance import versions, weights_sha256
 
+_ARITHMETIC = {
+    *("subtract", "truedivide", "divide", "multiply", "add", "truediv", "sub", "mul"),
+    *("realdiv", "bias_add", "biasadd", "__operators__"),
+}
+"""Operations of Keras 3, and TensorFlow's functions in files of Keras 2, in small letters."""
+
 BUILT_IN = "fashion-mini, three pictures as the colours of one"
 """What is compared on where the user gives no pictures: real ones, and with real colours."""
 
@@ -108,9 +114,26 @@ def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
 
 
 def _normalizes(model: Model) -> bool:
-    """Tell whether a model normalises its pixels itself, in one of its first layers."""
+    """Tell whether a model normalises its pixels itself, in one of its first layers.
+
+    That is a layer for it, or arithmetic before anything that has weights, as ``preprocess_input``
+    leaves it.
+    """
     own = (layers.Rescaling, layers.Normalization)
-    return any(isinstance(layer, own) for layer in model._flatten_layers(include_self=False))
+    inner = list(model._flatten_layers())
+    if any(isinstance(layer, own) for layer in inner):
+        return True
+    return any(_begins_with_arithmetic(part) for part in inner if isinstance(part, Model))
+
+
+def _begins_with_arithmetic(model: Model) -> bool:
+    for operation in getattr(model, "operations", ()):
+        if getattr(operation, "weights", None):
+            return False
+        name = str(getattr(operation, "function", type(operation).__name__))
+        if name.rpartition(".")[2].lower() in _ARITHMETIC:
+            return True
+    return False
 
 
 def _whole(loaded: Loaded) -> Model:

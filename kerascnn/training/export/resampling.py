@@ -53,9 +53,7 @@ class _Resampling:
             sized = self._by_pillow(seen)
         self._padded(sized)
         height, width = self.shape
-        return g.finish(
-            "sizing", [], [tensor("sizing/sized", UINT8, ["batch", height, width, 3])]
-        )
+        return g.finish("sizing", [], [tensor("sizing/sized", UINT8, ["batch", height, width, 3])])
 
     def _padded(self, sized: str) -> None:
         g = self.g
@@ -103,9 +101,7 @@ class _Resampling:
         )
         return g.op("Cast", g.op("Transpose", sized, perm=[0, 1, 3, 2]), to=UINT8)
 
-    def _passes(
-        self, lines: str, down: str, across: str, vertical_first: bool
-    ) -> onnx.GraphProto:
+    def _passes(self, lines: str, down: str, across: str, vertical_first: bool) -> onnx.GraphProto:
         """Multiply float64 [batch, height, 3, width] from both sides."""
         name = "vertical_first" if vertical_first else "horizontal_first"
         g = Graph(f"sizing/{name}/")
@@ -259,7 +255,9 @@ class _Resampling:
         if self.sizing.filter == "bicubic":
             steps = g.op("Round", g.op("Mul", part, g.constant(float(TABLE), np.float32)))
             row = g.op("Cast", steps, to=INT64)
-            raw = [g.op("Gather", g.constant(column, np.float32), row) for column in cubic_table().T]
+            raw = [
+                g.op("Gather", g.constant(column, np.float32), row) for column in cubic_table().T
+            ]
         else:
             near = [g.op("Sub", g.op("Cast", one, to=DOUBLE), place) for one in index]
             raw = [self._filtered(g.op("Abs", distance)) for distance in near]

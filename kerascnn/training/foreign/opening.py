@@ -45,7 +45,10 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
     whole = keras.Model(pixels, loaded.on_pictures(pixels))
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     some = np.stack(
-        [images.size_picture(clothes[index], loaded.shape, images.Sizing()) for index in range(_PICTURES)]
+        [
+            images.size_picture(clothes[index], loaded.shape, images.Sizing())
+            for index in range(_PICTURES)
+        ]
     )
     values = predict_logits(from_pixels(whole, card.normalization), some)
     meaning = meaning_of(loaded, values.reshape(len(values), -1), len(card.classes), str(path))

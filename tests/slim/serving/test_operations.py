@@ -18,7 +18,8 @@ def test_options_are_those_of_the_configuration():
     from kerascnn.cli.serve import command
     from kerascnn.serving.config import OPTIONS
 
-    foreign = {"labels", "image_size", "normalize", "resize"}
+    foreign = {"labels", "image_size", "like", "normalize", "mean", "std", "resize", "filter"}
+    foreign |= {"antialias", "crop_share", "pad_color", "enlarge"}
     names = {option.name for option in command.params} - {"debug"}
     assert names - foreign == set(OPTIONS) - {"foreign"}
     assert foreign < names

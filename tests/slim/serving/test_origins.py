@@ -1,8 +1,8 @@
 """By which names it is called, which pages may use it, and where it listens."""
 
 import json
-from pathlib import Path
 import socket
+from pathlib import Path
 
 import pytest
 
