@@ -175,7 +175,8 @@ def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.
     if kind == "bicubic":
         near = (1.5 * x - 2.5) * x * x + 1
         far = (((x - 5) * x + 8) * x - 4) * -0.5
-        return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+        cubic: npt.NDArray[np.float64] = np.where(x < 1, near, np.where(x < 2, far, 0.0))
+        return cubic
     lobes: npt.NDArray[np.float64] = np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
     return lobes
 

@@ -100,7 +100,7 @@ def _heats(
     before = log_odds(classifier.run(sized[None])[0])[0, chosen]
     loss = np.zeros((len(chosen), *sized.shape[:2]))
     covers = np.zeros(sized.shape[:2])
-    places = list(_places(*classifier.card.shape))
+    places = list(_places(*sized.shape[:2]))
     for start in range(0, len(places), BATCH_SIZE):
         some = places[start : start + BATCH_SIZE]
         after = log_odds(classifier.run(_covered(sized, some))[0])[:, chosen]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 
 import numpy as np
 import pytest
@@ -81,7 +82,9 @@ def test_the_server_sizes_as_was_said(tmp_path, picture) -> None:
     expected = classifier.run(np.asarray(fitted)[None])[1][0]
     Image.fromarray(picture).save(tmp_path / "p.png")
     app = create_app(ServeConfig(models=(str(path),), foreign=foreign))
-    with TestClient(app, base_url="http://127.0.0.1") as client:
+    with TestClient(app) as client:
+        while client.get("/v2/health/ready").status_code != 200:
+            time.sleep(0.05)
         body = (tmp_path / "p.png").read_bytes()
         answer = client.post("/v1/models/m/predict", content=body).json()
     assert answer["probability"] == pytest.approx(float(expected.max()), abs=1e-5)
