@@ -9,7 +9,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
@@ -57,20 +56,14 @@ def _read_words(path: Path) -> list[str]:
         return []
 
 
-def in_order(
-    work: Callable[[T], R],
-    items: Iterable[T],
-    threads: int | None = None,
-    pool: Callable[[], Executor] | None = None,
-) -> Iterator[R]:
+def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
     """Apply ``work`` to every item in threads, and give the results in order.
 
     Args:
         work: Must be safe to call from several threads; an exception ends the iteration.
         items: Taken only a little ahead of what was given out, so they may be endless.
-        threads: How many; None: :func:`usable_cpus`.
-        pool: Gives threads to use, ``threads`` of them; None: they are made for this call. It is
-            not asked for a few items, which are worked on in the caller's thread.
+        threads: How many; None: :func:`usable_cpus`. A few items are worked on in the caller's
+            thread.
 
     Yields:
         One result an item.
@@ -82,8 +75,7 @@ def in_order(
         return
     count = threads or usable_cpus()
     whole = chain([first], iter(lambda: list(islice(source, _CHUNK)), []))
-    with ExitStack() as stack:
-        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(count))
+    with ThreadPoolExecutor(count) as executor:
         yield from _ahead(executor, work, whole, _AHEAD * count)
 
 

@@ -70,6 +70,16 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ask no network for weights, and find none that somebody else has put on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERASCNN_OFFLINE", "1")
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        patch.setenv("KAGGLEHUB_CACHE", str(tmp_path_factory.mktemp("kaggle")))
+        yield
+
+
 @pytest.fixture
 def free_port() -> Iterator[int]:
     """A port of 127.0.0.1 for a server that must be told one beforehand.

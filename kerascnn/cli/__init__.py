@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "Answer over HTTP.",
     "summary": "Show the layers and parameters of a network.",
     "models": "List the networks.",
+    "weights": "Fetch ImageNet weights, or list those that are here.",
     "report": "Write one page about a model.",
     "explain": "Show where a model looks when it answers.",
     "features": "Draw the kernels and feature maps of a trained model.",

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.shared import check_drawable, device_option, image_size_option, stem_option
+from kerascnn.cli.shared import (
+    check_data_is_there,
+    check_drawable,
+    device_option,
+    image_size_option,
+    stem_option,
+)
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.deciding import Advice
@@ -49,6 +55,7 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
     if figure:
         check_drawable(figure)
     config = TrainConfig(**options)
+    check_data_is_there(config.data, config.val)
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.advising import advise as asking

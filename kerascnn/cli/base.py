@@ -5,8 +5,10 @@ Knows: Click, rich, exit codes. Does not know any command.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -45,6 +47,9 @@ _EXTRAS = {
     "tensorboard": ("tensorboard", "to write for TensorBoard"),
 }
 """By module: the extra that brings it, and what for."""
+
+_OF_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
+"""What the operating system answers where a path cannot be used, whoever asks."""
 
 
 class Command(click.Command):
@@ -99,6 +104,12 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         if ctx.find_root().meta.get("debug"):
             raise
         raise _Failure(error) from error
+    except OSError as error:
+        # Only what the system says of a path, of which every command takes some.
+        if error.errno not in _OF_PATHS or not error.filename or ctx.find_root().meta.get("debug"):
+            raise
+        reason = f"{error.filename}: {error.strerror}. Expected a path that can be used here."
+        raise _Failure(KerascnnError(reason)) from error
     except ModuleNotFoundError as error:
         # Only the extra's own modules: a blanket catch would hide our bugs.
         module = (error.name or "").partition(".")[0]
@@ -132,14 +143,29 @@ def _show_notices() -> None:
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:
-    """Write one JSON document on stdout; names stay as they are where its encoding has them."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    """Write one JSON document on stdout; names stay as they are where its encoding has them.
+
+    JSON has no NaN and no infinity: they become null, a value that is not there.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        value = _finite(value)
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
         # A file name need not be UTF-8, nor stdout: escapes are the same JSON everywhere.
         text = json.dumps(value, indent=indent)
     click.echo(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def console(stderr: bool = False) -> Console:
@@ -159,6 +185,8 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
         optional: Whether Keras may be missing, or unable to load its backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not optional:
+        import_module("kerascnn.training.supported").check_backend()
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed

@@ -43,10 +43,12 @@ def command() -> None:
 def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_json: bool) -> None:
     """Find what is wrong with DATA before a model is trained on it.
 
-    Problems: pictures that cannot be read; the same or nearly the same picture in two splits (a
-    leak: the model is judged on what it learned from) or in two classes; classes with too few
-    pictures. Worth a look: repeats within a class, odd sizes, shapes and modes, blank pictures,
-    files that are left out. DATA is what `kerascnn train` takes.
+    Everything is listed; nothing stops at the first fault. Problems: what training would refuse
+    (one class, an empty class folder, a class in val alone and so on); pictures that cannot be
+    read; the same or nearly the same picture in two splits (a leak: the model is judged on what it
+    learned from) or in two classes; classes with too few pictures. Worth a look: repeats within a
+    class, odd sizes, shapes and modes, blank pictures, files that are left out. DATA is what
+    `kerascnn train` takes.
 
     The exit code is 3 when there are problems.
 
@@ -57,10 +59,12 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
     """
     from kerascnn.dataset import load_dataset
     from kerascnn.dataset.check import check_data
+    from kerascnn.dataset.faults import Noted
 
-    dataset = load_dataset(data)
+    noted = Noted()
     with console(stderr=True).status("looking at every picture"):
-        found = check_data(dataset, smallest)
+        dataset = load_dataset(data, noted)
+        found = check_data(dataset, smallest, faults=noted.found)
     if page:
         from kerascnn.report.checking import write_check_page
 
@@ -80,6 +84,7 @@ def _show(check: Check, page: str | None) -> None:
     _print(f"longer sides from {low:,} to {high:,} pixels, half of them {usual:,} or more")
     if check.kinds:
         _print("files: " + ", ".join(f"{count:,} {kind}" for kind, count in check.kinds.items()))
+    _list("wrong with the whole", list(check.faults), most=None)
     _list("cannot be read", [one.reason for one in check.broken])
     repeats = check.repeats
     _list("in more than one split", [_repeat(r.places) for r in repeats if r.is_leak])
@@ -112,14 +117,14 @@ def _repeat(places: tuple[Place, ...]) -> str:
     return shown + (f" and {len(places) - 4:,} more" if places[4:] else "")
 
 
-def _list(heading: str, lines: list[str]) -> None:
+def _list(heading: str, lines: list[str], most: int | None = _LISTED) -> None:
     if not lines:
         return
     _print(f"\n{heading}: {len(lines):,}")
-    for line in lines[:_LISTED]:
+    for line in lines[:most]:
         _print(f"  {line}")
-    if lines[_LISTED:]:
-        _print(f"  ... and {len(lines) - _LISTED:,} more")
+    if most is not None and lines[most:]:
+        _print(f"  ... and {len(lines) - most:,} more")
 
 
 def _print(line: str) -> None:

@@ -9,7 +9,7 @@ import click
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import foreign_options, taken
 from kerascnn.cli.scores import show_comparison, show_evaluation
-from kerascnn.cli.shared import split_option
+from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def command(
         raise click.UsageError("--curves is for --json, of one model.")
     if leaks and compare:
         raise click.UsageError("--leaks is for one model, not for --compare.")
+    check_data_is_there(data)
     chosen = (data, split, taken(foreign))
     if try_sizing:
         if compare or curves or leaks or not model.endswith(".onnx"):
@@ -120,7 +121,7 @@ def _try_sizing(
 def _evaluate(
     model: str, data: str | None, split: str | None, foreign: Foreign | None, leaks: bool
 ) -> Evaluation:
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier, evaluate_file
 
         with console(stderr=True).status("evaluating"):
@@ -145,7 +146,7 @@ def _compare(
 
 def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
     """Say of a second model what was said of the first, unless it speaks for itself."""
-    if foreign is None or not model.endswith(".onnx"):
+    if foreign is None or not model.lower().endswith(".onnx"):
         return None
     from kerascnn.inference.metadata import find_card
 
@@ -153,7 +154,7 @@ def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
 
 
 def _answers(model: str, data: str | None, split: str | None, foreign: Foreign | None) -> Answers:
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier
         from kerascnn.inference.evaluation import answer_file
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kerascnn.inference import Foreign
     from kerascnn.inference.explanation import Explanation
 
-    Explain = Callable[[UInt8Array, int], Explanation]
+    Explain = Callable[[UInt8Array, int, str], Explanation]
 
 
 @click.command("explain", cls=Command)
@@ -70,7 +70,7 @@ def command(
     rows: list[dict[str, Any]] = []
     for path in pictures:
         try:
-            explanation = explain(images.decode(path), top)
+            explanation = explain(images.decode(path), top, path)
         except PictureError as error:
             rows.append({"path": path, "error": str(error)})
             click.echo(f"warning: {error}", err=True)
@@ -87,20 +87,20 @@ def command(
 def _explainer(model: str, foreign: Foreign | None) -> Explain:
     from kerascnn.errors import ConfigError
 
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         from kerascnn.inference.classifier import Classifier
         from kerascnn.inference.explanation import explain_file
 
         classifier = Classifier(model, foreign=foreign)
-        return lambda picture, top: explain_file(classifier, picture, top)
+        return lambda picture, top, name: explain_file(classifier, picture, top, name)
     with quiet_tensorflow():
         from kerascnn.training.foreign.loading import is_keras_file
         from kerascnn.training.foreign.opening import open_foreign
         from kerascnn.training.gradcam import Explainer
         from kerascnn.training.run import open_run
 
-        elsewhere = is_keras_file(model) and not Path(model).with_name("card.json").is_file()
-        if elsewhere and foreign is None:
+        elsewhere = is_keras_file(model)
+        if elsewhere and not (foreign and foreign.classes):
             raise ConfigError(
                 f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one "
                 "a line, in the order of its outputs."

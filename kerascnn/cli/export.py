@@ -11,6 +11,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import announce_sizing, foreign_options, taken
+from kerascnn.cli.shared import check_data_is_there
 from kerascnn.errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def command(
     kerascnn export runs/flowers --onnx --triton model-repository/
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
+    check_data_is_there(options["verify"], options["calibrate"])
     foreign = taken(options)
     result = _export(run, out, foreign, options)
     if foreign:
@@ -148,18 +150,15 @@ def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[st
         from kerascnn.training.export.foreign import export_foreign
         from kerascnn.training.foreign.loading import is_keras_file
 
-    path = Path(run)
-    own = not is_keras_file(run) or (
-        path.name == "model.keras" and path.with_name("card.json").is_file()
-    )
+    own = not is_keras_file(run)
     if own and foreign:
         raise ConfigError(
             f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "
             "A run of kerascnn has its class names and preprocessing."
         )
-    if not own and not path.exists():
+    if not own and not Path(run).exists():
         raise ModelFileError(f"{run}: no such file.")
-    if not own and not foreign:
+    if not own and not (foreign and foreign.classes):
         raise ConfigError(
             f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one a "
             "line, in the order of its outputs. --normalize and --image-size may be needed too."

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kerascnn.errors import ConfigError
 from kerascnn.sizing import PRESETS, choose
 
 if TYPE_CHECKING:
@@ -138,13 +137,22 @@ _OPTIONS = (
         help="Of pad: white, 114, R,G,B or #rrggbb.  [default: black]",
     ),
     click.option("--enlarge/--no-enlarge", default=None, help="Of pad: enlarge small pictures."),
+    click.option(
+        "--outputs",
+        type=click.Choice(["logits", "probabilities"]),
+        help="Of a model made elsewhere: what its numbers are.  [default: as is found out]",
+    ),
+    click.option(
+        "--output",
+        metavar="NAME",
+        help="Of a model made elsewhere with several outputs: the one that holds the answers.",
+    ),
 )
-
-
-_NAMES = (
+FOREIGN = (
     *("labels", "image_size", "like", "normalize", "mean", "std", "resize"),
-    *("filter", "antialias", "crop_share", "pad_color", "enlarge"),
+    *("filter", "antialias", "crop_share", "pad_color", "enlarge", "outputs", "output"),
 )
+"""The options by the names of their parameters."""
 
 
 def foreign_options(command: F) -> F:
@@ -170,7 +178,7 @@ def taken(options: dict[str, Any]) -> Foreign | None:
     Returns:
         What was said, or None.
     """
-    return said(**{name: options.pop(name) for name in _NAMES})
+    return said(**{name: options.pop(name) for name in FOREIGN})
 
 
 def said(
@@ -181,25 +189,29 @@ def said(
     like: str | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
+    outputs: Any = None,
+    output: str | None = None,
     **how: Any,
 ) -> Foreign | None:
     """Put together what was said about a model that was made elsewhere.
 
     Args:
-        labels: File of class names.
+        labels: File of class names; None: the model's file may have them.
         image_size: In pixels, or height and width.
         normalize: ``none``, ``unit``, ``tf``, ``torch`` or ``caffe``.
         resize: ``squash``, ``crop`` or ``pad``.
         like: A preset.
         mean: Of each channel, or one number.
         std: The same.
+        outputs: ``logits`` or ``probabilities``.
+        output: Name of the output that holds the answers.
         **how: What else :func:`kerascnn.sizing.choose` takes.
 
     Returns:
         It, or None where nothing was said.
 
     Raises:
-        ConfigError: The class names are missing, or options that do not go together.
+        ConfigError: Something of it cannot be, or does not go with the rest.
         DataError: The file of class names cannot be used.
     """
     from kerascnn.inference import Foreign, read_labels
@@ -207,19 +219,15 @@ def said(
 
     own = mean is not None or std is not None
     detailed = like is not None or any(value is not None for value in how.values())
-    if labels is None:
-        if image_size or normalize or resize or own or detailed:
-            raise ConfigError(
-                "--image-size, --normalize, --resize, --like and what goes with them speak for a "
-                "model that was made elsewhere, and --labels FILE is missing: its class names, one "
-                "a line, in the order of its outputs. A model of kerascnn needs none of them."
-            )
+    if not (own or detailed or any((labels, image_size, normalize, resize, outputs, output))):
         return None
     return Foreign(
-        read_labels(labels),
+        () if labels is None else read_labels(labels),
         image_size,
         normalize or (PRESETS[like].normalize if like and not own else None),
         resize or "squash",
+        outputs,
+        output,
         choose(like, resize, **how) if detailed else None,
         own_normalization(mean, std, normalize) if own else None,
     )

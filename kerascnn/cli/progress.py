@@ -83,6 +83,21 @@ class TrainingDisplay(Progress):
         """Remember it for the live line."""
         self._speed = f"  {images_per_second:,.0f} images/s"
 
+    def chosen(self, option: str, value: str, reason: str) -> None:
+        """Write one line that stays."""
+        self._console.print(
+            f"{'auto':<8} {option}: {value} ({reason})", soft_wrap=True, markup=False
+        )
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Show a download."""
+        if self._is_time() or done == total:
+            of = f"/{total / 1e6:,.1f}" if total else ""
+            self._show(f"fetching {what}", done, total or done, f"{done / 1e6:,.1f}{of} MB")
+        if done == total and self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
     def planned(self, plan: Plan) -> None:
         """Write the header."""
         for name, value in header(plan):

@@ -9,7 +9,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import foreign_options, said
-from kerascnn.cli.shared import split_option
+from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
 
 
@@ -43,8 +43,9 @@ def command(
     kerascnn report runs/flowers
     kerascnn report exported/flowers.onnx garden/ -o garden.html
     """
+    check_data_is_there(data)
     spoken = said(**foreign)
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         path = _file(model, data, split, out, spoken)
     elif spoken:
         raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")

@@ -6,6 +6,7 @@ Knows: Click. Does not know what is done with them.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -68,3 +69,19 @@ def check_drawable(path: str) -> None:
     """
     if Path(path).suffix.lower() not in (".svg", ".png"):
         raise ConfigError(f"{path}: cannot be drawn. Expected a name that ends in .svg or .png.")
+
+
+def check_data_is_there(*data: Any) -> None:
+    """Tell of a mistyped DATA at once, before Keras is loaded, which takes some seconds.
+
+    Args:
+        data: As typed; what is not text (no data, or a share) is passed over.
+
+    Raises:
+        DataError: There is nothing of that name.
+    """
+    from kerascnn.dataset import require_data
+
+    for one in data:
+        if isinstance(one, str):
+            require_data(one)

@@ -11,7 +11,13 @@ from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.learning import optimizer_options, rate_options
-from kerascnn.cli.shared import count_or_auto, device_option, image_size_option, stem_option
+from kerascnn.cli.shared import (
+    check_data_is_there,
+    count_or_auto,
+    device_option,
+    image_size_option,
+    stem_option,
+)
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -21,13 +27,21 @@ if TYPE_CHECKING:
 
 @click.command("train", cls=Command)
 @click.argument("data", default="fashion-mini")
-@click.option("--model", default="cnn", show_default=True, help="A name from `kerascnn models`.")
+@click.option(
+    "--model",
+    default="auto",
+    show_default=True,
+    metavar="NAME|auto",
+    help="A name from `kerascnn models`. auto: cnn for the built-in data and for pictures up to 64 "
+    "pixels; for photographs mobilenet_v3_large with ImageNet weights, or cnn without them.",
+)
 @click.option(
     "--weights",
-    default="none",
+    default="auto",
     show_default=True,
-    metavar="none|imagenet|FILE",
-    help="What the network starts from. FILE: .keras, .weights.h5, .h5, .safetensors or .pth.",
+    metavar="auto|none|imagenet|FILE",
+    help="What the network starts from. auto: none, unless --model auto finds ImageNet weights. "
+    "FILE: .keras, .weights.h5, .h5, .safetensors or .pth.",
 )
 @stem_option
 @click.option(
@@ -106,12 +120,13 @@ if TYPE_CHECKING:
 @optimizer_options
 @click.option(
     "--augment",
-    type=click.Choice(["none", "light", "strong", "trivial"]),
-    default="none",
+    type=click.Choice(["auto", "none", "shift", "light", "strong", "trivial"]),
+    default="auto",
     show_default=True,
-    help="light: horizontal flip and a small shift; strong: a larger one, brightness, contrast and "
-    "erased rectangles too; trivial: flip, larger shift and one of 12 random changes. "
-    "Wrong for digits and letters: a flip makes other things of them.",
+    help="shift: a small one; light: that and a horizontal flip; strong: a larger shift, flip, "
+    "brightness, contrast and erased rectangles; trivial: flip, larger shift and one of 12 random "
+    "changes. A flip makes other things of digits and letters. auto: none for the built-in data "
+    "and with frozen blocks, else light, or shift where a flip is not seen to be harmless.",
 )
 @click.option(
     "--random-crop",
@@ -251,6 +266,7 @@ def command(
     if find_lr and (resume or tensorboard):
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
     config = _config(_given(ctx, options), recipe, resume)
+    check_data_is_there(config.data, config.val)
     if find_lr:
         from kerascnn.cli.rates import find_rate
 

@@ -7,17 +7,19 @@ shown, how alike two pictures are (twins), nor what makes a single picture odd (
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerascnn.dataset.faults import Noted
 from kerascnn.dataset.load import load_dataset
 from kerascnn.dataset.oddities import find_oddities, headers, left_out
 from kerascnn.dataset.prints import Prints, joined, take_prints
 from kerascnn.dataset.split import Dataset
+from kerascnn.dataset.structure import structural_faults
 from kerascnn.dataset.twins import group_twins
 
 SMALLEST = 20
@@ -129,6 +131,7 @@ class Check:
 
     Attributes:
         data: What the user called it.
+        faults: What is wrong with the whole: a line each, as training would refuse it.
         classes: Names in order.
         counts: Pictures a class that can be read, in the order of the classes, by split.
         broken: Pictures that cannot be read.
@@ -141,6 +144,7 @@ class Check:
     """
 
     data: str
+    faults: tuple[str, ...]
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     broken: tuple[Broken, ...]
@@ -160,6 +164,7 @@ class Check:
     def problems(self) -> dict[str, int]:
         """How many findings would make a model worse or its numbers untrue, by kind."""
         found = {
+            "faults": len(self.faults),
             "broken": len(self.broken),
             "leaks": sum(repeat.is_leak for repeat in self.repeats),
             "conflicts": sum(repeat.is_conflict for repeat in self.repeats),
@@ -178,6 +183,7 @@ class Check:
                 for split, counts in self.counts.items()
             },
             "problems": self.problems,
+            "faults": list(self.faults),
             "broken": [{**one.place.to_dict(), "reason": one.reason} for one in self.broken],
             "repeats": [repeat.to_dict() for repeat in self.repeats],
             "small_classes": [vars(one) for one in self.small],
@@ -194,13 +200,15 @@ def check_data(
     data: str | Path | Dataset,
     smallest: int = SMALLEST,
     progress: Callable[[int, int], object] | None = None,
+    faults: Sequence[str] = (),
 ) -> Check:
-    """Look for what is wrong with a data set.
+    """Look for everything that is wrong with a data set, and do not stop at the first fault.
 
     Args:
         data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes.
         smallest: Training pictures below which a class is too small.
         progress: Called with pictures done and pictures in all.
+        faults: What was noted while a data set that is given was loaded.
 
     Returns:
         What was found.
@@ -208,7 +216,8 @@ def check_data(
     Raises:
         DataError: Not a data set at all, or one that cannot be listed.
     """
-    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    noted = Noted()
+    dataset = data if isinstance(data, Dataset) else load_dataset(data, noted)
     places = _places(dataset)
     tell = progress or (lambda _done, _total: None)
     prints = _prints(dataset, lambda done: tell(done, len(places)))
@@ -220,6 +229,7 @@ def check_data(
     }
     return Check(
         data=dataset.name,
+        faults=(*faults, *noted.found, *structural_faults(counts, dataset.classes, prints)),
         classes=dataset.classes,
         counts=counts,
         broken=tuple(Broken(places[i], reason) for i, reason in sorted(prints.broken.items())),

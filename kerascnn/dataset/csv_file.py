@@ -7,7 +7,6 @@ can be decoded; that is found when it is read.
 from __future__ import annotations
 
 import csv
-import logging
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -16,12 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from kerascnn.dataset.folder import SPLIT_FOLDERS
+from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.layout import SPLIT_FOLDERS
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.errors import DataError
 
-log = logging.getLogger(__name__)
+_VALID = "is_valid"
+
+_TRUTHS = {
+    **dict.fromkeys(("true", "1", "1.0", "yes", "t", "y"), "val"),
+    **dict.fromkeys(("false", "0", "0.0", "no", "f", "n"), "train"),
+}
+"""What spreadsheets and fastai write for is_valid."""
 
 _EXPECTED = "Expected a first line path,label or path,label,split"
 
@@ -36,7 +42,7 @@ class _Row:
     split: str
 
 
-def load_csv(file: Path) -> Dataset:
+def load_csv(file: Path, faults: Faults = STRICT) -> Dataset:
     """Read a list of pictures.
 
     The first line names the columns, in any order; others than these are left alone:
@@ -44,9 +50,11 @@ def load_csv(file: Path) -> Dataset:
     * ``path``: of a picture, relative to the list's folder, or absolute.
     * ``label``: the name of its class.
     * ``split``: ``train``, ``val`` or ``test``; without this column all is ``train``.
+    * ``is_valid``, in place of ``split``: true for ``val``, false for ``train``, as fastai has it.
 
     Args:
         file: UTF-8, with or without a byte order mark.
+        faults: Told what is wrong with each line.
 
     Returns:
         The data set. Its classes are the labels of ``train``, sorted by name in Unicode NFC.
@@ -55,7 +63,7 @@ def load_csv(file: Path) -> Dataset:
         DataError: Naming the line: a column or value is missing, a file is not there, a picture
             is listed twice with two labels or in two splits, a label does not occur in train.
     """
-    rows = _without_repeats(file, list(_rows(file)))
+    rows = _without_repeats(file, list(_rows(file, faults)), faults)
     classes = tuple(sorted({row.label for row in rows if row.split == "train"}))
     if not classes:
         found = "only val and test" if rows else "no rows"
@@ -63,8 +71,8 @@ def load_csv(file: Path) -> Dataset:
             f"{file}: nothing to train on ({found}). Expected rows of split train, or no column "
             "split at all."
         )
-    _check_labels(file, rows, classes)
-    _check_files(file, rows)
+    rows = _of_classes(file, rows, classes, faults)
+    rows = _of_files(file, rows, faults)
     order = {name: label for label, name in enumerate(classes)}
     splits = {}
     for name in SPLITS:
@@ -75,18 +83,20 @@ def load_csv(file: Path) -> Dataset:
     return Dataset(str(file), classes, splits)
 
 
-def _rows(file: Path) -> Iterator[_Row]:
+def _rows(file: Path, faults: Faults) -> Iterator[_Row]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
             places = _columns(file, next(reader, []))
             for values in reader:
                 if any(value.strip() for value in values):
-                    yield _row(file, reader.line_num, places, values)
+                    row = _row(file, reader.line_num, places, values, faults)
+                    if row is not None:
+                        yield row
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.") from error
+        faults.tell(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
     except csv.Error as error:
-        raise DataError(f"{file}, line {reader.line_num}: not CSV ({error}). Mend it.") from error
+        faults.tell(f"{file}, line {reader.line_num}: not CSV ({error}). Mend it.")
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
 
@@ -95,6 +105,8 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     """Find the place of each column; ``split`` may be missing."""
     names = [name.strip().lower() for name in header]
     columns: tuple[str, ...] = ("path", "label", "split")
+    if "split" not in names:
+        columns = ("path", "label", _VALID)
     places = {name: names.index(name) for name in columns if name in names}
     if "path" not in places or "label" not in places:
         raise DataError(
@@ -106,57 +118,79 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     return places
 
 
-def _row(file: Path, line: int, places: dict[str, int], values: list[str]) -> _Row:
+def _row(
+    file: Path, line: int, places: dict[str, int], values: list[str], faults: Faults
+) -> _Row | None:
     where = f"{file}, line {line}"
     if len(values) <= max(places.values()):
-        raise DataError(
+        faults.tell(
             f"{where}: {len(values)} values ({','.join(values)}), expected one for each of "
             f"{', '.join(places)}. A name with a comma in it stands in quotes."
         )
+        return None
     found = {name: values[place].strip() for name, place in places.items()}
-    for name, value in found.items():
-        if not value:
-            raise DataError(f"{where}: no {name}. Fill it in, or remove the row.")
-    split = SPLIT_FOLDERS.get(found.get("split", "train").lower())
+    missing = [name for name, value in found.items() if not value]
+    if missing:
+        faults.tell(f"{where}: no {missing[0]}. Fill it in, or remove the row.")
+        return None
+    split = _split(found)
     if split is None:
-        raise DataError(f"{where}: split {found['split']!r}. Expected {', '.join(SPLITS)}.")
+        name = "split" if "split" in found else _VALID
+        expected = ", ".join(SPLITS) if name == "split" else "True or False"
+        faults.tell(f"{where}: {name} {found[name]!r}. Expected {expected}.")
+        return None
     path = Path(os.path.normpath(file.parent / found["path"]))
     return _Row(line, path, unicodedata.normalize("NFC", found["label"]), split)
 
 
-def _without_repeats(file: Path, rows: list[_Row]) -> list[_Row]:
+def _split(found: dict[str, str]) -> str | None:
+    if _VALID in found:
+        return _TRUTHS.get(found[_VALID].lower())
+    return SPLIT_FOLDERS.get(found.get("split", "train").lower())
+
+
+def _without_repeats(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
     first: dict[str, _Row] = {}
+    repeated = 0
     for row in rows:
         earlier = first.setdefault(os.path.normcase(row.path), row)
         for what in ("split", "label"):
             one, other = getattr(earlier, what), getattr(row, what)
             if one != other:
-                raise DataError(
+                faults.tell(
                     f"{file}, line {row.line}: {row.path} has {what} {other!r} here and {one!r} "
                     f"in line {earlier.line}. Keep one of the two rows."
                 )
-    if len(first) < len(rows):
-        log.warning("%s: %s rows repeat others; left out", file, f"{len(rows) - len(first):,}")
+        repeated += earlier is not row and (earlier.split, earlier.label) == (row.split, row.label)
+    if repeated:
+        faults.mention(f"{file}: {repeated:,} rows repeat others; left out")
     return list(first.values())
 
 
-def _check_labels(file: Path, rows: list[_Row], classes: tuple[str, ...]) -> None:
+def _of_classes(
+    file: Path, rows: list[_Row], classes: tuple[str, ...], faults: Faults
+) -> list[_Row]:
     known = set(classes)
+    shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
     for row in rows:
         if row.label not in known:
-            shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-            raise DataError(
+            faults.tell(
                 f"{file}, line {row.line}: label {row.label!r} of split {row.split} does not "
                 f"occur in train, whose classes are: {shown}. Correct it, or add pictures of it "
                 "to train."
             )
+    return [row for row in rows if row.label in known]
 
 
-def _check_files(file: Path, rows: list[_Row]) -> None:
+def _of_files(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
     missing = [row for row in rows if not os.path.isfile(row.path)]  # noqa: PTH113 - no raise
-    if missing:
-        others = f" {len(missing) - 1:,} other rows have none either." if missing[1:] else ""
-        raise DataError(
-            f"{file}, line {missing[0].line}: no such file: {missing[0].path}.{others} "
+    for number, row in enumerate(missing):
+        # Who stops at the first shall know that there are more.
+        left = len(missing) - number - 1
+        others = f" {left:,} other rows have none either." if left and not number else ""
+        faults.tell(
+            f"{file}, line {row.line}: no such file: {row.path}.{others} "
             "Expected paths relative to the folder of the list."
         )
+    gone = set(map(id, missing))
+    return [row for row in rows if id(row) not in gone]

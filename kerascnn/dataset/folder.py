@@ -1,7 +1,8 @@
 """Folders of class folders.
 
-Knows: which layout a folder has, class names from folder names, which files are pictures.
-Does not know whether a picture can be decoded; that is found when it is read.
+Knows: class names from folder names, and what must hold between splits. Does not know what splits
+are called (layout), which files are pictures (walking), nor whether a picture can be decoded; that
+is found when it is read.
 """
 
 from __future__ import annotations
@@ -13,123 +14,125 @@ from pathlib import Path
 import numpy as np
 
 from kerascnn import images
+from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
+from kerascnn.dataset.walking import Walk, notice
 from kerascnn.errors import DataError
 
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 
-
-def load_folder(root: Path) -> Dataset:
+def load_folder(root: Path, faults: Faults = STRICT) -> Dataset:
     """List a folder of class folders, or one with ``train/``, ``val/``, ``test/`` inside.
 
     Args:
         root: The folder.
+        faults: Told what is wrong, and what is left out.
 
     Returns:
         The data set. Classes are sorted by name in Unicode NFC, so that the order does not
         depend on the file system (macOS stores Hangul decomposed).
 
     Raises:
-        DataError: No class folders, no pictures, or classes that differ between splits.
+        DataError: No class folders; and, unless ``faults`` goes on: no pictures, classes that
+            differ between splits, folders that may be splits or classes.
     """
-    folders = _subfolders(root)
-    splits = {
-        SPLIT_FOLDERS[folder.name.lower()]: folder
-        for folder in folders
-        if folder.name.lower() in SPLIT_FOLDERS
-    }
-    if "train" not in splits or len(splits) < len(folders):
-        # A class may be called "test"; only a folder with nothing but splits is split.
-        _refuse_half_split(root, splits, folders)
-        splits = {"train": root}
-    classes = _classes(splits["train"])
-    listed = {name: _list(folder, classes, root) for name, folder in splits.items()}
-    _check_every_class(root, classes, listed["train"])
+    walk = Walk()
+    folders = find_splits(root, walk, faults)
+    classes = _classes(folders["train"], walk, faults)
+    if not classes:
+        raise DataError(_no_classes(folders["train"], walk))
+    listed = {"train": _list(classes, classes, root, walk)}
+    _check_every_class(root, classes, listed["train"], faults)
+    for name in (name for name in ("val", "test") if name in folders):
+        found = _judged(folders[name], classes, root, walk, faults)
+        if found is not None:
+            listed[name] = found
+    for folder, reason in walk.denied.items():
+        faults.warn(f"{folder}: cannot be listed ({reason}), so what is in it is left out.")
+    loose = [path for folder in {root, *folders.values()} for path in walk.loose(folder)]
+    if line := notice(root, walk, loose):
+        faults.mention(line)
     return Dataset(str(root), tuple(classes), listed)
 
 
-def _refuse_half_split(root: Path, splits: dict[str, Path], folders: list[Path]) -> None:
-    """With train/ and val/ or test/, a further folder is no class but a leftover: ask."""
-    if "train" not in splits or len(splits) < 2:
-        return
-    others = sorted(folder.name for folder in folders if folder not in splits.values())
-    raise DataError(
-        f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and also "
-        f"{', '.join(others)}. Expected either splits or class folders, not both: move the "
-        "others away."
+def _no_classes(folder: Path, walk: Walk) -> str:
+    links = " (links to folders are passed over)" if walk.links else ""
+    denied = "".join(f" ({reason})" for place, reason in walk.denied.items() if place == folder)
+    return (
+        f"{folder}: no class folders{links}{denied}. Expected one folder a class with pictures "
+        "inside, e.g. DATA/cat/1.jpg and DATA/dog/2.jpg."
     )
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return [
-        Path(entry.path)
-        for entry in os.scandir(folder)
-        if entry.is_dir() and not entry.name.startswith(".")
-    ]
-
-
-def _classes(folder: Path) -> dict[str, Path]:
+def _classes(folder: Path, walk: Walk, faults: Faults) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for sub in _subfolders(folder):
+    for sub in walk.folders(folder):
         name = unicodedata.normalize("NFC", sub.name)
-        if name in found:
-            raise DataError(
+        if not _is_text(name):
+            faults.tell(
+                f"{folder}: the name of folder {os.fsencode(sub.name)!r} is not UTF-8, and it "
+                "would be a class's. Rename it."
+            )
+        elif name in found:
+            faults.tell(
                 f"{folder}: two folders have the same name {name!r} once Unicode is normalised. "
                 "Rename one of them."
             )
-        found[name] = sub
-    if not found:
-        raise DataError(
-            f"{folder}: no class folders. Expected one folder a class with pictures inside, "
-            "e.g. DATA/cat/1.jpg and DATA/dog/2.jpg."
-        )
+        else:
+            found[name] = sub
     return dict(sorted(found.items()))
 
 
-def _list(folder: Path, classes: dict[str, Path], root: Path) -> Split:
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that were no UTF-8 are half characters here
+        return False
+    return True
+
+
+def _judged(
+    folder: Path, classes: dict[str, Path], root: Path, walk: Walk, faults: Faults
+) -> Split | None:
+    """List a split that a model is judged on; None: nothing of it can be used."""
+    found = _classes(folder, walk, faults)
+    for name in [name for name in found if name not in classes]:
+        faults.tell(
+            f"{found[name]}: class {name!r} is not among the training classes "
+            f"({', '.join(list(classes)[:20])}{', ...' if len(classes) > 20 else ''}). Rename the "
+            "folder, or add it to train/."
+        )
+    if not found:
+        faults.tell(_no_classes(folder, walk))
+        return None
+    split = _list({n: f for n, f in found.items() if n in classes}, classes, root, walk)
+    if len(split):
+        return split
+    faults.tell(
+        f"{folder}: no pictures in any of its class folders. Add some, or remove the folder."
+    )
+    return None
+
+
+def _list(folders: dict[str, Path], classes: dict[str, Path], root: Path, walk: Walk) -> Split:
     order = {name: label for label, name in enumerate(classes)}
     paths: list[Path] = []
     labels: list[int] = []
-    for name, sub in _classes(folder).items():
-        if name not in order:
-            raise DataError(
-                f"{sub}: class {name!r} is not among the training classes "
-                f"({', '.join(order)}). Rename the folder, or add it to train/."
-            )
-        found = _pictures(sub)
+    for name, sub in folders.items():
+        found = list(walk.pictures(sub))
         paths += found
         labels += [order[name]] * len(found)
     return Split(FilePictures(tuple(paths), root), np.asarray(labels, np.int64))
 
 
-def _pictures(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for base, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(base, name)
-            for name in sorted(files)
-            if not name.startswith(".") and name.lower().endswith(images.SUFFIXES)
-        ]
-    return found
-
-
-def _check_every_class(root: Path, classes: dict[str, Path], train: Split) -> None:
+def _check_every_class(root: Path, classes: dict[str, Path], train: Split, faults: Faults) -> None:
     counts = np.bincount(train.labels, minlength=len(classes))
     empty = [
         str(folder) for folder, count in zip(classes.values(), counts, strict=True) if not count
     ]
     if empty:
-        raise DataError(
+        faults.tell(
             f"{root}: no pictures in {', '.join(empty)}. "
             f"Expected files ending in {', '.join(images.SUFFIXES)}."
         )

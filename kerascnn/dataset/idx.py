@@ -6,15 +6,18 @@ the format has none, so the classes are "0", "1", ... unless a ``classes.txt`` l
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import math
 import struct
+import unicodedata
 import zlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
@@ -43,12 +46,13 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
     return pairs
 
 
-def load_idx(folder: Path) -> Dataset:
+def load_idx(folder: Path, faults: Faults = STRICT) -> Dataset:
     """Read a folder with IDX files.
 
     Args:
         folder: With ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte`` and, if
             there, the same for ``t10k`` (test) and ``val``; each may end in ``.gz``.
+        faults: Told what is wrong with what is not needed for training.
 
     Returns:
         The data set.
@@ -62,8 +66,13 @@ def load_idx(folder: Path) -> Dataset:
             f"{folder}: no train-images-idx3-ubyte with train-labels-idx1-ubyte. "
             f"Found only: {', '.join(sorted(pairs)) or 'none'}."
         )
-    splits = {name: _split(*files) for name, files in pairs.items()}
-    return Dataset(str(folder), _class_names(folder, splits), splits)
+    splits = {"train": _split(*pairs.pop("train"))}
+    for name, files in pairs.items():
+        try:
+            splits[name] = _split(*files)
+        except DataError as error:
+            faults.tell(str(error))
+    return Dataset(str(folder), _class_names(folder, splits, faults), splits)
 
 
 def read_idx(path: Path, rank: int) -> npt.NDArray[np.uint8]:
@@ -108,16 +117,34 @@ def _split(pictures: Path, labels: Path) -> Split:
     return Split(ArrayPictures(array, pictures.name), numbers.astype(np.int64))
 
 
-def _class_names(folder: Path, splits: dict[str, Split]) -> tuple[str, ...]:
+def _class_names(folder: Path, splits: dict[str, Split], faults: Faults) -> tuple[str, ...]:
     count = 1 + max(int(split.labels.max()) for split in splits.values())
+    numbers = tuple(str(label) for label in range(count))
     file = folder / "classes.txt"
     if not file.exists():
-        return tuple(str(label) for label in range(count))
-    names = tuple(file.read_text(encoding="utf-8").split("\n"))
-    names = tuple(name.strip() for name in names if name.strip())
-    if len(names) < count or len(set(names)) < len(names):
+        return numbers
+    lines = (line.strip() for line in _text(file).splitlines())
+    names = tuple(unicodedata.normalize("NFC", name) for name in lines if name)
+    if len(names) >= count and len(set(names)) == len(names):
+        return names
+    faults.tell(
+        f"{file}: {len(names)} names ({len(set(names))} different) for labels up to "
+        f"{count - 1}. Expected one name a line, in the order of the labels."
+    )
+    return numbers
+
+
+def _text(file: Path) -> str:
+    """Read text of one of the encodings that say what they are, else UTF-8."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if content.startswith(marks) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
         raise DataError(
-            f"{file}: {len(names)} names ({len(set(names))} different) for labels up to "
-            f"{count - 1}. Expected one name a line, in the order of the labels."
-        )
-    return names
+            f"{file}: not UTF-8 ({error}). Expected one class name a line; save it as UTF-8."
+        ) from error

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
@@ -40,7 +41,7 @@ _EXPECTED = (
 )
 
 
-def load_npz(file: Path) -> Dataset:
+def load_npz(file: Path, faults: Faults = STRICT) -> Dataset:
     """Read pictures and labels from an ``.npz`` file.
 
     Args:
@@ -49,6 +50,7 @@ def load_npz(file: Path) -> Dataset:
             names, or numbers from 0, whose names the array ``classes`` may give. Likewise
             ``x_val``, ``y_val``, ``x_test``, ``y_test``; ``train_images``, ``train_labels`` and so
             on; or ``images`` and ``labels`` alone.
+        faults: Told what is wrong with what is not needed for training.
 
     Returns:
         The data set. Classes are in the order of ``classes``; without it, sorted by name, or
@@ -59,12 +61,19 @@ def load_npz(file: Path) -> Dataset:
     """
     arrays = _read(file)
     pairs = _pairs(file, arrays)
-    labels = {split: _checked(file, arrays, *pair) for split, pair in pairs.items()}
-    classes = _classes(file, arrays.get(CLASSES), labels["train"])
+    train = _checked(file, arrays, *pairs["train"])
+    classes = _classes(file, arrays.get(CLASSES), train, faults)
     splits = {}
     for split, (pictures, names) in pairs.items():
-        numbers = _numbers(f"{file}, {names}", labels[split], classes)
-        splits[split] = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
+        try:
+            labels = _checked(file, arrays, pictures, names)
+        except DataError as error:
+            faults.tell(str(error))
+            continue
+        numbers = _numbers(f"{file}, {names}", labels, classes, faults)
+        known = np.flatnonzero(numbers >= 0)
+        whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
+        splits[split] = whole if len(known) == len(whole) else whole.take(known)
     return Dataset(str(file), classes, splits)
 
 
@@ -134,16 +143,17 @@ def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) ->
     return labels
 
 
-def _classes(file: Path, names: Array | None, train: Array) -> tuple[str, ...]:
+def _classes(file: Path, names: Array | None, train: Array, faults: Faults) -> tuple[str, ...]:
     if names is None:
         if train.dtype.kind == "U":
             return tuple(sorted({_name(name) for name in train}))
         highest = int(train.max())
         if highest >= len(train):
-            raise DataError(
+            faults.tell(
                 f"{file}: labels up to {highest:,} for {len(train):,} training pictures, so some "
                 f"class has none. Expected numbers from 0 without gaps, or an array {CLASSES}."
             )
+            highest = len(train) - 1
         return tuple(str(number) for number in range(highest + 1))
     classes = tuple(_name(name) for name in names.ravel())
     if names.dtype.kind != "U" or names.ndim != 1 or len(set(classes)) < len(classes):
@@ -154,8 +164,10 @@ def _classes(file: Path, names: Array | None, train: Array) -> tuple[str, ...]:
     return classes
 
 
-def _numbers(where: str, labels: Array, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Turn labels into indices into the classes."""
+def _numbers(
+    where: str, labels: Array, classes: tuple[str, ...], faults: Faults
+) -> npt.NDArray[np.int64]:
+    """Turn labels into indices into the classes; -1 for those that are none of them."""
     order = {name: number for number, name in enumerate(classes)}
     if labels.dtype.kind == "U":
         found = [order.get(_name(name), -1) for name in labels]
@@ -163,10 +175,12 @@ def _numbers(where: str, labels: Array, classes: tuple[str, ...]) -> npt.NDArray
         found = [int(n) if 0 <= n < len(classes) else -1 for n in labels]
     numbers = np.asarray(found, np.int64)
     if (numbers < 0).any():
-        place = int(np.argmax(numbers < 0))
-        raise DataError(
+        place, count = int(np.argmax(numbers < 0)), int((numbers < 0).sum())
+        others = f" {count - 1:,} other labels are none either." if count > 1 else ""
+        faults.tell(
             f"{where}[{place}]: label {labels[place]!s} is none of the {len(classes)} classes "
-            f"({', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}). Correct it."
+            f"({', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}).{others} Correct "
+            "it."
         )
     return numbers
 

@@ -34,12 +34,14 @@ _COLOUR = 3
 
 _ALWAYS = {"CMYK": "ink colours", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colours"}
 
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
+
 _SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),
-    "PNG": (".png",),
+    "JPEG": _JPEG,
+    "MPO": (*_JPEG, ".mpo"),
+    "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
-    "BMP": (".bmp",),
+    "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
 }
@@ -95,6 +97,7 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
     for base, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(base, name) for name in files if not name.startswith(".")]
+        found += [path for name in folders if (path := Path(base, name)).is_symlink()]
     return tuple(sorted(path.relative_to(root).as_posix() for path in found if path not in known))
 
 
@@ -136,6 +139,8 @@ def _sizes(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
 
 
 def _colours(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
+    if not readable:
+        return  # of blank pictures alone there is no usual colour
     colours = prints.looks[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
     for is_grey, detail in ((True, "grey among colours"), (False, "colours among grey")):

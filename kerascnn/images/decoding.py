@@ -25,7 +25,11 @@ from kerascnn.images.jpeg import quick_pixels
 from kerascnn.images.sizing import UInt8Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
+    *(".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+)
+"""Ends of the names of pictures, in small letters."""
 
 MAX_PIXELS = 178_956_970
 """Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""

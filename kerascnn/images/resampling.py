@@ -171,7 +171,7 @@ def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.
     """
     x = np.abs(distance)
     if kind == "bilinear":
-        return np.maximum(1 - x, 0.0)
+        return np.asarray(np.maximum(1 - x, 0.0), np.float64)
     if kind == "bicubic":
         near = (1.5 * x - 2.5) * x * x + 1
         far = (((x - 5) * x + 8) * x - 4) * -0.5

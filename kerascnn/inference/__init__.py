@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kerascnn.inference.classifier import Classifier
     from kerascnn.inference.evaluation import evaluate_file
-    from kerascnn.inference.foreign import Foreign, read_labels
+    from kerascnn.inference.foreign import Foreign
+    from kerascnn.inference.labels import read_labels
     from kerascnn.inference.metrics import Evaluation
     from kerascnn.inference.prediction import Prediction, Ranked
 
@@ -32,7 +33,7 @@ _HOMES = {
     "Prediction": "prediction",
     "Ranked": "prediction",
     "evaluate_file": "evaluation",
-    "read_labels": "foreign",
+    "read_labels": "labels",
 }
 
 

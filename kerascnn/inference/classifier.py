@@ -10,9 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, TypeGuard
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +23,14 @@ from kerascnn.errors import ConfigError, ModelFileError, PictureError, ProviderE
 from kerascnn.inference.choice import Asked, Choice, Running, choose
 from kerascnn.inference.contract import Contract
 from kerascnn.inference.discovery import open_contract
+from kerascnn.inference.flow import in_batches
 from kerascnn.inference.foreign import Foreign
-from kerascnn.inference.prediction import Prediction, rank
+from kerascnn.inference.prediction import Prediction, bounded, finite_rows, no_answer, rank
 from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
 from kerascnn.inference.providers import Arithmetic
 from kerascnn.inference.runner import Runner
 from kerascnn.inference.session import open_session
-from kerascnn.parallel import in_order, usable_cpus
+from kerascnn.parallel import usable_cpus
 
 log = logging.getLogger(__name__)
 
@@ -184,12 +184,12 @@ class Classifier:
             One answer a picture, in order; of one picture a list of one. See :meth:`classify`.
 
         Raises:
-            PictureError: A picture cannot be read. :meth:`stream` goes on instead.
+            PictureError: A picture cannot be read, or the network's answer to it is not finite.
+                :meth:`stream` goes on instead.
             ConfigError: A number is out of its range.
         """
-        many = [pictures] if _is_one(pictures) else pictures
         answers = []
-        for answer in self.stream(many, top_k, batch_size, min_probability):
+        for answer in self.stream(_as_many(pictures), top_k, batch_size, min_probability):
             if isinstance(answer, PictureError):
                 raise answer
             answers.append(answer)
@@ -207,13 +207,14 @@ class Classifier:
         Pictures are decoded in threads while the network runs, and never held all at once.
 
         Args:
-            pictures: As for :meth:`predict`; may be endless.
+            pictures: As for :meth:`predict`; may be endless, and slow: what is there is answered
+                before more is waited for. They are taken in a thread of their own.
             top_k: How many classes to list for each.
-            batch_size: Pictures a run of the network.
+            batch_size: Most pictures a run of the network.
             min_probability: Below this, an answer's label is None.
 
         Yields:
-            In order, for each picture: its answer, or why it cannot be read.
+            In order, for each picture: its answer, or why there is none.
         """
         if top_k < 1 or batch_size < 1:
             raise ConfigError(
@@ -221,15 +222,21 @@ class Classifier:
             )
         if not 0 <= min_probability <= 1:
             raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")
-        sized = in_order(self._size, pictures, pool=self._pool)
-        while batch := list(islice(sized, batch_size)):
-            good = [picture for picture in batch if not isinstance(picture, PictureError)]
-            rows = iter(self.run(np.stack(good))[1] if good else ())
-            for picture in batch:
-                if isinstance(picture, PictureError):
-                    yield picture
-                else:
-                    yield rank(next(rows), self.classes, top_k, min_probability)
+        for batch in in_batches(self._size, pictures, batch_size, self._weight, self._pool):
+            good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
+            rows = iter(zip(*self._answered(np.stack(good)), strict=True) if good else ())
+            for name, sized in batch:
+                if isinstance(sized, PictureError):
+                    yield sized
+                    continue
+                row, finite = next(rows)
+                yield rank(row, self.classes, top_k, min_probability) if finite else no_answer(name)
+
+    def _answered(
+        self, batch: images.UInt8Array
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        logits, probabilities = self.run(batch)
+        return probabilities, finite_rows(logits, probabilities)
 
     def run(
         self, batch: npt.NDArray[np.uint8]
@@ -240,7 +247,8 @@ class Classifier:
             batch: uint8 ``[batch, height, width, 3]``, RGB, of the card's ``shape``; may be empty.
 
         Returns:
-            Logits and probabilities, each float32 ``[batch, classes]``.
+            Logits and probabilities, each float32 ``[batch, classes]``. They are what the network
+            gives: not a number, perhaps (:func:`kerascnn.inference.prediction.finite_rows`).
 
         Raises:
             PictureError: Another type or shape.
@@ -261,9 +269,10 @@ class Classifier:
             contract.read(self._session.run(contract.outputs, contract.feed(part)), count)
             for part, count in contract.portions(batch)
         ]
-        if len(answers) == 1:
-            return answers[0]
-        return np.concatenate([a[0] for a in answers]), np.concatenate([a[1] for a in answers])
+        logits, probabilities = (
+            answers[0] if len(answers) == 1 else map(np.concatenate, zip(*answers, strict=True))
+        )
+        return bounded(logits), probabilities
 
     def _pool(self) -> Executor:
         """Give the threads that decode; they are made once, and when they are first needed."""
@@ -272,17 +281,29 @@ class Classifier:
                 self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
             return self._decoders
 
-    def _size(self, picture: Picture) -> images.UInt8Array | PictureError:
+    def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
+        name = str(picture) if isinstance(picture, str | Path) else "picture"
         try:
-            return images.size_picture(_rgb(picture), self.card.shape, self.card.how)
+            return name, images.size_picture(_rgb(picture), self.card.shape, self.card.how)
         except PictureError as error:
-            return error
+            return name, error
+
+    def _weight(self, picture: Picture) -> int:
+        """Give the bytes that a picture takes as it came and at the network's size."""
+        given = 0
+        if isinstance(picture, bytes):
+            given = len(picture)
+        elif isinstance(picture, np.ndarray):
+            given = picture.nbytes
+        elif isinstance(picture, Image.Image):
+            given = picture.width * picture.height * len(picture.getbands())
+        return given + 3 * self.card.shape[0] * self.card.shape[1]
 
 
-def _is_one(pictures: Sequence[Picture] | Picture) -> TypeGuard[Picture]:
+def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     if isinstance(pictures, np.ndarray):
-        return pictures.ndim < 4
-    return isinstance(pictures, str | Path | bytes | Image.Image)
+        return pictures if pictures.ndim >= 4 else [pictures]
+    return [pictures] if isinstance(pictures, str | Path | bytes | Image.Image) else pictures
 
 
 def _rgb(picture: Picture) -> images.UInt8Array:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from kerascnn import images
 from kerascnn.card import ModelCard, Normalization
+from kerascnn.errors import ModelFileError
 
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
@@ -36,9 +37,6 @@ TYPES: dict[str, np.dtype[Any]] = {
 
 _LEAST = np.finfo(np.float32).tiny
 """Stands for a probability of 0, whose logarithm is not finite."""
-
-_SUM = 1e-2
-"""How far from 1 a row of probabilities may sum: float16 and int8 graphs are coarse."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +111,21 @@ class Contract:
 
         Returns:
             Logits and probabilities, each float32 ``[count, classes]``.
+
+        Raises:
+            ModelFileError: A graph made elsewhere does not give one row a picture.
         """
         if self.meaning == "both":
             return outputs[0][:count], outputs[1][:count]
-        flat = np.asarray(outputs[0])[:count].reshape(count, -1).astype(np.float32)
-        return answers_of(flat, self.meaning, len(self.card.classes))
+        output, classes = np.asarray(outputs[0]), len(self.card.classes)
+        rows = rows_of(output, self.batch or count)
+        if rows is None or rows.shape[1] not in (classes, 1):
+            raise ModelFileError(
+                f"{self.card.name}: gives {list(output.shape)} for {self.batch or count} pictures; "
+                f"expected one row of {classes:,} numbers for each. Export it again with an axis "
+                "for pictures."
+            )
+        return answers_of(rows[:count].astype(np.float32), self.meaning, classes)
 
 
 def own_contract(card: ModelCard) -> Contract:
@@ -184,17 +192,25 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
     return np.log(np.maximum(values, _LEAST)), values
 
 
-def looks_like_probabilities(values: npt.NDArray[np.float32]) -> bool:
-    """Tell whether numbers can be probabilities: 0 to 1, and each row sums to 1.
+def rows_of(output: npt.NDArray[Any], count: int) -> npt.NDArray[Any] | None:
+    """Read an output as one row a picture; axes of length 1 are of no consequence.
 
     Args:
-        values: float32 ``[pictures, numbers]``.
+        output: Of any shape.
+        count: Pictures that went in.
 
     Returns:
-        Whether they can; never for a single number a picture.
+        ``[count, numbers]``; None if its first axis is not that of the pictures. For one picture
+        an output may lack that axis.
+
+    Examples:
+        >>> rows_of(np.zeros((6, 3, 1, 1)), 6).shape, rows_of(np.zeros(3), 1).shape
+        ((6, 3), (1, 3))
     """
-    inside = bool(((values >= 0) & (values <= 1 + _SUM)).all())
-    return inside and values.shape[1] > 1 and bool(np.abs(values.sum(axis=1) - 1).max() <= _SUM)
+    sides = [side for side in output.shape if side != 1]
+    if count != 1 and sides[:1] != [count]:
+        return None
+    return output.reshape(count, -1)
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

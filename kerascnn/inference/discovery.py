@@ -1,7 +1,8 @@
 """Finding out how a graph that was made elsewhere wants its pictures and what it answers.
 
-Knows: what onnxruntime says about a graph's ends, and that what the ends leave open shows when
-the graph is run. Does not know how pictures are read.
+Knows: what onnxruntime says about a graph's input, and that what that leaves open shows when the
+graph is run. Does not know how pictures are read, nor which output holds the answers
+(:mod:`kerascnn.inference.outputs`).
 """
 
 from __future__ import annotations
@@ -12,34 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
-from kerascnn.inference.contract import (
-    TYPES,
-    Contract,
-    Layout,
-    Meaning,
-    looks_like_probabilities,
-    own_contract,
-)
+from kerascnn.inference.contract import TYPES, Contract, Layout, own_contract
 from kerascnn.inference.first_operators import normalizes_pixels
 from kerascnn.inference.foreign import Foreign
-from kerascnn.inference.graph import last_operator
-from kerascnn.inference.metadata import find_card, read_card
-from kerascnn.inference.probes import probe_pictures
-from kerascnn.inference.session import open_session, run_session
-
-_BY_OPERATOR: dict[str, Meaning] = {
-    "Softmax": "probabilities",
-    "LogSoftmax": "logits",
-    "Sigmoid": "sigmoids",
-    "Gemm": "logits",
-    "MatMul": "logits",
-    "Add": "logits",
-    "Conv": "logits",
-}
+from kerascnn.inference.labels import told_by
+from kerascnn.inference.metadata import find_card, read_card, read_metadata
+from kerascnn.inference.outputs import Rows, candidates, choose_output, shown, try_outputs
+from kerascnn.inference.session import open_session
 
 
 def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
@@ -57,39 +40,52 @@ def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
             of single pictures.
         ConfigError: Something is said about a file that speaks for itself, or is missing.
     """
-    if foreign is None:
-        return own_contract(read_card(path))
-    if find_card(path) is not None:
+    card = find_card(path)
+    if card is not None and foreign is not None:
         raise ConfigError(
             f"{path}: kerascnn exported it, so it carries its class names and preprocessing. "
             "Leave out --labels and what goes with it."
         )
-    return _foreign_contract(path, foreign)
+    if card is not None:
+        return own_contract(card)
+    about = _completed(path, foreign)
+    return own_contract(read_card(path)) if about is None else _foreign_contract(path, about)
+
+
+def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
+    """Take from the file what it says though it has no card, and nobody said."""
+    if foreign is not None and foreign.classes:
+        return foreign
+    told = told_by(read_metadata(path))
+    if told is None and foreign is not None:
+        raise ConfigError(
+            f"{path}: --labels FILE is missing: its class names, one a line, in the order of its "
+            "outputs."
+        )
+    return told if foreign is None or told is None else foreign.completed_by(told)
 
 
 def _foreign_contract(path: str | Path, foreign: Foreign) -> Contract:
     session = open_session(path)
-    contracts = list(_readings(path, session, foreign))
     failures: list[ModelFileError] = []
-    answered: list[tuple[Contract, npt.NDArray[np.float32]]] = []
-    for contract in contracts:
+    tried: list[tuple[Contract, Rows]] = []
+    for contract in _readings(path, session, foreign):
         try:
-            answered.append((contract, _answers(path, session, contract)))
+            tried.append(try_outputs(path, session, contract))
         except ModelFileError as error:
             failures.append(error)
-    if not answered:
+    if not tried:
         raise failures[0]
-    if len(answered) > 1:
+    if len(tried) > 1:
         raise ModelFileError(
-            f"{path}: takes {_shown(session.get_inputs())} and runs whether channels come first "
+            f"{path}: takes {shown(session.get_inputs())} and runs whether channels come first "
             "or last, so which is right cannot be told. Export it again with fixed channels."
         )
-    contract, values = answered[0]
-    meaning = _meaning(path, contract, values)
+    contract = choose_output(path, *tried[0], foreign)
     itself = TYPES[contract.dtype] == np.uint8 or normalizes_pixels(path, contract.input)
     if not itself:
         foreign.warn_if_unsaid(Path(path).name)
-    return replace(contract, meaning=meaning, normalizes=itself)
+    return replace(contract, normalizes=itself)
 
 
 def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Contract]:
@@ -97,7 +93,7 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Cont
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
         raise ModelFileError(
-            f"{path}: takes {_shown(inputs)}; expected one input of pictures, uint8 or float, "
+            f"{path}: takes {shown(inputs)}; expected one input of pictures, uint8 or float, "
             "[batch, height, width, channels] or [batch, channels, height, width]."
         )
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
@@ -107,7 +103,7 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Cont
             f"{path}: takes pixels as uint8, so it normalises them itself, and neither --normalize "
             f"{foreign.normalize} nor --mean and --std can be done before. Say --normalize none."
         )
-    output = _output(path, session, len(foreign.classes))
+    outputs = candidates(path, session.get_outputs(), foreign)
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
     found = False
     for layout, channels, sides in _layouts(shape):
@@ -120,7 +116,7 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Cont
         }
         card = foreign.card(Path(path).stem, "made elsewhere", size, channels)
         yield Contract(
-            card, inputs[0].name, (output,), layout, dtype, channels, "logits", batch, pinned
+            card, inputs[0].name, outputs, layout, dtype, channels, "logits", batch, pinned
         )
     if not found:
         raise _unfit(path, inputs, foreign)
@@ -164,54 +160,6 @@ def _unfit(path: str | Path, inputs: Any, foreign: Foreign) -> ModelFileError:
     size = foreign.shape
     wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(
-        f"{path}: takes {_shown(inputs)}; expected {wanted} pictures with 3 or 1 channels. "
+        f"{path}: takes {shown(inputs)}; expected {wanted} pictures with 3 or 1 channels. "
         + ("Is --image-size right?" if size else "Other shapes cannot be fed.")
     )
-
-
-def _output(path: str | Path, session: Any, classes: int) -> str:
-    """Choose the output with one number a class, the first of several."""
-    outputs = session.get_outputs()
-    wanted = (classes, 1) if classes == 2 else (classes,)
-    for value in outputs:
-        counts = [side for side in value.shape[1:] if side != 1] or [1]
-        fits = len(counts) == 1 and (counts[0] in wanted or not isinstance(counts[0], int))
-        if fits and value.type in TYPES and value.type != "tensor(uint8)":
-            return str(value.name)
-    raise ModelFileError(
-        f"{path}: gives {_shown(outputs)}; expected one number for each of the {classes:,} classes "
-        "in --labels. Give the labels of this very model, one a line, in the order of its outputs."
-    )
-
-
-def _answers(path: str | Path, session: Any, contract: Contract) -> npt.NDArray[np.float32]:
-    """Run the probe pictures, and black and white ones; give float32 [pictures, numbers]."""
-    size = contract.card.shape
-    black = np.zeros((1, *size, 3), np.uint8)
-    pictures = np.concatenate([probe_pictures(size), black, ~black])
-    rows = []
-    for portion, count in contract.portions(pictures):
-        output = run_session(path, session, contract.outputs, contract.feed(portion))[0]
-        rows.append(np.asarray(output, np.float32)[:count].reshape(count, -1))
-    values = np.concatenate(rows)
-    classes = len(contract.card.classes)
-    if values.shape[1] != classes and (values.shape[1], classes) != (1, 2):
-        raise ModelFileError(
-            f"{path}: gives {values.shape[1]:,} numbers a picture, and --labels has {classes:,} "
-            "names. Give the labels of this very model, in the order of its outputs."
-        )
-    return values
-
-
-def _meaning(path: str | Path, contract: Contract, values: npt.NDArray[np.float32]) -> Meaning:
-    """Decide by the last operator; where that says nothing, by the values."""
-    operator = last_operator(path, contract.outputs[0])
-    if operator == "Softmax" and values.shape[1] == 1:
-        raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
-    if operator in _BY_OPERATOR:
-        return _BY_OPERATOR[operator]
-    return "probabilities" if looks_like_probabilities(values) else "logits"
-
-
-def _shown(values: Any) -> str:
-    return ", ".join(f"{value.name} {value.type} {list(value.shape)}" for value in values)

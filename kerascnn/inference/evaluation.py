@@ -22,6 +22,7 @@ from kerascnn.errors import ConfigError, DataError, PictureError
 from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.metrics import Evaluation, evaluate_answers
+from kerascnn.inference.prediction import finite_rows, no_answer
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ def answer_file(
     done = _run(classifier, chosen, progress)
     seconds = time.perf_counter() - start
     if not done.kept:
-        raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
+        first = f" The first: {done.skipped[0]}" if done.skipped else ""
+        raise DataError(f"{dataset.name}: no picture of split {name} can be answered.{first}")
     return Answers(
         logits=np.concatenate(done.logits),
         labels=labels[done.kept],
@@ -159,16 +161,20 @@ def _run(
     sized = enumerate(sized_pictures(split.pictures, card.shape, card.how))
     while batch := list(islice(sized, BATCH_SIZE)):
         good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
-        broken = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]
-        for reason in broken:
-            log.warning("left out: %s", reason)
+        bad = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]
         if good:
             pictures = np.stack([picture for _, picture in good])
             start = time.perf_counter()
-            done.logits.append(classifier.run(pictures)[0])
+            logits, probabilities = classifier.run(pictures)
             done.seconds += time.perf_counter() - start
-        done.kept += [i for i, _ in good]
-        done.skipped += broken
+            finite = finite_rows(logits, probabilities)
+            done.logits.append(logits[finite])
+            done.kept += [i for (i, _), sound in zip(good, finite, strict=True) if sound]
+            lost = [i for (i, _), sound in zip(good, finite, strict=True) if not sound]
+            bad += [str(no_answer(split.pictures.name(i))) for i in lost]
+        for reason in bad:
+            log.warning("left out: %s", reason)
+        done.skipped += bad
         if progress:
             progress(batch[-1][0] + 1, len(split))
     return done

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.errors import ConfigError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
+from kerascnn.inference.prediction import finite_rows, no_answer
 
 Heat = npt.NDArray[np.float32]
 """float32 ``[height, width]``, 0 to 1: how much a place speaks for a class; the largest is 1."""
@@ -54,13 +55,16 @@ class Explanation:
     method: str
 
 
-def explain_file(classifier: Classifier, picture: images.UInt8Array, top: int = 3) -> Explanation:
+def explain_file(
+    classifier: Classifier, picture: images.UInt8Array, top: int = 3, name: str = "picture"
+) -> Explanation:
     """Cover one part of a picture after the other, and see which classes lose by it.
 
     Args:
         classifier: An exported file.
         picture: uint8 ``[height, width, 3]``, RGB, of any size.
         top: How many classes to explain.
+        name: What to call the picture in an error.
 
     Returns:
         The explanation. A place's heat is the mean loss of log-odds under the patches that cover
@@ -68,11 +72,14 @@ def explain_file(classifier: Classifier, picture: images.UInt8Array, top: int = 
 
     Raises:
         ConfigError: ``top`` is below 1.
+        PictureError: The network's answer is not finite.
     """
     check_top(top)
     card = classifier.card
     sized = images.size_picture(picture, card.shape, card.how)
-    _, probabilities = classifier.run(sized[None])
+    logits, probabilities = classifier.run(sized[None])
+    if not finite_rows(logits, probabilities)[0]:
+        raise no_answer(name)
     chosen = likeliest(probabilities[0], top)
     heats = _heats(classifier, sized, chosen)
     return Explanation(
@@ -97,13 +104,13 @@ def heat_of(classifier: Classifier, sized: images.UInt8Array, number: int) -> He
 def _heats(
     classifier: Classifier, sized: images.UInt8Array, chosen: npt.NDArray[np.int64]
 ) -> list[Heat]:
-    before = log_odds(classifier.run(sized[None])[0])[0, chosen]
+    before = log_odds(classifier.run(sized[None])[0], chosen)[0]
     loss = np.zeros((len(chosen), *sized.shape[:2]))
     covers = np.zeros(sized.shape[:2])
     places = list(_places(*sized.shape[:2]))
     for start in range(0, len(places), BATCH_SIZE):
         some = places[start : start + BATCH_SIZE]
-        after = log_odds(classifier.run(_covered(sized, some))[0])[:, chosen]
+        after = log_odds(classifier.run(_covered(sized, some))[0], chosen)
         for place, odds in zip(some, after, strict=True):
             loss[:, place[0], place[1]] += (before - odds)[:, None, None]
             covers[place] += 1
@@ -146,26 +153,29 @@ def reasons(
     )
 
 
-def log_odds(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Give the log-odds of every class against all others.
+def log_odds(
+    logits: npt.NDArray[np.float32], chosen: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Give the log-odds of some classes, each against all others.
 
     Args:
         logits: float32 ``[pictures, classes]``.
+        chosen: int64 ``[n]``, indices of the classes.
 
     Returns:
-        float64 of the same shape, in nats.
+        float64 ``[pictures, n]``, in nats.
 
     Examples:
-        >>> log_odds(np.array([[1.0, 0.0]], np.float32))
-        array([[ 1., -1.]])
+        >>> log_odds(np.array([[1.0, 0.0]], np.float32), np.array([1]))
+        array([[-1.]])
     """
     wide = logits.astype(np.float64)
-    odds = np.empty_like(wide)
-    for index in range(wide.shape[1]):
-        others = np.delete(wide, index, axis=1)
-        odds[:, index] = wide[:, index] - (
-            np.logaddexp.reduce(others, axis=1) if others.size else 0
-        )
+    odds = wide[:, chosen]
+    if wide.shape[1] == 1:
+        return odds
+    for place, index in enumerate(chosen):
+        # Not from the sum over all: of a sure class, nothing would be left of the others' sum.
+        odds[:, place] -= np.logaddexp.reduce(np.delete(wide, index, axis=1), axis=1)
     return odds
 
 

@@ -1,20 +1,19 @@
 """What must be said about a model that was made elsewhere, because its file does not say it.
 
-Knows: files of class names, and the usual ways to normalise pixels. Does not know graphs, nor
+Knows: the usual ways to normalise pixels. Does not know files of class names, graphs, nor
 Keras: an ``.onnx`` file without a card and a Keras file are spoken for in the same words.
 """
 
 from __future__ import annotations
 
 import logging
-import unicodedata
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
-from kerascnn.errors import ConfigError, DataError
+from kerascnn.errors import ConfigError
 from kerascnn.images import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.inference.meaning import OUTPUTS, Outputs
 from kerascnn.sizing import choose
 
 log = logging.getLogger(__name__)
@@ -42,19 +41,23 @@ class Foreign:
     """What its user says about a model that was made elsewhere.
 
     Attributes:
-        classes: Names in the order of the outputs.
+        classes: Names in the order of the outputs; empty: as the file's metadata say.
         image_size: Height and width of the input in pixels, one number for both; None: as the
             file fixes them.
         normalize: What the model expects of its pixels; None: nothing was said.
-        resize: How pictures are brought to that size, as kerascnn does it.
+        resize: How pictures are brought to that size.
         sizing: How, as another library does it; None: ``resize`` holds.
         normalization: Means and deviations of its own, in place of ``normalize``.
+        outputs: What the model gives, ``logits`` or ``probabilities``; None: as is found out.
+        output: Name of the output that holds the answers; None: the one that fits.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     image_size: int | Shape | None = None
     normalize: Normalize | None = None
     resize: Resize = "squash"
+    outputs: Outputs | None = None
+    output: str | None = None
     sizing: Sizing | None = None
     normalization: Normalization | None = None
 
@@ -69,6 +72,26 @@ class Foreign:
             raise ConfigError(
                 f"resize {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
             )
+        if self.outputs is not None and self.outputs not in OUTPUTS:
+            raise ConfigError(
+                f"outputs {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
+            )
+
+    def completed_by(self, told: Foreign) -> Foreign:
+        """Take what was not said from what the file tells.
+
+        Args:
+            told: Of the file's metadata.
+
+        Returns:
+            With the file's class names, and its size and normalisation where none was said.
+        """
+        return replace(
+            self,
+            classes=told.classes,
+            image_size=self.image_size or told.image_size,
+            normalize=self.normalize or told.normalize,
+        )
 
     @property
     def shape(self) -> Shape | None:
@@ -133,38 +156,3 @@ class Foreign:
                 name,
                 "|".join(NORMALIZE),
             )
-
-
-def read_labels(path: str | Path) -> tuple[str, ...]:
-    """Read class names from a text file.
-
-    Args:
-        path: UTF-8, one name a line, in the order of the model's outputs. Empty lines at the end
-            are of no consequence.
-
-    Returns:
-        Names, in NFC like those of data sets.
-
-    Raises:
-        DataError: No such file, not text, an empty line between names, or a name twice.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot read the labels ({error.strerror or error}).") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 text ({error}). Expected one class name a line."
-        ) from error
-    names = [unicodedata.normalize("NFC", line.strip()) for line in text.rstrip().split("\n")]
-    first: dict[str, int] = {}
-    for number, name in enumerate(names, 1):
-        if not name:
-            raise DataError(f"{path}, line {number}: empty. Expected one class name a line.")
-        if name in first:
-            raise DataError(
-                f"{path}, line {number}: {name!r} stands in line {first[name]} already. Classes "
-                "must differ: rename one of them."
-            )
-        first[name] = number
-    return tuple(names)

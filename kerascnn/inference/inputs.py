@@ -15,10 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from kerascnn import images
+from kerascnn.dataset.walking import Walk
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction
+
+_READ = 1 << 16
+"""Bytes of a list that are read at once, at most."""
 
 
 def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
@@ -36,10 +39,10 @@ def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
     """
     for pattern in patterns:
         if pattern == "-":
-            yield from (line.rstrip("\r\n") for line in stdin if line.strip())
-        elif Path(pattern).is_dir():
+            yield from (line.rstrip("\r\n") for line in _lines(stdin) if line.strip())
+        elif os.path.isdir(pattern):  # noqa: PTH112 - Path raises for names that are too long
             yield from _or_itself(pattern, _walk(pattern))
-        elif glob.has_magic(pattern) and not Path(pattern).exists():
+        elif glob.has_magic(pattern) and not os.path.exists(pattern):  # noqa: PTH110 - likewise
             yield from _or_itself(pattern, _matches(pattern))
         else:
             yield pattern
@@ -115,20 +118,30 @@ def predict_paths(
         yield taken.popleft(), answer
 
 
+def _lines(stdin: TextIO) -> Iterator[str]:
+    """Read lines as they come. A thread that waits in TextIO would keep the process from ending."""
+    try:
+        descriptor = stdin.fileno()
+    except OSError:  # a stream in memory
+        yield from stdin
+        return
+    rest = b""
+    while some := os.read(descriptor, _READ):
+        *lines, rest = (rest + some).split(b"\n")
+        yield from map(os.fsdecode, lines)
+    yield os.fsdecode(rest)
+
+
 def _walk(folder: str) -> Iterator[str]:
-    denied: list[OSError] = []
-    for base, folders, files in os.walk(folder, onerror=denied.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.lower().endswith(images.SUFFIXES) and not name.startswith("."):
-                yield str(Path(base, name))
+    walk = Walk()
+    yield from map(str, walk.pictures(Path(folder)))
     # A folder that could not be listed is given as it is: decoding it will say why.
-    yield from (str(error.filename) for error in denied)
+    yield from map(str, walk.denied)
 
 
 def _matches(pattern: str) -> Iterator[str]:
     for path in sorted(glob.iglob(pattern, recursive=True)):
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - likewise
             yield path
         elif "**" not in pattern:  # which gives what is inside the folder by itself
             yield from _or_itself(path, _walk(path))

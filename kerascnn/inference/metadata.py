@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.errors import ModelFileError
+from kerascnn.inference.kinds import said_instead
 from kerascnn.inference.wire import Span, fields
 
 _GRAPH, _METADATA_PROPS = 7, 14
@@ -102,11 +103,11 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: no such file.") from error
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror or error}).") from error
+        told = said_instead(path) or f"It cannot be read ({error.strerror or error})."
+        raise ModelFileError(f"{path}: expected an .onnx file. {told}") from error
     except (ValueError, IndexError) as error:
-        raise ModelFileError(
-            f"{path}: not an ONNX file, or a truncated one. Export or copy it again."
-        ) from error
+        told = said_instead(path) or "Export or copy it again."
+        raise ModelFileError(f"{path}: not an ONNX file, or a truncated one. {told}") from error
 
 
 def find_graph(file: BinaryIO, message: Span) -> Span:

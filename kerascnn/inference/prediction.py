@@ -1,6 +1,7 @@
 """What a classifier answers.
 
-Knows: the fields, and how they are written as JSON. Does not know how the answer came about.
+Knows: the fields, how they are written as JSON, and what is no answer. Does not know how the
+answer came about.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from kerascnn.errors import PictureError
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,52 @@ def rank(
     top = tuple(Ranked(classes[index], float(probabilities[index])) for index in order)
     sure = top[0].probability >= min_probability
     return Prediction(top[0].label if sure else None, top[0].probability, top)
+
+
+def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Write minus infinity, by which a network rules a class out, as the lowest number.
+
+    Args:
+        logits: ``[pictures, classes]``.
+
+    Returns:
+        The same, without minus infinity.
+    """
+    ruled_out = np.isneginf(logits)
+    return np.where(ruled_out, np.finfo(logits.dtype).min, logits) if ruled_out.any() else logits
+
+
+def finite_rows(
+    logits: npt.NDArray[np.floating[Any]], probabilities: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.bool_]:
+    """Tell which pictures have an answer: a number that is not finite is never one.
+
+    Args:
+        logits: ``[pictures, classes]``, :func:`bounded`.
+        probabilities: ``[pictures, classes]``.
+
+    Returns:
+        bool ``[pictures]``.
+
+    Examples:
+        >>> zeros, odd = np.zeros((3, 2)), np.array([[1, 0], [np.nan, 0], [np.inf, 0]])
+        >>> finite_rows(odd, zeros).tolist()
+        [True, False, False]
+    """
+    finite: npt.NDArray[np.bool_] = (np.isfinite(logits) & np.isfinite(probabilities)).all(axis=1)
+    return finite
+
+
+def no_answer(name: str) -> PictureError:
+    """Make the error of a picture to which the network's answer is not finite.
+
+    Args:
+        name: Of the picture.
+
+    Returns:
+        An error to raise, or to give in place of the answer.
+    """
+    return PictureError(
+        f"{name}: the network's answer is not finite (NaN or infinite), expected numbers. Look at "
+        "the picture; if others fail too, the model is broken."
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,21 +75,24 @@ def read_earlier(file: str | Path, classes: Collection[str]) -> Earlier:
 
 
 def mend(earlier: Earlier, descriptor: int) -> None:
-    """Make ready the earlier output for new lines, if it is they are appended to.
+    """Make ready the earlier output for new lines, if it may be that they are appended to it.
 
     A line that was cut off is taken away: what was written after it would belong to it, and
     its picture is done again anyway.
 
     Args:
         earlier: The earlier output.
-        descriptor: Where new lines will be written; any other file than the earlier output
-            leaves that as it is.
+        descriptor: Where new lines will be written. That may be the earlier output itself, or a
+            pipe, behind which a program such as ``tee -a`` may append to it; any other file
+            leaves the earlier output as it is.
 
     Raises:
         KerascnnError: The file cannot be written.
     """
     try:
-        if not os.path.samestat(os.fstat(descriptor), earlier.file.stat()):
+        old, new = earlier.file.stat(), os.fstat(descriptor)
+        whole = earlier.ended and earlier.whole == old.st_size
+        if whole or not (os.path.samestat(new, old) or stat.S_ISFIFO(new.st_mode)):
             return
         with earlier.file.open("rb+") as file:
             file.truncate(earlier.whole)
@@ -97,8 +101,8 @@ def mend(earlier: Earlier, descriptor: int) -> None:
                 file.write(b"\n")
     except OSError as error:
         raise KerascnnError(
-            f"{earlier.file}: cannot be mended ({error.strerror}). Write the new lines to "
-            "another file."
+            f"{earlier.file}: its last line was cut off, and it cannot be mended "
+            f"({error.strerror}). Make it writable, or write the new lines to another file."
         ) from error
 
 

@@ -134,6 +134,7 @@ def render_check_page(check: Check, dataset: Dataset) -> str:
 
 def _remarks(check: Check) -> Iterator[str]:
     words = {
+        "faults": "Faults of the whole, for which training would refuse it",
         "broken": "Pictures that cannot be read",
         "leaks": "Pictures that lie in more than one split, equal or nearly",
         "conflicts": "Pictures that lie in more than one class, equal or nearly",

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from starlette.types import Receive
@@ -18,6 +18,7 @@ from starlette.types import Receive
 from kerascnn import images
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
+from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.bodies import Bodies
@@ -41,7 +42,7 @@ class Result:
 
     Attributes:
         answer: Of those that could be read, in order; None: there were none.
-        errors: Why the others could not be read, by their number.
+        errors: Why there is no answer to the others, by their number.
         queue: Seconds of waiting.
         decode: Seconds of reading and sizing.
     """
@@ -168,6 +169,8 @@ class Service:
         errors = {n: found for n, found in enumerate(sized) if isinstance(found, PictureError)}
         ran = answer.ran if answer else 0.0
         queue = max(0.0, time.perf_counter() - began - decode - ran)
+        if answer is not None:
+            answer = _without_nan(answer, [n for n in range(count) if n not in errors], errors)
         return Result(answer, errors, queue, decode)
 
     async def _sized(
@@ -204,6 +207,21 @@ class Service:
         except PictureError as error:
             sized = error
         return sized, time.perf_counter() - began
+
+
+def _without_nan(
+    answer: Answer, numbers: Sequence[int], errors: dict[int, PictureError]
+) -> Answer | None:
+    """Keep the rows that are answers; of the others' pictures, by number, tell it as errors."""
+    finite = finite_rows(answer.logits, answer.probabilities)
+    for number, sound in zip(numbers, finite, strict=True):
+        if not sound:
+            errors[number] = no_answer("picture")
+    if not finite.any():
+        return None
+    if finite.all():
+        return answer
+    return replace(answer, logits=answer.logits[finite], probabilities=answer.probabilities[finite])
 
 
 async def _hung_up(receive: Receive) -> None:

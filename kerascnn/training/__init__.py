@@ -10,6 +10,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kerascnn.training.supported import check_backend
+
 # TensorFlow reads this once, when it is imported. It leaves oneDNN off on processors without
 # AVX-512 VNNI, where training is then two to three times slower (docs/training.md).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -70,4 +72,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its home (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name != "TrainConfig":
+        check_backend()
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -6,7 +6,9 @@ Knows: where each comes from, and what has to fit. Does not know: what is done w
 from __future__ import annotations
 
 from kerascnn import images
+from kerascnn.dataset import Dataset
 from kerascnn.training.cache import open_cache
+from kerascnn.training.choosing import choose_changes, choose_network
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.cropping import stored_size
 from kerascnn.training.data import run_dataset
@@ -16,10 +18,10 @@ from kerascnn.training.distribution import refuse_other_data
 from kerascnn.training.feeding import Feed, check_classes, pack
 from kerascnn.training.networks import find_network
 from kerascnn.training.progress import Progress
-from kerascnn.training.weights import Start, start_network
+from kerascnn.training.weights import Start, check_weights, start_network
 
 
-def assemble(config: TrainConfig, progress: Progress) -> tuple[str, Feed, Start]:
+def assemble(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, Feed, Start]:
     """Bring together what is trained on what: a device, the data, the network.
 
     Args:
@@ -27,7 +29,8 @@ def assemble(config: TrainConfig, progress: Progress) -> tuple[str, Feed, Start]
         progress: Who listens.
 
     Returns:
-        The device's name, the feed and the network, still float32 and with everything trainable.
+        The configuration with a network and changes of pictures in the place of ``auto``, the
+        device's name, the feed and the network, still float32 and with everything trainable.
 
     Raises:
         ConfigError: A device, a network or a size that cannot be had or does not fit.
@@ -35,20 +38,28 @@ def assemble(config: TrainConfig, progress: Progress) -> tuple[str, Feed, Start]
         ModelFileError: Weights that cannot be used.
     """
     device = choose_device(config.device)
-    feed = prepare(config, progress)
+    dataset = run_dataset(config)
+    config = choose_network(config, dataset, progress)
+    check_weights(config.model, config.weights)
+    feed = prepare(config, progress, dataset)
+    config = choose_changes(config, feed, progress)
     check_devices(config, len(feed.train))
     refuse_other_data(feed.fingerprint)
     classes = len(feed.dataset.classes)
-    start = start_network(config.model, classes, feed.size, config.weights, config.stem)
-    return device, feed, start
+    start = start_network(
+        config.model, classes, feed.size, config.weights, config.stem,
+        lambda done, total: progress.fetching(config.model, done, total),
+    )  # fmt: skip
+    return config, device, feed, start
 
 
-def prepare(config: TrainConfig, progress: Progress) -> Feed:
+def prepare(config: TrainConfig, progress: Progress, dataset: Dataset | None = None) -> Feed:
     """Load, split, decode and size the data of a run.
 
     Args:
-        config: Of the run.
+        config: Of the run, with its network.
         progress: Who listens.
+        dataset: Of :func:`kerascnn.training.data.run_dataset`, where it is loaded already.
 
     Returns:
         The feed.
@@ -56,7 +67,7 @@ def prepare(config: TrainConfig, progress: Progress) -> Feed:
     Raises:
         DataError: No usable data.
     """
-    dataset = run_dataset(config)
+    dataset = dataset or run_dataset(config)
     size = config.image_size or find_network(config.model).image_size
     longest = dataset.splits["train"].longest_side()
     resize = config.resize or images.default_resize(_kind(config), longest, size)

@@ -32,22 +32,22 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
     """Make the layers of a preset.
 
     Args:
-        preset: ``none``; ``light``: horizontal flip and a shift by up to a 32nd of the side, filled
-            with zeros; ``strong``: flip, a shift by up to an eighth, brightness and contrast, and a
-            rectangle of 2 to 20 % of the area greyed out in every fourth picture; ``trivial``:
-            flip, the same shift, and one change of :mod:`kerascnn.training.trivial`. A flip is
-            wrong for digits and letters.
+        preset: ``none``; ``shift``: by up to a 32nd of the side, filled with zeros; ``light``: that
+            and a horizontal flip; ``strong``: flip, a shift by up to an eighth, brightness and
+            contrast, and a rectangle of 2 to 20 % of the area greyed out in every fourth picture;
+            ``trivial``: flip, the same shift, and one change of
+            :mod:`kerascnn.training.trivial`. A flip is wrong for digits and letters.
         seed: Of the random numbers.
 
     Returns:
         Layers from float32 ``[batch, size, size, 3]`` in 0..255 to the same.
     """
-    if preset == "none":
+    if preset in ("none", "auto"):  # auto: not settled, as in a run that has not begun
         return []
-    moved = [
-        layers.RandomFlip("horizontal", seed=seed, name="flip"),
-        _shift(SHIFT if preset == "light" else FAR, seed + 1),
-    ]
+    shift = _shift(SHIFT if preset in ("shift", "light") else FAR, seed + 1)
+    if preset == "shift":
+        return [shift]
+    moved = [layers.RandomFlip("horizontal", seed=seed, name="flip"), shift]
     if preset == "trivial":
         return [*moved, TrivialAugment(seed + 2)]
     return moved if preset == "light" else [*moved, *_lighting(seed + 2), _erasing(seed + 4)]

@@ -9,14 +9,15 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from kerascnn.dataset import BUILTIN
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import RESIZE_RULES, Resize
 from kerascnn.training.clock import seconds_of
-from kerascnn.training.phases import phases
+from kerascnn.training.phases import BASELINE, phases
 
 BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
-Augment = Literal["none", "light", "strong", "trivial"]
+Augment = Literal["auto", "none", "shift", "light", "strong", "trivial"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Device = Literal["auto", "cpu", "gpu"]
@@ -32,8 +33,9 @@ ClassWeights = Literal["none", "balanced"]
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
-"""Of a number: what suits the data; see :mod:`kerascnn.training.automatic`."""
-AUTOMATIC = ("batch_size", "epochs", "learning_rate")
+"""What suits the data; see :mod:`kerascnn.training.automatic` for numbers, and
+:mod:`kerascnn.training.choosing` for the network and what is changed in pictures."""
+AUTOMATIC = ("batch_size", "epochs", "learning_rate", "model", "weights", "augment")
 """Options that may be left to the data, and are settled when a run begins."""
 
 
@@ -43,10 +45,14 @@ class TrainConfig:
 
     Attributes:
         data: A folder, or a built-in name; see :func:`kerascnn.dataset.load_dataset`.
-        model: A name from ``kerascnn models``.
+        model: A name from ``kerascnn models``; ``auto``: the baseline for built-in data and small
+            pictures, else a backbone with ImageNet weights if they can be had, see
+            :func:`kerascnn.training.choosing.choose_network`. The run's own configuration then
+            holds the name.
         out: The run folder; None: ``runs/DATA-MODEL``, numbered if that exists.
         weights: What the network starts from: ``none``, ``imagenet``, or a file of weights; see
-            :func:`kerascnn.training.weights.start_network`.
+            :func:`kerascnn.training.weights.start_network`. ``auto``: what suits ``--model auto``;
+            none with a network that is named.
         stem: ``small`` gives a ResNet a stem for pictures of about 32 pixels.
         trainable: Which blocks learn; see :func:`kerascnn.training.set_trainable`. ``auto``: what
             :func:`kerascnn.training.advise` says; the run's own configuration then holds that.
@@ -77,9 +83,11 @@ class TrainConfig:
         ema: Momentum of a moving average of the weights, which is validated and kept in their
             place; None: no average. See :mod:`kerascnn.training.averaging`.
         accumulate: Batches whose gradients are gathered for one step of the optimiser.
-        augment: ``none``, ``light``, ``strong`` or ``trivial``; see
+        augment: ``none``, ``shift``, ``light``, ``strong`` or ``trivial``; see
             :func:`kerascnn.training.augmentation.augmentation_layers`. Wrong for digits and
-            letters, which a flip turns into other things.
+            letters, which a flip turns into other things, but for ``shift``, which has none.
+            ``auto``: none of built-in data, nor with frozen blocks; else ``light``, or ``shift``
+            where the pictures do not show a flip to be harmless.
         random_crop: The smallest share of a picture's area that a crop takes, above 0 and at most
             1, e.g. 0.35; 0: pictures stay whole. See :mod:`kerascnn.training.cropping`.
         mixup: Alpha of mixup, above 0, e.g. 0.2; 0: none. See :mod:`kerascnn.training.mixing`.
@@ -108,9 +116,9 @@ class TrainConfig:
     """
 
     data: str = "fashion-mini"
-    model: str = "cnn"
+    model: str = AUTO
     out: str | None = None
-    weights: str = "none"
+    weights: str = AUTO
     stem: Literal["standard", "small"] = "standard"
     trainable: str = "all"
     phase: tuple[str, ...] = ()
@@ -128,7 +136,7 @@ class TrainConfig:
     schedule: ScheduleName = "cosine"
     ema: float | None = None
     accumulate: int = 1
-    augment: Augment = "none"
+    augment: Augment = AUTO
     random_crop: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -151,6 +159,8 @@ class TrainConfig:
         # JSON knows lists only, and a command line words only.
         object.__setattr__(self, "phase", tuple(self.phase))
         object.__setattr__(self, "val", _number_or_word(self.val))
+        for name, value in _known_beforehand(self).items():
+            object.__setattr__(self, name, value)
         _check(self)
         phases(self)
 
@@ -180,6 +190,19 @@ class TrainConfig:
                 f"{source}: not a configuration of this kerascnn ({error}). "
                 f"Expected JSON with: {', '.join(field.name for field in fields(cls))}."
             ) from error
+
+
+def _known_beforehand(config: TrainConfig) -> dict[str, str]:
+    """Settle what needs no look at the data."""
+    known, builtin = {}, config.data in BUILTIN
+    model = BASELINE if builtin and config.model == AUTO else config.model
+    if model != config.model:
+        known["model"] = model
+    if model != AUTO and config.weights == AUTO:
+        known["weights"] = "none"
+    if builtin and config.augment == AUTO:
+        known["augment"] = "none"
+    return known
 
 
 def _number_or_word(value: float | str | None) -> float | str | None:

@@ -9,12 +9,15 @@ import logging
 import time
 from pathlib import Path
 
+import numpy as np
+
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.leaks import Leaks, find_leaks
 from kerascnn.errors import DataError
 from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.metrics import Evaluation, evaluate_answers
+from kerascnn.inference.prediction import bounded, finite_rows, no_answer
 from kerascnn.training.data import run_dataset
 from kerascnn.training.feeding import pack
 from kerascnn.training.preprocessing import PREDICT_BATCH, from_pixels, predict_logits
@@ -110,16 +113,22 @@ def answer_run(
     if not len(pictures):
         raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
     between = time.perf_counter()
-    logits = predict_logits(model, pictures.images)
+    logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
+    finite = finite_rows(logits, logits)
+    lost = [str(no_answer(pictures.names[i])) for i in np.flatnonzero(~finite)]
+    for reason in lost:
+        log.warning("left out: %s", reason)
+    if not finite.any():
+        raise DataError(f"{dataset.name}: no answer to split {name} is finite. {lost[0]}")
     return Answers(
-        logits=logits,
-        labels=pictures.labels,
+        logits=logits[finite],
+        labels=pictures.labels[finite],
         classes=card.classes,
-        names=pictures.names,
+        names=tuple(pictures.names[i] for i in np.flatnonzero(finite)),
         temperature=card.temperature,
         split=name,
-        skipped=pictures.skipped,
+        skipped=(*pictures.skipped, *lost),
         speed=measured(len(pictures), end - start, end - between, INCLUDES),
     )
 

@@ -78,7 +78,8 @@ def fit(
         raise ConfigError("--resume goes on with a run and --overwrite replaces it: take one.")
     progress = progress or Progress()
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
-    check_weights(config.model, config.weights)
+    if config.model != AUTO:
+        check_weights(config.model, config.weights)
     check_cluster(cluster, config)
     if cluster and cluster.rank:
         run = Run(Path(config.out or "runs"))
@@ -144,12 +145,13 @@ def _finish(
 def _opened(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, Feed, Start]:
     """Bring together what is trained; what was left to the data or to advice is decided then."""
     start_deterministically(config.seed, config.deterministic)
-    device, feed, start = assemble(config, progress)
+    asked = config
+    config, device, feed, start = assemble(config, progress)
     config = settle(config, len(feed.train))
     refuse_other_options(config)
     if config.trainable != "auto":
         return config, device, feed, start
-    settled = _decided(config, feed, start, progress)
+    settled = _decided(config, asked, feed, start, progress)
     if settled.weights == config.weights:
         return settled, device, feed, start
     # Not to be transferred: all begins again as if no weights had been named, pictures included,
@@ -158,11 +160,15 @@ def _opened(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, 
     return _opened(settled, progress)
 
 
-def _decided(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> TrainConfig:
+def _decided(
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Progress
+) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.
-    from kerascnn.training.advising.advise import advise_on, decided
+    from kerascnn.training.advising.advise import advise_on, decided, decided_with_network
 
+    if asked.model == AUTO:
+        return decided_with_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
         log.warning("auto: %s", told)

@@ -25,6 +25,7 @@ from kerascnn.inference.explanation import (
     likeliest,
     reasons,
 )
+from kerascnn.inference.prediction import bounded, finite_rows, no_answer
 from kerascnn.inference.reliability import softmax
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.run import Run
@@ -132,12 +133,16 @@ class Explainer:
         self._model = from_pixels(core, card.normalization)
         self._cam = GradCam(core, self._model)
 
-    def explain(self, picture: images.UInt8Array, top: int = 3) -> Explanation:
+    def explain(
+        self, picture: images.UInt8Array, top: int = 3, name: str = "picture"
+    ) -> Explanation:
         """Explain one picture; arguments, result and errors are those of :func:`explain_run`."""
         check_top(top)
         card = self._card
         sized = images.size_picture(picture, card.image_size, card.resize)
-        logits = predict_logits(self._model, sized[None])
+        logits = bounded(predict_logits(self._model, sized[None]))
+        if not finite_rows(logits, logits)[0]:
+            raise no_answer(name)
         probabilities = softmax(logits, card.temperature)[0]
         chosen = likeliest(probabilities, top)
         heats: list[Heat] = list(self._cam.heat(np.repeat(sized[None], len(chosen), 0), chosen))

@@ -22,6 +22,8 @@ blocks hold weights that are worth keeping, and the head has calmed down."""
 SGD_TIMES = 10
 """What SGD takes of a network's own learning rate, which was found for AdamW."""
 
+BASELINE = "cnn"
+"""What ``--model auto`` stands for until the data are known, and with small pictures."""
 
 LEAST_EPOCHS = 10
 """What ``--epochs auto`` gives at least, and what it stands for until the data are known."""
@@ -69,7 +71,8 @@ def highest_rate(config: TrainConfig) -> float:
     if config.learning_rate is not None:
         return config.learning_rate
     times = SGD_TIMES if config.optimizer == "sgd" else 1
-    return find_network(config.model).learning_rate * times
+    name = BASELINE if config.model == "auto" else config.model
+    return find_network(name).learning_rate * times
 
 
 def total_epochs(config: TrainConfig) -> int:

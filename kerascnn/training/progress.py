@@ -90,6 +90,12 @@ class Progress:
     def speed(self, images_per_second: float) -> None:
         """Hear how fast the epoch has been so far, before each :meth:`step` but the first."""
 
+    def chosen(self, option: str, value: str, reason: str) -> None:
+        """Hear what was put in the place of ``auto``, and why."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Hear that ``done`` of ``total`` bytes (0: unknown) are downloaded."""
+
     def finishing(self, what: str, done: int, total: int) -> None:
         """Hear what is done before the first epoch or after the last; ``total`` 0: uncounted."""
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, TrainingError
 from kerascnn.training.assembling import assemble
-from kerascnn.training.config import TrainConfig
+from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.device import start_deterministically
 from kerascnn.training.devices import sharing
 from kerascnn.training.phases import phases
@@ -83,12 +83,9 @@ def find_learning_rate(config: TrainConfig, progress: Progress | None = None) ->
         TrainingError: The loss is not finite from the start.
     """
     progress = progress or Progress()
-    if config.trainable == "auto":
-        raise ConfigError(
-            "a rate is looked for with the blocks that shall learn, and --trainable auto leaves "
-            "them open. Ask `kerascnn advise` first, and name its scope or phases."
-        )
-    check_weights(config.model, config.weights)
+    _refuse_open_scope(config)
+    if config.model != AUTO:
+        check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
     batches = STEPS * config.accumulate
     ramp = keras.optimizers.schedules.ExponentialDecay(
@@ -134,8 +131,17 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
     )
 
 
+def _refuse_open_scope(config: TrainConfig) -> None:
+    if config.trainable == AUTO:
+        raise ConfigError(
+            "a rate is looked for with the blocks that shall learn, and auto leaves them open. Ask "
+            "`kerascnn advise` first, and name --model, and its scope or phases."
+        )
+
+
 def _training(config: TrainConfig, progress: Progress) -> Training:
-    device, feed, start = assemble(config, progress)
+    config, device, feed, start = assemble(config, progress)
+    _refuse_open_scope(config)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     warn_if_slow(config.precision, device)

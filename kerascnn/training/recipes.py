@@ -11,13 +11,15 @@ from typing import Any, Literal, get_args
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.phases import BASELINE
 
 RecipeName = Literal["quick", "best"]
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 
 # What was tried, and where the values come from: docs/experiments.md, 2026-11-27.
-_QUICK: Mapping[str, Any] = {"epochs": 10, "augment": "light"}
+_QUICK: Mapping[str, Any] = {"model": BASELINE, "epochs": 10, "augment": "light"}
 _BEST: Mapping[str, Any] = {
+    "model": BASELINE,
     "epochs": 60,
     "batch_size": 64,
     "optimizer": "sgd",

@@ -42,11 +42,15 @@ def train_command(config: TrainConfig) -> str:
         ``kerascnn train ...``, quoted for a POSIX shell; options at their default are left out.
     """
     words = ["kerascnn", "train", config.data]
+    # What the data and the network bring with them need not be typed.
+    plain = TrainConfig(data=config.data, model=config.model)
+    model = TrainConfig(data=config.data).model
     for option in fields(config):
         value = getattr(config, option.name)
         if option.name == "time":
             continue  # the epochs that fitted are what repeats it
-        if option.name != "data" and (value != option.default or option.name == "seed"):
+        usual = model if option.name == "model" else getattr(plain, option.name)
+        if option.name != "data" and (value != usual or option.name == "seed"):
             words += _option(option.name, value)
     return shlex.join(words)
 

@@ -77,6 +77,10 @@ def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
 def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what ``auto`` has settled; the run's configuration has it."""
     settled = tuple(name for name in AUTOMATIC if given.get(name, AUTO) in (AUTO, None))
+    if given.get("model") == AUTO:
+        # With the network came what suits it.
+        plain = {"trainable": "all", "phase": (), "image_size": None}
+        settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
     if given.get("time"):
         settled += ("epochs", "phase")
     if given.get("trainable") == "auto":

@@ -18,11 +18,15 @@ from typing import TYPE_CHECKING
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import cannot_write, locked, remove_leftovers, write_text, writing
+from kerascnn.inference.kinds import said_instead
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.progress import EpochRecord
 
 if TYPE_CHECKING:
     import keras
+
+MODEL, CARD = "model.keras", "card.json"
+"""What makes a folder a run that can be used."""
 
 LOCK = ".lock"
 """Is there while a run is being written."""
@@ -42,12 +46,12 @@ class Run:
     @property
     def model_path(self) -> Path:
         """The network of the best epoch, from normalised pixels to logits."""
-        return self.folder / "model.keras"
+        return self.folder / MODEL
 
     @property
     def card_path(self) -> Path:
         """The card that belongs to ``model.keras``."""
-        return self.folder / "card.json"
+        return self.folder / CARD
 
     @property
     def config_path(self) -> Path:
@@ -119,9 +123,11 @@ class Run:
             raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
         try:
             return keras.saving.load_model(self.model_path, compile=False, safe_mode=True)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:
+            # Keras, zipfile, zlib and h5py raise whatever their parsers meet in a damaged file.
             raise ModelFileError(
-                f"{self.model_path}: Keras cannot read it ({' '.join(str(error).split())[:300]})."
+                f"{self.model_path}: Keras cannot read it ({' '.join(str(error).split())[:300]}). "
+                "It is damaged, or another file with that name: train again, or copy it again."
             ) from error
 
     def save_model(self, model: keras.Model, card: ModelCard) -> None:
@@ -236,15 +242,38 @@ def open_run(path: str | Path) -> Run:
         ModelFileError: No run there.
     """
     folder = Path(path)
-    if folder.suffix == ".keras":
+    if not folder.exists():
+        raise ModelFileError(f"{path}: no such file or folder. Expected a run of kerascnn train.")
+    if is_own(folder) and folder.is_file():
         folder = folder.parent
     run = Run(folder)
     if not run.card_path.is_file():
         raise ModelFileError(
-            f"{path}: no run folder (there is no {run.card_path.name} in {folder}). "
-            "Expected a folder that kerascnn train wrote."
+            f"{path}: no run folder (there is no {run.card_path.name} in it). Expected a folder "
+            f"that kerascnn train wrote. {_instead(folder)}".rstrip()
         )
     return run
+
+
+def is_own(path: str | Path) -> bool:
+    """Tell whether a path is a run or its ``model.keras``, rather than a file made elsewhere.
+
+    Args:
+        path: Of a file or folder.
+
+    Returns:
+        Whether a card lies where it would.
+    """
+    path = Path(path)
+    if path.name == MODEL:
+        return path.with_name(CARD).is_file()
+    return (path / CARD).is_file()
+
+
+def _instead(path: Path) -> str:
+    if path.suffix.lower() == ".onnx":
+        return "It is called .onnx: kerascnn predict, evaluate, explain and report take such files."
+    return said_instead(path)
 
 
 def _read(path: Path) -> str:

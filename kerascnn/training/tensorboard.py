@@ -39,6 +39,14 @@ class TensorBoard(Progress):
         """Pass it on."""
         self._listener.speed(images_per_second)
 
+    def chosen(self, option: str, value: str, reason: str) -> None:
+        """Pass it on."""
+        self._listener.chosen(option, value, reason)
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Pass it on."""
+        self._listener.fetching(what, done, total)
+
     def finishing(self, what: str, done: int, total: int) -> None:
         """Pass it on."""
         self._listener.finishing(what, done, total)

@@ -33,18 +33,15 @@ def blocks(file: str, language: str) -> list[str]:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> dict[str, str]:
-    """A folder as a user has it: their pictures, and `kerascnn` on the path."""
-    train = load_dataset("fashion-mini").splits["train"]
-    for index in range(0, len(train), 20):
-        label = int(train.labels[index])
-        if label in (2, 5, 8):
-            path = tmp_path / "pictures" / {2: "pullover", 5: "sandal", 8: "bag"}[label]
-            path.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(train.pictures[index]).save(path / f"{index}.png")
-    Image.fromarray(train.pictures[1]).save(tmp_path / "photo.jpg")
+    """A clone as a user has it: its scripts, and `kerascnn` on the path."""
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name, call in (("kerascnn", f'"{sys.executable}" -m kerascnn'), ("python", sys.executable)):
+    calls = {
+        "kerascnn": f'"{sys.executable}" -m kerascnn',
+        **dict.fromkeys(("python", "python3"), f'"{sys.executable}"'),
+    }
+    for name, call in calls.items():
         (tools / name).write_text(f'#!/bin/sh\nexec {call} "$@"\n')
         (tools / name).chmod(0o755)
     return os.environ | {
@@ -80,6 +77,14 @@ def test_every_command_of_the_tours_works(elsewhere: dict[str, str], free_port: 
 def test_every_line_of_python_in_the_tours_works(
     elsewhere: dict[str, str], exported: Path, tmp_path: Path
 ) -> None:
+    from skimage import data
+
+    Image.fromarray(data.chelsea()).save(tmp_path / "photo.jpg")
+    train = load_dataset("fashion-mini").splits["train"]
+    for index in range(0, len(train), 20):
+        folder = tmp_path / "pictures" / str(train.labels[index])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(train.pictures[index]).save(folder / f"{index}.png")
     (tmp_path / "exported").mkdir()
     shutil.copyfile(exported, tmp_path / "exported" / "mine.onnx")
     for code in {code for file in TOURS for code in blocks(file, "python")}:

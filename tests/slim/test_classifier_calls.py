@@ -14,6 +14,7 @@ from kerascnn import parallel
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, KerascnnError, PictureError
 from kerascnn.inference import classifier as home
+from kerascnn.inference import flow
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_threads_are_made_once(exported, paths, monkeypatch):
             super().__init__(*arguments, **options)
 
     monkeypatch.setattr(home, "ThreadPoolExecutor", Counted)
-    monkeypatch.setattr(parallel, "ThreadPoolExecutor", Counted)
+    monkeypatch.setattr(flow, "ThreadPoolExecutor", Counted)
     with home.Classifier(exported) as classifier:
         expected = [classifier.classify(path) for path in paths]
         assert made == []  # there is nothing to do side by side

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, PictureError
+from kerascnn.inference.flow import MOST_BYTES, in_batches
 from kerascnn.inference.inputs import expand, predict_paths
 
 
@@ -95,7 +97,98 @@ def test_globs_find_files_and_walk_folders_but_nothing_twice(tmp_path, save_pict
     assert list(expand(["none*.png", "gone.png"], io.StringIO())) == ["none*.png", "gone.png"]
 
 
+def test_a_slow_source_does_not_hold_back_answers(classifier, tmp_path, save_pictures) -> None:
+    paths = save_pictures(tmp_path / "p", 3)
+    go_on = threading.Event()
+
+    def live() -> Iterator[str]:
+        yield from paths
+        assert go_on.wait(600)
+        yield "missing.png"
+
+    answers = predict_paths(classifier, live())
+    assert [path for path, _ in itertools.islice(answers, 3)] == paths
+    go_on.set()
+    assert [path for path, _ in answers] == ["missing.png"]
+
+
+def test_pictures_in_flight_are_bounded_in_bytes() -> None:
+    held: list[int] = []
+    most = 0
+
+    def work(item: int) -> int:
+        return item
+
+    def endless() -> Iterator[int]:
+        nonlocal most
+        for number in itertools.count():
+            held.append(number)
+            most = max(most, len(held))
+            yield number
+
+    batches = in_batches(work, endless(), 2, lambda _: MOST_BYTES // 4)
+    for batch in itertools.islice(batches, 20):
+        for number in batch:
+            held.remove(number)
+    batches.close()
+    # Four are in flight, one waits to get in, and up to a task is on its way out.
+    assert most <= 4 + 1 + 8
+    # What is larger than all that is allowed goes alone.
+    assert list(in_batches(work, iter(range(5)), 2, lambda _: 2 * MOST_BYTES)) != []
+    assert [*itertools.chain(*in_batches(work, iter(range(5)), 2, lambda _: 2 * MOST_BYTES))] == [
+        0, 1, 2, 3, 4,
+    ]  # fmt: skip
+
+
+def test_what_a_source_raises_is_raised(classifier) -> None:
+    def broken() -> Iterator[str]:
+        yield "missing.png"
+        raise OSError("the list ends here")
+
+    answers = predict_paths(classifier, broken())
+    assert next(answers)[0] == "missing.png"
+    with pytest.raises(OSError, match="the list ends here"):
+        next(answers)
+
+
 # ---- lines
+
+
+@pytest.mark.parametrize(
+    "bad", ["a" * 300, "a" * 300 + "/*.png", "p\0.png", "x/" * 3000, "*" * 300]
+)
+def test_a_path_that_no_system_takes_costs_its_own_line(
+    classifier, tmp_path, save_pictures, bad: str
+) -> None:
+    (good,) = save_pictures(tmp_path / "p", 1)
+    for listed in (io.StringIO(), io.StringIO(f"{bad}\n{good}\n")):
+        patterns = ["-"] if listed.getvalue() else [bad, good]
+        found = dict(predict_paths(classifier, expand(patterns, listed)))
+        assert list(found) == [bad, good]
+        assert isinstance(found[bad], PictureError)
+        assert str(found[bad]).startswith(bad)
+        assert "\n" not in str(found[bad])
+        assert found[good].label in classifier.classes
+
+
+def test_a_pipe_that_stays_open_gets_its_answers(
+    exported, tmp_path, save_pictures, environment
+) -> None:
+    """Somebody types paths, or another program finds them: one at a time, and it goes on."""
+    paths = save_pictures(tmp_path / "p", 3)
+    command = [sys.executable, "-m", "kerascnn", "predict", str(exported), "-", "--json"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdin
+        assert process.stdout
+        for some in ([paths[0]], paths[1:]):
+            process.stdin.write("".join(f"{path}\n" for path in some).encode())
+            process.stdin.flush()
+            for path in some:
+                assert json.loads(process.stdout.readline())["path"] == path
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        assert process.wait(600) == 0
 
 
 def test_broken_inputs_cost_only_their_own_line(

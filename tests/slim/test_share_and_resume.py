@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,6 +117,21 @@ def test_new_lines_elsewhere_leave_the_earlier_file_alone(resume, tmp_path, save
     assert resume(to="new.jsonl").returncode == 0
     assert Path("all.jsonl").read_bytes() == cut
     assert [row["path"] for row in rows(Path("new.jsonl").read_bytes())] == paths[1:]
+
+
+@pytest.mark.parametrize("cut", [300, -1, -2])
+def test_behind_tee_a_cut_line_is_mended_too(
+    exported, resume, save_pictures, environment, cut: int
+) -> None:
+    save_pictures(Path("p"), 5)
+    resume()
+    whole = Path("all.jsonl").read_bytes()
+    Path("all.jsonl").write_bytes(whole[:cut])
+    predict = [sys.executable, "-m", "kerascnn", "predict", str(exported), "--json", "p"]
+    command = f"{shlex.join(predict)} --resume all.jsonl | tee -a all.jsonl"
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert Path("all.jsonl").read_bytes() == whole
 
 
 def test_shard_first_then_what_is_left_of_it(resume, tmp_path, save_pictures) -> None:

@@ -13,14 +13,21 @@ import numpy as np
 
 from kerascnn.errors import DataError
 from kerascnn.training.advising import SAMPLE
-from kerascnn.training.advising.deciding import BATCH, Advice, advise_from, phases_for
+from kerascnn.training.advising.deciding import (
+    BATCH,
+    DEEPER,
+    Advice,
+    advise_from,
+    phases_for,
+)
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measuring import measure, observe
 from kerascnn.training.assembling import assemble
-from kerascnn.training.config import TrainConfig
+from kerascnn.training.choosing import affordable_phases, from_nothing
+from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.feeding import Feed, Pack
 from kerascnn.training.networks import find_network
-from kerascnn.training.phases import phases
+from kerascnn.training.phases import BASELINE, phases
 from kerascnn.training.progress import Progress
 from kerascnn.training.weights import Start
 
@@ -44,7 +51,7 @@ def advise(config: TrainConfig, progress: Progress | None = None) -> Advice:
         ModelFileError: Weights that cannot be used.
     """
     progress = progress or Progress()
-    _, feed, start = assemble(config, progress)
+    config, _, feed, start = assemble(config, progress)
     return advise_on(config, feed, start, progress)
 
 
@@ -114,6 +121,41 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
         return replace(config, trainable=advice.scope)
     plan = phases_for(advice.depth, phases(config)[0].epochs, advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
+
+
+def decided_with_network(
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Progress
+) -> TrainConfig:
+    """Decide how deep the backbone that ``--model auto`` chose shall learn, and for how long.
+
+    Args:
+        config: With that backbone.
+        asked: As the user left it, with ``model`` ``auto``.
+        feed: Of :func:`kerascnn.training.assembling.prepare`.
+        start: The network.
+        progress: Who listens.
+
+    Returns:
+        The configuration with phases written out; or the small network from random weights,
+        where this one's features tell less than the pixels do.
+    """
+    rate = DEEPER * (config.learning_rate or find_network(config.model).learning_rate)
+    epochs = phases(config)[0].epochs
+    try:
+        depth = advise_on(config, feed, start, progress).depth
+    except DataError as error:
+        # One picture a class is enough for the head, and too little to learn more from.
+        progress.chosen("phases", "head", str(error))
+        depth = "head"
+    if depth == "scratch":
+        progress.chosen("model", BASELINE, "the backbone's features tell less than pixels do")
+        return from_nothing(asked)
+    if asked.epochs == AUTO:
+        plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)
+    else:
+        plan = phases_for(depth, epochs, rate)
+    progress.chosen("phases", ", then ".join(plan), "as `kerascnn advise` reasons")
+    return replace(config, trainable="all", phase=plan)
 
 
 def command(config: TrainConfig, advice: Advice) -> str:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,8 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
         ModelFileError: An operation that ONNX does not have.
     """
     converted = _convert(network)
-    converted = onnx.version_converter.convert_version(converted, OPSET)
+    _refuse_unknown(network.name, converted)
+    converted = _raised(network.name, converted)
     converted.ir_version = IR_VERSION
     _rename_ends(converted.graph)
     # tf2onnx lists ai.onnx.ml though nothing uses it, and quantisers choke on it.
@@ -78,10 +80,44 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
         return converted
 
     try:
-        with _constants(network):
+        with _constants(network), _visible_groups(network):
             return _without_copies(convert)
-    except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
-        raise ModelFileError(f"{network.name}: tf2onnx cannot convert it ({error}).") from error
+    except Exception as error:
+        # TensorFlow's tracing and tf2onnx raise whatever they meet in a network they do not know.
+        raise _unconverted(network.name, error) from error
+
+
+def _raised(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
+    """Bring a model to the opset that is written."""
+    try:
+        return onnx.version_converter.convert_version(converted, OPSET)
+    except Exception as error:  # of C++, and of whatever class it has there
+        raise _unconverted(name, error) from error
+
+
+def _unconverted(name: str, error: Exception) -> ModelFileError:
+    reason = " ".join(str(error).split())[:300]
+    return ModelFileError(
+        f"{name}: cannot be converted to ONNX ({type(error).__name__}: {reason}). Build it from "
+        "other layers; kerascnn export --debug shows where it ends."
+    )
+
+
+def _refuse_unknown(name: str, converted: onnx.ModelProto) -> None:
+    """Name the operations that tf2onnx left as TensorFlow's, which it only logs."""
+    unknown = sorted(
+        {
+            f"{node.op_type} ({node.name.rpartition('/')[0] or node.name})"
+            for node in converted.graph.node
+            if node.domain == "" and not onnx.defs.has(node.op_type)
+        }
+    )
+    if unknown:
+        raise ModelFileError(
+            f"{name}: ONNX has no operator for TensorFlow's {', '.join(unknown[:3])}"
+            f"{' and others' if len(unknown) > 3 else ''}, so it cannot be exported. Build the "
+            "model from other layers."
+        )
 
 
 def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
@@ -126,6 +162,39 @@ def _erfc(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
         name=node.name,
         shapes=shapes,
         dtypes=dtypes,
+    )
+
+
+@contextmanager
+def _visible_groups(network: keras.Model) -> Iterator[None]:
+    """Let grouped convolutions be TensorFlow's own operation.
+
+    On a CPU Keras runs them through XLA, as a call that tf2onnx cannot see into. TensorFlow's
+    operation is the same function; it is only traced here, never run.
+    """
+    import keras
+
+    found = [
+        layer for layer in flat(network) if type(layer) is keras.layers.Conv2D and layer.groups > 1
+    ]
+    for layer in found:
+        layer.convolution_op = partial(_grouped, layer)
+    try:
+        yield
+    finally:
+        for layer in found:
+            del layer.convolution_op
+
+
+def _grouped(layer: Any, inputs: Any, kernel: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nn.convolution(
+        inputs,
+        kernel,
+        strides=list(layer.strides),
+        padding=layer.padding.upper(),
+        dilations=list(layer.dilation_rate),
     )
 
 

@@ -88,7 +88,7 @@ def export_foreign(
     pictures, data, labels = _pictures(card, verify)
     values = predict_logits(from_pixels(_whole(loaded), card.normalization), pictures)
     values = values.reshape(len(values), -1)
-    meaning = meaning_of(loaded, values, len(card.classes), str(path))
+    meaning = meaning_of(loaded, values, len(card.classes), str(path), foreign.outputs)
     expected = answers_of(values, meaning, len(card.classes))[1]
     if labels is not None:
         card = replace(card, metrics={"top1": float((expected.argmax(1) == labels).mean())})

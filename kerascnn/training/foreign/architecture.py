@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from kerascnn.errors import ModelFileError
-from kerascnn.training.foreign.keras2 import OPERATION_CLASSES, modern_config
+from kerascnn.training.foreign.keras2 import OPERATION_CLASSES, modern_config, single
 
 _VALUES = frozenset(
     {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__",
@@ -36,6 +36,19 @@ _KINDS: tuple[type, ...] = (
 )  # fmt: skip
 
 _OWN = "kerascnn>PerChannelConv2D"
+
+_APPLICATIONS = {
+    "LayerScale": "convnext", "StochasticDepth": "convnext",
+    "CustomScaleLayer": "inception_resnet_v2",
+}  # fmt: skip
+"""Layers that Keras has only in the modules of its networks, which name them nowhere else."""
+
+_RENAMED = {
+    "Policy": "DTypePolicy", "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "Custom>CustomScaleLayer": "CustomScaleLayer",
+}  # fmt: skip
+"""What Keras 2 called, or registered, classes of its own that are still there."""
 
 
 def safe_architecture(architecture: dict[str, Any], where: str) -> dict[str, Any]:
@@ -70,14 +83,15 @@ def _clean(value: Any, where: str) -> Any:
         return [_clean(item, where) for item in value]
     if isinstance(value, str):
         # Keras 2 allowed / in names of layers, and nothing else in an architecture has one.
-        return "float32" if value.startswith("mixed_") else value.replace("/", ".")
+        return value.replace("/", ".")
     if not isinstance(value, dict):
         return value
     if "class_name" in value:
         value = _checked(value, where)
     # How it was compiled is of no use here, and names losses and metrics that may be custom.
     kept = {key: item for key, item in value.items() if key != "compile_config"}
-    return {key: _clean(item, where) for key, item in kept.items()}
+    return {key: _clean(single(item) if key == "dtype" else item, where)
+            for key, item in kept.items()}  # fmt: skip
 
 
 def _checked(node: dict[str, Any], where: str) -> dict[str, Any]:
@@ -114,12 +128,17 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
             f"{where}: holds a {name} layer{_called(node)}, which loads other files or programs. "
             "Only models that are whole in one file are exported."
         )
-    if node.get("registered_name") not in (None, name) or not _is_keras(node.get("module")):
-        raise _custom(f"object {node.get('registered_name') or name!r}", node, where)
-    module = _home(name, str(node.get("module")))
+    registered = node.get("registered_name")
+    known = _RENAMED.get(name, name)
+    if registered is not None and _RENAMED.get(registered, registered) not in (name, known):
+        raise _custom(f"object {registered!r}", node, where)
+    if not _is_keras(node.get("module")):
+        raise _custom(f"object {name!r}", node, where)
+    module = _home(known, str(node.get("module")))
     if module is None:
         raise _custom(f"object {name!r}", node, where)
-    return modern_config({**node, "module": module, "registered_name": None}, where)
+    home = {"class_name": known, "module": module, "registered_name": None}
+    return modern_config({**node, **home}, where)
 
 
 def _home(name: str, module: str) -> str | None:
@@ -133,6 +152,8 @@ def _home(name: str, module: str) -> str | None:
             if module == home and isinstance(found, type) and issubclass(found, keras.Operation):
                 return home
         return None
+    if name in _APPLICATIONS:
+        return f"keras.src.applications.{_APPLICATIONS[name]}"
     for space in _SPACES:
         found = getattr(getattr(keras, space), name, None)
         if isinstance(found, type) and issubclass(found, _KINDS):

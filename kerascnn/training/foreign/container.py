@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 
 from kerascnn.errors import ModelFileError
+from kerascnn.inference.kinds import kind_of_model, said_instead
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -29,7 +30,7 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
     """Read a model's architecture as plain values; nothing of it is made or run.
 
     Args:
-        path: Of a ``.keras``, ``.h5`` or ``.hdf5`` file.
+        path: Of a file as Keras saves them, zip or HDF5, whatever it is called.
 
     Returns:
         The architecture, and the version of Keras that wrote it (``unknown`` if it is not said).
@@ -37,21 +38,30 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
     Raises:
         ModelFileError: Not such a file, one of weights alone, or one that reaches for others.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ModelFileError(f"{path}: no such file.")
-    read = _read_zip if path.suffix == ".keras" else _read_h5
     try:
-        text, version = read(path)
+        text, version = (_read_zip if is_zip(path) else _read_h5)(path)
         architecture = json.loads(text)
     except (OSError, KeyError, ValueError, RecursionError, RuntimeError, zipfile.BadZipFile,
             NotImplementedError) as error:  # fmt: skip
         raise ModelFileError(
             f"{path}: not a whole model that Keras saved ({type(error).__name__}: {error}). "
-            "Expected a .keras or .h5 file with architecture and weights; copy it again."
+            f"Expected a .keras or .h5 file with architecture and weights. {_instead(path)}"
         ) from error
     if not isinstance(architecture, dict):
         raise ModelFileError(f"{path}: its architecture is no JSON object.")
     return architecture, version
+
+
+def is_zip(path: Path) -> bool:
+    """Tell whether a file is of the kind that is called ``.keras``, whatever its name is."""
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def _instead(path: Path) -> str:
+    known = kind_of_model(path) not in ("keras", "hdf5")
+    return (said_instead(path) if known else "") or "It is damaged: copy it again."
 
 
 def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> None:
@@ -63,7 +73,7 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> None:
         target: The file to write, of the same kind.
     """
     text = json.dumps(architecture)
-    if path.suffix != ".keras":
+    if not is_zip(path):
         shutil.copyfile(path, target)
         with h5py.File(target, "r+") as file:
             file.attrs["model_config"] = text

@@ -1,7 +1,7 @@
 """What Keras 2 wrote and Keras 3 does not read, written as Keras 3 would.
 
-Knows: arguments that have gone, and the TensorFlow functions that Keras 2 kept as layers when
-they were called on its tensors, as its `preprocess_input` does. Does not know files.
+Knows: arguments that have gone, how calls were counted, and how Keras 2 wrote a call of one of
+TensorFlow's functions. Does not know what those compute, nor files.
 """
 
 from __future__ import annotations
@@ -10,55 +10,21 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import keras
-from keras import layers, ops
+from keras import layers
 
 from kerascnn.errors import ModelFileError
+from kerascnn.training.foreign.tensorflow_functions import FUNCTIONS, TensorFlowFunction
 
 OPERATION_CLASSES = ("TFOpLambda", "SlicingOpLambda")
 """Despite the name they hold no code: the name of a function of TensorFlow, and its arguments."""
 
 _GONE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
-         "batch_input_shape": None}  # fmt: skip
+         "batch_input_shape": None, "time_major": False, "kernel_initializer": None,
+         "kernel_regularizer": None, "kernel_constraint": None}  # fmt: skip
 """Arguments that this Keras may not take, each with the value that makes it idle; None: any."""
 
 
 _MODELS = ("Functional", "Model", "Sequential")
-
-
-def _bias_add(x: Any, bias: Any, **_: Any) -> Any:
-    return ops.add(x, bias)
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "__operators__.add": ops.add, "math.add": ops.add,
-    "math.subtract": ops.subtract, "math.multiply": ops.multiply,
-    "math.truediv": ops.true_divide, "math.divide": ops.true_divide,
-    "nn.bias_add": _bias_add, "nn.relu": ops.relu, "nn.relu6": ops.relu6, "nn.silu": ops.silu,
-    "nn.softmax": ops.softmax, "math.sigmoid": ops.sigmoid, "nn.sigmoid": ops.sigmoid,
-    "__operators__.getitem": lambda x, slice_spec: x[_slices(slice_spec)],
-}  # fmt: skip
-
-
-@keras.saving.register_keras_serializable("kerascnn")
-class TensorFlowFunction(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """One of a few functions of TensorFlow, as a layer.
-
-    Args:
-        function: A key of ``_FUNCTIONS``.
-        **options: Of every layer.
-    """
-
-    def __init__(self, function: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.function = function
-
-    def call(self, x: Any, y: Any = None, name: str | None = None, **named: Any) -> Any:  # noqa: ARG002
-        """Apply the function to one tensor, or to a list of two; TensorFlow's ``name`` is idle."""
-        both = list(x) if isinstance(x, list | tuple) else [x]
-        if y is not None:
-            both.append(y)
-        return _FUNCTIONS[self.function](*both, **named)
 
 
 def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
@@ -79,10 +45,8 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
         return node
     if node["class_name"] in OPERATION_CLASSES:
         return _as_function(node, config, where)
-    if node["class_name"] in ("DTypePolicy", "Policy"):
-        mixed = str(config.get("name")).startswith("mixed_")
-        name = "float32" if mixed else config.get("name")
-        return {**node, "class_name": "DTypePolicy", "config": {**config, "name": name}}
+    if node["class_name"] == "DTypePolicy":
+        return {**node, "config": {**config, "name": single(config.get("name"))}}
     if node["class_name"] == "Sequential":
         return {**node, "config": _with_input(config)}
     if node["class_name"] in ("Functional", "Model") and isinstance(config.get("layers"), list):
@@ -112,37 +76,88 @@ def _with_input(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "layers": [entry, *inner]}
 
 
-def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
-    """Count the calls of a model inside a model from 0.
+def single(dtype: Any) -> Any:
+    """Give float32 for a mixed precision, whose weights are float32; else what came."""
+    mixed = isinstance(dtype, str) and dtype.startswith("mixed_")
+    return "float32" if mixed else dtype
 
-    Keras 2 counts from 1, its own first making being call 0; this Keras does so too for what a
-    model gives, but not for what its layers take.
+
+def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
+    """Count the calls of a model inside a model as this Keras does, and open lists of one tensor.
+
+    Keras 2 counts from 1 for a model that was made with an input, its own making being call 0, and
+    from 0 for one that was not. This Keras counts from 0 where a layer takes what a model gave;
+    where a model gives it, from 1 for a functional model and from 0 for a Sequential one.
     """
     inner = config["layers"]
-    models = {layer.get("name") for layer in inner if layer.get("class_name") in _MODELS}
+    if _is_keras3(inner):
+        return config
+    models = {layer.get("name"): layer for layer in inner if layer.get("class_name") in _MODELS}
+    ends: dict[str, Any] = {
+        key: config[key] for key in ("input_layers", "output_layers") if key in config
+    }
+    least = _least_calls([layer.get("inbound_nodes") for layer in inner] + list(ends.values()))
 
-    def taken(source: Any) -> Any:
-        if not isinstance(source, list):
-            return source
-        if len(source) > 2 and isinstance(source[0], str) and isinstance(source[1], int):
-            fewer = 1 if source[0] in models and source[1] > 0 else 0
-            return [source[0], source[1] - fewer, *[taken(item) for item in source[2:]]]
-        return [taken(item) for item in source]
+    def taken(source: list[Any]) -> list[Any]:
+        fewer = least[source[0]] if source[0] in models else 0
+        return [source[0], source[1] - fewer, *source[2:]]
+
+    def given(source: list[Any]) -> list[Any]:
+        functional = source[0] in models and models[source[0]]["class_name"] != "Sequential"
+        name, call, *rest = taken(source)
+        return [name, call + functional, *rest]
 
     layers_ = [
-        {**layer, "inbound_nodes": taken(layer["inbound_nodes"])} if "inbound_nodes" in layer
-        else layer
+        {**layer, "inbound_nodes": _each_call(layer["inbound_nodes"], taken)}
+        if "inbound_nodes" in layer else layer
         for layer in inner
     ]  # fmt: skip
-    return {**config, "layers": layers_}
+    opened: dict[str, Any] = {key: _only(_each_call(value, given)) for key, value in ends.items()}
+    return {**config, "layers": layers_, **opened}
+
+
+def _is_keras3(inner: list[dict[str, Any]]) -> bool:
+    """Tell by how calls are written: Keras 3 has an object for each, Keras 2 a list."""
+    nodes = [node for layer in inner for node in layer.get("inbound_nodes") or []]
+    return any(isinstance(node, dict) for node in nodes)
+
+
+def _each_call(value: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
+    """Change every ``[layer, call, tensor, ...]`` in a value, also those among named arguments."""
+    if isinstance(value, dict):
+        return {key: _each_call(item, change) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    if len(value) > 2 and isinstance(value[0], str) and isinstance(value[1], int):
+        value = change(value)
+        return [*value[:3], *[_each_call(item, change) for item in value[3:]]]
+    return [_each_call(item, change) for item in value]
+
+
+def _least_calls(values: list[Any]) -> dict[str, int]:
+    """Find the number of the first call of each layer that anything takes."""
+    least: dict[str, int] = {}
+
+    def note(source: list[Any]) -> list[Any]:
+        least[source[0]] = min(source[1], least.get(source[0], source[1]))
+        return source
+
+    _each_call(values, note)
+    return least
+
+
+def _only(ends: Any) -> Any:
+    """Give the one tensor of a list of one: Keras 2 took and gave it as itself."""
+    single_list = isinstance(ends, list) and len(ends) == 1 and isinstance(ends[0], list)
+    return ends[0] if single_list else ends
 
 
 def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> dict[str, Any]:
     function = config.get("function")
-    if function not in _FUNCTIONS:
+    if function not in FUNCTIONS:
         raise ModelFileError(
             f"{where}: calls TensorFlow's {function}, which Keras 2 kept as a layer and Keras 3 "
-            f"does not have. Known here: {', '.join(sorted(_FUNCTIONS))}. Build the model from "
+            f"does not have. Known here: {', '.join(sorted(FUNCTIONS))}. Build the model from "
             "layers of Keras instead."
         )
     return {
@@ -158,11 +173,16 @@ def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> di
 def _call(call: Any) -> Any:
     """Write ``[layer, 0, 0, {"y": [other, 0, 0]}]`` as a list of two inputs.
 
+    A constant that came first (``1 - x``) is a named argument of the second, ``before``.
+
     Raises:
-        IndexError, TypeError: Not how Keras 2 writes a call.
+        IndexError, TypeError, KeyError: Not how Keras 2 writes a call.
     """
     inputs = [call] if isinstance(call[0], str) else list(call)
     named = dict(inputs[0][3]) if len(inputs[0]) > 3 else {}
+    if inputs[0][0] == "_CONSTANT_VALUE":
+        other = named.pop("y")
+        return [[*other[:3], {**named, "before": inputs[0][2]}]]
     other = named.get("y")
     if isinstance(other, list) and other and isinstance(other[0], str):
         del named["y"]
@@ -173,16 +193,3 @@ def _call(call: Any) -> Any:
 def _arguments(name: str) -> frozenset[str]:
     found = getattr(layers, name, None)
     return frozenset(inspect.signature(found).parameters) if found else frozenset()
-
-
-def _slices(spec: Any) -> Any:
-    """Turn what Keras 2 wrote for ``x[..., ::-1]`` into what Python takes."""
-    if isinstance(spec, dict) and spec.get("class_name") == "__tuple__":
-        spec = spec["items"]
-    if isinstance(spec, list | tuple):
-        return tuple(_slices(item) for item in spec)
-    if isinstance(spec, dict) and spec.get("class_name") == "__ellipsis__":
-        return Ellipsis
-    if isinstance(spec, dict):
-        return slice(spec.get("start"), spec.get("stop"), spec.get("step"))
-    return spec

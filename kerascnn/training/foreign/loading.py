@@ -16,9 +16,14 @@ import keras
 import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.kinds import kind_of_model
 from kerascnn.sizing import Shape
 from kerascnn.training.foreign.architecture import safe_architecture
-from kerascnn.training.foreign.container import SUFFIXES, read_architecture, write_copy
+from kerascnn.training.foreign.container import SUFFIXES, is_zip, read_architecture, write_copy
+from kerascnn.training.run import is_own
+
+_NOT_LOADED = ("saved_model", "json", "tflite", "lfs")
+"""What people have of Keras models made elsewhere besides; what to do with it is said."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,10 @@ class Loaded:
 
 
 def is_keras_file(path: str | Path) -> bool:
-    """Tell by its name whether a file is one of Keras', old or new."""
-    return Path(path).suffix in SUFFIXES
+    """Tell by its name, or what people give in place of it, whether Keras wrote it elsewhere."""
+    path = Path(path)
+    elsewhere = path.suffix.lower() in SUFFIXES or kind_of_model(path) in _NOT_LOADED
+    return elsewhere and not is_own(path)
 
 
 def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
@@ -68,15 +75,30 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
         ConfigError: The image size is missing, or is not the model's.
     """
     path = Path(path)
-    architecture, version = read_architecture(path)
-    architecture = safe_architecture(architecture, str(path))
-    with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
-        copy = Path(folder, f"inspected{path.suffix}")
-        write_copy(path, architecture, copy)
-        model = _load(copy, path)
+    model, version = load_inspected(path)
     model = _single(model, path, foreign)
     shape, channels, has_channels = _shape(model, path, foreign)
     return Loaded(model, shape, channels, has_channels, f"keras {version}")
+
+
+def load_inspected(path: Path) -> tuple[keras.Model, str]:
+    """Load any model of Keras 2 or 3. No code of the file is run.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The model, computing in float32, and the version of Keras that wrote it.
+
+    Raises:
+        ModelFileError: It holds code or custom objects, or Keras cannot load it.
+    """
+    architecture, version = read_architecture(path)
+    architecture = safe_architecture(architecture, str(path))
+    with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
+        copy = Path(folder, "inspected.keras" if is_zip(path) else "inspected.h5")
+        write_copy(path, architecture, copy)
+        return _load(copy, path), version
 
 
 def _load(copy: Path, path: Path) -> keras.Model:
@@ -100,12 +122,20 @@ def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
         if foreign.shape is None:
             raise ConfigError(f"{path}: does not say its input's size. Give --image-size PIXELS.")
         model.build((None, *foreign.shape, 3))
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelFileError(
-            f"{path}: has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected a "
-            "classifier with one picture in and one list of numbers out."
+    names = getattr(model, "output_names", ("output",))  # a Sequential has no names for its one
+    outputs = dict(zip(names, model.outputs, strict=True))
+    if foreign.output is not None and foreign.output not in outputs:
+        raise ConfigError(
+            f"{path}: has no output {foreign.output!r}. It has: {', '.join(outputs)}."
         )
-    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if len(model.inputs) != 1 or (len(outputs) != 1 and foreign.output is None):
+        raise ModelFileError(
+            f"{path}: has {len(model.inputs)} inputs and {len(outputs)} outputs "
+            f"({', '.join(outputs)}); expected a classifier with one picture in and one list of "
+            "numbers out. Of several outputs, say which one holds the answers: --output NAME."
+        )
+    chosen = outputs[foreign.output] if foreign.output is not None else model.outputs[0]
+    return keras.Model(model.inputs[0], chosen, name=model.name)
 
 
 def _shape(model: keras.Model, path: Path, foreign: Foreign) -> tuple[Shape, int, bool]:

@@ -1,6 +1,7 @@
 """From whatever a classifier ends in to logits.
 
-Knows: softmax, sigmoid, and what one number for two classes means. Does not know files, ONNX.
+Knows: softmax, sigmoid, and what one number for two classes means. Does not know files, ONNX, nor
+how layers are followed back (:mod:`kerascnn.training.foreign.ending`).
 """
 
 from __future__ import annotations
@@ -14,17 +15,10 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.contract import Meaning, looks_like_probabilities
+from kerascnn.inference.contract import Meaning
+from kerascnn.inference.meaning import Outputs, decide
+from kerascnn.training.foreign.ending import activation_meaning, ending, last_layer
 from kerascnn.training.foreign.loading import Loaded
-
-_ENDINGS: dict[str, Meaning] = {
-    "softmax": "probabilities", "nn.softmax": "probabilities", "Softmax": "probabilities",
-    "sigmoid": "sigmoids", "nn.sigmoid": "sigmoids", "math.sigmoid": "sigmoids",
-    "Sigmoid": "sigmoids",
-}  # fmt: skip
-"""By activation, by Keras 2's name of TensorFlow's function, and by class."""
-
-_SAME_VALUES = (layers.Flatten, layers.Reshape, layers.Dropout, layers.Identity)
 
 
 class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
@@ -58,34 +52,28 @@ def _log(values: Any) -> Any:
     return ops.log(ops.maximum(values, np.finfo(np.float32).tiny))
 
 
-def ending(model: keras.Model) -> Meaning | None:
-    """Tell what a model ends in.
-
-    Args:
-        model: With one output.
-
-    Returns:
-        What its numbers are; None where its last layer does not say.
-    """
-    last = _last(model)
-    activation = getattr(getattr(last, "activation", None), "__name__", None)
-    return _ENDINGS.get(activation or getattr(last, "function", None) or type(last).__name__)
-
-
-def meaning_of(loaded: Loaded, values: npt.NDArray[np.float32], classes: int, path: str) -> Meaning:
-    """Tell what a model's numbers are, by its last layer or else by their values.
+def meaning_of(
+    loaded: Loaded,
+    values: npt.NDArray[np.float32],
+    classes: int,
+    path: str,
+    said: Outputs | None = None,
+) -> Meaning:
+    """Tell what a model's numbers are, by its last layers and by their values.
 
     Args:
         loaded: The model.
         values: float32 ``[pictures, numbers]``, its answers to some pictures.
         classes: How many names there are.
         path: For messages.
+        said: What the user says.
 
     Returns:
         The meaning.
 
     Raises:
         ModelFileError: The numbers do not fit the names.
+        ConfigError: Layers and values contradict each other, and nothing was said.
     """
     width = values.shape[1]
     if width != classes and (width, classes) != (1, 2):
@@ -95,12 +83,11 @@ def meaning_of(loaded: Loaded, values: npt.NDArray[np.float32], classes: int, pa
         )
     if not np.isfinite(values).all():
         raise ModelFileError(f"{path}: gives numbers that are not finite. Is it trained?")
-    found = ending(loaded.model)
-    if found == "probabilities" and width == 1:
-        raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
-    if found:
-        return found
-    return "probabilities" if looks_like_probabilities(values) else "logits"
+    meaning = decide(ending(loaded.model), values, path, said)
+    if meaning == "probabilities" and activation_meaning(last_layer(loaded.model)) != meaning:
+        # They stay in the graph, whose softmax of their logarithms makes them sum to 1 exactly.
+        return "sigmoids"
+    return meaning
 
 
 def core_of(loaded: Loaded, meaning: Meaning, classes: int) -> keras.Model:
@@ -117,30 +104,10 @@ def core_of(loaded: Loaded, meaning: Meaning, classes: int) -> keras.Model:
     Returns:
         From float32 ``[batch, size, size, channels]`` to float32 ``[batch, classes]``.
     """
-    last = _last(loaded.model)
-    cut = hasattr(last, "activation") and ending(loaded.model) is not None
+    last = last_layer(loaded.model)
+    cut = activation_meaning(last) == meaning
     if cut:
         last.activation = keras.activations.linear
     pixels = keras.Input((*loaded.shape, loaded.channels), name="pixels")
     logits = ToLogits(meaning, classes, cut)(loaded.on_pictures(pixels))
     return keras.Model(pixels, logits, name=loaded.model.name)
-
-
-def _last(model: keras.Model) -> Any:
-    """Find the operation that computes a model's numbers."""
-    tensor = model.outputs[0]
-    while True:
-        operation, index, _ = tensor._keras_history
-        if isinstance(operation, keras.Model):
-            tensor = operation.outputs[0]
-        elif _hands_on(operation):
-            tensor = operation._inbound_nodes[index].input_tensors[0]
-        else:
-            return operation
-
-
-def _hands_on(operation: Any) -> bool:
-    idle = isinstance(operation, layers.Activation) and (
-        operation.activation is keras.activations.linear
-    )
-    return idle or isinstance(operation, _SAME_VALUES)

@@ -51,5 +51,6 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
         ]
     )
     values = predict_logits(from_pixels(whole, card.normalization), some)
-    meaning = meaning_of(loaded, values.reshape(len(values), -1), len(card.classes), str(path))
+    values = values.reshape(len(values), -1)
+    meaning = meaning_of(loaded, values, len(card.classes), str(path), foreign.outputs)
     return core_of(loaded, meaning, len(card.classes)), card

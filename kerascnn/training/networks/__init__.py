@@ -6,6 +6,7 @@ Knows: names, builders, input sizes, preprocessing. Does not know: data or train
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
@@ -38,7 +39,7 @@ def find_network(name: str) -> Network:
 
 
 def build_network(
-    name: str, classes: int, image_size: int, stem: Stem = "standard", imagenet: bool = False
+    name: str, classes: int, image_size: int, stem: Stem = "standard", imagenet: Path | None = None
 ) -> keras.Model:
     """Build a network.
 
@@ -48,8 +49,8 @@ def build_network(
         image_size: Height and width of the input, in pixels.
         stem: ``small`` gives a ResNet the 3x3 stem of stride 1 without pooling that suits
             pictures of about 32 pixels.
-        imagenet: With the library's ImageNet weights; see
-            :func:`kerascnn.training.weights.start_network`, which says what went wrong.
+        imagenet: Where the library's ImageNet weights lie; None: random weights. See
+            :func:`kerascnn.training.weights.start_network`, which finds them.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` (normalised) to logits

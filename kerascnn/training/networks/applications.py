@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 from keras import layers
@@ -25,13 +26,13 @@ from kerascnn.training.networks.rebuild import (
 _EFFICIENTNET_DEVIATION = (0.229, 0.224, 0.225)
 
 
-def features_of(application: str, image_size: int, imagenet: bool) -> keras.Model:
+def features_of(application: str, image_size: int, imagenet: Path | None) -> keras.Model:
     """Build a network of keras.applications up to its head.
 
     Args:
         application: Name in ``keras.applications``.
         image_size: Height and width of the input in pixels.
-        imagenet: With ImageNet weights, downloaded by Keras, and checked by their hash.
+        imagenet: The library's file of ImageNet weights, with its head; None: random weights.
 
     Returns:
         The model up to what the head takes.
@@ -45,7 +46,7 @@ def features_of(application: str, image_size: int, imagenet: bool) -> keras.Mode
     )
     if imagenet:
         # The weights come at the size they were made at; here only the values are wanted.
-        copy_in_order(before_head(constructor(weights="imagenet")), before_head(model))
+        copy_in_order(before_head(constructor(weights=str(imagenet))), before_head(model))
     return before_head(model)
 
 
@@ -56,7 +57,7 @@ def build_application(
     application: str,
     names: str,
     stem: str = "standard",
-    imagenet: bool = False,
+    imagenet: Path | None = None,
     smallest: int = 32,
 ) -> keras.Model:
     """Build a network of keras.applications.
@@ -68,7 +69,7 @@ def build_application(
         application: Name in ``keras.applications``.
         names: How its layers are named; a key of :data:`NAMES`.
         stem: ``standard`` or ``small``.
-        imagenet: With ImageNet weights.
+        imagenet: The library's file of ImageNet weights; None: random weights.
         smallest: Size that the library insists on; the network itself may work below it.
 
     Returns:
@@ -83,7 +84,13 @@ def build_application(
     if names == "efficientnet":
         changes = _like_imagenet(features)
     return rebuild(
-        features, name, classes, image_size, NAMES[names](features), changes, copy_weights=imagenet
+        features,
+        name,
+        classes,
+        image_size,
+        NAMES[names](features),
+        changes,
+        copy_weights=imagenet is not None,
     )
 
 

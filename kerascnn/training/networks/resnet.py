@@ -10,6 +10,7 @@ keras-cv ("same") pads below and to the right only. So the same weights give oth
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -51,8 +52,8 @@ def build_hub_resnet(
     blocks: tuple[int, ...],
     block_type: str,
     stem: str = "standard",
-    imagenet: bool = False,
-    preset: str = "",
+    imagenet: Path | None = None,
+    preset: str = "",  # noqa: ARG001 - part of the recipe, for what fetches the weights
 ) -> keras.Model:
     """Build a ResNet whose padding and strides are PyTorch's, on keras-hub's backbone.
 
@@ -66,7 +67,7 @@ def build_hub_resnet(
         blocks: In each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
         stem: ``standard``, or ``small``: 3x3, stride 1, no pooling.
-        imagenet: With keras-hub's ImageNet weights.
+        imagenet: Folder of keras-hub's preset of ImageNet weights; None: random weights.
         preset: What keras-hub calls them.
 
     Returns:
@@ -84,8 +85,8 @@ def build_hub_resnet(
         image_shape=(image_size, image_size, 3),
     )
     if imagenet:
-        copy_in_order(hub.models.ResNetBackbone.from_preset(preset), backbone)
-    return _classifier(backbone, name, classes, image_size, stem, imagenet)
+        copy_in_order(hub.models.ResNetBackbone.from_preset(str(imagenet)), backbone)
+    return _classifier(backbone, name, classes, image_size, stem, copy=imagenet is not None)
 
 
 def build_cv_resnet(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kerascnn.card import Normalization
@@ -85,7 +86,7 @@ class Network:
         return imagenet + (("torchvision/timm file",) if self.torch or self.torch_twin else ())
 
     def build(
-        self, classes: int, image_size: int, stem: Stem = "standard", imagenet: bool = False
+        self, classes: int, image_size: int, stem: Stem = "standard", imagenet: Path | None = None
     ) -> keras.Model:
         """Build the network; see :func:`kerascnn.training.networks.build_network`."""
         module, _, function = self.builder.partition(".")

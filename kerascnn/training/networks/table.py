@@ -60,9 +60,10 @@ def _resnets() -> Iterator[Network]:
     for depth in (18, 34):
         recipe = {"blocks": shapes[depth], "block_type": "basic_block",
                   "preset": f"resnet_{depth}_imagenet"}  # fmt: skip
+        # keras-hub has a preset of the smaller one only.
         yield Network(f"resnet{depth}", f"{summary}, as in torchvision", "resnet.build_hub_resnet",
-                      224, 16, UNIT, TORCH, family="resnet_basic", recipe=recipe, small_stem=True,
-                      torch="resnet", source=_HUB)  # fmt: skip
+                      224, 16, UNIT, TORCH if depth == 18 else None, family="resnet_basic",
+                      recipe=recipe, small_stem=True, torch="resnet", source=_HUB)  # fmt: skip
     yield Network("resnet18_kerascv", f"{summary}, keras-cv's padding", "resnet.build_cv_resnet",
                   224, 16, UNIT, family="resnet_kerascv", recipe={"blocks": shapes[18]},
                   small_stem=True, source=_CV)  # fmt: skip

@@ -5,6 +5,7 @@ Knows: which library has which, and the dense layers. Does not know: data, prepr
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -67,7 +68,12 @@ def build_hub_vgg(
 
 
 def build_keras_vgg(
-    name: str, classes: int, image_size: int, application: str, imagenet: bool, **_unused: Any
+    name: str,
+    classes: int,
+    image_size: int,
+    application: str,
+    imagenet: Path | None = None,
+    **_unused: Any,
 ) -> keras.Model:
     """Build VGG16 or VGG19 on keras.applications, with the paper's dropout.
 
@@ -76,7 +82,7 @@ def build_keras_vgg(
         classes: How many logits.
         image_size: Height and width of the input in pixels, at least 32.
         application: Name in ``keras.applications``.
-        imagenet: With ImageNet weights.
+        imagenet: The library's file of ImageNet weights; None: random weights.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
@@ -91,7 +97,7 @@ def build_keras_vgg(
         image_size,
         _unchanged(features),
         Changes(after=dropout),
-        copy_weights=imagenet,
+        copy_weights=imagenet is not None,
     )
 
 

@@ -7,11 +7,9 @@ read, nor how tensors are checked.
 from __future__ import annotations
 
 import logging
-import socket
-import sys
 import textwrap
 import warnings
-from contextlib import redirect_stdout
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +17,7 @@ import h5py
 import keras
 
 from kerascnn.card import ModelCard, Normalization
-from kerascnn.errors import ConfigError, MissingExtraError, ModelFileError
+from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.networks import (
     NETWORKS,
     TORCH,
@@ -28,6 +26,8 @@ from kerascnn.training.networks import (
     build_network,
     find_network,
 )
+from kerascnn.training.pretrained import ensure, source_of
+from kerascnn.training.scope import flat, head_of
 from kerascnn.training.weights.assign import assign, from_torch
 from kerascnn.training.weights.files import (
     TORCH_KINDS,
@@ -37,6 +37,7 @@ from kerascnn.training.weights.files import (
     tensors_of,
 )
 from kerascnn.training.weights.library_names import from_library
+from kerascnn.training.weights.own_heads import without_own_head
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +78,7 @@ def check_weights(name: str, weights: str) -> str:
     if weights == "none":
         return name
     if weights == "imagenet":
-        if network.imagenet is None:
-            able = ", ".join(row.name for row in NETWORKS.values() if row.imagenet)
-            raise ConfigError(
-                f"there are no ImageNet weights for {name}. Train it from nothing, give a file, "
-                f"or choose one of: {able}."
-            )
+        source_of(name)
         return name
     if kind_of(Path(weights)) not in TORCH_KINDS:
         return name
@@ -99,7 +95,12 @@ def check_weights(name: str, weights: str) -> str:
 
 
 def start_network(
-    name: str, classes: int, image_size: int, weights: str = "none", stem: Stem = "standard"
+    name: str,
+    classes: int,
+    image_size: int,
+    weights: str = "none",
+    stem: Stem = "standard",
+    progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> Start:
     """Build a network and give it its first weights.
 
@@ -110,6 +111,7 @@ def start_network(
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``.
         stem: ``standard`` or ``small``.
+        progress: Hears of a download: bytes done, and in all (0: unknown).
 
     Returns:
         The network, and the preprocessing that its weights expect.
@@ -123,7 +125,7 @@ def start_network(
         core = build_network(row.name, classes, image_size, stem)
         return Start(core, row.name, row.normalization, fresh_head=True)
     if weights == "imagenet":
-        return _imagenet(row, classes, image_size, stem)
+        return _imagenet(row, classes, image_size, stem, progress)
     core = build_network(row.name, classes, image_size, stem)
     normalization = file_normalization(Path(weights), row)
     with_head = _load(core, row, Path(weights))
@@ -149,34 +151,25 @@ def file_normalization(path: Path, row: Network) -> Normalization:
     return row.imagenet or row.normalization
 
 
-def _imagenet(row: Network, classes: int, image_size: int, stem: Stem) -> Start:
+def _imagenet(
+    row: Network, classes: int, image_size: int, stem: Stem, progress: Callable[[int, int], object]
+) -> Start:
     if stem != "standard":
         raise ConfigError(
             f"ImageNet weights of {row.name} have the standard stem; leave --stem {stem} out."
         )
     build_network(row.name, classes, image_size, stem)  # says what is wrong with the size
+    path = ensure(row.name, progress)
     try:
-        # Keras tells of a download on stdout, which belongs to the answer.
-        with redirect_stdout(sys.stderr):
-            core = build_network(row.name, classes, image_size, stem, imagenet=True)
-    except MissingExtraError:
-        raise
-    except Exception as error:  # Keras raises a bare Exception when a download fails
+        core = build_network(row.name, classes, image_size, stem, imagenet=path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         raise ModelFileError(
-            f"the ImageNet weights of {row.name} cannot be had from {row.source} "
-            f"({_reason(error)}). "
-            "Connect to the internet once, or give a file with --weights FILE."
+            f"{path}: not ImageNet weights of {row.name} as {row.source} has them ({reason}). "
+            f"Get them again: kerascnn weights fetch {row.name}"
         ) from error
     normalization = row.imagenet or row.normalization
     return Start(core, row.name, normalization, fresh_head=True)
-
-
-def _reason(error: BaseException) -> str:
-    """Say why in a few words: what the network said, where it is the cause of it all."""
-    first: BaseException | None = error
-    while first and not isinstance(first, socket.gaierror | ConnectionError | TimeoutError):
-        first = first.__cause__ or first.__context__
-    return textwrap.shorten(str(first or error), 200, placeholder=" ...")
 
 
 def _load(core: keras.Model, row: Network, path: Path) -> bool:
@@ -187,7 +180,11 @@ def _load(core: keras.Model, row: Network, path: Path) -> bool:
     if kind in TORCH_KINDS and row.torch:
         tensors = from_torch(core, row.torch, tensors, str(path))
     else:
-        tensors = from_library(core, tensors)
+        head = head_of(core)
+        ours = {layer.name for layer in flat(core)}
+        shape = tuple(head.kernel.shape)
+        named = from_library(core, tensors)
+        tensors = without_own_head(named, ours, head.name, shape, str(path))
     return assign(core, tensors, str(path))
 
 

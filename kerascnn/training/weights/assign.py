@@ -15,6 +15,7 @@ from kerascnn.errors import ModelFileError
 from kerascnn.training.networks.rebuild import settle
 from kerascnn.training.scope import flat, head_of
 from kerascnn.training.weights.files import Tensors, key
+from kerascnn.training.weights.own_heads import split_own_linear, strip_prefix
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras
 
 log = logging.getLogger(__name__)
@@ -78,11 +79,15 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
     """
     shapes = {key(la.name, w.name): tuple(w.shape) for la in flat(model) for w in la.weights}
     flattened = _flattened(model)
-    converted: Tensors = {}
+    head = head_of(model)
+    tensors = strip_prefix(tensors, LAYOUTS[layout])
+    tensors, converted = split_own_linear(
+        tensors, LAYOUTS[layout], head.name, tuple(head.kernel.shape), source
+    )
     for theirs, tensor in tensors.items():
         if IGNORED.fullmatch(theirs):
             continue
-        ours = LAYOUTS[layout](theirs.removeprefix("module."))
+        ours = LAYOUTS[layout](theirs)
         if ours is None:
             raise ModelFileError(
                 f"{source}: {theirs} {tensor.shape} is no tensor of {model.name} as torchvision "
@@ -110,6 +115,12 @@ def _head_fits(head: layers.Dense, tensors: Tensors, source: str) -> bool:
     kernel = tensors.get(f"{head.name}/kernel")
     if kernel is None:
         log.warning("%s: no head in it; a new one is trained.", source)
+        return False
+    if kernel.ndim == 2 and kernel.shape[-1] == head.units and kernel.shape != head.kernel.shape:
+        log.warning(
+            "%s: its head takes %d features, that of the network %d; a new one is trained.",
+            source, kernel.shape[0], head.kernel.shape[0],
+        )  # fmt: skip
         return False
     if kernel.ndim == 2 and kernel.shape[-1] != head.units:
         log.warning(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -80,8 +81,20 @@ def kind_of(path: Path) -> str:
         )
     for kind in KINDS:
         if path.name.lower().endswith(kind):
-            return kind
+            return _by_content(path, kind)
     raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
+
+
+def _by_content(path: Path, kind: str) -> str:
+    """Tell the two kinds of HDF5 weights apart, which are named alike by people."""
+    if kind not in (".weights.h5", ".h5") or not h5py.is_hdf5(path):
+        return kind
+    with suppress(OSError, KeyError, RuntimeError), h5py.File(path, "r") as file:
+        if "layer_names" in file.get("model_weights", file).attrs:
+            return ".h5"
+        if "layers" in file:
+            return ".weights.h5"
+    return kind
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -118,8 +131,13 @@ def _broken(path: Path, error: Exception) -> ModelFileError:
 def _keras(path: Path) -> Tensors:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile) as error:
         raise _broken(path, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError):
+        # Of Keras 2, or of a Keras that writes otherwise: what cannot be read says why.
+        from kerascnn.training.foreign.loading import load_inspected
+
+        model = load_inspected(path)[0]
     return tensors_of(model)
 
 
@@ -134,7 +152,7 @@ def _h5(path: Path) -> Tensors:
                 for group in (root[_text(layer)] for layer in root.attrs["layer_names"])
                 for name in map(_text, group.attrs["weight_names"])
             }
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise _broken(path, error) from error
 
 
@@ -171,4 +189,8 @@ def _pth(path: Path) -> Tensors:
         # pickle.UnpicklingError: code in the file, which is never run.
         if type(error).__name__ != "UnpicklingError":
             raise
-        raise _broken(path, error) from error
+        raise ModelFileError(
+            f"{path}: cannot be read as weights: it holds a whole pickled model or other objects "
+            "of Python, whose code would run. Save the weights alone where it was made: "
+            "torch.save(model.state_dict(), 'weights.pth'), or as .safetensors."
+        ) from error

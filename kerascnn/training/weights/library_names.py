@@ -13,7 +13,7 @@ import keras
 
 from kerascnn.training.networks.rebuild import AUTOMATIC, origin_of
 from kerascnn.training.scope import flat, head_of
-from kerascnn.training.weights.files import Tensors
+from kerascnn.training.weights.files import Tensors, key
 
 HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")
 """What libraries call the layer that we call ``head``; some have a 1x1 convolution there."""
@@ -35,6 +35,7 @@ def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
         for layer, theirs in zip(flat(model), _counted(map(origin_of, flat(model))), strict=True)
         if theirs
     }
+    wanted = {key(layer.name, weight.name) for layer in flat(model) for weight in layer.weights}
     layers = list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
     known = dict(zip(layers, _counted(layers), strict=True))
     found: Tensors = {}
@@ -45,8 +46,26 @@ def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
             tensor = tensor[0, 0] if tensor.ndim == 4 and tensor.shape[:2] == (1, 1) else tensor
         elif layer not in ours:
             layer = renamed.get(known[layer], layer)
+        if weight == "depthwise_kernel" and f"{layer}/kernel" in wanted:
+            weight = "kernel"  # as Keras 2 calls it
         found[f"{layer}/{weight}"] = tensor
-    return found
+    return _with_named_head(model, found, ours)
+
+
+def _with_named_head(model: keras.Model, tensors: Tensors, ours: set[str]) -> Tensors:
+    """Take a single dense layer that is left over, and fits, as the head of somebody's own."""
+    head = head_of(model)
+    strangers = {name.rpartition("/")[0] for name in tensors} - ours
+    if len(strangers) != 1 or f"{head.name}/kernel" in tensors:
+        return tensors
+    (theirs,) = strangers
+    kernel = tensors.get(f"{theirs}/kernel")
+    if kernel is None or kernel.ndim != 2 or kernel.shape[0] != head.kernel.shape[0]:
+        return tensors
+    return {
+        (f"{head.name}/{name.rpartition('/')[2]}" if name.startswith(f"{theirs}/") else name): value
+        for name, value in tensors.items()
+    }
 
 
 def _counted(names: Iterable[str]) -> list[str]:

@@ -127,40 +127,14 @@ def test_what_is_no_file_of_weights(weights: str, message: str, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
-def test_imagenet_offline_is_one_sentence_and_no_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def offline(*_args: object, **_kwargs: object) -> None:
-        raise Exception("URL fetch failure on https://example.org/w.h5:\n no route")
-
-    monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
-    monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", offline)
-    with pytest.raises(ModelFileError, match=r"mobilenet cannot be had from keras\.applications"):
+def test_imagenet_offline_is_one_sentence_and_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="mobilenet are not on this machine and cannot"):
         training.fit(
             TrainConfig(
                 out=str(tmp_path / "run"), model="mobilenet", weights="imagenet", image_size=32
             )
         )
     assert not (tmp_path / "run").exists()
-
-
-def test_imagenet_weights_reach_the_network_with_their_preprocessing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The download is a file made here: what the library loads must lie in our layers."""
-    library = keras.applications.MobileNet(weights=None)
-    path = tmp_path / "mobilenet.weights.h5"
-    library.save_weights(path)
-    monkeypatch.setattr(
-        "keras.src.applications.mobilenet.file_utils.get_file", lambda *_a, **_k: str(path)
-    )
-    start = start_network("mobilenet", 5, 64, "imagenet")
-    assert start.normalization == UNIT
-    assert start.fresh_head
-    library_weights = [keras.ops.convert_to_numpy(w) for w in library.weights]
-    ours = [keras.ops.convert_to_numpy(w) for w in start.core.weights]
-    for theirs, mine in zip(library_weights[:-2], ours[:-2], strict=True):
-        np.testing.assert_array_equal(theirs, mine)
 
 
 def test_no_imagenet_weights_where_there_are_none() -> None:

@@ -1,0 +1,170 @@
+"""Which folders are splits and which are classes.
+
+Knows: what people call their splits, and that folders which hold the same sub-folders are not
+classes. Does not know pictures.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+from kerascnn.dataset.faults import Faults
+from kerascnn.dataset.walking import Walk
+
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Names that are splits by themselves."""
+
+_WORDS = {**SPLIT_FOLDERS, "dev": "val", "eval": "test", "evaluation": "test", "holdout": "test"}
+
+_WORD = re.compile(rf"({'|'.join(_WORDS)})(?:set|data|split|images?|imgs?|folder)?")
+
+_UNLABELLED = re.compile(
+    r"pred|predict|prediction|predictions|unlabell?ed|unsup|submission|inference"
+)
+"""Words in names of folders whose pictures have no class."""
+
+_DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
+"""What many classes are divided by, and is no class."""
+
+_FEW = 20
+"""Folders, more than which are no splits."""
+
+
+def find_splits(root: Path, walk: Walk, faults: Faults) -> dict[str, Path]:
+    """Find the folders of the splits.
+
+    Args:
+        root: The data set.
+        walk: Told what is passed over.
+        faults: Told of folders that may be splits or classes.
+
+    Returns:
+        By split, the folder that holds its class folders; ``train`` alone, which is ``root``, where
+        ``root`` holds the classes itself.
+    """
+    folders = walk.folders(root)
+    exact = _by_split(folders, lambda name: SPLIT_FOLDERS.get(name.lower()), faults, root)
+    if "train" in exact and len(exact) == len(folders):
+        return {name: _unwrapped(folder) for name, folder in exact.items()}
+    inside = {folder: _names(_unwrapped(folder)) for folder in folders}
+    nested = [folder for folder in folders if inside[folder]]
+    named = _by_split(nested, _split_of, faults, root)
+    others = [folder for folder in folders if folder not in named.values()]
+    alike = _shared([inside[folder] for folder in named.values()])
+    if "train" in named and (alike or (len(folders) == 1 and len(inside[folders[0]]) > 1)):
+        _leave_out(root, named, others, walk, faults)
+        return {name: _unwrapped(folder) for name, folder in named.items()}
+    if "train" in exact and len(exact) > 1:
+        # A class may be called "test", but hardly one "train" and another "val".
+        _leave_out(root, exact, [f for f in folders if f not in exact.values()], walk, faults)
+        return {name: _unwrapped(folder) for name, folder in exact.items()}
+    _ask_if_alike(root, inside, faults)
+    return {"train": root}
+
+
+def _split_of(name: str) -> str | None:
+    """Read ``training_set``, ``seg_test`` or ``Train2017``; None: no split, or two at once.
+
+    Examples:
+        >>> [_split_of(name) for name in ("seg_train", "TestSet", "contest", "train-or-test")]
+        ['train', 'test', None, None]
+    """
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    whole = re.split(r"[^a-z]+", name.lower())
+    found = {
+        _WORDS[match[1]]
+        for word in (*(word.lower() for word in words), *whole)
+        if (match := _WORD.fullmatch(word))
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _by_split(
+    folders: Sequence[Path], split_of: Callable[[str], str | None], faults: Faults, root: Path
+) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in folders:
+        split = split_of(folder.name)
+        if split in found:
+            faults.tell(
+                f"{root}: {found[split].name} and {folder.name} are both split {split}. Expected "
+                "one folder a split: join them, or rename one."
+            )
+        elif split:
+            found[split] = folder
+    return found
+
+
+def _unwrapped(folder: Path) -> Path:
+    """Go into ``train/train/``, as some archives have it."""
+    inside = Walk().folders(folder)
+    while len(inside) == 1 and inside[0].name.lower() == folder.name.lower():
+        folder = inside[0]
+        inside = Walk().folders(folder)
+    return folder
+
+
+def _names(folder: Path) -> frozenset[str]:
+    return frozenset(unicodedata.normalize("NFC", sub.name) for sub in Walk().folders(folder))
+
+
+def _shared(names: Sequence[frozenset[str]]) -> bool:
+    shared = [one & other for one, other in combinations(names, 2)]
+    return any(not _DATE.fullmatch(name) for same in shared for name in same)
+
+
+def _leave_out(
+    root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: Faults
+) -> None:
+    """Pass over folders whose names say that their pictures have no class; ask about others."""
+    words = {folder: re.split(r"[^a-z]+", folder.name.lower()) for folder in others}
+    without = [f for f in others if any(_UNLABELLED.fullmatch(word) for word in words[f])]
+    walk.unlabelled |= dict.fromkeys(without)
+    unknown = sorted(folder.name for folder in others if folder not in without)
+    if unknown:
+        faults.tell(
+            f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and "
+            f"also {', '.join(unknown)}. Expected either splits or class folders, not both: move "
+            "the others away."
+        )
+
+
+def _ask_if_alike(root: Path, inside: Mapping[Path, frozenset[str]], faults: Faults) -> None:
+    """Ask where folders hold the same sub-folders: their names may be the classes."""
+    for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
+        same = sorted(inside[one] & inside[other])
+        mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
+        if mostly and not all(_DATE.fullmatch(name) for name in same):
+            shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
+            faults.tell(
+                f"{root}: {one.name} and {other.name} hold the same sub-folders ({shown}). If "
+                "those are the classes, call the folders around them train, val and test; if not, "
+                "give them other names, or list the pictures in a .csv file."
+            )
+            return
+
+
+def _candidates(inside: Mapping[Path, frozenset[str]]) -> list[tuple[Path, Path]]:
+    """Give the pairs to compare: all of a few folders; of many, those that hold quite the same."""
+    if len(inside) <= _FEW:
+        return list(combinations(inside, 2))
+    counts = Counter(inside.values())
+    first: dict[frozenset[str], Path] = {}
+    return [
+        (first[names], folder)
+        for folder, names in inside.items()
+        if counts[names] > 1 and first.setdefault(names, folder) is not folder
+    ]

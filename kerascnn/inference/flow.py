@@ -1,0 +1,167 @@
+"""From a source of any length, perhaps a slow one, to batches of results, in bounded memory.
+
+Knows: threads, how far to run ahead, and when to stop waiting for more. Does not know the work.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Generic, TypeVar
+
+from kerascnn.parallel import usable_cpus
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_BYTES = 256 << 20
+"""Of items that were taken and whose results were not given out; one may be larger alone."""
+
+_TASK = 8
+"""Items a task at most: one future an item would cost more than sizing a small picture."""
+
+_AHEAD = 32
+"""Items in flight for each thread at most."""
+
+_PATIENCE = 0.05
+"""Seconds without a new item after which the results at hand are given out: a live source, such
+as a pipe that somebody types into, shall not wait for a full batch."""
+
+
+def in_batches(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    size: int,
+    weigh: Callable[[T], int],
+    pool: Callable[[], Executor] | None = None,
+) -> Iterator[list[R]]:
+    """Apply ``work`` to every item in threads, and give the results in order, in batches.
+
+    Args:
+        work: Must be safe to call from several threads; an exception ends the iteration.
+        items: Taken only a little ahead of what was given out, so they may be endless; in a
+            thread of their own, so that results never wait for the next item.
+        size: Results a batch. Batches are full, but for the last and where the source is slow.
+        weigh: Gives the bytes that an item and its result take.
+        pool: Gives threads to use, :func:`kerascnn.parallel.usable_cpus` of them; None: they are
+            made for this call. It is not asked for a few items in a list, which are worked on in
+            the caller's thread.
+
+    Yields:
+        At most ``size`` results, at least one.
+    """
+    if isinstance(items, Sized) and len(items) < _TASK:  # one task: threads would do no more
+        few = list(items)
+        for start in range(0, len(few), size):
+            yield _all(work, few[start : start + size])
+        return
+    source = _Source(items, weigh, _AHEAD * usable_cpus())
+    with ExitStack() as stack:
+        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(usable_cpus()))
+        waiting: deque[tuple[Future[list[R]], int]] = deque()
+        batch: list[R] = []
+        try:
+            while True:
+                patience = None if not batch else _PATIENCE
+                for task, weight in source.at_hand(0.0 if waiting else patience):
+                    waiting.append((executor.submit(_all, work, task), weight))
+                if waiting:
+                    future, weight = waiting.popleft()
+                    batch += future.result()
+                    source.give_back(len(future.result()), weight)
+                elif batch:
+                    yield batch
+                    batch = []
+                elif source.ended:
+                    return
+                while len(batch) >= size:
+                    yield batch[:size]
+                    batch = batch[size:]
+        finally:
+            source.stop()
+            for future, _ in waiting:
+                future.cancel()
+
+
+def _all(work: Callable[[T], R], items: list[T]) -> list[R]:
+    return [work(item) for item in items]
+
+
+class _Source(Generic[T]):
+    """Takes items in a thread of its own, up to a number of items and of bytes ahead."""
+
+    def __init__(self, items: Iterable[T], weigh: Callable[[T], int], most: int) -> None:
+        self._items, self._weigh, self._most = items, weigh, most
+        self._changed = threading.Condition()
+        self._ready: deque[tuple[T, int]] = deque()
+        self._held, self._bytes = 0, 0
+        self._done, self._stopped = False, False
+        self._error: BaseException | None = None
+        # A daemon: it may wait for a source that never says anything again.
+        threading.Thread(target=self._take, name="taking", daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more; raises what the source raised."""
+        with self._changed:
+            if not self._done or self._ready:
+                return False
+            if self._error is not None:
+                raise self._error
+            return True
+
+    def at_hand(self, patience: float | None) -> list[tuple[list[T], int]]:
+        """Take what is there, as tasks with their bytes.
+
+        Args:
+            patience: Seconds to wait for the first; None: for ever.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._done, patience)
+            found = []
+            while self._ready:
+                some = [self._ready.popleft() for _ in range(min(_TASK, len(self._ready)))]
+                found.append(([item for item, _ in some], sum(weight for _, weight in some)))
+            return found
+
+    def give_back(self, items: int, weight: int) -> None:
+        """Let as many more items and bytes be taken."""
+        with self._changed:
+            self._held -= items
+            self._bytes -= weight
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Take no more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def _take(self) -> None:
+        try:
+            for item in self._items:
+                if not self._hold(item, self._weigh(item)):
+                    break
+        except BaseException as error:  # noqa: BLE001 - raised again where results are taken
+            self._error = error
+        with self._changed:
+            self._done = True
+            self._changed.notify_all()
+
+    def _hold(self, item: T, weight: int) -> bool:
+        """Wait for room and put an item there; False: nobody wants it any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._has_room(weight))
+            if self._stopped:
+                return False
+            self._held, self._bytes = self._held + 1, self._bytes + weight
+            self._ready.append((item, weight))
+            self._changed.notify_all()
+            return True
+
+    def _has_room(self, weight: int) -> bool:
+        fits = self._held < self._most and self._bytes + weight <= MOST_BYTES
+        return fits or not self._held

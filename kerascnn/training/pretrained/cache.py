@@ -1,0 +1,80 @@
+"""Where weights of the libraries lie on this machine, and whether they are there.
+
+Knows: the caches of Keras and Kaggle, which other programs fill and read too. Does not know the
+network: what is said here is said at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
+
+_PRESET_FILES = ("config.json", "model.weights.h5")
+
+
+def cached(name: str) -> Path | None:
+    """Find the ImageNet weights of a network on this machine, without asking the network.
+
+    Args:
+        name: As in ``kerascnn models``.
+
+    Returns:
+        The file, or the folder of keras-hub's preset; None: it is not there, or is not what the
+        library's checksum says.
+
+    Raises:
+        ConfigError: No such network, or no ImageNet weights for it.
+    """
+    source = source_of(name)
+    if isinstance(source, HubPreset):
+        return _preset(source)
+    path = place_of(source)
+    return path if path.is_file() and misfit(path, source.digest) is None else None
+
+
+def place_of(source: LibraryFile) -> Path:
+    """Say where Keras keeps a file: under ``KERAS_HOME`` or ``~/.keras``, or beside ``/tmp``.
+
+    Args:
+        source: Of keras.applications.
+
+    Returns:
+        The path, whether it is there or not.
+    """
+    base = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras")).expanduser()
+    nearest = next(folder for folder in (base, *base.parents) if folder.exists())
+    if not os.access(nearest, os.W_OK) and not (base / "models" / source.name).is_file():
+        base = Path(tempfile.gettempdir(), ".keras")  # as Keras does
+    return base / "models" / source.name
+
+
+def misfit(path: Path, digest: str | None) -> str | None:
+    """Compare a file with a checksum.
+
+    Args:
+        path: Of the file.
+        digest: MD5 or SHA-256 in hexadecimal; None: nothing is known.
+
+    Returns:
+        What is wrong, in words; None: nothing.
+    """
+    if digest is None:
+        return None
+    algorithm = "sha256" if len(digest) == 64 else "md5"
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    return None if found == digest else f"its {algorithm} is {found}, expected {digest}"
+
+
+def _preset(source: HubPreset) -> Path | None:
+    base = Path(os.environ.get("KAGGLEHUB_CACHE") or Path("~", ".cache", "kagglehub")).expanduser()
+    versions = [
+        folder
+        for folder in base.joinpath("models", *source.handle.split("/")).glob("*")
+        if folder.name.isdecimal() and all((folder / name).is_file() for name in _PRESET_FILES)
+    ]
+    return max(versions, key=lambda folder: int(folder.name), default=None)

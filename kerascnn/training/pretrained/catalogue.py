@@ -1,0 +1,81 @@
+"""Where the ImageNet weights of each network come from.
+
+Knows: the files of keras.applications with their addresses and checksums (``files.json``, written
+by ``scripts/make_weight_files``), and the presets of keras-hub. Does not know: the network, nor
+where anything lies on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+from kerascnn.errors import ConfigError
+from kerascnn.training.networks import NETWORKS, find_network
+
+
+@dataclass(frozen=True)
+class LibraryFile:
+    """A file of keras.applications, with its head.
+
+    Attributes:
+        name: Of the file, in the cache.
+        url: Where it is.
+        digest: MD5 or SHA-256 in hexadecimal, as the library has it; None: it names none.
+    """
+
+    name: str
+    url: str
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class HubPreset:
+    """A preset of keras-hub.
+
+    Attributes:
+        preset: What keras-hub calls it.
+        handle: Of Kaggle, without its version.
+    """
+
+    preset: str
+    handle: str
+
+
+Source = LibraryFile | HubPreset
+
+
+def _sources() -> dict[str, Source]:
+    table = json.loads(files(__package__).joinpath("files.json").read_text(encoding="utf-8"))
+    found: dict[str, Source] = {name: LibraryFile(**entry) for name, entry in table.items()}
+    for row in NETWORKS.values():
+        preset = row.recipe.get("preset")
+        if row.imagenet and preset:
+            found[row.name] = HubPreset(preset, f"keras/resnetv1/keras/{preset}")
+    return {name: found[name] for name in NETWORKS if name in found}
+
+
+PRETRAINED: dict[str, Source] = _sources()
+"""By network, in the order of the table of networks."""
+
+
+def source_of(name: str) -> Source:
+    """Look up where a network's ImageNet weights come from.
+
+    Args:
+        name: As in ``kerascnn models``.
+
+    Returns:
+        The file or the preset.
+
+    Raises:
+        ConfigError: No such network, or no ImageNet weights for it.
+    """
+    row = find_network(name)
+    if row.name not in PRETRAINED:
+        raise ConfigError(
+            f"there are no ImageNet weights for {name}. Train it from nothing, give a file, "
+            f"or choose one of: {', '.join(PRETRAINED)}."
+        )
+    return PRETRAINED[row.name]

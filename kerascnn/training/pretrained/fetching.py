@@ -1,0 +1,190 @@
+"""Bringing the libraries' ImageNet weights onto this machine.
+
+Knows: how a file is downloaded, checked and put where Keras looks for it; what is said when there
+is no network. Does not know what is done with the weights.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import queue
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kerascnn.errors import ModelFileError
+from kerascnn.files import writing
+from kerascnn.training.pretrained.cache import cached, misfit, place_of
+from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
+
+log = logging.getLogger(__name__)
+
+OFFLINE = "KERASCNN_OFFLINE"
+"""Environment variable: anything but empty or 0 means that the network is never asked."""
+
+MIRROR = "KERASCNN_WEIGHTS_MIRROR"
+"""Environment variable: an address that stands for :data:`STORE`, for machines behind a wall."""
+
+STORE = "https://storage.googleapis.com"
+
+PATIENCE = 3.0
+"""Seconds until the first answer. Names are looked up in them too, which has no limit of its
+own."""
+
+STALLED = 30.0
+"""Seconds without a byte after which a download has failed."""
+
+CHUNK = 1 << 18
+
+Told = Callable[[int, int], object]
+"""Hears bytes done, and in all (0: unknown)."""
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Hear nothing."""
+
+
+def is_offline() -> bool:
+    """Whether the user forbids to ask the network."""
+    return os.environ.get(OFFLINE, "") not in ("", "0")
+
+
+def ensure(name: str, progress: Told = _silent) -> Path:
+    """Give the ImageNet weights of a network: from this machine, else from the network.
+
+    Args:
+        name: As in ``kerascnn models``.
+        progress: Hears of a download.
+
+    Returns:
+        The file, or the folder of keras-hub's preset.
+
+    Raises:
+        ConfigError: No such network, or no ImageNet weights for it.
+        ModelFileError: They cannot be had.
+    """
+    return cached(name) or fetch(name, progress)
+
+
+def fetch(name: str, progress: Told = _silent) -> Path:
+    """Download the ImageNet weights of a network, whether they are there or not.
+
+    Args:
+        name: As in ``kerascnn models``.
+        progress: Hears of the download.
+
+    Returns:
+        Where they lie now.
+
+    Raises:
+        ConfigError: No such network, or no ImageNet weights for it.
+        ModelFileError: They cannot be had, or are not what the library's checksum says; then
+            what was there before stays.
+    """
+    source = source_of(name)
+    if is_offline():
+        raise _cannot(name, f"{OFFLINE} is set, so the network is not asked")
+    if isinstance(source, HubPreset):
+        return _fetch_preset(name, source)
+    target = place_of(source)
+    with writing(target) as temporary:
+        try:
+            _download(source, temporary, progress)
+        except (OSError, http.client.HTTPException) as error:
+            raise _cannot(name, f"{_address(source)}: {_words(error)}") from error
+        wrong = misfit(temporary, source.digest)
+        if wrong or not _is_hdf5(temporary):
+            raise ModelFileError(
+                f"{_address(source)}: not the file that {name} needs ({wrong or 'not HDF5'}). "
+                "Nothing was kept; try again, or give a file with --weights FILE."
+            )
+    return target
+
+
+def _address(source: LibraryFile) -> str:
+    mirror = os.environ.get(MIRROR)
+    return source.url.replace(STORE, mirror.rstrip("/"), 1) if mirror else source.url
+
+
+def _download(source: LibraryFile, path: Path, progress: Told) -> None:
+    with _opened(_address(source)) as response, path.open("wb") as file:
+        total, done = int(response.headers.get("Content-Length") or 0), 0
+        while chunk := response.read(CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            progress(done, total)
+        if total and done != total:
+            raise http.client.IncompleteRead(b"", total - done)
+
+
+def _opened(url: str) -> Any:
+    """Open an address, or give up after :data:`PATIENCE` whatever it is that takes so long."""
+    answer: queue.Queue[Any] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            answer.put(urllib.request.urlopen(url, timeout=STALLED))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            answer.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = answer.get(timeout=PATIENCE)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {PATIENCE:g} seconds") from None
+    if isinstance(found, ValueError):
+        raise OSError(str(found)) from found
+    if isinstance(found, urllib.error.HTTPError):
+        found.close()  # an answer too, with a page that nobody reads
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def _fetch_preset(name: str, source: HubPreset) -> Path:
+    """Let keras-hub fetch its preset, once it is known that there is a network."""
+    try:
+        _opened("https://www.kaggle.com/robots.txt").close()
+    except urllib.error.HTTPError as error:
+        log.debug("Kaggle answers %s, so there is a network", error.code)
+    except (OSError, http.client.HTTPException) as error:
+        raise _cannot(name, f"www.kaggle.com: {_words(error)}") from error
+    from kerascnn.training.networks.resnet import keras_hub
+
+    try:
+        keras_hub().models.ResNetBackbone.from_preset(source.preset)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _cannot(name, _words(error)) from error
+    found = cached(name)
+    if found is None:
+        raise _cannot(name, "keras-hub has not put it into Kaggle's cache")
+    return found
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _cannot(name: str, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"the ImageNet weights of {name} are not on this machine and cannot be fetched ({reason}). "
+        f"Connect to the internet and run: kerascnn weights fetch {name}, or give a file with "
+        "--weights FILE."
+    )
+
+
+def _words(error: BaseException) -> str:
+    """Say why in a few words, without Python's wrapping."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answers {error.code}"
+    if isinstance(error, urllib.error.URLError) and error.reason:
+        return " ".join(str(error.reason).split())[:200]
+    if isinstance(error, http.client.IncompleteRead):
+        return f"the connection ended {error.expected or 0:,} bytes too early"
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,46 @@
+"""Which of Keras' backends kerascnn runs on, found out before Keras is imported.
+
+Knows: where Keras looks for its backend's name. Does not import Keras: with an unknown name, or
+one that is not installed, that ends in a traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from kerascnn.errors import ConfigError, MissingExtraError
+
+BACKENDS = ("tensorflow", "jax")
+
+
+def check_backend() -> None:
+    """See that Keras' backend is one that kerascnn runs on.
+
+    Raises:
+        ConfigError: It is another.
+        MissingExtraError: It is JAX, which is not installed.
+    """
+    name, place = _backend()
+    if name not in BACKENDS:
+        raise ConfigError(
+            f"{place} is {name!r}. kerascnn runs on tensorflow or jax: set it to one of them, or "
+            "unset it."
+        )
+    if name == "jax" and find_spec("jax") is None:
+        raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
+
+
+def _backend() -> tuple[str, str]:
+    """Give the name, and where it stands: the variable comes before the file."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name, "KERAS_BACKEND"
+    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    file = home / "keras.json"
+    try:
+        name = json.loads(file.read_text(encoding="utf-8")).get("backend", "tensorflow")
+    except (OSError, ValueError, AttributeError):  # none, or none that Keras could read
+        name = "tensorflow"
+    return str(name), f"the backend in {file}"

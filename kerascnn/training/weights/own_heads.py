@@ -1,0 +1,122 @@
+"""What people put before and behind a backbone in transfer models of their own.
+
+Knows: that a backbone is there when all its tensors are, and that what is left over belongs to a
+head of any name as long as no convolution is among it. Does not know files or libraries' names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from kerascnn.training.weights.files import Tensors
+
+log = logging.getLogger(__name__)
+
+
+def without_own_head(
+    tensors: Tensors, ours: set[str], head: str, shape: tuple[int, ...], source: str
+) -> Tensors:
+    """Leave out the layers that a transfer model has besides its backbone.
+
+    Args:
+        tensors: By ``LAYER/WEIGHT``, with our names where we have the layer.
+        ours: Names of the network's layers.
+        head: Which of them is the head.
+        shape: Of the head's kernel.
+        source: For messages.
+
+    Returns:
+        Those of the network. A single dense layer that is left over and has the head's shape is
+        the head. If a convolution is left over, all: it is another network then.
+    """
+    layers = {name: name.rpartition("/")[0] for name in tensors}
+    left = [name for name in tensors if layers[name] not in ours]
+    if not left or any(tensors[name].ndim > 2 for name in left):
+        return tensors
+    dense = {layers[name] for name in left if tensors[name].ndim == 2}
+    kept = {name: tensor for name, tensor in tensors.items() if name not in left}
+    if len(dense) == 1 == len({layers[name] for name in left}) and not _has(kept, head):
+        only = dense.pop()
+        if tensors.get(f"{only}/kernel", tensors[left[0]]).shape == shape:
+            return kept | {f"{head}/{name.rpartition('/')[2]}": tensors[name] for name in left}
+    _tell(source, {layers[name] for name in left})
+    # A head behind layers that were left out knows nothing about what it gets now.
+    return {name: tensor for name, tensor in kept.items() if layers[name] != head}
+
+
+def strip_prefix(tensors: Tensors, known: Callable[[str], str | None]) -> Tensors:
+    """Take off what Lightning, DataParallel and people's own modules put before PyTorch's names.
+
+    Args:
+        tensors: By PyTorch's names.
+        known: Gives our name of a tensor, None if it has none.
+
+    Returns:
+        The same without the prefix under which most names are known; what lies beside a prefix
+        (a loss, a head of another name) is left out, unless it is a convolution.
+    """
+    prefixes = {""}
+    for name in tensors:
+        parts = name.split(".")
+        prefixes |= {".".join(parts[:depth]) + "." for depth in range(1, min(4, len(parts)))}
+    prefixes = {prefix for prefix in prefixes if _count(tensors, prefix, known)}
+    best = max(sorted(prefixes), key=lambda prefix: _count(tensors, prefix, known), default="")
+    return {
+        name.removeprefix(best): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(best) or tensor.ndim > 2
+    }
+
+
+def split_own_linear(
+    tensors: Tensors,
+    known: Callable[[str], str | None],
+    head: str,
+    shape: tuple[int, ...],
+    source: str,
+) -> tuple[Tensors, Tensors]:
+    """Part PyTorch's tensors of a network from linear layers of a head of one's own.
+
+    Args:
+        tensors: By PyTorch's names, without a prefix.
+        known: As for :func:`strip_prefix`.
+        head: Name of the network's head.
+        shape: Of its kernel.
+        source: For messages.
+
+    Returns:
+        The network's, and those of its head by ``LAYER/WEIGHT`` if one linear layer has its shape.
+    """
+    unknown = [name for name in tensors if known(name) is None]
+    linear = {name.rpartition(".")[0] for name in unknown if tensors[name].ndim == 2}
+    left = [name for name in unknown if name.rpartition(".")[0] in linear]
+    kept = {name: tensor for name, tensor in tensors.items() if name not in left}
+    found: Tensors = {}
+    if len(linear) == 1 and tensors[f"{next(iter(linear))}.weight"].shape[::-1] == shape:
+        names = {"weight": "kernel", "bias": "bias"}
+        for name in left:
+            tensor = tensors[name]
+            ours = f"{head}/{names.get(name.rpartition('.')[2], name)}"
+            found[ours] = tensor.transpose() if tensor.ndim == 2 else tensor
+    elif left:
+        _tell(source, linear)
+    return kept, found
+
+
+def _count(tensors: Tensors, prefix: str, known: Callable[[str], str | None]) -> int:
+    names = (name.removeprefix(prefix) for name in tensors if name.startswith(prefix))
+    return sum(known(name) is not None for name in names)
+
+
+def _has(tensors: Tensors, layer: str) -> bool:
+    return any(name.startswith(f"{layer}/") for name in tensors)
+
+
+def _tell(source: str, layers: set[str]) -> None:
+    names = sorted(layers)
+    more = " …" if len(names) > 4 else ""
+    log.warning(
+        "%s: takes the backbone; layers of its own model are left out: %s%s.",
+        source, ", ".join(names[:4]), more,
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""What is wrong is told before Keras is loaded: here there is none, so it cannot be."""
+
+from importlib.util import find_spec
+
+import pytest
+from click.testing import CliRunner
+
+from kerascnn.cli import main
+
+without_keras = pytest.mark.skipif(find_spec("keras") is not None, reason="is about its absence")
+
+
+def told(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, list(words))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "nowhere/"],
+        ["train", "nowhere.csv", "--find-lr"],
+        ["train", "fashion-mini", "--val", "nowhere"],
+        ["advise", "nowhere"],
+        ["advise", "fashion-mini", "--val", "nowhere"],
+        ["evaluate", "runs/mine", "nowhere"],
+        ["evaluate", "runs/mine", "nowhere", "--compare", "other.onnx"],
+        ["report", "runs/mine", "nowhere"],
+        ["export", "runs/mine", "--onnx", "--verify", "nowhere"],
+        ["export", "runs/mine", "--onnx", "--precision", "int8", "--calibrate", "nowhere"],
+    ],
+)
+def test_mistyped_data(words: list[str]) -> None:
+    code, output = told(*words)
+    assert (code, "nowhere" in output, "does not exist" in output) == (1, True, True), output
+    assert len(output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["summary", "cnn"], ["train"], ["evaluate", "runs/mine"]])
+@pytest.mark.parametrize("backend", ["torch", "foo", "numpy"])
+def test_a_backend_that_kerascnn_does_not_run_on(words, backend: str, monkeypatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    code, output = told(*words)
+    assert code == 2
+    assert f"KERAS_BACKEND is '{backend}'. kerascnn runs on tensorflow or jax" in output
+
+
+@without_keras
+def test_a_backend_in_keras_own_file(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    assert "keras.json is 'torch'" in told("summary", "cnn")[1]
+    for harmless in ('{"backend": "tensorflow"}', "[]", "{", "{}"):
+        (tmp_path / "keras.json").write_text(harmless)
+        assert "kerascnn[train]" in told("summary", "cnn")[1], harmless
+
+
+@without_keras
+def test_jax_that_is_not_there(monkeypatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert "pip install 'kerascnn[jax]'" in told("summary", "cnn")[1]

@@ -1,0 +1,215 @@
+"""Folders from anywhere: what is a split, what is a class, and what is neither."""
+
+import logging
+import os
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerascnn.dataset import Dataset, load_dataset
+from kerascnn.dataset.check import check_data
+from kerascnn.dataset.walking import Walk
+from kerascnn.errors import DataError
+
+
+def write(*paths: str) -> None:
+    for number, path in enumerate(paths):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((9, 9, 3), 7 * number, np.uint8)).save(path, "PNG")
+
+
+def counts(dataset: Dataset) -> dict[str, list[int]]:
+    return {name: np.bincount(split.labels).tolist() for name, split in dataset.splits.items()}
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (("training_set", "test_set"), ("train", "test")),
+        (("seg_train", "seg_test"), ("train", "test")),
+        (("seg_train/seg_train", "seg_test/seg_test"), ("train", "test")),
+        (("Train Data", "Validation Data"), ("train", "val")),
+        (("TrainSet", "TESTSET"), ("train", "test")),
+        (("training", "validation", "evaluation"), ("train", "val", "test")),
+        (("train2017", "val2017"), ("train", "val")),
+        (("1-train", "2-dev", "3-holdout"), ("train", "val", "test")),
+    ],
+)
+def test_splits_are_known_by_the_words_in_their_names(folders, splits) -> None:
+    write(*(f"d/{folder}/{name}/1.png" for folder in folders for name in ("cat", "dog")))
+    dataset = load_dataset("d")
+    assert dataset.classes == ("cat", "dog")
+    assert counts(dataset) == {split: [1, 1] for split in splits}
+
+
+@pytest.mark.parametrize("other", ["seg_pred/seg_pred", "single_prediction", "unlabelled"])
+def test_pictures_without_classes_beside_the_splits_are_left_out(other: str, caplog) -> None:
+    write(*(f"d/seg_{s}/{name}/1.png" for s in ("train", "test") for name in "ab"))
+    write(f"d/{other}/1.png")
+    with caplog.at_level(logging.WARNING):
+        assert counts(load_dataset("d")) == {"train": [1, 1], "test": [1, 1]}
+    assert f"1 folders without classes ({other.split('/')[0]})" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (["A/cat", "A/dog", "B/cat", "B/dog"], "A and B hold the same sub-folders .cat, dog"),
+        (["fold1/0", "fold1/1", "fold2/0", "fold2/1"], "call the folders around them train"),
+        (["val/cat", "val/dog", "test/cat", "test/dog"], "hold the same sub-folders"),
+        (["train_1/a", "train_1/b", "train_2/a", "train_2/b"], "are both split train"),
+        (["train/a", "train/b", "test/a", "test/b", "more/a", "more/b"], "and also more"),
+    ],
+)
+def test_where_names_do_not_tell_an_error_asks(paths: list[str], told: str) -> None:
+    write(*(f"d/{path}/1.png" for path in paths))
+    with pytest.raises(DataError, match=told):
+        load_dataset("d")
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["rose/2023/1", "rose/2024/2", "tulip/2023/3", "tulip/2024/4"],
+        ["train/1", "bus/2"],
+        ["steam train/close/1", "test tube/far/2"],
+        ["contest/1", "trainer/2", "latest/3"],
+        ["a/x/1", "b/x/2"],
+    ],
+)
+def test_classes_stay_classes(paths: list[str]) -> None:
+    write(*(f"d/{path}.png" for path in paths))
+    dataset = load_dataset("d")
+    assert dataset.classes == tuple(sorted({path.split("/")[0] for path in paths}))
+    assert list(dataset.splits) == ["train"]
+
+
+def test_many_folders_of_the_same_sub_folders_are_asked_about_quickly() -> None:
+    for number in range(2000):
+        for inside in "ab":
+            Path(f"d/{number}/{inside}").mkdir(parents=True)
+    write("d/0/a/1.png")
+    with pytest.raises(DataError, match="hold the same sub-folders"):
+        load_dataset("d")
+
+
+def test_real_endings_are_read_and_the_rest_is_named_and_counted_once(caplog) -> None:
+    endings = ("jpg", "JPEG", "jfif", "jpe", "jif", "pjpeg", "png", "apng", "dib", "tif", "webp")
+    write(*(f"d/{label}/{end}.{end}" for label in "ab" for end in endings))
+    for name in ("d/a/1.heic", "d/a/2.HEIC", "d/b/3.avif", "d/b/noending", "d/b/Thumbs.db"):
+        Path(name).touch()
+    write("d/loose.png")
+    with caplog.at_level(logging.WARNING):
+        assert counts(load_dataset("d")) == {"train": [len(endings)] * 2}
+    (line,) = caplog.messages
+    assert "2 .heic, 1 .avif, 1 without ending (a/1.heic, a/2.HEIC, b/3.avif, ...)" in line
+    assert "1 pictures beside the class folders (loose.png)" in line
+
+
+def test_copies_and_thumbnails_beside_pictures_are_no_pictures(caplog) -> None:
+    write("d/a/1.png", "d/b/1.png", "d/b/inside/2.png")
+    leftovers = [
+        "#recycle", "__MACOSX/a", "@eaDir/1.png", "$RECYCLE.BIN/S-1", "lost+found",
+        "System Volume Information", "a/@eaDir/1.png", "a/@Recycle", "b/Thumbnails", "b/#snapshot",
+        "b/inside/@eaDir", "Network Trash Folder", "a/.AppleDouble", "a/.thumbnails",
+        ".Trash-1000/files", "b/.picasaoriginals", "a/.@__thumb",
+    ]  # fmt: skip
+    write(*(f"d/{folder}/x.png" for folder in leftovers))
+    write("d/a/._1.png")
+    with caplog.at_level(logging.WARNING):
+        dataset = load_dataset("d")
+    assert (dataset.classes, counts(dataset)) == (("a", "b"), {"train": [1, 2]})
+    (line,) = caplog.messages
+    assert "12 folders of thumbnails or copies (#recycle, $RECYCLE.BIN, @eaDir, ...)" in line
+
+
+def test_a_class_may_be_called_thumbs() -> None:
+    write("d/thumbs/1.png", "d/fists/1.png")
+    assert load_dataset("d").classes == ("fists", "thumbs")
+
+
+def test_links_to_folders_are_passed_over_and_told(caplog) -> None:
+    write("elsewhere/1.png", "d/a/1.png", "d/b/1.png")
+    Path("d/c").symlink_to(Path("elsewhere").resolve())
+    Path("d/a/loop").symlink_to(Path("d").resolve())
+    Path("d/b/2.png").symlink_to(Path("elsewhere/1.png").resolve())  # a link to a file is a picture
+    with caplog.at_level(logging.WARNING):
+        dataset = load_dataset("d")
+    assert (dataset.classes, counts(dataset)) == (("a", "b"), {"train": [1, 2]})
+    assert "2 links to folders (c, a/loop)" in caplog.text
+    assert set(check_data("d").left_out) == {"c", "a/loop"}
+    Path("links").mkdir()
+    Path("links/a").symlink_to(Path("d/a").resolve())
+    with pytest.raises(DataError, match=r"no class folders \(links to folders are passed over\)"):
+        load_dataset("links")
+
+
+def test_a_class_whose_name_is_no_text_is_refused_before_anything_is_read() -> None:
+    write("d/a/1.png", "d/b/1.png")
+    try:
+        Path(os.fsdecode(b"d/caf\xe9")).mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(DataError, match=r"folder b'caf\\xe9' is not UTF-8.*Rename it"):
+        load_dataset("d")
+    assert "is not UTF-8" in check_data("d").faults[0]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(monkeypatch, caplog) -> None:
+    write("d/a/1.png", "d/a/secret/2.png", "d/b/1.png")
+    scandir = os.scandir
+
+    def refusing(path):
+        if Path(path).name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with caplog.at_level(logging.WARNING):
+        assert counts(load_dataset("d")) == {"train": [1, 1]}
+    assert "d/a/secret: cannot be listed (Permission denied)" in caplog.text
+    assert any("d/a/secret" in fault for fault in check_data("d").faults)
+    assert list(Walk().pictures(Path("d/a"))) == [Path("d/a/1.png")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_beside_idx_files(encoding: str, form: str, idx_folder) -> None:
+    text = unicodedata.normalize(form, "고양이\r\ncafé\n\n")
+    Path(idx_folder, "classes.txt").write_bytes(text.encode(encoding))
+    assert load_dataset(idx_folder).classes == ("고양이", "café")
+
+
+def test_names_beside_idx_files_in_another_encoding(idx_folder) -> None:
+    Path(idx_folder, "classes.txt").write_bytes("고양이\ncafé\n".encode("cp949", "replace"))
+    with pytest.raises(DataError, match=r"classes\.txt: not UTF-8"):
+        load_dataset(idx_folder)
+
+
+@pytest.fixture
+def idx_folder() -> Path:
+    folder = Path("idx")
+    folder.mkdir()
+    pictures = bytes([0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2]) + bytes(range(16))
+    (folder / "train-images-idx3-ubyte").write_bytes(pictures)
+    labels = bytes([0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 0, 1])
+    (folder / "train-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("values", "val"),
+    [(("False", "True"), [0, 1]), (("0", "1"), [0, 1]), (("FALSE", "yes"), [0, 1])],
+)
+def test_is_valid_is_a_split_as_fastai_has_it(values: tuple[str, str], val: list[int]) -> None:
+    write("p/1.png", "p/2.png", "p/3.png")
+    Path("d.csv").write_text(
+        f"path,label,is_valid\np/1.png,a,{values[0]}\np/2.png,b,{values[0]}\np/3.png,b,{values[1]}\n"
+    )
+    assert counts(load_dataset("d.csv")) == {"train": [1, 1], "val": val}
+    Path("d.csv").write_text("path,label,is_valid\np/1.png,a,maybe\n")
+    with pytest.raises(DataError, match=r"line 2: is_valid 'maybe'\. Expected True or False"):
+        load_dataset("d.csv")

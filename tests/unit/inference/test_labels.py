@@ -1,0 +1,72 @@
+"""Class names as others write them."""
+
+import json
+
+import pytest
+
+from kerascnn.errors import DataError
+from kerascnn.inference import read_labels
+from kerascnn.inference.labels import told_by
+
+FRUIT = ("apple", "pear", "fig 2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apple\npear\nfig 2\n",
+        "0 apple\n1 pear\n2 fig 2",  # Teachable Machine
+        "2 fig 2\n0: apple\n1\tpear\n",
+        json.dumps(FRUIT, indent=2),
+        json.dumps({"0": "apple", "1": "pear", "2": "fig 2"}, indent=1),
+        json.dumps({"pear": 1, "apple": 0, "fig 2": 2}),  # class_indices of a Keras generator
+        json.dumps({"0": ["n01", "apple"], "1": ["n02", "pear"], "2": ["n03", "fig 2"]}),
+        json.dumps({"model_type": "vit", "id2label": {"2": "fig 2", "1": "pear", "0": "apple"}}),
+        json.dumps({"classes": FRUIT}),
+    ],
+)
+def test_names_are_read_in_the_order_of_outputs(text, tmp_path) -> None:
+    path = tmp_path / ("config.json" if text[0] in "[{" else "labels.txt")
+    path.write_text(text)
+    assert read_labels(path) == FRUIT
+
+
+def test_numbers_that_are_not_counted_from_0_belong_to_the_names(tmp_path) -> None:
+    (tmp_path / "l.txt").write_text("1 apple\n3 pear\n7\n")
+    assert read_labels(tmp_path / "l.txt") == ("1 apple", "3 pear", "7")
+
+
+def test_a_name_that_stands_twice_gets_its_number(tmp_path, caplog) -> None:
+    (tmp_path / "l.txt").write_text("crane\nfig\ncrane\ncrane (3)\ncrane\n")
+    names = read_labels(tmp_path / "l.txt")
+    assert names == ("crane", "fig", "crane (2)", "crane (3)", "crane (4)")
+    assert "crane (2), crane (4)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"0": "a", "2": "b"}', "numbers are not 0 to 1"),
+        ('["a", ""]', "name 1 is empty"),
+        ("[1.5]", "1.5 is no name"),
+        ('{"a": "b"}', "keys are no numbers"),
+        ('["a",', "no class names in it"),
+        ("[" * 100_000, "no class names in it"),
+        ("[]", "name 0 is empty"),
+    ],
+)
+def test_json_without_names_is_said(text, words, tmp_path) -> None:
+    (tmp_path / "l.json").write_text(text)
+    with pytest.raises(DataError, match=words):
+        read_labels(tmp_path / "l.json")
+
+
+def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
+    names = "{0: 'red', 1: \"o'green\"}"
+    told = told_by({"names": names, "task": "classify", "imgsz": "[64, 64]",
+                    "author": "Ultralytics"})  # fmt: skip
+    assert (told.classes, told.image_size, told.normalize) == (("red", "o'green"), 64, "unit")
+    other = told_by({"names": '["a", "b"]', "imgsz": "[64, 32]"})
+    assert (other.classes, other.image_size, other.normalize) == (("a", "b"), None, None)
+    assert told_by({"names": names, "task": "detect"}) is None
+    assert told_by({"names": "open('x')"}) is told_by({}) is None

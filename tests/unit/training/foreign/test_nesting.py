@@ -1,0 +1,200 @@
+"""Models in models, as Keras 2 wrote them: what is loaded answers as their maker's own predictions.
+
+Compared is what `load_foreign` gives with `predict` of tf_keras, which wrote the files: export of
+what was loaded is proven elsewhere.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+
+from kerascnn.errors import ModelFileError
+from kerascnn.inference import Foreign
+from kerascnn.training.foreign.loading import load_foreign
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SIZE = 12
+k = tf_keras.layers
+
+
+def entry():
+    return tf_keras.Input((SIZE, SIZE, 3))
+
+
+def backbone():
+    first = entry()
+    x = k.BatchNormalization()(k.Conv2D(4, 3, strides=2, name="stem/conv")(first))
+    return tf_keras.Model(first, k.ReLU(6.0)(x + k.DepthwiseConv2D(3, padding="same")(x) * 0.5))
+
+
+def stem(with_input=True):
+    given = [entry()] if with_input else []
+    return tf_keras.Sequential([*given, k.Conv2D(4, 3, strides=2), k.ReLU()])
+
+
+def pool():
+    return k.GlobalAveragePooling2D()
+
+
+def head():
+    return k.Dense(3, activation="softmax")
+
+
+def teachable_machine():
+    """A Sequential of two Sequentials, the first around a cut backbone."""
+    base = backbone()
+    cut = tf_keras.Model(base.inputs, base.layers[-2].output)
+    features = tf_keras.Sequential([cut, pool()])
+    tail = [k.Dense(5, activation="relu", input_shape=(4,)), k.Dense(3, "softmax", use_bias=False)]
+    return tf_keras.Sequential([features, tf_keras.Sequential(tail)])
+
+
+def prepared():
+    first = entry()
+    scaled = tf_keras.applications.mobilenet_v2.preprocess_input(first)
+    # -1 to 1 of 0 to 255 is next to nothing for pixels() here, so it is made larger again.
+    larger = k.Rescaling(64.0, offset=64.0)
+    return tf_keras.Sequential([tf_keras.Model(first, scaled), larger, backbone(), pool(), head()])
+
+
+def shared(inner):
+    first = entry()
+    x = k.Concatenate()([pool()(inner(first)), pool()(inner(k.Rescaling(0.5)(first)))])
+    return tf_keras.Model(first, head()(x))
+
+
+def ends_in_a_model(inner):
+    first = entry()
+    return tf_keras.Model(first, inner(pool()(backbone()(first))))
+
+
+def functional_head():
+    first = tf_keras.Input((4,))
+    return tf_keras.Model(first, head()(first))
+
+
+def of_two_tensors():
+    one, two = tf_keras.Input((4,)), tf_keras.Input((4,))
+    inner = tf_keras.Model([one, two], head()(k.Add()([one, two])))
+    first = entry()
+    x = backbone()(first)
+    return tf_keras.Model([first], [inner([pool()(x), k.GlobalMaxPooling2D()(x)])])
+
+
+def ensemble():
+    first = entry()
+    members = [tf_keras.Sequential([backbone(), pool(), head()])(first) for _ in range(2)]
+    return tf_keras.Model(first, (members[0] * 0.25 + members[1] * 0.75))
+
+
+def functions():
+    """What arithmetic on tensors leaves behind, constants first among it."""
+    import tensorflow as tf
+
+    first = entry()
+    x = tf.concat([4.0 - first, -first], axis=-1)
+    x = tf.reduce_mean(tf.clip_by_value(tf.maximum(x, -3.0), -2.0, 3.5), axis=[1, 2])
+    return tf_keras.Model(first, tf.reduce_mean(tf.stack([head()(x), head()(x)]), axis=0))
+
+
+def names_that_look_like_precisions():
+    return tf_keras.Sequential(
+        [k.Conv2D(4, 3, name="mixed_0", input_shape=(SIZE, SIZE, 3)), k.ReLU(name="mixed_relu"),
+         k.GlobalAveragePooling2D(name="mixed_float16"), k.Dense(3, name="mixed_head")]
+    )  # fmt: skip
+
+
+def layers_of_applications():
+    from tf_keras.src.applications.convnext import LayerScale, StochasticDepth
+    from tf_keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    first = entry()
+    x = k.Conv2D(4, 3)(first)
+    x = StochasticDepth(0.1)(LayerScale(0.5, 4)(x))
+    return tf_keras.Model(first, head()(pool()(CustomScaleLayer(0.2)([x, x]))))
+
+
+MODELS = {
+    "sequential of model": lambda: tf_keras.Sequential([backbone(), pool(), head()]),
+    "input, sequential of model": lambda: tf_keras.Sequential(
+        [entry(), backbone(), k.Flatten(), k.Dropout(0.5), head()]
+    ),
+    "two sequentials": lambda: tf_keras.Sequential(
+        [tf_keras.Sequential([tf_keras.Sequential([backbone(), k.ReLU()]), pool()]),
+         tf_keras.Sequential([k.Dense(5), head()])]
+    ),
+    "teachable machine": teachable_machine,
+    "prepared": prepared,
+    "shared model": lambda: shared(backbone()),
+    "shared sequential": lambda: shared(stem()),
+    "shared sequential without input": lambda: shared(stem(with_input=False)),
+    "ends in a sequential": lambda: ends_in_a_model(tf_keras.Sequential([k.Dense(5), head()])),
+    "ends in a model": lambda: ends_in_a_model(functional_head()),
+    "of two tensors": of_two_tensors,
+    "ensemble": ensemble,
+    "functions": functions,
+    "names that look like precisions": names_that_look_like_precisions,
+    "layers of applications": layers_of_applications,
+}  # fmt: skip
+
+
+def pixels():
+    """Give pictures of different colours, so small that no softmax of them is 0 or 1."""
+    rng = np.random.default_rng(3)
+    return (rng.random((4, SIZE, SIZE, 3)) * rng.uniform(0, 4, (4, 1, 1, 3))).astype(np.float32)
+
+
+def answers_of_both(model, path):
+    """Give its maker's predictions and those of what is loaded from the file."""
+    model.save(path)
+    loaded = load_foreign(path, Foreign(("a", "b", "c"), normalize="none"))
+    return model.predict(pixels(), verbose=0), loaded.model.predict(pixels(), verbose=0)
+
+
+@pytest.mark.parametrize("suffix", [".h5", pytest.param(".keras", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", MODELS)
+def test_nested_models_of_keras_2(name, suffix, tmp_path, with_weights) -> None:
+    wanted, found = answers_of_both(with_weights(MODELS[name]()), tmp_path / f"m{suffix}")
+    assert wanted.std(axis=0).max() > 1e-4, "answers that never change prove nothing"
+    np.testing.assert_allclose(found, wanted, atol=2e-6 * max(1.0, np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_mixed_precision_of_keras_2(suffix, tmp_path, with_weights) -> None:
+    policy = tf_keras.mixed_precision.Policy("mixed_float16")
+    model = tf_keras.Sequential(
+        [entry(), k.Conv2D(4, 3, dtype=policy), k.BatchNormalization(dtype=policy),
+         k.GlobalAveragePooling2D(dtype=policy), k.Dense(3, "softmax", dtype="float32")]
+    )  # fmt: skip
+    wanted, found = answers_of_both(with_weights(model), tmp_path / f"m{suffix}")
+    np.testing.assert_allclose(found, wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_layers_of_keras_3_that_are_not_in_keras_layers(suffix, tmp_path, with_weights) -> None:
+    from keras.src.applications.convnext import LayerScale
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    first = keras.Input((SIZE, SIZE, 3))
+    x = LayerScale(0.5, 4)(keras.layers.Conv2D(4, 3)(first))
+    x = keras.layers.GlobalAveragePooling2D()(CustomScaleLayer(0.2)([x, x]))
+    model = keras.Model(first, keras.layers.Dense(3, "softmax")(x))
+    wanted, found = answers_of_both(with_weights(model), tmp_path / f"m{suffix}")
+    np.testing.assert_allclose(found, wanted, atol=2e-6)
+
+
+def test_a_class_of_that_name_from_elsewhere_stays_refused(tmp_path, change_architecture) -> None:
+    first = keras.Input((SIZE, SIZE, 3))
+    x = keras.layers.GlobalAveragePooling2D()(first)
+    keras.Model(first, keras.layers.Dense(3)(x)).save(tmp_path / "m.keras")
+
+    def pretend(config):
+        config["config"]["layers"][-1] |= {
+            "class_name": "LayerScale", "module": "mine", "registered_name": "mine>LayerScale"
+        }  # fmt: skip
+
+    change_architecture(tmp_path / "m.keras", pretend)
+    with pytest.raises(ModelFileError, match="mine>LayerScale"):
+        load_foreign(tmp_path / "m.keras", Foreign(("a", "b", "c")))

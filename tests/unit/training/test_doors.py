@@ -1,0 +1,88 @@
+"""What people give in place of a model: each command says what it is and what to do with it."""
+
+import json
+from pathlib import Path
+
+import keras
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from kerascnn.card import ModelCard
+from kerascnn.cli import main
+from kerascnn.inference import Foreign
+from kerascnn.training.foreign.loading import load_foreign
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def tell(*arguments) -> tuple[int, str]:
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def model() -> keras.Model:
+    entry = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(entry)
+    return keras.Model(entry, keras.layers.Dense(2, "softmax")(x))
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """One of everything."""
+    Image.new("RGB", (8, 8)).save("p.png")
+    Path("names.txt").write_text("a\nb\n")
+    for name in ("saved", "run", "empty"):
+        Path(name).mkdir()
+    Path("saved", "saved_model.pb").write_bytes(b"\x08\x01")
+    Path("run", "card.json").write_text(ModelCard("m", "cnn", ("a", "b"), 8, "squash").to_json())
+    Path("run", "model.keras").write_bytes(b"PK\x03\x04 and no more")
+    Path("model.json").write_text(json.dumps({"class_name": "Sequential", "config": {}}))
+    Path("small.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(9))
+    Path("pointer.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    Path("mine.onnx").write_bytes(b"\x08\x07")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("predict run p.png", "kerascnn export run --onnx"),
+        ("predict saved p.png", "SavedModel folder"),
+        ("predict empty p.png", "a folder, and neither"),
+        ("predict pointer.onnx p.png", "git lfs pull"),
+        ("predict small.tflite p.png", "TensorFlow Lite"),
+        ("predict model.json p.png", "model.save('model.keras')"),
+        ("export saved --onnx --labels names.txt", "SavedModel folder"),
+        ("export model.json --onnx --labels names.txt", "model.save('model.keras')"),
+        ("export run --onnx", "It is damaged"),
+        ("export run/other.keras --onnx --labels names.txt", "no such file"),
+        ("export empty --onnx", "a folder, and neither"),
+        ("evaluate run/other.keras", "no such file"),
+        ("evaluate saved", "SavedModel folder"),
+        ("explain run/other.keras p.png --labels names.txt", "no such file"),
+        ("summary mine.onnx", "is called .onnx: kerascnn predict"),
+        ("summary saved", "SavedModel folder"),
+        ("summary run/other.keras", "other.keras"),
+    ],
+)
+def test_what_came_instead_is_said(words, told, folder) -> None:
+    code, output = tell(*words.split())
+    assert (code in (1, 2), told in output) == (True, True), output
+
+
+def test_keras_files_are_known_by_what_is_in_them(folder, model) -> None:
+    model.save("m.keras")
+    model.save("m.h5")
+    Path("m.h5").rename("MODEL.H5")
+    Path("m.keras").rename("zip.h5")
+    Path("old.keras").write_bytes(Path("MODEL.H5").read_bytes())
+    for name in ("MODEL.H5", "zip.h5", "old.keras"):
+        assert load_foreign(name, Foreign(("a", "b"))).size == 8
+    code, output = tell("export", "MODEL.H5", "--onnx")
+    assert (code, "--labels FILE is missing" in output) == (2, True)
+    for name in ("MODEL.H5", "old.keras"):
+        code, output = tell("predict", name, "p.png")
+        assert (code, f"kerascnn export {name} --onnx --labels" in output) == (1, True), output
