@@ -14,11 +14,18 @@ from dataclasses import fields as fields_of
 from typing import Any, Literal, TypeVar, get_args
 
 from kerascnn.errors import ModelFileError
+from kerascnn.sizing import How, Shape, Sizing
 
 SCHEMA = 1
 """Raised when a reader of the old cards would misread a new one."""
 
+SCHEMA_WITH_SIZING = 2
+"""Of cards whose ``sizing`` a reader of schema 1 would pass over. All others keep schema 1."""
+
 METADATA_KEY = "kerascnn"
+
+_NEW_FIELDS = ("image_width", "sizing")
+"""Left out of the JSON where they say nothing, so that older readers read what they can use."""
 
 ChannelOrder = Literal["RGB", "BGR", "grey"]
 Precision = Literal["float32", "float16", "int8"]
@@ -114,7 +121,7 @@ class ModelCard:
         name: What the model is called.
         network: The architecture, e.g. ``cnn``.
         classes: Names in the order of the outputs.
-        image_size: Height and width of the input, in pixels.
+        image_size: Height and width of the input, in pixels; of one that is not square, the height.
         resize: ``squash``, ``crop`` or ``pad``; see :mod:`kerascnn.images`.
         normalization: What happens to a pixel before the network.
         temperature: Logits are divided by it before the softmax (Guo et al. 2017,
@@ -128,6 +135,9 @@ class ModelCard:
         parity: How the exported file was compared, None before export.
         reduction: What a precision below float32 cost and gave; None for float32.
         schema: Of this card.
+        image_width: Of an input that is not square; else None.
+        sizing: How another library sizes, of a model made elsewhere; None: ``resize`` as it is in
+            kerascnn. Neither of the two is in the JSON where it is None.
     """
 
     name: str
@@ -146,9 +156,31 @@ class ModelCard:
     parity: Parity | None = None
     reduction: Reduction | None = None
     schema: int = SCHEMA
+    image_width: int | None = None
+    sizing: Sizing | None = None
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def shape(self) -> Shape:
+        """Height and width of the input, in pixels."""
+        return self.image_size, self.image_width or self.image_size
+
+    @property
+    def how(self) -> How:
+        """How a picture gets that size, as :func:`kerascnn.images.size_picture` takes it."""
+        return self.sizing or self.resize
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the fields as JSON has them."""
+        fields = asdict(self)
+        fields["schema"] = SCHEMA_WITH_SIZING if self.sizing else SCHEMA
+        return {
+            name: value
+            for name, value in fields.items()
+            if value is not None or name not in _NEW_FIELDS
+        }
 
     def to_json(self, indent: int | None = None) -> str:
         """Write the card as JSON.
@@ -164,7 +196,7 @@ class ModelCard:
             >>> ModelCard.from_json(card.to_json()) == card
             True
         """
-        return json.dumps(asdict(self), ensure_ascii=False, indent=indent, allow_nan=False)
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, source: str = "card") -> ModelCard:
@@ -186,10 +218,11 @@ class ModelCard:
             raise ModelFileError(f"{source}: the card is not JSON ({error}).") from error
         if not isinstance(fields, dict):
             raise ModelFileError(f"{source}: the card is no JSON object.")
-        if fields.get("schema") != SCHEMA:
+        if fields.get("schema") not in (SCHEMA, SCHEMA_WITH_SIZING):
             raise ModelFileError(
                 f"{source}: the card has schema {fields.get('schema')!r}, and this kerascnn reads "
-                f"schema {SCHEMA}. Install the kerascnn that made the file, or export it again."
+                f"schema {SCHEMA} and {SCHEMA_WITH_SIZING}. Install the kerascnn that made the "
+                "file, or export it again."
             )
         try:
             return _from_fields(cls, fields)
@@ -215,11 +248,13 @@ def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
     return cls(
         **{
             **_known(cls, fields),
+            "schema": SCHEMA,
             "classes": tuple(fields["classes"]),
             "normalization": _nested(Normalization, fields["normalization"]),
             "probes": tuple(_nested(Probe, probe) for probe in fields["probes"]),
             "parity": _optional(Parity, fields["parity"]),
             "reduction": _optional(Reduction, fields.get("reduction")),
+            "sizing": _optional(Sizing, fields.get("sizing")),
         }
     )
 
@@ -248,6 +283,12 @@ def _check(card: ModelCard) -> None:
         or not all(isinstance(name, str) for name in card.classes),
         "classes must differ": len(set(card.classes)) < len(card.classes),
         "image_size must be a positive whole number": not _is_whole(card.image_size),
+        "image_width must be another positive whole number or nothing": card.image_width is not None
+        and (not _is_whole(card.image_width) or card.image_width == card.image_size),
+        "an input that is not square must have its sizing": card.image_width is not None
+        and card.sizing is None,
+        "resize must be that of sizing": card.sizing is not None
+        and card.sizing.resize != card.resize,
         "resize must be squash, crop or pad": card.resize not in ("squash", "crop", "pad"),
         "precision must be float32, float16 or int8": card.precision not in get_args(Precision),
         "temperature must be above 0": not _is_positive(card.temperature),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import foreign_options, taken
 from kerascnn.cli.scores import show_comparison, show_evaluation
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     default=None,
     help="Look for the pictures in the training pictures, nearly equal ones too.  [default: look]",
 )
+@click.option(
+    "--try-sizing",
+    is_flag=True,
+    help="Try the ways in which libraries size pictures, and name the one that fits an .onnx.",
+)
 @click.option("--curves", is_flag=True, help="With --json: each class's ROC and precision-recall.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @foreign_options
@@ -46,6 +51,7 @@ def command(
     compare: str | None,
     leaks: bool | None,
     curves: bool,
+    try_sizing: bool,
     as_json: bool,
     **foreign: Any,
 ) -> None:
@@ -58,6 +64,7 @@ def command(
     kerascnn evaluate runs/flowers
     kerascnn evaluate exported/flowers.onnx flowers/ --json
     kerascnn evaluate exported/flowers.onnx flowers/ --compare exported/flowers-int8.onnx
+    kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --try-sizing
     kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --normalize torch
     """
     if curves and (compare or not as_json):
@@ -65,7 +72,14 @@ def command(
     if leaks and compare:
         raise click.UsageError("--leaks is for one model, not for --compare.")
     check_data_is_there(data)
-    chosen = (data, split, said(**foreign))
+    chosen = (data, split, taken(foreign))
+    if try_sizing:
+        if compare or curves or leaks or not model.endswith(".onnx"):
+            raise click.UsageError(
+                "--try-sizing is for one .onnx file, without --compare, --curves and --leaks."
+            )
+        _try_sizing(model, *chosen, as_json)
+        return
     if compare:
         compared = _compare(model, compare, *chosen)
         show: Any = show_comparison if not as_json else lambda found: print_json(found.to_dict())
@@ -80,6 +94,28 @@ def command(
         skipped = evaluation.skipped
     if skipped:
         ctx.exit(SOME_INPUTS_BAD)
+
+
+def _try_sizing(
+    model: str, data: str | None, split: str | None, foreign: Foreign | None, as_json: bool
+) -> None:
+    from kerascnn.inference import Classifier
+    from kerascnn.inference.try_sizing import try_sizing as tried
+
+    with console(stderr=True).status("trying") as status:
+        classifier = Classifier(model, foreign=foreign)
+        said = foreign is None or bool(foreign.normalize or foreign.normalization)
+        known = said or classifier.contract.normalizes
+        trials = tried(classifier, data, split, known, status.update)
+    if as_json:
+        print_json(trials.to_dict())
+        return
+    for trial in trials.trials:
+        click.echo(f"{trial.top1:7.2%}  {trial.log_likelihood:8.3f}  {trial.options}")
+    click.echo(
+        f"fits best on {trials.images:,} pictures: {trials.best.options} (by right first answers, "
+        "then by the mean logarithm of the right class's probability)"
+    )
 
 
 def _evaluate(

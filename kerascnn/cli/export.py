@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import FOREIGN, foreign_options, said
+from kerascnn.cli.foreign import announce_sizing, foreign_options, taken
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.errors import ConfigError, ModelFileError
 
@@ -83,8 +83,10 @@ def command(
     kerascnn export old.h5 --onnx --labels names.txt --normalize caffe --verify flowers/
     """
     check_data_is_there(options["verify"], options["calibrate"])
-    foreign = said(**{name: options.pop(name) for name in FOREIGN})
+    foreign = taken(options)
     result = _export(run, out, foreign, options)
+    if foreign:
+        announce_sizing(result.card)
     _warn_if_not_learned(result.card)
     repository = _repository(result, triton) if triton else None
     if as_json:
@@ -93,7 +95,7 @@ def command(
                 "path": str(result.path),
                 "bytes": result.bytes,
                 "parity": asdict(result.parity),
-                "card": asdict(result.card),
+                "card": result.card.to_dict(),
                 **({"triton": str(repository)} if repository else {}),
             }
         )

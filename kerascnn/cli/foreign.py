@@ -5,15 +5,73 @@ Knows: Click. Does not know what is done with what was said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kerascnn.sizing import PRESETS, choose
+
 if TYPE_CHECKING:
+    from kerascnn.card import ModelCard
     from kerascnn.inference import Foreign
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ImageSize(click.ParamType):  # type: ignore[type-arg] # older versions take none
+    """``224``, or ``48x192``: height and width."""
+
+    name = "pixels"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | tuple[int, int]:
+        """Read one number or two."""
+        numbers = str(value).lower().split("x") if not isinstance(value, tuple) else list(value)
+        if len(numbers) <= 2 and all(str(one).isdecimal() and int(one) for one in numbers):
+            sides = [int(one) for one in numbers]
+            return sides[0] if sides[0] == sides[-1] else (sides[0], sides[1])
+        raise click.BadParameter(
+            f"{value!r}; expected 224, or height and width, 48x192.", ctx, param
+        )
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take none
+    """One number for all channels, or three: ``R,G,B``."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        """Read them."""
+        try:
+            numbers = tuple(float(one) for one in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r}; expected one number, or three: R,G,B.", param, ctx)
+        return numbers
+
+
+class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take none
+    """A name, ``#rrggbb``, a grey level or ``R,G,B``."""
+
+    name = "colour"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
+        """Read it."""
+        from PIL import ImageColor
+
+        parts = str(value).split(",")
+        if len(parts) in (1, 3) and all(part.strip().isdecimal() for part in parts):
+            levels = [int(part) for part in parts] * (3 // len(parts))
+            if max(levels) <= 255:
+                return levels[0], levels[1], levels[2]
+        try:
+            red, green, blue = ImageColor.getrgb(str(value))[:3]
+        except ValueError:
+            self.fail(f"{value!r}; expected white, 114, 255,0,0 or #ff0000.", param, ctx)
+        return red, green, blue
+
 
 _OPTIONS = (
     click.option(
@@ -23,9 +81,16 @@ _OPTIONS = (
     ),
     click.option(
         "--image-size",
-        type=click.IntRange(1),
-        metavar="PIXELS",
-        help="Of a model made elsewhere: height and width.  [default: as the file fixes them]",
+        type=ImageSize(),
+        metavar="PIXELS|HxW",
+        help="Of a model made elsewhere: its input, 224 or 48x192 (height x width).  [default: as "
+        "the file fixes it]",
+    ),
+    click.option(
+        "--like",
+        type=click.Choice(list(PRESETS)),
+        help="Of a model made elsewhere: size and normalise as this library does by default; the "
+        "options below change parts of it.",
     ),
     click.option(
         "--normalize",
@@ -34,10 +99,44 @@ _OPTIONS = (
         "to 1, less ImageNet's mean and by its deviation, or BGR less that mean.  [default: none]",
     ),
     click.option(
+        "--mean",
+        type=Numbers(),
+        metavar="R,G,B",
+        help="Its own means, in place of --normalize: of pixels from 0 to 1 (of 0 to 255 if any "
+        "number here or in --std is above 1; --normalize unit or none decides).",
+    ),
+    click.option("--std", type=Numbers(), metavar="R,G,B", help="Its own deviations, as --mean."),
+    click.option(
         "--resize",
         type=click.Choice(["squash", "crop", "pad"]),
-        help="Of a model made elsewhere: how pictures get its size.  [default: squash]",
+        help="Of a model made elsewhere: how pictures get its size. crop: the middle 0.875 of the "
+        "shorter side (--crop-share 1: all of it).  [default: squash]",
     ),
+    click.option(
+        "--filter",
+        "filter",
+        type=click.Choice(["bilinear", "bicubic", "lanczos", "nearest"]),
+        help="Between pixels.  [default: bilinear]",
+    ),
+    click.option(
+        "--antialias/--no-antialias",
+        "antialias",
+        default=None,
+        help="As Pillow, or as tf.image.resize.  [default: --antialias]",
+    ),
+    click.option(
+        "--crop-share",
+        type=float,
+        metavar="SHARE",
+        help="How much of the shorter side a crop uses; timm's crop_pct.  [default: 0.875]",
+    ),
+    click.option(
+        "--pad-color",
+        type=Colour(),
+        metavar="COLOR",
+        help="Of pad: white, 114, R,G,B or #rrggbb.  [default: black]",
+    ),
+    click.option("--enlarge/--no-enlarge", default=None, help="Of pad: enlarge small pictures."),
     click.option(
         "--outputs",
         type=click.Choice(["logits", "probabilities"]),
@@ -49,45 +148,86 @@ _OPTIONS = (
         help="Of a model made elsewhere with several outputs: the one that holds the answers.",
     ),
 )
-FOREIGN = ("labels", "image_size", "normalize", "resize", "outputs", "output")
+FOREIGN = (
+    *("labels", "image_size", "like", "normalize", "mean", "std", "resize"),
+    *("filter", "antialias", "crop_share", "pad_color", "enlarge", "outputs", "output"),
+)
 """The options by the names of their parameters."""
 
 
 def foreign_options(command: F) -> F:
-    """Add the options of :data:`FOREIGN` to a command."""
+    """Add the options that say what a file made elsewhere does not."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
+def announce_sizing(card: ModelCard) -> None:
+    """Say on stderr how pictures of a model made elsewhere are sized."""
+    from kerascnn.inference.foreign_words import sizing_notice
+
+    click.echo(sizing_notice(card), err=True)
+
+
+def taken(options: dict[str, Any]) -> Foreign | None:
+    """Take the options of :func:`foreign_options` out of a command's, and put them together.
+
+    Args:
+        options: By name; they are removed.
+
+    Returns:
+        What was said, or None.
+    """
+    return said(**{name: options.pop(name) for name in FOREIGN})
+
+
 def said(
     labels: str | None,
-    image_size: int | None,
+    image_size: int | tuple[int, int] | None,
     normalize: Any,
     resize: Any,
+    like: str | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
     outputs: Any = None,
     output: str | None = None,
+    **how: Any,
 ) -> Foreign | None:
     """Put together what was said about a model that was made elsewhere.
 
     Args:
         labels: File of class names; None: the model's file may have them.
-        image_size: In pixels.
+        image_size: In pixels, or height and width.
         normalize: ``none``, ``unit``, ``tf``, ``torch`` or ``caffe``.
         resize: ``squash``, ``crop`` or ``pad``.
+        like: A preset.
+        mean: Of each channel, or one number.
+        std: The same.
         outputs: ``logits`` or ``probabilities``.
         output: Name of the output that holds the answers.
+        **how: What else :func:`kerascnn.sizing.choose` takes.
 
     Returns:
         It, or None where nothing was said.
 
     Raises:
-        ConfigError: Something of it cannot be.
+        ConfigError: Something of it cannot be, or does not go with the rest.
         DataError: The file of class names cannot be used.
     """
     from kerascnn.inference import Foreign, read_labels
+    from kerascnn.inference.foreign_words import own_normalization
 
-    if not any((labels, image_size, normalize, resize, outputs, output)):
+    own = mean is not None or std is not None
+    detailed = like is not None or any(value is not None for value in how.values())
+    if not (own or detailed or any((labels, image_size, normalize, resize, outputs, output))):
         return None
-    names = () if labels is None else read_labels(labels)
-    return Foreign(names, image_size, normalize, resize or "squash", outputs, output)
+    return Foreign(
+        () if labels is None else read_labels(labels),
+        image_size,
+        normalize or (PRESETS[like].normalize if like and not own else None),
+        resize or "squash",
+        outputs,
+        output,
+        choose(like, resize, **how) if detailed else None,
+        own_normalization(mean, std, normalize) if own else None,
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
-from kerascnn.cli.foreign import FOREIGN, foreign_options, said
+from kerascnn.cli.foreign import announce_sizing, foreign_options, taken
 from kerascnn.cli.provider import announce, provider_options
 from kerascnn.errors import ConfigError
 
@@ -73,7 +73,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     form = "json" if as_json else form
     if options["resume"] and form != "json":
         raise ConfigError("--resume reads and goes on with JSON lines. Add --json.")
-    foreign = said(**{name: options[name] for name in FOREIGN})
+    foreign = taken(options)
     classifier = Classifier(
         model,
         provider=options["provider"],
@@ -82,6 +82,8 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
         arithmetic=options["arithmetic"],
     )
     announce(classifier)
+    if foreign:
+        announce_sizing(classifier.card)
     paths = _paths(classifier, options["paths"], options["shard"], options["resume"])
     asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}
     write, bad = writer(form), 0

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command
-from kerascnn.cli.foreign import FOREIGN, foreign_options, said
+from kerascnn.cli.foreign import foreign_options, taken
 from kerascnn.cli.provider import provider_options
 
 
@@ -103,7 +103,7 @@ def command(**options: Any) -> None:
     """
     from kerascnn import serving
 
-    foreign = said(**{name: options.pop(name) for name in FOREIGN})
+    foreign = taken(options)
     config = serving.ServeConfig(**options, foreign=foreign)
     serving.serve(
         config,

@@ -14,14 +14,14 @@ from kerascnn.parallel import in_order
 
 
 def sized_pictures(
-    pictures: Pictures, size: int, resize: images.Resize
+    pictures: Pictures, size: int | images.Shape, resize: images.How
 ) -> Iterator[images.UInt8Array | PictureError]:
     """Read every picture and bring it to the model's size.
 
     Args:
         pictures: Of any size.
-        size: Of the model's input, in pixels.
-        resize: ``squash``, ``crop`` or ``pad``.
+        size: Of the model's input, in pixels: height and width, or one number for both.
+        resize: The rule.
 
     Yields:
         In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.

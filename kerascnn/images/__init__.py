@@ -15,15 +15,14 @@ from kerascnn.images.decoding import (
 )
 from kerascnn.images.header import Header, longer_side, read_header
 from kerascnn.images.sizing import (
-    RESIZE_RULES,
     Axis,
-    Resize,
     UInt8Array,
     axes,
     default_resize,
     pixels_between,
     size_picture,
 )
+from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 __all__ = [
     "FORMATS",
@@ -33,7 +32,10 @@ __all__ = [
     "SUFFIXES",
     "Axis",
     "Header",
+    "How",
     "Resize",
+    "Shape",
+    "Sizing",
     "UInt8Array",
     "axes",
     "decode",

@@ -1,6 +1,7 @@
 """Bringing an RGB picture to the model's size.
 
-Knows: the three rules, in integers, and the filter. Does not know how a picture is read.
+Knows: kerascnn's own three rules, in integers, and the filter. Does not know how a picture is
+read, nor what other libraries do (:mod:`kerascnn.images.resampling`).
 
 A picture that is S x S already is taken as it is, under every rule: so pictures sized here
 pass through the exported graph, which sizes by the same rule, unchanged.
@@ -16,8 +17,9 @@ Sizing of all others, in integers (``//`` rounds down), for a picture H x W and 
               ((S - H') // 2, (S - W') // 2).
 
 The filter is Pillow's BILINEAR (a triangle that widens when shrinking), horizontally first,
-then vertically, always as two passes: which pass Pillow itself takes first depends on its
-version and on the picture's shape, and changes up to a fifth of the values by one. With the
+then vertically, always as two passes, each equal to Pillow's. Which pass a single
+``Image.resize`` takes first depends on its version and on the picture's shape (Pillow 13: the
+vertical one for tall pictures), and changes up to a fifth of the values by one level. With the
 order fixed, a file exported today answers the same under tomorrow's Pillow, and the exported
 graph can do exactly the same arithmetic (``kerascnn.training.export.preprocessing``).
 """
@@ -25,16 +27,16 @@ graph can do exactly the same arithmetic (``kerascnn.training.export.preprocessi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from kerascnn.errors import ConfigError, PictureError
-
-Resize = Literal["squash", "crop", "pad"]
-RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)
+from kerascnn.images.geometry import sides
+from kerascnn.images.resampling import sized_as
+from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 
@@ -104,7 +106,7 @@ def _padded(length: int, longer: int, size: int) -> Axis:
     return Axis(0.0, float(length), scaled, (size - scaled) // 2)
 
 
-def pixels_between(height: int, width: int, size: int, resize: Resize) -> int:
+def pixels_between(height: int, width: int, size: int | Shape, resize: How) -> int:
     """Count the pixels that lie between the two passes of sizing.
 
     Of a tall, thin picture they may be a hundred times as many as it has: it is made wider first.
@@ -112,31 +114,45 @@ def pixels_between(height: int, width: int, size: int, resize: Resize) -> int:
     Args:
         height: Of the picture, in pixels, at least 1.
         width: Of the picture, in pixels, at least 1.
-        size: Of the model's input, in pixels.
-        resize: ``squash``, ``crop`` or ``pad``.
+        size: Of the model's input: height and width, or one number for both.
+        resize: As for :func:`size_picture`.
 
     Returns:
-        The number.
+        The number; of other libraries' ways, at most.
 
     Examples:
         >>> pixels_between(1_000_000, 1, 224, "squash")
         224000000
     """
-    return height * axes(height, width, size, resize)[1].length
+    if not isinstance(resize, Sizing):
+        return height * axes(height, width, _side(size, resize), resize)[1].length
+    shape = (size, size) if isinstance(size, int) else size
+    down, across = sides(height, width, shape, resize)
+    return max(height * across.count, width * down.count)
 
 
-def size_picture(rgb: UInt8Array, size: int, resize: Resize) -> UInt8Array:
+def _side(size: int | Shape, resize: Resize) -> int:
+    if isinstance(size, int):
+        return size
+    if size[0] != size[1]:
+        raise ConfigError(f"an input of {size[0]} x {size[1]} needs a Sizing, not {resize!r}.")
+    return size[0]
+
+
+def size_picture(rgb: UInt8Array, size: int | Shape, resize: How) -> UInt8Array:
     """Bring one RGB picture to the model's size.
 
     Args:
         rgb: uint8 ``[height, width, 3]``.
-        size: Of the model's input, in pixels.
-        resize: ``squash``, ``crop`` or ``pad``.
+        size: Of the model's input: height and width, or one number for both.
+        resize: ``squash``, ``crop`` or ``pad``, kerascnn's own, for square inputs; or what
+            another library does, for all.
 
     Returns:
-        uint8 ``[size, size, 3]``; the input itself where nothing is to be done.
+        uint8 ``[size, size, 3]`` (or ``[*size, 3]``); the input itself where nothing is to be done.
 
     Raises:
+        ConfigError: The rule is not known, or is for square inputs only.
         PictureError: It is so tall and thin that sizing it would fill the memory.
     """
     height, width = rgb.shape[:2]
@@ -146,6 +162,13 @@ def size_picture(rgb: UInt8Array, size: int, resize: Resize) -> UInt8Array:
             f"picture: {width} x {height} is too thin: sizing it takes {between:,} pixels, more "
             f"than the limit of {_MOST_BETWEEN:,}. Cut it first."
         )
+    if isinstance(resize, Sizing):
+        return sized_as(rgb, (size, size) if isinstance(size, int) else size, resize)
+    return _sized(rgb, _side(size, resize), resize)
+
+
+def _sized(rgb: UInt8Array, size: int, resize: Resize) -> UInt8Array:
+    height, width = rgb.shape[:2]
     vertical, horizontal = axes(height, width, size, resize)
     sized = _resampled(rgb, horizontal, vertical)
     if sized.shape[:2] == (size, size):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from kerascnn.dataset import BUILTIN, load_dataset, sized_pictures
 from kerascnn.errors import DataError, PictureError, ProviderError
+from kerascnn.images import Shape
 from kerascnn.inference.choice import Choice
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.foreign import Foreign
@@ -152,8 +153,8 @@ def benchmark(
     unavailable: dict[str, str] = {}
     measured = []
     with Classifier(model, "cpu", foreign=foreign) as reference:
-        size = reference.card.image_size
-        real = pictures if pictures is not None else np.zeros((0, size, size, 3), np.uint8)
+        size = reference.card.shape
+        real = pictures if pictures is not None else np.zeros((0, *size, 3), np.uint8)
         trial = _Trial(model, foreign, batches, size, real, _answers(reference, real))
         default = trial.measure(Way("cpu", "exact", usable_cpus(), True))
         for ways in _ways():
@@ -175,7 +176,7 @@ class _Trial:
     model: str | Path
     foreign: Foreign | None
     batches: Sequence[int]
-    size: int
+    size: Shape
     real: npt.NDArray[np.uint8]
     expected: npt.NDArray[np.float32]
 
@@ -233,7 +234,7 @@ def real_pictures(
     if not data and name not in BUILTIN:
         return None
     _, split = load_dataset(name).choose()
-    sized = sized_pictures(split.pictures, card.image_size, card.resize)
+    sized = sized_pictures(split.pictures, card.shape, card.how)
     good = (picture for picture in sized if not isinstance(picture, PictureError))
     found = list(islice(good, _REAL))
     if not found:

@@ -100,7 +100,7 @@ class Classifier:
         return self._checked(path, choices[-1])
 
     def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, Running]:
-        card, pictures = self.card, probe_pictures(self.card.image_size)
+        card, pictures = self.card, probe_pictures(self.card.shape)
         if not card.probes and choice.provider != "cpu":
             # A file that was made elsewhere carries no answers: the CPU's are the measure.
             with closing(open_session(path, pinned=self.contract.pinned)) as self._session:
@@ -244,7 +244,7 @@ class Classifier:
         """Run the network on pictures of its own size.
 
         Args:
-            batch: uint8 ``[batch, image_size, image_size, 3]``, RGB; may be empty.
+            batch: uint8 ``[batch, height, width, 3]``, RGB, of the card's ``shape``; may be empty.
 
         Returns:
             Logits and probabilities, each float32 ``[batch, classes]``. They are what the network
@@ -255,11 +255,11 @@ class Classifier:
             ConfigError: It was closed.
             ProviderError: The process was forked since it was opened, or the provider fails.
         """
-        size = self.card.image_size
-        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
+        height, width = self.card.shape
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (height, width, 3):
             raise PictureError(
                 f"a batch of {batch.dtype} {list(batch.shape)}; expected uint8 "
-                f"[batch, {size}, {size}, 3]."
+                f"[batch, {height}, {width}, 3]."
             )
         if not len(batch):
             nothing = np.empty((0, len(self.classes)), np.float32)
@@ -284,7 +284,7 @@ class Classifier:
     def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
         name = str(picture) if isinstance(picture, str | Path) else "picture"
         try:
-            return name, images.size_picture(_rgb(picture), self.card.image_size, self.card.resize)
+            return name, images.size_picture(_rgb(picture), self.card.shape, self.card.how)
         except PictureError as error:
             return name, error
 
@@ -297,7 +297,7 @@ class Classifier:
             given = picture.nbytes
         elif isinstance(picture, Image.Image):
             given = picture.width * picture.height * len(picture.getbands())
-        return given + 3 * self.card.image_size**2
+        return given + 3 * self.card.shape[0] * self.card.shape[1]
 
 
 def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:

@@ -53,6 +53,7 @@ class Contract:
         meaning: Of the outputs.
         batch: Pictures that the graph takes at once, None for any number.
         pinned: Dynamic axes of the input by name, with the size they shall have.
+        normalizes: Whether the graph is seen to normalise its pixels itself.
     """
 
     card: ModelCard
@@ -64,6 +65,7 @@ class Contract:
     meaning: Meaning = "both"
     batch: int | None = None
     pinned: Mapping[str, int] = field(default_factory=dict)
+    normalizes: bool = True
 
     def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
         """Cut a batch into what the graph takes at once.
@@ -135,9 +137,9 @@ def own_contract(card: ModelCard) -> Contract:
     Returns:
         The contract: raw pixels in, logits and probabilities out.
     """
-    size = card.image_size
+    height, width = card.shape
     # Sizes are pinned: every provider is at full speed and never has to resize.
-    pinned = {"height": size, "width": size}
+    pinned = {"height": height, "width": width}
     return Contract(card, "image", ("logits", "probabilities"), pinned=pinned)
 
 

@@ -8,13 +8,16 @@ graph is run. Does not know how pictures are read, nor which output holds the an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.images import Shape
 from kerascnn.inference.contract import TYPES, Contract, Layout, own_contract
+from kerascnn.inference.first_operators import normalizes_pixels
 from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.labels import told_by
 from kerascnn.inference.metadata import find_card, read_card, read_metadata
@@ -79,9 +82,10 @@ def _foreign_contract(path: str | Path, foreign: Foreign) -> Contract:
             "or last, so which is right cannot be told. Export it again with fixed channels."
         )
     contract = choose_output(path, *tried[0], foreign)
-    if TYPES[contract.dtype] != np.uint8:
+    itself = TYPES[contract.dtype] == np.uint8 or normalizes_pixels(path, contract.input)
+    if not itself:
         foreign.warn_if_unsaid(Path(path).name)
-    return contract
+    return replace(contract, normalizes=itself)
 
 
 def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Contract]:
@@ -93,20 +97,23 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Cont
             "[batch, height, width, channels] or [batch, channels, height, width]."
         )
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
-    if dtype == "tensor(uint8)" and foreign.normalize not in (None, "none"):
+    own = foreign.normalize not in (None, "none") or foreign.normalization is not None
+    if dtype == "tensor(uint8)" and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalises them itself, and --normalize "
-            f"{foreign.normalize} cannot be done before. Leave it out."
+            f"{path}: takes pixels as uint8, so it normalises them itself, and neither --normalize "
+            f"{foreign.normalize} nor --mean and --std can be done before. Say --normalize none."
         )
     outputs = candidates(path, session.get_outputs(), foreign)
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
     found = False
     for layout, channels, sides in _layouts(shape):
-        size = _size(path, sides, foreign.image_size)
+        size = _size(path, sides, foreign.shape)
         if size is None:
             continue
         found = True
-        pinned = {side: size for side in sides if isinstance(side, str)}
+        pinned = {
+            side: pixels for side, pixels in zip(sides, size, strict=True) if isinstance(side, str)
+        }
         card = foreign.card(Path(path).stem, "made elsewhere", size, channels)
         yield Contract(
             card, inputs[0].name, outputs, layout, dtype, channels, "logits", batch, pinned
@@ -132,21 +139,26 @@ def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
             yield from ((layout, count, sides) for count in (3, 1))
 
 
-def _size(path: str | Path, sides: tuple[Any, Any], said: int | None) -> int | None:
-    fixed = {side for side in sides if isinstance(side, int) and side > 0}
-    if len(fixed) > 1 or (said and fixed - {said}):
+def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape | None:
+    """Give height and width: fixed ones as they are, open ones as they were said."""
+    fixed = [int(side) if isinstance(side, int) and side > 0 else None for side in sides]
+    if said and any(side not in (None, wish) for side, wish in zip(fixed, said, strict=True)):
         return None
-    if not fixed and said is None:
+    if None not in fixed:
+        return fixed[0], fixed[1]  # type: ignore[return-value]
+    if said is None:
         raise ConfigError(
             f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
-            "pixels that it was trained with."
+            "pixels that it was trained with, 224 or 48x192."
         )
-    return int(next(iter(fixed))) if fixed else said
+    if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
+        return said if said[0] == said[1] else None  # one name for both: they must be equal
+    return said
 
 
 def _unfit(path: str | Path, inputs: Any, foreign: Foreign) -> ModelFileError:
-    size = foreign.image_size
-    wanted = f"{size} x {size}" if size else "square"
+    size = foreign.shape
+    wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(
         f"{path}: takes {shown(inputs)}; expected {wanted} pictures with 3 or 1 channels. "
         + ("Is --image-size right?" if size else "Other shapes cannot be fed.")

@@ -158,7 +158,7 @@ def _run(
     classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
 ) -> _Run:
     card, done = classifier.card, _Run()
-    sized = enumerate(sized_pictures(split.pictures, card.image_size, card.resize))
+    sized = enumerate(sized_pictures(split.pictures, card.shape, card.how))
     while batch := list(islice(sized, BATCH_SIZE)):
         good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
         bad = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]

@@ -76,7 +76,7 @@ def explain_file(
     """
     check_top(top)
     card = classifier.card
-    sized = images.size_picture(picture, card.image_size, card.resize)
+    sized = images.size_picture(picture, card.shape, card.how)
     logits, probabilities = classifier.run(sized[None])
     if not finite_rows(logits, probabilities)[0]:
         raise no_answer(name)
@@ -92,7 +92,7 @@ def heat_of(classifier: Classifier, sized: images.UInt8Array, number: int) -> He
 
     Args:
         classifier: An exported file.
-        sized: uint8 ``[image_size, image_size, 3]``, RGB.
+        sized: uint8 ``[height, width, 3]``, RGB, of the model's size.
         number: Of the class.
 
     Returns:
@@ -107,7 +107,7 @@ def _heats(
     before = log_odds(classifier.run(sized[None])[0], chosen)[0]
     loss = np.zeros((len(chosen), *sized.shape[:2]))
     covers = np.zeros(sized.shape[:2])
-    places = list(_places(classifier.card.image_size))
+    places = list(_places(*sized.shape[:2]))
     for start in range(0, len(places), BATCH_SIZE):
         some = places[start : start + BATCH_SIZE]
         after = log_odds(classifier.run(_covered(sized, some))[0], chosen)
@@ -199,13 +199,19 @@ def check_top(top: int) -> None:
         raise ConfigError(f"top is {top}; expected at least 1.")
 
 
-def _places(size: int) -> Iterator[tuple[slice, slice]]:
+def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:
     """Patches that overlap by half, and together cover the picture to its edges."""
+    lines = list(_stretches(width))
+    for rows in _stretches(height):
+        for columns in lines:
+            yield rows, columns
+
+
+def _stretches(size: int) -> Iterator[slice]:
     side = max(2, -(-size // PATCHES))
     starts = [*range(0, size - side, max(1, side // 2)), size - side] if size > side else [0]
-    for top in starts:
-        for left in starts:
-            yield slice(top, top + side), slice(left, left + side)
+    for start in starts:
+        yield slice(start, start + side)
 
 
 def _covered(

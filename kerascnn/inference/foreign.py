@@ -12,8 +12,9 @@ from typing import Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import RESIZE_RULES, Resize
+from kerascnn.images import RESIZE_RULES, How, Resize, Shape, Sizing
 from kerascnn.inference.meaning import OUTPUTS, Outputs
+from kerascnn.sizing import choose
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +42,27 @@ class Foreign:
 
     Attributes:
         classes: Names in the order of the outputs; empty: as the file's metadata say.
-        image_size: Height and width of the input in pixels; None: as the file fixes them.
+        image_size: Height and width of the input in pixels, one number for both; None: as the
+            file fixes them.
         normalize: What the model expects of its pixels; None: nothing was said.
         resize: How pictures are brought to that size.
+        sizing: How, as another library does it; None: ``resize`` holds.
+        normalization: Means and deviations of its own, in place of ``normalize``.
         outputs: What the model gives, ``logits`` or ``probabilities``; None: as is found out.
         output: Name of the output that holds the answers; None: the one that fits.
     """
 
     classes: tuple[str, ...] = ()
-    image_size: int | None = None
+    image_size: int | Shape | None = None
     normalize: Normalize | None = None
     resize: Resize = "squash"
     outputs: Outputs | None = None
     output: str | None = None
+    sizing: Sizing | None = None
+    normalization: Normalization | None = None
 
     def __post_init__(self) -> None:
-        if self.image_size is not None and self.image_size < 1:
+        if self.shape is not None and min(self.shape) < 1:
             raise ConfigError(f"image size {self.image_size}; expected at least 1 pixel.")
         if self.normalize is not None and self.normalize not in NORMALIZE:
             raise ConfigError(
@@ -87,13 +93,27 @@ class Foreign:
             normalize=self.normalize or told.normalize,
         )
 
-    def card(self, name: str, network: str, image_size: int, channels: int = 3) -> ModelCard:
+    @property
+    def shape(self) -> Shape | None:
+        """Height and width of the input, if they were said."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+    def how(self, shape: Shape) -> How:
+        """Say how pictures get their size, once that is known."""
+        if self.sizing or shape[0] == shape[1]:
+            return self.sizing or self.resize
+        return choose(resize=self.resize)
+
+    def card(
+        self, name: str, network: str, image_size: int | Shape, channels: int = 3
+    ) -> ModelCard:
         """Write the card that the file lacks.
 
         Args:
             name: What to call the model.
             network: What made it.
-            image_size: Height and width, once they are known.
+            image_size: Height and width, once they are known; one number for both.
             channels: That the network takes, 3 or 1.
 
         Returns:
@@ -102,21 +122,34 @@ class Foreign:
         Raises:
             ConfigError: A normalisation of three channels for a network that takes one.
         """
-        normalization = NORMALIZATIONS[self.normalize or "none"]
-        if channels == 1:
-            if len(set(normalization.mean)) > 1:
-                raise ConfigError(
-                    f"{name}: takes grey pictures, and --normalize {self.normalize} is for three "
-                    "channels. Choose none, unit or tf."
-                )
-            normalization = Normalization(normalization.mean, normalization.std, "grey")
+        shape = (image_size, image_size) if isinstance(image_size, int) else image_size
+        how = self.how(shape)
         return ModelCard(
-            name, network, self.classes, image_size, self.resize, normalization=normalization
+            name,
+            network,
+            self.classes,
+            shape[0],
+            how.resize if isinstance(how, Sizing) else how,
+            normalization=self._normalization(name, channels),
+            image_width=shape[1] if shape[1] != shape[0] else None,
+            sizing=how if isinstance(how, Sizing) else None,
         )
+
+    def _normalization(self, name: str, channels: int) -> Normalization:
+        normalization = self.normalization or NORMALIZATIONS[self.normalize or "none"]
+        if channels == 3:
+            return normalization
+        if len(set(normalization.mean)) > 1 or len(set(normalization.std)) > 1:
+            said = f"--normalize {self.normalize}" if not self.normalization else "--mean or --std"
+            raise ConfigError(
+                f"{name}: takes grey pictures, and {said} is for three channels. Choose none, "
+                "unit or tf, or give one number."
+            )
+        return Normalization(normalization.mean, normalization.std, "grey")
 
     def warn_if_unsaid(self, name: str) -> None:
         """Tell that pixels go in as they are, where nobody said so."""
-        if self.normalize is None:
+        if self.normalize is None and self.normalization is None:
             log.warning(
                 "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "
                 "was trained on others, its answers are wrong: say --normalize %s.",

@@ -172,7 +172,7 @@ def _may_fit(shape: Sequence[Any] | None, wanted: tuple[int, ...]) -> bool:
 def _fitting(path: str | Path, session: Any, contract: Contract) -> Rows:
     """Run some pictures; keep the outputs of one number a class."""
     classes = len(contract.card.classes)
-    pictures = _pictures(contract.card.image_size)
+    pictures = _pictures(contract.card.shape)
     parts: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in contract.outputs}
     misfit: ModelFileError | None = None
     for portion, count in contract.portions(pictures):
@@ -190,10 +190,10 @@ def _fitting(path: str | Path, session: Any, contract: Contract) -> Rows:
     return {name: np.concatenate(rows) for name, rows in parts.items()}
 
 
-def _pictures(size: int) -> images.UInt8Array:
+def _pictures(size: images.Shape) -> images.UInt8Array:
     """Give the probe pictures, and black, white, red, green and blue ones: they differ most."""
     colours = np.asarray([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8) * 255
-    flat = np.broadcast_to(colours[:, None, None], (len(colours), size, size, 3))
+    flat = np.broadcast_to(colours[:, None, None], (len(colours), *size, 3))
     return np.concatenate([probe_pictures(size), flat])
 
 

@@ -27,23 +27,25 @@ find a provider that computes something else."""
 _GRID = 9
 
 
-def probe_pictures(size: int) -> images.UInt8Array:
+def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     """Generate the probe pictures of a model.
 
     Smooth patches of colour: random numbers on a coarse grid, enlarged. From integers and
     Pillow alone, so that they are the same everywhere.
 
     Args:
-        size: Of the model's input, in pixels.
+        size: Of the model's input, in pixels: height and width, or one number for both.
 
     Returns:
-        uint8 ``[2, size, size, 3]``.
+        uint8 ``[2, height, width, 3]``.
     """
     # Knuth's multiplicative hash: defined by arithmetic, where numpy's generators may change.
     count = COUNT * _GRID * _GRID * 3
     numbers = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(11)
     coarse = (numbers & np.uint64(255)).astype(np.uint8).reshape(COUNT, _GRID, _GRID, 3)
-    return np.stack([images.size_picture(grid, size, "squash") for grid in coarse])
+    square = isinstance(size, int) or size[0] == size[1]
+    rule: images.How = "squash" if square else images.Sizing()
+    return np.stack([images.size_picture(grid, size, rule) for grid in coarse])
 
 
 def make_probes(pictures: images.UInt8Array, probabilities: np.ndarray) -> tuple[Probe, ...]:

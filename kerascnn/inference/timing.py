@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.images import Shape
 from kerascnn.inference.choice import Choice
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.providers import Provider
@@ -81,17 +82,17 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
     return Timing(batch, float(batch / middle), float(middle * 1e3), float(slow * 1e3))
 
 
-def noise(batch: int, size: int) -> npt.NDArray[np.uint8]:
+def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
     """Make pictures to time with: what they show does not change how long it takes.
 
     Args:
         batch: How many.
-        size: Of the model's input, in pixels.
+        size: Height and width of the model's input, in pixels.
 
     Returns:
-        uint8 ``[batch, size, size, 3]``.
+        uint8 ``[batch, *size, 3]``.
     """
-    return np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (batch, *size, 3), np.uint8)
 
 
 def compare_speed(before: Path, after: Path, provider: Provider, batch: int = 32) -> float:
@@ -113,7 +114,7 @@ def compare_speed(before: Path, after: Path, provider: Provider, batch: int = 32
     # whole time slices, and a small network in many short steps looked twenty times slower.
     how = Choice(provider, None, False, "compared")
     with Classifier(before, how) as first, Classifier(after, how) as second:
-        pictures = noise(batch, first.card.image_size)
+        pictures = noise(batch, first.card.shape)
         runs = [lambda: first.run(pictures), lambda: second.run(pictures)]
         once = sum(seconds for (seconds,) in interleaved(runs, 1))
         taken = interleaved(runs, int(np.clip(_SECONDS / once, ROUNDS, _MOST)))

@@ -25,7 +25,7 @@ def model_facts(card: ModelCard) -> dict[str, str]:
     """
     return {
         "network": card.network,
-        "input": f"{card.image_size} × {card.image_size} pixels, {card.resize}",
+        "input": f"{card.shape[0]} × {card.shape[1]} pixels, {card.resize}",
         "precision": card.precision,
         "weights (SHA-256)": card.weights_sha256[:16],
     }

@@ -254,7 +254,7 @@ class Models:
 
 def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:
     # The first run of a size is slow: memory is laid out, and some providers compile.
-    picture = probe_pictures(classifier.card.image_size)[:1]
+    picture = probe_pictures(classifier.card.shape)[:1]
     file = io.BytesIO()
     Image.fromarray(picture[0]).save(file, "PNG")
     images.decode(file.getvalue())  # Pillow loads its formats at the first picture

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kerascnn.images import UInt8Array
+from kerascnn.images import Shape, UInt8Array
 from kerascnn.serving import tensors
 from kerascnn.serving.bodies import parse_length
 from kerascnn.serving.messages import read_json, read_values, write_json, write_values
@@ -58,7 +58,7 @@ class InferRequest:
 
 
 def read_request(
-    body: bytes, header_length: str | None, classes: int, image_size: int
+    body: bytes, header_length: str | None, classes: int, shape: Shape
 ) -> InferRequest:
     """Read a request for inference.
 
@@ -66,7 +66,8 @@ def read_request(
         body: JSON, or JSON and binary tensors, or a binary tensor alone.
         header_length: Value of the header; None: it was not sent, so all is JSON.
         classes: How many the model has.
-        image_size: Of the model, in pixels: a raw request holds pictures of this size.
+        shape: Height and width of the model's input, in pixels: a raw request holds pictures of
+            this size.
 
     Returns:
         The request.
@@ -76,7 +77,7 @@ def read_request(
     """
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
-        return _raw(body, image_size)
+        return _raw(body, shape)
     fields = _json_object(body[:length])
     parameters = _object(fields, "parameters")
     return InferRequest(
@@ -147,16 +148,18 @@ def _header_length(text: str | None, body: int) -> int:
     return length
 
 
-def _raw(body: bytes, size: int) -> InferRequest:
-    each = size * size * 3
+def _raw(body: bytes, shape: Shape) -> InferRequest:
+    height, width = shape
+    each = height * width * 3
     count, rest = divmod(len(body), each)
     if rest or not count:
         raise Refusal(
             400,
-            f"a raw request of {len(body):,} bytes; expected uint8 pictures of {size} x {size} x 3 "
-            f"values, so a multiple of {each:,}.",
+            f"a raw request of {len(body):,} bytes; expected uint8 pictures of {height} x "
+            f"{width} x "
+            f"3 values, so a multiple of {each:,}.",
         )
-    pictures = np.frombuffer(body, np.uint8).reshape(count, size, size, 3)
+    pictures = np.frombuffer(body, np.uint8).reshape(count, height, width, 3)
     return InferRequest(pictures, tuple(Wanted(name, binary=True) for name in OUTPUTS))
 
 

@@ -7,6 +7,7 @@ routes, nor how answers are written.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -235,11 +236,11 @@ class Service:
         self, served: ServedModel, pictures: Sequence[Picture]
     ) -> tuple[list[UInt8Array | PictureError], float, bool]:
         """Bring pictures to the model's size, in threads unless they have it."""
-        size = served.card.image_size
+        shape = served.card.shape
         ready = [
             picture
             for picture in pictures
-            if not isinstance(picture, bytes) and picture.shape == (size, size, 3)
+            if not isinstance(picture, bytes) and picture.shape == (*shape, 3)
         ]
         if len(ready) == len(pictures):
             return list(ready), 0.0, False
@@ -286,22 +287,23 @@ class Service:
         try:
             if isinstance(picture, bytes):
                 picture = images.decode(picture, max_pixels=self.config.max_pixels, accept=accept)
+            elif picture.shape[:2] == card.shape:
+                # Beside others that are not: what a client sized is taken as it is.
+                return picture, time.perf_counter() - began
             else:
                 accept(*picture.shape[:2])
-            sized: UInt8Array | PictureError = images.size_picture(
-                picture, card.image_size, card.resize
-            )
+            sized: UInt8Array | PictureError = images.size_picture(picture, card.shape, card.how)
         except PictureError as error:
             sized = error
         return sized, time.perf_counter() - began
 
     def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
         """Bound what a picture may cost before it is worked on: pixels in, between and out."""
-        size, most = card.image_size, self.config.max_pixels
+        most = self.config.max_pixels
         # A photograph may lie on its side, and is turned before it is sized.
         between = max(
-            images.pixels_between(height, width, size, card.resize),
-            images.pixels_between(width, height, size, card.resize),
+            images.pixels_between(height, width, card.shape, card.how),
+            images.pixels_between(width, height, card.shape, card.how),
         )
         between += _ROW * max(height, width)
         if between > most:
@@ -309,7 +311,7 @@ class Service:
                 f"picture: {width} x {height} is too thin: sizing it costs as much as {between:,} "
                 f"pixels, more than the limit of {most:,}. Cut it first."
             )
-        if not patient and height * width + between + size * size > _LARGE:
+        if not patient and height * width + between + math.prod(card.shape) > _LARGE:
             raise _Large
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -132,7 +131,7 @@ def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
 
 
 def _card(served: ServedModel) -> dict[str, Any]:
-    card = asdict(served.card)
+    card = served.card.to_dict()
     card.pop("probes")  # long, and of no use to people
     return {
         "name": served.name,

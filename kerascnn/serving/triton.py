@@ -25,8 +25,8 @@ MAX_WAIT_US = 2000
 _CONFIG = """\
 # Written by kerascnn export --triton for {name}: {classes} classes, resize rule {resize}.
 # Height and width are fixed. The graph could size pictures itself, but not every execution
-# provider does it rightly; so clients send pictures of {size} x {size}, sized as kerascnn does it
-# (kerascnn.images.size_picture).
+# provider does it rightly; so clients send pictures of {height} x {width}, sized as kerascnn does
+# it (kerascnn.images.size_picture).
 name: {quoted}
 backend: "onnxruntime"
 max_batch_size: {max_batch}
@@ -34,7 +34,7 @@ input [
   {{
     name: "image"
     data_type: TYPE_UINT8
-    dims: [ {size}, {size}, 3 ]
+    dims: [ {height}, {width}, 3 ]
   }}
 ]
 output [
@@ -152,7 +152,8 @@ def triton_config(name: str, card: ModelCard) -> str:
         quoted=json.dumps(name, ensure_ascii=False),
         classes=len(card.classes),
         resize=card.resize,
-        size=card.image_size,
+        height=card.shape[0],
+        width=card.shape[1],
         max_batch=MAX_BATCH,
         max_wait=MAX_WAIT_US,
     )

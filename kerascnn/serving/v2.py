@@ -143,7 +143,7 @@ class V2:
         card = served.card
 
         def read() -> protocol.InferRequest:
-            return protocol.read_request(body, header, len(card.classes), card.image_size)
+            return protocol.read_request(body, header, len(card.classes), card.shape)
 
         def write() -> tuple[bytes, int | None]:
             return protocol.write_answer(asked, served.name, served.version, card.classes, values)

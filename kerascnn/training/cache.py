@@ -77,13 +77,13 @@ class Entry:
     used: float
 
 
-def pack_key(split: Split, size: int, resize: images.Resize) -> str:
+def pack_key(split: Split, size: int | images.Shape, resize: images.How) -> str:
     """Hash all that decides on the pixels of a pack: every file, and every option.
 
     Args:
         split: Its labels do not matter.
-        size: In pixels.
-        resize: ``squash``, ``crop`` or ``pad``.
+        size: In pixels: height and width, or one number for both.
+        resize: The rule.
 
     Returns:
         Hexadecimal.

@@ -83,8 +83,8 @@ class Feed:
 
 def pack(
     split: Split,
-    size: int,
-    resize: images.Resize,
+    size: int | images.Shape,
+    resize: images.How,
     strict: bool = False,
     progress: Callable[[int], object] | None = None,
     cache: PackCache | None = None,
@@ -93,8 +93,8 @@ def pack(
 
     Args:
         split: Pictures and labels.
-        size: Of the model's input, in pixels.
-        resize: ``squash``, ``crop`` or ``pad``.
+        size: Of the model's input, in pixels: height and width, or one number for both.
+        resize: The rule.
         strict: Raise for the first broken picture instead of leaving it out.
         progress: Called with the number of pictures done.
         cache: Where to look for the pictures first, and to keep them; None: nowhere.
@@ -110,7 +110,8 @@ def pack(
     def fill(array: npt.NDArray[np.uint8]) -> dict[int, str]:
         return _decode(split, size, resize, strict, progress, array)
 
-    shape = (len(split), size, size, 3)
+    sides = (size, size) if isinstance(size, int) else size
+    shape = (len(split), *sides, 3)
     found = cache.pictures(pack_key(split, size, resize), shape, fill) if cache else None
     if found is None:
         array = _room(shape)
@@ -128,8 +129,8 @@ def pack(
 
 def _decode(
     split: Split,
-    size: int,
-    resize: images.Resize,
+    size: int | images.Shape,
+    resize: images.How,
     strict: bool,
     progress: Callable[[int], object] | None,
     array: npt.NDArray[np.uint8],

@@ -51,10 +51,10 @@ function show(model) {
   document.title = `${model.name} · kerascnn`;
   element("title").textContent = model.name;
   element("about").textContent =
-    `${card.classes.length} classes, ${card.network} at ${card.image_size} × ${card.image_size}`;
+    `${card.classes.length} classes, ${card.network} at ${card.image_size} × ${card.image_width ?? card.image_size}`;
   const facts = {
     Network: card.network,
-    Input: `${card.image_size} × ${card.image_size} pixels, ${card.resize}`,
+    Input: `${card.image_size} × ${card.image_width ?? card.image_size} pixels, ${card.resize}`,
     Precision: card.precision,
     "Runs on": model.provider,
     Version: model.version,

@@ -201,7 +201,7 @@ def proven(
     """
     onnx.save(with_card(model, card), file)
     parity = measure(file)
-    probes = probe_pictures(card.image_size)
+    probes = probe_pictures(card.shape)
     answers = Classifier(file, "cpu").run(probes)[1]
     card = replace(card, parity=parity, probes=make_probes(probes, answers))
     onnx.save(with_card(model, card), file)
@@ -227,7 +227,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     dataset = load_dataset(verify) if verify else run_data(run)
     name, split = dataset.choose()
     split = replace(split, labels=match_labels(dataset, split, card.classes))
-    pictures = pack(split, card.image_size, card.resize)
+    pictures = pack(split, card.shape, card.how)
     if not len(pictures):
         raise DataError(
             f"{dataset.name}: no picture can be read, and without pictures nothing is proven. "
@@ -253,7 +253,7 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     split = replace(split, labels=match_labels(dataset, split, card.classes))
     count = min(len(split), 2 * CALIBRATION)
     chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:count])
-    packed = pack(split.take(chosen), card.image_size, card.resize)
+    packed = pack(split.take(chosen), card.shape, card.how)
     if not len(packed):
         raise DataError(f"{dataset.name}: no picture to calibrate on can be read.")
     return Pictures(f"{Path(dataset.name).name} ({name})", packed.images, packed.labels)

@@ -33,6 +33,12 @@ from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.preprocessing import from_pixels, predict_logits
 from kerascnn.training.provenance import versions, weights_sha256
 
+_ARITHMETIC = {
+    *("subtract", "truedivide", "divide", "multiply", "add", "truediv", "sub", "mul"),
+    *("realdiv", "bias_add", "biasadd", "__operators__"),
+}
+"""Operations of Keras 3, and TensorFlow's functions in files of Keras 2, in small letters."""
+
 BUILT_IN = "fashion-mini, three pictures as the colours of one"
 """What is compared on where the user gives no pictures: real ones, and with real colours."""
 
@@ -102,19 +108,36 @@ def export_foreign(
 def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
     if not _normalizes(loaded.model):
         foreign.warn_if_unsaid(path.name)
-    card = foreign.card(path.stem, loaded.model.name, loaded.size, loaded.channels)
+    card = foreign.card(path.stem, loaded.model.name, loaded.shape, loaded.channels)
     made = {**versions(), "trained_with": loaded.written_by}
     return replace(card, versions=made, weights_sha256=weights_sha256(loaded.model))
 
 
 def _normalizes(model: Model) -> bool:
-    """Tell whether a model normalises its pixels itself, in one of its first layers."""
+    """Tell whether a model normalises its pixels itself, in one of its first layers.
+
+    That is a layer for it, or arithmetic before anything that has weights, as ``preprocess_input``
+    leaves it.
+    """
     own = (layers.Rescaling, layers.Normalization)
-    return any(isinstance(layer, own) for layer in model._flatten_layers(include_self=False))
+    inner = list(model._flatten_layers())
+    if any(isinstance(layer, own) for layer in inner):
+        return True
+    return any(_begins_with_arithmetic(part) for part in inner if isinstance(part, Model))
+
+
+def _begins_with_arithmetic(model: Model) -> bool:
+    for operation in getattr(model, "operations", ()):
+        if getattr(operation, "weights", None):
+            return False
+        name = str(getattr(operation, "function", type(operation).__name__))
+        if name.rpartition(".")[2].lower() in _ARITHMETIC:
+            return True
+    return False
 
 
 def _whole(loaded: Loaded) -> Model:
-    pixels = Input((loaded.size, loaded.size, loaded.channels))
+    pixels = Input((*loaded.shape, loaded.channels))
     return Model(pixels, loaded.on_pictures(pixels))
 
 
@@ -129,7 +152,7 @@ def _pictures(
     known = set(dataset.classes) <= set(card.classes)
     if known:
         split = replace(split, labels=match_labels(dataset, split, card.classes))
-    packed = pack(split, card.image_size, card.resize)
+    packed = pack(split, card.shape, card.how)
     if not len(packed):
         raise DataError(
             f"{dataset.name}: no picture can be read, and without pictures nothing is proven."
@@ -142,8 +165,9 @@ def _composites(card: ModelCard) -> images.UInt8Array:
     """Make coloured pictures of grey ones: a swap of red and blue would not show on those."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
+    rule: images.How = "squash" if card.image_width is None else images.Sizing()
     rows = []
     for first in range(count):
         planes = [clothes[first + part * count][..., 0] for part in range(3)]
-        rows.append(images.size_picture(np.stack(planes, axis=-1), card.image_size, "squash"))
+        rows.append(images.size_picture(np.stack(planes, axis=-1), card.shape, rule))
     return np.stack(rows)

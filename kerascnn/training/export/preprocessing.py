@@ -1,7 +1,7 @@
 """Sizing and normalisation as an ONNX graph: the same arithmetic as images.py, bit for bit.
 
 Knows: Pillow's BILINEAR resampling as two matrix products, and the card's normalisation. Does
-not know Keras.
+not know Keras, nor how other libraries size (:mod:`kerascnn.training.export.resampling`).
 
 Why not the operator ``Resize``: with antialias on uint8 it differs from Pillow in up to 20 % of
 the values by up to 12 (onnxruntime 1.32), OpenVINO ignores its antialias and TensorRT has none.
@@ -30,6 +30,7 @@ import onnx
 from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.training.export.graph import DOUBLE, FLOAT, UINT8, Graph, model, tensor
+from kerascnn.training.export.resampling import resampling
 
 FIXED_POINT = 2.0**22
 """Pillow's PRECISION_BITS: 32 - 8 - 2."""
@@ -46,19 +47,27 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
 
     Returns:
         A model from ``image``, uint8 ``[batch, height, width, 3]``, RGB, to ``pixels``,
-        float32 ``[batch, 3, size, size]``, normalised; one plane for a grey network.
+        float32 ``[batch, 3, height, width]``, normalised; one plane for a grey network.
     """
-    size = card.image_size
+    rows, columns = card.shape
     g = Graph("preprocessing/")
     height = g.op("Shape", "image", start=1, end=2)
     width = g.op("Shape", "image", start=2, end=3)
-    wanted = g.constant([size], np.int64)
-    ready = g.op("And", g.op("Equal", height, wanted), g.op("Equal", width, wanted))
+    ready = g.op(
+        "And",
+        g.op("Equal", height, g.constant([rows], np.int64)),
+        g.op("Equal", width, g.constant([columns], np.int64)),
+    )
+    sizing = (
+        resampling(height, width, card.shape, card.sizing)
+        if card.sizing
+        else _sizing(card, height, width)
+    )
     sized = g.op(
         "If",
         g.op("Squeeze", ready),
         then_branch=_as_it_is(),
-        else_branch=_sizing(card, height, width),
+        else_branch=sizing,
     )
     channels = 1 if card.normalization.channel_order == "grey" else 3
     _normalized(g, sized, card)
@@ -66,7 +75,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
         g.finish(
             "preprocessing",
             [tensor("image", UINT8, ["batch", "height", "width", 3])],
-            [tensor("pixels", FLOAT, ["batch", channels, size, size])],
+            [tensor("pixels", FLOAT, ["batch", channels, rows, columns])],
         )
     )
 
@@ -99,13 +108,13 @@ def _by_channel(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
     onnxruntime runs an int8 network with channels last, and moves the Transpose behind what
     stands here. There it takes many times as long with three numbers as with a line of them.
     """
-    size, backwards = card.image_size, card.normalization.channel_order == "BGR"
-    line = g.constant([0, size, 3 * size], np.int64)
+    (height, width), backwards = card.shape, card.normalization.channel_order == "BGR"
+    line = g.constant([0, height, 3 * width], np.int64)
     values = g.op("Reshape", g.op("Cast", sized, to=FLOAT), line)
     for kind, numbers in steps:
         pixel = numbers[::-1] if backwards else numbers
-        values = g.op(kind, values, g.constant(np.tile(pixel, size), np.float32))
-    _planes(g, g.op("Reshape", values, g.constant([0, size, size, 3], np.int64)), card, "pixels")
+        values = g.op(kind, values, g.constant(np.tile(pixel, width), np.float32))
+    _planes(g, g.op("Reshape", values, g.constant([0, height, width, 3], np.int64)), card, "pixels")
 
 
 def _planes(g: Graph, sized: str, card: ModelCard, output: str | None = None) -> str:

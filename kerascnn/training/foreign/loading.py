@@ -17,6 +17,7 @@ import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files m
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.kinds import kind_of_model
+from kerascnn.sizing import Shape
 from kerascnn.training.foreign.architecture import safe_architecture
 from kerascnn.training.foreign.container import SUFFIXES, is_zip, read_architecture, write_copy
 from kerascnn.training.run import is_own
@@ -31,22 +32,22 @@ class Loaded:
 
     Attributes:
         model: With one input and one output.
-        size: Height and width of the pictures it takes, in pixels.
+        shape: Height and width of the pictures it takes, in pixels.
         channels: 3, or 1 for grey.
         has_channels: Whether its input has an axis for them.
         written_by: The Keras that wrote the file, e.g. ``keras 2.15.0``.
     """
 
     model: keras.Model
-    size: int
+    shape: Shape
     channels: int
     has_channels: bool
     written_by: str
 
     def on_pictures(self, tensor: keras.KerasTensor) -> keras.KerasTensor:
-        """Call the model on float32 ``[batch, size, size, channels]``."""
+        """Call the model on float32 ``[batch, height, width, channels]``."""
         if not self.has_channels:
-            tensor = keras.layers.Reshape((self.size, self.size), name="drop_channel")(tensor)
+            tensor = keras.layers.Reshape(self.shape, name="drop_channel")(tensor)
         output: keras.KerasTensor = self.model(tensor, training=False)
         return output
 
@@ -76,8 +77,8 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
     path = Path(path)
     model, version = load_inspected(path)
     model = _single(model, path, foreign)
-    size, channels, has_channels = _shape(model, path, foreign)
-    return Loaded(model, size, channels, has_channels, f"keras {version}")
+    shape, channels, has_channels = _shape(model, path, foreign)
+    return Loaded(model, shape, channels, has_channels, f"keras {version}")
 
 
 def load_inspected(path: Path) -> tuple[keras.Model, str]:
@@ -118,9 +119,9 @@ def _load(copy: Path, path: Path) -> keras.Model:
 def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
     """Give the model with one tensor in and one out, whatever lists it had them in."""
     if not model.built or not getattr(model, "inputs", None):
-        if foreign.image_size is None:
+        if foreign.shape is None:
             raise ConfigError(f"{path}: does not say its input's size. Give --image-size PIXELS.")
-        model.build((None, foreign.image_size, foreign.image_size, 3))
+        model.build((None, *foreign.shape, 3))
     names = getattr(model, "output_names", ("output",))  # a Sequential has no names for its one
     outputs = dict(zip(names, model.outputs, strict=True))
     if foreign.output is not None and foreign.output not in outputs:
@@ -137,25 +138,25 @@ def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
     return keras.Model(model.inputs[0], chosen, name=model.name)
 
 
-def _shape(model: keras.Model, path: Path, foreign: Foreign) -> tuple[int, int, bool]:
+def _shape(model: keras.Model, path: Path, foreign: Foreign) -> tuple[Shape, int, bool]:
     shape = tuple(model.inputs[0].shape)
     has_channels = len(shape) == 4
     channels = 1 if len(shape) == 3 else shape[-1] if has_channels else 0
-    sides = {side for side in shape[1:3] if side is not None}
-    if channels not in (1, 3) or len(sides) > 1:
+    if channels not in (1, 3):
         raise ModelFileError(
-            f"{path}: takes {list(shape)}; expected square pictures, [batch, height, width, "
-            "channels] with 3 or 1 channels, or [batch, height, width]."
+            f"{path}: takes {list(shape)}; expected pictures, [batch, height, width, channels] "
+            "with 3 or 1 channels, or [batch, height, width]."
         )
-    size = next(iter(sides), foreign.image_size)
-    if size is None:
+    sides, said = shape[1:3], foreign.shape
+    if None in sides and said is None:
         raise ConfigError(
             f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
-            "pixels that it was trained with."
+            "pixels that it was trained with, 224 or 48x192."
         )
-    if foreign.image_size not in (None, size):
+    size = tuple(side or wish for side, wish in zip(sides, said or sides, strict=True))
+    if said not in (None, size):
         raise ConfigError(
-            f"{path}: takes {size} x {size} pixels, and --image-size says {foreign.image_size}. "
-            "Leave it out."
+            f"{path}: takes {size[0]} x {size[1]} pixels, and --image-size says {said[0]} x "
+            f"{said[1]}. Leave it out."
         )
-    return size, channels, has_channels
+    return (size[0], size[1]), channels, has_channels

@@ -108,6 +108,6 @@ def core_of(loaded: Loaded, meaning: Meaning, classes: int) -> keras.Model:
     cut = activation_meaning(last) == meaning
     if cut:
         last.activation = keras.activations.linear
-    pixels = keras.Input((loaded.size, loaded.size, loaded.channels), name="pixels")
+    pixels = keras.Input((*loaded.shape, loaded.channels), name="pixels")
     logits = ToLogits(meaning, classes, cut)(loaded.on_pictures(pixels))
     return keras.Model(pixels, logits, name=loaded.model.name)

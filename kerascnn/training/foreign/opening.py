@@ -40,12 +40,15 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
     """
     path = Path(path)
     loaded = load_foreign(path, foreign)
-    card = foreign.card(path.stem, loaded.model.name, loaded.size, loaded.channels)
-    pixels = keras.Input((loaded.size, loaded.size, loaded.channels))
+    card = foreign.card(path.stem, loaded.model.name, loaded.shape, loaded.channels)
+    pixels = keras.Input((*loaded.shape, loaded.channels))
     whole = keras.Model(pixels, loaded.on_pictures(pixels))
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     some = np.stack(
-        [images.size_picture(clothes[index], loaded.size, "squash") for index in range(_PICTURES)]
+        [
+            images.size_picture(clothes[index], loaded.shape, images.Sizing())
+            for index in range(_PICTURES)
+        ]
     )
     values = predict_logits(from_pixels(whole, card.normalization), some)
     values = values.reshape(len(values), -1)

@@ -15,10 +15,11 @@ from .conftest import encoded, http, wait_for
 
 
 def test_options_are_those_of_the_configuration():
+    from kerascnn.cli.foreign import FOREIGN
     from kerascnn.cli.serve import command
     from kerascnn.serving.config import OPTIONS
 
-    foreign = {"labels", "image_size", "normalize", "resize", "output", "outputs"}
+    foreign = set(FOREIGN)
     names = {option.name for option in command.params} - {"debug"}
     assert names - foreign == set(OPTIONS) - {"foreign"}
     assert foreign < names

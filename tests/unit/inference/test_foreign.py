@@ -193,7 +193,7 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (dynamic, Foreign(NAMES), ConfigError, "--image-size is missing"),
         (fixed, Foreign(NAMES, 32), ModelFileError, "Is --image-size right"),
         (fixed, Foreign((*NAMES, "more")), ModelFileError, "5 classes"),
-        (oblong, Foreign(NAMES), ModelFileError, "expected square pictures"),
+        (oblong, Foreign(NAMES, SIZE), ModelFileError, "Is --image-size right"),
         (video, Foreign(NAMES), ModelFileError, "expected one input of pictures"),
         (bytes_in, Foreign(NAMES, normalize="tf"), ConfigError, "normalises them itself"),
         (tmp_path / "no.onnx", Foreign(NAMES), ModelFileError, "no such file"),

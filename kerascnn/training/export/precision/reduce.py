@@ -139,7 +139,7 @@ def _with_cost(before: Path, after: Path, card: ModelCard, verify: Pictures) -> 
     for path in (before, after):
         with Classifier(path, "cpu") as classifier:
             answers.append(_probabilities(classifier, verify.images))
-            pictures = probe_pictures(card.image_size)
+            pictures = probe_pictures(card.shape)
             probed = classifier.run(pictures)[1]
     first, second = (found.argmax(1) for found in answers)
     changed = int((first != second).sum())

@@ -64,7 +64,7 @@ ENDINGS = {
 def built(ending) -> Loaded:
     entry = keras.Input((SIZE, SIZE, 3))
     model = keras.Model(entry, ending(layers.GlobalAveragePooling2D()(entry)))
-    return Loaded(model, SIZE, 3, has_channels=True, written_by="")
+    return Loaded(model, (SIZE, SIZE), 3, has_channels=True, written_by="")
 
 
 def pixels():

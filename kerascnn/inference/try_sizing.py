@@ -1,0 +1,133 @@
+"""Which way of sizing pictures fits a model: each is tried on pictures whose classes are known.
+
+Knows: what is tried and how it is judged. Does not know how a picture is sized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kerascnn.card import ModelCard, Normalization
+from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.evaluation import answer_file
+from kerascnn.inference.foreign import NORMALIZATIONS
+from kerascnn.inference.reliability import softmax
+from kerascnn.sizing import PRESETS, Sizing, choose
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one way of sizing gave.
+
+    Attributes:
+        options: That ask for it.
+        top1: Share of right answers, 0 to 1.
+        log_likelihood: Mean logarithm of the right class's probability: tells apart what top-1
+            does not.
+    """
+
+    options: str
+    top1: float
+    log_likelihood: float
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What all gave.
+
+    Attributes:
+        images: How many pictures were answered.
+        trials: The one that fits best first.
+    """
+
+    images: int
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The one that fits."""
+        return self.trials[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON has it."""
+        return {"images": self.images, "best": self.best.options} | {
+            "trials": [asdict(trial) for trial in self.trials]
+        }
+
+
+def candidates() -> dict[str, Sizing]:
+    """Give what is tried, by the options that ask for it."""
+    found = {f"--like {name}": preset.sizing for name, preset in PRESETS.items()}
+    for kind in ("bilinear", "bicubic", "lanczos"):
+        found[f"--resize squash --filter {kind}"] = choose(resize="squash", filter=kind)
+    found["--resize crop --crop-share 0.875"] = choose(crop_share=0.875)
+    found["--resize crop --crop-share 1"] = choose(crop_share=1.0)
+    found["--resize pad --enlarge"] = choose(enlarge=True)
+    return found
+
+
+def try_sizing(
+    classifier: Classifier,
+    data: str | None,
+    split: str | None = None,
+    normalized: bool = True,
+    progress: Callable[[str], object] = lambda _options: None,
+) -> Trials:
+    """Try the ways of sizing on labelled pictures.
+
+    Args:
+        classifier: Of the model.
+        data: Labelled pictures, as for :func:`kerascnn.inference.evaluation.answer_file`.
+        split: Which part of them.
+        normalized: Whether it was said what the network expects of its pixels, or the graph does
+            it; else each preset's own normalisation is tried with it.
+        progress: Called with the options that are tried.
+
+    Returns:
+        What each gave, the best first.
+
+    Raises:
+        DataError: The pictures cannot be used.
+    """
+    card, contract = classifier.card, classifier.contract
+    found, images = [], 0
+    try:
+        for options, sizing in candidates().items():
+            progress(options)
+            tried = _sized(card, sizing)
+            if not normalized:
+                tried = tried.with_(normalization=_normalization(options, card))
+            classifier.card = tried
+            classifier.contract = replace(contract, card=tried)
+            answers = answer_file(classifier, data, split)
+            images = len(answers.labels)
+            found.append(_trial(options, answers.logits, answers.labels))
+    finally:
+        classifier.card, classifier.contract = card, contract
+    found.sort(key=lambda trial: (-trial.top1, -trial.log_likelihood))
+    return Trials(images, tuple(found))
+
+
+def _sized(card: ModelCard, sizing: Sizing) -> ModelCard:
+    return card.with_(resize=sizing.resize, sizing=sizing)
+
+
+def _normalization(options: str, card: ModelCard) -> Normalization:
+    preset = PRESETS.get(options.removeprefix("--like "))
+    name = preset.normalize if preset else None
+    chosen = NORMALIZATIONS[name] if name else card.normalization
+    if card.normalization.channel_order != "grey":
+        return chosen
+    grey = len(set(chosen.mean)) == len(set(chosen.std)) == 1
+    return Normalization(chosen.mean, chosen.std, "grey") if grey else card.normalization
+
+
+def _trial(options: str, logits: np.ndarray, labels: np.ndarray) -> Trial:
+    probabilities = softmax(logits.astype(np.float64), 1.0)
+    right = probabilities[np.arange(len(labels)), labels]
+    top1 = float((logits.argmax(axis=1) == labels).mean())
+    return Trial(options, top1, float(np.log(np.maximum(right, 1e-12)).mean()))

@@ -1,0 +1,190 @@
+"""How pictures were sized where a model was trained: the words for it, and what libraries do.
+
+Knows: the fields, which of them go together, and the presets. Does not know pixels: the
+arithmetic is that of :mod:`kerascnn.images`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+from kerascnn.errors import ConfigError
+
+Resize = Literal["squash", "crop", "pad"]
+RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)
+
+Filter = Literal["bilinear", "bicubic", "lanczos", "nearest"]
+FILTERS: tuple[Filter, ...] = get_args(Filter)
+
+Library = Literal["pillow", "torchvision", "fastai", "keras"]
+LIBRARIES: tuple[Library, ...] = get_args(Library)
+
+Shape: TypeAlias = tuple[int, int]
+"""Height and width of a model's input, in pixels."""
+
+
+def _known(name: str, value: str, values: tuple[str, ...]) -> None:
+    if value not in values:
+        raise ConfigError(f"{name} {value!r} is not known. Choose one of: {', '.join(values)}.")
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How a picture is brought to the size of a model that was made elsewhere.
+
+    Attributes:
+        resize: ``squash`` to the size; ``crop`` the middle; ``pad`` what is missing.
+        filter: Between pixels.
+        antialias: True: as Pillow, where the filter widens when it shrinks; False: as TensorFlow's
+            ``tf.image.resize``, whose filter does not.
+        library: Whose integers a ``crop`` has: ``torchvision`` sizes, then crops
+            (``Resize``, ``CenterCrop``); ``pillow`` crops by fractions (``ImageOps.fit``);
+            ``fastai`` and ``keras`` (``crop_to_aspect_ratio``) crop whole pixels, then size.
+        crop_share: Of a ``crop``: how much of the shorter side is used, above 0, up to 1.
+        pad_color: Of a ``pad``: RGB, 0 to 255.
+        enlarge: Of a ``pad``: whether small pictures are enlarged, as ``ImageOps.pad`` does.
+
+    Raises:
+        ConfigError: A value that is not known, or some that do not go together.
+    """
+
+    resize: Resize = "squash"
+    filter: Filter = "bilinear"
+    antialias: bool = True
+    library: Library = "pillow"
+    crop_share: float = 1.0
+    pad_color: tuple[int, int, int] = (0, 0, 0)
+    enlarge: bool = False
+
+    def __post_init__(self) -> None:
+        _known("resize", self.resize, RESIZE_RULES)
+        _known("filter", self.filter, FILTERS)
+        _known("library", self.library, LIBRARIES)
+        if not 0 < self.crop_share <= 1:
+            raise ConfigError(f"crop share {self.crop_share}; expected above 0 and up to 1.")
+        colours = [value for value in self.pad_color if type(value) is int and 0 <= value <= 255]
+        if len(colours) != 3 or len(self.pad_color) != 3:
+            raise ConfigError(f"pad colour {self.pad_color}; expected three numbers from 0 to 255.")
+        for word, given, rule in (
+            ("crop share", self.crop_share != 1, "crop"),
+            ("pad colour", any(self.pad_color), "pad"),
+            ("enlarge", self.enlarge, "pad"),
+        ):
+            if given and self.resize != rule:
+                raise ConfigError(f"{word} is for --resize {rule}, not for {self.resize}.")
+        if self.crop_share != 1 and self.library in ("fastai", "keras"):
+            raise ConfigError(
+                f"crop share {self.crop_share}: {self.library} uses the whole shorter side. "
+                "Leave out --crop-share, or --like."
+            )
+        if self.resize == "pad" and self.library == "keras":
+            raise ConfigError(
+                "keras pads before it sizes (pad_to_aspect_ratio), which kerascnn does not do. "
+                "Leave out --like keras, or choose --resize squash or crop."
+            )
+
+    def words(self, shape: Shape) -> str:
+        """Say in words how a picture is sized.
+
+        Args:
+            shape: Height and width of the model's input.
+
+        Returns:
+            Without a full stop.
+        """
+        size = f"{shape[0]} x {shape[1]}"
+        how = {
+            "squash": f"squashed to {size}",
+            "crop": f"middle cropped to {size} ({self.crop_share:g} of the shorter side, as "
+            f"{self.library} does)",
+            "pad": f"padded to {size} with {self.pad_color}"
+            + (", small ones enlarged" if self.enlarge else ", none enlarged"),
+        }[self.resize]
+        kind = "with antialias (Pillow)" if self.antialias else "without antialias (TensorFlow)"
+        return f"{how}, {self.filter} {kind}"
+
+
+How: TypeAlias = Resize | Sizing
+"""A rule of kerascnn's own (:mod:`kerascnn.images.sizing`), or what another library does."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What goes together in a library.
+
+    Attributes:
+        sizing: How pictures get their size.
+        normalize: What is then done to pixels; None: the model does it itself, as a rule.
+    """
+
+    sizing: Sizing
+    normalize: Literal["unit", "tf", "torch"] | None
+
+
+PRESETS: dict[str, Preset] = {
+    "keras": Preset(Sizing(antialias=False, library="keras"), None),
+    "load_img": Preset(Sizing(filter="nearest", library="keras"), None),
+    "torchvision": Preset(Sizing("crop", library="torchvision", crop_share=0.875), "torch"),
+    "timm": Preset(Sizing("crop", "bicubic", library="torchvision", crop_share=0.875), "torch"),
+    "ultralytics": Preset(Sizing("crop", library="torchvision"), "unit"),
+    "teachable-machine": Preset(Sizing("crop", "lanczos"), "tf"),
+    "fastai": Preset(Sizing("crop", library="fastai"), "torch"),
+}
+"""``keras``: ``image_dataset_from_directory``; ``load_img``: ``keras.utils.load_img`` and
+``ImageDataGenerator``; ``torchvision``: ``Resize(256)``, ``CenterCrop(224)``; ``timm``: the same,
+bicubic; ``ultralytics``: YOLO-cls; ``teachable-machine``: ``ImageOps.fit`` with Lanczos;
+``fastai``: ``Resize(size)``. Each as it is by default."""
+
+
+CROP_SHARE = 0.875
+"""Of a crop where nothing else is said: 224 of 256."""
+
+
+def choose(
+    like: str | None = None,
+    resize: Resize | None = None,
+    filter: Filter | None = None,
+    antialias: bool | None = None,
+    crop_share: float | None = None,
+    pad_color: tuple[int, int, int] | None = None,
+    enlarge: bool | None = None,
+) -> Sizing:
+    """Put together what was said about how pictures were sized.
+
+    Args:
+        like: A preset; all else that is said changes it.
+        resize: None: the preset's, or what the rest is for, or ``squash``.
+        filter: None: the preset's, or ``bilinear``.
+        antialias: None: the preset's, or as Pillow.
+        crop_share: None: the preset's, or 0.875 without one.
+        pad_color: None: black.
+        enlarge: None: no.
+
+    Returns:
+        The rule.
+
+    Raises:
+        ConfigError: A value that is not known, or some that do not go together.
+
+    Examples:
+        >>> choose(crop_share=1.0).resize
+        'crop'
+    """
+    _known("like", like or "keras", tuple(PRESETS))
+    preset = PRESETS[like].sizing if like else None
+    padded = pad_color is not None or enlarge is not None
+    implied: Resize = "crop" if crop_share is not None else "pad" if padded else "squash"
+    rule: Resize = resize or (preset.resize if preset and implied == "squash" else implied)
+    start = preset or Sizing(library="torchvision" if rule == "crop" else "pillow")
+    if start.resize != rule:
+        start = replace(start, resize=rule, crop_share=1.0)
+    share = CROP_SHARE if rule == "crop" and not preset else start.crop_share
+    return replace(
+        start,
+        filter=filter or start.filter,
+        antialias=start.antialias if antialias is None else antialias,
+        crop_share=share if crop_share is None else crop_share,
+        pad_color=pad_color or start.pad_color,
+        enlarge=bool(enlarge),
+    )

@@ -1,0 +1,223 @@
+"""The integers of other libraries as nodes: what :mod:`kerascnn.images.geometry` says, in a graph.
+
+Knows: those formulas. Does not know filters. All values are of shape [1]: int64, or float64 where
+a formula has fractions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerascnn.sizing import Shape, Sizing
+from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, Graph
+
+
+@dataclass(frozen=True)
+class GraphSide:
+    """One side of a picture; see :class:`kerascnn.images.geometry.Side`.
+
+    Attributes:
+        wanted: Pixels of the input.
+        first: int64.
+        last: int64.
+        start: float32.
+        stop: float32.
+        length: int64.
+        skip: int64.
+        offset: int64.
+    """
+
+    wanted: int
+    first: str
+    last: str
+    start: str
+    stop: str
+    length: str
+    skip: str
+    offset: str
+
+
+class Geometry:
+    """The formulas for one rule.
+
+    Args:
+        g: Where nodes are added.
+        sizes: Names of height and width, int64 [1].
+        shape: Of the input.
+        sizing: The rule.
+    """
+
+    def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Sizing) -> None:
+        self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing
+
+    def sides(self) -> tuple[GraphSide, GraphSide]:
+        """Add the nodes.
+
+        Returns:
+            The vertical and the horizontal side.
+        """
+        if self.sizing.resize == "squash":
+            return self._each(lambda i: self._side(i))
+        if self.sizing.resize == "pad":
+            return self._padded()
+        if self.sizing.library == "torchvision":
+            return self._sized_first()
+        if self.sizing.library == "pillow":
+            return self._fitted()
+        return self._cut_first()
+
+    def _each(self, make) -> tuple[GraphSide, GraphSide]:  # type: ignore[no-untyped-def]
+        return make(0), make(1)
+
+    def _side(self, i: int, **given: str) -> GraphSide:
+        zero = self._whole(0)
+        values = {
+            "first": zero,
+            "last": self.sizes[i],
+            "start": self.g.constant([0.0], np.float32),
+            "length": self._whole(self.shape[i]),
+            "skip": zero,
+            "offset": zero,
+        } | given
+        if "stop" not in values:
+            seen = self.g.op("Sub", values["last"], values["first"])
+            values["stop"] = self.g.op("Cast", seen, to=FLOAT)
+        return GraphSide(self.shape[i], **values)
+
+    def _sized_first(self) -> tuple[GraphSide, GraphSide]:
+        rows, columns = (int(wanted / self.sizing.crop_share) for wanted in self.shape)
+        if self.shape[0] == self.shape[1]:
+            short = self.g.op("Min", *self.sizes)
+            lengths = [
+                self.g.op("Div", self.g.op("Mul", self._whole(rows), side), short)
+                for side in self.sizes
+            ]
+        else:
+            height, width = map(self._double, self.sizes)
+            ratio = self.g.op(
+                "Min",
+                self.g.op("Div", height, self._number(rows)),
+                self.g.op("Div", width, self._number(columns)),
+            )
+            lengths = [self._round(self.g.op("Div", side, ratio)) for side in (height, width)]
+        return self._each(
+            lambda i: self._side(
+                i, length=lengths[i], skip=self._half(self._less(lengths[i], self.shape[i]))
+            )
+        )
+
+    def _fitted(self) -> tuple[GraphSide, GraphSide]:
+        g, bleed = self.g, self._number((1 - self.sizing.crop_share) / 2)
+        sides = [self._double(side) for side in self.sizes]
+        edges = [g.op("Mul", bleed, side) for side in sides]
+        live = [
+            g.op("Sub", side, g.op("Mul", edge, self._number(2)))
+            for side, edge in zip(sides, edges, strict=True)
+        ]
+        ratio, wanted = g.op("Div", live[1], live[0]), self._number(self.shape[1] / self.shape[0])
+        wider, taller = g.op("Greater", ratio, wanted), g.op("Less", ratio, wanted)
+        used = [
+            g.op("Where", taller, g.op("Div", live[1], wanted), live[0]),
+            g.op("Where", wider, g.op("Mul", wanted, live[0]), live[1]),
+        ]
+
+        def side(i: int) -> GraphSide:
+            half = g.op("Mul", g.op("Sub", live[i], used[i]), self._number(0.5))
+            start = g.op("Add", edges[i], half)
+            stop = g.op("Add", start, used[i])
+            return self._side(
+                i, start=g.op("Cast", start, to=FLOAT), stop=g.op("Cast", stop, to=FLOAT)
+            )
+
+        return self._each(side)
+
+    def _cut_first(self) -> tuple[GraphSide, GraphSide]:
+        g, box = self.g, self.sizing.library == "keras" and self.sizing.antialias
+        cuts = self._fastai() if self.sizing.library == "fastai" else self._keras()
+
+        def side(i: int) -> GraphSide:
+            cut = g.op("Max", cuts[i], self._whole(1))
+            first = g.op("Div", g.op("Sub", self.sizes[i], cut), self._whole(2))
+            last = g.op("Add", first, cut)
+            if not box:
+                return self._side(i, first=first, last=last)
+            return self._side(
+                i, start=g.op("Cast", first, to=FLOAT), stop=g.op("Cast", last, to=FLOAT)
+            )
+
+        return self._each(side)
+
+    def _fastai(self) -> list[str]:
+        ratios = [
+            self.g.op("Div", self._double(side), self._number(wanted))
+            for side, wanted in zip(self.sizes, self.shape, strict=True)
+        ]
+        times = self.g.op("Min", *ratios)
+        products = [self.g.op("Mul", times, self._number(wanted)) for wanted in self.shape]
+        return [self.g.op("Cast", product, to=INT64) for product in products]
+
+    def _keras(self) -> list[str]:
+        height, width = self.sizes
+        return [
+            self.g.op("Min", height, self._share(width, self.shape[0], self.shape[1])),
+            self.g.op("Min", width, self._share(height, self.shape[1], self.shape[0])),
+        ]
+
+    def _share(self, side: str, times: int, by: int) -> str:
+        return self.g.op("Div", self.g.op("Mul", side, self._whole(times)), self._whole(by))
+
+    def _padded(self) -> tuple[GraphSide, GraphSide]:
+        g, (rows, columns) = self.g, self.shape
+        height, width = map(self._double, self.sizes)
+        ratio, wanted = g.op("Div", width, height), self._number(columns / rows)
+        low = self._round(g.op("Mul", g.op("Div", height, width), self._number(columns)))
+        narrow = self._round(g.op("Mul", g.op("Div", width, height), self._number(rows)))
+        one = self._whole(1)
+        lengths = [
+            g.op("Where", g.op("Greater", ratio, wanted), g.op("Max", one, low), self._whole(rows)),
+            g.op(
+                "Where", g.op("Less", ratio, wanted), g.op("Max", one, narrow), self._whole(columns)
+            ),
+        ]
+        if not self.sizing.enlarge:
+            inside = [
+                g.op("LessOrEqual", side, self._whole(most))
+                for side, most in zip(self.sizes, self.shape, strict=True)
+            ]
+            fits = g.op("And", *inside)
+            lengths = [
+                g.op("Where", fits, side, length)
+                for side, length in zip(self.sizes, lengths, strict=True)
+            ]
+        return self._each(
+            lambda i: self._side(
+                i,
+                length=lengths[i],
+                offset=self._half(g.op("Sub", self._whole(self.shape[i]), lengths[i])),
+            )
+        )
+
+    def _less(self, value: str, number: int) -> str:
+        return self.g.op("Sub", value, self._whole(number))
+
+    def _half(self, value: str) -> str:
+        return self._round(self.g.op("Div", self._double(value), self._number(2)))
+
+    def _round(self, value: str) -> str:
+        """Round to the nearest, halves to even. onnxruntime's Round takes float64 for float32."""
+        g, half = self.g, self._number(0.5)
+        up = g.op("Cast", g.op("Floor", g.op("Add", value, half)), to=INT64)
+        tie = g.op("Equal", g.op("Sub", value, g.op("Floor", value)), half)
+        odd = g.op("Mod", up, self._whole(2))
+        return g.op("Sub", up, g.op("Mul", odd, g.op("Cast", tie, to=INT64)))
+
+    def _double(self, value: str) -> str:
+        return self.g.op("Cast", value, to=DOUBLE)
+
+    def _whole(self, number: int) -> str:
+        return self.g.constant([number], np.int64)
+
+    def _number(self, number: float) -> str:
+        return self.g.constant([number], np.float64)

@@ -1,0 +1,291 @@
+"""Other libraries' sizing as a graph: the arithmetic of :mod:`kerascnn.images.resampling`.
+
+Knows: Pillow's filters as products of matrices, TensorFlow's as sums of gathered pixels. Does not
+know where the parts of a picture lie (:mod:`kerascnn.training.export.geometry`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+
+from kerascnn.images.resampling import LANCZOS_BITS, PRECISION_BITS, TABLE, cubic_table
+from kerascnn.sizing import Shape, Sizing
+from kerascnn.training.export.geometry import Geometry, GraphSide
+from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, UINT8, Graph, tensor
+
+_AROUND = {"nearest": (0, 1), "bilinear": (0, 2), "bicubic": (-1, 3), "lanczos": (-3, 5)}
+"""TensorFlow: from which neighbour of a point to which, the last one not included."""
+
+
+def resampling(height: str, width: str, shape: Shape, sizing: Sizing) -> onnx.GraphProto:
+    """Build the branch that sizes a picture.
+
+    Args:
+        height: Name of the picture's height, int64 [1].
+        width: Of its width.
+        shape: Of the input.
+        sizing: The rule.
+
+    Returns:
+        A graph without inputs, from ``image`` of the graph around it to ``sizing/sized``.
+    """
+    return _Resampling(height, width, shape, sizing).graph()
+
+
+class _Resampling:
+    def __init__(self, height: str, width: str, shape: Shape, sizing: Sizing) -> None:
+        self.g, self.shape, self.sizing = Graph("sizing/"), shape, sizing
+        self.down, self.across = Geometry(self.g, (height, width), shape, sizing).sides()
+
+    def graph(self) -> onnx.GraphProto:
+        g = self.g
+        seen = "image"
+        if self.sizing.resize == "crop" and self.sizing.library in ("fastai", "keras"):
+            starts = g.op("Concat", self.down.first, self.across.first, axis=0)
+            ends = g.op("Concat", self.down.last, self.across.last, axis=0)
+            seen = g.op("Slice", seen, starts, ends, g.constant([1, 2], np.int64))
+        if self.sizing.filter == "nearest" or not self.sizing.antialias:
+            sized = self._gathered(seen)
+        else:
+            sized = self._by_pillow(seen)
+        self._padded(sized)
+        height, width = self.shape
+        return g.finish("sizing", [], [tensor("sizing/sized", UINT8, ["batch", height, width, 3])])
+
+    def _padded(self, sized: str) -> None:
+        g = self.g
+        if self.sizing.resize != "pad":
+            g.op("Identity", sized, output="sizing/sized")
+            return
+        rows = g.op("Reshape", self._inside(self.down), g.constant([-1, 1, 1], np.int64))
+        columns = g.op("Reshape", self._inside(self.across), g.constant([1, -1, 1], np.int64))
+        inside = g.op("And", rows, columns)
+        colour = g.constant(self.sizing.pad_color, np.uint8)
+        g.op("Where", inside, sized, colour, output="sizing/sized")
+
+    def _index(self, side: GraphSide) -> str:
+        """Give int64 [wanted]: which pixel of the sized side each pixel of the input is."""
+        g = self.g
+        shift = g.op("Sub", side.skip, side.offset)
+        return g.op("Add", g.constant(np.arange(side.wanted), np.int64), shift)
+
+    def _inside(self, side: GraphSide) -> str:
+        g, index = self.g, self._index(side)
+        above = g.op("GreaterOrEqual", index, g.constant([0], np.int64))
+        return g.op("And", above, g.op("Less", index, side.length))
+
+    # --- Pillow ---
+
+    def _by_pillow(self, seen: str) -> str:
+        """Size one side after the other, in the order of Pillow 13."""
+        g = self.g
+        down, across = self._weights(self.down), self._weights(self.across)
+        across = g.op("Transpose", across, perm=[1, 0])
+        lines = g.op("Cast", g.op("Transpose", seen, perm=[0, 1, 3, 2]), to=DOUBLE)
+        shorter = g.op("Sub", self._length(self.down), self.down.length)
+        narrower = g.op("Sub", self._length(self.across), self.across.length)
+        twice = g.op("Mul", narrower, g.constant([2], np.int64))
+        first = g.op(
+            "And",
+            g.op("Greater", shorter, g.constant([0], np.int64)),
+            g.op("Greater", shorter, twice),
+        )
+        sized = g.op(
+            "If",
+            g.op("Squeeze", first),
+            then_branch=self._passes(lines, down, across, vertical_first=True),
+            else_branch=self._passes(lines, down, across, vertical_first=False),
+        )
+        return g.op("Cast", g.op("Transpose", sized, perm=[0, 1, 3, 2]), to=UINT8)
+
+    def _passes(self, lines: str, down: str, across: str, vertical_first: bool) -> onnx.GraphProto:
+        """Multiply float64 [batch, height, 3, width] from both sides."""
+        name = "vertical_first" if vertical_first else "horizontal_first"
+        g = Graph(f"sizing/{name}/")
+
+        def vertical(values: str) -> str:
+            flat = g.op("Reshape", values, g.constant([0, 0, -1], np.int64))
+            product = _levels(g, g.op("MatMul", down, flat))
+            return g.op("Reshape", product, g.constant([0, self.shape[0], 3, -1], np.int64))
+
+        def horizontal(values: str) -> str:
+            return _levels(g, g.op("MatMul", values, across))
+
+        order = (vertical, horizontal) if vertical_first else (horizontal, vertical)
+        result = f"sizing/{name}/result"
+        g.op("Identity", order[1](order[0](lines)), output=result)
+        return g.finish(name, [], [tensor(result, DOUBLE, ["batch", None, 3, None])])
+
+    def _length(self, side: GraphSide) -> str:
+        return self.g.op("Sub", side.last, side.first)
+
+    def _step(self, side: GraphSide) -> str:
+        g = self.g
+        extent = g.op("Cast", g.op("Sub", side.stop, side.start), to=DOUBLE)
+        return g.op("Div", extent, g.op("Cast", side.length, to=DOUBLE))
+
+    def _weights(self, side: GraphSide) -> str:
+        """Give float64 [wanted, pixels]: how much of each pixel each pixel of the input takes."""
+        g, one, half = self.g, self._number(1.0), self._number(0.5)
+        step = self._step(side)
+        index = g.op("Unsqueeze", self._index(side), g.constant([1], np.int64))
+        middle = g.op("Mul", g.op("Add", g.op("Cast", index, to=DOUBLE), half), step)
+        centre = g.op("Add", g.op("Cast", side.start, to=DOUBLE), middle)
+        pixels = g.op(
+            "Range",
+            g.constant(0, np.int64),
+            g.op("Squeeze", self._length(side)),
+            g.constant(1, np.int64),
+        )
+        distance = g.op("Add", g.op("Sub", g.op("Cast", pixels, to=DOUBLE), centre), half)
+        narrow = g.op("Div", one, g.op("Max", step, one))
+        raw = self._filtered(g.op("Abs", g.op("Mul", distance, narrow)))
+        total = g.op("ReduceSum", raw, g.constant([1], np.int64), keepdims=1)
+        unit = self._number(2.0**PRECISION_BITS)
+        fixed = g.op("Mul", g.op("Div", raw, total), unit)
+        whole = g.op("Mul", g.op("Sign", fixed), _half_up(g, g.op("Abs", fixed)))
+        # Rows beyond the picture (pad) have no weights at all; their 0 / 0 is dropped here.
+        inside = g.op("Unsqueeze", self._inside(side), g.constant([1], np.int64))
+        return g.op("Where", inside, g.op("Div", whole, unit), self._number(0.0))
+
+    def _filtered(self, x: str) -> str:
+        """Give the filter's weight at float64 distances, all at least 0."""
+        if self.sizing.filter == "bilinear":
+            return self.g.op("Max", self.g.op("Sub", self._number(1.0), x), self._number(0.0))
+        if self.sizing.filter == "bicubic":
+            return self._cubic(x)
+        third = self.g.op("Div", x, self._number(3.0))
+        lobes = self.g.op("Mul", self._sinc(x), self._sinc(third))
+        near = self.g.op("Less", x, self._number(3.0))
+        return self.g.op("Where", near, lobes, self._number(0.0))
+
+    def _cubic(self, x: str) -> str:
+        g, n = self.g, self._number
+        near = g.op("Mul", g.op("Sub", g.op("Mul", n(1.5), x), n(2.5)), x)
+        near = g.op("Add", g.op("Mul", near, x), n(1.0))
+        far = g.op("Add", g.op("Mul", g.op("Sub", x, n(5.0)), x), n(8.0))
+        far = g.op("Mul", g.op("Sub", g.op("Mul", far, x), n(4.0)), n(-0.5))
+        outer = g.op("Where", g.op("Less", x, n(2.0)), far, n(0.0))
+        return g.op("Where", g.op("Less", x, n(1.0)), near, outer)
+
+    def _sinc(self, x: str) -> str:
+        g = self.g
+        turned = g.op("Mul", x, self._number(math.pi))
+        middle = g.op("Equal", x, self._number(0.0))
+        safe = g.op("Where", middle, self._number(1.0), turned)
+        return g.op("Where", middle, self._number(1.0), g.op("Div", g.op("Sin", safe), safe))
+
+    def _number(self, value: float) -> str:
+        return self.g.constant(value, np.float64)
+
+    # --- nearest, and TensorFlow ---
+
+    def _gathered(self, seen: str) -> str:
+        kind = self.sizing.filter
+        if kind == "nearest":
+            for side, axis in ((self.down, 1), (self.across, 2)):
+                pick = self._pillow_nearest if self.sizing.antialias else self._nearest
+                seen = self.g.op("Gather", seen, self._bounded(pick(side), side), axis=axis)
+            return seen
+        values = self.g.op("Cast", seen, to=self._real[0])
+        order = ((self.across, 2), (self.down, 1))
+        for side, axis in order if kind == "bilinear" else order[::-1]:
+            values = self._taken(values, side, axis)
+        rounded = _half_up(self.g, values) if kind == "lanczos" else self.g.op("Round", values)
+        low, high = (self.g.constant(level, self._real[1]) for level in (0.0, 255.0))
+        return self.g.op("Cast", self.g.op("Clip", rounded, low, high), to=UINT8)
+
+    def _bounded(self, index: str, side: GraphSide) -> str:
+        last = self.g.op("Sub", self._length(side), self.g.constant([1], np.int64))
+        return self.g.op("Max", self.g.op("Min", index, last), self.g.constant([0], np.int64))
+
+    def _pillow_nearest(self, side: GraphSide) -> str:
+        """Add the step up, pixel by pixel, as Pillow does: a product rounds otherwise."""
+        g, step = self.g, self._step(side)
+        half = g.op("Mul", step, self._number(0.5))
+        first = g.op("Add", g.op("Cast", side.start, to=DOUBLE), half)
+        count = g.op("Sub", side.length, g.constant([1], np.int64))
+        steps = g.op("Concat", first, g.op("Expand", step, count), axis=0)
+        places = g.op("CumSum", steps, g.constant(0, np.int64))
+        last = g.op("Sub", side.length, g.constant([1], np.int64))
+        index = g.op("Max", g.op("Min", self._index(side), last), g.constant([0], np.int64))
+        return g.op("Cast", g.op("Gather", places, index, axis=0), to=INT64)
+
+    def _place(self, side: GraphSide) -> str:
+        """Give the half-pixel centres [wanted], in pixels of the picture."""
+        g, (kind, real) = self.g, self._real
+        length = g.op("Cast", self._length(side), to=kind)
+        scale = g.op("Div", length, g.op("Cast", side.length, to=kind))
+        index = g.op("Cast", self._index(side), to=kind)
+        return g.op("Mul", g.op("Add", index, g.constant(0.5, real)), scale)
+
+    @property
+    def _real(self) -> tuple[int, type[np.generic]]:
+        """What is computed with: float64 for sines, else TensorFlow's float32."""
+        return (DOUBLE, np.float64) if self.sizing.filter == "lanczos" else (FLOAT, np.float32)
+
+    def _nearest(self, side: GraphSide) -> str:
+        return self.g.op("Cast", self.g.op("Floor", self._place(side)), to=INT64)
+
+    def _taken(self, values: str, side: GraphSide, axis: int) -> str:
+        g, kind = self.g, self.sizing.filter
+        place = g.op("Sub", self._place(side), g.constant(0.5, self._real[1]))
+        below = g.op("Floor", place)
+        base = g.op("Cast", below, to=INT64)
+        offsets = range(*_AROUND[kind])
+        index = [g.op("Add", base, g.constant([offset], np.int64)) for offset in offsets]
+        bounded = [self._bounded(one, side) for one in index]
+        parts = [g.op("Gather", values, one, axis=axis) for one in bounded]
+        part = g.op("Sub", place, below)
+        line = g.constant([-1, 1, 1] if axis == 1 else [-1, 1], np.int64)
+        if kind == "bilinear":
+            share = g.op("Reshape", part, line)
+            rise = g.op("Sub", parts[1], parts[0])
+            return g.op("Add", parts[0], g.op("Mul", rise, share))
+        weights = self._shares(index, bounded, place, part)
+        shares = [g.op("Reshape", weight, line) for weight in weights]
+        return _total(g, [g.op("Mul", *pair) for pair in zip(parts, shares, strict=True)])
+
+    def _shares(self, index: list[str], bounded: list[str], place: str, part: str) -> list[str]:
+        """Give each neighbour's weight, [wanted]; those of one pixel sum to 1."""
+        g = self.g
+        if self.sizing.filter == "bicubic":
+            steps = g.op("Round", g.op("Mul", part, g.constant(float(TABLE), np.float32)))
+            row = g.op("Cast", steps, to=INT64)
+            raw = [
+                g.op("Gather", g.constant(column, np.float32), row) for column in cubic_table().T
+            ]
+        else:
+            near = [g.op("Sub", g.op("Cast", one, to=DOUBLE), place) for one in index]
+            raw = [self._filtered(g.op("Abs", distance)) for distance in near]
+        zero = g.constant(0.0, self._real[1])
+        kept = [
+            g.op("Where", g.op("Equal", one, inside), weight, zero)
+            for one, inside, weight in zip(index, bounded, raw, strict=True)
+        ]
+        total = _total(g, kept)
+        shares = [g.op("Div", weight, total) for weight in kept]
+        if self.sizing.filter != "lanczos":
+            return shares
+        unit = self._number(2.0**LANCZOS_BITS)
+        # Not Round: onnxruntime (1.32) rounds float64 as if it were float32.
+        return [g.op("Div", _half_up(g, g.op("Mul", one, unit)), unit) for one in shares]
+
+
+def _total(g: Graph, values: list[str]) -> str:
+    total = values[0]
+    for value in values[1:]:
+        total = g.op("Add", total, value)
+    return total
+
+
+def _half_up(g: Graph, x: str) -> str:
+    return g.op("Floor", g.op("Add", x, g.constant(0.5, np.float64)))
+
+
+def _levels(g: Graph, x: str) -> str:
+    low, high = g.constant(0.0, np.float64), g.constant(255.0, np.float64)
+    return g.op("Clip", _half_up(g, x), low, high)

@@ -1,0 +1,161 @@
+"""An ``.onnx`` made elsewhere whose pictures were sized by another library, or are not square."""
+
+import itertools
+import json
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper, save
+from PIL import Image, ImageOps
+from starlette.testclient import TestClient
+
+from kerascnn import Classifier
+from kerascnn.card import ModelCard
+from kerascnn.cli import main
+from kerascnn.inference import Foreign
+from kerascnn.serving import ServeConfig, create_app
+from kerascnn.sizing import PRESETS, choose
+
+HEIGHT, WIDTH = 6, 14
+NAMES = ("left", "right")
+
+
+def _file(path, height, width, weights=None, shift=None):
+    """Write pixels -> weights on each pixel of the first channel -> two logits."""
+    if weights is None:
+        weights = np.random.default_rng(1).normal(size=(HEIGHT * WIDTH, 2)).astype(np.float32)
+    constants = {"w": weights, "start": np.array([0]), "stop": np.array([1]), "axis": np.array([3])}
+    constants["flat"] = np.array([-1, len(weights)])
+    constants["shift"] = np.float32(shift or 0)
+    source = "x" if shift is None else "shifted"
+    nodes = [
+        *([helper.make_node("Sub", ["x", "shift"], ["shifted"])] if shift is not None else []),
+        helper.make_node("Slice", [source, "start", "stop", "axis"], ["red"]),
+        helper.make_node("Reshape", ["red", "flat"], ["features"]),
+        helper.make_node("MatMul", ["features", "w"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", height, width, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    return path, weights
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+
+
+@pytest.fixture
+def labels(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("\n".join(NAMES))
+    return path
+
+
+@pytest.mark.parametrize(
+    "sides", [("h", "w"), (HEIGHT, WIDTH), (HEIGHT, "w"), (None, None)], ids=str
+)
+def test_an_input_that_is_not_square_gets_its_own_size(tmp_path, picture, sides) -> None:
+    path, weights = _file(tmp_path / "m.onnx", *sides)
+    classifier = Classifier(path, foreign=Foreign(NAMES, (HEIGHT, WIDTH), "none"))
+    assert classifier.card.shape == (HEIGHT, WIDTH)
+    sized = np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
+    logits = sized[..., 0].reshape(-1).astype(np.float64) @ weights
+    expected = np.exp(logits - logits.max())
+    found = {one.label: one.probability for one in classifier.predict([picture])[0].top}
+    for name, share in zip(NAMES, expected / expected.sum(), strict=True):
+        assert found[name] == pytest.approx(share, abs=1e-4)
+
+
+def test_the_server_sizes_as_was_said(tmp_path, picture) -> None:
+    path, _ = _file(tmp_path / "m.onnx", "h", "w")
+    foreign = Foreign(NAMES, (HEIGHT, WIDTH), "none", sizing=choose("teachable-machine"))
+    classifier = Classifier(path, foreign=foreign)
+    fitted = ImageOps.fit(Image.fromarray(picture), (WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    expected = classifier.run(np.asarray(fitted)[None])[1][0]
+    Image.fromarray(picture).save(tmp_path / "p.png")
+    app = create_app(ServeConfig(models=(str(path),), foreign=foreign))
+    with TestClient(app) as client:
+        while client.get("/v2/health/ready").status_code != 200:
+            time.sleep(0.05)
+        body = (tmp_path / "p.png").read_bytes()
+        answer = client.post("/v1/models/m/predict", content=body).json()
+    assert answer["probability"] == pytest.approx(float(expected.max()), abs=1e-5)
+
+
+def test_predict_says_in_one_line_how_pictures_are_sized(tmp_path, picture, labels) -> None:
+    path, weights = _file(tmp_path / "m.onnx", "h", "w")
+    Image.fromarray(picture).save(tmp_path / "p.png")
+    words = f"predict {path} {tmp_path / 'p.png'} --labels {labels} --image-size {HEIGHT}x{WIDTH}"
+    more = ["--json", "--filter", "bicubic", "--mean", "0.5", "--std", "0.25,0.5,0.5"]
+    result = CliRunner().invoke(main, [*words.split(), *more])
+    assert result.exit_code == 0, result.output
+    [line] = [line for line in result.stderr.splitlines() if "as it was in training" in line]
+    assert "6 x 14" in line and "bicubic" in line
+    assert "--normalize" not in result.stderr
+    sized = np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
+    logits = ((sized[..., 0] / 255 - 0.5) / 0.25).reshape(-1) @ weights
+    answer = json.loads(result.stdout)
+    assert answer["label"] == NAMES[int(logits.argmax())]
+    shares = np.exp(logits - logits.max())
+    assert answer["probability"] == pytest.approx((shares / shares.sum()).max(), abs=1e-4)
+
+
+def test_a_graph_that_normalises_gets_no_advice_to(tmp_path, picture, capfd) -> None:
+    for shift, told in ((None, True), (127.5, False)):
+        path, _ = _file(tmp_path / "m.onnx", HEIGHT, WIDTH, shift=shift)
+        result = CliRunner().invoke(main, ["predict", str(path), "x.png"])
+        Classifier(path, foreign=Foreign(NAMES))
+        assert ("--normalize was not given" in capfd.readouterr().err) is told, result
+
+
+def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
+    # The class is whether one pixel of the Lanczos crop is bright: other ways see another pixel.
+    weights = np.zeros((32 * 32, 2), np.float32)
+    weights[5 * 32 + 7] = (-1, 1)
+    path, _ = _file(tmp_path / "m.onnx", 32, 32, weights, shift=127.5)
+    numbers = np.random.default_rng(3)
+    for name in NAMES:
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for index in range(40):
+        picture = numbers.integers(0, 256, (50, 90, 3), np.uint8)
+        sized = ImageOps.fit(Image.fromarray(picture), (32, 32), Image.Resampling.LANCZOS)
+        name = NAMES[int(np.asarray(sized)[5, 7, 0] > 127.5)]
+        Image.fromarray(picture).save(tmp_path / "data" / name / f"{index}.png")
+    words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
+    result = CliRunner().invoke(main, [*words, "--try-sizing", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["best"] == "--like teachable-machine"
+    assert found["images"] == 40
+    assert found["trials"][0]["top1"] == 1.0 > found["trials"][1]["top1"]
+    shown = CliRunner().invoke(main, [*words, "--try-sizing"])
+    assert "fits best on 40 pictures: --like teachable-machine" in shown.stdout
+
+
+def test_cards_carry_sizing_and_old_ones_mean_what_they_meant() -> None:
+    for (name, preset), width in itertools.product(PRESETS.items(), (None, 64)):
+        rule = preset.sizing
+        card = ModelCard(name, "n", NAMES, 32, rule.resize, image_width=width, sizing=rule)
+        again = ModelCard.from_json(card.to_json())
+        assert again == card
+        assert json.loads(card.to_json())["schema"] == 2  # a reader of schema 1 must refuse it
+    plain = ModelCard("a", "b", NAMES, 32, "crop")
+    assert not {"sizing", "image_width"} & set(json.loads(plain.to_json()))
+    assert json.loads(plain.to_json())["schema"] == 1
+    assert plain.how == "crop"
+
+
+@pytest.mark.parametrize("size", ["48x", "x", "0x4", "4x4x4", "wide"])
+def test_an_image_size_that_is_none_is_refused(size, labels, tmp_path) -> None:
+    words = ["predict", "m.onnx", "p.png", "--labels", str(labels), "--image-size", size]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "48x192" in result.output
