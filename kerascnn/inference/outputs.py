@@ -22,7 +22,11 @@ from kerascnn.inference.foreign import Foreign
 from kerascnn.inference.graph import ending
 from kerascnn.inference.meaning import decide
 from kerascnn.inference.probes import probe_pictures
+from kerascnn.inference.reliability import softmax
 from kerascnn.inference.session import run_session
+
+_ROUNDED = 1e-6
+"""Probabilities below it are too much rounded to tell how sharp a softmax is."""
 
 _SAME = 1e-3
 """Difference of probabilities below which two outputs say the same."""
@@ -121,12 +125,44 @@ def choose_output(path: str | Path, contract: Contract, rows: Rows, foreign: For
         answer = answers_of(values, meaning, classes)[1]
         chosen.append((replace(contract, outputs=(name,), meaning=meaning), answer))
     first = chosen[0][1]
-    if any(np.abs(answer - first).max() > _SAME for _, answer in chosen[1:]):
-        raise ConfigError(
-            f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), which answer "
-            "differently. Say which one holds the answers: --output NAME."
-        )
-    return chosen[0][0]
+    if all(np.abs(answer - first).max() <= _SAME for _, answer in chosen[1:]):
+        return chosen[0][0]
+    sure = [(one, answer) for one, answer in chosen if one.meaning == "probabilities"]
+    if len(sure) == 1 and all(
+        one.meaning == "logits" and _are_logits_of(sure[0][1], rows[one.outputs[0]])
+        for one, _ in chosen
+        if one is not sure[0][0]
+    ):
+        return sure[0][0]
+    raise ConfigError(
+        f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), which answer "
+        "differently. Say which one holds the answers: --output NAME."
+    )
+
+
+def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> bool:
+    """Tell whether probabilities are the softmax of logits at some temperature.
+
+    A calibrated model may give both; what it answers are the probabilities.
+    """
+    sound = np.isfinite(logits).all(axis=1) & np.isfinite(probabilities).all(axis=1)
+    known, raw = probabilities[sound].astype(np.float64), logits[sound]
+    seen = known > _ROUNDED
+    logs = _centred(np.log(np.maximum(known, _ROUNDED)), seen)
+    spread = _centred(raw.astype(np.float64), seen)
+    factor = float((spread * logs).sum() / max((spread**2).sum(), _ROUNDED))
+    if factor <= 0:
+        return False
+    return bool(np.abs(softmax(raw, 1 / factor) - known).max() <= _SAME)
+
+
+def _centred(
+    values: npt.NDArray[np.float64], seen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Take the mean of what is seen from each row; what is not seen becomes 0."""
+    counts = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    means = (values * seen).sum(axis=1, keepdims=True) / counts
+    return np.asarray((values - means) * seen, np.float64)
 
 
 def shown(values: Sequence[Any]) -> str:

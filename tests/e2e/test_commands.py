@@ -109,7 +109,7 @@ def test_predict_as_csv_and_as_a_table_and_from_a_list(exported: Path, pictures:
     [
         (("train", "nowhere"), 1, "nowhere: does not exist"),
         (("train", "--out"), 2, "requires an argument"),
-        (("export", "nowhere", "--onnx"), 1, "no run folder"),
+        (("export", "nowhere", "--onnx"), 1, "no such file or folder"),
         (("export", "nowhere"), 2, "--onnx"),
         (("predict", "nowhere.onnx", "x.jpg"), 1, "nowhere.onnx"),
         (("evaluate", "nowhere.onnx"), 1, "nowhere.onnx"),

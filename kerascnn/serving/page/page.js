@@ -93,7 +93,6 @@ function code() {
   const host = base.replace(/^https?:\/\//, "");
   const bearer = token ? " -H 'Authorization: Bearer TOKEN'" : "";
   const python = token ? `, headers={"Authorization": "Bearer TOKEN"}` : "";
-  const size = current.card.image_size;
   return {
     curl: `curl${bearer} --data-binary @picture.jpg '${url}'\n` +
       `curl${bearer} -F a=@one.jpg -F b=@two.jpg '${url}'`,

@@ -263,3 +263,24 @@ def test_what_mixes_pictures_or_fits_twice_is_said(tmp_path) -> None:
     five = graph("MatMul", graph.logits, graph.constant(np.ones((3, 5), np.float32)))
     agree = graph.write(tmp_path / "f.onnx", five, graph.logits, graph.softmax())
     np.testing.assert_allclose(found(agree), raw(agree, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("times", [0.4, 1.0, 3.0])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_logits_and_their_calibrated_probabilities_the_latter_are_the_answer(
+    times: float, order: tuple[int, int], tmp_path: Path
+) -> None:
+    graph = Graph()
+    outputs = (graph.logits, graph.softmax(times))
+    path = graph.write(tmp_path / "m.onnx", *(outputs[index] for index in order))
+    np.testing.assert_allclose(found(path), raw(path, order.index(1)), atol=1e-6)
+
+
+def test_two_heads_that_answer_differently_are_not_taken_for_a_calibrated_one(
+    tmp_path: Path,
+) -> None:
+    graph = Graph()
+    other = graph("MatMul", graph.logits, graph.constant(np.eye(3, dtype=np.float32)[::-1].copy()))
+    path = graph.write(tmp_path / "m.onnx", other, graph.softmax())
+    with pytest.raises(ConfigError, match="--output NAME"):
+        found(path)

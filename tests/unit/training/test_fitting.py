@@ -123,7 +123,7 @@ def test_a_run_is_never_overwritten(small: Path) -> None:
 
 def test_runs_without_a_name_are_numbered(small: Path) -> None:
     names = [fit(small, None, epochs=1).folder for _ in range(2)]  # type: ignore[arg-type]
-    assert [name.as_posix() for name in names] == ["runs/small-cnn", "runs/small-cnn-2"]
+    assert [name.as_posix() for name in names] == ["runs/small-auto", "runs/small-auto-2"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_runs_without_a_name_are_numbered(small: Path) -> None:
         ({"val": 1.5}, "val is 1.5"),
         (
             {"augment": "strong-ish"},
-            "augment is 'strong-ish'; expected one of none, light, strong, trivial",
+            "augment is 'strong-ish'; expected one of auto, none, shift, light",
         ),
         ({"model": "cmn"}, "cnn"),
         ({"image_size": 4}, "at least 10"),
