@@ -185,6 +185,7 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.full_data
+@pytest.mark.full
 def test_seventy_thousand_pictures(fashion_mnist) -> None:
     """600 million pairs; those found were looked at: the same things, photographed twice."""
     dataset = load_dataset(fashion_mnist)

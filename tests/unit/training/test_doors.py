@@ -80,7 +80,7 @@ def test_keras_files_are_known_by_what_is_in_them(folder, model) -> None:
     Path("m.keras").rename("zip.h5")
     Path("old.keras").write_bytes(Path("MODEL.H5").read_bytes())
     for name in ("MODEL.H5", "zip.h5", "old.keras"):
-        assert load_foreign(name, Foreign(("a", "b"))).size == 8
+        assert load_foreign(name, Foreign(("a", "b"))).shape == (8, 8)
     code, output = tell("export", "MODEL.H5", "--onnx")
     assert (code, "--labels FILE is missing" in output) == (2, True)
     for name in ("MODEL.H5", "old.keras"):
