@@ -272,7 +272,10 @@ def is_own(path: str | Path) -> bool:
 
 def _instead(path: Path) -> str:
     if path.suffix.lower() == ".onnx":
-        return "It is called .onnx: kerascnn predict, evaluate, explain and report take such files."
+        return (
+            "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, "
+            "and kerascnn card shows what one says about itself."
+        )
     return said_instead(path)
 
 
