@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from kerascnn.cli.header import header
-from kerascnn.training.progress import EpochRecord, Plan, Progress
+from kerascnn.training.callbacks import EpochRecord, Plan, Progress
 
 _EVERY = 0.1
 """Seconds between two redraws: drawing must not cost training time."""

@@ -34,7 +34,7 @@ class Phase:
     """A part of a run.
 
     Attributes:
-        scope: Which blocks learn; see :func:`kerascnn.training.scope.set_trainable`.
+        scope: Which blocks learn; see :func:`kerascnn.training.networks.blocks.set_trainable`.
         epochs: Passes over the training pictures.
         learning_rate: The highest, after a warm-up of its own.
     """

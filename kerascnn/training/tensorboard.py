@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tensorboard.summary import Writer
 
-from kerascnn.training.progress import EpochRecord, Plan, Progress
+from kerascnn.training.callbacks import EpochRecord, Plan, Progress
 
 FOLDER = "tensorboard"
 """In the run folder."""

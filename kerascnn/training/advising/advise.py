@@ -22,12 +22,12 @@ from kerascnn.training.advising.deciding import (
 )
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measuring import measure, observe
-from kerascnn.training.assembling import assemble
-from kerascnn.training.choosing import affordable_phases, from_nothing
+from kerascnn.training.auto.model import affordable_phases, from_nothing
+from kerascnn.training.callbacks import Progress
 from kerascnn.training.config import AUTO, TrainConfig
-from kerascnn.training.feeding import Feed, Pack
+from kerascnn.training.data.pack import Feed, Pack
 from kerascnn.training.phases import BASELINE, highest_rate, phases
-from kerascnn.training.progress import Progress
+from kerascnn.training.setup import assemble
 from kerascnn.training.weights import Start
 
 
@@ -59,7 +59,7 @@ def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Progress)
 
     Args:
         config: ``weights``, ``learning_rate`` and ``seed`` matter.
-        feed: Of :func:`kerascnn.training.assembling.prepare`.
+        feed: Of :func:`kerascnn.training.setup.prepare`.
         start: The network.
         progress: Who listens.
 
@@ -130,7 +130,7 @@ def decided_with_network(
     Args:
         config: With that backbone.
         asked: As the user left it, with ``model`` ``auto``.
-        feed: Of :func:`kerascnn.training.assembling.prepare`.
+        feed: Of :func:`kerascnn.training.setup.prepare`.
         start: The network.
         progress: Who listens.
 

@@ -10,8 +10,8 @@ from kerascnn import training
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data import run_dataset
-from kerascnn.training.steps import Objective, balanced_weights
+from kerascnn.training.data.splits import run_dataset
+from kerascnn.training.trainer.loss import Objective, balanced_weights
 
 LOGITS = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
 LABELS = np.asarray([0, 0, 0, 0, 0, 1, 1, 2])

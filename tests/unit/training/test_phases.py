@@ -10,11 +10,11 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
-from kerascnn.training import loop
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.layerwise import LayerwiseAdamW, block_factors
 from kerascnn.training.networks import build_network
+from kerascnn.training.optimizers.layerwise import LayerwiseAdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.trainer import loop
 from kerascnn.training.weights import Start
 
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from kerascnn import training
 from kerascnn.cli import main
 from kerascnn.training import clock as clocks
+from kerascnn.training.callbacks import Progress
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.progress import Progress
-from kerascnn.training.run import Run
+from kerascnn.training.run.folder import Run
 
 
 def write_clothes(path: Path, shuffled: bool = False, each: int = 60) -> Path:
