@@ -36,12 +36,12 @@ def head(count: int = 512, epochs: int = 5) -> None:
 def trained(images: npt.NDArray[np.uint8], count: int, epochs: int) -> float:
     """Give the seconds from the first step to the end of the last epoch."""
     from kerascnn import training
-    from kerascnn.training.callbacks import Progress
+    from kerascnn.training.callbacks import Callback
 
-    class Clock(Progress):
+    class Clock(Callback):
         began = ended = 0.0
 
-        def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - Progress'
+        def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - Callback'
             self.began = time.perf_counter()
 
         def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002

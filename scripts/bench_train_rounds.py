@@ -95,19 +95,19 @@ def fit_rounds(task: Task, device: str) -> Iterator[None]:
 def kerascnn_rounds(task: Task, device: str) -> Iterator[None]:
     """Train with kerascnn's own steps."""
     from kerascnn.training.data.pack import Pack
-    from kerascnn.training.trainer.epoch import Training
-    from kerascnn.training.trainer.loss import Objective
+    from kerascnn.training.trainer.epoch import Trainer
+    from kerascnn.training.trainer.loss import Loss
     from kerascnn.training.trainer.make_backend import make_backend
 
     whole, optimizer = keras_model(task, device)
     images, labels = pictures_of(task.size, task.pictures)
-    backend = make_backend(whole, optimizer, Objective(CLASSES, 0.0, None), task.batch)
+    backend = make_backend(whole, optimizer, Loss(CLASSES, 0.0, None), task.batch)
     pack = Pack(images, labels, (), (), "")
-    training = Training(whole, optimizer, backend, pack, task.batch, resident=True)
+    trainer = Trainer(whole, optimizer, backend, pack, task.batch, resident=True)
     epoch = 0
     while True:
         epoch += 1
-        for _ in training.epoch(0, epoch):
+        for _ in trainer.epoch(0, epoch):
             pass
         yield
 

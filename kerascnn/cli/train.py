@@ -20,7 +20,7 @@ from kerascnn.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from kerascnn.training.callbacks import Progress
+    from kerascnn.training.callbacks import Callback
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.run.folder import Run
 
@@ -283,7 +283,7 @@ def command(
     display = TrainingDisplay(console(stderr=True))
     try:
         with display:
-            run = fit(config, _listener(display, tensorboard), resume, cluster, overwrite)
+            run = fit(config, _callback(display, tensorboard), resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
@@ -325,12 +325,10 @@ def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainCon
     return resumed_config(given) if resume else TrainConfig(**given)
 
 
-def _listener(display: Progress, tensorboard: bool) -> Progress:
-    if not tensorboard:
-        return display
-    from kerascnn.training.tensorboard import TensorBoard
+def _callback(display: Callback, tensorboard: bool) -> Callback:
+    from kerascnn.training.callbacks import CallbackList, TensorBoard
 
-    return TensorBoard(display)
+    return CallbackList(display, TensorBoard()) if tensorboard else display
 
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""What training tells about itself while it runs.
+"""Callbacks: what is called while a run trains.
 
-Knows: the moments and the numbers. Does not know how they are shown.
+Knows: the moments, their numbers, and TensorBoard. Does not know how progress is shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -81,35 +83,93 @@ class Plan:
     folder: Path
 
 
-class Progress:
-    """Listens to a training run; this one says nothing."""
+class Callback:
+    """Is called at each moment of a training run; this one does nothing."""
 
     def planned(self, plan: Plan) -> None:
-        """Hear what the run is going to do, before its first step."""
+        """What the run is going to do is known; its first step comes next."""
 
     def speed(self, images_per_second: float) -> None:
-        """Hear how fast the epoch has been so far, before each :meth:`step` but the first."""
+        """How fast the epoch has been so far; called before each :meth:`step` but the first."""
 
     def chosen(self, option: str, value: str, reason: str) -> None:
-        """Hear what was put in the place of ``auto``, and why."""
+        """An option that was ``auto`` has its value."""
 
     def fetching(self, what: str, done: int, total: int) -> None:
-        """Hear that ``done`` of ``total`` bytes (0: unknown) are downloaded."""
+        """``done`` of ``total`` bytes (0: unknown) are downloaded."""
 
     def finishing(self, what: str, done: int, total: int) -> None:
-        """Hear what is done before the first epoch or after the last; ``total`` 0: uncounted."""
+        """Work before the first epoch or after the last goes on; ``total`` 0: uncounted."""
 
     def opened(self, folder: Path, epochs_done: int) -> None:
-        """Hear where the run lies, and how many epochs of it were done before."""
+        """The run folder is there, with so many epochs from before."""
 
     def reading(self, split: str, done: int, total: int) -> None:
-        """Hear that ``done`` of ``total`` pictures of a split are decoded and sized."""
+        """``done`` of ``total`` pictures of a split are decoded and sized."""
 
     def started(self, epochs: int, steps: int, batch_size: int) -> None:
-        """Hear that training starts, with so many epochs of so many steps."""
+        """Training starts, with so many epochs of so many steps."""
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        """Hear the running means of an epoch (from 1) after a step (from 1)."""
+        """A step (from 1) of an epoch (from 1) is done; the means are the epoch's so far."""
 
     def epoch(self, record: EpochRecord, best: bool) -> None:
-        """Hear that an epoch is done, and whether it is the best so far."""
+        """An epoch is done; ``best``: it is the best so far."""
+
+
+class CallbackList(Callback):
+    """Calls several callbacks, one after the other.
+
+    Args:
+        callbacks: In the order in which they are called.
+    """
+
+    def __init__(self, *callbacks: Callback) -> None:
+        self._callbacks = callbacks
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in _MOMENTS:
+            return super().__getattribute__(name)
+        bound = [getattr(callback, name) for callback in self._callbacks]
+
+        def call(*values: Any) -> None:
+            for one in bound:
+                one(*values)
+
+        return call
+
+
+_MOMENTS = frozenset(name for name in vars(Callback) if not name.startswith("_"))
+
+
+class TensorBoard(Callback):
+    """Writes the numbers of every epoch into ``tensorboard/`` in the run folder."""
+
+    def __init__(self) -> None:
+        # Only where it is asked for; TensorBoard's own writer needs no TensorFlow.
+        from tensorboard.summary import Writer
+
+        self._new: Callable[[str], Any] = Writer
+        self._writer: Any = None
+
+    def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
+        """Begin a file of events; a resumed run gets a further one in the same folder."""
+        self._writer = self._new(str(folder / "tensorboard"))
+
+    def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002 - as in Callback
+        """Write the epoch's numbers at once, so that they can be seen while training goes on."""
+        if self._writer is not None:
+            for name, value in _scalars(record).items():
+                self._writer.add_scalar(name, value, record.epoch)
+            self._writer.flush()
+
+
+def _scalars(record: EpochRecord) -> dict[str, float]:
+    return {
+        "loss/training": record.loss,
+        "loss/validation": record.val_loss,
+        "accuracy/training": record.accuracy,
+        "accuracy/validation": record.val_accuracy,
+        "learning rate": record.learning_rate,
+        "images a second": record.images_per_second,
+    }

@@ -13,10 +13,10 @@ from pathlib import Path
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
 from kerascnn.training.auto.hyperparameters import batch_size_for, settle
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig
-from kerascnn.training.data.pack import Feed
+from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.distribution.processes import (
@@ -33,9 +33,8 @@ from kerascnn.training.mixed_precision import set_precision, warn_if_slow
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run, claimed
 from kerascnn.training.run.resume import as_begun, refuse_changed_options
-from kerascnn.training.setup import assemble
+from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import Loop
-from kerascnn.training.trainer.phase import check_scopes
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import fit_into
 from kerascnn.training.weights import Start, check_weights
@@ -45,7 +44,7 @@ log = logging.getLogger(__name__)
 
 def fit(
     config: TrainConfig,
-    progress: Progress | None = None,
+    progress: Callback | None = None,
     resume: bool = False,
     cluster: Cluster | None = None,
     overwrite: bool = False,
@@ -76,7 +75,7 @@ def fit(
     """
     if resume and overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite replaces it: take one.")
-    progress = progress or Progress()
+    progress = progress or Callback()
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
     if config.model != AUTO:
         check_weights(config.model, config.weights)
@@ -105,7 +104,7 @@ def _train(
     config: TrainConfig,
     run: Run,
     checkpoint: Checkpoint | None,
-    progress: Progress,
+    progress: Callback,
     deadline: Deadline | None = None,
 ) -> None:
     asked = config
@@ -131,7 +130,7 @@ def _train(
 
 
 def _finish(
-    config: TrainConfig, run: Run, feed: Feed, trained: Loop | None, progress: Progress
+    config: TrainConfig, run: Run, feed: Feed, trained: Loop | None, progress: Callback
 ) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
@@ -142,7 +141,7 @@ def _finish(
     run.finish()
 
 
-def _opened(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, Feed, Start]:
+def _opened(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str, Feed, Start]:
     """Bring together what is trained; what was left to the data or to advice is decided then."""
     start_deterministically(config.seed, config.deterministic)
     asked = config
@@ -161,7 +160,7 @@ def _opened(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, 
 
 
 def _decided(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Progress
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.

@@ -17,15 +17,15 @@ import keras
 import numpy as np
 
 from kerascnn.errors import ConfigError, TrainingError
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
 from kerascnn.training.phases import phases
-from kerascnn.training.setup import assemble
-from kerascnn.training.trainer.epoch import Training
-from kerascnn.training.trainer.phase import check_scopes, stage
+from kerascnn.training.setup import assemble, check_scopes
+from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.trainer.phase import stage
 from kerascnn.training.weights import check_weights
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -66,7 +66,7 @@ class Suggestion:
     losses: tuple[float, ...]
 
 
-def find_learning_rate(config: TrainConfig, progress: Progress | None = None) -> Suggestion:
+def find_learning_rate(config: TrainConfig, progress: Callback | None = None) -> Suggestion:
     """Train along a ramp of rates and read a good one off the loss. Nothing is written.
 
     Args:
@@ -82,7 +82,7 @@ def find_learning_rate(config: TrainConfig, progress: Progress | None = None) ->
         DataError: No usable data.
         TrainingError: The loss is not finite from the start.
     """
-    progress = progress or Progress()
+    progress = progress or Callback()
     _refuse_open_scope(config)
     if config.model != AUTO:
         check_weights(config.model, config.weights)
@@ -92,9 +92,9 @@ def find_learning_rate(config: TrainConfig, progress: Progress | None = None) ->
         LOWEST, batches - 1, HIGHEST / LOWEST, name="ramp"
     )
     with sharing(config):
-        training = _training(config, progress)
-        training.optimizer.learning_rate = ramp
-        losses, diverged = _losses(training, config, progress)
+        trainer = _trainer(config, progress)
+        trainer.optimizer.learning_rate = ramp
+        losses, diverged = _losses(trainer, config, progress)
     rates = np.geomspace(LOWEST, HIGHEST, batches)[config.accumulate - 1 :: config.accumulate]
     return suggest(rates[: len(losses)].tolist(), losses, diverged)
 
@@ -139,7 +139,7 @@ def _refuse_open_scope(config: TrainConfig) -> None:
         )
 
 
-def _training(config: TrainConfig, progress: Progress) -> Training:
+def _trainer(config: TrainConfig, progress: Callback) -> Trainer:
     config, device, feed, start = assemble(config, progress)
     _refuse_open_scope(config)
     check_scopes(config, start)
@@ -148,15 +148,13 @@ def _training(config: TrainConfig, progress: Progress) -> Training:
     # How many steps there are matters to the schedule alone, which the ramp replaces.
     phase = replace(phases(config)[0], epochs=STEPS * config.accumulate)
     plain = replace(config, ema=None)
-    return stage(start, plain, phase, feed.train, feed.val, device, progress).training
+    return stage(start, plain, phase, feed.train, feed.val, device, progress).trainer
 
 
-def _losses(
-    training: Training, config: TrainConfig, progress: Progress
-) -> tuple[list[float], bool]:
+def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:
     """Give the smoothed loss of each step of the optimiser, and whether it exploded."""
     curve, gathered = _Smoothed(), list[float]()
-    for loss in _batches(training, config, progress):
+    for loss in _batches(trainer, config, progress):
         gathered.append(loss)
         if len(gathered) < config.accumulate:
             continue
@@ -168,12 +166,12 @@ def _losses(
     return curve.values, False
 
 
-def _batches(training: Training, config: TrainConfig, progress: Progress) -> Iterator[float]:
-    epochs = math.ceil(STEPS * config.accumulate / training.steps)
-    progress.started(epochs, training.steps, training.batch_size)
+def _batches(trainer: Trainer, config: TrainConfig, progress: Callback) -> Iterator[float]:
+    epochs = math.ceil(STEPS * config.accumulate / trainer.steps)
+    progress.started(epochs, trainer.steps, trainer.batch_size)
     for epoch in range(1, epochs + 1):
-        for step, losses, right in training.epoch(config.seed, epoch):
-            accuracy = float(np.mean(right)) / training.batch_size
+        for step, losses, right in trainer.epoch(config.seed, epoch):
+            accuracy = float(np.mean(right)) / trainer.batch_size
             progress.step(epoch, step, float(np.mean(losses)), accuracy)
             yield from losses.tolist()
 

@@ -5,24 +5,24 @@ Knows: where each comes from, and what has to fit. Does not know: what is done w
 
 from __future__ import annotations
 
-from kerascnn import images
-from kerascnn.dataset import Dataset
-from kerascnn.errors import DataError
-from kerascnn.training.augmentation.random_resized_crop import stored_size
+import logging
+
 from kerascnn.training.auto.model import choose_changes, choose_network
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.cache import open_cache
-from kerascnn.training.data.pack import Feed, Pack, check_classes, pack
+from kerascnn.training.data.feed import Feed, prepare
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.distribution.local_devices import check_devices
 from kerascnn.training.distribution.processes import refuse_other_data
-from kerascnn.training.networks import find_network
+from kerascnn.training.networks.blocks import set_trainable
+from kerascnn.training.phases import phases
 from kerascnn.training.weights import Start, check_weights, start_network
 
+log = logging.getLogger(__name__)
 
-def assemble(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str, Feed, Start]:
+
+def assemble(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str, Feed, Start]:
     """Bring together what is trained on what: a device, the data, the network.
 
     Args:
@@ -54,51 +54,20 @@ def assemble(config: TrainConfig, progress: Progress) -> tuple[TrainConfig, str,
     return config, device, feed, start
 
 
-def prepare(config: TrainConfig, progress: Progress, dataset: Dataset | None = None) -> Feed:
-    """Load, split, decode and size the data of a run.
+def check_scopes(config: TrainConfig, start: Start) -> None:
+    """Refuse a scope that no block answers to, before anything is trained or written.
 
     Args:
-        config: Of the run, with its network.
-        progress: Who listens.
-        dataset: Of :func:`kerascnn.training.data.splits.run_dataset`, where it is loaded already.
-
-    Returns:
-        The feed.
+        config: Of the run.
+        start: The network.
 
     Raises:
-        DataError: No usable data.
+        ConfigError: A block that is not there.
     """
-    dataset = dataset or run_dataset(config)
-    size = config.image_size or find_network(config.model).image_size
-    longest = dataset.splits["train"].longest_side()
-    resize = config.resize or images.default_resize(_kind(config), longest, size)
-    cache, packs = open_cache(config.cache, config.cache_limit), {}
-    # Of crops alone more is seen than the network takes.
-    sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
-    for name in ("train", "val"):
-        split = dataset.splits[name]
-        total = len(split)
-        packs[name] = pack(
-            split,
-            sizes[name],
-            resize,
-            strict=config.strict,
-            cache=cache,
-            progress=lambda done, name=name, total=total: progress.reading(name, done, total),  # type: ignore[misc]
+    learned = {name for phase in phases(config) for name in set_trainable(start.core, phase.scope)}
+    if start.fresh_head and "head" not in learned:
+        log.warning(
+            "the head is new and no phase trains it, so the answers stay guesses. "
+            "Add it to the scope: %s,head.",
+            phases(config)[-1].scope,
         )
-    check_classes(dataset, packs["train"])
-    _check_validation(dataset, packs["val"])
-    return Feed(dataset, packs["train"], packs["val"], size, resize)
-
-
-def _check_validation(dataset: Dataset, val: Pack) -> None:
-    if not len(val):
-        first = f" The first: {val.skipped[0]}" if val.skipped else ""
-        raise DataError(
-            f"{dataset.name}: no validation picture can be read. Add some, or leave the split out; "
-            f"then some training pictures are kept for it.{first}"
-        )
-
-
-def _kind(config: TrainConfig) -> str:
-    return "imagenet" if config.weights == "imagenet" else "none"

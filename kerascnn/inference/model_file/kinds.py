@@ -16,6 +16,9 @@ Kind = Literal[
     "other",
 ]  # fmt: skip
 
+MODEL, CARD = "model.keras", "card.json"
+"""What makes a folder a run that can be used."""
+
 _EXPORT = "kerascnn export {path} --onnx"
 _EXPORT_KERAS = f"{_EXPORT} --labels FILE"
 
@@ -54,7 +57,7 @@ def kind_of_model(path: str | Path) -> Kind:
     """
     path = Path(path)
     if path.is_dir():
-        if (path / "card.json").is_file():
+        if (path / CARD).is_file():
             return "run"
         saved = ("saved_model.pb", "saved_model.pbtxt")
         return "saved_model" if any((path / name).is_file() for name in saved) else "folder"

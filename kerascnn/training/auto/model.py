@@ -14,9 +14,9 @@ from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.auto.flips import Verdict, judge_flips
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
-from kerascnn.training.data.pack import Feed
+from kerascnn.training.data.feed import Feed
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.files import kind_of
@@ -44,7 +44,7 @@ a minute on two cores at 160 pixels."""
 DEEPER_EPOCHS = (2, 10)
 
 
-def choose_network(config: TrainConfig, dataset: Dataset, progress: Progress) -> TrainConfig:
+def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
     """Put a network, and what it starts from, in the place of ``--model auto``.
 
     Args:
@@ -91,13 +91,13 @@ def from_nothing(config: TrainConfig) -> TrainConfig:
     return replace(config, model=BASELINE, weights="none", trainable=trainable)
 
 
-def _from_nothing(config: TrainConfig, reason: str, progress: Progress) -> TrainConfig:
+def _from_nothing(config: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
     chosen = from_nothing(config)
     progress.chosen("model", chosen.model, reason)
     return chosen
 
 
-def _pretrained(config: TrainConfig, longest: int, progress: Progress) -> TrainConfig:
+def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainConfig:
     least, most = SIZES
     size = config.image_size or min(most, max(least, -(-longest // 32) * 32))
     # Which blocks learn is seen when the pictures have passed through the network.
@@ -142,7 +142,7 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
     return head, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
 
 
-def choose_changes(config: TrainConfig, feed: Feed, progress: Progress) -> TrainConfig:
+def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> TrainConfig:
     """Put what suits the pictures in the place of ``--augment auto``.
 
     Args:

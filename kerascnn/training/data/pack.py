@@ -1,24 +1,22 @@
-"""Every picture decoded and sized once, and dealt out in batches.
+"""Every picture of a split decoded and sized once, into one uint8 array.
 
-Knows: packs (one uint8 array), broken pictures, seeded shuffling. Does not know Keras.
+Knows: packs, broken pictures, seeded shuffling. Does not know Keras.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from kerascnn import images
-from kerascnn.dataset import Dataset, Split, sized_pictures
+from kerascnn.dataset import Split, sized_pictures
 from kerascnn.errors import DataError, PictureError
 from kerascnn.files import reserve
 from kerascnn.training.data.cache import PackCache, Sized, pack_key, pixels_digest
@@ -50,35 +48,6 @@ class Pack:
     def __len__(self) -> int:
         """Return how many pictures there are."""
         return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Feed:
-    """The data of one run, ready to be dealt out.
-
-    Attributes:
-        dataset: With a validation split.
-        train: Training pictures.
-        val: Validation pictures.
-        size: Of the network's input, in pixels.
-        resize: How every picture was brought to it.
-    """
-
-    dataset: Dataset
-    train: Pack
-    val: Pack
-    size: int
-    resize: images.Resize
-
-    @property
-    def packs(self) -> dict[str, Pack]:
-        """Both, by the names of their splits."""
-        return {"train": self.train, "val": self.val}
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of all that the network sees; see :func:`fingerprint`."""
-        return fingerprint(self.dataset.classes, self.packs)
 
 
 def pack(
@@ -161,49 +130,6 @@ def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         path = Path(folder, "pack")
         reserve(path, math.prod(shape))
         return np.memmap(path, np.uint8, "r+", shape=shape)
-
-
-def check_classes(dataset: Dataset, train: Pack) -> None:
-    """Refuse to train when a class has no picture that can be read.
-
-    Args:
-        dataset: For the class names.
-        train: The training pictures that could be read.
-
-    Raises:
-        DataError: Naming the classes and the first broken pictures.
-    """
-    counts = np.bincount(train.labels, minlength=len(dataset.classes))
-    empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
-    if empty:
-        reasons = "".join(f"\n  {reason}" for reason in train.skipped[:5])
-        raise DataError(
-            f"{dataset.name}: no picture that can be trained on in {', '.join(empty)}. "
-            f"Add pictures or remove the class.{reasons}"
-        )
-    if len(dataset.classes) < 2:
-        raise DataError(
-            f"{dataset.name}: one class only ({dataset.classes[0]}). "
-            "Expected at least two to tell apart."
-        )
-
-
-def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
-    """Hash what the network sees: class names, pictures as sized, and labels.
-
-    Args:
-        classes: In order.
-        packs: By split.
-
-    Returns:
-        SHA-256 in hexadecimal.
-    """
-    digest = hashlib.sha256("\0".join(classes).encode())
-    for name in sorted(packs):
-        digest.update(name.encode())
-        digest.update(packs[name].labels.tobytes())
-        digest.update(packs[name].digest.encode())
-    return digest.hexdigest()
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:

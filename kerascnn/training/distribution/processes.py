@@ -169,7 +169,7 @@ def refuse_other_data(fingerprint: str) -> None:
     """Compare the data of all processes.
 
     Args:
-        fingerprint: Of :func:`kerascnn.training.data.pack.fingerprint`.
+        fingerprint: Of :func:`kerascnn.training.data.feed.fingerprint`.
 
     Raises:
         DataError: They differ; in all processes alike.

@@ -18,7 +18,7 @@ from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.prediction import bounded, finite_rows, no_answer
 from kerascnn.metrics.classification import Evaluation, evaluate_answers
 from kerascnn.metrics.outputs import Answers, measured
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.data.pack import pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks.from_pixels import PREDICT_BATCH, from_pixels, predict_logits
@@ -37,7 +37,7 @@ def evaluate_run(
     run: Run | str | Path,
     data: str | Path | None = None,
     split: str | None = None,
-    progress: Progress | None = None,
+    progress: Callback | None = None,
     leaks: bool = False,
 ) -> Evaluation:
     """Evaluate the network of a run.
@@ -80,7 +80,7 @@ def answer_run(
     run: Run | str | Path,
     data: str | Path | None = None,
     split: str | None = None,
-    progress: Progress | None = None,
+    progress: Callback | None = None,
 ) -> Answers:
     """Let the network of a run answer a data set.
 
@@ -98,7 +98,7 @@ def answer_run(
         DataError: No usable data, or classes that the model does not know.
     """
     run = run if isinstance(run, Run) else open_run(run)
-    card, listener = run.card, progress or Progress()
+    card, listener = run.card, progress or Callback()
     dataset = load_dataset(data) if data else run_data(run)
     name, chosen = dataset.choose(split)
     labels = match_labels(dataset, chosen, card.classes)

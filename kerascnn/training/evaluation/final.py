@@ -13,8 +13,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.training.callbacks import Progress
-from kerascnn.training.data.pack import Feed, Pack, steps_per_epoch
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.data.pack import Pack, steps_per_epoch
 from kerascnn.training.evaluation.calibration import calibrate
 from kerascnn.training.networks.from_pixels import at_size, from_pixels, predict_logits
 from kerascnn.training.run.folder import Run
@@ -40,7 +41,7 @@ class Judged:
     seconds: float
 
 
-def judge(run: Run, pictures: Pack, progress: Progress | None = None) -> Judged:
+def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
     """Let the network that a run has kept answer some pictures.
 
     Args:
@@ -56,7 +57,7 @@ def judge(run: Run, pictures: Pack, progress: Progress | None = None) -> Judged:
     """
     core, total = run.load_model(), len(pictures)
     model = from_pixels(core, run.card.normalization)
-    told, began = progress or Progress(), time.perf_counter()
+    told, began = progress or Callback(), time.perf_counter()
     logits = predict_logits(
         model, pictures.images, lambda done: told.finishing("validation", done, total)
     )
@@ -64,7 +65,7 @@ def judge(run: Run, pictures: Pack, progress: Progress | None = None) -> Judged:
 
 
 def judge_kept(
-    run: Run, feed: Feed, batch_size: int, calibration: bool, progress: Progress
+    run: Run, feed: Feed, batch_size: int, calibration: bool, progress: Callback
 ) -> Judged:
     """Measure the kept network on training and validation pictures, and write it into the card.
 

@@ -16,7 +16,7 @@ import keras
 import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.inference.model_file.kinds import kind_of_model
+from kerascnn.inference.model_file.kinds import is_own, kind_of_model
 from kerascnn.sizing import Shape
 from kerascnn.training.foreign.architecture import safe_architecture
 from kerascnn.training.foreign.container import SUFFIXES, is_zip, read_architecture, write_copy

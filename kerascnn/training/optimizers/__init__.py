@@ -1,4 +1,4 @@
-"""The optimiser and its learning-rate schedule.
+"""The optimizer and its learning-rate schedule.
 
 Knows: AdamW and SGD, what decays, warm-up and what comes after. Does not know: what a step looks
 like.
@@ -11,9 +11,7 @@ from typing import Any
 import keras
 
 from kerascnn.training.config import OptimizerName, ScheduleName, TrainConfig
-from kerascnn.training.optimizers.adamw import AdamW
-from kerascnn.training.optimizers.decay import SGD
-from kerascnn.training.optimizers.layerwise import LayerwiseAdamW, LayerwiseSGD, block_factors
+from kerascnn.training.optimizers.adamw import SGD, AdamW, block_factors
 
 WARM_UP: dict[ScheduleName, tuple[float, float]] = {"cosine": (0.1, 100), "one-cycle": (0.3, 25)}
 """Share of all steps in which the learning rate rises in a line, and by what factor. Of one-cycle,
@@ -30,16 +28,16 @@ MOMENTUM = 0.9
 def make_optimizer(
     core: keras.Model, config: TrainConfig, peak: float, steps: int
 ) -> keras.optimizers.Optimizer:
-    """Make the optimiser of one phase.
+    """Make the optimizer of one phase.
 
     Args:
         core: The network.
-        config: Its optimiser, decay, clipping and schedule.
+        config: Its optimizer, decay, clipping and schedule.
         peak: The highest learning rate.
         steps: In all epochs; those whose gradients are only gathered count too.
 
     Returns:
-        The optimiser, not built yet. Biases and BatchNormalization do not decay.
+        The optimizer, not built yet. Biases and BatchNormalization do not decay.
     """
     decay = config.weight_decay
     options: dict[str, Any] = {
@@ -49,20 +47,14 @@ def make_optimizer(
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
     }
     factors = None if config.layer_decay == 1 else block_factors(core, config.layer_decay)
-    optimizer = _adamw(factors, options) if config.optimizer == "adamw" else _sgd(factors, options)
+    if config.optimizer == "adamw":
+        optimizer = AdamW(factors, **options)
+    else:
+        optimizer = SGD(factors, momentum=MOMENTUM, nesterov=True, **options)
     flat = [weight for weight in core.trainable_variables if len(weight.shape) < 2]
     optimizer.exclude_from_weight_decay(var_list=flat)
     scaled = config.precision == "mixed_float16"
     return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
-
-
-def _adamw(factors: dict[int, float] | None, options: dict[str, Any]) -> keras.optimizers.Optimizer:
-    return AdamW(**options) if factors is None else LayerwiseAdamW(factors, **options)
-
-
-def _sgd(factors: dict[int, float] | None, options: dict[str, Any]) -> keras.optimizers.Optimizer:
-    options = {**options, "momentum": MOMENTUM, "nesterov": True}
-    return SGD(**options) if factors is None else LayerwiseSGD(factors, **options)
 
 
 def schedule(

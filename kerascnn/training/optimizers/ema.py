@@ -3,10 +3,11 @@
 Knows: what is averaged, how, and that averages and network change places. Does not know: when
 (:mod:`kerascnn.training.trainer.loop`), nor how a step runs on a backend.
 
-Within an epoch the network holds the weights that learn, and :class:`Averages` their averages
-(Polyak and Juditsky 1992, https://doi.org/10.1137/0330046). Between two epochs they change places:
-what is validated, kept as the best model and written as the network in a checkpoint is the average,
-and the checkpoint holds the weights that learn beside it, so that a run goes on bit by bit.
+Within an epoch the network holds the weights that learn, and :class:`ExponentialMovingAverage`
+their averages (Polyak and Juditsky 1992, https://doi.org/10.1137/0330046). Between two epochs they
+change places: what is validated, kept as the best model and written as the network in a checkpoint is the
+average, and the checkpoint holds the weights that learn beside it, so that a resumed run has the
+same bits.
 
 Keras' own ``use_ema`` averages weights alone. The statistics of BatchNormalization belong to the
 weights that they were measured with, so they are averaged too: with those of the last step, the
@@ -15,7 +16,8 @@ average of a young network answers like one that never learned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -26,7 +28,7 @@ WARM_UP = 9
 n / (n + 9) after n of them, as in TensorFlow's ``ExponentialMovingAverage``."""
 
 
-class Averages:
+class ExponentialMovingAverage:
     """Averages of a network's weights and of its BatchNormalization's statistics.
 
     Args:
@@ -76,7 +78,16 @@ class Averages:
         momentum = keras.ops.minimum(self._momentum, earlier / (earlier + WARM_UP))
         return keras.ops.where(batches % self._accumulate == 0, 1 - momentum, 0.0)
 
-    def change_places(self) -> None:
+    @contextmanager
+    def swapped(self) -> Iterator[None]:
+        """Swap averages and network, and swap them back at the end of the ``with`` block."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+    def swap(self) -> None:
         """Put the averages where the network is, and the network where the averages are."""
         for learned, average in zip(self._learned, self._averages, strict=True):
             values = [np.array(keras.ops.convert_to_numpy(one.value)) for one in (learned, average)]

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from kerascnn.errors import ModelFileError
 from kerascnn.files import writing
 from kerascnn.training.callbacks import EpochRecord
-from kerascnn.training.optimizers.ema import Averages
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ def stage_variables(
     model: keras.Model,
     core: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    averages: Averages | None = None,
+    averages: ExponentialMovingAverage | None = None,
 ) -> list[keras.Variable]:
     """List what a phase adds to the network's variables: the model around it, optimiser, averages.
 

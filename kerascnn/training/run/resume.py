@@ -125,7 +125,7 @@ def data_identity(
     Args:
         classes: In order.
         packs: By split.
-        fingerprint: Of all of it; see :func:`kerascnn.training.data.pack.fingerprint`.
+        fingerprint: Of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
 
     Returns:
         What JSON can hold.

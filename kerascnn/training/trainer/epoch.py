@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from kerascnn.training.augmentation.batch import Changing, Draws
 from kerascnn.training.data.pack import Pack, shuffled_order, steps_per_epoch
-from kerascnn.training.optimizers.ema import Averages
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Array, Backend, Losses
 
 SECONDS = 1.0
@@ -30,7 +30,7 @@ BUFFER = 2**26
 """Bytes of pictures that are streamed at a time; two such buffers are in use."""
 
 
-class Training:
+class Trainer:
     """A model being trained on a pack.
 
     Args:
@@ -62,7 +62,7 @@ class Training:
         batch_size: int,
         resident: bool,
         changing: Changing | None = None,
-        averages: Averages | None = None,
+        averages: ExponentialMovingAverage | None = None,
     ) -> None:
         self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
         self.averages = averages

@@ -15,9 +15,9 @@ from jax import lax
 
 from kerascnn.training.augmentation.batch import Draws, changed
 from kerascnn.training.distribution.sharding import make_sharding
-from kerascnn.training.optimizers.ema import Averages
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Array, Losses
-from kerascnn.training.trainer.loss import Objective
+from kerascnn.training.trainer.loss import Loss
 
 
 class JaxBackend:
@@ -38,10 +38,10 @@ class JaxBackend:
         self,
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
-        objective: Objective,
+        objective: Loss,
         batch_size: int,
         devices: int = 1,
-        averages: Averages | None = None,
+        averages: ExponentialMovingAverage | None = None,
     ) -> None:
         self._model, self._optimizer, self._averages = model, optimizer, averages
         self._objective, self._batch_size = objective, batch_size

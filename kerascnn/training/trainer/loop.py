@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -18,16 +19,16 @@ import keras
 from kerascnn.card import ModelCard
 from kerascnn.errors import TrainingError
 from kerascnn.metrics.calibration import cross_entropy
-from kerascnn.training.callbacks import EpochRecord, Progress
+from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline, SpeedClock
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.pack import Feed
+from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import kernels, peak_memory
 from kerascnn.training.distribution.local_devices import total_devices
 from kerascnn.training.distribution.processes import is_first, of_the_first
 from kerascnn.training.mixed_precision import in_float32
 from kerascnn.training.networks.from_pixels import predict_logits
-from kerascnn.training.phases import Phase, phases, total_epochs, with_epochs
+from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.run.checkpoint import (
     Arrays,
     Checkpoint,
@@ -41,7 +42,7 @@ from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions, weights_sha256
 from kerascnn.training.run.resume import data_identity, refuse_changed_backend, refuse_changed_data
 from kerascnn.training.trainer.phase import stage
-from kerascnn.training.trainer.time_limit import fewer_epochs
+from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
 from kerascnn.training.weights import Start
 
 
@@ -65,7 +66,7 @@ class Loop:
         start: Start,
         run: Run,
         device: str,
-        progress: Progress,
+        progress: Callback,
         deadline: Deadline | None = None,
     ) -> None:
         self.config, self.feed, self.core, self.run, self.progress = (
@@ -142,8 +143,8 @@ class Loop:
             "versions": found,
             "kernels": kernels(),
             "precision": self.config.precision,
-            "feed": "resident" if self.training.resident else "streamed",
-            "xla": self.training.xla,
+            "feed": "resident" if self.trainer.resident else "streamed",
+            "xla": self.trainer.xla,
             "peak_memory": peak_memory(),
             "images_per_second": round(median(row.images_per_second for row in self.history), 1),
         }
@@ -159,24 +160,24 @@ class Loop:
             self.device,
             self.progress,
         )
-        self.training, self.val, self.batchnorm = staged.training, staged.val, staged.batchnorm
+        self.trainer, self.val, self.batchnorm = staged.trainer, staged.val, staged.batchnorm
         if self.stage_values and self.position.done:
             restore(self._stage_variables(), self.stage_values, "the optimiser")
         self.stage_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
         self.progress.started(
-            total_epochs(self.config), self.training.steps, self.training.batch_size
+            total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
         )
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
-        if self.position.done:
-            self._change_places()  # as it was when the phase's last epoch ended
-        loss, accuracy, speed = self._learn(epoch)
-        self._change_places()
+        averages = self.trainer.averages
+        # Between epochs the network holds its averages; at a phase's first they are the same.
+        with averages.swapped() if averages else nullcontext():
+            loss, accuracy, speed = self._learn(epoch)
         if self.batchnorm:
             self.batchnorm.estimate()
-        logits = predict_logits(self.training.model, self.val.images)
+        logits = predict_logits(self.trainer.model, self.val.images)
         # Other machines may round otherwise, and all must agree on when to stop.
         val_loss, val_accuracy = of_the_first(
             cross_entropy(logits, self.val.labels),
@@ -184,7 +185,7 @@ class Loop:
         )
         record = EpochRecord(
             epoch,
-            self.training.learning_rate(),
+            self.trainer.learning_rate(),
             loss,
             accuracy,
             val_loss,
@@ -194,15 +195,11 @@ class Loop:
         )
         self._note(record, phase)
 
-    def _change_places(self) -> None:
-        if self.training.averages:
-            self.training.averages.change_places()
-
     def _learn(self, epoch: int) -> tuple[float, float, float]:
         """Run an epoch; give its mean loss, its accuracy and its images a second."""
         total_loss, total_right, done = 0.0, 0.0, 0
-        clock = SpeedClock(self.training.batch_size)
-        for step, losses, right in self.training.epoch(self.config.seed, epoch):
+        clock = SpeedClock(self.trainer.batch_size)
+        for step, losses, right in self.trainer.epoch(self.config.seed, epoch):
             # One by one: the sum must not depend on how many steps a call took.
             for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
                 if not math.isfinite(loss):
@@ -213,16 +210,16 @@ class Loop:
             speed = clock.after(done)
             if not (self._compiling and done == len(losses)):
                 self.progress.speed(speed)
-            elif done < self.training.steps:
-                clock = SpeedClock(self.training.batch_size, done)  # compiling is no training
+            elif done < self.trainer.steps:
+                clock = SpeedClock(self.trainer.batch_size, done)  # compiling is no training
             self._compiling = False
-            accuracy = total_right / (done * self.training.batch_size)
+            accuracy = total_right / (done * self.trainer.batch_size)
             self.progress.step(epoch, done, total_loss / done, accuracy)
-        return total_loss / done, total_right / (done * self.training.batch_size), speed
+        return total_loss / done, total_right / (done * self.trainer.batch_size), speed
 
     def _stage_variables(self) -> list[keras.Variable]:
-        training = self.training
-        return stage_variables(training.model, self.core, training.optimizer, training.averages)
+        trainer = self.trainer
+        return stage_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
 
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Keep an epoch, so that whatever happens next, the run can go on after it."""

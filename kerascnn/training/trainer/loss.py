@@ -12,7 +12,7 @@ import numpy.typing as npt
 from keras import ops
 
 
-class Objective:
+class Loss:
     """The loss of a batch, and how many answers were right.
 
     Args:

@@ -8,18 +8,18 @@ from __future__ import annotations
 import keras
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.optimizers.ema import Averages
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Backend
-from kerascnn.training.trainer.loss import Objective
+from kerascnn.training.trainer.loss import Loss
 
 
 def make_backend(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    objective: Objective,
+    objective: Loss,
     batch_size: int,
     devices: int = 1,
-    averages: Averages | None = None,
+    averages: ExponentialMovingAverage | None = None,
 ) -> Backend:
     """Make the steps for the backend that Keras runs on.
 

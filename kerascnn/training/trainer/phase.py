@@ -15,7 +15,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation.batch import changing_of
 from kerascnn.training.augmentation.presets import augmentation_layers
 from kerascnn.training.auto.hyperparameters import batch_size_for
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.pack import Pack, steps_per_epoch
 from kerascnn.training.distribution.device import free_memory
@@ -23,16 +23,16 @@ from kerascnn.training.distribution.local_devices import count_devices
 from kerascnn.training.networks.blocks import set_trainable
 from kerascnn.training.networks.from_pixels import from_pixels
 from kerascnn.training.optimizers import make_optimizer
-from kerascnn.training.optimizers.ema import Averages
-from kerascnn.training.phases import Phase, phases
-from kerascnn.training.trainer.epoch import Training
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.phases import Phase
+from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.frozen_features import (
     head_training_model,
     split,
     trains_head_only,
     with_features,
 )
-from kerascnn.training.trainer.loss import Objective, balanced_weights
+from kerascnn.training.trainer.loss import Loss, balanced_weights
 from kerascnn.training.trainer.make_backend import make_backend
 from kerascnn.training.trainer.plan import changing_options
 from kerascnn.training.trainer.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
@@ -49,14 +49,14 @@ class Staged:
     """One phase, ready to run.
 
     Attributes:
-        training: The model, its optimiser and the compiled steps.
+        trainer: The model, its optimizer and the compiled steps.
         train: What it is fed: pictures, or their features.
         val: The same of the validation pictures.
         batchnorm: Estimates moving statistics at the end of each epoch; None: none move, or an
             epoch has enough steps to settle them.
     """
 
-    training: Training
+    trainer: Trainer
     train: Pack
     val: Pack
     batchnorm: PreciseBatchNorm | None
@@ -69,7 +69,7 @@ def stage(
     train: Pack,
     val: Pack,
     device: str,
-    progress: Progress,
+    progress: Callback,
 ) -> Staged:
     """Freeze what is not in the scope, and make steps for the rest.
 
@@ -110,21 +110,21 @@ def stage(
         trained = head_training_model(core) if trains_head_only(core) else core
         augmentation = augmentation_layers(config.augment, config.seed)
         model = from_pixels(trained, start.normalization, augmentation)
-    training = _training(model, core, config, phase, train, device)
+    trainer = _trainer(model, core, config, phase, train, device)
     batchnorm = None
-    if training.steps < FEW_STEPS and moving(core):
+    if trainer.steps < FEW_STEPS and moving(core):
         batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)
-    return Staged(training, train, val, batchnorm)
+    return Staged(trainer, train, val, batchnorm)
 
 
-def _training(
+def _trainer(
     model: keras.Model,
     core: keras.Model,
     config: TrainConfig,
     phase: Phase,
     train: Pack,
     device: str,
-) -> Training:
+) -> Trainer:
     classes, batch_size = core.output_shape[-1], min(batch_size_for(config, len(train)), len(train))
     balanced = config.class_weights == "balanced"
     weights = balanced_weights(train.labels, classes) if balanced else None
@@ -135,8 +135,10 @@ def _training(
             "all: nothing would be learned. Take fewer, smaller batches or more epochs."
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
-    objective = Objective(classes, config.label_smoothing, weights)
-    averages = Averages(model, config.ema, config.accumulate) if config.ema else None
+    objective = Loss(classes, config.label_smoothing, weights)
+    averages = None
+    if config.ema:
+        averages = ExponentialMovingAverage(model, config.ema, config.accumulate)
     devices = count_devices(config.devices)
     backend = make_backend(model, optimizer, objective, batch_size, devices, averages)
     if not backend.xla:
@@ -144,7 +146,7 @@ def _training(
     # Each machine has memory of its own, and all must run the same steps.
     resident = bool(backend.agreed(int(_resident(config, train, device))))
     changing = changing_of(config, core.input_shape[1])
-    return Training(model, optimizer, backend, train, batch_size, resident, changing, averages)
+    return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
 
 
 def _resident(config: TrainConfig, train: Pack, device: str) -> bool:
@@ -153,22 +155,3 @@ def _resident(config: TrainConfig, train: Pack, device: str) -> bool:
     free = free_memory(device)
     # Unknown: what any GPU that is worth training on can spare.
     return train.images.nbytes <= (2**31 if free is None else free * SHARE)
-
-
-def check_scopes(config: TrainConfig, start: Start) -> None:
-    """Refuse a scope that no block answers to, before anything is trained or written.
-
-    Args:
-        config: Of the run.
-        start: The network.
-
-    Raises:
-        ConfigError: A block that is not there.
-    """
-    learned = {name for phase in phases(config) for name in set_trainable(start.core, phase.scope)}
-    if start.fresh_head and "head" not in learned:
-        log.warning(
-            "the head is new and no phase trains it, so the answers stay guesses. "
-            "Add it to the scope: %s,head.",
-            phases(config)[-1].scope,
-        )

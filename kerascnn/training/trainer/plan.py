@@ -13,7 +13,8 @@ import numpy as np
 from kerascnn.training.auto.hyperparameters import batch_size_for
 from kerascnn.training.callbacks import Plan
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.pack import Feed, steps_per_epoch
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.networks.blocks import blocks, set_trainable
 from kerascnn.training.phases import phases
 from kerascnn.training.run.folder import Run

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerascnn.training.augmentation.batch import Draws, changed
-from kerascnn.training.optimizers.ema import Averages
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Array, Losses
-from kerascnn.training.trainer.loss import Objective
+from kerascnn.training.trainer.loss import Loss
 
 
 class TensorFlowBackend:
@@ -32,9 +32,9 @@ class TensorFlowBackend:
         self,
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
-        objective: Objective,
+        objective: Loss,
         batch_size: int,
-        averages: Averages | None = None,
+        averages: ExponentialMovingAverage | None = None,
     ) -> None:
         self._model, self._optimizer, self._averages = model, optimizer, averages
         self._objective, self._batch_size = objective, batch_size

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.auto.hyperparameters import MOST_EPOCHS
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.pack import Feed
+from kerascnn.training.data.feed import Feed
 from kerascnn.training.evaluation.final import SAMPLE
 from kerascnn.training.networks.from_pixels import most_at_once, predict_logits
-from kerascnn.training.phases import Phase, phases, with_epochs
+from kerascnn.training.phases import Phase, phases
 from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
 from kerascnn.training.trainer.phase import Staged, stage
 from kerascnn.training.weights import Start
@@ -59,7 +59,7 @@ def fit_into(
     feed: Feed,
     start: Start,
     device: str,
-    progress: Progress,
+    progress: Callback,
 ) -> tuple[TrainConfig, Deadline]:
     """Choose as many epochs as fit into the time that is left.
 
@@ -117,6 +117,24 @@ def fewer_epochs(epochs: Sequence[int], position: Position, fit: int) -> list[in
     return [max(1, number) for number in kept]
 
 
+def with_epochs(config: TrainConfig, epochs: Sequence[int]) -> TrainConfig:
+    """Give the phases of a run other numbers of epochs.
+
+    Args:
+        config: Of the run.
+        epochs: One number for each of its phases.
+
+    Returns:
+        The configuration, with all else as it was.
+    """
+    if not config.phase:
+        return replace(config, epochs=epochs[0])
+    changed = zip(phases(config), epochs, strict=True)
+    return replace(
+        config, phase=tuple(f"{one.scope}:{n}:{one.learning_rate!r}" for one, n in changed)
+    )
+
+
 def _shared_out(stages: tuple[Phase, ...], costs: list[Cost], left: float, more: bool) -> list[int]:
     planned = sum(phase.epochs * cost.epoch for phase, cost in zip(stages, costs, strict=True))
     most = max(1.0, MOST_EPOCHS / sum(phase.epochs for phase in stages)) if more else 1.0
@@ -125,12 +143,12 @@ def _shared_out(stages: tuple[Phase, ...], costs: list[Cost], left: float, more:
 
 
 def _cost(
-    config: TrainConfig, phase: Phase, feed: Feed, start: Start, device: str, progress: Progress
+    config: TrainConfig, phase: Phase, feed: Feed, start: Start, device: str, progress: Callback
 ) -> Cost:
     before = values(core_variables(start.core))
     began = time.perf_counter()
     staged = stage(start, config, phase, feed.train, feed.val, device, progress)
-    steps = staged.training.epoch(config.seed, 1)
+    steps = staged.trainer.epoch(config.seed, 1)
     compiled, _, _ = next(steps)
     picture = _predicting(staged)
     once = time.perf_counter() - began
@@ -140,7 +158,7 @@ def _cost(
         step = (time.perf_counter() - began) / done
         if step * done > MEASURED:
             break
-    epoch = (step or once) * staged.training.steps + picture * len(staged.val)
+    epoch = (step or once) * staged.trainer.steps + picture * len(staged.val)
     if staged.batchnorm:
         staged.batchnorm.estimate()  # compiles
         began = time.perf_counter()
@@ -153,7 +171,7 @@ def _cost(
 def _predicting(staged: Staged) -> float:
     """Give the seconds a picture, of one call over validation pictures that does not compile."""
     some = staged.val.images[: most_at_once(staged.val.images.shape[1:])]
-    predict_logits(staged.training.model, some)
+    predict_logits(staged.trainer.model, some)
     began = time.perf_counter()
-    predict_logits(staged.training.model, some)
+    predict_logits(staged.trainer.model, some)
     return (time.perf_counter() - began) / len(some)

@@ -10,9 +10,9 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError, TrainingError
-from kerascnn.training.callbacks import EpochRecord, Progress
+from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.networks.summary import summarize
-from kerascnn.training.trainer.loss import Objective
+from kerascnn.training.trainer.loss import Loss
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def fit(data: Path, out: str, progress: Progress | None = None, **options) -> training.Run:
+def fit(data: Path, out: str, progress: Callback | None = None, **options) -> training.Run:
     given = {"epochs": 2, "deterministic": True, **options}
     return training.fit(training.TrainConfig(data=str(data), out=out, **given), progress)
 
@@ -70,7 +70,7 @@ def test_the_run_folder_holds_all_that_is_needed(small: Path) -> None:
     assert run.report_path.stat().st_size > 10_000
 
 
-class Watching(Progress):
+class Watching(Callback):
     """Keeps the weights of every epoch as the folder holds them, and can break the network."""
 
     def __init__(self, run: str, destroy_after: int | None = None) -> None:
@@ -98,13 +98,13 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_model(
 ) -> None:
     """The first phase is sound; in the second the loss is not a number."""
 
-    class Broken(Objective):
+    class Broken(Loss):
         def __call__(self, *arguments):
             loss, right = super().__call__(*arguments)
             return loss * np.nan, right
 
-    kinds = iter([Objective, Broken])
-    monkeypatch.setattr("kerascnn.training.trainer.phase.Objective", lambda *o: next(kinds)(*o))
+    kinds = iter([Loss, Broken])
+    monkeypatch.setattr("kerascnn.training.trainer.phase.Loss", lambda *o: next(kinds)(*o))
     with pytest.raises(TrainingError, match=r"the loss is nan.*epoch 1 is kept.*learning-rate"):
         fit(small, "run", phase=("all:1", "all:3"))
     kept = training.open_run("run")

@@ -12,7 +12,7 @@ from kerascnn import training
 from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.networks import build_network
-from kerascnn.training.optimizers.layerwise import LayerwiseAdamW, block_factors
+from kerascnn.training.optimizers.adamw import AdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.trainer import loop
 from kerascnn.training.weights import Start
@@ -113,7 +113,7 @@ def test_layer_decay_scales_every_step_by_its_depth() -> None:
     pictures = np.random.default_rng(0).normal(size=(8, 10, 10, 3)).astype(np.float32)
     labels = np.arange(8) % 3
     for network, optimizer in (
-        (model, LayerwiseAdamW(factors, **options)),
+        (model, AdamW(factors, **options)),
         (plain, keras.optimizers.AdamW(**options)),
     ):
         network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -12,7 +12,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation.mixup import Mixing, mix
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.fit import fit
-from kerascnn.training.trainer.loss import Objective
+from kerascnn.training.trainer.loss import Loss
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
 
@@ -53,7 +53,7 @@ def test_the_loss_takes_both_labels_by_their_shares() -> None:
     labels = np.array([0, 1, 2, 2], np.int32)
     weights = np.array([1, 2, 3], np.float32)
     for smoothing, weighed in ((0.0, None), (0.1, weights)):
-        judge = Objective(3, smoothing, weighed)
+        judge = Loss(3, smoothing, weighed)
         own, other = (float(judge(logits, part)[0]) for part in (labels, labels[::-1]))
         both, right = judge(logits, labels, np.float32(0.3))
         assert float(both) == pytest.approx(0.3 * own + 0.7 * other, rel=1e-5)

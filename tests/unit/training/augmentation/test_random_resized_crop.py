@@ -10,10 +10,10 @@ from PIL import Image
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation.random_resized_crop import crop, draw_boxes, stored_size
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.feed import prepare
 from kerascnn.training.fit import fit
-from kerascnn.training.setup import prepare
 
 
 @pytest.mark.parametrize("box", [(0, 0, 40, 40), (3, 5, 24, 18), (10, 0, 9, 12), (35, 30, 5, 4)])
@@ -47,7 +47,7 @@ def test_boxes_follow_seed_and_epoch_and_lie_inside() -> None:
 
 def test_the_pack_is_larger_than_the_network_where_pictures_have_more_to_show() -> None:
     plain, cropped = (
-        prepare(TrainConfig(image_size=21, random_crop=share), Progress()) for share in (0.0, 0.5)
+        prepare(TrainConfig(image_size=21, random_crop=share), Callback()) for share in (0.0, 0.5)
     )
     assert cropped.train.images.shape[1:3] == (24, 24)
     assert cropped.val.images.shape[1:3] == plain.train.images.shape[1:3] == (21, 21)

@@ -10,7 +10,7 @@ import pytest
 from kerascnn import training
 from kerascnn.errors import ConfigError
 from kerascnn.training.auto.hyperparameters import settle
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.run.checkpoint import latest_checkpoint
@@ -82,7 +82,7 @@ def test_five_epochs_of_few_photographs_are_learned(scenes: Path) -> None:
     assert training.evaluate_run(run, split="train").top1 >= 0.8
 
 
-class CtrlC(Progress):
+class CtrlC(Callback):
     """Presses Ctrl-C in the second epoch."""
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:

@@ -21,7 +21,7 @@ from kerascnn.cli.train import command
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training import TrainConfig
 from kerascnn.training.auto.model import affordable_phases
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.command_line import train_command
 from kerascnn.training.run.checkpoint import latest_checkpoint
 
@@ -154,7 +154,7 @@ def test_a_backbone_that_tells_less_than_pixels_is_not_taken(
     assert (stored()["phase"], stored()["image_size"]) == ([], None)
 
 
-class CtrlC(Progress):
+class CtrlC(Callback):
     """Presses Ctrl-C in the second epoch."""
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:

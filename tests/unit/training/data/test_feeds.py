@@ -18,8 +18,8 @@ from kerascnn.training.data.pack import Pack, shuffled_order, steps_per_epoch
 from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.networks import build_network
 from kerascnn.training.trainer import epoch as epochs
-from kerascnn.training.trainer.epoch import Training
-from kerascnn.training.trainer.loss import Objective
+from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.trainer.loss import Loss
 from kerascnn.training.trainer.make_backend import make_backend
 
 BATCH = 16
@@ -42,10 +42,10 @@ def network() -> keras.Model:
     return build_network("cnn", 10, 12)
 
 
-def make_training(pack: Pack, resident: bool) -> Training:
+def make_training(pack: Pack, resident: bool) -> Trainer:
     model, optimizer = network(), keras.optimizers.AdamW(0.01, weight_decay=0.01)
-    backend = make_backend(model, optimizer, Objective(10, 0.0, None), BATCH)
-    return Training(model, optimizer, backend, pack, BATCH, resident)
+    backend = make_backend(model, optimizer, Loss(10, 0.0, None), BATCH)
+    return Trainer(model, optimizer, backend, pack, BATCH, resident)
 
 
 def learn(pack: Pack, resident: bool) -> tuple[list[float], list[np.ndarray]]:

@@ -35,9 +35,9 @@ import keras, numpy as np
 from kerascnn import training
 from kerascnn.errors import ConfigError
 from kerascnn.training.trainer import phase as staging
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 
-class StopAfterOne(Progress):
+class StopAfterOne(Callback):
     def epoch(self, record, is_best):
         raise KeyboardInterrupt
 
@@ -74,7 +74,7 @@ found["left"] = [name for name in ("three", "odd", "accumulated") if Path(name).
 
 staging.FEW_STEPS = 0  # the statistics stay as the step leaves them
 
-class Steps(Progress):
+class Steps(Callback):
     def __init__(self):
         self.losses = []
     def step(self, epoch, step, loss, accuracy):

@@ -17,9 +17,9 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.pack import pack
 from kerascnn.training.networks import build_network
 from kerascnn.training.optimizers import make_optimizer, schedule
-from kerascnn.training.optimizers.ema import Averages
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.phases import phases
-from kerascnn.training.trainer.loss import Objective
+from kerascnn.training.trainer.loss import Loss
 from kerascnn.training.trainer.make_backend import make_backend
 
 PICTURES = 128
@@ -50,12 +50,12 @@ def learn(
     config: TrainConfig,
     steps: int,
     rate: float = 0.01,
-    averages: Averages | None = None,
+    averages: ExponentialMovingAverage | None = None,
 ) -> object:
     """Take some steps, and give the optimiser."""
     optimizer = make_optimizer(model, config, rate, 10_000)
     optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(rate, 1, 1.0)
-    objective = Objective(10, 0.0, None)
+    objective = Loss(10, 0.0, None)
     backend = make_backend(model, optimizer, objective, config.batch_size, averages=averages)
     pictures, labels = clothes()
     order = np.resize(np.arange(PICTURES), steps * config.batch_size).astype(np.int32)
@@ -78,11 +78,11 @@ def test_two_batches_gathered_are_one_of_twice_the_size(optimizer: str) -> None:
         np.testing.assert_allclose(one, other, rtol=0.01, atol=2e-5)
 
 
-def averaged(config: TrainConfig, steps: int) -> tuple[keras.Model, Averages]:
+def averaged(config: TrainConfig, steps: int) -> tuple[keras.Model, ExponentialMovingAverage]:
     """A network with BatchNormalization after some steps, and its averages."""
     keras.utils.set_random_seed(3)
     model = build_network("cnn", 10, 32)
-    averages = Averages(model, config.ema or 0.0, config.accumulate)
+    averages = ExponentialMovingAverage(model, config.ema or 0.0, config.accumulate)
     learn(model, config, steps, averages=averages)
     return model, averages
 
@@ -93,11 +93,11 @@ def test_the_average_follows_the_network_and_changes_places_with_it(accumulate: 
     counts = (accumulate, 2 * accumulate, 3 * accumulate)
     one, two, three = (averaged(config, count)[0].get_weights() for count in counts)
     model, averages = averaged(config, 3 * accumulate)
-    averages.change_places()
+    averages.swap()
     # The second step is the warm-up's: 1 / (1 + 9). The third would be 2 / (2 + 9).
     for a, b, c, average in zip(one, two, three, model.get_weights(), strict=True):
         np.testing.assert_allclose(average, 0.15 * (0.1 * a + 0.9 * b) + 0.85 * c, atol=1e-5)
-    averages.change_places()
+    averages.swap()
     for weight, again in zip(three, model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, again)
 
@@ -107,7 +107,7 @@ def test_the_average_of_a_young_network_answers_as_the_network_does() -> None:
     model, averages = averaged(config, 60)
     pictures, labels = clothes()
     learned = (model.predict(pictures, verbose=0).argmax(1) == labels).mean()
-    averages.change_places()
+    averages.swap()
     average = (model.predict(pictures, verbose=0).argmax(1) == labels).mean()
     assert learned > 0.9
     assert average > learned - 0.05
@@ -188,10 +188,10 @@ import json, sys
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.checkpoint import latest_checkpoint
 from kerascnn.training.fit import fit
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.evaluation import report as reporting
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
-class CtrlC(Progress):
+class CtrlC(Callback):
     def step(self, epoch, step, loss, accuracy):
         if epoch == 3:
             raise KeyboardInterrupt

@@ -12,7 +12,7 @@ import pytest
 from kerascnn import training
 from kerascnn.errors import BusyError, ConfigError, DataError, KerascnnError, ModelFileError
 from kerascnn.files import locked
-from kerascnn.training.callbacks import Progress
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.checkpoint import latest_checkpoint
 from kerascnn.training.run.folder import Run
@@ -20,7 +20,7 @@ from kerascnn.training.run.folder import Run
 PHASES = ("head:1", "all:3")
 
 
-class CtrlC(Progress):
+class CtrlC(Callback):
     """Presses Ctrl-C in an epoch."""
 
     def __init__(self, epoch: int) -> None:

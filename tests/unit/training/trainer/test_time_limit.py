@@ -7,7 +7,7 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
-from kerascnn.training.callbacks import EpochRecord, Progress
+from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import TrainConfig
@@ -87,7 +87,7 @@ def test_too_little_time_for_an_epoch_is_said_and_leaves_no_run(tmp_path: Path) 
     assert not (tmp_path / "r").exists()
 
 
-class Slower(Progress):
+class Slower(Callback):
     """The machine takes twice as long as it did, from an epoch on."""
 
     def __init__(self, deadline: list[Hours], seconds: list[float]) -> None:
@@ -135,7 +135,7 @@ def test_what_has_been_done_stays(
 
 
 def test_resumed_it_has_the_epochs_that_were_chosen(costs: None) -> None:
-    class StopAfterTwo(Progress):
+    class StopAfterTwo(Callback):
         def epoch(self, record: EpochRecord, best: bool) -> None:
             if record.epoch == 2:
                 raise KeyboardInterrupt
