@@ -277,7 +277,7 @@ def command(
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.distribution.processes import cluster_of
-        from kerascnn.training.fit import fit
+        from kerascnn.training.train import fit
 
     cluster = cluster_of(distributed, processes, rank)
     display = TrainingDisplay(console(stderr=True))

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.evaluation import evaluate_run
     from kerascnn.training.export import Export, export_onnx
-    from kerascnn.training.fit import fit
     from kerascnn.training.lr_finder import Suggestion, find_learning_rate
     from kerascnn.training.networks.blocks import Block, blocks, set_trainable
     from kerascnn.training.networks.summary import summarize
     from kerascnn.training.recipes import recipe_config
     from kerascnn.training.run.folder import Run, open_run
+    from kerascnn.training.train import fit
 
 __all__ = [
     "Advice",
@@ -64,7 +64,7 @@ _HOMES = {
     "recipe_config": ".recipes",
     "Run": ".run.folder",
     "TrainConfig": ".config",
-    "fit": ".fit",
+    "fit": ".train",
     "open_run": ".run.folder",
 }
 

@@ -39,7 +39,7 @@ MOMENTS = {
 NURSERY = """
 import os, resource, signal, sys
 from kerascnn.cli import main
-import kerascnn.training.fit
+import kerascnn.training.train
 from kerascnn.training.evaluation import report as reporting
 from kerascnn.training.run.checkpoint import Checkpoint
 from kerascnn.training.run.folder import Run

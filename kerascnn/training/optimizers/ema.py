@@ -5,9 +5,9 @@ Knows: what is averaged, how, and that averages and network change places. Does 
 
 Within an epoch the network holds the weights that learn, and :class:`ExponentialMovingAverage`
 their averages (Polyak and Juditsky 1992, https://doi.org/10.1137/0330046). Between two epochs they
-change places: what is validated, kept as the best model and written as the network in a checkpoint is the
-average, and the checkpoint holds the weights that learn beside it, so that a resumed run has the
-same bits.
+change places: what is validated, kept as the best model and written as the network in a checkpoint
+is the average, and the checkpoint holds the weights that learn beside it, so that a resumed run has
+the same bits.
 
 Keras' own ``use_ema`` averages weights alone. The statistics of BatchNormalization belong to the
 weights that they were measured with, so they are averaged too: with those of the last step, the

@@ -47,7 +47,7 @@ def test_every_number_of_every_epoch_can_be_read_back(tmp_path):
 @pytest.mark.slow
 def test_it_is_imported_only_when_asked_for():
     code = (
-        "import sys; import kerascnn.training.fit, kerascnn.cli.train;"
+        "import sys; import kerascnn.training.train, kerascnn.cli.train;"
         "sys.exit('tensorboard' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from kerascnn.dataset import ArrayPictures, load_dataset
-from kerascnn.dataset.check.checking import near_duplicates as twins
+from kerascnn.dataset.check import near_duplicates as twins
 from kerascnn.dataset.check.fingerprints import Prints, joined, take_prints
 from kerascnn.dataset.check.near_duplicates import TWINS, find_twins, group_twins
 

@@ -11,7 +11,7 @@ import pytest
 from kerascnn.errors import ConfigError
 from kerascnn.training.augmentation.mixup import Mixing, mix
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.fit import fit
+from kerascnn.training.train import fit
 from kerascnn.training.trainer.loss import Loss
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)

@@ -13,7 +13,7 @@ from kerascnn.training.augmentation.random_resized_crop import crop, draw_boxes,
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import prepare
-from kerascnn.training.fit import fit
+from kerascnn.training.train import fit
 
 
 @pytest.mark.parametrize("box", [(0, 0, 40, 40), (3, 5, 24, 18), (10, 0, 9, 12), (35, 30, 5, 4)])

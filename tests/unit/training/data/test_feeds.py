@@ -120,7 +120,7 @@ BOTH_FEEDS = """
 import json
 import sys
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.fit import fit
+from kerascnn.training.train import fit
 from kerascnn.training.evaluation import report as reporting
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
 for number, options in enumerate(json.loads(sys.argv[1])):

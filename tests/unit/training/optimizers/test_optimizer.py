@@ -187,7 +187,7 @@ INTERRUPTED = """
 import json, sys
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.checkpoint import latest_checkpoint
-from kerascnn.training.fit import fit
+from kerascnn.training.train import fit
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.evaluation import report as reporting
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training

@@ -55,7 +55,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         time_limit, "_cost", lambda *_: time_limit.Cost(once=5.0, epoch=10.0, picture=0.0)
     )
-    monkeypatch.setattr("kerascnn.training.fit.Deadline", Hours)
+    monkeypatch.setattr("kerascnn.training.train.Deadline", Hours)
 
 
 def test_as_many_epochs_as_fit_and_the_rate_ends_with_the_last(tmp_path: Path, costs: None) -> None:
@@ -107,7 +107,7 @@ def test_where_the_machine_gets_slower_the_rate_still_ends_with_the_last_epoch(
         made.append(Hours(seconds))
         return made[0]
 
-    monkeypatch.setattr("kerascnn.training.fit.Deadline", remembered)
+    monkeypatch.setattr("kerascnn.training.train.Deadline", remembered)
     slower = Slower(made, [10.0, 20.0, 20.0, 20.0, 20.0])
     run = training.fit(
         TrainConfig(out="r", time="110s", optimizer="sgd", ema=0.9, **OPTIONS),
