@@ -19,8 +19,8 @@ from kerascnn import Classifier
 from kerascnn.dataset import load_dataset, sized_pictures
 from kerascnn.errors import ConfigError, ModelFileError, ProviderError
 from kerascnn.inference.probes import check_probes
-from kerascnn.inference.runtime.ort import openvino
-from kerascnn.inference.runtime.ort import selection as choice
+from kerascnn.inference.runtime import openvino
+from kerascnn.inference.runtime import selection as choice
 from kerascnn.inference.runtime.tuned_settings import (
     Setting,
     load_settings,

@@ -64,11 +64,11 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
     def watched(start: Start, *rest: object) -> object:
         weights = {w.path: np.array(w) for w in start.core.weights}
         staged = real(start, *rest)  # type: ignore[arg-type]
-        epoch = staged.training.epoch
+        epoch = staged.trainer.epoch
 
         def watching(*numbers: int) -> Iterator[object]:
             yield from epoch(*numbers)
-            variables = staged.training.optimizer._trainable_variables
+            variables = staged.trainer.optimizer._trainable_variables
             seen[-1] |= {variable.path.split("/")[0] for variable in variables}
             changed = {w.path for w in start.core.weights if np.any(np.array(w) != weights[w.path])}
             moved[-1] |= {path.split("/")[0] for path in changed}

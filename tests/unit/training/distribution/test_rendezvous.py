@@ -13,7 +13,8 @@ import pytest
 
 from kerascnn.errors import ConfigError, TrainingError
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.distribution.processes import check_cluster, cluster_of, rendezvous
+from kerascnn.training.distribution import rendezvous
+from kerascnn.training.distribution.processes import check_cluster, cluster_of
 from kerascnn.training.distribution.rendezvous import Cluster, Line, Watch, meet
 
 
