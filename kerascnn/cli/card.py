@@ -11,7 +11,7 @@ from kerascnn.cli.base import Command, print_json, printable
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard, Normalization
-    from kerascnn.inference.description import Description, End
+    from kerascnn.inference.model_file.description import Description, End
 
 _SHOWN = 200
 """Classes and kinds of operators that are listed."""
@@ -34,7 +34,7 @@ def command(file: str, as_json: bool) -> None:
     kerascnn card exported/flowers.onnx
     kerascnn card other.onnx --json
     """
-    from kerascnn.inference.description import describe
+    from kerascnn.inference.model_file.description import describe
 
     description = describe(file)
     if as_json:
@@ -79,7 +79,7 @@ def _of_card(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _of_pictures(card: ModelCard) -> Iterator[tuple[str, str]]:
-    from kerascnn.inference.foreign_words import sizing_words
+    from kerascnn.inference.model_file.foreign_notices import sizing_words
 
     yield "pictures", sizing_words(card)
     yield "normalisation", _normalization(card.normalization)
@@ -95,10 +95,13 @@ def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
     if parity is None:
         yield "compared", "never, with no trained model"
     else:
-        yield "compared", (
-            f"with the trained model on {parity.images:,} pictures of {parity.data}: "
-            f"{parity.top1_mismatches:,} other first answers, probabilities within "
-            f"{parity.max_abs_diff:.1g}"
+        yield (
+            "compared",
+            (
+                f"with the trained model on {parity.images:,} pictures of {parity.data}: "
+                f"{parity.top1_mismatches:,} other first answers, probabilities within "
+                f"{parity.max_abs_diff:.1g}"
+            ),
         )
     if cost is not None:
         yield "reduced", (
@@ -112,7 +115,7 @@ def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _of_foreign(found: Description) -> Iterator[tuple[str, str]]:
-    from kerascnn.inference.labels import told_by
+    from kerascnn.inference.model_file.labels import told_by
 
     told = told_by(found.metadata)
     if told is None:

@@ -52,6 +52,7 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+
     def heading(network: Network) -> str:
         return f"{FAMILIES[network.family]}: {network.summary}"
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kerascnn.cli.base import console
+from kerascnn.cli.base import console, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kerascnn.inference.comparison import Comparison
-    from kerascnn.inference.metrics import Evaluation
-    from kerascnn.inference.statistics import Interval
+    from kerascnn.metrics.classification import Evaluation
+    from kerascnn.metrics.comparison import Comparison
+    from kerascnn.metrics.significance import Interval
 
 _WIDEST_CONFUSION = 25
 """Classes; a larger matrix fits no screen and is left to --json."""

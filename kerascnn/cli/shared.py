@@ -49,12 +49,12 @@ class SquareSize(ImageSize):
         size = super().convert(value, param, ctx)
         if isinstance(size, int):
             return size
-        self.fail(
+        raise click.BadParameter(
             f"{size[0]}x{size[1]} is not square, and kerascnn trains on square pictures only. Give "
             f"one number, {max(size)}; --resize pad keeps what is long or wide whole. A model made "
             "elsewhere may be of any shape: see kerascnn export.",
-            param,
             ctx,
+            param,
         )
 
 

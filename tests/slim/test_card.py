@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from kerascnn.cli import main
-from kerascnn.inference.metadata import read_card
+from kerascnn.inference.model_file.metadata import read_card
 
 pytestmark = pytest.mark.both
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kerascnn.cli import main
 from kerascnn.cli.base import printable
-from kerascnn.inference.description import describe
+from kerascnn.inference.model_file.description import describe
 
 EVIL = "cat\x1b[2J\x07\u202e"
 
