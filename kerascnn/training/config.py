@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from kerascnn.dataset import BUILTIN
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import RESIZE_RULES, Resize
 from kerascnn.training.clock import seconds_of
 from kerascnn.training.phases import BASELINE, phases
+from kerascnn.typed_json import build, parse_json
 
 BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
@@ -182,13 +183,17 @@ class TrainConfig:
         Raises:
             ModelFileError: Not JSON, or not these fields.
         """
+        names = [field.name for field in fields(cls)]
         try:
-            values: dict[str, Any] = json.loads(text)
-            return cls(**values)
+            values = parse_json(text)
+            unknown = [name for name in values if name not in names]
+            if unknown:
+                raise ValueError(f"{unknown[0]!r} is no option of it")
+            return build(cls, values)
         except (TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{source}: not a configuration of this kerascnn ({error}). "
-                f"Expected JSON with: {', '.join(field.name for field in fields(cls))}."
+                f"Expected JSON with: {', '.join(names)}."
             ) from error
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from kerascnn.card import ModelCard
-from kerascnn.errors import TrainingError
+from kerascnn.errors import ModelFileError, TrainingError
 from kerascnn.inference.reliability import cross_entropy
 from kerascnn.training.checkpoint import (
     Arrays,
@@ -97,6 +97,12 @@ class Loop:
         self.stage_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
+        phase, done = self.position.phase, self.position.done
+        if phase < len(self.phases) and done >= self.phases[phase].epochs:
+            raise ModelFileError(
+                f"{self.run.checkpoint_folder}: the checkpoint is in epoch {done + 1} of a phase "
+                f"of {self.phases[phase].epochs}. It was edited: start a new run."
+            )
         self._publish()
 
     def run_all(self) -> bool:

@@ -21,6 +21,7 @@ from kerascnn.files import cannot_write, locked, remove_leftovers, write_text, w
 from kerascnn.inference.kinds import said_instead
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.progress import EpochRecord
+from kerascnn.typed_json import build
 
 if TYPE_CHECKING:
     import keras
@@ -100,11 +101,19 @@ class Run:
     @property
     def history(self) -> list[EpochRecord]:
         """The rows of ``history.csv``."""
-        rows = csv.DictReader(io.StringIO(_read(self.history_path)))
-        return [
-            EpochRecord(int(row.pop("epoch")), **{key: float(value) for key, value in row.items()})
-            for row in rows
-        ]
+        rows = csv.DictReader(io.StringIO(_read(self.history_path)), strict=True)
+        try:
+            records = [
+                build(EpochRecord, {**_numbers(row), "epoch": int(row["epoch"])}) for row in rows
+            ]
+            if [record.epoch for record in records] != [*range(1, len(records) + 1)]:
+                raise ValueError("its epochs do not count 1, 2, 3")
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise ModelFileError(
+                f"{self.history_path}: not the history of a run ({type(error).__name__}: {error}). "
+                "Expected one row of numbers an epoch, as kerascnn train writes them."
+            ) from error
+        return records
 
     def load_model(self) -> keras.Model:
         """Load the network of the best epoch.
@@ -274,6 +283,10 @@ def _instead(path: Path) -> str:
     if path.suffix.lower() == ".onnx":
         return "It is called .onnx: kerascnn predict, evaluate, explain and report take such files."
     return said_instead(path)
+
+
+def _numbers(row: dict[str, str]) -> dict[str, float]:
+    return {name: float(value) for name, value in row.items()}
 
 
 def _read(path: Path) -> str:
