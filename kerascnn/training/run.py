@@ -124,20 +124,11 @@ class Run:
         Raises:
             ModelFileError: No such file, or not one that Keras can read.
         """
-        import keras
-
-        import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
+        from kerascnn.training.foreign.inspected import load_inspected
 
         if not self.model_path.is_file():
             raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
-        try:
-            return keras.saving.load_model(self.model_path, compile=False, safe_mode=True)
-        except Exception as error:
-            # Keras, zipfile, zlib and h5py raise whatever their parsers meet in a damaged file.
-            raise ModelFileError(
-                f"{self.model_path}: Keras cannot read it ({' '.join(str(error).split())[:300]}). "
-                "It is damaged, or another file with that name: train again, or copy it again."
-            ) from error
+        return load_inspected(self.model_path)[0]
 
     def save_model(self, model: keras.Model, card: ModelCard) -> None:
         """Write ``model.keras`` and ``card.json``, each whole or not at all."""
