@@ -176,7 +176,9 @@ def _read(path: Path) -> Checkpoint:
     except Exception as error:
         # zipfile, zlib, struct, tokenize and numpy raise whatever they meet in damaged bytes.
         reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"{path}: cannot be read ({type(error).__name__}: {reason})") from error
+        raise ModelFileError(
+            f"{path}: cannot be read ({type(error).__name__}: {reason})"
+        ) from error
     return Checkpoint(
         about.position, about.history, about.best, about.data, about.versions, core, stage
     )

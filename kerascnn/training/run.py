@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.files import cannot_write, locked, remove_leftovers, write_text, writing
+from kerascnn.files import (
+    cannot_write,
+    locked,
+    read_text,
+    remove_leftovers,
+    write_text,
+    writing,
+)
 from kerascnn.inference.kinds import said_instead
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.progress import EpochRecord
@@ -91,17 +98,17 @@ class Run:
     @property
     def card(self) -> ModelCard:
         """The card, read from the folder."""
-        return ModelCard.from_json(_read(self.card_path), str(self.card_path))
+        return ModelCard.from_json(read_text(self.card_path), str(self.card_path))
 
     @property
     def config(self) -> TrainConfig:
         """The configuration, read from the folder."""
-        return TrainConfig.from_json(_read(self.config_path), str(self.config_path))
+        return TrainConfig.from_json(read_text(self.config_path), str(self.config_path))
 
     @property
     def history(self) -> list[EpochRecord]:
         """The rows of ``history.csv``."""
-        rows = csv.DictReader(io.StringIO(_read(self.history_path)), strict=True)
+        rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
         try:
             records = [
                 build(EpochRecord, {**_numbers(row), "epoch": int(row["epoch"])}) for row in rows
@@ -278,10 +285,3 @@ def _instead(path: Path) -> str:
 
 def _numbers(row: dict[str, str]) -> dict[str, float]:
     return {name: float(value) for name, value in row.items()}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{path}: cannot read it ({error}).") from error
