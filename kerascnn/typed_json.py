@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -66,7 +67,7 @@ def build(cls: type[T], values: Any) -> T:
     """
     if not isinstance(values, dict):
         raise ValueError(f"{_shown(values)} is no JSON object")
-    kinds = get_type_hints(cls)
+    kinds = _kinds(cls)
     found: dict[str, Any] = {}
     for field in fields(cls):  # type: ignore[arg-type] # a dataclass, as the docstring says
         if field.name in values:
@@ -74,6 +75,11 @@ def build(cls: type[T], values: Any) -> T:
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ValueError(f"{field.name} is missing")
     return cls(**found)
+
+
+@cache
+def _kinds(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _convert(value: Any, kind: Any, name: str) -> Any:

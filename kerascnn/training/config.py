@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
+from kerascnn.card import LARGEST_SIDE
 from kerascnn.dataset import BUILTIN
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import RESIZE_RULES, Resize
@@ -244,7 +245,10 @@ def _check(config: TrainConfig) -> None:
         "schedule": (config.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
         "ema": (config.ema is None or 0 < config.ema < 1, "above 0 and below 1, e.g. 0.99"),
         "accumulate": (config.accumulate >= 1, "at least 1"),
-        "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
+        "image_size": (
+            config.image_size is None or 1 <= config.image_size <= LARGEST_SIDE,
+            f"from 1 to {LARGEST_SIDE:,}",
+        ),
         "val": (
             config.val is None or isinstance(config.val, str) or 0 < config.val < 1,
             "between 0 and 1, e.g. 0.1, or a folder",
