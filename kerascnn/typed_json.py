@@ -67,7 +67,7 @@ def build(cls: type[T], values: Any) -> T:
     """
     if not isinstance(values, dict):
         raise ValueError(f"{_shown(values)} is no JSON object")
-    kinds = _kinds(cls)
+    kinds = _kinds(cls)  # type: ignore[arg-type] # classes are hashable
     found: dict[str, Any] = {}
     for field in fields(cls):  # type: ignore[arg-type] # a dataclass, as the docstring says
         if field.name in values:

@@ -14,8 +14,8 @@ import pytest
 from kerascnn import Classifier
 from kerascnn.card import ModelCard
 from kerascnn.errors import KerascnnError, ModelFileError
-from kerascnn.inference.metadata import read_card
-from kerascnn.inference.settings import (
+from kerascnn.inference.model_file.metadata import read_card
+from kerascnn.inference.runtime.tuned_settings import (
     ARITHMETICS,
     Setting,
     load_settings,

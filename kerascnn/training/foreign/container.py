@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.kinds import kind_of_model, said_instead
+from kerascnn.inference.model_file.kinds import kind_of_model, said_instead
 from kerascnn.training.foreign.hdf5 import check_values
 from kerascnn.typed_json import parse_json
 from kerascnn.zip_files import refuse_bombs

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.hdf5 import check_values
-from kerascnn.training.scope import flat
+from kerascnn.training.networks.blocks import flat
 from kerascnn.zip_files import refuse_bombs
 
 Tensors = dict[str, npt.NDArray[np.generic]]

@@ -21,7 +21,7 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.inspected import load_inspected
 from kerascnn.training.networks import build_network
-from kerascnn.training.run import Run
+from kerascnn.training.run.folder import Run
 from kerascnn.training.weights import start_network
 from kerascnn.training.weights.files import read_tensors
 
