@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, BinaryIO, cast
 
 from kerascnn.errors import BusyError, KerascnnError, ModelFileError
 
@@ -226,14 +227,40 @@ def reserve(path: str | Path, size: int) -> None:
     target = Path(path)
     try:
         with target.open("wb") as file:
-            if hasattr(os, "posix_fallocate") and size:
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                if shutil.disk_usage(target.parent).free < size:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                file.truncate(size)
+            _fill(file, size, target.parent)
     except OSError as error:
         raise cannot_write(target, error) from error
+
+
+def reserve_unnamed(size: int) -> BinaryIO:
+    """Make a file of a given size that nothing can leave behind: it never has a name.
+
+    Args:
+        size: In bytes.
+
+    Returns:
+        It, in the folder for temporary files, open for reading and writing; it is gone with the
+        last process that has it open or mapped, however that ends.
+
+    Raises:
+        KerascnnError: The disk has no room for it.
+    """
+    folder = Path(tempfile.gettempdir())
+    try:
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - whoever maps it holds it
+        _fill(file, size, folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return cast("BinaryIO", file)
+
+
+def _fill(file: IO[bytes], size: int, folder: Path) -> None:
+    if hasattr(os, "posix_fallocate") and size:
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    file.truncate(size)
 
 
 def cannot_write(path: Path, error: OSError) -> KerascnnError:

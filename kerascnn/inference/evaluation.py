@@ -133,13 +133,14 @@ def match_labels(dataset: Dataset, split: Split, classes: tuple[str, ...]) -> np
     Raises:
         DataError: A class that the model does not know.
     """
-    unknown = [name for name in dataset.classes if name not in classes]
+    places = {name: place for place, name in enumerate(classes)}
+    unknown = [name for name in dataset.classes if name not in places]
     if unknown:
         raise DataError(
             f"{dataset.name}: the model does not know {', '.join(map(repr, unknown[:5]))}. "
             f"It knows: {', '.join(map(repr, classes[:20]))}."
         )
-    index = np.asarray([classes.index(name) for name in dataset.classes], np.int64)
+    index = np.asarray([places[name] for name in dataset.classes], np.int64)
     return index[split.labels]
 
 

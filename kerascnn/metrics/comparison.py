@@ -106,7 +106,8 @@ def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Compari
         )
     if a.names != b.names:
         raise DataError(f"{a_name} and {b_name} answered other pictures. Name the DATA for both.")
-    order = [b.classes.index(name) for name in a.classes]
+    places = {name: place for place, name in enumerate(b.classes)}
+    order = [places[name] for name in a.classes]
     probabilities = b.probabilities[:, order]
     b_first = np.argsort(order)[b.first]
     only_a, only_b = a.right & ~b.right, b.right & ~a.right

@@ -13,6 +13,7 @@ from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError
 from kerascnn.inference import Classifier
+from kerascnn.inference import occlusion
 from kerascnn.inference.occlusion import explain_file
 
 
@@ -90,3 +91,23 @@ def test_a_bad_picture_costs_only_itself(exported):
     assert [path.name for path in Path("explained").iterdir()] == ["good.png"]
     alone = CliRunner().invoke(main, ["explain", str(exported), "bad.png"])
     assert alone.exit_code == 1
+
+
+def test_only_the_chosen_classes_are_worked_out(monkeypatch):
+    """Of 400 classes 3 are explained: so many sums over the others, and no more."""
+    logits = np.random.default_rng(0).normal(size=(20, 400)).astype(np.float32)
+    chosen, calls = np.array([5, 399, 0]), []
+    reduce = np.logaddexp.reduce
+
+    class Counting:
+        @staticmethod
+        def reduce(values, axis):
+            calls.append(values.size)
+            return reduce(values, axis=axis)
+
+    monkeypatch.setattr(occlusion.np, "logaddexp", Counting)
+    found = occlusion.log_odds(logits, chosen)
+    assert sum(calls) == len(chosen) * 20 * 399
+    shares = np.exp(logits.astype(np.float64))
+    shares /= shares.sum(1, keepdims=True)
+    np.testing.assert_allclose(found, np.log(shares / (1 - shares))[:, chosen], rtol=1e-9)

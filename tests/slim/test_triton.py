@@ -54,6 +54,23 @@ def test_a_second_export_replaces_the_first(repository, exported, tmp_path):
     assert sorted(path for path in repository.rglob("*")) == before
 
 
+def test_what_was_edited_is_kept_by_a_second_export(repository, exported, tmp_path, caplog):
+    source = next(tmp_path.glob("*.onnx"))
+    (home,) = (path for path in repository.iterdir() if path.is_dir())
+    manifest, config = repository / "kserve.yaml", home / "config.pbtxt"
+    written, text = manifest.read_text(), config.read_text(encoding="utf-8")
+    manifest.write_text("mine: 1\n")
+    config.write_text("# mine\n")
+    write_triton(source, repository)
+    assert manifest.read_text() == "mine: 1\n"
+    assert (repository / "kserve.yaml.new").read_text() == written
+    # The configuration must fit the model; so it is the old one that lies beside.
+    assert config.read_text(encoding="utf-8") == text
+    assert (home / "config.pbtxt.old").read_text() == "# mine\n"
+    assert "kserve.yaml differs from what would be written, and stays" in caplog.text
+    assert "config.pbtxt is written anew" in caplog.text
+
+
 def test_the_manifest(repository):
     text = (repository / "kserve.yaml").read_text()
     name = re.search(r"^  name: (.*)$", text, re.MULTILINE)[1]

@@ -1,12 +1,14 @@
 """files.py: a crash never leaves half a file or destroys a good one."""
 
+import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from kerascnn.errors import KerascnnError
-from kerascnn.files import write_text, writing
+from kerascnn.files import reserve_unnamed, write_text, writing
 
 
 def test_replaces_whole(tmp_path: Path) -> None:
@@ -72,3 +74,27 @@ def test_nothing_half_goes_into_a_pipe(tmp_path: Path) -> None:
         raise RuntimeError
     assert os.read(reader, 100) == b""
     os.close(reader)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows gives every file a name")
+def test_an_unnamed_file_leaves_nothing_behind_a_killed_process(tmp_path, monkeypatch) -> None:
+    """Its folder is empty while the file is filled, so whenever a process is killed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen = []
+    fallocate = getattr(os, "posix_fallocate", None)
+    if fallocate:
+        monkeypatch.setattr(
+            os, "posix_fallocate", lambda *what: seen.append(os.listdir(tmp_path)) or fallocate(*what)
+        )
+    with reserve_unnamed(5000) as file:
+        assert (os.listdir(tmp_path), os.fstat(file.fileno()).st_size) == ([], 5000)
+    assert seen in ([[]], [])
+
+
+def test_a_full_disk_is_told_for_an_unnamed_file(monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(KerascnnError, match="No space left"):
+        reserve_unnamed(10)

@@ -152,13 +152,13 @@ def _from_lines(path: str | Path, text: str) -> list[str]:
 
 def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
     """Put its number from 0 behind a name that stands there already, and say so."""
-    distinct: dict[str, int] = {}
+    known, distinct = set(names), dict[str, int]()
     for number, name in enumerate(names):
         called = name
-        while called in distinct or (called != name and called in names):
+        while called in distinct or (called != name and called in known):
             called = f"{called} ({number})"
         distinct[called] = number
-    renamed = [name for name in distinct if name not in names]
+    renamed = [name for name in distinct if name not in known]
     if renamed:
         log.warning(
             "%s: names that stand there twice are told apart by their number: %s.",

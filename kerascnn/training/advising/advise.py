@@ -99,9 +99,10 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
     order = np.random.default_rng(seed).permutation(len(pack))
     if len(pack) <= most:
         return np.arange(len(pack))
-    labels = pack.labels[order]
-    kept = [order[labels == label][:2] for label in np.unique(labels)]
-    return np.unique(np.concatenate([order[:most], *kept]))
+    by_class = order[np.argsort(pack.labels[order], kind="stable")]
+    labels = pack.labels[by_class]
+    place_in_class = np.arange(len(labels)) - np.searchsorted(labels, labels)
+    return np.unique(np.concatenate([order[:most], by_class[place_in_class < 2]]))
 
 
 def decided(config: TrainConfig, advice: Advice) -> TrainConfig:

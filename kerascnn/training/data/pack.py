@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +16,13 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.dataset import Split, sized_pictures
 from kerascnn.errors import DataError, PictureError
-from kerascnn.files import reserve
+from kerascnn.files import reserve_unnamed
 from kerascnn.training.data.cache import PackCache, Sized, pack_key, pixels_digest
 
 log = logging.getLogger(__name__)
 
 IN_MEMORY = 2**30
-"""Bytes; a larger pack lies in an unlinked temporary file, mapped into memory."""
+"""Bytes; a larger pack lies in a temporary file without a name, mapped into memory."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +123,7 @@ def _refusal(reason: str) -> str:
 def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if math.prod(shape) <= IN_MEMORY:
         return np.empty(shape, np.uint8)
-    # Whatever happens, nothing is left behind: the mapping keeps the file, not its name.
-    with tempfile.TemporaryDirectory(prefix="kerascnn-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder, "pack")
-        reserve(path, math.prod(shape))
-        return np.memmap(path, np.uint8, "r+", shape=shape)
+    return np.memmap(reserve_unnamed(math.prod(shape)), np.uint8, "r+", shape=shape)
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:

@@ -41,6 +41,7 @@ from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
 from kerascnn.training.phases import phases
 from kerascnn.training.run.folder import Run
+from kerascnn.training.trainer.patience import phase_ends
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +188,7 @@ def gather(
         evaluation=evaluation,
         epochs=tuple(_epochs(history)),
         best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
-        stretches=tuple(_stretches(config, len(history))),
+        stretches=tuple(_stretches(config, history)),
         layers=tuple(_layers(kept.core)),
         mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
         method=method,
@@ -222,12 +223,9 @@ def _heats(
     return heats, "Grad-CAM"
 
 
-def _stretches(config: TrainConfig, epochs: int) -> Iterator[Stretch]:
-    first = 1
-    for phase in phases(config):
-        if first <= epochs:
-            yield Stretch(phase.scope, first, min(epochs, first + phase.epochs - 1))
-        first += phase.epochs
+def _stretches(config: TrainConfig, history: list[EpochRecord]) -> Iterator[Stretch]:
+    for phase, first, last in phase_ends(phases(config), history, config.patience):
+        yield Stretch(phase.scope, first, last)
 
 
 def _layers(core: keras.Model) -> Iterator[Layer]:

@@ -42,6 +42,7 @@ from kerascnn.training.run.checkpoint import (
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions, weights_sha256
 from kerascnn.training.run.resume import data_identity, refuse_changed_backend, refuse_changed_data
+from kerascnn.training.trainer.patience import merit, out_of_patience
 from kerascnn.training.trainer.phase import stage
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
 from kerascnn.training.weights import Start
@@ -242,7 +243,7 @@ class Loop:
 
     def _is_kept(self, record: EpochRecord) -> bool:
         """Tell whether the newest epoch takes the place of the one that was kept so far."""
-        highest = max(self.history, key=_merit)
+        highest = max(self.history, key=merit)
         if self.config.keep != "newest":
             return record is highest
         # The rate ends at 0, so that the last epoch is the best by expectation: an earlier one
@@ -254,7 +255,7 @@ class Loop:
 
     def _next(self, phase: Phase) -> Position:
         number, done = self.position.phase, self.position.done + 1
-        if done == phase.epochs or self._out_of_patience(done):
+        if done == phase.epochs or out_of_patience(self.history, done, self.config.patience):
             return Position(number + 1)
         return Position(number, done)
 
@@ -281,13 +282,6 @@ class Loop:
         elif done:
             self.stage_values = values(self._stage_variables())
             self._begin(self.phases[number])
-
-    def _out_of_patience(self, done: int) -> bool:
-        """Tell whether nothing got better for too long; each phase has its own patience."""
-        if self.config.patience is None:
-            return False
-        highest = max(self.history, key=_merit)
-        return min(done, len(self.history) - highest.epoch) >= self.config.patience
 
     def _checkpoint(self, best: EpochRecord) -> None:
         if not is_first():
@@ -352,7 +346,3 @@ def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
         },
         versions=versions(),
     )
-
-
-def _merit(record: EpochRecord) -> tuple[float, float]:
-    return record.val_accuracy, -record.val_loss

@@ -6,7 +6,7 @@ import pytest
 
 from kerascnn.errors import DataError
 from kerascnn.inference import read_labels
-from kerascnn.inference.model_file.labels import told_by
+from kerascnn.inference.model_file.labels import _distinct, told_by
 from kerascnn.sizing import PRESETS, Sizing
 
 FRUIT = ("apple", "pear", "fig 2")
@@ -76,3 +76,23 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
     assert other.sizing is None
     assert told_by({"names": names, "task": "detect"}) is None
     assert told_by({"names": "open('x')"}) is told_by({}) is None
+
+
+def test_many_names_are_compared_by_their_hashes() -> None:
+    """21,841 names (ImageNet-21k), half of them twice: in a list each would be looked for."""
+    names = [f"class {number}" for number in range(10_920)]
+    looked = 0
+
+    class Name(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal looked
+            looked += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    found = _distinct([Name(name) for name in names * 2], "l.txt")
+    assert len(set(found)) == len(found) == 2 * len(names)
+    assert looked < 20 * len(found)

@@ -1,14 +1,19 @@
 """The report that every training run leaves behind."""
 
+import json
 import logging
 import shlex
+import shutil
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from kerascnn.training import TrainConfig
-from kerascnn.training import train as fit
-from kerascnn.training.command_line import train_command
+from kerascnn.cli import main
+from kerascnn.errors import DataError
+from kerascnn.training import TrainConfig, fit
+from kerascnn.training.command_line import commands, train_command
 from kerascnn.training.evaluation import report as reporting
 from kerascnn.training.run.folder import open_run
 
@@ -67,6 +72,39 @@ def test_the_command_in_the_report_gives_the_same_configuration():
     options = command.make_context("train", words[2:]).params
     kept = {field.name: options[field.name] for field in fields(TrainConfig)}
     assert TrainConfig(**kept) == config
+
+
+@pytest.mark.slow
+def test_phases_that_patience_ended_and_the_command_that_repeats_them(tmp_path, monkeypatch):
+    options = {"image_size": 12, "learning_rate": 1e-9, "patience": 1, "calibration": False}
+    run = fit(TrainConfig(out="runs/r", phase=("head:4", "all:4"), **options))
+    assert len(run.history) == 3  # at that rate no epoch is better than the first
+    found = list(reporting._stretches(run.config, run.history))
+    assert [(one.scope, one.first, one.last) for one in found] == [("head", 1, 2), ("all", 3, 3)]
+    pip, repeat, export = commands(run, run.card, run.config)
+    assert pip.startswith("pip install 'kerascnn[train]==")
+    assert export == "kerascnn export runs/r --onnx"
+    words = shlex.split(repeat)
+    assert ("--out" in words, words[words.index("--patience") + 1]) == (False, "1")
+    done = CliRunner().invoke(main, words[1:])
+    assert done.exit_code == 0, done.output
+    (again,) = (path for path in Path("runs").iterdir() if path.name != "r")
+    assert [row.val_loss for row in open_run(again).history] == pytest.approx(
+        [row.val_loss for row in run.history], rel=1e-5
+    )
+
+
+@pytest.mark.slow
+def test_a_run_whose_own_data_is_gone_is_judged_on_other(tmp_path, trained, caplog):
+    folder = Path(shutil.copytree(trained, tmp_path / "run"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "data": str(tmp_path / "gone")}))
+    with pytest.raises(DataError, match="gone"):
+        reporting.report_run(open_run(folder))
+    with caplog.at_level(logging.WARNING, "kerascnn"):
+        page = reporting.report_run(open_run(folder), "fashion-mini", path=str(tmp_path / "p.html"))
+    assert "shows pictures of fashion-mini as the training data" in caplog.text
+    assert "test pictures judged" in page.read_text(encoding="utf-8")
 
 
 def test_defaults_are_left_out_of_the_command_but_not_the_seed():
