@@ -23,11 +23,11 @@ from kerascnn.dataset.split import SPLITS
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.images import UInt8Array
 from kerascnn.inference.occlusion import Heat
+from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_answers
 from kerascnn.metrics.outputs import Answers
 from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, render_page
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
-from kerascnn.report.machine import machine
 from kerascnn.training.augmentation.batch import changed, changing_of
 from kerascnn.training.augmentation.presets import augmentation_layers
 from kerascnn.training.callbacks import EpochRecord
