@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -247,8 +247,10 @@ def reserve_unnamed(size: int) -> BinaryIO:
     """
     folder = Path(tempfile.gettempdir())
     try:
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - whoever maps it holds it
-        _fill(file, size, folder)
+        with ExitStack() as stack:
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            _fill(file, size, folder)
+            stack.pop_all()
     except OSError as error:
         raise cannot_write(folder, error) from error
     return cast("BinaryIO", file)

@@ -12,8 +12,7 @@ from PIL import Image
 from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError
-from kerascnn.inference import Classifier
-from kerascnn.inference import occlusion
+from kerascnn.inference import Classifier, occlusion
 from kerascnn.inference.occlusion import explain_file
 
 

@@ -82,10 +82,13 @@ def test_an_unnamed_file_leaves_nothing_behind_a_killed_process(tmp_path, monkey
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen = []
     fallocate = getattr(os, "posix_fallocate", None)
+
+    def watched(*what: int) -> None:
+        seen.append(os.listdir(tmp_path))
+        fallocate(*what)
+
     if fallocate:
-        monkeypatch.setattr(
-            os, "posix_fallocate", lambda *what: seen.append(os.listdir(tmp_path)) or fallocate(*what)
-        )
+        monkeypatch.setattr(os, "posix_fallocate", watched)
     with reserve_unnamed(5000) as file:
         assert (os.listdir(tmp_path), os.fstat(file.fileno()).st_size) == ([], 5000)
     assert seen in ([[]], [])

@@ -123,7 +123,8 @@ def _refusal(reason: str) -> str:
 def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if math.prod(shape) <= IN_MEMORY:
         return np.empty(shape, np.uint8)
-    return np.memmap(reserve_unnamed(math.prod(shape)), np.uint8, "r+", shape=shape)
+    with reserve_unnamed(math.prod(shape)) as file:  # the mapping holds it after that
+        return np.memmap(file, np.uint8, "r+", shape=shape)
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
