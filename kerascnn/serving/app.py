@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
+from kerascnn.serving.endpoints.kserve_v1 import KServeV1
 from kerascnn.serving.gate import Gate
 from kerascnn.serving.openapi import describe
 from kerascnn.serving.origins import Origins, names_of
@@ -74,6 +75,7 @@ def create_app(
     routes = [
         *V2(service).routes(),
         *Simple(service).routes(),
+        *KServeV1(service).routes(),
         Route("/openapi.json", openapi),
         *page_routes(),
     ]

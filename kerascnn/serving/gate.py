@@ -153,7 +153,7 @@ class Passage:
         if self._started:
             self.status = 500
             return
-        body = error_body(str(refusal))
+        body = error_body(str(refusal), **refusal.fields)
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
@@ -186,9 +186,9 @@ class Passage:
         return json.dumps(values, ensure_ascii=False)
 
 
-def error_body(message: str) -> bytes:
+def error_body(message: str, **fields: Any) -> bytes:
     """Write an error as the protocol has it: ``{"error": …}``."""
-    return json.dumps({"error": message}).encode()
+    return json.dumps({"error": message, **fields}).encode()
 
 
 def _from_router(error: HTTPException, scope: Scope) -> Refusal:

@@ -15,7 +15,13 @@ import numpy as np
 from kerascnn.images import Shape, UInt8Array
 from kerascnn.serving import tensors
 from kerascnn.serving.bodies import parse_length
-from kerascnn.serving.messages import read_json, read_values, write_json, write_values
+from kerascnn.serving.messages import (
+    read_json,
+    read_texts,
+    read_values,
+    write_json,
+    write_values,
+)
 from kerascnn.serving.refusal import Refusal
 
 INPUT = "image"
@@ -45,13 +51,13 @@ class InferRequest:
     """A request for inference.
 
     Attributes:
-        pictures: uint8 ``[n, height, width, 3]``.
+        pictures: uint8 ``[n, height, width, 3]``, or the content of files.
         wanted: Outputs, in the order in which they were asked for.
         id: To be given back; None: there was none.
         timeout: Seconds within which an answer is of use; None: not said.
     """
 
-    pictures: UInt8Array
+    pictures: UInt8Array | list[bytes]
     wanted: tuple[Wanted, ...]
     id: str | None = None
     timeout: float | None = None
@@ -201,7 +207,7 @@ def _timeout(parameters: dict[str, Any]) -> float | None:
     return value / 1e6 if value < 1 << 62 else None
 
 
-def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
+def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[bytes]:
     inputs = _objects(fields, "inputs")
     names = [tensor.get("name") for tensor in inputs]
     if names != [INPUT]:
@@ -209,12 +215,13 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             400, f"inputs {str(names)[:200]}; expected exactly one, with the name {INPUT!r}."
         )
     tensor = inputs[0]
-    if tensor.get("datatype") != "UINT8":
+    kind = tensor.get("datatype")
+    if kind not in ("UINT8", "BYTES"):
         raise Refusal(
             400,
-            f"input {INPUT!r} has datatype {str(tensor.get('datatype'))[:40]!r}; expected UINT8.",
+            f"input {INPUT!r} has datatype {str(kind)[:40]!r}; expected UINT8 for pixels, or BYTES "
+            "for files as they are.",
         )
-    shape = tensors.read_shape(tensor.get("shape"), INPUT)
     parameters = _object(tensor, "parameters")
     if "shared_memory_region" in parameters:
         raise Refusal(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
@@ -226,6 +233,10 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             raise Refusal(
                 400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
             )
+        if kind == "BYTES":
+            count = tensors.read_count(tensor.get("shape"), INPUT)
+            return tensors.files_from_json(read_texts(tensor["data"], count, INPUT), count, INPUT)
+        shape = tensors.read_shape(tensor.get("shape"), INPUT)
         return read_values(tensor["data"], shape, INPUT)
     if "data" in tensor:
         raise Refusal(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
@@ -235,7 +246,10 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             f"input {INPUT!r} has binary_data_size {str(size)[:40]}, but {len(binary):,} bytes "
             "follow the JSON.",
         )
-    return tensors.from_bytes(binary, shape, INPUT)
+    if kind == "BYTES":
+        count = tensors.read_count(tensor.get("shape"), INPUT)
+        return tensors.files_from_bytes(binary, count, INPUT)
+    return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
 
 
 def _wanted(fields: dict[str, Any], parameters: dict[str, Any], classes: int) -> tuple[Wanted, ...]:

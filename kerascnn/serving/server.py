@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TextIO
 
 import uvicorn
@@ -25,6 +26,7 @@ from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.connection import Connection
 from kerascnn.serving.service import Service
+from kerascnn.serving.sources import versions_in
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +50,9 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         ProviderError: A provider does not run here, or answers wrongly.
         KerascnnError: Work was cut off at the end of the time of grace.
     """
-    for model in config.models:
-        read_metadata(model)  # what is no model is found before anything listens
+    for model in config.served:
+        for path in versions_in(Path(model.path)).values():
+            read_metadata(path)  # what is no model is found before anything listens
     # Threads that decode or write JSON let the event loop in so often, and not every 5 ms.
     sys.setswitchinterval(0.001)
     with _AccessLog(sys.stdout) as access_log, _bound(config) as listeners:

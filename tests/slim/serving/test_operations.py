@@ -33,7 +33,7 @@ def test_options_are_those_of_the_configuration():
     ("options", "reason"),
     [
         ({"models": ()}, "at least one"),
-        ({"models": ("a/x.onnx", "b/x.onnx")}, "two files are called x"),
+        ({"models": ("a/x.onnx", "b/x.onnx")}, "two models are called x"),
         ({"port": 70_000}, "port"),
         ({"max_batch": 0}, "max_batch"),
         ({"max_queue": 3}, "max_queue"),
