@@ -51,6 +51,12 @@ class _Request(msgspec.Struct, omit_defaults=True):
     id: Any = msgspec.UNSET
 
 
+class _Index(msgspec.Struct):
+    """A request for the repository's index."""
+
+    ready: bool = False
+
+
 _REQUESTS = msgspec.json.Decoder(_Request)
 
 
@@ -79,6 +85,25 @@ def read_json(text: bytes) -> Any:
     if "inputs" in fields:
         fields["inputs"] = [_fields(tensor) for tensor in fields["inputs"]]
     return fields
+
+
+def read_only_ready(text: bytes) -> bool:
+    """Read a request for the repository's index.
+
+    Args:
+        text: JSON, or nothing.
+
+    Returns:
+        Whether it is for models that are ready only.
+
+    Raises:
+        Refusal: 400: no such request.
+    """
+    try:
+        return msgspec.json.decode(text or b"{}", type=_Index).ready
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error)[:200]
+        raise Refusal(400, f'expected nothing, or {{"ready": true}} ({reason}).') from error
 
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:

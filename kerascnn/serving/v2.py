@@ -17,7 +17,7 @@ from kerascnn.errors import PictureError
 from kerascnn.serving import protocol
 from kerascnn.serving.bodies import parse_length
 from kerascnn.serving.endpoints import v2_metadata
-from kerascnn.serving.messages import read_json
+from kerascnn.serving.messages import read_only_ready
 from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.models import ServedModel
 from kerascnn.serving.refusal import Refusal
@@ -96,7 +96,7 @@ class V2:
     async def index(self, request: Request) -> Response:
         """List all versions of all models, or those that are ready."""
         async with self._service.body(request) as body:
-            only_ready = read_index_request(body)
+            only_ready = await self._service.brief(len(body), lambda: read_only_ready(body))
         rows = self._models.index()
         return JSONResponse([row for row in rows if not only_ready or row["state"] == "READY"])
 
@@ -166,15 +166,6 @@ class V2:
         served = self._models.get(parameters["name"], parameters.get("version"))
         request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
         return served
-
-
-def read_index_request(body: bytes) -> bool:
-    """Read whether only models that are ready are asked for: ``{"ready": true}``, or nothing."""
-    asked = read_json(body) if body.strip() else {}
-    ready = asked.get("ready", False) if isinstance(asked, dict) else None
-    if not isinstance(ready, bool):
-        raise Refusal(400, 'expected an object, perhaps with "ready": true or false.')
-    return ready
 
 
 def told(result: Result, pictures: int) -> dict[str, Any]:
