@@ -6,7 +6,6 @@ Knows: uvicorn and the operating system. Does not know the application.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import queue
 import signal
@@ -14,7 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +24,12 @@ from kerascnn.inference.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.connection import Connection
+from kerascnn.serving.http.listening import (
+    check_certificate,
+    listeners,
+    load_certificate,
+    urls,
+)
 from kerascnn.serving.service import Service
 from kerascnn.serving.sources import versions_in
 
@@ -42,7 +47,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
 
     Args:
         config: Options.
-        started: Called with the address when the server listens.
+        started: Called with all addresses when the server listens.
 
     Raises:
         ConfigError: The address cannot be used, or the token not be read.
@@ -55,12 +60,15 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
             read_metadata(path)  # what is no model is found before anything listens
     # Threads that decode or write JSON let the event loop in so often, and not every 5 ms.
     sys.setswitchinterval(0.001)
-    with _AccessLog(sys.stdout) as access_log, _bound(config) as listeners:
+    if config.tls_cert is not None:
+        check_certificate(config.tls_cert, config.tls_key)
+    with _AccessLog(sys.stdout) as access_log, listeners(config.host, config.port) as sockets:
         service = Service(config)
         access_log.lost = service.metrics.log_lines_lost.inc
         server = _Server(config, service, access_log.write if config.access_log else None)
-        server.tell(started, listeners[0])
-        server.run(sockets=listeners)
+        if started is not None:
+            server.tell(started, urls(sockets, "https" if config.tls_cert else "http"))
+        server.run(sockets=sockets)
     if server.failure is not None:
         raise server.failure
     if server.cut_off:
@@ -92,15 +100,14 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=None,
+                ssl_certfile=config.tls_cert,
+                ssl_keyfile=config.tls_key,
             )
         )
 
-    def tell(self, started: Callable[[str], object] | None, listener: socket.socket) -> None:
+    def tell(self, started: Callable[[str], object], addresses: str) -> None:
         """Have somebody told when the server listens."""
-        host, port = listener.getsockname()[:2]
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        if started is not None:
-            self._started = lambda: started(address)
+        self._started = lambda: started(addresses)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -143,7 +150,19 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def _reload(self) -> None:
+        self._renew_certificate()
         self._reloading = asyncio.ensure_future(self._service.models.reload(force=True))
+
+    def _renew_certificate(self) -> None:
+        """Take a certificate that was renewed; one that cannot be used leaves the older."""
+        certificate, context = self._service.config.tls_cert, self.config.ssl
+        if certificate is None or context is None:
+            return
+        try:
+            check_certificate(certificate, self._service.config.tls_key)
+            load_certificate(context, certificate, self._service.config.tls_key)
+        except (ConfigError, OSError) as error:
+            log.error("the older certificate goes on. %s", error)
 
     def _fail(self, error: KerascnnError) -> None:
         self.failure = error
@@ -207,41 +226,3 @@ class _AccessLog:
                 self.lost()
             if more is None:
                 return
-
-
-@contextmanager
-def _bound(config: ServeConfig) -> Iterator[list[socket.socket]]:
-    """Bind every address of the host; uvicorn itself would exit with a log line."""
-    listeners: list[socket.socket] = []
-    with ExitStack() as stack:
-        try:
-            for family, place in _places(config):
-                port = listeners[0].getsockname()[1] if listeners else config.port
-                found = _listen(family, place, port, needed=not listeners)
-                if found is not None:
-                    listeners.append(stack.enter_context(found))
-        except OSError as error:
-            raise ConfigError(
-                f"{config.host}:{config.port}: cannot listen there ({error.strerror or error}). "
-                "Choose another --host or --port."
-            ) from error
-        yield listeners
-
-
-def _places(config: ServeConfig) -> list[tuple[int, str]]:
-    """List families and addresses of the host: localhost has one of each, often."""
-    host = config.host.strip("[]")
-    found = socket.getaddrinfo(host, config.port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys((family, str(place[0])) for family, _, _, _, place in found))
-
-
-def _listen(family: int, place: str, port: int, *, needed: bool) -> socket.socket | None:
-    """Listen on one address; those after the first are left out where the system lacks them."""
-    # On :: as servers do it: it takes IPv4, too.
-    both = place == "::" and socket.has_dualstack_ipv6()
-    try:
-        return socket.create_server((place, port), family=family, backlog=2048, dualstack_ipv6=both)
-    except OSError as error:
-        if needed or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-            raise
-        return None

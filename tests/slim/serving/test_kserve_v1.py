@@ -127,7 +127,8 @@ def test_what_is_no_picture(instances):
         b'{"instances": [[[[1, 2, NaN]]]]}', b'{"instances": [[[[1, 2, 1e400]]]]}',
         b'{"instances": [1,1', b'{"inputs": {"a": [], "b": []}}',
         # Millions of elements, none of which may become an object of its own.
-        b'{"instances": [%s1]}' % (b"1," * 100_000), b'{"instances": [[%s[]]]}' % (b"[]," * 100_000),
+        b'{"instances": [%s1]}' % (b"1," * 100_000),
+        b'{"instances": [[%s[]]]}' % (b"[]," * 100_000),
         b'{"instances": [[[%s[1,1,1]]]]}' % (b"[1,1,1]," * 100_000),
         b'{"instances": ["a", %s1]}' % (b"1," * 100_000),
     ],

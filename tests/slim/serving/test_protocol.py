@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from kerascnn import Classifier
-
 from kerascnn.serving.protocol import read_request
 from kerascnn.serving.refusal import Refusal
 

@@ -152,7 +152,8 @@ def test_models_in_a_variable(settle, folder):
     write_model(spaced, np.eye(3))
     for text, names in (
         (f"{a}", ("a",)), (f"{a}{os.pathsep}{b}", ("a", "b")), (f"{a} {b}", ("a", "b")),
-        (f"{a}\n{b}\n", ("a", "b")), (f"x={a}{os.pathsep}y={a}", ("x", "y")), (f"{spaced}", (spaced.stem,)),
+        (f"{a}\n{b}\n", ("a", "b")), (f"x={a}{os.pathsep}y={a}", ("x", "y")),
+        (f"{spaced}", (spaced.stem,)),
         (f"{folder}", ("a", spaced.stem)),
     ):  # fmt: skip
         for variable in ("KERASCNN_SERVE_MODELS", "KERASCNN_SERVE_MODEL"):
