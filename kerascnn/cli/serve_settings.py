@@ -22,7 +22,7 @@ from kerascnn.errors import ConfigError, MissingExtraError
 from kerascnn.serving.config import OF_A_MODEL
 
 if TYPE_CHECKING:
-    from kerascnn.inference.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import Foreign
     from kerascnn.serving import ModelConfig
 
 PREFIX = "KERASCNN_SERVE"

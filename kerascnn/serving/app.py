@@ -19,14 +19,14 @@ from starlette.types import ASGIApp
 
 from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.endpoints.kserve_v1 import KServeV1
-from kerascnn.serving.gate import Gate
-from kerascnn.serving.openapi import describe
-from kerascnn.serving.origins import Origins, names_of
+from kerascnn.serving.endpoints.openapi import describe
+from kerascnn.serving.endpoints.simple import Simple
+from kerascnn.serving.endpoints.v1 import V1
+from kerascnn.serving.endpoints.v2 import V2
+from kerascnn.serving.http.middleware import Gate
+from kerascnn.serving.http.origins import Origins, names_of
 from kerascnn.serving.page import page_routes
 from kerascnn.serving.service import Service
-from kerascnn.serving.simple import Simple
-from kerascnn.serving.v2 import V2
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def create_app(
     routes = [
         *V2(service).routes(),
         *Simple(service).routes(),
-        *KServeV1(service).routes(),
+        *V1(service).routes(),
         Route("/openapi.json", openapi),
         *page_routes(),
     ]

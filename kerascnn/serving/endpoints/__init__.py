@@ -1,4 +1,1 @@
-"""What the server answers, one file for each way of asking.
-
-Knows: paths, messages. Does not know how pictures are classified (:mod:`kerascnn.serving.service`).
-"""
+"""What the server answers: one module for each protocol."""

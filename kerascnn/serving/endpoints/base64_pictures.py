@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.http.errors import Refusal
 
 _PIECE = 65_536
 """Characters at a time, four to three bytes: nobody waits for a thread that is inside of one."""

@@ -17,9 +17,9 @@ import numpy as np
 from kerascnn.images import UInt8Array
 from kerascnn.images.decoding import MAX_SIDE
 from kerascnn.serving.endpoints.base64_pictures import read_base64
-from kerascnn.serving.messages import split_list, write_values
-from kerascnn.serving.refusal import Refusal
-from kerascnn.serving.tensors import Floats
+from kerascnn.serving.endpoints.v2_tensors import Floats
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.json_in_steps import split_list, write_values
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from kerascnn import __version__
-from kerascnn.serving.models import Models, ServedModel
-from kerascnn.serving.protocol import INPUT, OUTPUTS
+from kerascnn.serving.endpoints.v2_messages import INPUT, OUTPUTS
+from kerascnn.serving.repository import Models, ServedModel
 
 EXTENSIONS = (
     *("binary_tensor_data", "classification", "model_configuration", "model_repository"),

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving.service import Service
 

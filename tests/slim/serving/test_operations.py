@@ -20,12 +20,22 @@ def test_options_are_those_of_the_configuration():
     from kerascnn.serving.config import OPTIONS
 
     foreign = set(FOREIGN)
-    names = {option.name for option in command.params} - {"debug"}
+    names = {option.name for option in command.params} - {"debug", "config"}
     assert names - foreign == set(OPTIONS) - {"foreign"}
     assert foreign < names
     defaults = ServeConfig(models=("a.onnx",))
     for option in command.params:
-        if option.name not in {"models", "debug", "cors", "threads", "token_file"} | foreign:
+        unset = {
+            "models",
+            "debug",
+            "config",
+            "cors",
+            "threads",
+            "token_file",
+            "tls_cert",
+            "tls_key",
+        }
+        if option.name not in unset | foreign:
             assert option.default == getattr(defaults, option.name)
 
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from kerascnn import Classifier
-from kerascnn.serving.protocol import read_request
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.endpoints.v2_messages import read_request
+from kerascnn.serving.http.errors import Refusal
 
 from .conftest import encoded, http, wait_for
 

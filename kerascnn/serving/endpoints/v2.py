@@ -1,0 +1,192 @@
+"""The endpoints of the Open Inference Protocol v2.
+
+Knows: its paths and HTTP headers. Does not know how a request is read (protocol), nor how
+pictures are classified (service).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kerascnn.errors import PictureError
+from kerascnn.serving.endpoints import v2_messages as protocol
+from kerascnn.serving.endpoints import v2_metadata
+from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.json_in_steps import read_only_ready
+from kerascnn.serving.metrics import STAGES
+from kerascnn.serving.repository import ServedModel
+from kerascnn.serving.service import Result, Service, too_late
+
+
+class V2:
+    """The endpoints.
+
+    Args:
+        service: To ask.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._models = service, service.models
+
+    def routes(self) -> list[Route]:
+        """List them, the busiest first."""
+        routes = []
+        for base in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+            routes += [
+                Route(f"{base}/infer", self.infer, methods=["POST"]),
+                Route(f"{base}/ready", self.model_ready),
+                Route(f"{base}/config", self.config),
+                Route(f"{base}/stats", self.statistics),
+                Route(base, self.metadata),
+            ]
+        return [
+            Route("/v2/models/stats", self.statistics),
+            *routes,
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/v2/repository/models/{name}/{what:path}", self.change, methods=["POST"]),
+            Route("/v2/health/live", self.live),
+            Route("/v2/health/ready", self.ready),
+            Route("/v2/models", self.list_models),
+            Route("/v2", self.server),
+        ]
+
+    async def live(self, _request: Request) -> Response:
+        """Say that the process answers."""
+        return JSONResponse({"live": True})
+
+    async def ready(self, _request: Request) -> Response:
+        """Say whether every model is warm, and why one never will be."""
+        ready, problem = self._service.ready, self._models.problem
+        answer = {"ready": ready} if problem is None else {"ready": ready, "reason": problem}
+        return JSONResponse(answer, 200 if ready else 503)
+
+    async def server(self, _request: Request) -> Response:
+        """Say who answers."""
+        return JSONResponse(v2_metadata.server_metadata())
+
+    async def list_models(self, _request: Request) -> Response:
+        """List the models."""
+        return JSONResponse({"models": list(self._models.names)})
+
+    async def model_ready(self, request: Request) -> Response:
+        """Say whether a model is warm."""
+        served = self._find(request)
+        return JSONResponse({"name": served.name, "ready": True})
+
+    async def metadata(self, request: Request) -> Response:
+        """Say what a model takes and gives."""
+        return JSONResponse(v2_metadata.model_metadata(self._find(request), self._models))
+
+    async def config(self, request: Request) -> Response:
+        """Say how a model is run, as Triton's configuration has it."""
+        return JSONResponse(v2_metadata.model_config(self._find(request)))
+
+    async def statistics(self, request: Request) -> Response:
+        """Say what models have done so far, as Triton's extension has it."""
+        asked = request.path_params
+        found = v2_metadata.statistics(self._models, asked.get("name"), asked.get("version"))
+        return JSONResponse(found)
+
+    async def index(self, request: Request) -> Response:
+        """List all versions of all models, or those that are ready."""
+        async with self._service.body(request) as body:
+            only_ready = await self._service.brief(len(body), lambda: read_only_ready(body))
+        rows = self._models.index()
+        return JSONResponse([row for row in rows if not only_ready or row["state"] == "READY"])
+
+    async def change(self, _request: Request) -> Response:
+        """Refuse to load or unload a model."""
+        raise Refusal(
+            400, "models are not loaded or unloaded by request: replace the file, or restart."
+        )
+
+    async def infer(self, request: Request) -> Response:
+        """Answer a request for inference."""
+        served = self._find(request)
+        facts = request.scope["state"]["facts"]
+        # In use from here on: it may be replaced while the body comes in.
+        with served.batcher.in_use():
+            async with self._service.body(request) as body:
+                header = request.headers.get(protocol.HEADER_LENGTH)
+                response = await self._service.answered(
+                    request.receive, self._infer(served, body, header, facts)
+                )
+        return await self._service.finished(request, response)
+
+    async def _infer(
+        self, served: ServedModel, body: bytes, header: str | None, facts: dict[str, Any]
+    ) -> Response:
+        card = served.card
+
+        def read() -> protocol.InferRequest:
+            return protocol.read_request(body, header, len(card.classes), card.shape)
+
+        def write() -> tuple[bytes, int | None]:
+            return protocol.write_answer(asked, served.name, served.version, card.classes, values)
+
+        text = len(body) if header is None else parse_length(header) or 0
+        asked = await self._service.brief(text, read)
+        self._check_size(asked)
+        try:
+            async with asyncio.timeout(asked.timeout):
+                result = await self._service.classify(served, list(asked.pictures))
+        except TimeoutError as error:
+            raise too_late(asked.timeout or 0) from error
+        if result.answer is None or result.errors:
+            raise first_error(result)
+        values = {
+            "logits": result.answer.logits,
+            "probabilities": result.answer.probabilities,
+        }
+        # About twenty characters a number, of each output.
+        numbers = 0 if all(one.binary for one in asked.wanted) else 20
+        content, length = await self._service.brief(numbers * result.answer.logits.size, write)
+        facts |= told(result, len(asked.pictures))
+        return _response(content, length, result)
+
+    def _check_size(self, asked: protocol.InferRequest) -> None:
+        if isinstance(asked.pictures, list):
+            return  # files, whose size is in them
+        _, height, width, _ = asked.pictures.shape
+        if height * width > self._service.config.max_pixels:
+            raise Refusal(
+                422,
+                f"pictures of {height:,} x {width:,} pixels; expected at most "
+                f"{self._service.config.max_pixels:,} pixels.",
+            )
+
+    def _find(self, request: Request) -> ServedModel:
+        parameters = request.path_params
+        served = self._models.get(parameters["name"], parameters.get("version"))
+        request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
+        return served
+
+
+def told(result: Result, pictures: int) -> dict[str, Any]:
+    """Give what the access log says of a result."""
+    times = {f"{stage}_ms": round(getattr(result, stage) * 1000, 3) for stage in STAGES}
+    return {"pictures": pictures, **times}
+
+
+def server_timing(result: Result) -> str:
+    """Give the stages as browsers show them (https://www.w3.org/TR/server-timing/)."""
+    return ", ".join(f"{stage};dur={getattr(result, stage) * 1000:.2f}" for stage in STAGES)
+
+
+def first_error(result: Result) -> PictureError:
+    """Give why the first picture without an answer has none."""
+    return next(iter(result.errors.values()))
+
+
+def _response(content: bytes, length: int | None, result: Result) -> Response:
+    headers = {"Server-Timing": server_timing(result)}
+    if length is None:
+        return Response(content, media_type="application/json", headers=headers)
+    headers["Inference-Header-Content-Length"] = str(length)
+    return Response(content, media_type="application/octet-stream", headers=headers)

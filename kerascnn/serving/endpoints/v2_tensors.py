@@ -1,0 +1,214 @@
+"""Tensors of the Open Inference Protocol: from JSON or bytes to arrays and back.
+
+Knows: shapes, data types, the two encodings, the classification extension. Does not know
+requests as a whole.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.images import UInt8Array
+from kerascnn.serving.endpoints.base64_pictures import read_base64
+from kerascnn.serving.http.errors import Refusal
+
+Floats = npt.NDArray[np.float32]
+
+
+def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
+    """Check the shape of a tensor of pictures.
+
+    Args:
+        shape: As JSON had it.
+        name: Of the tensor, for messages.
+
+    Returns:
+        Pictures, height, width, 3.
+
+    Raises:
+        Refusal: 400: not four positive whole numbers, the last being 3.
+    """
+    whole = isinstance(shape, list) and all(
+        isinstance(length, int) and not isinstance(length, bool) and length > 0 for length in shape
+    )
+    if not whole or len(shape) != 4 or shape[3] != 3:
+        raise Refusal(
+            400,
+            f"input {name!r} has shape {_short(shape)}; expected [pictures, height, width, 3], "
+            "all above 0.",
+        )
+    pictures, height, width, channels = shape
+    return pictures, height, width, channels
+
+
+def read_count(shape: Any, name: str) -> int:
+    """Check the shape of a tensor of files.
+
+    Args:
+        shape: As JSON had it.
+        name: Of the tensor, for messages.
+
+    Returns:
+        How many files there are.
+
+    Raises:
+        Refusal: 400: neither ``[n]`` nor ``[n, 1]``.
+    """
+    whole = isinstance(shape, list) and all(type(length) is int for length in shape)
+    if not whole or len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
+        raise Refusal(
+            400,
+            f"input {name!r} has shape {_short(shape)}; of BYTES expected [pictures] or "
+            "[pictures, 1].",
+        )
+    count: int = shape[0]
+    return count
+
+
+def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
+    """Read a tensor of files from JSON.
+
+    Args:
+        data: Base64 of each.
+        count: How many there shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        Their contents.
+
+    Raises:
+        Refusal: 400: no base64, or another number of them.
+    """
+    if len(data) != count:
+        raise Refusal(400, f"input {name!r} has {len(data):,} values, but shape [{count}].")
+    return [read_base64(text, f"input {name!r}[{number}]") for number, text in enumerate(data)]
+
+
+def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
+    """Read a tensor of files from bytes.
+
+    Args:
+        data: Of each the length in four bytes (little-endian), and the file as it is.
+        count: How many there shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        Their contents.
+
+    Raises:
+        Refusal: 400: the lengths do not fit, or another number of them.
+    """
+    files: list[bytes] = []
+    position = 0
+    while position + 4 <= len(data) and len(files) < count:
+        end = position + 4 + int.from_bytes(data[position : position + 4], "little")
+        files.append(bytes(data[position + 4 : end]))
+        position = end
+    if position != len(data) or len(files) != count:
+        raise Refusal(
+            400,
+            f"input {name!r}: {len(data):,} bytes are no {count:,} files, each behind its length "
+            "in four bytes.",
+        )
+    return files
+
+
+def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
+    """Read a tensor of pictures from JSON.
+
+    Args:
+        data: Whole numbers from 0 to 255, flat or nested, in row-major order.
+        shape: What it shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        uint8, of that shape.
+
+    Raises:
+        Refusal: 400: other values, or another number of them.
+    """
+    try:
+        values = np.asarray(data)
+    except (ValueError, OverflowError) as error:
+        raise Refusal(400, f"input {name!r}: its data is no tensor ({error}).") from error
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+        raise Refusal(
+            400, f"input {name!r}: its data has other values than whole numbers from 0 to 255."
+        )
+    if (values.ndim > 1 and values.shape != shape) or values.size != int(
+        np.prod(shape, dtype=object)
+    ):
+        raise Refusal(
+            400,
+            f"input {name!r}: its data has shape {list(values.shape)}, not {list(shape)} as its "
+            "shape says.",
+        )
+    return values.astype(np.uint8).reshape(shape)
+
+
+def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Array:
+    """Read a tensor of pictures from bytes.
+
+    Args:
+        data: One byte a value, row-major.
+        shape: What it shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        uint8, of that shape; a view of the bytes.
+
+    Raises:
+        Refusal: 400: another number of bytes.
+    """
+    expected = int(np.prod(shape, dtype=object))
+    if len(data) != expected:
+        raise Refusal(
+            400,
+            f"input {name!r}: {len(data):,} bytes of data, but shape {_short(list(shape))} of "
+            f"UINT8 takes {expected:,}.",
+        )
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
+    """Give the highest values as ``value:index:label``, as Triton's extension has it.
+
+    Args:
+        values: float32 ``[n, classes]``.
+        count: How many a row, at most the number of classes.
+        classes: Names in order.
+
+    Returns:
+        ``n * count`` texts, row by row.
+    """
+    order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+    return [
+        f"{values[row, index]:f}:{index}:{classes[index]}"
+        for row, indices in enumerate(order)
+        for index in indices
+    ]
+
+
+def to_bytes(values: Floats | list[str]) -> bytes:
+    """Write a tensor as the binary extension has it.
+
+    Args:
+        values: float32, or texts.
+
+    Returns:
+        Little-endian values, or each text's length in four bytes and its UTF-8.
+    """
+    if isinstance(values, list):
+        encoded = [text.encode() for text in values]
+        return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
+    return values.astype("<f4", copy=False).tobytes()
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

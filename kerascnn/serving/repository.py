@@ -1,0 +1,367 @@
+"""The models that are served: loaded, warmed, and replaced when their files are.
+
+Knows: files, versions, and that a newer one is switched to only when it works. Does not know
+HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from kerascnn import images
+from kerascnn.card import ModelCard
+from kerascnn.errors import KerascnnError, ModelFileError
+from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.probes import probe_pictures
+from kerascnn.parallel import usable_cpus
+from kerascnn.serving.batching import Batcher, batch_sizes
+from kerascnn.serving.config import ServeConfig
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.metrics import Metrics
+from kerascnn.serving.model_file import ModelFile, Signature
+from kerascnn.serving.sources import ModelConfig, versions_in
+from kerascnn.serving.statistics import Statistics
+
+log = logging.getLogger(__name__)
+
+Slot = tuple[str, str]
+"""A model's name, and the number of a version in its folder; empty: it is a file of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One version of one model, ready to answer.
+
+    Attributes:
+        name: Under which it is served.
+        version: Its number in a model repository; else the digest.
+        digest: The first 12 digits of the file's SHA-256 (of all files, if weights lie beside
+            it): the same on every machine.
+        config: What is set about it.
+        card: All that the file says about itself.
+        provider: What really runs.
+        batcher: Takes pictures of the model's size.
+        copies: Of the network; they are closed with it.
+        statistics: Of what it did so far.
+    """
+
+    name: str
+    version: str
+    digest: str
+    config: ModelConfig
+    card: ModelCard
+    provider: str
+    batcher: Batcher
+    copies: list[Classifier]
+    statistics: Statistics
+
+    def close(self) -> None:
+        """Let go of its memory and its thread, when the last run is done."""
+        self.batcher.close()
+        for copy in self.copies:
+            copy.close()
+
+
+class Models:
+    """All models, by name.
+
+    Args:
+        config: Which files, and how they are run.
+        metrics: Told of runs, versions and reloads.
+    """
+
+    def __init__(self, config: ServeConfig, metrics: Metrics) -> None:
+        self._config, self._metrics = config, metrics
+        self._models = {model.name: model for model in config.served}
+        self._files: dict[Slot, ModelFile] = {}
+        self._served: dict[Slot, ServedModel] = {}
+        self._seen: dict[Slot, Signature] = {}
+        self._problems: dict[Slot, str] = {}
+        self._loaded = False
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")
+        self._reloading = asyncio.Lock()
+        for name in self._models:
+            metrics.ready.labels(name).set(0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all models, in the order in which they were given."""
+        return tuple(self._models)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model answers."""
+        return self._loaded and {name for name, _ in self._served} == self._models.keys()
+
+    @property
+    def problem(self) -> str | None:
+        """Why a model that does not answer could not be loaded; None: there is none such."""
+        missing = self._models.keys() - {name for name, _ in self._served}
+        return next((why for slot, why in self._problems.items() if slot[0] in missing), None)
+
+    def get(self, name: str, version: str | None = None) -> ServedModel:
+        """Find a model.
+
+        Args:
+            name: Of the model.
+            version: Of it; None: the newest.
+
+        Returns:
+            The model. It goes on answering even if it is replaced meanwhile.
+
+        Raises:
+            Refusal: 404: no such model or version; 503: it is being loaded, or could not be.
+        """
+        versions = self.versions(name)
+        if not versions:
+            problem = next((self._problems[slot] for slot in self._problems if slot[0] == name), "")
+            state = f"could not be loaded: {problem}" if problem else "is being loaded. Try again."
+            raise Refusal(503, f"model {name!r} {state}", retry_after=1)
+        for served in versions:
+            if version in (None, served.version):
+                return served
+        raise Refusal(
+            404,
+            f"model {name!r} has no version {str(version)[:80]!r} here; served is "
+            f"{', '.join(served.version for served in versions)}.",
+        )
+
+    def versions(self, name: str) -> list[ServedModel]:
+        """List the versions of a model that answer, the newest first.
+
+        Args:
+            name: Of the model.
+
+        Raises:
+            Refusal: 404: no such model.
+        """
+        if name not in self._models:
+            raise Refusal(
+                404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
+            )
+        found = [slot for slot in self._served if slot[0] == name]
+        return [self._served[slot] for slot in sorted(found, key=_number, reverse=True)]
+
+    def index(self) -> list[dict[str, str]]:
+        """List all versions of all models with their state, as Triton's repository index does."""
+        rows = []
+        for name in self._models:
+            slots = [slot for slot in self._files if slot[0] == name] or [(name, "")]
+            rows += [self._indexed(slot) for slot in slots]
+        return rows
+
+    def _indexed(self, slot: Slot) -> dict[str, str]:
+        served, problem = self._served.get(slot), self._problems.get(slot)
+        row = {"name": slot[0], "version": served.version if served else slot[1]}
+        if served is not None:
+            return {**row, "state": "READY", "reason": ""}
+        if problem is not None:
+            return {**row, "state": "UNAVAILABLE", "reason": problem}
+        return {**row, "state": "LOADING", "reason": ""}
+
+    async def load(self) -> None:
+        """Load and warm all models.
+
+        One that cannot be used keeps no other from being loaded; it is tried again when its file
+        is replaced.
+
+        Raises:
+            KerascnnError: Why the first that cannot be used cannot.
+        """
+        async with self._reloading:
+            self._look()
+            tried = [(slot, await self._try(slot)) for slot in self._files]
+            self._loaded = True
+        failed = [(slot, error) for slot, error in tried if error is not None]
+        for slot, error in failed[1:]:
+            log.error("%s: is not served. %s", _shown(slot), error)
+        if failed:
+            raise failed[0][1]
+
+    async def reload(self, force: bool = False) -> None:
+        """Load the newer version of every file that was replaced, and switch to it.
+
+        A file that cannot be used is reported, and the older version goes on.
+
+        Args:
+            force: Look into files that seem to be the same, too.
+        """
+        async with self._reloading:
+            gone = self._look()
+            for slot, file in self._files.items():
+                if not file.exists or not (force or file.signature() != self._seen.get(slot)):
+                    continue  # in the middle of being replaced, perhaps: the older one goes on
+                error = await self._try(slot)
+                if error is not None:
+                    goes_on = "the older version goes on" if slot in self._served else "not served"
+                    log.error("%s: %s. %s", _shown(slot), goes_on, error)
+            for slot in gone:
+                await self._retire(slot)
+            self._metrics.reload_checks.inc()
+
+    async def watch(self) -> None:
+        """Look for newer files for ever."""
+        while True:
+            await asyncio.sleep(self._config.reload_seconds)
+            await self.reload()
+
+    def close(self) -> None:
+        """Let all threads end when they are done."""
+        self._loader.shutdown(wait=False, cancel_futures=True)
+        for served in self._served.values():
+            served.close()
+
+    def _look(self) -> list[Slot]:
+        """See which versions there are, and give those that are gone."""
+        gone = []
+        for name, model in self._models.items():
+            known = [slot for slot in self._files if slot[0] == name]
+            try:
+                found = versions_in(Path(model.path))
+            except OSError as error:
+                log.error("%s: cannot look for versions in it (%s).", model.path, error.strerror)
+                continue
+            if not found or ("" in found and (name, "") not in known and known):
+                continue  # a folder that is empty or not there may be about to be replaced
+            gone += [slot for slot in known if slot[1] not in found]
+            for number, path in found.items():
+                self._files.setdefault((name, number), ModelFile(path))
+        for slot in gone:
+            del self._files[slot]
+        return gone
+
+    async def _try(self, slot: Slot) -> KerascnnError | None:
+        """Load a file and switch to it; whatever goes wrong is counted, and nothing ends by it."""
+        self._seen[slot] = self._files[slot].signature()
+        try:
+            await self._switch(slot)
+        except KerascnnError as error:
+            failure = error
+        except Exception as error:
+            log.exception("%s: loading failed", _shown(slot))
+            reason = " ".join(str(error).split()) or "no reason given"
+            path = self._files[slot].path
+            failure = ModelFileError(f"{path}: loading failed ({type(error).__name__}: {reason}).")
+        else:
+            self._problems.pop(slot, None)
+            return None
+        self._problems[slot] = str(failure)
+        self._metrics.reloads.labels(slot[0], "failed").inc()
+        return failure
+
+    async def _switch(self, slot: Slot) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._loader, self._files[slot].look)
+        self._seen[slot] = self._files[slot].signature()
+        new = await loop.run_in_executor(self._loader, self._open, slot)
+        old = self._served.get(slot)
+        if old is not None and old.digest == new.digest:
+            new.close()
+            return
+        self._served[slot] = new
+        self._tell(new, old)
+        if old is not None:
+            self._metrics.reloads.labels(new.name, "ok").inc()
+            log.warning("%s: switched from version %s to %s", _shown(slot), old.digest, new.digest)
+            await _idle(old.batcher)
+            old.close()
+
+    async def _retire(self, slot: Slot) -> None:
+        """Serve a version no longer, unless it is the last of its model."""
+        self._seen.pop(slot, None)
+        self._problems.pop(slot, None)
+        old = self._served.get(slot)
+        if old is None or len(self.versions(slot[0])) < 2:
+            return
+        del self._served[slot]
+        self._metrics.info.remove(*_labels(old))
+        log.warning("%s: its file is gone, and it is served no longer", _shown(slot))
+        await _idle(old.batcher)
+        old.close()
+
+    def _open(self, slot: Slot) -> ServedModel:
+        file, model = self._files[slot], self._models[slot[0]]
+        before, path = file.signature(), file.path
+        digest = file.version()
+        copies = [_copy(model, path) for _ in range(model.copies)]
+        for classifier in copies:
+            _warm(classifier, batch_sizes(model.max_batch))
+        if file.signature() != before:
+            raise ModelFileError(f"{path}: was replaced while it was being loaded.")
+        first, statistics = copies[0], Statistics()
+        batcher = self._batcher(model, copies, statistics)
+        version = slot[1] or digest
+        return ServedModel(
+            model.name, version, digest, model, first.card, first.provider, batcher, copies,
+            statistics,
+        )  # fmt: skip
+
+    def _batcher(
+        self, model: ModelConfig, copies: list[Classifier], statistics: Statistics
+    ) -> Batcher:
+        sizes = self._metrics.batches.labels(model.name)
+        seconds = self._metrics.run_seconds.labels(model.name)
+
+        def observe(size: int, took: float) -> None:
+            sizes.observe(size)
+            seconds.observe(took)
+            statistics.runs[size].add(took)
+
+        return Batcher(
+            [copy.run for copy in copies],
+            model.max_batch,
+            model.max_wait_ms / 1000,
+            model.max_queue,
+            observe,
+        )
+
+    def _tell(self, new: ServedModel, old: ServedModel | None) -> None:
+        if old is not None:
+            self._metrics.info.remove(*_labels(old))
+        self._metrics.info.labels(*_labels(new)).set(1)
+        self._metrics.ready.labels(new.name).set(1)
+        self._metrics.taken.labels(new.name).set_function(
+            lambda: sum(served.batcher.taken for served in self.versions(new.name))
+        )
+
+
+def _number(slot: Slot) -> int:
+    return int(slot[1] or 0)
+
+
+def _shown(slot: Slot) -> str:
+    return "/".join(filter(None, slot))
+
+
+def _copy(model: ModelConfig, path: Path) -> Classifier:
+    threads = model.threads
+    if threads is None and model.copies > 1:
+        threads = max(1, usable_cpus() // model.copies)
+    return Classifier(path, model.provider, threads, model.foreign, model.arithmetic)
+
+
+def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:
+    # The first run of a size is slow: memory is laid out, and some providers compile.
+    picture = probe_pictures(classifier.card.shape)[:1]
+    file = io.BytesIO()
+    Image.fromarray(picture[0]).save(file, "PNG")
+    images.decode(file.getvalue())  # Pillow loads its formats at the first picture
+    for size in sizes:
+        classifier.run(picture.repeat(size, axis=0))
+
+
+def _labels(served: ServedModel) -> tuple[str, str, str, str, str]:
+    card = served.card
+    return served.name, served.version, card.network, card.precision, served.provider
+
+
+async def _idle(batcher: Batcher) -> None:
+    while batcher.users:
+        await asyncio.sleep(0.05)
