@@ -82,8 +82,8 @@ def describe(models: Sequence[str]) -> Json:
         "info": {
             "title": "kerascnn",
             "version": __version__,
-            "description": "Pictures to classes: the Open Inference Protocol v2, that of TensorFlow "
-            "Serving, and a simple way.",
+            "description": "Pictures to classes: the Open Inference Protocol v2, TensorFlow "
+            "Serving's v1, and a simple way.",
         },
         "paths": paths,
         "components": {

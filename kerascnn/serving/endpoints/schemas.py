@@ -184,21 +184,21 @@ def _base64() -> Json:
 
 
 def _predict_request() -> Json:
-    file = {"type": "object", "properties": {"b64": _base64()}, "required": ["b64"]}
-    pixel = {
-        "type": "array",
-        "items": {"type": "integer", "minimum": 0, "maximum": 255},
-        "minItems": 3,
-        "maxItems": 3,
+    level: Json = {"type": "number", "minimum": 0, "maximum": 255, "multipleOf": 1}
+    channels = {"type": "array", "items": level, "minItems": 1, "maxItems": 3}
+    row = {"type": "array", "items": {"anyOf": [channels, level]}}
+    pixels = {"type": "array", "items": row, "description": "[height][width][3], or grey."}
+    file = {
+        "type": "object",
+        "properties": {"b64": _base64()},
+        "minProperties": 1,
+        "description": "A file as `b64`, or such an object or pixels under the input's name.",
     }
-    pixels = {"type": "array", "items": {"type": "array", "items": pixel}}
+    pictures = {"type": "array", "items": {"anyOf": [file, pixels, _base64()]}, "minItems": 1}
     return {
         "type": "object",
-        "properties": {
-            "instances": {"type": "array", "items": {"anyOf": [file, pixels]}, "minItems": 1},
-            "signature_name": {"type": "string"},
-        },
-        "required": ["instances"],
+        "properties": {"instances": pictures, "inputs": {"anyOf": [pictures, {"type": "object"}]}},
+        "anyOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
     }
 
 
@@ -206,6 +206,6 @@ def _predict_answer() -> Json:
     row = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
     return {
         "type": "object",
-        "properties": {"predictions": {"type": "array", "items": row}},
-        "required": ["predictions"],
+        "properties": {key: {"type": "array", "items": row} for key in ("predictions", "outputs")},
+        "minProperties": 1,
     }
