@@ -5,7 +5,8 @@
 #
 # All that lies in /models is served. Settings of `kerascnn serve` are variables
 # (-e KERASCNN_SERVE_MAX_BATCH=8), options behind the image's name, or a file that names the models
-# too (-e KERASCNN_SERVE_MODELS= -e KERASCNN_SERVE_CONFIG=/models/serve.toml). A file that is replaced in the folder is reloaded.
+# too (-e KERASCNN_SERVE_MODELS= -e KERASCNN_SERVE_CONFIG=/models/serve.toml). A file that is
+# replaced in the folder is reloaded.
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
