@@ -36,6 +36,7 @@ from kerascnn.cli.serve_settings import (
     help="0.0.0.0, or :: for IPv6 too: from other machines.",
 )
 @click.option("--port", type=Port(), default=8000, show_default=True, help="0: a free one.")
+@click.option("--grpc-port", type=int, help="For gRPC too, 8001 as a rule.  [default: no gRPC]")
 @provider_options
 @click.option(
     "--copies",
@@ -131,7 +132,5 @@ def command(**options: Any) -> None:
     options["models"] = models_given(ctx, options)
     foreign = taken(options)
     config = serving.ServeConfig(**options, foreign=foreign)
-    serving.serve(
-        config,
-        lambda address: click.echo(f"serving {', '.join(config.names)} at {address}", err=True),
-    )
+    names = ", ".join(config.names)
+    serving.serve(config, lambda address: click.echo(f"serving {names} at {address}", err=True))

@@ -26,6 +26,7 @@ from kerascnn.serving.endpoints.v2 import V2
 from kerascnn.serving.http.middleware import Gate
 from kerascnn.serving.http.origins import Origins, names_of
 from kerascnn.serving.page import page_routes
+from kerascnn.serving.records import Records
 from kerascnn.serving.service import Service
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ def create_app(
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
     options = service.config
     origins = Origins(options.allowed_host or names_of(options.host), options.cors)
-    gate = Gate(router, service.metrics, options.read_token(), write_log, origins)
+    records = Records(service.metrics, write_log)
+    gate = Gate(router, records, options.read_token(), origins)
     return _with_cors(gate, options.cors)
 
 

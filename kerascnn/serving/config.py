@@ -52,6 +52,7 @@ class ServeConfig:
         allowed_host: Names by which it is called; those that it listens on by default. Numbers,
             and names without a dot, always are; ``*``: any.
         access_log: Whether each request is logged, as one JSON line on stdout.
+        grpc_port: TCP port for gRPC; 0 takes a free one; None: there is none.
         tls_cert: File with the certificate, and those that vouch for it (PEM); None: no TLS.
         tls_key: File with its key; None: it is in the same file.
         foreign: What the file does not say, if kerascnn did not export it; then there is one.
@@ -78,6 +79,7 @@ class ServeConfig:
     cors: tuple[str, ...] = ()
     allowed_host: tuple[str, ...] = ()
     access_log: bool = True
+    grpc_port: int | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
     foreign: Foreign | None = None
@@ -91,13 +93,17 @@ class ServeConfig:
         own = {name: getattr(self, name) for name in OF_A_MODEL}
         found = find_models(self.models, ModelConfig("", **own))
         object.__setattr__(self, "served", found)
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
         said = [model for model in self.served if model.foreign is self.foreign]
         problems = {
             "no models; expected at least one .onnx file": not self.models,
             "labels speak for one model that was made elsewhere; serve it by itself, or say them "
             "in its section of --config": self.foreign is not None and len(said) > 1,
+            f"two models are called {', '.join(twice)}, after their files; give one another name, "
+            f"as in NAME=FILE": bool(twice),
             "tls_key without tls_cert": self.tls_key is not None and self.tls_cert is None,
             "port; expected 0 to 65535": not 0 <= self.port <= 65535,
+            "grpc_port; expected 0 to 65535": not 0 <= (self.grpc_port or 0) <= 65535,
             "allowed_host; expected names like example.org, *.example.org or *": not all(
                 map(_NAME.fullmatch, self.allowed_host)
             ),

@@ -30,6 +30,7 @@ from kerascnn.serving.http.listening import (
     load_certificate,
     urls,
 )
+from kerascnn.serving.records import Records
 from kerascnn.serving.service import Service
 from kerascnn.serving.sources import versions_in
 
@@ -87,8 +88,14 @@ class _Server(uvicorn.Server):
         self.failure: KerascnnError | None = None
         self.cut_off = 0
         self._service, self._grace = service, config.grace
-        self._started: Callable[[], object] = lambda: None
+        self._started: Callable[[str], object] = lambda _where: None
+        self._addresses = ""
         app = create_app(service, write_log, self._fail)
+        self._grpc = None
+        if config.grpc_port is not None:
+            from kerascnn.serving.endpoints.grpc import GrpcServer
+
+            self._grpc = GrpcServer(service, Records(service.metrics, write_log))
         connection = type("_Connection", (Connection,), {"seconds": config.read_timeout})
         super().__init__(
             uvicorn.Config(
@@ -107,18 +114,26 @@ class _Server(uvicorn.Server):
 
     def tell(self, started: Callable[[str], object], addresses: str) -> None:
         """Have somebody told when the server listens."""
-        self._started = lambda: started(addresses)
+        self._started, self._addresses = started, addresses
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
-        self._started()
+        where = self._addresses
+        if self._grpc is not None and not self.should_exit:
+            try:
+                where = f"grpc://{await self._grpc.start()} and {where}"
+            except ConfigError as error:
+                self._fail(error)
+                return
+        self._started(where)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse what is new, finish what was taken, within the time of grace."""
         self._service.stopping = True
         cutting = asyncio.get_running_loop().call_later(self._grace, self._cut)
-        await super().shutdown(sockets)
+        ending = self._grpc.stop(self._grace) if self._grpc is not None else asyncio.sleep(0)
+        await asyncio.gather(super().shutdown(sockets), ending)
         cutting.cancel()
 
     @contextmanager

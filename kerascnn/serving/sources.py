@@ -69,18 +69,10 @@ def find_models(
         The models, each with its name.
 
     Raises:
-        ConfigError: A folder without models, or two models with one name.
+        ConfigError: A folder without models.
     """
     asked = (one if isinstance(one, ModelConfig) else _named(one, otherwise) for one in given)
-    found = tuple(model for one in asked for model in _expand(one))
-    names = [model.name for model in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(
-            f"two models are called {', '.join(twice)}, after their files. Give one another name: "
-            f"{twice[0]}-2=PATH."
-        )
-    return found
+    return tuple(model for one in asked for model in _expand(one))
 
 
 def versions_in(path: Path) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from kerascnn.errors import PictureError
 from kerascnn.serving.endpoints import v2_messages as protocol
 from kerascnn.serving.endpoints import v2_metadata
+from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.http.json_in_steps import read_only_ready
@@ -132,40 +133,57 @@ class V2:
 
         text = len(body) if header is None else parse_length(header) or 0
         asked = await self._service.brief(text, read)
-        self._check_size(asked)
-        try:
-            async with asyncio.timeout(asked.timeout):
-                result = await self._service.classify(served, list(asked.pictures))
-        except TimeoutError as error:
-            raise too_late(asked.timeout or 0) from error
-        if result.answer is None or result.errors:
-            raise first_error(result)
-        values = {
-            "logits": result.answer.logits,
-            "probabilities": result.answer.probabilities,
-        }
+        result, values = await infer(self._service, served, asked)
         # About twenty characters a number, of each output.
         numbers = 0 if all(one.binary for one in asked.wanted) else 20
-        content, length = await self._service.brief(numbers * result.answer.logits.size, write)
+        content, length = await self._service.brief(numbers * values["logits"].size, write)
         facts |= told(result, len(asked.pictures))
         return _response(content, length, result)
-
-    def _check_size(self, asked: protocol.InferRequest) -> None:
-        if isinstance(asked.pictures, list):
-            return  # files, whose size is in them
-        _, height, width, _ = asked.pictures.shape
-        if height * width > self._service.config.max_pixels:
-            raise Refusal(
-                422,
-                f"pictures of {height:,} x {width:,} pixels; expected at most "
-                f"{self._service.config.max_pixels:,} pixels.",
-            )
 
     def _find(self, request: Request) -> ServedModel:
         parameters = request.path_params
         served = self._models.get(parameters["name"], parameters.get("version"))
         request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
         return served
+
+
+async def infer(
+    service: Service, served: ServedModel, asked: protocol.InferRequest
+) -> tuple[Result, dict[str, Floats]]:
+    """Answer a request that was read, be it by HTTP or by gRPC.
+
+    Args:
+        service: To ask.
+        served: The model.
+        asked: What was asked.
+
+    Returns:
+        What became of it, and the values of all outputs by name.
+
+    Raises:
+        Refusal: 422: pictures are too large; 503: there was no room or not enough time.
+        PictureError: There is no answer to one of them.
+    """
+    if not isinstance(asked.pictures, list):
+        _check_size(asked.pictures.shape, service.config.max_pixels)
+    try:
+        async with asyncio.timeout(asked.timeout):
+            result = await service.classify(served, list(asked.pictures))
+    except TimeoutError as error:
+        raise too_late(asked.timeout or 0) from error
+    if result.answer is None or result.errors:
+        raise first_error(result)
+    answer = result.answer
+    return result, {"logits": answer.logits, "probabilities": answer.probabilities}
+
+
+def _check_size(shape: tuple[int, ...], most: int) -> None:
+    _, height, width, _ = shape
+    if height * width > most:
+        raise Refusal(
+            422,
+            f"pictures of {height:,} x {width:,} pixels; expected at most {most:,} pixels.",
+        )
 
 
 def told(result: Result, pictures: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protoc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,10 +85,26 @@ def read_request(
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
         return _raw(body, shape)
-    fields = _json_object(body[:length])
+    return interpret(_json_object(body[:length]), memoryview(body)[length:], classes)
+
+
+def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> InferRequest:
+    """Make out what is asked.
+
+    Args:
+        fields: As JSON has them.
+        binary: The tensor that follows, if one does.
+        classes: How many the model has.
+
+    Returns:
+        The request.
+
+    Raises:
+        Refusal: 400: not a request that this model can answer, and why.
+    """
     parameters = _object(fields, "parameters")
     return InferRequest(
-        pictures=_pictures(fields, memoryview(body)[length:]),
+        pictures=_pictures(fields, binary),
         wanted=_wanted(fields, parameters, classes),
         id=_id(fields),
         timeout=_timeout(parameters),
@@ -115,16 +132,9 @@ def write_answer(
     """
     outputs: list[list[bytes]] = []
     chunks: list[bytes] = []
-    for wanted in request.wanted:
-        found = values[wanted.name]
-        data: tensors.Floats | list[str] = found
-        if wanted.count is not None:
-            data = tensors.classified(found, wanted.count, classes)
-        output: dict[str, Any] = {
-            "name": wanted.name,
-            "datatype": "FP32" if wanted.count is None else "BYTES",
-            "shape": [len(found), wanted.count or found.shape[1]],
-        }
+    for wanted, (output, data) in zip(
+        request.wanted, outputs_of(request, classes, values), strict=True
+    ):
         if wanted.binary:
             chunks.append(tensors.to_bytes(data))
             output["parameters"] = {"binary_data_size": len(chunks[-1])}
@@ -139,6 +149,32 @@ def write_answer(
     inner = b", ".join(b"".join(parts) for parts in outputs)
     text = b"".join((head, b', "outputs": [', inner, b"]}"))
     return b"".join([text, *chunks]), len(text) if chunks else None
+
+
+def outputs_of(
+    request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
+) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
+    """Give the outputs that were asked for.
+
+    Args:
+        request: What was asked.
+        classes: Names in the order of the outputs.
+        values: Of all outputs by name, float32 ``[n, classes]``.
+
+    Yields:
+        Name, datatype and shape of each, and its data.
+    """
+    for wanted in request.wanted:
+        found = values[wanted.name]
+        output = {
+            "name": wanted.name,
+            "datatype": "FP32" if wanted.count is None else "BYTES",
+            "shape": [len(found), wanted.count or found.shape[1]],
+        }
+        if wanted.count is None:
+            yield output, found
+        else:
+            yield output, tensors.classified(found, wanted.count, classes)
 
 
 def _header_length(text: str | None, body: int) -> int:
