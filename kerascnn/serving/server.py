@@ -15,11 +15,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import uvicorn
 
-from kerascnn.errors import ConfigError, KerascnnError
+from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
@@ -33,6 +33,9 @@ from kerascnn.serving.http.listening import (
 from kerascnn.serving.records import Records
 from kerascnn.serving.service import Service
 from kerascnn.serving.sources import versions_in
+
+if TYPE_CHECKING:
+    from kerascnn.serving.endpoints.grpc import GrpcServer
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +94,7 @@ class _Server(uvicorn.Server):
         self._started: Callable[[str], object] = lambda _where: None
         self._addresses = ""
         app = create_app(service, write_log, self._fail)
-        self._grpc = None
-        if config.grpc_port is not None:
-            from kerascnn.serving.endpoints.grpc import GrpcServer
-
-            self._grpc = GrpcServer(service, Records(service.metrics, write_log))
+        self._grpc = _grpc_server(service, Records(service.metrics, write_log))
         connection = type("_Connection", (Connection,), {"seconds": config.read_timeout})
         super().__init__(
             uvicorn.Config(
@@ -189,6 +188,20 @@ class _Server(uvicorn.Server):
             if isinstance(connection, Connection):
                 self.cut_off += connection.cycle is not None
                 connection.transport.abort()
+
+
+def _grpc_server(service: Service, records: Records) -> GrpcServer | None:
+    """Make the server of gRPC, if it is asked for."""
+    if service.config.grpc_port is None:
+        return None
+    try:
+        from kerascnn.serving.endpoints.grpc import GrpcServer
+    except ModuleNotFoundError as missing:
+        module = (missing.name or "").partition(".")[0]
+        if module not in ("grpc", "google"):
+            raise
+        raise MissingExtraError(module, "grpc", "to serve by gRPC") from missing
+    return GrpcServer(service, records)
 
 
 class _AccessLog:

@@ -120,6 +120,7 @@ def infer_response(
     return response
 
 
+@cache
 def _pool() -> descriptor_pool.DescriptorPool:
     # Of its own: tritonclient's messages have the same names in the pool that all share.
     pool = descriptor_pool.DescriptorPool()

@@ -13,7 +13,7 @@ from kerascnn.serving.repository import Models, ServedModel
 
 EXTENSIONS = (
     *("binary_tensor_data", "classification", "model_configuration", "model_repository"),
-    *("schedule_policy", "statistics"),
+    "statistics",
 )
 
 Json = dict[str, Any]

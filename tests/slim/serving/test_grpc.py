@@ -1,9 +1,13 @@
 """The Open Inference Protocol v2 over gRPC, as its public client speaks it."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
+
+from kerascnn.errors import MissingExtraError
+from kerascnn.serving import ServeConfig, serve
 
 from .conftest import encoded, http, wait_for
 
@@ -168,6 +172,21 @@ def test_the_token_and_a_deadline(serving, exported, tmp_path, pictures):
         server.gate.open()
         assert http.get(f"{server.url}/v2/health/live").status_code == 200
         assert server.stop() == 0
+
+
+def test_without_the_extra(exported, monkeypatch):
+    for module in ("grpc", "kerascnn.serving.endpoints.grpc"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "kerascnn.serving.endpoints.grpc")
+    with pytest.raises(MissingExtraError, match=r"pip install 'kerascnn\[grpc\]'"):
+        serve(ServeConfig((str(exported),), port=0, grpc_port=0))
+
+
+def test_a_port_that_is_taken(exported, server, kerascnn):
+    taken = server.grpc.rpartition(":")[2]
+    done = kerascnn("serve", exported, "--port", 0, "--grpc-port", taken, text=True)
+    assert done.returncode == 2
+    assert "--grpc-port" in done.stderr.splitlines()[-1]
 
 
 def test_the_compiled_messages_are_those_of_the_text():

@@ -24,17 +24,9 @@ def test_options_are_those_of_the_configuration():
     assert names - foreign == set(OPTIONS) - {"foreign"}
     assert foreign < names
     defaults = ServeConfig(models=("a.onnx",))
+    unset = {"models", "debug", "config", "cors", "threads", "token_file", "tls_cert", "tls_key"}
+    unset |= {"grpc_port"}
     for option in command.params:
-        unset = {
-            "models",
-            "debug",
-            "config",
-            "cors",
-            "threads",
-            "token_file",
-            "tls_cert",
-            "tls_key",
-        }
         if option.name not in unset | foreign:
             assert option.default == getattr(defaults, option.name)
 
