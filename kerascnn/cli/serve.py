@@ -107,6 +107,11 @@ from kerascnn.cli.serve_settings import (
 @click.option(
     "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
 )
+@click.option(
+    "--traces/--no-traces",
+    default=False,
+    help="OpenTelemetry's spans, to OTEL_EXPORTER_OTLP_ENDPOINT.",
+)
 @foreign_options
 def command(**options: Any) -> None:
     """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
@@ -29,6 +30,9 @@ from kerascnn.serving.page import page_routes
 from kerascnn.serving.records import Records
 from kerascnn.serving.service import Service
 
+if TYPE_CHECKING:
+    from kerascnn.serving.tracing import Tracer
+
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +40,7 @@ def create_app(
     config: ServeConfig | Service,
     write_log: Callable[[str], object] | None = None,
     failed: Callable[[KerascnnError], object] | None = None,
+    tracer: Tracer | None = None,
 ) -> ASGIApp:
     """Make the application, for uvicorn or any other ASGI server.
 
@@ -46,6 +51,7 @@ def create_app(
         config: Options, or a service made of them.
         write_log: Called with one JSON line a request; None: no access log.
         failed: Called when a model cannot be loaded at the beginning; None: it is logged.
+        tracer: Makes spans of OpenTelemetry; None: there are none.
 
     Returns:
         The application.
@@ -83,7 +89,7 @@ def create_app(
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
     options = service.config
     origins = Origins(options.allowed_host or names_of(options.host), options.cors)
-    records = Records(service.metrics, write_log)
+    records = Records(service.metrics, write_log, tracer)
     gate = Gate(router, records, options.read_token(), origins)
     return _with_cors(gate, options.cors)
 

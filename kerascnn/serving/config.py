@@ -55,6 +55,7 @@ class ServeConfig:
         grpc_port: TCP port for gRPC; 0 takes a free one; None: there is none.
         tls_cert: File with the certificate, and those that vouch for it (PEM); None: no TLS.
         tls_key: File with its key; None: it is in the same file.
+        traces: Whether OpenTelemetry's spans are made of requests.
         foreign: What the file does not say, if kerascnn did not export it; then there is one.
         served: The models that were found, each with all that is set about it.
     """
@@ -82,6 +83,7 @@ class ServeConfig:
     grpc_port: int | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+    traces: bool = False
     foreign: Foreign | None = None
     served: tuple[ModelConfig, ...] = field(init=False, repr=False)
 

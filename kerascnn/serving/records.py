@@ -11,9 +11,12 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerascnn.serving.metrics import STAGES, Metrics
+
+if TYPE_CHECKING:
+    from kerascnn.serving.tracing import Tracer
 
 _ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 
@@ -27,6 +30,7 @@ class Record:
         method: Of HTTP, or ``gRPC``.
         path: What was asked for.
         id: The client's, or a new one.
+        traceparent: What it is a part of, as W3C's trace context has it; empty: it begins here.
         status: Of the answer.
         sent: Bytes of it.
         facts: What handlers tell of it.
@@ -37,6 +41,7 @@ class Record:
     method: str
     path: str
     id: str
+    traceparent: str = ""
     status: int | str = 500
     sent: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
@@ -54,10 +59,16 @@ class Records:
     Args:
         metrics: Counts requests.
         write_log: Called with one line a request; None: no access log.
+        tracer: Makes spans; None: there are none.
     """
 
-    def __init__(self, metrics: Metrics, write_log: Callable[[str], object] | None) -> None:
-        self._metrics, self._write_log = metrics, write_log
+    def __init__(
+        self,
+        metrics: Metrics,
+        write_log: Callable[[str], object] | None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._metrics, self._write_log, self._tracer = metrics, write_log, tracer
 
     def keep(self, record: Record, outcome: str) -> None:
         """Count a request that has ended, and write its line.
@@ -74,6 +85,8 @@ class Records:
             self._metrics.seconds.labels(model).observe(seconds)
             for stage in STAGES:
                 self._metrics.stages.labels(model, stage).observe(facts[f"{stage}_ms"] / 1000)
+        if self._tracer is not None:
+            facts["trace_id"] = self._tracer.trace(record, outcome, seconds)
         if self._write_log is not None:
             self._write_log(_line(record, outcome, seconds))
 

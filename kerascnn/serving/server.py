@@ -36,6 +36,7 @@ from kerascnn.serving.sources import versions_in
 
 if TYPE_CHECKING:
     from kerascnn.serving.endpoints.grpc import GrpcServer
+    from kerascnn.serving.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +67,15 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     sys.setswitchinterval(0.001)
     if config.tls_cert is not None:
         check_certificate(config.tls_cert, config.tls_key)
-    with _AccessLog(sys.stdout) as access_log, listeners(config.host, config.port) as sockets:
+    with (
+        _tracing(config) as tracer,
+        _AccessLog(sys.stdout) as access_log,
+        listeners(config.host, config.port) as sockets,
+    ):
         service = Service(config)
         access_log.lost = service.metrics.log_lines_lost.inc
-        server = _Server(config, service, access_log.write if config.access_log else None)
+        write_log = access_log.write if config.access_log else None
+        server = _Server(config, service, write_log, tracer)
         if started is not None:
             server.tell(started, urls(sockets, "https" if config.tls_cert else "http"))
         server.run(sockets=sockets)
@@ -86,15 +92,19 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which ends with exit code 0 when it is told to end."""
 
     def __init__(
-        self, config: ServeConfig, service: Service, write_log: Callable[[str], object] | None
+        self,
+        config: ServeConfig,
+        service: Service,
+        write_log: Callable[[str], object] | None,
+        tracer: Tracer | None,
     ) -> None:
         self.failure: KerascnnError | None = None
         self.cut_off = 0
         self._service, self._grace = service, config.grace
         self._started: Callable[[str], object] = lambda _where: None
         self._addresses = ""
-        app = create_app(service, write_log, self._fail)
-        self._grpc = _grpc_server(service, Records(service.metrics, write_log))
+        app = create_app(service, write_log, self._fail, tracer)
+        self._grpc = _grpc_server(service, Records(service.metrics, write_log, tracer))
         connection = type("_Connection", (Connection,), {"seconds": config.read_timeout})
         super().__init__(
             uvicorn.Config(
@@ -188,6 +198,26 @@ class _Server(uvicorn.Server):
             if isinstance(connection, Connection):
                 self.cut_off += connection.cycle is not None
                 connection.transport.abort()
+
+
+@contextmanager
+def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
+    """Make spans of requests, if that is asked for."""
+    if not config.traces:
+        yield None
+        return
+    try:
+        from kerascnn.serving.tracing import Tracer
+
+        tracer = Tracer()
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "opentelemetry":
+            raise
+        raise MissingExtraError("opentelemetry", "otel", "to trace requests") from missing
+    try:
+        yield tracer
+    finally:
+        tracer.close()
 
 
 def _grpc_server(service: Service, records: Records) -> GrpcServer | None:

@@ -233,7 +233,8 @@ class GrpcServer:
         """
         sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
         given = _as_bytes(sent.get("x-request-id", b""))
-        record = Record(context.peer(), "gRPC", f"/{SERVICE}/{name}", request_id(given))
+        path, parent = f"/{SERVICE}/{name}", str(sent.get("traceparent", ""))
+        record = Record(context.peer(), "gRPC", path, request_id(given), parent)
         outcome = "gone"  # unless it ends otherwise
         try:
             if self._token is not None and name not in _OPEN:

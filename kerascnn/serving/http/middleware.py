@@ -116,6 +116,7 @@ class Passage:
             scope["method"],
             scope["path"],
             request_id(self.headers.get(b"x-request-id", b"")),
+            self.headers.get(b"traceparent", b"").decode("latin-1"),
         )
         self.status, self.outcome = 500, None
         self._started, self._send = False, send

@@ -129,7 +129,7 @@ def test_variables_for_every_option(settle, folder):
         "copies": "2", "max_batch": "5", "max_wait_ms": "1.5", "max_queue": "99",
         "max_body_mb": "2.5", "max_megapixels": "7", "timeout": "4", "read_timeout": "6",
         "grace": "1", "reload_seconds": "0", "token_file": "t",
-        "grpc_port": "8001", "tls_cert": "c", "tls_key": "k",
+        "grpc_port": "8001", "traces": "true", "tls_cert": "c", "tls_key": "k",
         "cors": "https://a https://b", "allowed_host": "a b", "access_log": "false",
     }  # fmt: skip
     others = {"models", "config", "debug"} | set(FOREIGN)
