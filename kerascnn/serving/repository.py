@@ -146,8 +146,10 @@ class Models:
             raise Refusal(
                 404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
             )
-        found = [slot for slot in self._served if slot[0] == name]
-        return [self._served[slot] for slot in sorted(found, key=_number, reverse=True)]
+        found = [served for slot, served in self._served.items() if slot[0] == name]
+        if len(found) > 1:  # of a folder, so they have numbers
+            found.sort(key=lambda served: int(served.version), reverse=True)
+        return found
 
     def index(self) -> list[dict[str, str]]:
         """List all versions of all models with their state, as Triton's repository index does."""
@@ -330,10 +332,6 @@ class Models:
         self._metrics.taken.labels(new.name).set_function(
             lambda: sum(served.batcher.taken for served in self.versions(new.name))
         )
-
-
-def _number(slot: Slot) -> int:
-    return int(slot[1] or 0)
 
 
 def _shown(slot: Slot) -> str:
