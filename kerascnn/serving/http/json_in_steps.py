@@ -191,7 +191,7 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
             other values.
         msgspec.DecodeError: Not JSON.
     """
-    if text.count(b",") < _FEW:
+    if not _has_many(text):
         elements = _PARTS.decode(text)
     elif b'"' in text or text[:1] != b"[" or text[-1:] != b"]":
         raise ValueError("no array, or one of texts and of too many other values")
@@ -201,6 +201,16 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
     if len(elements) > most:
         raise ValueError(f"more than {most:,} elements")
     return elements
+
+
+def _has_many(text: bytes) -> bool:
+    """Tell whether there may be more elements than become objects at once."""
+    commas = 0
+    for start in range(0, len(text), _SHORT):
+        commas += text.count(b",", start, start + _SHORT)
+        if commas >= _FEW:
+            return True
+    return False
 
 
 def _cuts(text: bytes, most: int) -> list[int]:
