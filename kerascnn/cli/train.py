@@ -167,6 +167,14 @@ if TYPE_CHECKING:
     help="End a phase after so many epochs without a better one.  [default: never]",
 )
 @click.option(
+    "--keep",
+    type=click.Choice(["auto", "best", "newest"]),
+    default="auto",
+    show_default=True,
+    help="Which epoch's network: best, on the validation pictures; newest, the newest that is not "
+    "significantly worse. auto: newest where these pictures are few and --epochs is auto.",
+)
+@click.option(
     "--val",
     metavar="SHARE|DATA",
     help="Share kept for validation when DATA has no val/, or a folder (or other data) to "

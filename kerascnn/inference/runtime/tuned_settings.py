@@ -16,10 +16,14 @@ from typing import Any
 
 from kerascnn.errors import ModelFileError
 from kerascnn.files import write_text
-from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS, Arithmetic, Provider
+from kerascnn.inference.runtime.providers import ARITHMETICS, Arithmetic, Provider
 from kerascnn.parallel import usable_cpus
+from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
+
+_THREADS, _BATCH = 1024, 65_536
+"""The most that a file may ask for."""
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino", "openvino")
 
@@ -93,11 +97,11 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, Setting], str]:
     """
     path = settings_path(model)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
         if value["schema"] != SCHEMA:
             return {}, f"{path.name} is of another version of kerascnn"
         if value["machine"] != machine():
-            changed = ", ".join(_differences(value["machine"], machine()))
+            changed = ", ".join(_differences(dict(value["machine"]), machine()))
             return {}, f"{path.name} was measured elsewhere ({changed} differ)"
         if value["model_bytes"] != Path(model).stat().st_size:
             return {}, f"{path.name} belongs to another file of this name"
@@ -147,7 +151,10 @@ def _differences(saved: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def _setting(value: dict[str, Any]) -> Setting:
-    setting = Setting(**value)
-    if setting.provider not in PROVIDERS or setting.threads < 1 or setting.batch < 1:
-        raise ValueError(f"provider {setting.provider!r}, threads {setting.threads}")
+    setting = build(Setting, value)
+    if not 1 <= setting.threads <= _THREADS or not 1 <= setting.batch <= _BATCH:
+        raise ValueError(
+            f"threads {setting.threads} and batch {setting.batch}; expected 1 to {_THREADS:,} and "
+            f"1 to {_BATCH:,}"
+        )
     return setting

@@ -28,6 +28,26 @@ MOST_EPOCHS = 100
 """For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
 
 
+FEW_TO_CHOOSE_BY = 100
+"""Validation pictures. On fewer, the highest of many epochs' accuracies is high by chance."""
+
+
+def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
+    """Put what suits the validation pictures in the place of ``--keep auto``.
+
+    Args:
+        config: Of a run, before :func:`settle`.
+        validation: How many pictures epochs are judged on.
+
+    Returns:
+        The configuration. Where the user names the epochs, their best is kept.
+    """
+    if config.keep != AUTO:
+        return config
+    chance = validation < FEW_TO_CHOOSE_BY and config.epochs == AUTO and not config.phase
+    return replace(config, keep="newest" if chance else "best")
+
+
 def settle(config: TrainConfig, pictures: int) -> TrainConfig:
     """Put numbers in the place of ``auto``.
 

@@ -17,8 +17,9 @@ from typing import Any
 import keras
 
 from kerascnn.card import ModelCard
-from kerascnn.errors import TrainingError
+from kerascnn.errors import ModelFileError, TrainingError
 from kerascnn.metrics.calibration import cross_entropy
+from kerascnn.metrics.significance import wilson_interval
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline, SpeedClock
 from kerascnn.training.config import TrainConfig
@@ -98,6 +99,12 @@ class Loop:
         self.stage_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
+        phase, done = self.position.phase, self.position.done
+        if phase < len(self.phases) and done >= self.phases[phase].epochs:
+            raise ModelFileError(
+                f"{self.run.checkpoint_folder}: the checkpoint is in epoch {done + 1} of a phase "
+                f"of {self.phases[phase].epochs}. It was edited: start a new run."
+            )
         self._publish()
 
     def run_all(self) -> bool:
@@ -224,7 +231,7 @@ class Loop:
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Keep an epoch, so that whatever happens next, the run can go on after it."""
         self.history.append(record)
-        is_best = self.best is None or _better(record, self.best)
+        is_best = self._is_kept(record)
         if is_best:
             self.best = record
         self.position = self._next(phase)
@@ -232,6 +239,18 @@ class Loop:
         self._checkpoint(self.best or record)
         self._publish()
         self.progress.epoch(record, is_best)
+
+    def _is_kept(self, record: EpochRecord) -> bool:
+        """Tell whether the newest epoch takes the place of the one that was kept so far."""
+        highest = max(self.history, key=_merit)
+        if self.config.keep != "newest":
+            return record is highest
+        # The rate ends at 0, so that the last epoch is the best by expectation: an earlier one
+        # has to be better by more than a few pictures' chance.
+        total = len(self.val)
+        return (
+            record.val_accuracy >= wilson_interval(round(highest.val_accuracy * total), total).low
+        )
 
     def _next(self, phase: Phase) -> Position:
         number, done = self.position.phase, self.position.done + 1
@@ -265,9 +284,10 @@ class Loop:
 
     def _out_of_patience(self, done: int) -> bool:
         """Tell whether nothing got better for too long; each phase has its own patience."""
-        if self.config.patience is None or self.best is None:
+        if self.config.patience is None:
             return False
-        return min(done, len(self.history) - self.best.epoch) >= self.config.patience
+        highest = max(self.history, key=_merit)
+        return min(done, len(self.history) - highest.epoch) >= self.config.patience
 
     def _checkpoint(self, best: EpochRecord) -> None:
         if not is_first():
@@ -334,5 +354,5 @@ def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
     )
 
 
-def _better(one: EpochRecord, other: EpochRecord) -> bool:
-    return (one.val_accuracy, -one.val_loss) > (other.val_accuracy, -other.val_loss)
+def _merit(record: EpochRecord) -> tuple[float, float]:
+    return record.val_accuracy, -record.val_loss
