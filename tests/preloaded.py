@@ -23,6 +23,7 @@ import socket
 import struct
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 LENGTH = struct.Struct("!I")
@@ -33,8 +34,9 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 def call(path: str, arguments: list[str]) -> None:
     """Have the server run something, and end as it ends."""
     with socket.socket(socket.AF_UNIX) as server:
-        server.connect(path)
-        asked = {"folder": os.getcwd(), "environment": dict(os.environ), "arguments": arguments}
+        folder = str(Path.cwd())
+        server.connect(short(path))
+        asked = {"folder": folder, "environment": dict(os.environ), "arguments": arguments}
         text = json.dumps(asked).encode()
         streams = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
         server.sendmsg([LENGTH.pack(len(text))], [streams])
@@ -46,6 +48,13 @@ def call(path: str, arguments: list[str]) -> None:
         signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
         os.kill(os.getpid(), -code)
     sys.exit(code)
+
+
+def short(path: str) -> str:
+    """Go to a socket's folder and give its name: the path may be longer than a socket's may be."""
+    place = Path(path)
+    os.chdir(place.parent)
+    return place.name
 
 
 def receive(connection: socket.socket, size: int) -> bytes:
@@ -66,7 +75,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._processes: dict[socket.socket, int] = {}
         self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(path)
+        self._listening.bind(short(path))
         self._listening.listen(64)
         self._selector.register(self._listening, selectors.EVENT_READ, self._accept)
         self._selector.register(sys.stdin, selectors.EVENT_READ)
@@ -135,9 +144,9 @@ def become(asked: dict[str, Any], streams: list[int]) -> None:
         run(*asked["arguments"])
     except SystemExit as ended:
         if isinstance(ended.code, str):
-            print(ended.code, file=sys.stderr)
+            sys.stderr.write(f"{ended.code}\n")
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # as the interpreter does
         traceback.print_exc()
         code = 1
     atexit._run_exitfuncs()

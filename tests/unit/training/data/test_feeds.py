@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -149,13 +149,16 @@ MORE: dict[str, list[dict[str, object]]] = {
 )
 @pytest.mark.parametrize("backend", OPTIONS)
 def test_deterministic_runs_have_the_same_bits_in_both_feeds(
-    backend: str, which: dict[str, list[dict[str, object]]], tmp_path: Path
+    backend: str,
+    which: dict[str, list[dict[str, object]]],
+    preloaded: Callable[[str], list[str]],
+    tmp_path: Path,
 ) -> None:
     """All options of a backend in one process: importing it costs most."""
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     done = subprocess.run(
-        [sys.executable, "-c", BOTH_FEEDS, json.dumps(which[backend])],
+        [*preloaded(backend), "-c", BOTH_FEEDS, json.dumps(which[backend])],
         env={**os.environ, "KERAS_BACKEND": backend}, cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -143,19 +142,24 @@ OPTIONS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def on_two_devices(backend: str, folder: Path, program: str, *arguments: str) -> Any:
+@pytest.fixture(scope="module")
+def on_two_devices(preloaded: Callable[[str], list[str]]) -> Callable[..., Any]:
     """Run a program where the backend sees two devices; give the JSON that it prints."""
-    pytest.importorskip(backend)
-    environment = os.environ | {
-        "KERAS_BACKEND": backend,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", SIMULATED + program, *arguments],
-        env=environment, cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+
+    def run(backend: str, folder: Path, program: str, *arguments: str) -> Any:
+        pytest.importorskip(backend)
+        environment = os.environ | {
+            "KERAS_BACKEND": backend,
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        }
+        done = subprocess.run(
+            [*preloaded(backend), "-c", SIMULATED + program, *arguments],
+            env=environment, cwd=folder, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
 
 
 def close(rows: list[list[float]]) -> list[Any]:
@@ -163,7 +167,9 @@ def close(rows: list[list[float]]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+def learned(
+    tmp_path_factory: pytest.TempPathFactory, on_two_devices: Callable[..., Any]
+) -> Callable[[str], Any]:
     """What one process found that trained on one device and on two, by backend."""
     return cache(lambda backend: on_two_devices(backend, tmp_path_factory.mktemp("learned"), CHILD))
 
@@ -196,7 +202,9 @@ def test_batchnorm_sees_the_whole_batch(backend: str, learned: Callable[[str], A
 
 
 @pytest.mark.slow
-def test_on_tensorflow_dropout_differs_from_part_to_part(tmp_path: Path) -> None:
+def test_on_tensorflow_dropout_differs_from_part_to_part(
+    on_two_devices: Callable[..., Any], tmp_path: Path
+) -> None:
     (first, second), (again, once_more), alone, left = on_two_devices(
         "tensorflow", tmp_path, DROPPED
     )
@@ -208,7 +216,9 @@ def test_on_tensorflow_dropout_differs_from_part_to_part(tmp_path: Path) -> None
 
 @pytest.mark.full
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_option_does_the_same_on_two_devices(backend: str, tmp_path: Path) -> None:
+def test_every_option_does_the_same_on_two_devices(
+    backend: str, on_two_devices: Callable[..., Any], tmp_path: Path
+) -> None:
     """All options in one process: importing the backend costs most."""
     results = on_two_devices(backend, tmp_path, CHANGED, json.dumps(OPTIONS))
     for options, (one, two) in zip(OPTIONS, results, strict=True):

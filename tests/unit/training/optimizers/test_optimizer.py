@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -218,12 +218,12 @@ for run in (whole, parts):
     [("tensorflow", "mixed_float16", "adamw"), ("jax", "float32", "sgd")],
 )
 def test_averaged_and_gathered_a_run_goes_on_bit_by_bit(
-    backend: str, precision: str, optimizer: str, tmp_path: Path
+    backend: str, precision: str, optimizer: str, preloaded: Callable[[str], list[str]]
 ) -> None:
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     found = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, precision, optimizer],
+        [*preloaded(backend), "-c", INTERRUPTED, precision, optimizer],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
