@@ -21,9 +21,10 @@ from kerascnn.files import write_bytes
 TESTS = Path(__file__).parent
 LONG = (
     "test_local_devices.py", "test_battery.py", "test_distributed.py", "test_readme.py",
-    "test_kill.py", "test_openapi.py", "test_library_files.py", "test_optimizer.py", "test_torch.py",
-    "test_files.py", "test_feeds.py", "test_resnet.py", "test_time_limit.py", "test_advise.py",
-    "test_mixed_precision.py", "test_blocks.py", "test_rewrites.py", "test_examples.py",
+    "test_kill.py", "test_openapi.py", "test_library_files.py", "test_optimizer.py",
+    "test_torch.py", "test_files.py", "test_feeds.py", "test_resnet.py", "test_time_limit.py",
+    "test_advise.py", "test_mixed_precision.py", "test_blocks.py", "test_rewrites.py",
+    "test_examples.py",
 )  # fmt: skip
 """Files that take longest, of which the first is begun first: no process then waits at the end."""
 
@@ -161,6 +162,25 @@ def photograph() -> Callable[[int, int], np.ndarray]:
 
     original = Image.fromarray(data.astronaut())
     return lambda height, width: np.asarray(original.resize((width, height)))
+
+
+@pytest.fixture(scope="session")
+def subset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Data for a short training: so many of the built-in pictures, as an .npz file.
+
+    All of them, of which a run learns a few, would be predicted in every epoch.
+    """
+    from kerascnn.dataset import load_dataset
+
+    @cache
+    def write(count: int) -> Path:
+        split = load_dataset("fashion-mini").splits["train"]
+        path = tmp_path_factory.mktemp("subset") / f"{count}.npz"
+        pictures = np.stack([split.pictures[index] for index in range(count)])
+        np.savez(path, x_train=pictures, y_train=split.labels[:count])
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 
 from kerascnn.training.run.folder import Run
 
-OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.8", "--seed", "1")
+OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.2", "--seed", "1")
 HUNG = 600
 """Seconds that only end a test that hangs."""
 
@@ -81,11 +81,11 @@ def start(preloaded: Callable[[str], list[str]]) -> Start:
     return run
 
 
-def pair(start: Start, port: int, out: Path, *words: str) -> list[subprocess.Popen[str]]:
+def pair(start: Start, data: str, port: int, out: Path, *words: str) -> list[subprocess.Popen[str]]:
     shared = ("--distributed", f"127.0.0.1:{port}", "--processes", "2", *words)
     return [
-        start("fashion-mini", "--out", str(out), *shared, "--rank", "0"),
-        start("fashion-mini", "--out", str(out.with_name("nothing")), *shared, "--rank", "1"),
+        start(data, "--out", str(out), *shared, "--rank", "0"),
+        start(data, "--out", str(out.with_name("nothing")), *shared, "--rank", "1"),
     ]
 
 
@@ -103,15 +103,16 @@ def losses(folder: Path) -> list[list[float]]:
 
 
 def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
-    start: Start, tmp_path: Path, free_port: int
+    start: Start, subset: Callable[[int], Path], tmp_path: Path, free_port: int
 ) -> None:
+    data = str(subset(900))
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = start("fashion-mini", "--out", str(one))
+    alone = start(data, "--out", str(one))
     alone.communicate(timeout=HUNG)
     assert alone.returncode == 0
     for victim in (1, 0):  # each loss stops the other at once; then the run goes on
         Path("pause").touch()
-        processes = pair(start, free_port, two, "--resume")
+        processes = pair(start, data, free_port, two, "--resume")
         wait_for(two / "checkpoint" / f"epoch-{2 - victim:06}.npz", processes)
         processes[victim].send_signal(signal.SIGKILL)
         Path("pause").unlink()
@@ -120,7 +121,7 @@ def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
         assert processes[1 - victim].returncode == 1, told
         assert f"Error: rank {victim} was lost" in told
         assert not Run(two).is_finished
-    for process in pair(start, free_port, two, "--resume"):
+    for process in pair(start, data, free_port, two, "--resume"):
         _, told = process.communicate(timeout=HUNG)
         assert process.returncode == 0, told
     assert losses(two) == [pytest.approx(row, rel=1e-4) for row in losses(one)]

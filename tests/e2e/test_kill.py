@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 KILLS = 10
@@ -68,17 +67,11 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory, preloaded: Callable[[str], list[str]]) -> Start:
+def start(subset: Callable[[int], Path], preloaded: Callable[[str], list[str]]) -> Start:
     """Start a training process."""
-    from kerascnn.dataset import load_dataset
-
-    train = load_dataset("fashion-mini").splits["train"]
-    data = tmp_path_factory.mktemp("data") / "clothes.npz"
-    pictures = np.stack([train.pictures[index] for index in range(300)])
-    np.savez(data, x_train=pictures, y_train=train.labels[:300])
 
     def run(folder: Path, *wish: str | int) -> subprocess.Popen[str]:
-        words = map(str, (data, folder, *wish))
+        words = map(str, (subset(300), folder, *wish))
         return subprocess.Popen(
             [*preloaded("tensorflow"), "-c", PROGRAM, *words],
             env=os.environ | {"KERAS_BACKEND": "tensorflow"},

@@ -28,7 +28,7 @@ reporting.render_page = lambda _content: "not drawn"  # it takes longer than the
 """
 
 CHILD = """
-import json
+import json, sys
 from pathlib import Path
 import keras, numpy as np
 from kerascnn import training
@@ -41,8 +41,8 @@ class StopAfterOne(Callback):
         raise KeyboardInterrupt
 
 def run(out, progress=None, resume=False, **options):
-    options = {"model": "lenet5", "epochs": 2, "seed": 1, "augment": "light", "val": 0.9,
-               "batch_size": 64, "calibration": False} | options
+    options = {"model": "lenet5", "epochs": 2, "seed": 1, "augment": "light", "val": 0.1,
+               "batch_size": 64, "calibration": False, "data": sys.argv[1]} | options
     try:
         made = training.fit(training.TrainConfig(out=out, **options), progress, resume)
     except (ConfigError, KeyboardInterrupt) as error:
@@ -83,7 +83,7 @@ found["normalized"] = []
 for devices in ("1", "2"):
     seen = Steps()
     made = training.fit(training.TrainConfig(
-        model="cnn", epochs=1, seed=1, val=0.97, batch_size=120, calibration=False,
+        data=sys.argv[1], model="cnn", epochs=1, seed=1, val=0.7, batch_size=120, calibration=False,
         out=f"normalized-{devices}", devices=devices),
         seen)
     layers = [layer for layer in made.load_model().layers
@@ -102,12 +102,13 @@ from kerascnn import training
 
 def losses(devices, options):
     run = training.fit(training.TrainConfig(
-        model="lenet5", epochs=1, seed=1, val=0.9, batch_size=64, calibration=False,
+        data=sys.argv[1], model="lenet5", epochs=1, seed=1, val=0.1, batch_size=64,
+        calibration=False,
         devices=devices, out=f"{devices}-{next(iter(options))}", **options))
     return [[row.loss, row.val_loss, row.accuracy] for row in run.history]
 
 print(json.dumps([[losses(devices, options) for devices in ("1", "2")]
-                  for options in json.loads(sys.argv[1])]))
+                  for options in json.loads(sys.argv[2])]))
 """
 
 DROPPED = """
@@ -168,10 +169,16 @@ def close(rows: list[list[float]]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def learned(
-    tmp_path_factory: pytest.TempPathFactory, on_two_devices: Callable[..., Any]
+    tmp_path_factory: pytest.TempPathFactory,
+    on_two_devices: Callable[..., Any],
+    subset: Callable[[int], Path],
 ) -> Callable[[str], Any]:
     """What one process found that trained on one device and on two, by backend."""
-    return cache(lambda backend: on_two_devices(backend, tmp_path_factory.mktemp("learned"), CHILD))
+    return cache(
+        lambda backend: on_two_devices(
+            backend, tmp_path_factory.mktemp("learned"), CHILD, str(subset(400))
+        )
+    )
 
 
 @pytest.mark.slow
@@ -217,10 +224,13 @@ def test_on_tensorflow_dropout_differs_from_part_to_part(
 @pytest.mark.full
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_option_does_the_same_on_two_devices(
-    backend: str, on_two_devices: Callable[..., Any], tmp_path: Path
+    backend: str,
+    on_two_devices: Callable[..., Any],
+    subset: Callable[[int], Path],
+    tmp_path: Path,
 ) -> None:
     """All options in one process: importing the backend costs most."""
-    results = on_two_devices(backend, tmp_path, CHANGED, json.dumps(OPTIONS))
+    results = on_two_devices(backend, tmp_path, CHANGED, str(subset(400)), json.dumps(OPTIONS))
     for options, (one, two) in zip(OPTIONS, results, strict=True):
         if "precision" in options:  # one picture more or less may be right
             assert two[0][:2] == pytest.approx(one[0][:2], rel=1e-3), options
