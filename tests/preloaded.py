@@ -88,8 +88,7 @@ class Server:
                     for process in self._processes.values():
                         os.kill(process, signal.SIGKILL)
                     return
-                if key.fileobj in self._selector.get_map():  # not unregistered a moment ago
-                    key.data()
+                key.data()
 
     def _accept(self) -> None:
         caller, _ = self._listening.accept()
@@ -115,6 +114,8 @@ class Server:
 
     def _pass_on(self, caller: socket.socket) -> None:
         """Pass a caller's signals on; one that is gone was killed."""
+        if caller not in self._processes:  # it ended a moment ago
+            return
         signals = caller.recv(64) or bytes([signal.SIGKILL])
         for number in signals:
             os.kill(self._processes[caller], number)
