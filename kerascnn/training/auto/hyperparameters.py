@@ -60,14 +60,33 @@ def settle(config: TrainConfig, pictures: int) -> TrainConfig:
         learning rate where the batch size was chosen here.
     """
     batch_size = batch_size_for(config, pictures)
-    steps = steps_per_epoch(pictures, min(batch_size, pictures))
+    steps = _steps(config, pictures)
     if config.epochs == AUTO and not config.phase:
         wanted = math.ceil(LEAST_STEPS / steps)
         config = replace(config, epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)))
     if config.learning_rate is None and config.batch_size == AUTO:
-        enough = steps * total_epochs(config) >= LEAST_STEPS
-        config = replace(config, learning_rate=_rate(config, batch_size, enough))
+        rate = _rate(config, batch_size, has_enough_steps(config, pictures))
+        config = replace(config, learning_rate=rate)
     return replace(config, batch_size=batch_size)
+
+
+def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
+    """Tell whether a run is as long as a network from random weights needs.
+
+    Args:
+        config: Of a run.
+        pictures: How many it learns from.
+
+    Returns:
+        True also where the epochs are left to the number of pictures.
+    """
+    if config.epochs == AUTO and not config.phase:
+        return True
+    return _steps(config, pictures) * total_epochs(config) >= LEAST_STEPS
+
+
+def _steps(config: TrainConfig, pictures: int) -> int:
+    return steps_per_epoch(pictures, min(batch_size_for(config, pictures), pictures))
 
 
 def _rate(config: TrainConfig, batch_size: int, enough_steps: bool) -> float:
