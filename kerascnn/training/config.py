@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from kerascnn.card import LARGEST_SIDE
 from kerascnn.dataset import BUILTIN
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import RESIZE_RULES, Resize
 from kerascnn.training.clock import seconds_of
 from kerascnn.training.phases import BASELINE, phases
+from kerascnn.typed_json import build, parse_json
 
 BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
@@ -191,13 +193,17 @@ class TrainConfig:
         Raises:
             ModelFileError: Not JSON, or not these fields.
         """
+        names = [field.name for field in fields(cls)]
         try:
-            values: dict[str, Any] = json.loads(text)
-            return cls(**values)
+            values = parse_json(text)
+            unknown = [name for name in values if name not in names]
+            if unknown:
+                raise ValueError(f"{unknown[0]!r} is no option of it")
+            return build(cls, values)
         except (TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{source}: not a configuration of this kerascnn ({error}). "
-                f"Expected JSON with: {', '.join(field.name for field in fields(cls))}."
+                f"Expected JSON with: {', '.join(names)}."
             ) from error
 
 
@@ -248,7 +254,10 @@ def _check(config: TrainConfig) -> None:
         "schedule": (config.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
         "ema": (config.ema is None or 0 < config.ema < 1, "above 0 and below 1, e.g. 0.99"),
         "accumulate": (config.accumulate >= 1, "at least 1"),
-        "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
+        "image_size": (
+            config.image_size is None or 1 <= config.image_size <= LARGEST_SIDE,
+            f"from 1 to {LARGEST_SIDE:,}",
+        ),
         "val": (
             config.val is None or isinstance(config.val, str) or 0 < config.val < 1,
             "between 0 and 1, e.g. 0.1, or a folder",
