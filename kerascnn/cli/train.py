@@ -126,7 +126,7 @@ if TYPE_CHECKING:
     help="shift: a small one; light: that and a horizontal flip; strong-shift: a larger shift, "
     "brightness, contrast and erased rectangles; strong: that and a flip; trivial: flip, larger "
     "shift and one of 12 random changes. A flip makes other things of digits and letters. auto: "
-    "none for the built-in data and with frozen blocks, strong for coloured photographs, else "
+    "none for the built-in data and with frozen blocks, strong for few coloured photographs, else "
     "light; strong-shift or shift where a flip is not seen to be harmless.",
 )
 @click.option(

@@ -28,6 +28,10 @@ MOST_EPOCHS = 100
 """For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
 
 
+OFTEN = 20
+"""Epochs from which on strong changes of photographs pay, however they are chosen: by default, of
+up to about 240 pictures."""
+
 FEW_TO_CHOOSE_BY = 100
 """Validation pictures. On fewer, the highest of many epochs' accuracies is high by chance."""
 
@@ -60,33 +64,28 @@ def settle(config: TrainConfig, pictures: int) -> TrainConfig:
         learning rate where the batch size was chosen here.
     """
     batch_size = batch_size_for(config, pictures)
-    steps = _steps(config, pictures)
+    steps = steps_per_epoch(pictures, min(batch_size, pictures))
     if config.epochs == AUTO and not config.phase:
         wanted = math.ceil(LEAST_STEPS / steps)
         config = replace(config, epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)))
     if config.learning_rate is None and config.batch_size == AUTO:
-        rate = _rate(config, batch_size, has_enough_steps(config, pictures))
-        config = replace(config, learning_rate=rate)
+        enough = steps * total_epochs(config) >= LEAST_STEPS
+        config = replace(config, learning_rate=_rate(config, batch_size, enough))
     return replace(config, batch_size=batch_size)
 
 
-def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
-    """Tell whether a run is as long as a network from random weights needs.
+def sees_pictures_often(config: TrainConfig, pictures: int) -> bool:
+    """Tell whether a run sees each picture so often that it will know them by heart.
 
     Args:
-        config: Of a run.
+        config: Of a run, before :func:`settle` or after.
         pictures: How many it learns from.
 
     Returns:
-        True also where the epochs are left to the number of pictures.
+        False also where the user wants few epochs, in which there is no time for more than the
+        pictures as they are.
     """
-    if config.epochs == AUTO and not config.phase:
-        return True
-    return _steps(config, pictures) * total_epochs(config) >= LEAST_STEPS
-
-
-def _steps(config: TrainConfig, pictures: int) -> int:
-    return steps_per_epoch(pictures, min(batch_size_for(config, pictures), pictures))
+    return total_epochs(settle(config, pictures)) >= OFTEN
 
 
 def _rate(config: TrainConfig, batch_size: int, enough_steps: bool) -> float:

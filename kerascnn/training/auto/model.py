@@ -16,7 +16,7 @@ from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.auto.flips import Verdict, judge_flips
-from kerascnn.training.auto.hyperparameters import has_enough_steps
+from kerascnn.training.auto.hyperparameters import sees_pictures_often
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
@@ -157,7 +157,7 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
 def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> TrainConfig:
     """Put what suits the pictures in the place of ``--augment auto``.
 
-    ``light``, or ``strong`` for coloured photographs; ``shift`` or ``strong-shift`` where the
+    ``light``, or ``strong`` for few coloured photographs; ``shift`` or ``strong-shift`` where the
     pictures do not show a flip to be harmless.
 
     Args:
@@ -176,7 +176,7 @@ def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> Train
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
     photographs = feed.dataset.splits["train"].longest_side() > SMALL and _coloured(feed.train)
-    strong = photographs and has_enough_steps(config, len(feed.train))
+    strong = photographs and sees_pictures_often(config, len(feed.train))
     augment = _CHANGES[verdict == "harmless", strong]
     kind = "coloured photographs; " if strong else ""
     progress.chosen("augment", augment, kind + _FLIPS[verdict])
@@ -193,7 +193,7 @@ _CHANGES: dict[tuple[bool, bool], Augment] = {
     (False, False): "shift", (True, False): "light",
     (False, True): "strong-shift", (True, True): "strong",
 }  # fmt: skip
-"""By whether a flip is harmless, and whether these are photographs, with time to learn them."""
+"""By whether a flip is harmless, and whether these are photographs that are seen often."""
 
 _FLIPS: dict[Verdict, str] = {
     "harmless": "mirror images are as much like their class as the pictures are",
