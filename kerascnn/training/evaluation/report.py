@@ -42,7 +42,7 @@ from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
 from kerascnn.training.phases import phases
 from kerascnn.training.run.folder import Run
-from kerascnn.training.trainer.patience import phase_ends
+from kerascnn.training.trainer.best_epoch import phase_ends
 
 log = logging.getLogger(__name__)
 
