@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 from kerascnn.cli import main
 from kerascnn.errors import DataError
-from kerascnn.training import TrainConfig, fit
+from kerascnn.training import TrainConfig
 from kerascnn.training.command_line import commands, train_command
 from kerascnn.training.evaluation import report as reporting
 from kerascnn.training.run.folder import open_run
+from kerascnn.training.train import fit
 
 pytestmark = pytest.mark.page
 
