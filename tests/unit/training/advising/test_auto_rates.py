@@ -15,7 +15,7 @@ from kerascnn.training.phases import SGD_TIMES, highest_rate, phases
 
 
 def _advice(config: TrainConfig, flipped: float = 0.0):
-    stages = tuple(StageFacts(f"conv{n}", 0.0, 0.5, probe) for n, probe in enumerate((0.5, 0.9)))
+    stages = tuple(StageFacts(f"conv{n}", probe) for n, probe in enumerate((0.5, 0.9)))
     facts = Facts((1000,) * 4, 1500, 0.4, stages, True, flipped)
     return advise_from(facts, highest_rate(config))
 
