@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kerascnn.errors import PictureError
+from kerascnn.printable import printable_json
 from kerascnn.serving.http.body import drain
 from kerascnn.serving.http.errors import Gone, Refusal, outcome_of
 from kerascnn.serving.http.origins import Origins
@@ -183,7 +184,7 @@ class Passage:
             "bytes_out": self._sent,
             **self.facts,
         }
-        return json.dumps(values, ensure_ascii=False)
+        return printable_json(json.dumps(values, ensure_ascii=False))
 
 
 def error_body(message: str) -> bytes:
