@@ -7,8 +7,6 @@ Knows: their JSON, and when they no longer hold. Does not know how they are meas
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from kerascnn.errors import ModelFileError
 from kerascnn.files import write_text
 from kerascnn.inference.runtime.providers import ARITHMETICS, Arithmetic, Provider
+from kerascnn.machine import processor
 from kerascnn.parallel import usable_cpus
 from kerascnn.typed_json import build, parse_json
 
@@ -122,7 +121,7 @@ def machine() -> dict[str, str]:
     Returns:
         Processor, how many of them may be used, and the versions of what runs models.
     """
-    known = {"processor": _processor(), "processors": str(usable_cpus())}
+    known = {"processor": processor(), "processors": str(usable_cpus())}
     return known | dict(_versions())
 
 
@@ -135,15 +134,6 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield package, version(package)
         except PackageNotFoundError:
             yield package, "-"
-
-
-def _processor() -> str:
-    # platform.processor() is empty or "x86_64" on Linux.
-    if os.path.exists("/proc/cpuinfo"):  # noqa: PTH110 - a path of the system, not of a user
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n"):
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _differences(saved: dict[str, str], now: dict[str, str]) -> list[str]:

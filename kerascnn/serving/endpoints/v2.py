@@ -22,7 +22,7 @@ from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.repository import ServedModel
 from kerascnn.serving.service import Result, Service, too_late
 
-EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "schedule_policy")
+EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
 
 
 class V2:

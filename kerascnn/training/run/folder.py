@@ -261,7 +261,10 @@ def open_run(path: str | Path) -> Run:
 
 def _instead(path: Path) -> str:
     if path.suffix.lower() == ".onnx":
-        return "It is called .onnx: kerascnn predict, evaluate, explain and report take such files."
+        return (
+            "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, "
+            "and kerascnn card shows what one says about itself."
+        )
     return said_instead(path)
 
 
