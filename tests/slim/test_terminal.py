@@ -18,7 +18,6 @@ from kerascnn.cli.base import console, print_json
 from kerascnn.cli.streams import SafeStream, safe_streams
 from kerascnn.errors import KerascnnError
 from kerascnn.printable import printable
-from kerascnn.serving.http.middleware import Passage
 
 EVIL = (
     "\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\x90", "\x7f", "\u2028", "\u2029", "\u202e",
@@ -98,16 +97,6 @@ def test_predict(form: str, exported: Path, pictures: list[str]) -> None:
         ]
     if form == "table":
         assert len(done.stdout.splitlines()) == 4
-
-
-def test_a_line_of_the_servers_log() -> None:
-    scope = {"type": "http", "method": "GET", "path": f"/{NAME}", "headers": []}
-    passage = Passage(scope, None)  # type: ignore[arg-type]
-    passage.facts["model"] = NAME
-    line = passage.line("ok", 0.1)
-    assert harmless(line)
-    assert "\n" not in line
-    assert json.loads(line)["model"] == NAME
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
