@@ -7,10 +7,10 @@ from dataclasses import fields
 import pytest
 
 from kerascnn.training import TrainConfig
-from kerascnn.training import train as fit
 from kerascnn.training.command_line import train_command
 from kerascnn.training.evaluation import report as reporting
 from kerascnn.training.run.folder import open_run
+from kerascnn.training.train import fit
 
 pytestmark = pytest.mark.page
 
