@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 from importlib import import_module
+from typing import Any
 
 import click
 
 from kerascnn import __version__
 from kerascnn.cli.base import shown_errors
+from kerascnn.cli.streams import safe_streams
 
 COMMANDS = {
     "data": "Check pictures before they are learned from.",
@@ -67,6 +69,11 @@ class Commands(click.Group):
         """Write the list without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line; names in what it writes are harmless to a terminal."""
+        with safe_streams():
+            return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a user's mistake becomes one sentence and an exit code."""

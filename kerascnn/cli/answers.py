@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ import click
 from kerascnn.cli.base import print_json
 from kerascnn.errors import PictureError
 from kerascnn.inference.prediction import Prediction
+from kerascnn.printable import printable
 
 Writer = Callable[[dict[str, Any]], None]
 
@@ -59,7 +59,8 @@ def _csv() -> Writer:
         line = io.StringIO()
         values = [row.get(key, "") for key in ("path", "label", "probability", "error")]
         csv.writer(line, lineterminator="").writerow(values)
-        _echo(line.getvalue())
+        # A path with control characters is shown with escapes; --json has every path as it is.
+        click.echo(printable(line.getvalue(), keep="\n\t"))
 
     return write
 
@@ -67,14 +68,10 @@ def _csv() -> Writer:
 def _table() -> Writer:
     def write(row: dict[str, Any]) -> None:
         if "error" in row:
-            click.echo(f"error: {row['error']}", err=True)
+            click.echo(f"error: {printable(row['error'])}", err=True)
             return
         ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
-        _echo(f"{row['path']}  {'unsure  ' if row['label'] is None else ''}{ranked}")
+        line = f"{row['path']}  {'unsure  ' if row['label'] is None else ''}{ranked}"
+        click.echo(printable(line))
 
     return write
-
-
-def _echo(line: str) -> None:
-    encoding = sys.stdout.encoding
-    click.echo(line.encode(encoding, "backslashreplace").decode(encoding))

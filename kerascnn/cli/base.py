@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.errors import KerascnnError, MissingExtraError
+from kerascnn.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,7 +123,7 @@ class _Failure(click.ClickException):
     """One of our errors, as Click shows it."""
 
     def __init__(self, error: KerascnnError) -> None:
-        super().__init__(str(error))
+        super().__init__(printable(str(error)))
         self.exit_code = error.exit_code  # type: ignore[misc] # Click's own way
 
 
@@ -130,7 +131,7 @@ class _Notices(logging.Handler):
     """Warnings of the package, one line each, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"{record.levelname.lower()}: {record.getMessage()}", err=True)
+        click.echo(f"{record.levelname.lower()}: {printable(record.getMessage())}", err=True)
 
 
 def _show_notices() -> None:
@@ -157,7 +158,7 @@ def print_json(value: Any, indent: int | None = 2) -> None:
     except UnicodeEncodeError:
         # A file name need not be UTF-8, nor stdout: escapes are the same JSON everywhere.
         text = json.dumps(value, indent=indent)
-    click.echo(text)
+    click.echo(printable_json(text))
 
 
 def _finite(value: Any) -> Any:
@@ -168,30 +169,11 @@ def _finite(value: Any) -> Any:
     return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def printable(text: object) -> str:
-    """Give a text that a file brought so that no terminal obeys it.
-
-    Args:
-        text: Any; what is not text is written as Python does.
-
-    Returns:
-        It, with control characters and all else that cannot be seen as escapes.
-
-    Examples:
-        >>> printable("cat\x1b[2J")
-        'cat\\x1b[2J'
-    """
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
-        for one in str(text)
-    )
-
-
 def console(stderr: bool = False) -> Console:
     """Give rich's console; imported late, since ``--help`` does not need it."""
-    from rich.console import Console
+    from kerascnn.cli.console import SafeConsole
 
-    return Console(stderr=stderr, highlight=False)
+    return SafeConsole(stderr)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json, printable
+from kerascnn.cli.base import Command, print_json
+from kerascnn.printable import printable
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard, Normalization

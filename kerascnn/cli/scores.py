@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kerascnn.cli.base import console, printable
+from kerascnn.cli.base import console
+from kerascnn.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kerascnn.printable import printable_json
 from kerascnn.serving.metrics import STAGES, Metrics
 
 if TYPE_CHECKING:
@@ -104,4 +105,4 @@ def _line(record: Record, outcome: str, seconds: float) -> str:
         "bytes_out": record.sent,
         **record.facts,
     }
-    return json.dumps(values, ensure_ascii=False)
+    return printable_json(json.dumps(values, ensure_ascii=False))

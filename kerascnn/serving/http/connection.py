@@ -20,6 +20,9 @@ _SLACK = 1.25
 """The application's own limit for a body ends first, so that 408 is counted and logged."""
 
 
+HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
+"""Of one request. Browsers send up to 16 kB with their cookies; the paths here have no queries."""
+
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 """Headers, and their names in ``Connection``, which offer another protocol."""
 
@@ -40,7 +43,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._clock: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._begun = False
+        self._begun = self._in_head = self._refused = False
+        self._head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request must come in time."""
@@ -59,13 +63,14 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._begun = True
+        self._begun = self._in_head = True
+        self._head = 0
         self._start_clock()
 
     def on_message_complete(self) -> None:
         """End a request: all of it came in."""
-        if self.parser.should_upgrade():
-            return  # it begins again, see data_received
+        if self.parser.should_upgrade() or self._refused:
+            return  # it begins again, see data_received; or it was too large
         super().on_message_complete()
         self._begun = False
         self._stop_clock()
@@ -77,6 +82,8 @@ class Connection(HttpToolsProtocol):
         taken up, as RFC 9110, section 7.8, allows. But the parser ends at it, as if there were no
         body; so the head is given to a new one without the offer, and what follows with it.
         """
+        if self._refused:
+            return
         self._unset_keepalive_if_required()
         try:
             while data and self.parser is not None and not self.transport.is_closing():
@@ -86,14 +93,55 @@ class Connection(HttpToolsProtocol):
                     # The exception says where the head ends.
                     data = self._head_without_offer() + data[offer.args[0] :]
                 else:
+                    # A header is told of when all of it is there, so its parts are counted here.
+                    self._count(len(data) if self._in_head else 0)
                     data = b""
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the parser ends here."""
-        if not self.parser.should_upgrade():
+        self._in_head = False
+        if not self.parser.should_upgrade() and not self._refused:
             super().on_headers_complete()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the path."""
+        super().on_url(url)
+        if len(self.url) > URL_BYTES:
+            self._refuse(414, f"the path is longer than {URL_BYTES:,} bytes.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        super().on_header(name, value)
+        total = sum(len(one) + len(other) for one, other in self.headers)
+        if len(self.headers) > HEADERS or total > HEAD_BYTES:
+            self._refuse_head()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self._refused:
+            super().on_body(body)
+
+    def _count(self, received: int) -> None:
+        self._head += received
+        if self._head > HEAD_BYTES:
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        self._refuse(
+            431,
+            f"the head of the request has more than {HEADERS} headers or {HEAD_BYTES:,} bytes.",
+        )
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer, and let the client send the rest: it loses the answer if we close at once."""
+        if self._refused:
+            return
+        self._refused = True
+        self._stop_clock()
+        self._answer(status, message, close=False)
+        self.loop.call_later(self.seconds, self.transport.close)
 
     def _head_without_offer(self) -> bytes:
         """Write the head of the request again, without what offers another protocol."""
@@ -141,7 +189,7 @@ class Connection(HttpToolsProtocol):
         """Answer what is not HTTP."""
         self._answer(400, msg)
 
-    def _answer(self, status: int, message: str, header: str = "") -> None:
+    def _answer(self, status: int, message: str, header: str = "", *, close: bool = True) -> None:
         if self.transport.is_closing():
             return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
@@ -151,7 +199,10 @@ class Connection(HttpToolsProtocol):
                 f"{header}connection: close\r\n\r\n"
             )
             self.transport.write(STATUS_LINE[status] + head.encode() + body)
-        self.transport.close()
+        if close:
+            self.transport.close()
+        elif self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _start_clock(self) -> None:
         self._stop_clock()

@@ -284,6 +284,29 @@ def test_what_is_not_http(server, data):
     assert answer["error"]
 
 
+HEADS = {
+    "a long path": (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+    "a path without an end": (b"GET /" + b"a" * 400_000, 414),
+    "many headers": (
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x: y\r\n" * 101 + b"\r\n", 431,
+    ),
+    "a long header": (b"GET / HTTP/1.1\r\nHost: a\r\nx: " + b"y" * 40_000 + b"\r\n\r\n", 431),
+    "a header without an end": (b"GET / HTTP/1.1\r\nHost: a\r\nx: " + b"y" * 900_000, 431),
+    "long ones, and a body": (
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+        + (b"x: " + b"y" * 9_000 + b"\r\n") * 4 + b"\r\nabc", 431,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_heads_are_limited_in_bytes(server, head):
+    data, status = HEADS[head]
+    found, answer = exchange(server, data)
+    assert found == status
+    assert answer["error"].startswith("the ")
+
+
 def test_a_body_of_100_megabytes(server):
     told = post("/predict", "Content-Length: 100000000")
     assert exchange(server, told)[0] == 413  # before any of it is sent

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 from kerascnn.cli import main
-from kerascnn.cli.base import printable
 from kerascnn.inference.model_file.description import describe
+from kerascnn.printable import printable
 
 EVIL = "cat\x1b[2J\x07\u202e"
 

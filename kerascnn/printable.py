@@ -1,0 +1,55 @@
+"""Names that nobody chose for a terminal, made harmless to one.
+
+Knows: which characters a terminal obeys, or which turn the order of a line around, and how each
+is written in its place. Does not know where text goes.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0 and C1: escape sequences, bells, cursor moves
+    "\u2028\u2029"  # ends of lines and paragraphs that few programs take for them
+    "\u202a-\u202e\u2066-\u2069"  # overrides of the direction of writing
+    "\ud800-\udfff]"  # halves of characters: bytes of a name that are no UTF-8
+)
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Write characters that are not to be shown as Python's escapes.
+
+    Args:
+        text: With names of files or classes in it.
+        keep: Characters that stay, such as the end of a line.
+
+    Returns:
+        Text that a terminal shows as it is.
+
+    Examples:
+        >>> printable("cat\x1b[2J\u202e.png\n", keep="\n")
+        'cat\\x1b[2J\\u202e.png\n'
+    """
+    return _UNSAFE.sub(lambda found: _escaped(found[0], keep), text)
+
+
+def printable_json(text: str) -> str:
+    r"""Write the same characters as JSON's escapes: the value stays as it is.
+
+    Args:
+        text: A JSON document.
+
+    Returns:
+        Another, of the same value.
+
+    Examples:
+        >>> printable_json('"\x9b31m"')
+        '"\\u009b31m"'
+    """
+    return _UNSAFE.sub(
+        lambda found: found[0] if found[0] in "\n\r\t" else f"\\u{ord(found[0]):04x}", text
+    )
+
+
+def _escaped(character: str, keep: str) -> str:
+    return character if character in keep else ascii(character)[1:-1]
