@@ -5,11 +5,12 @@ Knows: ``SCOPE:EPOCHS[:RATE]`` and what follows when it is left out. Does not kn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from kerascnn.errors import ConfigError
+from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.networks import find_network
 
 DEEPER = 0.1
@@ -103,6 +104,49 @@ def highest_rate(config: Options) -> float:
 def total_epochs(config: Options) -> int:
     """Count the epochs of all phases of a run."""
     return sum(phase.epochs for phase in phases(config))
+
+
+def merit(record: EpochRecord) -> tuple[float, float]:
+    """Order epochs: by validation accuracy, and among equals by validation loss."""
+    return record.val_accuracy, -record.val_loss
+
+
+def out_of_patience(history: Sequence[EpochRecord], done: int, patience: int | None) -> bool:
+    """Tell whether nothing has got better for ``patience`` epochs of this phase.
+
+    Args:
+        history: The epochs so far, at least one.
+        done: How many of them belong to this phase: each phase has its own patience.
+        patience: In epochs; None: without end.
+    """
+    if patience is None:
+        return False
+    best = max(history, key=merit)
+    return min(done, len(history) - best.epoch) >= patience
+
+
+def phase_ends(
+    phases: Sequence[Phase], history: Sequence[EpochRecord], patience: int | None
+) -> Iterator[tuple[Phase, int, int]]:
+    """Find the epochs that each phase took, from what was recorded.
+
+    Args:
+        phases: As they were planned.
+        history: All epochs of the run.
+        patience: Of the run.
+
+    Yields:
+        Phases that were begun, with their first and last epoch, from 1.
+    """
+    last = 0
+    for phase in phases:
+        first, done = last + 1, 0
+        while last < len(history) and done < phase.epochs:
+            last, done = last + 1, done + 1
+            if out_of_patience(history[:last], done, patience):
+                break
+        if done:
+            yield phase, first, last
 
 
 def _parse(text: str, rate: float) -> Phase:

@@ -40,9 +40,8 @@ from kerascnn.training.evaluation import run_data
 from kerascnn.training.evaluation.final import Judged, judge
 from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
-from kerascnn.training.phases import phases
+from kerascnn.training.phases import phase_ends, phases
 from kerascnn.training.run.folder import Run
-from kerascnn.training.trainer.best_epoch import phase_ends
 
 log = logging.getLogger(__name__)
 

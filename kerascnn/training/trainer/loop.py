@@ -24,7 +24,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.processes import is_first, of_the_first
 from kerascnn.training.mixed_precision import in_float32
 from kerascnn.training.networks.from_pixels import predict_logits
-from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.phases import Phase, out_of_patience, phases, total_epochs
 from kerascnn.training.run.checkpoint import (
     Arrays,
     Checkpoint,
@@ -37,7 +37,7 @@ from kerascnn.training.run.checkpoint import (
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions, weights_sha256
 from kerascnn.training.run.resume import data_identity, refuse_changed_backend, refuse_changed_data
-from kerascnn.training.trainer.best_epoch import is_kept, out_of_patience
+from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.phase import stage
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs

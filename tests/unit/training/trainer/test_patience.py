@@ -3,8 +3,7 @@
 import pytest
 
 from kerascnn.training.callbacks import EpochRecord
-from kerascnn.training.phases import Phase
-from kerascnn.training.trainer.best_epoch import out_of_patience, phase_ends
+from kerascnn.training.phases import Phase, out_of_patience, phase_ends
 
 HEAD, ALL = Phase("head", 4, 0.01), Phase("all", 5, 0.001)
 
