@@ -117,6 +117,10 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         if module not in _EXTRAS or ctx.find_root().meta.get("debug"):
             raise
         raise _Failure(MissingExtraError(module, *_EXTRAS[module])) from error
+    except KeyboardInterrupt:
+        # Commands that keep something when they are stopped say so themselves.
+        click.echo("\nStopped.", err=True)
+        ctx.exit(INTERRUPTED)
 
 
 class _Failure(click.ClickException):

@@ -4,6 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from kerascnn.cli import main
 
 ENDING = """
 import atexit, sys, types
@@ -49,3 +52,13 @@ def test_the_exit_code_is_that_of_the_command(
 
 def test_without_a_framework_it_ends_as_any_process() -> None:
     assert ending("", "--version").stdout.splitlines()[-1] == "taken apart"
+
+
+def test_ctrl_c_is_told_and_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kerascnn.training.networks.facts.load_facts", stopped)
+    shown = CliRunner().invoke(main, ["models"])
+    assert shown.exit_code == 130
+    assert shown.output.strip() == "Stopped."
