@@ -73,7 +73,7 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
             changed = {w.path for w in start.core.weights if np.any(np.array(w) != weights[w.path])}
             moved[-1] |= {path.split("/")[0] for path in changed}
 
-        monkeypatch.setattr(staged.training, "epoch", watching)
+        monkeypatch.setattr(staged.trainer, "epoch", watching)
         seen.append(set())
         moved.append(set())
         return staged
