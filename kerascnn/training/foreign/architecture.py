@@ -8,6 +8,8 @@ never imported; a class is looked up by its name among Keras' own.
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import keras
@@ -51,21 +53,24 @@ _RENAMED = {
 """What Keras 2 called, or registered, classes of its own that are still there."""
 
 
-def safe_architecture(architecture: dict[str, Any], where: str) -> dict[str, Any]:
+def safe_architecture(
+    architecture: dict[str, Any], where: str, libraries: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Check an architecture, and write it as this Keras reads it.
 
     Args:
         architecture: Of a file, as plain values.
         where: The file, for messages.
+        libraries: Packages whose registered classes are taken too, where they are installed.
 
     Returns:
-        A copy in which every class is one of Keras' own, and computes in float32.
+        A copy in which every class is one of Keras' own, or of these, and computes in float32.
 
     Raises:
         ModelFileError: It holds code, a custom object, or a layer that reaches out of the file.
     """
     try:
-        cleaned = _clean(architecture, where)
+        cleaned = _clean(architecture, where, libraries)
     except RecursionError as error:
         raise ModelFileError(f"{where}: its architecture is nested too deeply.") from error
     except (TypeError, AttributeError, LookupError, ValueError) as error:
@@ -78,23 +83,23 @@ def safe_architecture(architecture: dict[str, Any], where: str) -> dict[str, Any
     return cleaned
 
 
-def _clean(value: Any, where: str) -> Any:
+def _clean(value: Any, where: str, libraries: tuple[str, ...]) -> Any:
     if isinstance(value, list):
-        return [_clean(item, where) for item in value]
+        return [_clean(item, where, libraries) for item in value]
     if isinstance(value, str):
         # Keras 2 allowed / in names of layers, and nothing else in an architecture has one.
         return value.replace("/", ".")
     if not isinstance(value, dict):
         return value
     if "class_name" in value:
-        value = _checked(value, where)
+        value = _checked(value, where, libraries)
     # How it was compiled is of no use here, and names losses and metrics that may be custom.
     kept = {key: item for key, item in value.items() if key != "compile_config"}
-    return {key: _clean(single(item) if key == "dtype" else item, where)
+    return {key: _clean(single(item) if key == "dtype" else item, where, libraries)
             for key, item in kept.items()}  # fmt: skip
 
 
-def _checked(node: dict[str, Any], where: str) -> dict[str, Any]:
+def _checked(node: dict[str, Any], where: str, libraries: tuple[str, ...]) -> dict[str, Any]:
     name = node["class_name"]
     if not isinstance(name, str):
         raise ModelFileError(f"{where}: a class has the name {name!r}, which is no text.")
@@ -110,6 +115,8 @@ def _checked(node: dict[str, Any], where: str) -> dict[str, Any]:
         return _checked_function(node, where)
     if name in OPERATION_CLASSES or node.get("registered_name") == _OWN:
         return modern_config(node, where)
+    if _is_of(libraries, node):
+        return node
     return _checked_class(node, name, where)
 
 
@@ -139,6 +146,16 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
         raise _custom(f"object {name!r}", node, where)
     home = {"class_name": known, "module": module, "registered_name": None}
     return modern_config({**node, **home}, where)
+
+
+def _is_of(libraries: tuple[str, ...], node: dict[str, Any]) -> bool:
+    """Tell whether an installed library has registered the class under the name that is given."""
+    registered = str(node.get("registered_name"))
+    library = registered.partition(">")[0]
+    if library not in libraries or find_spec(library) is None:
+        return False
+    import_module(library)
+    return keras.saving.get_registered_object(registered) is not None
 
 
 def _home(name: str, module: str) -> str | None:

@@ -30,11 +30,12 @@ _SLACK = 2**20
 _PENDING = "uninitialized_variables"
 
 
-def load_inspected(path: Path) -> tuple[keras.Model, str]:
+def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.Model, str]:
     """Load any model of Keras 2 or 3. No code of the file is run.
 
     Args:
         path: Of the file.
+        libraries: Packages whose registered layers it may hold, besides Keras.
 
     Returns:
         The model, computing in float32, and the version of Keras that wrote it.
@@ -44,7 +45,7 @@ def load_inspected(path: Path) -> tuple[keras.Model, str]:
             or Keras cannot load it.
     """
     architecture, version = read_architecture(path)
-    architecture = safe_architecture(architecture, str(path))
+    architecture = safe_architecture(architecture, str(path), libraries)
     with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
         copy = Path(folder, "inspected.keras" if is_zip(path) else "inspected.h5")
         with _explained(path, copy):

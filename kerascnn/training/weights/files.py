@@ -24,6 +24,9 @@ from kerascnn.zip_files import refuse_bombs
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 
+LIBRARIES = ("keras_hub", "keras_cv")
+"""Whose backbones give their weights; as models they are not exported."""
+
 TORCH_KINDS = (".safetensors", ".pth", ".pt")
 KINDS = (".keras", ".weights.h5", ".h5", *TORCH_KINDS)
 
@@ -134,7 +137,7 @@ def _broken(path: Path, error: Exception) -> ModelFileError:
 def _keras(path: Path) -> Tensors:
     from kerascnn.training.foreign.inspected import load_inspected
 
-    return tensors_of(load_inspected(path)[0])
+    return tensors_of(load_inspected(path, LIBRARIES)[0])
 
 
 def _h5(path: Path) -> Tensors:

@@ -57,7 +57,7 @@ def folder(tmp_path) -> Path:
         ("predict model.json p.png", "model.save('model.keras')"),
         ("export saved --onnx --labels names.txt", "SavedModel folder"),
         ("export model.json --onnx --labels names.txt", "model.save('model.keras')"),
-        ("export run --onnx", "Keras cannot read it"),
+        ("export run --onnx", "truncated or damaged"),
         ("export run/other.keras --onnx --labels names.txt", "no such file"),
         ("export empty --onnx", "a folder, and neither"),
         ("evaluate run/other.keras", "no such file"),
