@@ -89,9 +89,9 @@ def test_figures_take_the_colours_of_the_page(page):
 
 def test_verdict_names_the_kept_epoch_and_the_interval(page):
     words = Outline(page).words
-    assert "34 of 40 validation pictures are answered right (85.0%)." in words
-    assert "The network of epoch 2 of 3 is kept" in words
-    assert "Only 40 pictures were judged" in words
+    assert "34 of 40 validation pictures are classified correctly (85.0%)." in words
+    assert "The weights of epoch 2 of 3 are kept" in words
+    assert "Only 40 pictures were evaluated" in words
     assert "70.9%" in words  # Wilson's lower end of 34 right of 40
 
 
@@ -118,7 +118,7 @@ def test_a_model_that_is_too_sure_of_itself_is_told(content):
     logits = np.eye(2, dtype=np.float32)[answers] * 8
     evaluation = evaluate_answers(Answers(logits, labels, ("a", "b"), split="test"))
     remarks = judge(content(evaluation=evaluation, epochs=())).remarks
-    assert any("too sure of itself" in remark and "67%" in remark for remark in remarks)
+    assert any("overconfident" in remark and "67%" in remark for remark in remarks)
 
 
 def test_the_class_told_apart_worst_is_marked_and_named(content, page):
@@ -157,7 +157,7 @@ def test_many_classes_give_the_commonest_confusions_instead_of_a_matrix(content,
     classes = tuple(f"class {number}" for number in range(30))
     many = render_page(content(classes=classes))
     assert 'class="confusion"' not in many
-    assert "The commonest mistakes" in many
+    assert "Most frequent confusions" in many
     assert "One line a class of the 25 that are told apart worst" in many
     assert 'class="confusion"' in page
     assert "that are told apart worst" not in page
@@ -176,7 +176,12 @@ def test_what_is_not_known_is_left_out(content, page):
             commands=(),
         )
     )  # fmt: skip
-    for heading in ("How it learned", "The network", "The worst mistakes", "How to repeat it"):
+    for heading in (
+        "Learning curves",
+        "The network",
+        "Most confident mistakes",
+        "How to reproduce it",
+    ):
         assert heading not in bare
         assert heading in page
 
