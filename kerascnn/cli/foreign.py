@@ -106,7 +106,12 @@ _OPTIONS = (
         help="Means of the channels, instead of --normalize, for pixels from 0 to 1 (0 to 255 if any "
         "number here or in --std is above 1; --normalize unit or none decides).",
     ),
-    click.option("--std", type=Numbers(), metavar="R,G,B", help="Standard deviations, on the scale of --mean."),
+    click.option(
+        "--std",
+        type=Numbers(),
+        metavar="R,G,B",
+        help="Standard deviations, on the scale of --mean.",
+    ),
     click.option(
         "--resize",
         type=click.Choice(["squash", "crop", "pad"]),
@@ -137,7 +142,11 @@ _OPTIONS = (
         metavar="COLOR",
         help="Colour for --resize pad: white, 114, R,G,B or #rrggbb.  [default: black]",
     ),
-    click.option("--enlarge/--no-enlarge", default=None, help="For --resize pad: whether to enlarge small pictures."),
+    click.option(
+        "--enlarge/--no-enlarge",
+        default=None,
+        help="For --resize pad: whether to enlarge small pictures.",
+    ),
     click.option(
         "--outputs",
         type=click.Choice(["logits", "probabilities"]),
@@ -146,7 +155,7 @@ _OPTIONS = (
     click.option(
         "--output",
         metavar="NAME",
-        help="Of a model made elsewhere with several outputs: the one that holds the answers.",
+        help="Model made elsewhere with several outputs: which one holds the predictions.",
     ),
 )
 FOREIGN = (

@@ -41,13 +41,23 @@ from kerascnn.cli.provider import provider_options
     help="Pictures waiting or running, for each model; further requests get status 503.",
 )
 @click.option(
-    "--max-body-mb", default=16.0, show_default=True, help="Largest request body; a larger one gets status 413."
+    "--max-body-mb",
+    default=16.0,
+    show_default=True,
+    help="Largest request body; a larger one gets status 413.",
 )
 @click.option(
-    "--max-megapixels", default=50.0, show_default=True, help="Largest picture; a larger one gets status 422."
+    "--max-megapixels",
+    default=50.0,
+    show_default=True,
+    help="Largest picture; a larger one gets status 422.",
 )
 @click.option(
-    "--timeout", default=10.0, show_default=True, metavar="S", help="Time limit of a request; a later answer becomes status 503."
+    "--timeout",
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Time limit of a request; a later answer becomes status 503.",
 )
 @click.option(
     "--read-timeout",
@@ -86,7 +96,9 @@ from kerascnn.cli.provider import provider_options
     "[default: the --host]",
 )
 @click.option(
-    "--access-log/--no-access-log", default=True, help="Log each request as one line of JSON on stdout."
+    "--access-log/--no-access-log",
+    default=True,
+    help="Log each request as one line of JSON on stdout.",
 )
 @foreign_options
 def command(**options: Any) -> None:

@@ -58,23 +58,23 @@ def test_chance_is_a_verdict_of_its_own(content):
     bad = {"val_right": 25, "val_images": 100, "val_largest": 25}
     short = told(content, guessing, learning=learning(38, 10, **bad))
     assert "It has not learned" in short
-    assert "38.0% of its training pictures right after 10 steps: too few" in short
+    assert "38.0% of its training pictures correctly after 10 steps, which are too few" in short
     assert "overfits" not in short
     stuck = told(content, guessing, learning=learning(38, 5_000, **bad))
     assert "--find-lr" in stuck
     few = told(content, guessing, learning=learning(97, 400, 40, **bad))
     assert "about 10 pictures per class are too few" in few
     other = told(content, guessing, learning=learning(97, 400, 4_000, **bad))
-    assert "unlike them, or labels are wrong" in other
+    assert "differ from them, or labels are wrong" in other
 
 
 def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     found = evaluation(wrong_in(60), LABELS)
-    assert "it overfits. It has about 500 pictures a class" in told(
+    assert "it overfits. It has about 500 pictures per class" in told(
         content, found, learning=learning(99)
     )
     short = told(content, found, learning=learning(71, steps=40))
-    assert "only 71.0% of its training pictures right, after 40 steps" in short
+    assert "only 71.0% of its training pictures correctly, after 40 steps" in short
     assert "overfits" not in short
     assert "steps: training longer" not in told(content, found, learning=learning(71, steps=4_000))
 
