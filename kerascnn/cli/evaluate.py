@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--compare",
     metavar="FILE",
-    help="A second model on the same pictures: which predictions differ, and whether one is better.",
+    help="A second model on the same pictures: which predictions differ, and which is better.",
 )
 @click.option(
     "--leaks/--no-leaks",

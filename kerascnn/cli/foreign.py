@@ -77,7 +77,7 @@ _OPTIONS = (
     click.option(
         "--labels",
         metavar="FILE",
-        help="Model made elsewhere: file of class names, one per line, in the order of its outputs.",
+        help="Model made elsewhere: class names, one per line, in the order of its outputs.",
     ),
     click.option(
         "--image-size",
@@ -95,7 +95,7 @@ _OPTIONS = (
     click.option(
         "--normalize",
         type=click.Choice(["none", "unit", "tf", "torch", "caffe"]),
-        help="Model made elsewhere: pixel values it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 "
+        help="Model made elsewhere: pixels it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 "
         "to 1 (tf), standardised with ImageNet's mean and deviation (torch), or BGR minus that "
         "mean (caffe).  [default: none]",
     ),
@@ -103,7 +103,7 @@ _OPTIONS = (
         "--mean",
         type=Numbers(),
         metavar="R,G,B",
-        help="Means of the channels, instead of --normalize, for pixels from 0 to 1 (0 to 255 if any "
+        help="Channel means, instead of --normalize, for pixels from 0 to 1 (0 to 255 if any "
         "number here or in --std is above 1; --normalize unit or none decides).",
     ),
     click.option(
@@ -145,7 +145,7 @@ _OPTIONS = (
     click.option(
         "--enlarge/--no-enlarge",
         default=None,
-        help="For --resize pad: whether to enlarge small pictures.",
+        help="For --resize pad: enlarge small pictures.",
     ),
     click.option(
         "--outputs",

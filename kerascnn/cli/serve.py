@@ -9,17 +9,34 @@ import click
 from kerascnn.cli.base import Command
 from kerascnn.cli.foreign import foreign_options, taken
 from kerascnn.cli.provider import provider_options
+from kerascnn.cli.serve_settings import (
+    PREFIX,
+    ModelPaths,
+    Port,
+    config_option,
+    models_given,
+    unknown_variables,
+)
 
 
-@click.command("serve", cls=Command)
-@click.argument("models", nargs=-1, required=True, metavar="MODEL.onnx...")
+@click.command("serve", cls=Command, context_settings={"auto_envvar_prefix": PREFIX})
+@click.argument(
+    "models",
+    nargs=-1,
+    required=True,
+    metavar="MODEL.onnx...",
+    type=ModelPaths(),
+    envvar=[f"{PREFIX}_MODELS", f"{PREFIX}_MODEL"],
+)
+@config_option
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
     help="Address to listen on; 0.0.0.0, or :: for IPv6 too, accepts other machines.",
 )
-@click.option("--port", default=8000, show_default=True, help="0: any free port.")
+@click.option("--port", type=Port(), default=8000, show_default=True, help="0: any free port.")
+@click.option("--grpc-port", type=int, help="Also serve gRPC, usually at 8001.  [default: no gRPC]")
 @provider_options
 @click.option(
     "--copies",
@@ -32,7 +49,7 @@ from kerascnn.cli.provider import provider_options
     "--max-wait-ms",
     default=2.0,
     show_default=True,
-    help="How long a batch waits for pictures that are being decoded; if there are none, not at all.",
+    help="How long a batch waits for pictures that are still being decoded, if any.",
 )
 @click.option(
     "--max-queue",
@@ -82,6 +99,10 @@ from kerascnn.cli.provider import provider_options
 )
 @click.option("--token-file", metavar="FILE", help="Requests must carry this bearer token.")
 @click.option(
+    "--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate and its chain (PEM)."
+)
+@click.option("--tls-key", metavar="FILE", help="Private key.  [default: in the --tls-cert file]")
+@click.option(
     "--cors",
     multiple=True,
     metavar="ORIGIN",
@@ -100,13 +121,23 @@ from kerascnn.cli.provider import provider_options
     default=True,
     help="Log each request as one line of JSON on stdout.",
 )
+@click.option(
+    "--traces/--no-traces",
+    default=False,
+    help="Send OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT.",
+)
 @foreign_options
 def command(**options: Any) -> None:
     """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
 
-    Each is served under its file's name: by the Open Inference Protocol v2, at
-    /v1/models/NAME/predict for an image file, and on a web page at /. A file that is replaced is
-    reloaded without losing a request.
+    Each is served under its file's name, or as NAME=FILE says; a folder may hold several, or a
+    model repository as Triton has it. Endpoints: the Open Inference Protocol v2, TensorFlow
+    Serving's protocol, /v1/models/NAME/predict for an image file, and a web page at /. A file that
+    is replaced is reloaded without losing a request.
+
+    Every option is also an environment variable (KERASCNN_SERVE_MAX_BATCH; the models:
+    KERASCNN_SERVE_MODELS) and a setting in --config FILE. Options override variables, and these
+    override the file.
 
     \b
     kerascnn serve exported/flowers.onnx
@@ -115,9 +146,11 @@ def command(**options: Any) -> None:
     """
     from kerascnn import serving
 
+    ctx = click.get_current_context()
+    for line in unknown_variables(ctx):
+        click.echo(f"warning: {line}", err=True)
+    options["models"] = models_given(ctx, options)
     foreign = taken(options)
     config = serving.ServeConfig(**options, foreign=foreign)
-    serving.serve(
-        config,
-        lambda address: click.echo(f"serving {', '.join(config.names)} at {address}", err=True),
-    )
+    names = ", ".join(config.names)
+    serving.serve(config, lambda address: click.echo(f"serving {names} at {address}", err=True))

@@ -19,7 +19,7 @@ from kerascnn.typed_json import build, parse_json
 
 BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
-Augment = Literal["auto", "none", "shift", "light", "strong", "trivial"]
+Augment = Literal["auto", "none", "shift", "light", "strong-shift", "strong", "trivial"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Device = Literal["auto", "cpu", "gpu"]
@@ -87,11 +87,11 @@ class TrainConfig:
         ema: Momentum of a moving average of the weights, which is validated and kept in their
             place; None: no average. See :mod:`kerascnn.training.optimizers.ema`.
         accumulate: Batches whose gradients are gathered for one step of the optimiser.
-        augment: ``none``, ``shift``, ``light``, ``strong`` or ``trivial``; see
+        augment: ``none``, ``shift``, ``light``, ``strong-shift``, ``strong`` or ``trivial``; see
             :func:`kerascnn.training.augmentation.presets.augmentation_layers`. Wrong for digits and
-            letters, which a flip turns into other things, but for ``shift``, which has none.
-            ``auto``: none of built-in data, nor with frozen blocks; else ``light``, or ``shift``
-            where the pictures do not show a flip to be harmless.
+            letters, which a flip turns into other things, but for ``shift`` and ``strong-shift``,
+            which have none. ``auto``: none of built-in data, nor with frozen blocks; else as
+            :func:`kerascnn.training.auto.model.choose_changes` finds.
         random_crop: The smallest share of a picture's area that a crop takes, above 0 and at most
             1, e.g. 0.35; 0: pictures stay whole. See
             :mod:`kerascnn.training.augmentation.random_resized_crop`.

@@ -200,6 +200,14 @@ def test_augmentation_moves_pictures_in_training_only(small: Path) -> None:
     assert augmentation_layers("none", 3) == []
 
 
+def test_strong_changes_are_there_without_a_flip_too() -> None:
+    from kerascnn.training.augmentation.presets import augmentation_layers
+
+    strong = [layer.name for layer in augmentation_layers("strong", 3)]
+    assert strong == ["flip", "shift", "brightness", "contrast", "erasing"]
+    assert [layer.name for layer in augmentation_layers("strong-shift", 3)] == strong[1:]
+
+
 def test_strong_augmentation_shifts_lights_and_erases() -> None:
     from kerascnn.training.augmentation.presets import ERASED, augmentation_layers
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -126,13 +125,13 @@ print(json.dumps([keras.config.backend(), found.reasons[0].heat.tolist()]))
 
 
 @pytest.mark.slow
-def test_jax_gives_the_same_heat(trained):
+def test_jax_gives_the_same_heat(trained, preloaded):
     pytest.importorskip("jax", reason="needs JAX: pip install jax")
     picture = load_dataset("fashion-mini").splits["test"].pictures[0]
     np.save("picture.npy", picture)
     done = subprocess.run(
-        [sys.executable, "-c", ON_JAX, str(trained), "picture.npy"], capture_output=True, text=True,
-        check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
+        [*preloaded("jax"), "-c", ON_JAX, str(trained), "picture.npy"],
+        capture_output=True, text=True, check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
     )  # fmt: skip
     backend, heat = json.loads(done.stdout.splitlines()[-1])
     assert backend == "jax"
