@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     default="imagenet",
     show_default=True,
     metavar="none|imagenet|FILE",
-    help="What the backbone has learned.",
+    help="Weights of the backbone.",
 )
 @stem_option
 @image_size_option
 @click.option(
-    "--resize", type=click.Choice(["squash", "crop", "pad"]), help="How pictures are sized."
+    "--resize", type=click.Choice(["squash", "crop", "pad"]), help="How pictures are resized."
 )
 @click.option("--val", metavar="SHARE|DATA", help="As for `kerascnn train`.")
 @device_option

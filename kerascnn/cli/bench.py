@@ -26,7 +26,7 @@ _WIDTH = 24
 )
 @click.option(
     "--batch", "batches", multiple=True, type=click.IntRange(1), metavar="N",
-    help="Pictures a run; repeatable.  [default: 1, 4, 16, 32, 64]",
+    help="Batch size; repeatable.  [default: 1, 4, 16, 32, 64]",
 )  # fmt: skip
 @click.option(
     "--data",
@@ -39,7 +39,7 @@ _WIDTH = 24
     type=click.Choice(["exact", "fast"]),
     default="exact",
     show_default=True,
-    help="The grade whose best way is named.",
+    help="Arithmetic for which the best settings are named.",
 )
 @click.option(
     "--save", is_flag=True, help="Save the best settings beside MODEL, for --provider auto."
@@ -50,10 +50,10 @@ def command(
     model: str, also: tuple[str, ...], batches: tuple[int, ...], data: str | None,
     arithmetic: Any, save: bool, as_json: bool, **foreign: Any,
 ) -> None:  # fmt: skip
-    """Measure how fast MODEL runs here: providers, arithmetic, threads and batch sizes.
+    """Benchmark MODEL on this machine: providers, arithmetic, threads and batch sizes.
 
-    Pictures are in memory and of the model's size; nothing is decoded. Beside the speed stands
-    how many first answers differ from exact arithmetic on the CPU.
+    Pictures are in memory and of the model's size; nothing is decoded. Beside the speed it
+    shows how many top-1 predictions differ from exact arithmetic on the CPU.
 
     \b
     kerascnn bench exported/flowers.onnx --save

@@ -14,7 +14,7 @@ from kerascnn.cli.base import Command, print_json
 @click.option("--cache", "folder", metavar="DIR", help="Another one than the user's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(clear: bool, folder: str | None, as_json: bool) -> None:
-    """Show, or clear, the pictures that earlier runs decoded and sized.
+    """Show or clear the cache of decoded and resized pictures.
 
     The folder is --cache, or the environment variable KERASCNN_CACHE, or the user's cache folder.
 

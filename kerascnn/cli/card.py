@@ -25,7 +25,7 @@ _LONGEST = 5000
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def command(file: str, as_json: bool) -> None:
-    """Show all that FILE, an .onnx file, says about itself, whoever made it.
+    """Show the metadata of FILE, an .onnx file made by kerascnn or by anything else.
 
     Of a file that `kerascnn export` wrote: classes, how pictures are sized and normalised, where it
     comes from, how it was compared with the trained model, and what was measured. Of any: inputs,

@@ -52,17 +52,17 @@ class PaddingType(click.ParamType[Any]):
     "-o", "--out", required=True, metavar="OUT.png", help="The picture to write (PNG, JPEG, ...)."
 )
 @click.option(
-    "--show-steps", is_flag=True, help="Also draw how the filter walks, into OUT-steps.png."
+    "--show-steps", is_flag=True, help="Also draw the steps of the filter, into OUT-steps.png."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(
     image: str, kernel: str, stride: int, padding: Padding, out: str, show_steps: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Slide a filter over IMAGE, and write what it answers.
+    """Apply a convolution filter to IMAGE, and write the result.
 
-    Every channel is convolved on its own. A filter whose numbers sum to 0 (edge, sobel) answers
-    with either sign; the size of the answer is shown.
+    Every channel is convolved on its own. A filter whose numbers sum to 0 (edge, sobel) gives
+    positive and negative values; the absolute value is written.
 
     \b
     kerascnn convolve photo.jpg --kernel edge -o edges.png

@@ -19,7 +19,7 @@ _LISTED = 10
 
 @click.group("data", cls=Group)
 def command() -> None:
-    """Look after pictures before they are learned from.
+    """Check a data set before training.
 
     \b
     kerascnn data check flowers/
@@ -36,7 +36,7 @@ def command() -> None:
     help="Training pictures below which a class is too small.",
 )
 @click.option(
-    "--page", metavar="FILE", help="Write a page that shows the pictures, e.g. check.html."
+    "--page", metavar="FILE", help="Write an HTML page with the pictures, e.g. check.html."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
 @click.pass_context

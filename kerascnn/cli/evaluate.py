@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 @click.option(
     "--compare",
     metavar="FILE",
-    help="A second model, on the same pictures: which answers differ, and whether one is better.",
+    help="A second model on the same pictures: which predictions differ, and which is better.",
 )
 @click.option(
     "--leaks/--no-leaks",
     default=None,
-    help="Look for the pictures in the training pictures, nearly equal ones too.  [default: look]",
+    help="Look for duplicates and near-duplicates in the training pictures.  [default: --leaks]",
 )
 @click.option(
     "--try-sizing",
     is_flag=True,
-    help="Try the ways in which libraries size pictures, and name the one that fits an .onnx.",
+    help="For an .onnx file: try how other libraries resize pictures, and name what fits.",
 )
 @click.option("--curves", is_flag=True, help="With --json: each class's ROC and precision-recall.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -55,7 +55,7 @@ def command(
     as_json: bool,
     **foreign: Any,
 ) -> None:
-    """Measure how good MODEL is: a run folder, its model.keras, or an exported .onnx file.
+    """Evaluate MODEL: a run folder, its model.keras, or an exported .onnx file.
 
     DATA is what `kerascnn train` takes; for a run, its own data if none is given. An .onnx file
     is evaluated with onnxruntime alone.

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 @click.command("explain", cls=Command)
 @click.argument("model")
 @click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Classes.")
+@click.option(
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="Classes to explain."
+)
 @click.option(
     "--out",
     default="explained",
     show_default=True,
     metavar="DIR",
-    help="Where the figures go, one a picture.",
+    help="Folder for the figures, one per picture.",
 )
 @click.option(
     "--format",
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(["svg", "png"]),
     default="svg",
     show_default=True,
-    help="png has the pictures without words.",
+    help="png: the pictures without captions.",
 )
 @foreign_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
@@ -52,7 +54,7 @@ def command(
     as_json: bool,
     **foreign: Any,
 ) -> None:
-    """Show where MODEL looks when it answers.
+    """Draw heat maps of the parts of a picture that a prediction of MODEL comes from.
 
     A run folder, its model.keras, or a .keras file made elsewhere is explained by Grad-CAM: the
     gradient of the answer, through the last convolution's feature map. An .onnx file is explained

@@ -36,12 +36,12 @@ log = logging.getLogger(__name__)
     type=click.Choice(["float32", "float16", "int8"]),
     default="float32",
     show_default=True,
-    help="Of the weights and the arithmetic. Below float32 some answers change; they are counted.",
+    help="Of weights and arithmetic. Below float32 some predictions change; they are counted.",
 )
 @click.option(
     "--calibrate",
     metavar="DATA",
-    help="Pictures to measure the ranges of int8 on.  [default: the run's training pictures]",
+    help="Pictures to calibrate int8 on.  [default: the run's training pictures]",
 )
 @click.option(
     "--max-drop",
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
     default=0.5,
     show_default=True,
     metavar="POINTS",
-    help="Points of top-1 that lower precision may cost; a file that loses more is not written.",
+    help="Most points of top-1 accuracy that lower precision may cost; else no file is written.",
 )
 @click.option(
     "--triton",
@@ -66,7 +66,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write the model in RUN as one ONNX file that answers as the trained model does.
+    """Export the model in RUN as one ONNX file, verified against the trained model.
 
     The file takes raw pictures and carries everything: weights, preprocessing, class names,
     where it comes from. It is compared with the trained model on real pictures; if a first
@@ -104,7 +104,7 @@ def command(
     if repository:
         click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
     if foreign and "top1" in result.card.metrics:
-        click.echo(f"of these, {result.card.metrics['top1']:.1%} are answered rightly")
+        click.echo(f"of these, {result.card.metrics['top1']:.1%} are classified correctly")
     click.echo(f"next: kerascnn predict {result.path} PICTURE…")
 
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.option(
     "--block",
     metavar="BLOCK",
-    help="Of `kerascnn summary`: its maps alone.  [default: some of every block]",
+    help="Only the maps of this block of `kerascnn summary`.  [default: some of every block]",
 )
 @click.option(
     "--maps",
     type=click.IntRange(1),
-    help="Maps a block: those that answer most strongly.  [default: 8; 64 with --block]",
+    help="Maps per block: those with the strongest activations.  [default: 8; 64 with --block]",
 )
 @click.option(
     "-o", "--out", default="features.svg", show_default=True, metavar="FILE", help=".svg or .png."
@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Draw the first kernels of MODEL, and the feature maps that its blocks make of IMAGE.
 
-    MODEL is a run folder or its model.keras. A .png has the pictures without words.
+    MODEL is a run folder or its model.keras. A .png has the pictures without captions.
 
     \b
     kerascnn features runs/flowers rose.jpg

@@ -77,75 +77,85 @@ _OPTIONS = (
     click.option(
         "--labels",
         metavar="FILE",
-        help="Of a model made elsewhere: its class names, one a line, in the order of its outputs.",
+        help="Model made elsewhere: class names, one per line, in the order of its outputs.",
     ),
     click.option(
         "--image-size",
         type=ImageSize(),
         metavar="PIXELS|HxW",
-        help="Of a model made elsewhere: its input, 224 or 48x192 (height x width).  [default: as "
-        "the file fixes it]",
+        help="Model made elsewhere: input size, 224 or 48x192 (height x width).  [default: as "
+        "fixed in the file]",
     ),
     click.option(
         "--like",
         type=click.Choice(list(PRESETS)),
-        help="Of a model made elsewhere: size and normalise as this library does by default; the "
-        "options below change parts of it.",
+        help="Model made elsewhere: resize and normalise as this library does by default; the "
+        "options below override parts of it.",
     ),
     click.option(
         "--normalize",
         type=click.Choice(["none", "unit", "tf", "torch", "caffe"]),
-        help="Of a model made elsewhere: the pixels that it was trained on: 0 to 255, 0 to 1, -1 "
-        "to 1, less ImageNet's mean and by its deviation, or BGR less that mean.  [default: none]",
+        help="Model made elsewhere: pixels it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 "
+        "to 1 (tf), standardised with ImageNet's mean and deviation (torch), or BGR minus that "
+        "mean (caffe).  [default: none]",
     ),
     click.option(
         "--mean",
         type=Numbers(),
         metavar="R,G,B",
-        help="Its own means, in place of --normalize: of pixels from 0 to 1 (of 0 to 255 if any "
+        help="Channel means, instead of --normalize, for pixels from 0 to 1 (0 to 255 if any "
         "number here or in --std is above 1; --normalize unit or none decides).",
     ),
-    click.option("--std", type=Numbers(), metavar="R,G,B", help="Its own deviations, as --mean."),
+    click.option(
+        "--std",
+        type=Numbers(),
+        metavar="R,G,B",
+        help="Standard deviations, on the scale of --mean.",
+    ),
     click.option(
         "--resize",
         type=click.Choice(["squash", "crop", "pad"]),
-        help="Of a model made elsewhere: how pictures get its size. crop: the middle 0.875 of the "
+        help="Model made elsewhere: how pictures are resized. crop: the central 0.875 of the "
         "shorter side (--crop-share 1: all of it).  [default: squash]",
     ),
     click.option(
         "--filter",
         "filter",
         type=click.Choice(["bilinear", "bicubic", "lanczos", "nearest"]),
-        help="Between pixels.  [default: bilinear]",
+        help="Interpolation.  [default: bilinear]",
     ),
     click.option(
         "--antialias/--no-antialias",
         "antialias",
         default=None,
-        help="As Pillow, or as tf.image.resize.  [default: --antialias]",
+        help="Antialiasing, as in Pillow, or none, as in tf.image.resize.  [default: --antialias]",
     ),
     click.option(
         "--crop-share",
         type=float,
         metavar="SHARE",
-        help="How much of the shorter side a crop uses; timm's crop_pct.  [default: 0.875]",
+        help="Share of the shorter side that --resize crop keeps; timm's crop_pct.  [default: 0.875]",
     ),
     click.option(
         "--pad-color",
         type=Colour(),
         metavar="COLOR",
-        help="Of pad: white, 114, R,G,B or #rrggbb.  [default: black]",
+        help="Colour for --resize pad: white, 114, R,G,B or #rrggbb.  [default: black]",
     ),
-    click.option("--enlarge/--no-enlarge", default=None, help="Of pad: enlarge small pictures."),
+    click.option(
+        "--enlarge/--no-enlarge",
+        default=None,
+        help="For --resize pad: enlarge small pictures.",
+    ),
     click.option(
         "--outputs",
         type=click.Choice(["logits", "probabilities"]),
-        help="Of a model made elsewhere: what its numbers are.  [default: as is found out]",
+        help="Model made elsewhere: what its outputs are.  [default: detected]",
     ),
     click.option(
         "--output",
         metavar="NAME",
-        help="Of a model made elsewhere with several outputs: the one that holds the answers.",
+        help="Model made elsewhere with several outputs: which one holds the predictions.",
     ),
 )
 FOREIGN = (

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=float,
     default=0.0,
     metavar="P",
-    help="A less likely answer has no label: null in JSON, empty in CSV, unsure in the table.",
+    help="Give no label below this probability: null in JSON, empty in CSV, unsure in the table.",
 )
 @click.option(
     "--format",
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="json: one JSON object a line.",
+    help="json: one JSON object per line (JSON Lines).",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--shard",
     metavar="I/N",
-    help="Only the I-th of N equal parts, from 1: for N machines with the same PATHs.",
+    help="Only the I-th of N equal parts, counted from 1, to divide the PATHs among N machines.",
 )
 @click.option(
     "--resume",
     metavar="FILE",
-    help="An earlier output of --json, perhaps cut off: what it answers is not done again, what "
-    "it could not read is. Append to it with >>.",
+    help="Output of an earlier run with --json, complete or not: its pictures are skipped, except "
+    "those that could not be read. Append to it with >>.",
 )
-@click.option("--batch-size", default=32, show_default=True, help="Pictures a run of the network.")
+@click.option("--batch-size", default=32, show_default=True, help="Pictures per batch.")
 @provider_options
 @foreign_options
 @click.pass_context

@@ -21,7 +21,7 @@ _OPTIONS = (
         type=click.Choice(["auto", *PROVIDERS]),
         default="auto",
         show_default=True,
-        help="Where it runs. auto: the best that `kerascnn bench --save` measured here, else cpu.",
+        help="Execution provider. auto: the fastest found by `kerascnn bench --save`, else cpu.",
     ),
     click.option(
         "--arithmetic",
@@ -31,7 +31,7 @@ _OPTIONS = (
         help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some answers change.",
     ),
     click.option(
-        "--threads", type=int, help="Of one inference.  [default: the processors at hand]"
+        "--threads", type=int, help="Threads per inference.  [default: the available processors]"
     ),
 )
 

@@ -33,7 +33,7 @@ def command(
     as_json: bool,
     **foreign: Any,
 ) -> None:
-    """Judge MODEL on DATA, and write one page about it: self-contained, for the browser.
+    """Evaluate MODEL on DATA, and write a self-contained HTML report.
 
     MODEL is a run folder, its model.keras, or an .onnx file. Every `kerascnn train` writes a
     report already; this makes it again, on other pictures or of a file made elsewhere. For a run,

@@ -33,96 +33,111 @@ from kerascnn.cli.serve_settings import (
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="0.0.0.0, or :: for IPv6 too: from other machines.",
+    help="Address to listen on; 0.0.0.0, or :: for IPv6 too, accepts other machines.",
 )
-@click.option("--port", type=Port(), default=8000, show_default=True, help="0: a free one.")
-@click.option("--grpc-port", type=int, help="For gRPC too, 8001 as a rule.  [default: no gRPC]")
+@click.option("--port", type=Port(), default=8000, show_default=True, help="0: any free port.")
+@click.option("--grpc-port", type=int, help="Also serve gRPC, usually at 8001.  [default: no gRPC]")
 @provider_options
 @click.option(
     "--copies",
     default=1,
     show_default=True,
-    help="Of each network, running side by side: more answers a second, each a little later.",
+    help="Instances of each network that run in parallel: higher throughput, higher latency.",
 )
-@click.option("--max-batch", default=16, show_default=True, help="Pictures a run of the network.")
+@click.option("--max-batch", default=16, show_default=True, help="Largest batch.")
 @click.option(
     "--max-wait-ms",
     default=2.0,
     show_default=True,
-    help="How long a run waits for pictures that are being decoded. It never waits for nobody.",
+    help="How long a batch waits for pictures that are still being decoded, if any.",
 )
 @click.option(
     "--max-queue",
     default=256,
     show_default=True,
-    help="Pictures of a model that are taken and not yet answered; the next get 503.",
+    help="Pictures waiting or running, for each model; further requests get status 503.",
 )
 @click.option(
-    "--max-body-mb", default=16.0, show_default=True, help="Largest body of a request; else 413."
+    "--max-body-mb",
+    default=16.0,
+    show_default=True,
+    help="Largest request body; a larger one gets status 413.",
 )
 @click.option(
-    "--max-megapixels", default=50.0, show_default=True, help="Largest picture; else 422."
+    "--max-megapixels",
+    default=50.0,
+    show_default=True,
+    help="Largest picture; a larger one gets status 422.",
 )
 @click.option(
-    "--timeout", default=10.0, show_default=True, metavar="S", help="To answer in; else 503."
+    "--timeout",
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Time limit of a request; a later answer becomes status 503.",
 )
 @click.option(
     "--read-timeout",
     default=15.0,
     show_default=True,
     metavar="S",
-    help="For a request to come in; else 408.",
+    help="Time limit for receiving a request; then status 408.",
 )
 @click.option(
     "--grace",
     default=20.0,
     show_default=True,
     metavar="S",
-    help="For what was taken, after SIGTERM.",
+    help="Time to finish accepted requests after SIGTERM.",
 )
 @click.option(
     "--reload-seconds",
     default=1.0,
     show_default=True,
     metavar="S",
-    help="How often to look for a newer file; 0: only at SIGHUP.",
+    help="Interval of looking for newer model files; 0: reload only on SIGHUP.",
 )
 @click.option("--token-file", metavar="FILE", help="Requests must carry this bearer token.")
-@click.option("--tls-cert", metavar="FILE", help="Certificate and its chain (PEM): HTTPS.")
-@click.option("--tls-key", metavar="FILE", help="Its key.  [default: in the same file]")
+@click.option(
+    "--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate and its chain (PEM)."
+)
+@click.option("--tls-key", metavar="FILE", help="Private key.  [default: in the --tls-cert file]")
 @click.option(
     "--cors",
     multiple=True,
     metavar="ORIGIN",
-    help="Pages of this origin may use the server. May be repeated.",
+    help="Origin whose web pages may use the server (CORS); repeatable.",
 )
 @click.option(
     "--allowed-host",
     multiple=True,
     default=(),
     metavar="NAME",
-    help="By which it is called, beside numbers and names without a dot; *: any. May be repeated.  "
-    "[default: the names it listens on]",
+    help="Accepted Host header, besides IP addresses and names without a dot; *: any. Repeatable.  "
+    "[default: the --host]",
 )
 @click.option(
-    "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
+    "--access-log/--no-access-log",
+    default=True,
+    help="Log each request as one line of JSON on stdout.",
 )
 @click.option(
     "--traces/--no-traces",
     default=False,
-    help="OpenTelemetry's spans, to OTEL_EXPORTER_OTLP_ENDPOINT.",
+    help="Send OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT.",
 )
 @foreign_options
 def command(**options: Any) -> None:
     """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
 
     Each is served under its file's name, or as NAME=FILE says; a folder may hold several, or a
-    model repository as Triton has it. They answer by the Open Inference Protocol v2, by that of
-    TensorFlow Serving, at /v1/models/NAME/predict for a picture as it is, and on a page for people
-    at /. A file that is replaced is reloaded without losing a request.
+    model repository as Triton has it. Endpoints: the Open Inference Protocol v2, TensorFlow
+    Serving's protocol, /v1/models/NAME/predict for an image file, and a web page at /. A file that
+    is replaced is reloaded without losing a request.
 
-    Every option is a variable too (KERASCNN_SERVE_MAX_BATCH; the models: KERASCNN_SERVE_MODELS),
-    and a setting in --config FILE. An option wins over a variable, and that over the file.
+    Every option is also an environment variable (KERASCNN_SERVE_MAX_BATCH; the models:
+    KERASCNN_SERVE_MODELS) and a setting in --config FILE. Options override variables, and these
+    override the file.
 
     \b
     kerascnn serve exported/flowers.onnx

@@ -319,7 +319,7 @@ def _next(run: Run) -> str:
         return f"next: kerascnn export {shlex.quote(str(run.folder))} --onnx"
     return (
         f"It has not learned: {learning.val_right:,} of {learning.val_images:,} validation "
-        f"pictures are answered right, and always answering the commonest class gives "
+        f"pictures are classified correctly, and always predicting the most frequent class gives "
         f"{learning.val_largest:,}. {not_learned(learning)}"
     )
 

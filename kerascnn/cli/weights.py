@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @click.group("weights", cls=Group)
 def command() -> None:
-    """Look after ImageNet weights on this machine.
+    """Manage the ImageNet weights on this machine.
 
-    They lie where Keras and keras-hub keep them. With KERASCNN_OFFLINE=1 no command asks the
-    network; KERASCNN_WEIGHTS_MIRROR is an address that stands for https://storage.googleapis.com.
+    They are stored where Keras and keras-hub keep them. With KERASCNN_OFFLINE=1 no command uses the
+    network; KERASCNN_WEIGHTS_MIRROR is a mirror of https://storage.googleapis.com.
 
     \b
     kerascnn weights list
@@ -30,7 +30,7 @@ def command() -> None:
 def listing(as_json: bool) -> None:
     """List networks that have ImageNet weights, and whether those are on this machine.
 
-    The network is not asked.
+    This does not use the network.
 
     \b
     kerascnn weights list
@@ -62,7 +62,8 @@ def listing(as_json: bool) -> None:
 def fetch(name: str, as_json: bool) -> None:
     """Download the ImageNet weights of NAME, check them, and keep them where Keras looks.
 
-    Without a network this is said within three seconds. What is there already is checked and kept.
+    Without a network it fails within three seconds. Weights that are already there are checked
+    and kept.
 
     \b
     kerascnn weights fetch mobilenet_v3_large

@@ -43,24 +43,31 @@ def not_learned(learning: Learning) -> str:
     if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
         if learning.steps < _FEW_STEPS:
             return (
-                f"It answers {train} of its training pictures right after {learning.steps:,} "
-                f"steps: too few. Train longer (--epochs), for {_FEW_STEPS} steps at least."
+                f"It classifies {train} of its training pictures correctly after "
+                f"{learning.steps:,} "
+                f"steps, which are too few. Train longer (--epochs), for at least {_FEW_STEPS} "
+                "steps."
             )
         return (
-            f"It answers only {train} of its training pictures right after {learning.steps:,} "
-            "steps. Look at the labels (kerascnn data check DATA), try another rate (kerascnn "
+            f"It classifies only {train} of its training pictures correctly after "
+            f"{learning.steps:,} "
+            "steps. Check the labels (kerascnn data check DATA), try another learning rate "
+            "(kerascnn "
             "train DATA --find-lr) or a larger network (--model)."
         )
     each = learning.pictures // learning.classes
     if each < _FEW_PICTURES:
         return (
-            f"It answers {train} of its training pictures right, and new ones by chance: about "
-            f"{each:,} pictures a class are too few. Add pictures, or start from trained weights "
+            f"It classifies {train} of its training pictures correctly, but new ones at chance "
+            "level: about "
+            f"{each:,} pictures per class are too few. Add pictures, or start from pretrained "
+            "weights "
             "(--weights)."
         )
     return (
-        f"It answers {train} of its training pictures right, and new ones by chance: the "
-        "validation pictures are unlike them, or labels are wrong. Look at both (kerascnn data "
+        f"It classifies {train} of its training pictures correctly, but new ones at chance "
+        "level: the "
+        "validation pictures differ from them, or labels are wrong. Look at both (kerascnn data "
         "check DATA)."
     )
 
@@ -92,13 +99,14 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
     if share - evaluation.top1 > _GAP:
         each = learning.pictures // learning.classes
         yield (
-            f"It answers {train} of its training pictures right and {new} of new ones: it "
-            f"overfits. It has about {each:,} pictures a class; more of them, or augmentation, "
-            "help."
+            f"It classifies {train} of its training pictures correctly and {new} of new ones: it "
+            f"overfits. It has about {each:,} pictures per class; more of them, or augmentation, "
+            "should help."
         )
     elif share < 1 - _GAP and learning.steps < _FEW_STEPS:
         yield (
-            f"It answers only {train} of its training pictures right, after {learning.steps:,} "
+            f"It classifies only {train} of its training pictures correctly, after "
+            f"{learning.steps:,} "
             "steps: training longer should help."
         )
 
@@ -108,8 +116,9 @@ def _other_pictures(learning: Learning, evaluation: Evaluation) -> Iterator[str]
     if val.low > evaluation.top1_interval.high or val.high < evaluation.top1_interval.low:
         yield (
             f"{percent(learning.val_right / learning.val_images)} of the validation pictures are "
-            f"answered right and {percent(evaluation.top1)} of the test "
-            "pictures, more apart than chance explains: the two are not pictures of one kind."
+            f"classified correctly and {percent(evaluation.top1)} of the test "
+            "pictures, a significant difference: the two splits do not come from the same "
+            "distribution."
         )
 
 
@@ -124,7 +133,7 @@ def _other_balance(content: Content) -> Iterator[str]:
         return
     place = max(range(len(shares)), key=lambda number: abs(shares[number][0] - shares[number][1]))
     yield (
-        f"The classes are not as common as in training: “{content.classes[place]}” makes up "
+        f"The class distribution differs from training: “{content.classes[place]}” makes up "
         f"{shares[place][0]:.0%} of the training pictures and {shares[place][1]:.0%} of these."
     )
 
@@ -143,9 +152,10 @@ def _alike(content: Content) -> Iterator[str]:
     mistakes = content.evaluation.images - _right(content.evaluation)
     if count >= max(5, _ALIKE * both, mistakes / 2):
         yield (
-            f"“{names[other]}” and “{names[one]}” are taken for each other in {count:,} of their "
-            f"{both:,} pictures, and these are {percent(count / mistakes)} of all mistakes: are "
-            "they two classes that the pictures can tell apart?"
+            f"“{names[other]}” and “{names[one]}” are confused with each other in {count:,} of "
+            "their "
+            f"{both:,} pictures, and these are {percent(count / mistakes)} of all mistakes: can "
+            "these two classes be told apart in the pictures?"
         )
 
 
@@ -153,10 +163,12 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
     sure = [one for one in evaluation.mistakes if one.probability >= _SURE]
     if not sure:
         return
-    count = "One wrong answer has" if len(sure) == 1 else f"{len(sure):,} wrong answers have"
+    count = (
+        "One wrong prediction has" if len(sure) == 1 else f"{len(sure):,} wrong predictions have"
+    )
     names = ", ".join(one.path for one in sure[:3])
     yield (
-        f"{count} a probability of at least {_SURE:.0%}: look there first, the label may be wrong "
+        f"{count} a confidence of at least {_SURE:.0%}: look there first, the label may be wrong "
         f"({names}{', …' if len(sure) > 3 else ''})."
     )
 

@@ -134,21 +134,21 @@ def render_check_page(check: Check, dataset: Dataset) -> str:
 
 def _remarks(check: Check) -> Iterator[str]:
     words = {
-        "faults": "Faults of the whole, for which training would refuse it",
+        "faults": "Problems with the data set that make training stop with an error",
         "broken": "Pictures that cannot be read",
-        "leaks": "Pictures that lie in more than one split, equal or nearly",
-        "conflicts": "Pictures that lie in more than one class, equal or nearly",
+        "leaks": "Pictures in more than one split (duplicates or near-duplicates)",
+        "conflicts": "Pictures in more than one class (duplicates or near-duplicates)",
         "small_classes": "Classes with too few pictures in a split",
     }
     for kind, count in check.problems.items():
         yield f"{words[kind]}: {count:,}."
     if not check.problems:
-        yield "Every picture can be read, and none is judged on that is learned from."
+        yield "Every picture can be read, and no training picture is in another split."
     sizes = [count for count in check.counts["train"] if count]
     if sizes and max(sizes) > 10 * min(sizes):
         yield (
             f"The largest class has {max(sizes):,} training pictures, the smallest {min(sizes):,}: "
-            "look at each class's numbers, not at accuracy alone."
+            "look at the metrics of each class, not at accuracy alone."
         )
 
 
@@ -181,7 +181,9 @@ def _shelves(check: Check, dataset: Dataset) -> Iterator[Shelf]:
 
 def _group(repeat: Repeat, dataset: Dataset) -> Group:
     alike = (
-        "equal pixels" if repeat.exact else f"nearly the same ({min(repeat.similarity, 0.999):.3f})"
+        "identical pixels"
+        if repeat.exact
+        else f"near-duplicates ({min(repeat.similarity, 0.999):.3f})"
     )
     shown = _spread(repeat.places)
     figures = tuple(_figure(place, dataset) for place in shown)

@@ -86,7 +86,7 @@ def learning_rate_curve(epochs: Sequence[Epoch], stretches: Sequence[Stretch] = 
 
 
 def reliability_diagram(reliability: Reliability) -> str:
-    """Draw how often answers are right, against how sure they are.
+    """Draw the reliability diagram: accuracy against confidence.
 
     Args:
         reliability: Of the model's answers.
@@ -106,9 +106,9 @@ def reliability_diagram(reliability: Reliability) -> str:
                 [low, low + width * 0.9], [100 * one.confidence] * 2, color=SECOND, lw=2.5,
                 solid_capstyle="butt",
             )  # fmt: skip
-        _per_cent(axes, "how sure it is, %", "how often it is right, %")
+        _per_cent(axes, "confidence, %", "accuracy, %")
 
-    return drawn("reliability", "Share of right answers by confidence", draw, _SQUARE)
+    return drawn("reliability", "Reliability diagram: accuracy by confidence", draw, _SQUARE)
 
 
 def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
@@ -126,7 +126,7 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
         axes.plot([0, 100], [0, 100], color=INK, ls="--", lw=1)
         for one in (*curves, marked):
             _line(axes, one.false_positive_rate, one.true_positive_rate, one is marked)
-        _per_cent(axes, "false alarms, %", "found, %")
+        _per_cent(axes, "false positive rate, %", "true positive rate, %")
 
     return drawn("roc", "Receiver operating characteristic of each class", draw, _SQUARE)
 
@@ -145,7 +145,7 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
     def draw(axes: Axes) -> None:
         for one in (*curves, marked):
             _line(axes, one.recall, one.precision, one is marked)
-        _per_cent(axes, "recall (found), %", "precision (right), %")
+        _per_cent(axes, "recall, %", "precision, %")
 
     return drawn("pr", "Precision over recall of each class", draw, _SQUARE)
 

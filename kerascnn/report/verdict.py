@@ -38,7 +38,7 @@ class Verdict:
         headline: One sentence.
         remarks: What stands out, each with what to do.
         interval: Of top-1, with 95 % confidence.
-        baseline: Top-1 of always answering the commonest class.
+        baseline: Top-1 accuracy of always predicting the most frequent class.
     """
 
     tone: Tone
@@ -83,13 +83,13 @@ def _headline(content: Content, right: int) -> str:
     evaluation = content.evaluation
     split = SPLIT_NAMES.get(evaluation.split, evaluation.split)
     return (
-        f"{right:,} of {evaluation.images:,} {split} pictures are answered right "
+        f"{right:,} of {evaluation.images:,} {split} pictures are classified correctly "
         f"({percent(evaluation.top1)})."
     )
 
 
 def _baseline(tone: Tone, baseline: float, content: Content) -> str:
-    naive = f"always answering the commonest class would give {baseline:.0%}"
+    naive = f"always predicting the most frequent class would give {baseline:.0%}"
     if tone == "poor":
         learning = content.learning
         why = (
@@ -97,10 +97,10 @@ def _baseline(tone: Tone, baseline: float, content: Content) -> str:
             if learning and not learning.has_learned
             else ("Train longer, look at the data, or choose another network.")
         )
-        return f"It has not learned: {naive}, and this is not reliably better. {why}"
+        return f"It has not learned: {naive}, and this model is not significantly better. {why}"
     if tone == "fair":
-        return f"It has learned something ({naive}), and there is much room left."
-    return f"That is far above guessing: {naive}."
+        return f"It has learned something ({naive}), but there is much room for improvement."
+    return f"That is far better than guessing: {naive}."
 
 
 def _training(content: Content) -> list[str]:
@@ -116,8 +116,8 @@ def _training(content: Content) -> list[str]:
         )
     elif best is not last:
         remarks.append(
-            f"The network of epoch {best.number} of {last.number} is kept; "
-            "later ones answered no better."
+            f"The weights of epoch {best.number} of {last.number} are kept; "
+            "later epochs were no better."
         )
     return remarks
 
@@ -136,12 +136,13 @@ def _classes(content: Content) -> list[str]:
     if worst.f1 < sum(score.f1 for score in scores) / len(scores) - _WEAK_CLASS:
         remarks.append(
             f"The weakest class is “{worst.label}”: {worst.recall:.0%} of its {worst.support:,} "
-            f"pictures are found, and {worst.precision:.0%} of the answers “{worst.label}” "
-            "are right."
+            f"pictures are recognised, and {worst.precision:.0%} of the predictions "
+            f"“{worst.label}” "
+            "are correct."
         )
     for truth, answer, count in commonest_confusions(content, 1):
         times = "once" if count == 1 else f"{count:,} times"
-        remarks.append(f"The commonest mistake: “{truth}” taken for “{answer}”, {times}.")
+        remarks.append(f"The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.")
     return remarks
 
 
@@ -151,15 +152,16 @@ def _sure(content: Content) -> str:
         return ""  # with few pictures in each bin, the calibration error is mostly chance
     if found.ece <= _UNCALIBRATED:
         return (
-            f"Its probabilities mean what they say: they are off by {found.ece:.1%} on average"
+            "Its probabilities are well calibrated: the expected calibration error is "
+            f"{found.ece:.1%}"
             f"{_where(content)}."
         )
     confidence = sum(one.images * one.confidence for one in found.bins) / content.evaluation.images
-    word = "too sure of itself" if confidence > content.evaluation.top1 else "too modest"
+    word = "overconfident" if confidence > content.evaluation.top1 else "underconfident"
     return (
-        f"It is {word}: its answers have a probability of {confidence:.0%} on average, and "
-        f"{content.evaluation.top1:.0%} of them are right. Calibrate it on validation pictures "
-        f"like these, or read its probabilities as an order only{_where(content)}."
+        f"It is {word}: the mean confidence of its predictions is {confidence:.0%}, and "
+        f"{content.evaluation.top1:.0%} of them are correct. Calibrate it on validation pictures "
+        f"like these, or use its probabilities for ranking only{_where(content)}."
     )
 
 
@@ -167,7 +169,7 @@ def _where(content: Content) -> str:
     """Say so where calibration is judged on the pictures that it was fitted on."""
     if content.fitted_on != content.evaluation.split:
         return ""
-    return " (measured on the pictures that the temperature was fitted on; on others, likely more)"
+    return " (measured on the pictures that the temperature was fitted on; expect more on others)"
 
 
 def _trust(content: Content) -> str:
@@ -175,13 +177,13 @@ def _trust(content: Content) -> str:
     if images >= _FEW:
         return ""
     return (
-        f"Only {images:,} pictures were judged, so these numbers are rough: "
-        "see the interval beside the accuracy."
+        f"Only {images:,} pictures were evaluated, so these numbers are rough: "
+        "see the confidence interval of the accuracy."
     )
 
 
 def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, str, int]]:
-    """List which classes are taken for which.
+    """List the most frequent confusions.
 
     Args:
         content: Of the report.

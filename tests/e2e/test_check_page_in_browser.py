@@ -40,7 +40,7 @@ def test_page_is_whole_at_every_width(page: Path, width: int, measure_page) -> N
     assert (seen["requests"], seen["outside"], seen["broken"], seen["scripts"]) == ([], [], 0, 0)
     assert seen["images"] == 4
     assert seen["styled"] == "0px"
-    assert {"Cannot be read", "The same picture in two classes", "Worth a look"} <= set(
+    assert {"Unreadable files", "The same picture in two classes", "Warnings"} <= set(
         seen["headings"]
     )
     assert HOSTILE in seen["text"]

@@ -38,8 +38,8 @@ def test_of_a_run_on_its_test_pictures(trained, tmp_path):
     page = tmp_path / "page.html"
     assert "page.html" in run(trained, "--out", page).stdout
     text = page.read_text(encoding="utf-8")
-    assert "test pictures judged" in text
-    assert "How it learned" in text
+    assert "test pictures evaluated" in text
+    assert "Learning curves" in text
     assert text.count('alt="where ') == 12
     assert "Grad-CAM" in text
 

@@ -46,7 +46,7 @@ def test_report_is_whole_at_every_width(hostile_run, width, measure_page):
     assert seen["images"] > 3
     assert seen["scripts"] == 0
     assert seen["styled"] == "0px"  # the page's own style is not blocked by its policy
-    assert "How it learned" in seen["headings"]
+    assert "Learning curves" in seen["headings"]
     assert "Details" in seen["headings"]
 
 
@@ -65,8 +65,8 @@ def test_the_report_of_an_exported_file_is_whole_too(hostile_run, tmp_path, widt
     assert (seen["console"], seen["requests"], seen["outside"]) == ([], [], [])
     assert (seen["broken"], seen["scripts"]) == (0, 0)
     assert "고양이와 강아지" in seen["text"]
-    assert "How sure it is, and how often it is right" in seen["headings"]
-    assert "How it learned" not in seen["headings"]
+    assert "Calibration: reliability diagram" in seen["headings"]
+    assert "Learning curves" not in seen["headings"]
 
 
 def test_hostile_and_korean_names_are_shown(hostile_run, measure_page):

@@ -102,7 +102,8 @@ def _why(logits: npt.NDArray[np.float32], val: Pack) -> str:
         return f"{len(val)} validation pictures are too few. Expected at least {FEWEST}."
     if (logits.argmax(axis=1) == val.labels).all():
         return (
-            f"all {len(val):,} validation pictures are answered right, so they cannot tell how "
+            f"all {len(val):,} validation pictures are classified correctly, so they cannot tell "
+            "how "
             "sure is too sure. More or harder ones would."
         )
     return (

@@ -32,7 +32,7 @@ def page(data: Path) -> str:
 
 def test_a_clean_data_set(data: Path) -> None:
     text = page(data)
-    assert "No problem was found." in text
+    assert "No problems were found." in text
     assert "고양이" in text
     assert "<img" not in text
     assert "<script" not in text
@@ -47,7 +47,7 @@ def test_faults_are_shown_with_their_pictures(data: Path) -> None:
     (data / "고양이" / "broken.png").write_bytes(b"<b>no picture</b>")
     (data / "고양이" / "<b>.txt").touch()
     text = page(data)
-    assert "2 problems to mend before training." in text
+    assert "2 problems to fix before training." in text
     assert "The same picture in two classes" in text
     assert text.count("<img") == _MEMBERS
     assert "wrong.png" in text  # of each class at least one is among the few shown
@@ -71,4 +71,4 @@ def test_a_picture_that_has_gone_meanwhile_is_no_trouble(data: Path, tmp_path: P
     found = check_data(dataset)
     first.unlink()
     write_check_page(tmp_path / "out" / "check.html", found, dataset)
-    assert "cannot be read any more" in (tmp_path / "out" / "check.html").read_text("utf-8")
+    assert "no longer readable" in (tmp_path / "out" / "check.html").read_text("utf-8")

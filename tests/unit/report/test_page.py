@@ -89,9 +89,9 @@ def test_figures_take_the_colours_of_the_page(page):
 
 def test_verdict_names_the_kept_epoch_and_the_interval(page):
     words = Outline(page).words
-    assert "34 of 40 validation pictures are answered right (85.0%)." in words
-    assert "The network of epoch 2 of 3 is kept" in words
-    assert "Only 40 pictures were judged" in words
+    assert "34 of 40 validation pictures are classified correctly (85.0%)." in words
+    assert "The weights of epoch 2 of 3 are kept" in words
+    assert "Only 40 pictures were evaluated" in words
     assert "70.9%" in words  # Wilson's lower end of 34 right of 40
 
 
@@ -106,7 +106,9 @@ def test_phases_are_marked_on_every_curve_if_there_are_several(content, page):
 
 def test_the_reliability_diagram_has_a_bar_for_every_bin(content, page):
     made = content()
-    figure = re.search(r"<svg[^>]*Share of right answers.*?</svg>", page, re.DOTALL)[0]
+    figure = re.search(
+        r"<svg[^>]*Reliability diagram: accuracy by confidence.*?</svg>", page, re.DOTALL
+    )[0]
     bars = re.findall(r'fill="var\(--first\)"', figure)
     assert len(bars) == len(made.evaluation.reliability.bins) > 1
     assert f"{made.evaluation.reliability.ece:.1%}" in page
@@ -118,7 +120,7 @@ def test_a_model_that_is_too_sure_of_itself_is_told(content):
     logits = np.eye(2, dtype=np.float32)[answers] * 8
     evaluation = evaluate_answers(Answers(logits, labels, ("a", "b"), split="test"))
     remarks = judge(content(evaluation=evaluation, epochs=())).remarks
-    assert any("too sure of itself" in remark and "67%" in remark for remark in remarks)
+    assert any("overconfident" in remark and "67%" in remark for remark in remarks)
 
 
 def test_the_class_told_apart_worst_is_marked_and_named(content, page):
@@ -132,16 +134,16 @@ def test_the_class_told_apart_worst_is_marked_and_named(content, page):
 
 def test_heat_lies_beside_every_mistake(content, page):
     made = content()
-    assert page.count('alt="where ') == len(made.mistakes)
+    assert page.count('alt="heat map for ') == len(made.mistakes)
     assert "Grad-CAM" in page
     cold = [replace(one, heat=None) for one in made.mistakes]
-    assert 'alt="where ' not in render_page(content(mistakes=tuple(cold), method=""))
+    assert 'alt="heat map for ' not in render_page(content(mistakes=tuple(cold), method=""))
 
 
 def test_augmented_pictures_stand_beside_the_original(page):
-    assert ", changed&#34;" not in page
-    assert len(re.findall(r'alt="[^"]*, changed"', page)) == 1
-    assert "changed at random" in page
+    assert ", augmented&#34;" not in page
+    assert len(re.findall(r'alt="[^"]*, augmented"', page)) == 1
+    assert "augmented at random" in page
 
 
 def test_mistakes_come_surest_first_with_both_classes(content, page):
@@ -157,10 +159,10 @@ def test_many_classes_give_the_commonest_confusions_instead_of_a_matrix(content,
     classes = tuple(f"class {number}" for number in range(30))
     many = render_page(content(classes=classes))
     assert 'class="confusion"' not in many
-    assert "The commonest mistakes" in many
-    assert "One line a class of the 25 that are told apart worst" in many
+    assert "Most frequent confusions" in many
+    assert "One line per class, for the 25 with the lowest average precision" in many
     assert 'class="confusion"' in page
-    assert "that are told apart worst" not in page
+    assert "with the lowest average precision" not in page
 
 
 def test_frozen_layers_look_frozen(page):
@@ -176,7 +178,12 @@ def test_what_is_not_known_is_left_out(content, page):
             commands=(),
         )
     )  # fmt: skip
-    for heading in ("How it learned", "The network", "The worst mistakes", "How to repeat it"):
+    for heading in (
+        "Learning curves",
+        "The network",
+        "Most confident mistakes",
+        "How to reproduce it",
+    ):
         assert heading not in bare
         assert heading in page
 

@@ -44,9 +44,9 @@ def wrong_in(count: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("wrong", "headline"),
-    [(0, "200 of 200 validation pictures are answered right (100.0%)."),
-     (1, "199 of 200 validation pictures are answered right (99.5%)."),
-     (200, "0 of 200 validation pictures are answered right (0.0%).")],
+    [(0, "200 of 200 validation pictures are classified correctly (100.0%)."),
+     (1, "199 of 200 validation pictures are classified correctly (99.5%)."),
+     (200, "0 of 200 validation pictures are classified correctly (0.0%).")],
 )  # fmt: skip
 def test_the_headline_counts_the_pictures_that_there_are(content, wrong, headline):
     assert told(content, evaluation(wrong_in(wrong), LABELS)).startswith(headline)
@@ -58,23 +58,23 @@ def test_chance_is_a_verdict_of_its_own(content):
     bad = {"val_right": 25, "val_images": 100, "val_largest": 25}
     short = told(content, guessing, learning=learning(38, 10, **bad))
     assert "It has not learned" in short
-    assert "38.0% of its training pictures right after 10 steps: too few" in short
+    assert "38.0% of its training pictures correctly after 10 steps, which are too few" in short
     assert "overfits" not in short
     stuck = told(content, guessing, learning=learning(38, 5_000, **bad))
     assert "--find-lr" in stuck
     few = told(content, guessing, learning=learning(97, 400, 40, **bad))
-    assert "about 10 pictures a class are too few" in few
+    assert "about 10 pictures per class are too few" in few
     other = told(content, guessing, learning=learning(97, 400, 4_000, **bad))
-    assert "unlike them, or labels are wrong" in other
+    assert "differ from them, or labels are wrong" in other
 
 
 def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     found = evaluation(wrong_in(60), LABELS)
-    assert "it overfits. It has about 500 pictures a class" in told(
+    assert "it overfits. It has about 500 pictures per class" in told(
         content, found, learning=learning(99)
     )
     short = told(content, found, learning=learning(71, steps=40))
-    assert "only 71.0% of its training pictures right, after 40 steps" in short
+    assert "only 71.0% of its training pictures correctly, after 40 steps" in short
     assert "overfits" not in short
     assert "steps: training longer" not in told(content, found, learning=learning(71, steps=4_000))
 
@@ -82,24 +82,24 @@ def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
 def test_classes_that_are_alike_are_named(content):
     answers = LABELS.copy()
     answers[LABELS == 2] = np.where(np.arange(50) % 2, 2, 3)
-    assert "“coat” and “shirt” are taken for each other in 25 of their 100" in told(
+    assert "“coat” and “shirt” are confused with each other in 25 of their 100" in told(
         content, evaluation(answers, LABELS)
     )
-    assert "taken for each other" not in told(content, evaluation(wrong_in(60), LABELS))
+    assert "confused with each other" not in told(content, evaluation(wrong_in(60), LABELS))
 
 
 def test_sure_mistakes_are_shown_as_possibly_wrong_labels(content):
     sure = told(content, evaluation(wrong_in(5), LABELS, sure=9.0))
-    assert "5 wrong answers have a probability of at least 95%" in sure
+    assert "5 wrong predictions have a confidence of at least 95%" in sure
     assert re.search(r"\((?:[0-4]\.png, ){3}…\)", sure)
     assert "label may be wrong" not in told(content, evaluation(wrong_in(5), LABELS))
 
 
 def test_splits_that_differ_are_told(content):
     test = evaluation(wrong_in(80), LABELS, "test")
-    assert "not pictures of one kind" in told(content, test, learning=learning())
+    assert "do not come from the same distribution" in told(content, test, learning=learning())
     alike = learning(val_right=62)
-    assert "not pictures of one kind" not in told(content, test, learning=alike)
+    assert "do not come from the same distribution" not in told(content, test, learning=alike)
     balance = {"train": (70, 10, 10, 10), "test": (50, 50, 50, 50)}
     assert "“bag” makes up 70% of the training pictures and 25% of these" in told(
         content, test, balance=balance

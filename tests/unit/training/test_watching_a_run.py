@@ -114,7 +114,7 @@ def test_what_has_not_learned_is_told_last_and_again_by_export() -> None:
     assert done.exit_code == 0, done.stderr
     last = done.stdout.splitlines()[-1]
     assert last.startswith("It has not learned: ")
-    assert "of 60 validation pictures are answered right" in last
+    assert "of 60 validation pictures are classified correctly" in last
     assert "next: " not in done.stdout
     exported = run("export", "r", "--onnx")
     assert exported.exit_code == 0, exported.stderr
