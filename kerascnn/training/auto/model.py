@@ -117,7 +117,7 @@ def _network_of(path: Path) -> str:
     card = path.parent / "card.json"
     if not card.is_file():
         raise ConfigError(
-            f"{path}: nothing says which network these weights are for. Name it with --model; "
+            f"{path}: nothing says which network these weights are for. Name it with `model`; "
             "`kerascnn models` lists them."
         )
     return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network

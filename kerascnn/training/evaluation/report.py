@@ -39,7 +39,7 @@ from kerascnn.training.evaluation import run_data
 from kerascnn.training.evaluation.final import Judged, judge
 from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
-from kerascnn.training.phases import phases
+from kerascnn.training.phases import lengths
 from kerascnn.training.run.folder import Run
 
 log = logging.getLogger(__name__)
@@ -224,10 +224,10 @@ def _heats(
 
 def _stretches(config: TrainConfig, epochs: int) -> Iterator[Stretch]:
     first = 1
-    for phase in phases(config):
+    for scope, planned, _ in lengths(config):
         if first <= epochs:
-            yield Stretch(phase.scope, first, min(epochs, first + phase.epochs - 1))
-        first += phase.epochs
+            yield Stretch(scope, first, min(epochs, first + planned - 1))
+        first += planned
 
 
 def _layers(core: keras.Model) -> Iterator[Layer]:

@@ -231,7 +231,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     if not len(pictures):
         raise DataError(
             f"{dataset.name}: no picture can be read, and without pictures nothing is proven. "
-            "Give some with --verify DATA."
+            "Give some with `verify` DATA."
         )
     return f"{Path(dataset.name).name} ({name})", pictures
 

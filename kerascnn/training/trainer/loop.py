@@ -41,7 +41,12 @@ from kerascnn.training.run.checkpoint import (
 )
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions, weights_sha256
-from kerascnn.training.run.resume import data_identity, refuse_changed_backend, refuse_changed_data
+from kerascnn.training.run.resume import (
+    data_identity,
+    gone_options,
+    refuse_changed_backend,
+    refuse_changed_data,
+)
 from kerascnn.training.trainer.phase import stage
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
 from kerascnn.training.weights import Start
@@ -74,7 +79,7 @@ class Loop:
             config, feed, start.core, run, progress,
         )  # fmt: skip
         self.start, self.device, self.deadline = start, device, deadline
-        self.phases = phases(config)
+        self.phases = phases(config, start.network)
         self.data = data_identity(feed.dataset.classes, feed.packs, feed.fingerprint)
         self.card = _first_card(feed, run, start)
         self.position = Position()
@@ -163,12 +168,20 @@ class Loop:
         )
         self.trainer, self.val, self.batchnorm = staged.trainer, staged.val, staged.batchnorm
         if self.stage_values and self.position.done:
-            restore(self._stage_variables(), self.stage_values, "the optimiser")
+            variables = self._stage_variables()
+            restore(variables, self._of_this_version(len(variables)), "the optimizer")
         self.stage_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
         self.progress.started(
             total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
         )
+
+    def _of_this_version(self, count: int) -> Arrays:
+        """Leave out the random states of augmentation that this version no longer has.
+
+        They come first.
+        """
+        return self.stage_values[-count:] if gone_options(self.run) else self.stage_values
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
@@ -266,8 +279,8 @@ class Loop:
             self.position = Position(len(self.phases))
             return
         epochs = fewer_epochs([phase.epochs for phase in self.phases], self.position, fit)
-        self.config = with_epochs(self.config, epochs)
-        self.phases = phases(self.config)
+        self.config = with_epochs(self.config, self.phases, epochs)
+        self.phases = phases(self.config, self.start.network)
         self.run.save_config(self.config)
         number, done = self.position.phase, self.position.done
         if done == self.phases[number].epochs:
@@ -326,14 +339,14 @@ class Loop:
         rate = self.phases[self.position.phase].learning_rate
         return (
             f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
-            f"Try a lower --learning-rate (it was {rate:g})."
+            f"Try a lower `learning_rate` (it was {rate:g})."
         )
 
 
 def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
     return ModelCard(
         name=Path(run.folder).resolve().name,
-        network=start.network,
+        network=start.network.name,
         classes=feed.dataset.classes,
         image_size=feed.size,
         resize=feed.resize,
