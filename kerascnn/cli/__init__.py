@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "Train a classifier on pictures.",
     "evaluate": "Measure how good a model is.",
     "export": "Write a trained model as one ONNX file.",
+    "card": "Show all that an ONNX file says about itself.",
     "predict": "Classify pictures with an exported file.",
     "serve": "Answer over HTTP.",
     "summary": "Show the layers and parameters of a network.",

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from kerascnn.cli.shared import SquareSize
+
 # What is imported here is light: it needs neither Keras nor the rest of the training half.
 from kerascnn.training.config import (  # noqa: TID253
     DEVICE,
@@ -37,6 +39,10 @@ _OF_THE_COMMAND = {
     OUTPUT: ("resume", "overwrite", "tensorboard", "as_json"),
 }
 """What the command has beside the configuration, by heading."""
+
+
+_TYPES = {"image_size": SquareSize()}
+"""Where the command line understands more than the configuration does, and explains more."""
 
 
 def groups() -> dict[str, tuple[str, ...]]:
@@ -79,5 +85,7 @@ def _settings(declared: Option, its_field: Field[Any]) -> dict[str, Any]:
     if isinstance(kind, Several):
         return {**settings, "multiple": True, "metavar": kind.metavar}
     # Numbers come as text, and the configuration reads them: one check, one wording.
+    if its_field.name in _TYPES:
+        return {**settings, "type": _TYPES[its_field.name], "metavar": kind.metavar}
     of_type = click.Choice(kind.choices) if kind.choices else click.STRING
     return {**settings, "type": of_type, "default": default, "metavar": kind.metavar}

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
+from kerascnn.card import LARGEST_SIDE
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.sizing import RESIZE_RULES, Resize
 from kerascnn.training.clock import seconds_of
@@ -26,6 +27,7 @@ from kerascnn.training.options import (
     read_all,
 )
 from kerascnn.training.phases import BASELINE, parse_phases
+from kerascnn.typed_json import parse_json
 
 BatchNorm = Literal["frozen", "train"]
 Augment = Literal["auto", "none", "shift", "light"]
@@ -76,7 +78,7 @@ class TrainConfig:
         "Share of the training images to hold out when DATA has no validation split, or a folder "
         "(or other data) to validate on.", DATA, without="0.1; 0.05 above 20,000 images")
     image_size: int | None = option(None,
-        Number(int, lambda n: n >= 1, "a whole number, at least 1", "PIXELS"),
+        Number(int, lambda n: 1 <= n <= LARGEST_SIDE, f"from 1 to {LARGEST_SIDE:,}", "PIXELS"),
         "Height and width of the network's input.", DATA, without="the network's own")
     resize: Resize | None = option(None, Choice(RESIZE_RULES),
         "How images are resized: stretched, cropped at the center, or padded with black.", DATA,
@@ -207,12 +209,17 @@ class TrainConfig:
         Raises:
             ModelFileError: Not JSON, or not these fields.
         """
+        names = [field.name for field in fields(cls)]
         try:
-            return cls(**renewed(json.loads(text)))
+            values = renewed(parse_json(text))
+            unknown = [name for name in values if name not in names]
+            if unknown:
+                raise ValueError(f"{unknown[0]!r} is no option of it")
+            return cls(**values)
         except (TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{source}: not a configuration of this kerascnn ({error}). "
-                f"Expected JSON with: {', '.join(field.name for field in fields(cls))}."
+                f"Expected JSON with: {', '.join(names)}."
             ) from error
 
 

@@ -1,6 +1,8 @@
 """What would otherwise drift apart: options and fields, version and changelog, help and docs."""
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -57,6 +59,12 @@ def test_public_names_are_there() -> None:
             assert getattr(module, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         kerascnn.no_such_name  # noqa: B018 - reading it is the test
+
+
+def test_the_architecture_shows_the_contracts_as_they_are() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "make_architecture"), "--check"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
