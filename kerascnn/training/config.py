@@ -30,7 +30,7 @@ from kerascnn.training.phases import BASELINE, parse_phases
 from kerascnn.typed_json import parse_json
 
 BatchNorm = Literal["frozen", "train"]
-Augment = Literal["auto", "none", "shift", "light"]
+Augment = Literal["auto", "none", "shift", "light", "strong-shift", "strong"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Device = Literal["auto", "cpu", "gpu"]
@@ -152,9 +152,11 @@ class TrainConfig:
         Number(float, lambda x: 0 <= x < 1, "from 0 and below 1, e.g. 0.1", "SHARE"),
         "Share of each label that is spread evenly over all classes, e.g. 0.1.", OPTIMIZER)
     augment: Augment = option(AUTO, Choice(get_args(Augment)),
-        "shift: random shifts by up to a 32nd of the side; light: shifts and horizontal flips. A "
-        "flip changes the meaning of digits and letters. auto: none for the built-in data and with "
-        "frozen blocks, else light, or shift if flips do not look harmless.", AUGMENTATION)
+        "shift: random shifts by up to a 32nd of the side; light: that and horizontal flips; "
+        "strong-shift: shifts by up to an eighth, brightness, contrast and random erasing; strong: "
+        "that and horizontal flips. A flip changes the meaning of digits and letters. auto: none "
+        "for the built-in data and with frozen blocks, strong for few colour photographs, else "
+        "light; strong-shift or shift if flips do not look harmless.", AUGMENTATION)
     random_crop: float = option(0.0,
         Number(float, lambda x: 0 <= x <= 1, "0 (off) or a share up to 1, e.g. 0.35", "SHARE"),
         "Train on a random crop of each image with at least this share of its area, e.g. 0.35; "

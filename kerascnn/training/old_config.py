@@ -13,7 +13,7 @@ GONE: Mapping[str, Any] = {"schedule": "cosine", "stem": "standard", "feed": "au
                            "cache_limit": 20.0}  # fmt: skip
 """Options of earlier versions that are gone, with their defaults, which still hold."""
 
-IN_PLACE: Mapping[str, str] = {"strong": "light", "trivial": "light"}
+IN_PLACE: Mapping[str, str] = {"trivial": "light"}
 """Values of ``augment`` that are gone."""
 
 SMALL = {"resnet18": "resnet18_small"}

@@ -49,7 +49,7 @@ def assemble(
         network = find_network(config.model)
     check_weights(network, config.weights)
     feed = prepare(config, progress, dataset, network)
-    config = choose_changes(config, feed, progress)
+    config = choose_changes(config, feed, progress, network)
     check_devices(config, len(feed.train))
     refuse_other_data(feed.fingerprint)
     classes = len(feed.dataset.classes)

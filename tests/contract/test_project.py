@@ -48,6 +48,13 @@ def test_an_unknown_option_is_misuse(name: str) -> None:
     assert CliRunner().invoke(main, [name, "--no-such-option"]).exit_code == 2
 
 
+def test_a_mistyped_command_is_told_the_nearest() -> None:
+    shown = CliRunner().invoke(main, ["pedict", "x.onnx"])
+    assert shown.exit_code == 2
+    assert "Did you mean 'predict'?" in shown.output
+    assert "Did you mean" not in CliRunner().invoke(main, ["zzz"]).output
+
+
 def test_the_changelog_begins_with_the_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (\d+\.\d+\.\d+)", text, re.M)[0] == kerascnn.__version__

@@ -38,9 +38,6 @@ class Limits:
 LIMITS = Limits(similar=-0.01, useless=0.0, few=10.0, helpful=0.15)
 """Fitted on the fit half of the tasks of ``scripts/bench_advise``; see docs/advise.md."""
 
-PRIORS = Limits(similar=-math.inf, useless=-math.inf, few=100.0, helpful=0.05)
-"""The course's quadrants with round numbers, for comparison."""
-
 BETTER = 0.087
 SPREAD = 0.162
 """Of the accuracy on test pictures against the best probe, on the fit half: the median, and what

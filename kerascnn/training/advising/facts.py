@@ -16,17 +16,11 @@ class StageFacts:
 
     Attributes:
         name: Of the stage; what ``from:`` takes.
-        logme: In nats a picture; see :func:`.scores.logme`.
-        h_score: 0 to 1; see :func:`.scores.h_score`.
         probe: Accuracy of a linear classifier on its features, leave-one-out, 0 to 1.
-        drift: Of the BatchNormalization in it, in nats; None: it has none.
     """
 
     name: str
-    logme: float
-    h_score: float
     probe: float
-    drift: float | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ MOST_EPOCHS = 100
 """For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
 
 
+OFTEN = 20
+"""Epochs from which on strong changes of photographs pay, however they are chosen: by default, of
+up to about 240 pictures."""
+
 FEW_TO_CHOOSE_BY = 100
 """Validation pictures. On fewer, the highest of many epochs' accuracies is high by chance."""
 
@@ -70,6 +74,21 @@ def settle(config: TrainConfig, pictures: int, network: Network | None = None) -
         enough = steps * total_epochs(config) >= LEAST_STEPS
         config = replace(config, learning_rate=_rate(config, batch_size, enough, network))
     return replace(config, batch_size=batch_size)
+
+
+def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | None = None) -> bool:
+    """Tell whether a run sees each picture so often that it will know them by heart.
+
+    Args:
+        config: Of a run, before :func:`settle` or after.
+        pictures: How many it learns from.
+        network: The row of its network; None: looked up.
+
+    Returns:
+        False also where the user wants few epochs, in which there is no time for more than the
+        pictures as they are.
+    """
+    return total_epochs(settle(config, pictures, network)) >= OFTEN
 
 
 def _rate(

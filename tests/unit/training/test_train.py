@@ -198,3 +198,29 @@ def test_augmentation_moves_pictures_in_training_only(small: Path) -> None:
     assert any(column[0] > 16 for column in columns), "no picture was flipped"
     assert len(columns) > 2, "no picture was shifted"
     assert augmentation_layers("none", 3) == []
+
+
+def test_strong_changes_are_there_without_a_flip_too() -> None:
+    from kerascnn.training.augmentation.presets import augmentation_layers
+
+    strong = [layer.name for layer in augmentation_layers("strong", 3)]
+    assert strong == ["flip", "shift", "brightness", "contrast", "erasing"]
+    assert [layer.name for layer in augmentation_layers("strong-shift", 3)] == strong[1:]
+
+
+def test_strong_augmentation_shifts_lights_and_erases() -> None:
+    from kerascnn.training.augmentation.presets import ERASED, augmentation_layers
+
+    picture = np.zeros((400, 32, 32, 3), np.float32)
+    picture[:, 12:20, 12:20] = 180.0
+    model = keras.Sequential(augmentation_layers("strong", 3))
+    assert np.array_equal(np.asarray(model(picture, training=False)), picture)
+    moved = np.asarray(model(picture, training=True))
+    assert moved.min() >= 0 and moved.max() <= 255
+    grey = np.isclose(moved, 127.5).all(-1).sum((1, 2))
+    assert 0.6 * ERASED < (grey > 10).mean() < 1.5 * ERASED
+    whole = moved[grey == 0]
+    peaks = whole.max((1, 2, 3))
+    assert peaks.std() > 10, "brightness and contrast are as they were"
+    rows = {int(one.mean((1, 2)).argmax()) for one in whole}
+    assert max(rows) - min(rows) in (6, 7, 8), "shifts of up to four pixels"
