@@ -12,7 +12,6 @@ from kerascnn.cli.shared import (
     check_drawable,
     device_option,
     image_size_option,
-    stem_option,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     metavar="none|imagenet|FILE",
     help="Weights of the backbone.",
 )
-@stem_option
 @image_size_option
 @click.option(
     "--resize", type=click.Choice(["squash", "crop", "pad"]), help="How pictures are resized."

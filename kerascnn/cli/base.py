@@ -10,8 +10,9 @@ import json
 import logging
 import math
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -53,16 +54,52 @@ _OF_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.E
 """What the operating system answers where a path cannot be used, whoever asks."""
 
 
-class Command(click.Command):
-    """A command with ``--debug``."""
+OTHERS = "Other options"
+"""Heading of the options that no group names."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+
+class Command(click.Command):
+    """A command with ``--debug``, and headings in its ``--help``.
+
+    Args:
+        args: Click's.
+        groups: Names of parameters by heading, in order; without any, there is one heading.
+        kwargs: Click's.
+    """
+
+    def __init__(
+        self, *args: Any, groups: Mapping[str, Sequence[str]] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.groups = groups or {}
         self.params.append(_debug_option())
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
                 # The value stays as it is; it is for shells, which complete it as a path.
                 parameter.type = click.Path(allow_dash=True)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong in it is told with the names of its options."""
+        ctx.find_root().meta[_OPTIONS] = {
+            parameter.name: option_name(parameter)
+            for parameter in self.params
+            if isinstance(parameter, click.Option)
+        }
+        return super().invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings, each in the order in which it was declared."""
+        headings = {name: heading for heading, names in self.groups.items() for name in names}
+        rows: dict[str, list[tuple[str, str]]] = {heading: [] for heading in self.groups}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row and isinstance(parameter, click.Option):
+                heading = headings.get(parameter.name or "", OTHERS if rows else "Options")
+                rows.setdefault(heading, []).append(row)
+        for heading, some in rows.items():
+            if some:
+                with formatter.section(heading):
+                    formatter.write_dl(some)
 
 
 class Group(click.Group):
@@ -71,6 +108,11 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(_debug_option())
+
+
+def option_name(parameter: click.Option) -> str:
+    """Give the name that a person types, e.g. ``--batch-size``."""
+    return max(parameter.opts, key=len)
 
 
 def _debug_option() -> click.Option:
@@ -104,19 +146,20 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
     except KerascnnError as error:
         if ctx.find_root().meta.get("debug"):
             raise
-        raise _Failure(error) from error
+        raise _Failure(as_options(str(error)), error.exit_code) from error
     except OSError as error:
         # Only what the system says of a path, of which every command takes some.
         if error.errno not in _OF_PATHS or not error.filename or ctx.find_root().meta.get("debug"):
             raise
         reason = f"{error.filename}: {error.strerror}. Expected a path that can be used here."
-        raise _Failure(KerascnnError(reason)) from error
+        raise _Failure(reason, KerascnnError.exit_code) from error
     except ModuleNotFoundError as error:
         # Only the extra's own modules: a blanket catch would hide our bugs.
         module = (error.name or "").partition(".")[0]
         if module not in _EXTRAS or ctx.find_root().meta.get("debug"):
             raise
-        raise _Failure(MissingExtraError(module, *_EXTRAS[module])) from error
+        missing = MissingExtraError(module, *_EXTRAS[module])
+        raise _Failure(str(missing), missing.exit_code) from error
     except KeyboardInterrupt:
         # Commands that keep something when they are stopped say so themselves.
         click.echo("\nStopped.", err=True)
@@ -126,16 +169,39 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
 class _Failure(click.ClickException):
     """One of our errors, as Click shows it."""
 
-    def __init__(self, error: KerascnnError) -> None:
-        super().__init__(printable(str(error)))
-        self.exit_code = error.exit_code  # type: ignore[misc] # Click's own way
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(printable(message))
+        self.exit_code = exit_code  # type: ignore[misc] # Click's own way
+
+
+_PARAMETER = re.compile(r"`(\w+)`|^(\w+)(?= is )")
+"""How a message names a parameter: in backticks, or at its beginning: ``epochs is 0; ...``."""
+
+_OPTIONS = "kerascnn.options"
+"""Where Click's context keeps the names of options; a command's own is gone when an error is shown.
+"""
+
+
+def as_options(message: str) -> str:
+    """Name the options of a command line where a message names parameters of Python.
+
+    Args:
+        message: Of a part of kerascnn that knows no command line: ```batch_size` is ...``.
+
+    Returns:
+        The same with ``--batch-size``; names that are none of the command's stay.
+    """
+    ctx = click.get_current_context(silent=True)
+    names: dict[str, str] = ctx.find_root().meta.get(_OPTIONS, {}) if ctx else {}
+    return _PARAMETER.sub(lambda found: names.get(found[1] or found[2], found[0]), message)
 
 
 class _Notices(logging.Handler):
     """Warnings of the package, one line each, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"{record.levelname.lower()}: {printable(record.getMessage())}", err=True)
+        message = as_options(record.getMessage())
+        click.echo(f"{record.levelname.lower()}: {printable(message)}", err=True)
 
 
 def _show_notices() -> None:

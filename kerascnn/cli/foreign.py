@@ -134,7 +134,7 @@ _OPTIONS = (
         "--crop-share",
         type=float,
         metavar="SHARE",
-        help="Share of the shorter side that --resize crop keeps; timm's crop_pct.  [default: 0.875]",
+        help="Share of the shorter side that --resize crop keeps (crop_pct).  [default: 0.875]",
     ),
     click.option(
         "--pad-color",

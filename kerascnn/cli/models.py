@@ -45,7 +45,6 @@ def command(as_json: bool) -> None:
             "blocks": facts[network.name]["blocks"],
             "source": network.source,
             "weights": list(network.weights),
-            "small_stem": network.small_stem,
         }
         for network in NETWORKS.values()
     ]

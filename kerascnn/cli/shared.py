@@ -14,33 +14,6 @@ from kerascnn.cli.foreign import ImageSize
 from kerascnn.errors import ConfigError
 
 
-def count_or_auto(value: str | int) -> str | int:
-    """Read a whole number or ``auto``; limits are the configuration's matter.
-
-    Args:
-        value: As typed.
-
-    Returns:
-        The number, or ``auto``.
-
-    Raises:
-        click.BadParameter: It is neither.
-    """
-    try:
-        return value if value == "auto" else int(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is neither a whole number nor auto.") from error
-
-
-stem_option = click.option(
-    "--stem",
-    type=click.Choice(["standard", "small"]),
-    default="standard",
-    show_default=True,
-    help="small: for ResNets on pictures of about 32 pixels.",
-)
-
-
 class SquareSize(ImageSize):
     """``224``, or ``224x224``: the networks that are trained here take square pictures."""
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 @click.option("--classes", type=click.IntRange(1), default=1000, show_default=True)
 @image_size_option
 @click.option(
-    "--stem", type=click.Choice(["standard", "small"]), default="standard", show_default=True
-)
-@click.option(
     "--trainable",
     metavar="SCOPE",
     help="all, head, from:BLOCK, or a comma list of blocks.  [default: as it is]",
@@ -37,7 +34,6 @@ def command(
     model: str,
     classes: int,
     image_size: int | None,
-    stem: str,
     trainable: str | None,
     batchnorm: str,
     layers: bool,
@@ -62,7 +58,7 @@ def command(
             network = open_run(model).load_model()
         else:
             size = image_size or find_network(model).image_size
-            network = build_network(model, classes, size, stem)  # type: ignore[arg-type]
+            network = build_network(model, classes, size)
     if trainable:
         set_trainable(network, trainable, batchnorm)  # type: ignore[arg-type]
     summary = summarize(network)

@@ -10,14 +10,8 @@ import click
 from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.learning import optimizer_options, rate_options
-from kerascnn.cli.shared import (
-    check_data_is_there,
-    count_or_auto,
-    device_option,
-    image_size_option,
-    stem_option,
-)
+from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.train_options import config_options, groups
 
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Callback
@@ -25,222 +19,48 @@ if TYPE_CHECKING:
     from kerascnn.training.run.folder import Run
 
 
-@click.command("train", cls=Command)
+@click.command("train", cls=Command, groups=groups())
 @click.argument("data", default="fashion-mini")
-@click.option(
-    "--model",
-    default="auto",
-    show_default=True,
-    metavar="NAME|auto",
-    help="A name from `kerascnn models`. auto: cnn for the built-in data and for pictures up to 64 "
-    "pixels; for photographs mobilenet_v3_large with ImageNet weights, or cnn without them.",
-)
-@click.option(
-    "--weights",
-    default="auto",
-    show_default=True,
-    metavar="auto|none|imagenet|FILE",
-    help="What the network starts from. auto: none, unless --model auto finds ImageNet weights. "
-    "FILE: .keras, .weights.h5, .h5, .safetensors or .pth.",
-)
-@stem_option
-@click.option(
-    "--trainable",
-    default="all",
-    show_default=True,
-    metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma list of blocks of `kerascnn summary`; auto: what "
-    "`kerascnn advise` says.",
-)
-@click.option(
-    "--phase",
-    multiple=True,
-    metavar="SCOPE:EPOCHS[:RATE]",
-    help="In place of --trainable and --epochs; repeatable, one after another. The second and "
-    "later ones learn at a tenth of --learning-rate if they name no rate.",
-)
-@click.option(
-    "--batchnorm",
-    type=click.Choice(["frozen", "train"]),
-    default="frozen",
-    show_default=True,
-    help="In frozen blocks: keep the statistics, or go on moving them.",
-)
-@click.option(
-    "--layer-decay",
-    default=1.0,
-    show_default=True,
-    help="Of the learning rate from block to block, from the head down, e.g. 0.7.",
-)
-@click.option(
-    "--out",
-    metavar="RUN",
-    help="Run folder.  [default: runs/DATA-MODEL, with a number if that is taken]",
-)
-@image_size_option
-@click.option(
-    "--resize",
-    type=click.Choice(["squash", "crop", "pad"]),
-    help="How pictures are sized.  [default: pad for pictures smaller than the model, else squash]",
-)
+@config_options
 @click.option(
     "--recipe",
-    type=click.Choice(["quick", "best"]),
-    help="Options that were found together, in place of the defaults; those that are given win. "
-    "quick: few epochs; best: more of them, and higher accuracy. See docs/training.md.",
+    type=click.Choice(["best"]),
+    help="best: a set of option values found together, slower and more accurate than the defaults; "
+    "options that are given override it. See docs/training.md.",
 )
 @click.option(
-    "--epochs",
-    type=count_or_auto,
-    default="auto",
+    "--find-lr",
+    is_flag=True,
+    help="Learning-rate range test: train nothing, plot the loss at increasing rates and suggest a "
+    "--learning-rate.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    default="learning-rate.png",
     show_default=True,
-    metavar="N|auto",
-    help="Passes over the training pictures. auto: 10, or more where that would be few steps.",
-)
-@click.option(
-    "--time",
-    metavar="DURATION",
-    help="The longest that the run may take, e.g. 10m or 1h30m: as many epochs as fit (at most "
-    "--epochs), with a learning rate that ends with the last of them.  [default: no limit]",
-)
-@click.option(
-    "--batch-size",
-    type=count_or_auto,
-    default="auto",
-    show_default=True,
-    metavar="N|auto",
-    help="Pictures a step. auto: 64, or fewer where there are few pictures.",
-)
-@click.option(
-    "--learning-rate",
-    type=float,
-    help="The highest, after the warm-up.  [default: the network's own; lower where "
-    "--batch-size auto makes small batches]",
-)
-@optimizer_options
-@click.option(
-    "--augment",
-    type=click.Choice(["auto", "none", "shift", "light", "strong-shift", "strong", "trivial"]),
-    default="auto",
-    show_default=True,
-    help="shift: a small one; light: that and a horizontal flip; strong-shift: a larger shift, "
-    "brightness, contrast and erased rectangles; strong: that and a flip; trivial: flip, larger "
-    "shift and one of 12 random changes. A flip makes other things of digits and letters. auto: "
-    "none for the built-in data and with frozen blocks, strong for few coloured photographs, else "
-    "light; strong-shift or shift where a flip is not seen to be harmless.",
-)
-@click.option(
-    "--random-crop",
-    default=0.0,
-    metavar="SHARE",
-    help="Learn from a random part of each picture, at least that share of its area, e.g. 0.35.  "
-    "[default: 0, whole pictures]",
-)
-@click.option(
-    "--mixup",
-    default=0.0,
-    metavar="ALPHA",
-    help="Mix pictures and labels of a batch two by two, e.g. 0.2.  [default: 0, not at all]",
-)
-@click.option(
-    "--cutmix",
-    default=0.0,
-    metavar="ALPHA",
-    help="Put a rectangle of one picture into another, e.g. 1.0.  [default: 0, not at all]",
-)
-@click.option(
-    "--class-weights",
-    type=click.Choice(["none", "balanced"]),
-    default="none",
-    show_default=True,
-    help="balanced: each class counts as much as every other, however few its pictures.",
-)
-@click.option(
-    "--label-smoothing",
-    default=0.0,
-    show_default=True,
-    help="Share of each label spread over all classes, e.g. 0.1.",
-)
-@click.option(
-    "--patience",
-    type=int,
-    metavar="EPOCHS",
-    help="End a phase after so many epochs without a better one.  [default: never]",
-)
-@click.option(
-    "--keep",
-    type=click.Choice(["auto", "best", "newest"]),
-    default="auto",
-    show_default=True,
-    help="Which epoch's network: best, on the validation pictures; newest, the newest that is not "
-    "significantly worse. auto: newest where these pictures are few and --epochs is auto.",
-)
-@click.option(
-    "--val",
-    metavar="SHARE|DATA",
-    help="Share kept for validation when DATA has no val/, or a folder (or other data) to "
-    "validate on.  [default: 0.1; 0.05 above 20,000]",
-)
-@click.option(
-    "--calibration/--no-calibration",
-    default=True,
-    show_default=True,
-    help="Fit a temperature on the validation pictures, so that 0.9 means nine in ten.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
-    default="float32",
-    show_default=True,
-    help="Of the arithmetic while training; the file that is saved is float32.",
-)
-@device_option
-@click.option(
-    "--devices",
-    default="1",
-    show_default=True,
-    metavar="N|all",
-    help="How many GPUs of the machine share each batch.",
+    metavar="FILE",
+    help="Where --find-lr draws it.",
 )
 @click.option(
     "--distributed",
     metavar="HOST:PORT",
-    help="Train on several machines (JAX): where rank 0 waits for the others.",
+    help="Train on several machines (JAX): the address at which rank 0 waits for the others.",
 )
 @click.option("--processes", type=int, metavar="N", help="With --distributed: how many in all.")
-@click.option("--rank", type=int, metavar="I", help="With --distributed: this one, from 0.")
-@click.option(
-    "--feed",
-    type=click.Choice(["auto", "resident", "streamed"]),
-    default="auto",
-    show_default=True,
-    help="resident: pictures lie in the device's memory; auto: if they fit. Same result.",
-)
-@click.option(
-    "--cache",
-    metavar="DIR|none",
-    help="Where decoded and sized pictures are kept for the next run; see `kerascnn cache`.  "
-    "[default: KERASCNN_CACHE, or the user's cache folder]",
-)
-@click.option(
-    "--cache-limit", default=20.0, show_default=True, help="Of that folder, in gigabytes."
-)
-@click.option("--seed", default=0, show_default=True, help="Of everything random.")
-@click.option("--deterministic", is_flag=True, help="Same seed, same machine: same bits.")
-@click.option("--strict", is_flag=True, help="A broken picture is an error, not left out.")
+@click.option("--rank", type=int, metavar="I", help="With --distributed: of this process, from 0.")
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with the run in --out as if it had never stopped. Options may be left out; those "
-    "given must be the run's own. Without a run there, begin one with DATA.",
+    help="Continue the run in --out as if it had never stopped. Options may be left out; those "
+    "given must be the run's own. If there is no run yet, start one with DATA.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a run that lies in --out.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing run in --out.")
 @click.option(
     "--tensorboard",
     is_flag=True,
-    help="Also write every epoch's numbers for TensorBoard, into tensorboard/ in the run folder.",
+    help="Also write TensorBoard logs, into tensorboard/ in the run folder.",
 )
-@rate_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
 def command(
@@ -268,7 +88,7 @@ def command(
     kerascnn train                                       # the built-in pictures
     kerascnn train flowers/ --model resnet50 --weights imagenet --phase head:3 --phase all:10
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
-    kerascnn train flowers/ --recipe best                # slower and better than the defaults
+    kerascnn train flowers/ --recipe best                # slower and more accurate
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
     kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
     """

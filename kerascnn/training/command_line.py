@@ -6,7 +6,7 @@ Knows: the command line's option names. Does not know Click.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from kerascnn import __version__
 from kerascnn.card import ModelCard
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.folder import Run
+from kerascnn.training.run.resume import gone_options
 
 
 def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
@@ -29,15 +30,16 @@ def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
     """
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
     # Into a folder of its own: the run's is taken.
-    yield train_command(replace(config, out=None))
+    yield train_command(replace(config, out=None), gone_options(run))
     yield f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
 
 
-def train_command(config: TrainConfig) -> str:
+def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) -> str:
     """Write the command line that trains with a configuration.
 
     Args:
         config: Of a run.
+        gone: Options that the version had which made the run, and this one has not.
 
     Returns:
         ``kerascnn train ...``, quoted for a POSIX shell; options at their default are left out.
@@ -53,6 +55,12 @@ def train_command(config: TrainConfig) -> str:
         usual = model if option.name == "model" else getattr(plain, option.name)
         if option.name != "data" and (value != usual or option.name == "seed"):
             words += _option(option.name, value)
+    for name, value in (gone or {}).items():
+        flag = _option(name, value)
+        if flag[0] in words:
+            words[words.index(flag[0]) + 1] = flag[1]
+        else:
+            words += flag
     return shlex.join(words)
 
 

@@ -22,6 +22,7 @@ from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
+from kerascnn.training.networks import Network
 from kerascnn.training.phases import phases
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.epoch import Trainer
@@ -84,15 +85,14 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
     """
     progress = progress or Callback()
     _refuse_open_scope(config)
-    if config.model != AUTO:
-        check_weights(config.model, config.weights)
+    network = None if config.model == AUTO else check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
     batches = STEPS * config.accumulate
     ramp = keras.optimizers.schedules.ExponentialDecay(
         LOWEST, batches - 1, HIGHEST / LOWEST, name="ramp"
     )
     with sharing(config):
-        trainer = _trainer(config, progress)
+        trainer = _trainer(config, progress, network)
         trainer.optimizer.learning_rate = ramp
         losses, diverged = _losses(trainer, config, progress)
     rates = np.geomspace(LOWEST, HIGHEST, batches)[config.accumulate - 1 :: config.accumulate]
@@ -117,7 +117,7 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
         raise TrainingError(
             f"the loss is not finite after {len(losses)} steps, at a rate of about {LOWEST:g}: "
             "there is nothing to read off. Look at the data (kerascnn data check), or try "
-            "--precision float32."
+            "`precision` float32."
         )
     lowest = CALM + int(np.argmin(losses[CALM:]))
     falls = np.gradient(np.asarray(losses))[CALM : lowest + 1]
@@ -135,18 +135,18 @@ def _refuse_open_scope(config: TrainConfig) -> None:
     if config.trainable == AUTO:
         raise ConfigError(
             "a rate is looked for with the blocks that shall learn, and auto leaves them open. Ask "
-            "`kerascnn advise` first, and name --model, and its scope or phases."
+            "`kerascnn advise` first, and name `model`, and its scope or phases."
         )
 
 
-def _trainer(config: TrainConfig, progress: Callback) -> Trainer:
-    config, device, feed, start = assemble(config, progress)
+def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -> Trainer:
+    config, device, feed, start = assemble(config, progress, network)
     _refuse_open_scope(config)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     warn_if_slow(config.precision, device)
     # How many steps there are matters to the schedule alone, which the ramp replaces.
-    phase = replace(phases(config)[0], epochs=STEPS * config.accumulate)
+    phase = replace(phases(config, start.network)[0], epochs=STEPS * config.accumulate)
     plain = replace(config, ema=None)
     return stage(start, plain, phase, feed.train, feed.val, device, progress).trainer
 

@@ -11,20 +11,20 @@ from typing import Protocol
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.callbacks import EpochRecord
-from kerascnn.training.networks import find_network
+from kerascnn.training.networks import Network, find_network
 
 DEEPER = 0.1
-"""Of ``--learning-rate``: what the second and later phases take when they name none. Their
+"""Of ``learning_rate``: what the second and later phases take when they name none. Their
 blocks hold weights that are worth keeping, and the head has calmed down."""
 
 SGD_TIMES = 10
 """What SGD takes of a network's own learning rate, which was found for AdamW."""
 
 BASELINE = "cnn"
-"""What ``--model auto`` stands for until the data are known, and with small pictures."""
+"""What ``model`` ``auto`` stands for until the data are known, and with small pictures."""
 
 LEAST_EPOCHS = 10
-"""What ``--epochs auto`` gives at least, and what it stands for until the data are known."""
+"""What ``epochs`` ``auto`` gives at least, and what it stands for until the data are known."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,12 @@ class Options(Protocol):
         """``adamw`` or ``sgd``."""
 
 
-def phases(config: Options) -> tuple[Phase, ...]:
+def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]:
     """List the phases of a run.
 
     Args:
         config: ``phase``, or else ``trainable`` and ``epochs``.
+        network: The row of its network; None: looked up.
 
     Returns:
         At least one.
@@ -82,28 +83,34 @@ def phases(config: Options) -> tuple[Phase, ...]:
     Raises:
         ConfigError: A phase that is not ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``.
     """
-    rate = highest_rate(config)
-    if not config.phase:
-        epochs = LEAST_EPOCHS if isinstance(config.epochs, str) else config.epochs
-        return (Phase(config.trainable, epochs, rate),)
-    later = rate * DEEPER
+    peak = highest_rate(config, network)
+    usual = [peak, *[peak * DEEPER] * len(config.phase)]
     return tuple(
-        _parse(text, later if number else rate) for number, text in enumerate(config.phase)
+        Phase(scope, epochs, rate or default)
+        for (scope, epochs, rate), default in zip(lengths(config), usual, strict=False)
     )
 
 
-def highest_rate(config: Options) -> float:
+def lengths(config: Options) -> tuple[tuple[str, int, float | None], ...]:
+    """List the scope, the epochs and the rate (if it names one) of each phase of a run."""
+    if config.phase:
+        return parse_phases(config.phase)
+    epochs = LEAST_EPOCHS if isinstance(config.epochs, str) else config.epochs
+    return ((config.trainable, epochs, None),)
+
+
+def highest_rate(config: Options, network: Network | None = None) -> float:
     """Give the learning rate that was asked for, or the network's own."""
     if config.learning_rate is not None:
         return config.learning_rate
     times = SGD_TIMES if config.optimizer == "sgd" else 1
-    name = BASELINE if config.model == "auto" else config.model
-    return find_network(name).learning_rate * times
+    row = network or find_network(BASELINE if config.model == "auto" else config.model)
+    return row.learning_rate * times
 
 
 def total_epochs(config: Options) -> int:
     """Count the epochs of all phases of a run."""
-    return sum(phase.epochs for phase in phases(config))
+    return sum(epochs for _, epochs, _ in lengths(config))
 
 
 def merit(record: EpochRecord) -> tuple[float, float]:
@@ -149,18 +156,33 @@ def phase_ends(
             yield phase, first, last
 
 
-def _parse(text: str, rate: float) -> Phase:
+def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], ...]:
+    """Read phases as they are written on a command line.
+
+    Args:
+        texts: ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``.
+
+    Returns:
+        Scope, epochs and rate (None: not named) of each.
+
+    Raises:
+        ConfigError: A text of another form.
+    """
+    return tuple(_parse(text) for text in texts)
+
+
+def _parse(text: str) -> tuple[str, int, float | None]:
     parts = text.split(":")
     words = 2 if parts[0] == "from" else 1
     scope, numbers = ":".join(parts[:words]), parts[words:]
     try:
         epochs = int(numbers[0])
-        rate = float(numbers[1]) if len(numbers) > 1 else rate
+        rate = float(numbers[1]) if len(numbers) > 1 else None
     except (ValueError, IndexError) as error:
         raise _wrong(text) from error
-    if not scope or len(numbers) > 2 or epochs < 1 or not 0 < rate < 100:
+    if not scope or len(numbers) > 2 or epochs < 1 or not (rate is None or 0 < rate < 100):
         raise _wrong(text)
-    return Phase(scope, epochs, rate)
+    return scope, epochs, rate
 
 
 def _wrong(text: str) -> ConfigError:

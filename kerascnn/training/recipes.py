@@ -13,11 +13,10 @@ from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.phases import BASELINE
 
-RecipeName = Literal["quick", "best"]
+RecipeName = Literal["best"]
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 
 # What was tried, and where the values come from: docs/experiments.md, 2026-11-27.
-_QUICK: Mapping[str, Any] = {"model": BASELINE, "epochs": 10, "augment": "light"}
 _BEST: Mapping[str, Any] = {
     "model": BASELINE,
     "epochs": 60,
@@ -33,8 +32,8 @@ def recipe_config(recipe: RecipeName, **options: Any) -> TrainConfig:
     """Make the configuration of a recipe.
 
     Args:
-        recipe: ``quick``: few epochs; ``best``: more of them. What each costs and gives is in
-            ``docs/training.md``.
+        recipe: ``best``: slower and more accurate than the defaults; what it costs and gives is
+            in ``docs/training.md``.
         options: Fields of :class:`TrainConfig`, which win over the recipe's.
 
     Returns:
@@ -60,4 +59,4 @@ def recipe_values(recipe: str) -> dict[str, Any]:
     """
     if recipe not in RECIPES:
         raise ConfigError(f"recipe is {recipe!r}; expected one of {', '.join(RECIPES)}.")
-    return dict(_QUICK if recipe == "quick" else _BEST)
+    return dict(_BEST)

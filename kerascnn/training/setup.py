@@ -15,19 +15,23 @@ from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.distribution.local_devices import check_devices
 from kerascnn.training.distribution.processes import refuse_other_data
+from kerascnn.training.networks import Network, find_network
 from kerascnn.training.networks.blocks import set_trainable
-from kerascnn.training.phases import phases
+from kerascnn.training.phases import lengths
 from kerascnn.training.weights import Start, check_weights, start_network
 
 log = logging.getLogger(__name__)
 
 
-def assemble(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str, Feed, Start]:
+def assemble(
+    config: TrainConfig, progress: Callback, network: Network | None = None
+) -> tuple[TrainConfig, str, Feed, Start]:
     """Bring together what is trained on what: a device, the data, the network.
 
     Args:
         config: Of the run.
         progress: Who listens.
+        network: The row of the network that it names; None: looked up.
 
     Returns:
         The configuration with a network and changes of pictures in the place of ``auto``, the
@@ -41,14 +45,16 @@ def assemble(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str,
     device = choose_device(config.device)
     dataset = run_dataset(config)
     config = choose_network(config, dataset, progress)
-    check_weights(config.model, config.weights)
-    feed = prepare(config, progress, dataset)
-    config = choose_changes(config, feed, progress)
+    if network is None or network.name != config.model:
+        network = find_network(config.model)
+    check_weights(network, config.weights)
+    feed = prepare(config, progress, dataset, network)
+    config = choose_changes(config, feed, progress, network)
     check_devices(config, len(feed.train))
     refuse_other_data(feed.fingerprint)
     classes = len(feed.dataset.classes)
     start = start_network(
-        config.model, classes, feed.size, config.weights, config.stem,
+        network, classes, feed.size, config.weights,
         lambda done, total: progress.fetching(config.model, done, total),
     )  # fmt: skip
     return config, device, feed, start
@@ -64,10 +70,11 @@ def check_scopes(config: TrainConfig, start: Start) -> None:
     Raises:
         ConfigError: A block that is not there.
     """
-    learned = {name for phase in phases(config) for name in set_trainable(start.core, phase.scope)}
+    scopes = [scope for scope, _, _ in lengths(config)]
+    learned = {name for scope in scopes for name in set_trainable(start.core, scope)}
     if start.fresh_head and "head" not in learned:
         log.warning(
             "the head is new and no phase trains it, so the answers stay guesses. "
             "Add it to the scope: %s,head.",
-            phases(config)[-1].scope,
+            scopes[-1],
         )

@@ -30,6 +30,7 @@ from kerascnn.training.distribution.rendezvous import Cluster
 from kerascnn.training.evaluation.final import judge_kept
 from kerascnn.training.evaluation.report import report_or_warn
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
+from kerascnn.training.networks import Network, find_network
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run, claimed
 from kerascnn.training.run.resume import as_begun, refuse_changed_options
@@ -74,16 +75,17 @@ def fit(
         KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
     """
     if resume and overwrite:
-        raise ConfigError("--resume goes on with a run and --overwrite replaces it: take one.")
+        raise ConfigError("`resume` goes on with a run and `overwrite` replaces it: take one.")
     progress = progress or Callback()
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
-    if config.model != AUTO:
-        check_weights(config.model, config.weights)
+    network = None if config.model == AUTO else find_network(config.model)
+    if network:
+        check_weights(network, config.weights)
     check_cluster(cluster, config)
     if cluster and cluster.rank:
         run = Run(Path(config.out or "runs"))
         with together(cluster, config):
-            _train(config, run, None, progress)
+            _train(config, run, None, progress, network)
         return run
     with claimed(config, resume, overwrite) as run:
         checkpoint = None
@@ -96,7 +98,7 @@ def fit(
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
         with together(cluster, config):
-            _train(config, run, checkpoint, progress, deadline)
+            _train(config, run, checkpoint, progress, network, deadline)
     return run
 
 
@@ -105,11 +107,12 @@ def _train(
     run: Run,
     checkpoint: Checkpoint | None,
     progress: Callback,
+    network: Network | None,
     deadline: Deadline | None = None,
 ) -> None:
     asked = config
     with sharing(config):
-        config, device, feed, start = _opened(config, progress)
+        config, device, feed, start = _opened(config, progress, network)
         check_scopes(config, start)
         set_precision(start.core, config.precision)
         warn_if_slow(config.precision, device)
@@ -141,12 +144,14 @@ def _finish(
     run.finish()
 
 
-def _opened(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str, Feed, Start]:
+def _opened(
+    config: TrainConfig, progress: Callback, network: Network | None = None
+) -> tuple[TrainConfig, str, Feed, Start]:
     """Bring together what is trained; what was left to the data or to advice is decided then."""
     start_deterministically(config.seed, config.deterministic)
     asked = config
-    config, device, feed, start = assemble(config, progress)
-    config = settle(choose_kept(config, len(feed.val)), len(feed.train))
+    config, device, feed, start = assemble(config, progress, network)
+    config = settle(choose_kept(config, len(feed.val)), len(feed.train), start.network)
     refuse_other_options(config)
     if config.trainable != "auto":
         return config, device, feed, start

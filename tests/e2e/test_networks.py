@@ -47,9 +47,8 @@ def test_summary_shows_a_tree_of_blocks_or_every_layer() -> None:
         (("summary", "resnet19"), "Did you mean: resnet"),
         (("summary", "resnet18", "--trainable", "conv6"), "Did you mean conv"),
         (("summary", "densenet121", "--image-size", "31"), "expected at least 32"),
-        (("summary", "cnn", "--stem", "small"), "cnn has no small stem"),
         (("train", "--phase", "head"), "is not SCOPE:EPOCHS"),
-        (("train", "--layer-decay", "1.5"), "layer_decay is 1.5"),
+        (("train", "--layer-decay", "1.5"), "--layer-decay is 1.5"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_exit_2(arguments: tuple[str, ...], message: str) -> None:

@@ -27,7 +27,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
-from kerascnn.training.phases import BASELINE, highest_rate, phases
+from kerascnn.training.phases import BASELINE, highest_rate, lengths
 from kerascnn.training.setup import assemble
 from kerascnn.training.weights import Start
 
@@ -81,7 +81,7 @@ def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Callback)
         tuple(int(count) for count in counts),
         lambda done, total: progress.reading("pictures looked at", done, total),
     )
-    rate = highest_rate(config)
+    rate = highest_rate(config, start.network)
     return advise_from(_named(facts, classes, config.weights != "none"), rate)
 
 
@@ -106,7 +106,7 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 
 
 def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
-    """Put advice in the place of ``--trainable auto``.
+    """Put advice in the place of ``trainable`` ``auto``.
 
     Args:
         config: Of a run, with ``trainable`` ``auto``.
@@ -120,14 +120,14 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
         return replace(config, trainable=advice.scope, weights="none")
     if advice.depth == "head":
         return replace(config, trainable=advice.scope)
-    plan = phases_for(advice.depth, phases(config)[0].epochs, advice.learning_rate)
+    plan = phases_for(advice.depth, lengths(config)[0][1], advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 
 def decided_with_network(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
 ) -> TrainConfig:
-    """Decide how deep the backbone that ``--model auto`` chose shall learn, and for how long.
+    """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
 
     Args:
         config: With that backbone.
@@ -140,8 +140,8 @@ def decided_with_network(
         The configuration with phases written out; or the small network from random weights,
         where this one's features tell less than the pixels do.
     """
-    rate = DEEPER * highest_rate(config)
-    epochs = phases(config)[0].epochs
+    rate = DEEPER * highest_rate(config, start.network)
+    epochs = lengths(config)[0][1]
     try:
         depth = advise_on(config, feed, start, progress).depth
     except DataError as error:
@@ -172,8 +172,6 @@ def command(config: TrainConfig, advice: Advice) -> str:
     words = ["kerascnn", "train", config.data, "--model", config.model]
     if advice.depth != "scratch" and config.weights != "none":
         words += ["--weights", config.weights]
-    if config.stem != "standard":
-        words += ["--stem", config.stem]
     if config.image_size:
         words += ["--image-size", str(config.image_size)]
     if config.resize:

@@ -198,7 +198,7 @@ def _doubts(facts: Facts) -> list[str]:
     if not facts.pretrained:
         found.append(
             "the backbone has random weights, so similarity to what it has learned means nothing. "
-            "Name weights: --weights imagenet, or a file."
+            "Name `weights`: imagenet, or a file."
         )
     if measured.high - measured.low > 0.25 or facts.per_class < 5:
         found.append(
@@ -230,7 +230,7 @@ def _reasons(facts: Facts, depth: Depth, light: bool, limits: Limits) -> list[st
     if facts.flipped is not None and depth != "head":
         verb = "helps" if light else "does not help"
         found.append(
-            f"Seeing every picture flipped too {verb} it ({facts.flipped:.1%}), so --augment "
+            f"Seeing every picture flipped too {verb} it ({facts.flipped:.1%}), so `augment` "
             f"{'light' if light else 'none'}."
         )
     return found

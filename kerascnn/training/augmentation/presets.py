@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from keras import layers
 
-from kerascnn.training.augmentation.trivial_augment import TrivialAugment
 from kerascnn.training.config import Augment
 
 SHIFT = 1 / 32
@@ -17,7 +16,7 @@ blurred, and the network would learn from pictures unlike those it is asked abou
 
 
 FAR = 1 / 8
-"""Of the side: what ``strong`` and ``trivial`` shift by, in whole pixels too: 4 at 32, as is usual
+"""Of the side: what the strong presets shift by, in whole pixels too: 4 at 32, as is usual
 for pictures of that size (He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2)."""
 
 LIGHTING = 0.2
@@ -35,9 +34,7 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
         preset: ``none``; ``shift``: by up to a 32nd of the side, filled with zeros; ``light``: that
             and a horizontal flip; ``strong-shift``: a shift by up to an eighth, brightness and
             contrast, and a rectangle of 2 to 20 % of the area greyed out in every fourth picture;
-            ``strong``: that and a flip; ``trivial``: flip, the same shift, and one change of
-            :mod:`kerascnn.training.augmentation.trivial_augment`. A flip is wrong for digits and
-            letters.
+            ``strong``: that and a flip. A flip is wrong for digits and letters.
         seed: Of the random numbers.
 
     Returns:
@@ -51,8 +48,6 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
     if preset == "strong-shift":
         return [shift, *_lighting(seed + 2), _erasing(seed + 4)]
     moved = [layers.RandomFlip("horizontal", seed=seed, name="flip"), shift]
-    if preset == "trivial":
-        return [*moved, TrivialAugment(seed + 2)]
     return moved if preset == "light" else [*moved, *_lighting(seed + 2), _erasing(seed + 4)]
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.pack import steps_per_epoch
+from kerascnn.training.networks import Network
 from kerascnn.training.phases import LEAST_EPOCHS, highest_rate, total_epochs
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 16
@@ -37,7 +38,7 @@ FEW_TO_CHOOSE_BY = 100
 
 
 def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
-    """Put what suits the validation pictures in the place of ``--keep auto``.
+    """Put what suits the validation pictures in the place of ``keep`` ``auto``.
 
     Args:
         config: Of a run, before :func:`settle`.
@@ -52,12 +53,13 @@ def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
     return replace(config, keep="newest" if chance else "best")
 
 
-def settle(config: TrainConfig, pictures: int) -> TrainConfig:
+def settle(config: TrainConfig, pictures: int, network: Network | None = None) -> TrainConfig:
     """Put numbers in the place of ``auto``.
 
     Args:
         config: Of a run.
         pictures: How many it learns from.
+        network: The row of its network; None: looked up.
 
     Returns:
         The configuration with a batch size, with epochs where there are no phases, and with a
@@ -70,32 +72,35 @@ def settle(config: TrainConfig, pictures: int) -> TrainConfig:
         config = replace(config, epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)))
     if config.learning_rate is None and config.batch_size == AUTO:
         enough = steps * total_epochs(config) >= LEAST_STEPS
-        config = replace(config, learning_rate=_rate(config, batch_size, enough))
+        config = replace(config, learning_rate=_rate(config, batch_size, enough, network))
     return replace(config, batch_size=batch_size)
 
 
-def sees_pictures_often(config: TrainConfig, pictures: int) -> bool:
+def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | None = None) -> bool:
     """Tell whether a run sees each picture so often that it will know them by heart.
 
     Args:
         config: Of a run, before :func:`settle` or after.
         pictures: How many it learns from.
+        network: The row of its network; None: looked up.
 
     Returns:
         False also where the user wants few epochs, in which there is no time for more than the
         pictures as they are.
     """
-    return total_epochs(settle(config, pictures)) >= OFTEN
+    return total_epochs(settle(config, pictures, network)) >= OFTEN
 
 
-def _rate(config: TrainConfig, batch_size: int, enough_steps: bool) -> float:
+def _rate(
+    config: TrainConfig, batch_size: int, enough_steps: bool, network: Network | None
+) -> float:
     """Lower the network's own rate for small batches, whose gradients are noisier.
 
     For Adam's family the square root keeps that noise as it was (Malladi et al. 2022,
     https://arxiv.org/abs/2205.10287). In very few steps the higher rate gets further.
     """
     factor = math.sqrt(batch_size / LARGEST_BATCH) if enough_steps else 1.0
-    return float(f"{highest_rate(config) * factor:.3g}")
+    return float(f"{highest_rate(config, network) * factor:.3g}")
 
 
 def batch_size_for(config: TrainConfig, pictures: int) -> int:

@@ -21,6 +21,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
+from kerascnn.training.networks import Network
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.files import kind_of
@@ -129,7 +130,7 @@ def _network_of(path: Path) -> str:
     card = path.parent / "card.json"
     if not card.is_file():
         raise ConfigError(
-            f"{path}: nothing says which network these weights are for. Name it with --model; "
+            f"{path}: nothing says which network these weights are for. Name it with `model`; "
             "`kerascnn models` lists them."
         )
     return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network
@@ -154,7 +155,9 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
     return head, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
 
 
-def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> TrainConfig:
+def choose_changes(
+    config: TrainConfig, feed: Feed, progress: Callback, network: Network | None = None
+) -> TrainConfig:
     """Put what suits the pictures in the place of ``--augment auto``.
 
     ``light``, or ``strong`` for few coloured photographs; ``shift`` or ``strong-shift`` where the
@@ -164,6 +167,7 @@ def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> Train
         config: Of a run, with its network.
         feed: Its pictures.
         progress: Hears of the choice.
+        network: The row of its network; None: looked up.
 
     Returns:
         The same where ``augment`` was named.
@@ -176,7 +180,7 @@ def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> Train
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
     photographs = feed.dataset.splits["train"].longest_side() > SMALL and _coloured(feed.train)
-    strong = photographs and sees_pictures_often(config, len(feed.train))
+    strong = photographs and sees_pictures_often(config, len(feed.train), network)
     augment = _CHANGES[verdict == "harmless", strong]
     kind = "coloured photographs; " if strong else ""
     progress.chosen("augment", augment, kind + _FLIPS[verdict])

@@ -24,7 +24,7 @@ import PIL
 
 from kerascnn import images
 from kerascnn.dataset import Split
-from kerascnn.errors import BusyError
+from kerascnn.errors import BusyError, ConfigError
 from kerascnn.files import cannot_write, locked, reserve, write_text
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,9 @@ FORMAT = 1
 
 VARIABLE = "KERASCNN_CACHE"
 """Environment variable with the folder, in place of the user's cache folder."""
+
+LIMIT_VARIABLE = "KERASCNN_CACHE_LIMIT"
+"""Environment variable with the limit, in gigabytes."""
 
 LIMIT = 20.0
 """Gigabytes (10**9 bytes), unless told otherwise."""
@@ -131,10 +134,10 @@ class PackCache:
         """
         if math.prod(shape) > self.limit:
             log.warning(
-                "the sized pictures take %.1f GB and are not kept: the cache may hold %.1f "
-                "(--cache-limit).",
+                "the sized pictures take %.1f GB and are not kept: the cache may hold %.1f (%s).",
                 math.prod(shape) / 1e9,
                 self.limit / 1e9,
+                LIMIT_VARIABLE,
             )
             return None
         _make_folder(self.folder)
@@ -213,25 +216,42 @@ class PackCache:
                 )
 
 
-def open_cache(folder: str | None, limit: float = LIMIT) -> PackCache | None:
-    """Open the cache.
+def open_cache(folder: str | None) -> PackCache | None:
+    """Open the cache, which holds as much as ``KERASCNN_CACHE_LIMIT`` says.
 
     Args:
         folder: None: what the environment variable ``KERASCNN_CACHE`` says, or else the user's
             cache folder; ``none``: no cache.
-        limit: In gigabytes (10**9 bytes).
 
     Returns:
         The cache, or None if there shall be none.
+
+    Raises:
+        ConfigError: The limit is not a number from 0.
     """
     chosen = folder or os.environ.get(VARIABLE)
     if chosen == NO_CACHE:
         return None
+    limit = _limit()
     if chosen:
-        return PackCache(Path(chosen) / "packs", int(limit * 1e9))
+        return PackCache(Path(chosen) / "packs", limit)
     import platformdirs
 
-    return PackCache(platformdirs.user_cache_path("kerascnn") / "packs", int(limit * 1e9))
+    return PackCache(platformdirs.user_cache_path("kerascnn") / "packs", limit)
+
+
+def _limit() -> int:
+    """Read the limit, in bytes."""
+    said = os.environ.get(LIMIT_VARIABLE) or str(LIMIT)
+    try:
+        gigabytes = float(said)
+        if not 0 <= gigabytes < math.inf:
+            raise ValueError
+    except ValueError as error:
+        raise ConfigError(
+            f"{LIMIT_VARIABLE} is {said!r}; expected gigabytes, at least 0, e.g. 20."
+        ) from error
+    return int(gigabytes * 1e9)
 
 
 def _open(folder: Path, touch: bool = True) -> Sized | None:

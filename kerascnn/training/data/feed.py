@@ -21,7 +21,7 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.data.splits import run_dataset
-from kerascnn.training.networks import find_network
+from kerascnn.training.networks import Network, find_network
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,19 @@ class Feed:
         return fingerprint(self.dataset.classes, self.packs)
 
 
-def prepare(config: TrainConfig, progress: Callback, dataset: Dataset | None = None) -> Feed:
+def prepare(
+    config: TrainConfig,
+    progress: Callback,
+    dataset: Dataset | None = None,
+    network: Network | None = None,
+) -> Feed:
     """Load, split, decode and size the data of a run.
 
     Args:
         config: Of the run, with its network.
         progress: Who listens.
         dataset: Of :func:`kerascnn.training.data.splits.run_dataset`, where it is loaded already.
+        network: The row of the configuration's network; None: looked up.
 
     Returns:
         The feed.
@@ -68,10 +74,10 @@ def prepare(config: TrainConfig, progress: Callback, dataset: Dataset | None = N
         DataError: No usable data.
     """
     dataset = dataset or run_dataset(config)
-    size = config.image_size or find_network(config.model).image_size
+    size = config.image_size or (network or find_network(config.model)).image_size
     longest = dataset.splits["train"].longest_side()
     resize = config.resize or images.default_resize(_kind(config), longest, size)
-    cache, packs = open_cache(config.cache, config.cache_limit), {}
+    cache, packs = open_cache(config.cache), {}
     # Of crops alone more is seen than the network takes.
     sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
     for name in ("train", "val"):

@@ -117,7 +117,7 @@ def _decode(
 
 
 def _refusal(reason: str) -> str:
-    return f"{reason} Remove it, or run without --strict."
+    return f"{reason} Remove it, or run without `strict`."
 
 
 def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -85,7 +85,7 @@ def _no_gpu(backend: str, reason: str) -> ConfigError:
     if sys.platform == "linux" and not os.path.exists("/dev/nvidiactl"):  # noqa: PTH110
         hints.append("There is no NVIDIA driver on this machine (no /dev/nvidiactl).")
     hints.append(f"It needs a driver and: pip install '{GPU_EXTRA[backend]}'.")
-    hints.append("Or train on the CPU: --device cpu.")
+    hints.append("Or train on the CPU: `device` cpu.")
     return ConfigError(" ".join(hints))
 
 

@@ -45,7 +45,7 @@ def count_devices(wanted: str) -> int:
         return there
     if int(wanted) > there:
         raise ConfigError(
-            f"--devices {wanted}: {_SPELLED.get(backend, backend)} sees {there} here ({kind}). "
+            f"`devices` {wanted}: {_SPELLED.get(backend, backend)} sees {there} here ({kind}). "
             f"Expected at most {there}, or all. `kerascnn doctor` shows them."
         )
     return int(wanted)
@@ -121,7 +121,7 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
     devices = total_devices(config.devices)
     if devices > 1 and config.accumulate > 1 and keras.config.backend() == "tensorflow":
         raise ConfigError(
-            f"--accumulate {config.accumulate} with --devices {config.devices} works on the "
+            f"`accumulate` {config.accumulate} with `devices` {config.devices} works on the "
             "backend jax, and this is tensorflow. Set KERAS_BACKEND=jax, or take larger batches."
         )
     batch = min(batch_size_for(config, pictures), pictures)
@@ -129,7 +129,7 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
         fitting = batch - batch % devices or devices
         raise ConfigError(
             f"a batch of {batch} pictures cannot be shared evenly by {devices} devices. "
-            f"Expected --batch-size to be a multiple of {devices}, e.g. {fitting}."
+            f"Expected `batch_size` to be a multiple of {devices}, e.g. {fitting}."
         )
 
 

@@ -27,7 +27,7 @@ from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster, Watch, m
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.provenance import versions
 
-OWN = ("data", "out", "cache", "cache_limit")
+OWN = ("data", "out", "cache")
 """Options that each process may have of its own; what DATA holds is compared, not its name."""
 
 MOMENT = 5.0
@@ -72,7 +72,7 @@ def cluster_of(address: str | None, processes: int | None, rank: int | None) -> 
         return None
     if address is None or processes is None or rank is None:
         raise ConfigError(
-            "--distributed HOST:PORT, --processes N and --rank I belong together: give all three."
+            "`distributed` HOST:PORT, `processes` N and `rank` I belong together: give all three."
         )
     return Cluster(address, processes, rank)
 
@@ -89,17 +89,17 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
     """
     if cluster and config.trainable == "auto":
         raise ConfigError(
-            "--distributed does not go with --trainable auto. Ask `kerascnn advise` first, and "
+            "`distributed` does not go with `trainable` auto. Ask `kerascnn advise` first, and "
             "name the scope."
         )
     if cluster and config.time:
         raise ConfigError(
-            "--distributed does not go with --time: each process would measure another speed. "
+            "`distributed` does not go with `time`: each process would measure another speed. "
             "Name the epochs."
         )
     if cluster and keras.config.backend() != "jax":
         raise ConfigError(
-            f"--distributed works on the backend jax, and this is {keras.config.backend()}. "
+            f"`distributed` works on the backend jax, and this is {keras.config.backend()}. "
             "Set KERAS_BACKEND=jax."
         )
 

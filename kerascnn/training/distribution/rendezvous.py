@@ -44,16 +44,16 @@ class Cluster:
 
     def __post_init__(self) -> None:
         if self.processes < 2:
-            raise ConfigError(f"--processes is {self.processes}; expected at least 2.")
+            raise ConfigError(f"`processes` is {self.processes}; expected at least 2.")
         if not 0 <= self.rank < self.processes:
             raise ConfigError(
-                f"--rank is {self.rank}; expected from 0 to {self.processes - 1}, each once, for "
+                f"`rank` is {self.rank}; expected from 0 to {self.processes - 1}, each once, for "
                 f"{self.processes} processes."
             )
         host, _, port = self.address.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ConfigError(
-                f"--distributed {self.address!r}: expected HOST:PORT of rank 0, e.g. 10.0.0.1:7000."
+                f"`distributed` {self.address!r}: expected HOST:PORT of rank 0, e.g. 10.0.0.1:7000."
             )
 
     @property
@@ -145,7 +145,7 @@ def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[Line]:
         missing = sorted(set(range(1, cluster.processes)) - set(lines))
         reason = (
             f"rank {', '.join(map(str, missing))} did not come to {cluster.address} in time "
-            f"({ARRIVAL:g} s). Start all {cluster.processes} processes with the same --distributed."
+            f"({ARRIVAL:g} s). Start all {cluster.processes} processes with the same `distributed`."
         )
         for line in lines.values():
             line.say(refused=reason)
@@ -187,9 +187,9 @@ def _objection(
 ) -> str | None:
     rank = hello["rank"]
     if hello["processes"] != cluster.processes:
-        return f"rank {rank} says --processes {hello['processes']}, rank 0 {cluster.processes}."
+        return f"rank {rank} says `processes` {hello['processes']}, rank 0 {cluster.processes}."
     if rank in lines:
-        return f"two processes came as --rank {rank}. Give each its own."
+        return f"two processes came as `rank` {rank}. Give each its own."
     changed = [
         f"{name} is {hello['about'].get(name)} on rank {rank} and {about.get(name)} on rank 0"
         for name in sorted({*about, *hello["about"]})
@@ -258,6 +258,6 @@ class Watch:
             if other is not line:  # who stopped knows why
                 other.say(stopped=cause)
         self._lost(
-            f"{cause}. What was learned up to the last whole epoch is kept; go on with --resume on "
+            f"{cause}. What was learned up to the last whole epoch is kept; go on with `resume` on "
             "all ranks."
         )

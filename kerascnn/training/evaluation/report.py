@@ -130,7 +130,7 @@ def report_run(
     card = run.card
     dataset = load_dataset(data) if data else run_data(run)
     own = _own_data(run, dataset) if data else dataset
-    cache = open_cache(run.config.cache, run.config.cache_limit)
+    cache = open_cache(run.config.cache)
     name, judged = labelled_pack(dataset, card, split, cache)
     train = own.splits["train"]
     some = train.take(np.unique(train.labels, return_index=True)[1].astype(np.int64))

@@ -80,7 +80,7 @@ def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
     """Give the model with one tensor in and one out, whatever lists it had them in."""
     if not model.built or not getattr(model, "inputs", None):
         if foreign.shape is None:
-            raise ConfigError(f"{path}: does not say its input's size. Give --image-size PIXELS.")
+            raise ConfigError(f"{path}: does not say its input's size. Give `image_size` PIXELS.")
         model.build((None, *foreign.shape, 3))
     names = getattr(model, "output_names", ("output",))  # a Sequential has no names for its one
     outputs = dict(zip(names, model.outputs, strict=True))
@@ -92,7 +92,7 @@ def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
         raise ModelFileError(
             f"{path}: has {len(model.inputs)} inputs and {len(outputs)} outputs "
             f"({', '.join(outputs)}); expected a classifier with one picture in and one list of "
-            "numbers out. Of several outputs, say which one holds the answers: --output NAME."
+            "numbers out. Of several outputs, say which one holds the answers: `output` NAME."
         )
     chosen = outputs[foreign.output] if foreign.output is not None else model.outputs[0]
     return keras.Model(model.inputs[0], chosen, name=model.name)
@@ -110,13 +110,13 @@ def _shape(model: keras.Model, path: Path, foreign: Foreign) -> tuple[Shape, int
     sides, said = shape[1:3], foreign.shape
     if None in sides and said is None:
         raise ConfigError(
-            f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
+            f"{path}: takes pictures of any size, so `image_size` is missing: height and width in "
             "pixels that it was trained with, 224 or 48x192."
         )
     size = tuple(side or wish for side, wish in zip(sides, said or sides, strict=True))
     if said not in (None, size):
         raise ConfigError(
-            f"{path}: takes {size[0]} x {size[1]} pixels, and --image-size says {said[0]} x "
+            f"{path}: takes {size[0]} x {size[1]} pixels, and `image_size` says {said[0]} x "
             f"{said[1]}. Leave it out."
         )
     return (size[0], size[1]), channels, has_channels

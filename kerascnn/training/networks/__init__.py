@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.networks.row import STEMS, TORCH, Network, Stem
+from kerascnn.training.networks.row import TORCH, Network
 from kerascnn.training.networks.table import rows
 
 if TYPE_CHECKING:
@@ -39,16 +39,14 @@ def find_network(name: str) -> Network:
 
 
 def build_network(
-    name: str, classes: int, image_size: int, stem: Stem = "standard", imagenet: Path | None = None
+    network: str | Network, classes: int, image_size: int, imagenet: Path | None = None
 ) -> keras.Model:
     """Build a network.
 
     Args:
-        name: As in ``kerascnn models``.
+        network: Its row, or its name as in ``kerascnn models``.
         classes: How many logits, at least 1.
         image_size: Height and width of the input, in pixels.
-        stem: ``small`` gives a ResNet the 3x3 stem of stride 1 without pooling that suits
-            pictures of about 32 pixels.
         imagenet: Where the library's ImageNet weights lie; None: random weights. See
             :func:`kerascnn.training.weights.start_network`, which finds them.
 
@@ -57,19 +55,16 @@ def build_network(
         ``[batch, classes]``. Its last dense layer is ``head``.
 
     Raises:
-        ConfigError: No such network or stem, or an image size below its minimum.
+        ConfigError: No such network, or an image size below its minimum.
         MissingExtraError: The library that has it is not installed.
     """
-    network = find_network(name)
-    if image_size < network.minimum_size:
+    row = find_network(network) if isinstance(network, str) else network
+    if image_size < row.minimum_size:
         raise ConfigError(
-            f"image size {image_size} is too small for {name}: expected at least "
-            f"{network.minimum_size}. Its default is {network.image_size}."
+            f"image size {image_size} is too small for {row.name}: expected at least "
+            f"{row.minimum_size}. Its default is {row.image_size}."
         )
-    if stem != "standard" and not network.small_stem:
-        able = ", ".join(row.name for row in NETWORKS.values() if row.small_stem)
-        raise ConfigError(f"{name} has no {stem} stem. These have one: {able}.")
-    return network.build(classes, image_size, stem, imagenet)
+    return row.build(classes, image_size, imagenet)
 
 
-__all__ = ["NETWORKS", "STEMS", "TORCH", "Network", "Stem", "build_network", "find_network"]
+__all__ = ["NETWORKS", "TORCH", "Network", "build_network", "find_network"]

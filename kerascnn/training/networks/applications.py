@@ -56,7 +56,6 @@ def build_application(
     image_size: int,
     application: str,
     names: str,
-    stem: str = "standard",
     imagenet: Path | None = None,
     smallest: int = 32,
 ) -> keras.Model:
@@ -68,7 +67,6 @@ def build_application(
         image_size: Height and width of the input in pixels.
         application: Name in ``keras.applications``.
         names: How its layers are named; a key of :data:`NAMES`.
-        stem: ``standard`` or ``small``.
         imagenet: The library's file of ImageNet weights; None: random weights.
         smallest: Size that the library insists on; the network itself may work below it.
 
@@ -80,9 +78,7 @@ def build_application(
         ValueError: ImageNet weights do not fit.
     """
     features = features_of(application, max(image_size, smallest), imagenet)
-    changes = small_stem() if stem == "small" else Changes()
-    if names == "efficientnet":
-        changes = _like_imagenet(features)
+    changes = _like_imagenet(features) if names == "efficientnet" else Changes()
     return rebuild(
         features,
         name,
@@ -91,24 +87,6 @@ def build_application(
         NAMES[names](features),
         changes,
         copy_weights=imagenet is not None,
-    )
-
-
-def small_stem(use_bias: bool = True) -> Changes:
-    """Change a ResNet's stem to a 3x3 convolution of stride 1 without pooling.
-
-    For pictures as small as CIFAR's (He et al. 2016, https://arxiv.org/abs/1512.03385, 4.2).
-
-    Args:
-        use_bias: As the network's other convolutions have it.
-
-    Returns:
-        The changes.
-    """
-    convolution = layers.Conv2D(64, 3, padding="same", use_bias=use_bias, name="conv1_conv")
-    return Changes(
-        skip=frozenset({"conv1_pad", "pool1_pad", "pool1_pool"}),
-        replace={"conv1_conv": convolution},
     )
 
 

@@ -17,7 +17,6 @@ import keras
 from keras import layers
 
 from kerascnn.errors import MissingExtraError
-from kerascnn.training.networks.applications import small_stem
 from kerascnn.training.networks.rebuild import (
     Changes,
     copy_in_order,
@@ -51,7 +50,7 @@ def build_hub_resnet(
     image_size: int,
     blocks: tuple[int, ...],
     block_type: str,
-    stem: str = "standard",
+    small_stem: bool = False,
     imagenet: Path | None = None,
     preset: str = "",  # noqa: ARG001 - part of the recipe, for what fetches the weights
 ) -> keras.Model:
@@ -66,7 +65,7 @@ def build_hub_resnet(
         image_size: Height and width of the input in pixels.
         blocks: In each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
-        stem: ``standard``, or ``small``: 3x3, stride 1, no pooling.
+        small_stem: 3x3, stride 1, no pooling.
         imagenet: Folder of keras-hub's preset of ImageNet weights; None: random weights.
         preset: What keras-hub calls them.
 
@@ -86,7 +85,9 @@ def build_hub_resnet(
     )
     if imagenet:
         copy_in_order(hub.models.ResNetBackbone.from_preset(str(imagenet)), backbone)
-    return _classifier(backbone, name, classes, image_size, stem, copy=imagenet is not None)
+    return _classifier(
+        backbone, name, classes, image_size, copy=imagenet is not None, small_stem=small_stem
+    )
 
 
 def build_cv_resnet(
@@ -94,7 +95,6 @@ def build_cv_resnet(
     classes: int,
     image_size: int,
     blocks: tuple[int, ...],
-    stem: str = "standard",
     **_unused: Any,
 ) -> keras.Model:
     """Build a ResNet of basic blocks on keras-cv's backbone.
@@ -104,7 +104,6 @@ def build_cv_resnet(
         classes: How many logits.
         image_size: Height and width of the input in pixels.
         blocks: In each of the four stages.
-        stem: ``standard``, or ``small``: 3x3, stride 1, no pooling.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
@@ -126,15 +125,35 @@ def build_cv_resnet(
         include_rescaling=False,
         input_shape=(image_size, image_size, 3),
     )
-    return _classifier(backbone, name, classes, image_size, stem, copy=False)
+    return _classifier(backbone, name, classes, image_size, copy=False)
+
+
+def _with_small_stem() -> Changes:
+    """Change a ResNet's stem to a 3x3 convolution of stride 1 without pooling.
+
+    For pictures as small as CIFAR's (He et al. 2016, https://arxiv.org/abs/1512.03385, 4.2).
+
+    Returns:
+        The changes.
+    """
+    convolution = layers.Conv2D(64, 3, padding="same", use_bias=False, name="conv1_conv")
+    return Changes(
+        skip=frozenset({"conv1_pad", "pool1_pad", "pool1_pool"}),
+        replace={"conv1_conv": convolution},
+    )
 
 
 def _classifier(
-    backbone: keras.Model, name: str, classes: int, image_size: int, stem: str, copy: bool
+    backbone: keras.Model,
+    name: str,
+    classes: int,
+    image_size: int,
+    copy: bool,
+    small_stem: bool = False,
 ) -> keras.Model:
     x = layers.GlobalAveragePooling2D(name="avg_pool")(backbone.outputs[0])
     features = keras.Model(backbone.inputs[0], x)
-    changes = small_stem(use_bias=False) if stem == "small" else Changes()
+    changes = _with_small_stem() if small_stem else Changes()
     return rebuild(
         features, name, classes, image_size, named(features, _namer), changes, copy_weights=copy
     )

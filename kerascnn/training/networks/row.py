@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from kerascnn.card import Normalization
 
 if TYPE_CHECKING:
     import keras
-
-Stem = Literal["standard", "small"]
-STEMS: tuple[Stem, ...] = get_args(Stem)
 
 UNIT = Normalization((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 """Pixels to -1..1: the course's for networks that start from nothing, and MobileNet's."""
@@ -42,7 +39,7 @@ class Network:
         name: What users type.
         summary: One line for ``kerascnn models``.
         builder: ``MODULE.FUNCTION`` in this package; it takes ``name, classes, image_size,
-            stem, imagenet`` and the recipe, and gives a model from normalised pixels to logits.
+            imagenet`` and the recipe, and gives a model from normalised pixels to logits.
         image_size: Height and width of the input when the user names none, in pixels.
         minimum_size: The smallest input that leaves a feature map to classify, in pixels.
         normalization: What happens to a pixel before the network, when it starts from nothing.
@@ -51,7 +48,6 @@ class Network:
         recipe: What the builder needs to know besides.
         learning_rate: The highest, when the user names none. Found on validation pictures;
             shallow networks bear more than deep ones.
-        small_stem: Whether ``--stem small`` exists.
         torch: How PyTorch names the tensors of its twin (a key of
             :data:`kerascnn.training.weights.torch_names.LAYOUTS`); None: it has no twin.
         torch_twin: The row that takes PyTorch's weights in this one's place.
@@ -68,7 +64,6 @@ class Network:
     family: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     learning_rate: float = 0.003
-    small_stem: bool = False
     torch: str | None = None
     torch_twin: str | None = None
     source: str = "kerascnn"
@@ -85,13 +80,9 @@ class Network:
         imagenet = (f"imagenet ({self.source})",) if self.imagenet else ()
         return imagenet + (("torchvision/timm file",) if self.torch or self.torch_twin else ())
 
-    def build(
-        self, classes: int, image_size: int, stem: Stem = "standard", imagenet: Path | None = None
-    ) -> keras.Model:
+    def build(self, classes: int, image_size: int, imagenet: Path | None = None) -> keras.Model:
         """Build the network; see :func:`kerascnn.training.networks.build_network`."""
         module, _, function = self.builder.partition(".")
         build = getattr(import_module(f"{__package__}.{module}"), function)
-        model: keras.Model = build(
-            self.name, classes, image_size, stem=stem, imagenet=imagenet, **self.recipe
-        )
+        model: keras.Model = build(self.name, classes, image_size, imagenet=imagenet, **self.recipe)
         return model

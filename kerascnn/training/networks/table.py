@@ -74,13 +74,17 @@ def _resnets() -> Iterator[Network]:
         # keras-hub has a preset of the smaller one only.
         yield Network(f"resnet{depth}", f"{summary}, as in torchvision", "resnet.build_hub_resnet",
                       224, 16, UNIT, TORCH if depth == 18 else None, family="resnet_basic",
-                      recipe=recipe, small_stem=True, torch="resnet", source=_HUB)  # fmt: skip
+                      recipe=recipe, torch="resnet", source=_HUB)  # fmt: skip
+    small = {"blocks": shapes[18], "block_type": "basic_block", "small_stem": True}
+    yield Network("resnet18_small", f"{summary}, 3x3 stem: for pictures of 32 pixels",
+                  "resnet.build_hub_resnet", 32, 16, UNIT, family="resnet_small", recipe=small,
+                  torch="resnet", source=_HUB)  # fmt: skip
     yield Network("resnet18_kerascv", f"{summary}, keras-cv's padding", "resnet.build_cv_resnet",
                   224, 16, UNIT, family="resnet_kerascv", recipe={"blocks": shapes[18]},
-                  small_stem=True, source=_CV)  # fmt: skip
+                  source=_CV)  # fmt: skip
     for depth in (50, 101, 152):
         yield _application(f"resnet{depth}", f"ResNet{depth}", f"{summary}, as in Keras", "resnet",
-                           224, UNIT, CAFFE, minimum=16, small_stem=True,
+                           224, UNIT, CAFFE, minimum=16,
                            torch_twin=f"resnet{depth}_v1_5")  # fmt: skip
     for depth in (50, 101, 152):
         recipe = {"blocks": shapes[depth], "block_type": "bottleneck_block",
@@ -88,10 +92,10 @@ def _resnets() -> Iterator[Network]:
         yield Network(f"resnet{depth}_v1_5", f"{summary}, as in torchvision",
                       "resnet.build_hub_resnet", 224, 16, UNIT,
                       TORCH, family="resnet_bottleneck", recipe=recipe,
-                      small_stem=True, torch="resnet", source=_HUB)  # fmt: skip
+                      torch="resnet", source=_HUB)  # fmt: skip
     for depth in (50, 101, 152):
         yield _application(f"resnet{depth}v2", f"ResNet{depth}V2", "He et al. 2016, preactivation",
-                           "resnet_v2", 224, UNIT, UNIT, minimum=16, small_stem=True)  # fmt: skip
+                           "resnet_v2", 224, UNIT, UNIT, minimum=16)  # fmt: skip
 
 
 def _others() -> Iterator[Network]:

@@ -10,12 +10,14 @@ from typing import Any
 
 import keras
 
-from kerascnn.training.config import OptimizerName, ScheduleName, TrainConfig
+from kerascnn.training.config import OptimizerName, TrainConfig
 from kerascnn.training.optimizers.adamw import SGD, AdamW, block_factors
 
-WARM_UP: dict[ScheduleName, tuple[float, float]] = {"cosine": (0.1, 100), "one-cycle": (0.3, 25)}
-"""Share of all steps in which the learning rate rises in a line, and by what factor. Of one-cycle,
-as fastai and PyTorch have it: Smith and Topin 2018, https://arxiv.org/abs/1708.07120."""
+WARM_UP = 0.1
+"""Share of all steps in which the learning rate rises in a line."""
+
+WARM_UP_FACTOR = 100
+"""By how much it rises."""
 
 WEIGHT_DECAY: dict[OptimizerName, float] = {"adamw": 0.05, "sgd": 5e-3}
 """Decoupled, so times the learning rate in every step. SGD's does what 5e-4 inside the gradient
@@ -32,7 +34,7 @@ def make_optimizer(
 
     Args:
         core: The network.
-        config: Its optimizer, decay, clipping and schedule.
+        config: Its optimizer, decay and clipping.
         peak: The highest learning rate.
         steps: In all epochs; those whose gradients are only gathered count too.
 
@@ -41,7 +43,7 @@ def make_optimizer(
     """
     decay = config.weight_decay
     options: dict[str, Any] = {
-        "learning_rate": schedule(config.schedule, peak, steps),
+        "learning_rate": schedule(peak, steps),
         "weight_decay": WEIGHT_DECAY[config.optimizer] if decay is None else decay,
         "global_clipnorm": config.clip_norm,
         "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
@@ -57,23 +59,19 @@ def make_optimizer(
     return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
 
 
-def schedule(
-    kind: ScheduleName, peak: float, steps: int
-) -> keras.optimizers.schedules.LearningRateSchedule:
+def schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """Make the learning-rate schedule: a line up to ``peak``, then a cosine down to 0.
 
     Args:
-        kind: How long the line is, and where it begins.
         peak: The highest rate.
         steps: In all.
 
     Returns:
         The schedule.
     """
-    share, factor = WARM_UP[kind]
-    warm_up = max(1, round(share * steps))
+    warm_up = max(1, round(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=peak / factor,
+        initial_learning_rate=peak / WARM_UP_FACTOR,
         warmup_target=peak,
         warmup_steps=warm_up,
         decay_steps=max(1, steps - warm_up),

@@ -72,10 +72,10 @@ def source_of(name: str) -> Source:
     Raises:
         ConfigError: No such network, or no ImageNet weights for it.
     """
-    row = find_network(name)
-    if row.name not in PRETRAINED:
+    if name not in PRETRAINED:
+        find_network(name)  # says so where there is none of that name
         raise ConfigError(
             f"there are no ImageNet weights for {name}. Train it from nothing, give a file, "
             f"or choose one of: {', '.join(PRETRAINED)}."
         )
-    return PRETRAINED[row.name]
+    return PRETRAINED[name]

@@ -101,7 +101,7 @@ def fetch(name: str, progress: Told = _silent) -> Path:
         if wrong or not _is_hdf5(temporary):
             raise ModelFileError(
                 f"{_address(source)}: not the file that {name} needs ({wrong or 'not HDF5'}). "
-                "Nothing was kept; try again, or give a file with --weights FILE."
+                "Nothing was kept; try again, or give a file with `weights`."
             )
     return target
 
@@ -175,7 +175,7 @@ def _cannot(name: str, reason: str) -> ModelFileError:
     return ModelFileError(
         f"the ImageNet weights of {name} are not on this machine and cannot be fetched ({reason}). "
         f"Connect to the internet and run: kerascnn weights fetch {name}, or give a file with "
-        "--weights FILE."
+        "`weights`."
     )
 
 

@@ -154,7 +154,7 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
     if found:
         raise ModelFileError(
             f"{folder}: no checkpoint in it can be read, so the run cannot go on. "
-            "Start it again with another --out."
+            "Start it again with another `out`."
         )
     return None
 
@@ -240,8 +240,8 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
         raise ModelFileError(
             f"the checkpoint holds {len(arrays)} arrays of {what}, and they do not fit the "
             f"{len(wanted)} that this kerascnn makes with the same options. Another version of "
-            "kerascnn or Keras wrote it, or the file of --weights has changed: start a new run "
-            "with another --out."
+            "kerascnn or Keras wrote it, or the file of `weights` has changed: start a new run "
+            "with another `out`."
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

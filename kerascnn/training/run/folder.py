@@ -194,8 +194,8 @@ def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Itera
             run = Run(folder)
             if run.config_path.exists() and not (resume or overwrite):
                 raise ConfigError(
-                    f"{folder}: holds a run already. Go on with it (--resume), replace it "
-                    "(--overwrite), or choose another folder with --out."
+                    f"{folder}: holds a run already. Go on with it (`resume`), replace it "
+                    "(`overwrite`), or choose another folder with `out`."
                 )
             remove_leftovers(folder)
             remove_leftovers(run.checkpoint_folder)

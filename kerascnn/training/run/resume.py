@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import ConfigError, DataError
+from kerascnn.training import old_config
 from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.run.folder import Run
 
 log = logging.getLogger(__name__)
 
-PLACES = ("out", "cache", "cache_limit", "feed", "devices")
+PLACES = ("out", "cache", "devices")
 """Options that say where things lie, and do not change the result (``devices``: but for the order
 of sums); they may differ."""
 
@@ -39,13 +40,13 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
         ModelFileError: The run's configuration cannot be read.
     """
     if not given.get("out"):
-        raise ConfigError("--resume needs to know which run: name its folder with --out RUN.")
+        raise ConfigError("`resume` needs to know which run: name its folder with `out`.")
     run = Run(Path(given["out"]))
     if not run.config_path.exists():
         if "data" not in given:
             raise ConfigError(
                 f"{run.folder}: no run to go on with (there is no {run.config_path.name}). Check "
-                "--out, or name DATA to begin one."
+                "`out`, or name DATA to begin one."
             )
         return TrainConfig(**given)
     stored = run.config
@@ -71,7 +72,22 @@ def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
     if not run.config_path.exists():
         return asked
     stored = run.config
+    gone = gone_options(run)
+    if gone and not run.is_finished:
+        log.warning(
+            "%s was begun by an earlier version with %s, which this one does not have; it goes on "
+            "without.",
+            run.folder,
+            ", ".join(f"{name} {value}" for name, value in gone.items()),
+        )
     return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
+
+
+def gone_options(run: Run) -> dict[str, Any]:
+    """List what a run was begun with and this version cannot do, by option."""
+    if not run.config_path.exists():
+        return {}
+    return old_config.gone_options(run.config_path.read_text(encoding="utf-8"))
 
 
 def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +117,7 @@ def refuse_changed_options(run: Run, asked: TrainConfig) -> None:
     """
     stored = replace(run.config, **{name: getattr(asked, name) for name in PLACES})
     changed = [
-        f"{field.name.replace('_', '-')} was {_shown(getattr(stored, field.name))} and is now "
+        f"`{field.name}` was {_shown(getattr(stored, field.name))} and is now "
         f"{_shown(getattr(asked, field.name))}"
         for field in fields(TrainConfig)
         if getattr(stored, field.name) != getattr(asked, field.name)
@@ -109,7 +125,7 @@ def refuse_changed_options(run: Run, asked: TrainConfig) -> None:
     if changed:
         raise ConfigError(
             f"{run.folder} was started with other options: {'; '.join(changed)}. Leave them out "
-            "to go on as it began, or start a new run with another --out."
+            "to go on as it began, or start a new run with another `out`."
         )
 
 
@@ -164,7 +180,7 @@ def refuse_changed_data(run: Run, before: Mapping[str, Any], now: Mapping[str, A
     changed = "; ".join(_differences(before, now)) or "the pixels of some pictures"
     raise DataError(
         f"{run.folder}: the data has changed since this run began: {changed}. "
-        "Bring it back as it was, or start a new run with another --out."
+        "Bring it back as it was, or start a new run with another `out`."
     )
 
 

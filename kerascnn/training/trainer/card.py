@@ -26,7 +26,7 @@ def first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
     """Make the card of a run that begins: its network, classes, size and data."""
     return ModelCard(
         name=Path(run.folder).resolve().name,
-        network=start.network,
+        network=start.network.name,
         classes=feed.dataset.classes,
         image_size=feed.size,
         resize=feed.resize,

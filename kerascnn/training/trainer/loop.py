@@ -36,7 +36,12 @@ from kerascnn.training.run.checkpoint import (
 )
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions, weights_sha256
-from kerascnn.training.run.resume import data_identity, refuse_changed_backend, refuse_changed_data
+from kerascnn.training.run.resume import (
+    data_identity,
+    gone_options,
+    refuse_changed_backend,
+    refuse_changed_data,
+)
 from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.phase import stage
@@ -71,7 +76,7 @@ class Loop:
             config, feed, start.core, run, progress,
         )  # fmt: skip
         self.start, self.device, self.deadline = start, device, deadline
-        self.phases = phases(config)
+        self.phases = phases(config, start.network)
         self.data = data_identity(feed.dataset.classes, feed.packs, feed.fingerprint)
         self.card = first_card(feed, run, start)
         self.position = Position()
@@ -148,12 +153,20 @@ class Loop:
         )
         self.trainer, self.val, self.batchnorm = staged.trainer, staged.val, staged.batchnorm
         if self.stage_values and self.position.done:
-            restore(self._stage_variables(), self.stage_values, "the optimiser")
+            variables = self._stage_variables()
+            restore(variables, self._of_this_version(len(variables)), "the optimizer")
         self.stage_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
         self.progress.started(
             total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
         )
+
+    def _of_this_version(self, count: int) -> Arrays:
+        """Leave out the random states of augmentation that this version no longer has.
+
+        They come first.
+        """
+        return self.stage_values[-count:] if gone_options(self.run) else self.stage_values
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
@@ -240,8 +253,8 @@ class Loop:
             self.position = Position(len(self.phases))
             return
         epochs = fewer_epochs([phase.epochs for phase in self.phases], self.position, fit)
-        self.config = with_epochs(self.config, epochs)
-        self.phases = phases(self.config)
+        self.config = with_epochs(self.config, self.phases, epochs)
+        self.phases = phases(self.config, self.start.network)
         self.run.save_config(self.config)
         number, done = self.position.phase, self.position.done
         if done == self.phases[number].epochs:
@@ -293,5 +306,5 @@ class Loop:
         rate = self.phases[self.position.phase].learning_rate
         return (
             f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
-            f"Try a lower --learning-rate (it was {rate:g})."
+            f"Try a lower `learning_rate` (it was {rate:g})."
         )

@@ -7,6 +7,7 @@ the loop over epochs, files.
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 
 import keras
@@ -37,6 +38,12 @@ from kerascnn.training.trainer.make_backend import make_backend
 from kerascnn.training.trainer.plan import changing_options
 from kerascnn.training.trainer.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
 from kerascnn.training.weights import Start
+
+FEED = "KERASCNN_FEED"
+"""Environment variable that says where the training images lie: ``resident``, in the device's
+memory; ``streamed``, brought to it in time; ``auto``, resident if they fit. Same result."""
+
+FEEDS = ("auto", "resident", "streamed")
 
 log = logging.getLogger(__name__)
 
@@ -144,14 +151,17 @@ def _trainer(
     if not backend.xla:
         model.jit_compile = False  # nor when it predicts
     # Each machine has memory of its own, and all must run the same steps.
-    resident = bool(backend.agreed(int(_resident(config, train, device))))
+    resident = bool(backend.agreed(int(_resident(train, device))))
     changing = changing_of(config, core.input_shape[1])
     return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
 
 
-def _resident(config: TrainConfig, train: Pack, device: str) -> bool:
-    if config.feed != "auto":
-        return config.feed == "resident"
+def _resident(train: Pack, device: str) -> bool:
+    said = os.environ.get(FEED) or "auto"
+    if said not in FEEDS:
+        raise ConfigError(f"{FEED} is {said!r}; expected one of {', '.join(FEEDS)}.")
+    if said != "auto":
+        return said == "resident"
     free = free_memory(device)
     # Unknown: what any GPU that is worth training on can spare.
     return train.images.nbytes <= (2**31 if free is None else free * SHARE)

@@ -34,7 +34,7 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
     Returns:
         The plan.
     """
-    stages = phases(config)
+    stages = phases(config, start.network)
     set_trainable(start.core, stages[0].scope, config.batchnorm)
     parts = blocks(start.core)
     batch_size = min(batch_size_for(config, len(feed.train)), len(feed.train))
@@ -45,7 +45,7 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
         longest_side=feed.dataset.splits["train"].longest_side(),
         image_size=feed.size,
         resize=feed.resize,
-        network=start.network,
+        network=start.network.name,
         parameters=sum(part.params for part in parts),
         trainable=sum(part.trainable_params for part in parts),
         weights=config.weights,
@@ -63,6 +63,6 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
 
 def changing_options(config: TrainConfig) -> list[str]:
     """Name the options that make other pictures in every epoch."""
-    values = {"random-crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
-    augment = [f"--augment {config.augment}"] if config.augment != "none" else []
-    return [*augment, *(f"--{name} {value}" for name, value in values.items() if value)]
+    values = {"random_crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
+    augment = [f"`augment` {config.augment}"] if config.augment != "none" else []
+    return [*augment, *(f"`{name}` {value}" for name, value in values.items() if value)]

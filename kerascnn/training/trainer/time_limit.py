@@ -82,7 +82,7 @@ def fit_into(
     Raises:
         ConfigError: Not one epoch of each phase fits.
     """
-    stages = phases(config)
+    stages = phases(config, start.network)
     progress.finishing("measuring how long an epoch takes", 0, 0)
     costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
@@ -90,11 +90,12 @@ def fit_into(
     least = sum(cost.epoch for cost in costs)
     if least > left:
         raise ConfigError(
-            f"an epoch of each phase takes about {least:.0f} s here, and --time {config.time} "
+            f"an epoch of each phase takes about {least:.0f} s here, and `time` {config.time} "
             f"leaves {max(0, left):.0f} s after reading, compiling and the report. Take more time, "
-            "fewer pictures, a smaller --image-size or a smaller network."
+            "fewer pictures, a smaller `image_size` or a smaller network."
         )
-    return with_epochs(config, _shared_out(stages, costs, left, more)), deadline.sooner(after)
+    epochs = _shared_out(stages, costs, left, more)
+    return with_epochs(config, stages, epochs), deadline.sooner(after)
 
 
 def fewer_epochs(epochs: Sequence[int], position: Position, fit: int) -> list[int]:
@@ -117,11 +118,12 @@ def fewer_epochs(epochs: Sequence[int], position: Position, fit: int) -> list[in
     return [max(1, number) for number in kept]
 
 
-def with_epochs(config: TrainConfig, epochs: Sequence[int]) -> TrainConfig:
+def with_epochs(config: TrainConfig, stages: Sequence[Phase], epochs: Sequence[int]) -> TrainConfig:
     """Give the phases of a run other numbers of epochs.
 
     Args:
         config: Of the run.
+        stages: Its phases.
         epochs: One number for each of its phases.
 
     Returns:
@@ -129,7 +131,7 @@ def with_epochs(config: TrainConfig, epochs: Sequence[int]) -> TrainConfig:
     """
     if not config.phase:
         return replace(config, epochs=epochs[0])
-    changed = zip(phases(config), epochs, strict=True)
+    changed = zip(stages, epochs, strict=True)
     return replace(
         config, phase=tuple(f"{one.scope}:{n}:{one.learning_rate!r}" for one, n in changed)
     )

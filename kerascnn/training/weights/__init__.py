@@ -24,7 +24,6 @@ from kerascnn.training.networks import (
     NETWORKS,
     TORCH,
     Network,
-    Stem,
     build_network,
     find_network,
 )
@@ -50,88 +49,83 @@ class Start:
 
     Attributes:
         core: From normalised pixels to logits.
-        network: Its name; PyTorch's weights may have chosen a row's twin.
+        network: Its row; PyTorch's weights may have chosen a row's twin.
         normalization: What the weights expect.
         fresh_head: Whether the head knows nothing yet.
     """
 
     core: keras.Model
-    network: str
+    network: Network
     normalization: Normalization
     fresh_head: bool
 
 
-def check_weights(name: str, weights: str) -> str:
+def check_weights(network: str | Network, weights: str) -> Network:
     """Refuse, before any data is read, what cannot work, and find the row that takes the weights.
 
     Args:
-        name: Of the network.
+        network: Its row, or its name.
         weights: ``none``, ``imagenet`` or a file.
 
     Returns:
-        The name of the network to build: PyTorch's ResNet50 has its stride elsewhere than
+        The row of the network to build: PyTorch's ResNet50 has its stride elsewhere than
         Keras', so its weights go to a row of their own.
 
     Raises:
         ConfigError: The network has no such weights.
         ModelFileError: No such file, or one of another kind.
     """
-    network = find_network(name)
-    if weights == "none":
-        return name
+    row = find_network(network) if isinstance(network, str) else network
     if weights == "imagenet":
-        source_of(name)
-        return name
-    if kind_of(Path(weights)) not in TORCH_KINDS:
-        return name
-    if network.torch_twin:
+        source_of(row.name)
+    if weights in ("none", "imagenet") or kind_of(Path(weights)) not in TORCH_KINDS:
+        return row
+    if row.torch_twin:
         log.warning(
             "%s: PyTorch's %s has its strides in other places than Keras'; building %s for it.",
-            weights, name, network.torch_twin,
+            weights, row.name, row.torch_twin,
         )  # fmt: skip
-        return network.torch_twin
-    if network.torch is None:
-        able = ", ".join(row.name for row in NETWORKS.values() if row.torch or row.torch_twin)
-        raise ConfigError(f"{name} takes no weights of PyTorch. These do: {able}.")
-    return name
+        return NETWORKS[row.torch_twin]
+    if row.torch is None:
+        able = ", ".join(one.name for one in NETWORKS.values() if one.torch or one.torch_twin)
+        raise ConfigError(f"{row.name} takes no weights of PyTorch. These do: {able}.")
+    return row
 
 
 def start_network(
-    name: str,
+    network: str | Network,
     classes: int,
     image_size: int,
     weights: str = "none",
-    stem: Stem = "standard",
     progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> Start:
     """Build a network and give it its first weights.
 
     Args:
-        name: As in ``kerascnn models``.
+        network: Its row, or its name as in ``kerascnn models``.
         classes: How many logits.
         image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``.
-        stem: ``standard`` or ``small``.
         progress: Hears of a download: bytes done, and in all (0: unknown).
 
     Returns:
         The network, and the preprocessing that its weights expect.
 
     Raises:
-        ConfigError: A network, size or stem that does not go together.
+        ConfigError: A size that the network cannot take, or weights that it has not.
         ModelFileError: Weights that cannot be had, read or used.
     """
-    row = find_network(check_weights(name, weights))
+    row = check_weights(network, weights)
     if weights == "none":
-        core = build_network(row.name, classes, image_size, stem)
-        return Start(core, row.name, row.normalization, fresh_head=True)
+        core = build_network(row, classes, image_size)
+        return Start(core, row, row.normalization, fresh_head=True)
     if weights == "imagenet":
-        return _imagenet(row, classes, image_size, stem, progress)
-    core = build_network(row.name, classes, image_size, stem)
+        return _imagenet(row, classes, image_size, progress)
+    core = build_network(row, classes, image_size)
     normalization = file_normalization(Path(weights), row)
     with_head = _load(core, row, Path(weights))
-    return Start(core, row.name, normalization, fresh_head=not with_head)
+    return Start(core, row, normalization, fresh_head=not with_head)
 
 
 def file_normalization(path: Path, row: Network) -> Normalization:
@@ -154,16 +148,12 @@ def file_normalization(path: Path, row: Network) -> Normalization:
 
 
 def _imagenet(
-    row: Network, classes: int, image_size: int, stem: Stem, progress: Callable[[int, int], object]
+    row: Network, classes: int, image_size: int, progress: Callable[[int, int], object]
 ) -> Start:
-    if stem != "standard":
-        raise ConfigError(
-            f"ImageNet weights of {row.name} have the standard stem; leave --stem {stem} out."
-        )
-    build_network(row.name, classes, image_size, stem)  # says what is wrong with the size
+    build_network(row, classes, image_size)  # says what is wrong with the size
     path = ensure(row.name, progress)
     try:
-        core = build_network(row.name, classes, image_size, stem, imagenet=path)
+        core = build_network(row, classes, image_size, imagenet=path)
     except (OSError, ValueError, KeyError) as error:
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         raise ModelFileError(
@@ -171,7 +161,7 @@ def _imagenet(
             f"Get them again: kerascnn weights fetch {row.name}"
         ) from error
     normalization = row.imagenet or row.normalization
-    return Start(core, row.name, normalization, fresh_head=True)
+    return Start(core, row, normalization, fresh_head=True)
 
 
 def _load(core: keras.Model, row: Network, path: Path) -> bool:
@@ -195,8 +185,7 @@ def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
     try:
         classes = _classes(path, head_of(core).kernel.shape[0])
         size = core.input_shape[1]
-        stem: Stem = "small" if _has_small_stem(core, row) else "standard"
-        twin = build_network(row.name, classes or 1, size, stem)
+        twin = build_network(row, classes or 1, size)
         model = twin if classes else keras.Model(twin.inputs[0], twin.layers[-1].input)
         with warnings.catch_warnings():
             # Keras warns of layers that it leaves as they are; here all must be found.
@@ -212,10 +201,6 @@ def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
             "network."
         ) from error
     return tensors_of(model)
-
-
-def _has_small_stem(core: keras.Model, row: Network) -> bool:
-    return row.small_stem and core.get_layer("conv1_conv").kernel.shape[0] == 3
 
 
 def _classes(path: Path, features: int) -> int:

@@ -142,9 +142,9 @@ def _check(name: str, shape: tuple[int, ...], tensors: Tensors, source: str) -> 
     if tensors[name].shape != shape:
         hint = ""
         if name == "fc1/kernel":
-            hint = " This layer depends on --image-size: use the size the weights were made at."
+            hint = " This layer depends on `image_size`: use the size the weights were made at."
         if name == "conv1_conv/kernel":
-            hint = " The stem differs: see --stem."
+            hint = " The stem differs: resnet18_small has a 3x3 one, the other ResNets a 7x7 one."
         raise ModelFileError(
             f"{source}: {name} has shape {tensors[name].shape}, expected {shape}.{hint}"
         )

@@ -109,7 +109,7 @@ def _int8(
     tell: Callable[[str], object],
 ) -> tuple[onnx.ModelProto, Reduction]:
     if calibration is None:
-        raise ConfigError("int8 needs real pictures to measure ranges on: --calibrate DATA.")
+        raise ConfigError("int8 needs real pictures to measure ranges on: `calibrate` DATA.")
     # Ranges are measured on every other picture; the rest choose between the ways to do it.
     ranged, chosen = (_every_other(calibration, start) for start in (0, 1))
     chosen = chosen if len(chosen.labels) else ranged
@@ -162,7 +162,7 @@ def _refuse(card: ModelCard, max_drop: float) -> None:
         f"{card.name}: in {card.precision} it is right for {cost.top1_after:.2%} of "
         f"{parity.images:,} pictures of {parity.data}, in float32 for {cost.top1_before:.2%}: "
         f"{cost.dropped:.2f} points lost, allowed are {max_drop:g}. No file was written. Allow "
-        "more with --max-drop, give more pictures with --calibrate, or stay with float32."
+        "more with `max_drop`, give more pictures with `calibrate`, or stay with float32."
     )
 
 

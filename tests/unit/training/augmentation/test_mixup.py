@@ -61,12 +61,20 @@ def test_the_loss_takes_both_labels_by_their_shares() -> None:
 
 
 @pytest.mark.parametrize("option", ["mixup", "cutmix"])
-def test_both_feeds_mix_alike(option: str) -> None:
-    runs = [
-        fit(TrainConfig(out=feed, image_size=12, epochs=1, augment="light", feed=feed,
-                        deterministic=True, calibration=False, **{option: 1.0}))
-        for feed in ("resident", "streamed")
-    ]  # fmt: skip
+def test_both_feeds_mix_alike(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    for feed in ("resident", "streamed"):
+        monkeypatch.setenv("KERASCNN_FEED", feed)
+        options = TrainConfig(
+            out=feed,
+            image_size=12,
+            epochs=1,
+            augment="light",
+            deterministic=True,
+            calibration=False,
+            **{option: 1.0},
+        )
+        runs.append(fit(options))
     first, second = ([(row.loss, row.accuracy) for row in run.history] for run in runs)
     assert first == second
     assert runs[0].card.weights_sha256 == runs[1].card.weights_sha256

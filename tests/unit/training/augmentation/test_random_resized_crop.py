@@ -56,13 +56,23 @@ def test_the_pack_is_larger_than_the_network_where_pictures_have_more_to_show() 
     assert (stored_size(32, 28), stored_size(224, 500)) == (32, 256)
 
 
-def test_both_feeds_crop_alike_and_the_network_takes_its_own_size(tmp_path: Path) -> None:
-    runs = [
-        fit(TrainConfig(out=str(tmp_path / feed), image_size=12, epochs=1, augment="light",
-                        feed=feed, deterministic=True, calibration=False,
-                        random_crop=0.35, mixup=0.2))
-        for feed in ("resident", "streamed")
-    ]  # fmt: skip
+def test_both_feeds_crop_alike_and_the_network_takes_its_own_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    for feed in ("resident", "streamed"):
+        monkeypatch.setenv("KERASCNN_FEED", feed)
+        options = TrainConfig(
+            out=str(tmp_path / feed),
+            image_size=12,
+            epochs=1,
+            augment="light",
+            deterministic=True,
+            calibration=False,
+            random_crop=0.35,
+            mixup=0.2,
+        )
+        runs.append(fit(options))
     first, second = ([(row.loss, row.accuracy) for row in run.history] for run in runs)
     assert first == second
     assert runs[0].card.weights_sha256 == runs[1].card.weights_sha256
@@ -75,5 +85,5 @@ def test_both_feeds_crop_alike_and_the_network_takes_its_own_size(tmp_path: Path
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"random_crop is 1\.5; expected 0"):
         TrainConfig(random_crop=1.5)
-    with pytest.raises(ConfigError, match="--trainable auto looks at whole pictures"):
+    with pytest.raises(ConfigError, match="`trainable` auto looks at whole pictures"):
         TrainConfig(random_crop=0.3, trainable="auto", weights="imagenet")

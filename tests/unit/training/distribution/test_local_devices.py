@@ -139,8 +139,8 @@ print(json.dumps(found))
 
 OPTIONS: list[dict[str, Any]] = [
     {"ema": 0.9}, {"cutmix": 1.0}, {"mixup": 0.2}, {"random_crop": 0.35}, {"clip_norm": 0.1},
-    {"optimizer": "sgd"}, {"augment": "trivial"}, {"layer_decay": 0.7}, {"trainable": "head"},
-    {"class_weights": "balanced"}, {"feed": "streamed"}, {"precision": "mixed_float16"},
+    {"optimizer": "sgd"}, {"augment": "light"}, {"layer_decay": 0.7}, {"trainable": "head"},
+    {"class_weights": "balanced"}, {"precision": "mixed_float16"},
 ]  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def test_a_failing_report_is_told_and_loses_nothing(tmp_path, monkeypatch, caplo
         ({"mixup": 0.2}, "--mixup 0.2"),
         pytest.param({"random_crop": 0.3}, "--random-crop 0.3", marks=pytest.mark.slow),
         pytest.param({"cutmix": 1.0}, "--cutmix 1.0", marks=pytest.mark.slow),
-        pytest.param({"augment": "strong"}, "--augment strong", marks=pytest.mark.slow),
+        pytest.param({"augment": "light"}, "--augment light", marks=pytest.mark.slow),
     ],
 )
 def test_the_report_shows_pictures_before_and_after_they_are_changed(options, told, tmp_path):

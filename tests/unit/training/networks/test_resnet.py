@@ -18,8 +18,6 @@ from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.networks import NETWORKS, build_network
 from kerascnn.training.networks.summary import summarize
 
-WITH_SMALL_STEM = [name for name, row in NETWORKS.items() if row.small_stem]
-
 
 def shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
     return {row.name: row.output_shape for row in summarize(model).layers}
@@ -34,31 +32,22 @@ def test_resnet18_takes_pictures_of_28_pixels() -> None:
     assert found["head"] == (10,)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "resnet18",
-        "resnet18_kerascv",
-        pytest.param("resnet50", marks=pytest.mark.full),
-        pytest.param("resnet50v2", marks=pytest.mark.slow),
-    ],
-)
-def test_the_small_stem_keeps_every_pixel(name: str) -> None:
-    model = build_network(name, 10, 28, "small")
+def test_the_small_stem_keeps_every_pixel() -> None:
+    model = build_network("resnet18_small", 10, 28)
     kernel = model.get_layer("conv1_conv").kernel
     assert tuple(kernel.shape) == (3, 3, 3, 64)
     found = shapes(model)
     assert found["conv1_conv"] == (28, 28, 64)
     assert not [layer for layer in found if "pool1" in layer or "conv1_pad" in layer]
     assert next(s for n, s in found.items() if n.startswith("conv2_block1"))[:2] == (28, 28)
-    standard = summarize(build_network(name, 10, 28)).total_params
+    standard = summarize(build_network("resnet18", 10, 28)).total_params
     assert standard - summarize(model).total_params == (49 - 9) * 3 * 64
 
 
 def test_the_small_stem_learns_and_answers_the_same_as_onnx(
     tmp_path: Path, photograph: object
 ) -> None:
-    model = build_network("resnet18", 3, 28, "small")
+    model = build_network("resnet18_small", 3, 28)
     pictures = np.stack([np.roll(photograph(28, 28), 7 * n, 1) for n in range(4)])  # type: ignore[operator]
     model.compile(
         "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True
@@ -94,13 +83,6 @@ def test_its_shortcut_takes_every_second_pixel_and_zeros() -> None:
     np.testing.assert_array_equal(after[..., 8:24], before[:, ::2, ::2])
     assert not after[..., :8].any()
     assert not after[..., 24:].any()
-
-
-def test_all_resnets_of_large_pictures_have_the_small_stem_and_nothing_else_has() -> None:
-    large = {name for name in NETWORKS if name.startswith("resnet")} - {"resnet20"}
-    assert set(WITH_SMALL_STEM) == large
-    with pytest.raises(ConfigError, match="vgg16 has no small stem"):
-        build_network("vgg16", 10, 32, "small")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121", "inception_v3", "lenet5"])

@@ -115,8 +115,8 @@ def test_a_damaged_checkpoint_costs_one_epoch(
     monkeypatch.setattr(logging.getLogger("kerascnn"), "propagate", True)
     (stopped / "checkpoint" / "epoch-000003.npz").write_bytes(b"PK damaged")
     # The feed is no part of the result, so it may change on the way.
-    streamed = config(clothes, stopped, feed="streamed")
-    assert_ends_alike(training.fit(streamed, resume=True), whole)
+    monkeypatch.setenv("KERASCNN_FEED", "streamed")
+    assert_ends_alike(training.fit(config(clothes, stopped), resume=True), whole)
     assert "epoch-000003.npz: cannot be read" in caplog.text
 
 

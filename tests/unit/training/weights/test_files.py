@@ -140,8 +140,8 @@ def test_imagenet_offline_is_one_sentence_and_no_run(tmp_path: Path) -> None:
 def test_no_imagenet_weights_where_there_are_none() -> None:
     with pytest.raises(ConfigError, match=r"no ImageNet weights for cnn.*resnet50"):
         start_network("cnn", 4, SIZE, "imagenet")
-    with pytest.raises(ConfigError, match="--stem small"):
-        start_network("resnet18", 4, 32, "imagenet", stem="small")
+    with pytest.raises(ConfigError, match="no ImageNet weights for resnet18_small"):
+        start_network("resnet18_small", 4, 32, "imagenet")
 
 
 MODULES = {
@@ -183,5 +183,5 @@ def test_efficientnet_normalises_inside_as_with_imagenet_weights() -> None:
 
 def test_the_run_remembers_where_it_started(tmp_path: Path) -> None:
     network().save(tmp_path / "w.keras")
-    config = TrainConfig(weights=str(tmp_path / "w.keras"), stem="standard", trainable="head")
+    config = TrainConfig(weights=str(tmp_path / "w.keras"), trainable="head")
     assert json.loads(config.to_json())["weights"].endswith("w.keras")

@@ -120,8 +120,8 @@ def test_the_wrong_network_and_a_truncated_file_are_told(resnet18: Path, tmp_pat
         start_network("alexnet", CLASSES, 127, str(resnet18))
     with pytest.raises(KerascnnError, match="takes no weights of PyTorch"):
         start_network("cnn", CLASSES, 32, str(resnet18))
-    with pytest.raises(ModelFileError, match="--stem"):
-        start_network("resnet18", CLASSES, 32, str(resnet18), stem="small")
+    with pytest.raises(ModelFileError, match="resnet18_small has a 3x3 one"):
+        start_network("resnet18_small", CLASSES, 32, str(resnet18))
     half = tmp_path / "half.safetensors"
     half.write_bytes(resnet18.read_bytes()[:100_000])
     with pytest.raises(ModelFileError, match="truncated"):

@@ -1,0 +1,268 @@
+"""How an option of a training run is declared: its kind of value, limits, help and heading.
+
+Knows: how a value is checked and converted, and how an error names the option. Does not know any
+particular option, Keras or Click.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+import re
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Protocol
+
+from kerascnn.errors import ConfigError
+
+_NAME = re.compile(r"`([a-z_]+)`")
+"""How the help of an option names another one."""
+
+KEY = "option"
+"""Where a dataclass field's metadata hold its :class:`Option`."""
+
+
+class Kind(Protocol):
+    """A kind of value."""
+
+    @property
+    def expected(self) -> str:
+        """What a value has to be, in words."""
+
+    @property
+    def metavar(self) -> str | None:
+        """What stands for the value in ``--help``; None: the choices, or nothing for a flag."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that are possible, if no other value is."""
+
+    def read(self, value: Any) -> Any:
+        """Convert a value, from a command line, from JSON or from Python; ValueError: it is bad."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number within limits, or one of a few words.
+
+    Attributes:
+        type: int or float.
+        good: Whether a finite number is within the limits.
+        expected: The limits, in words.
+        metavar: Of ``--help``.
+        words: Possible in place of a number, e.g. ``auto``.
+    """
+
+    type: type[int] | type[float]
+    good: Callable[[Any], bool]
+    expected: str
+    metavar: str
+    words: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> Any:
+        """Convert a number of any library, or a text that holds one."""
+        if isinstance(value, str) and value in self.words:
+            return value
+        number = self._number(value)
+        if not math.isfinite(number) or not self.good(number):
+            raise ValueError(value)
+        return number
+
+    def _number(self, value: Any) -> int | float:
+        if isinstance(value, str):
+            return self.type(value)
+        # numpy's numbers are registered with `numbers`; its bool is not, and Python's is an int.
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise ValueError(value)
+        number = float(value)
+        if self.type is int and not number.is_integer():
+            raise ValueError(value)
+        return self.type(number)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    choices: tuple[str, ...]
+    metavar: str | None = None
+
+    @property
+    def expected(self) -> str:
+        """The words."""
+        return f"one of {', '.join(self.choices)}"
+
+    def read(self, value: Any) -> str:
+        """Take one of the words."""
+        if not isinstance(value, str) or value not in self.choices:
+            raise ValueError(value)
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text, or a path.
+
+    Attributes:
+        expected: What it has to be, in words.
+        metavar: Of ``--help``.
+        good: Whether a text can be used.
+    """
+
+    expected: str
+    metavar: str
+    good: Callable[[str], bool] = bool
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> str:
+        """Take a text or a path."""
+        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        if not isinstance(text, str) or not self.good(text):
+            raise ValueError(value)
+        return str(text)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    expected: str = "True or False"
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> bool:
+        """Take a truth value, of numpy too, and no number or word that might mean one."""
+        if type(value).__name__ not in ("bool", "bool_"):
+            raise ValueError(value)
+        return bool(value)
+
+
+@dataclass(frozen=True)
+class Either:
+    """What the first of several kinds can read."""
+
+    kinds: tuple[Kind, ...]
+    expected: str
+    metavar: str
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> Any:
+        """Ask one kind after another."""
+        for kind in self.kinds[:-1]:
+            try:
+                return kind.read(value)
+            except ValueError:
+                if isinstance(value, str) and _is_number(value):
+                    raise  # a number that is out of its limits is no name
+        return self.kinds[-1].read(value)
+
+
+@dataclass(frozen=True)
+class Several:
+    """Any number of one kind: a tuple, or a list as JSON has it."""
+
+    kind: Kind
+
+    @property
+    def expected(self) -> str:
+        """As of one, and that there may be several."""
+        return f"a list of {self.kind.expected}"
+
+    @property
+    def metavar(self) -> str | None:
+        """As of one."""
+        return self.kind.metavar
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """As of one."""
+        return self.kind.choices
+
+    def read(self, value: Any) -> tuple[Any, ...]:
+        """Take a list, a tuple, or a single value."""
+        values = value if isinstance(value, list | tuple) else (value,)
+        return tuple(self.kind.read(one) for one in values)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: everything that is to be said of it.
+
+    Attributes:
+        kind: Of its values.
+        help: What it does, for ``--help`` and docs/training.md, which name other options in
+            backticks as they are called in Python.
+        group: The heading under which it stands.
+        default: What holds without it, in words, where the value does not say it.
+    """
+
+    kind: Kind
+    help: str
+    group: str
+    default: str = ""
+
+
+def option(default: Any, kind: Kind, help: str, group: str, *, without: str = "") -> Any:
+    """Declare a field of a dataclass as an option.
+
+    Args:
+        default: Its value when none is given. None is then possible as a value.
+        kind: Of its values.
+        help: See :class:`Option`.
+        group: See :class:`Option`.
+        without: See :class:`Option`, ``default``.
+
+    Returns:
+        The field.
+    """
+    return field(default=default, metadata={KEY: Option(kind, help, group, without)})
+
+
+def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
+    """List the options of a dataclass: each with its field, by name."""
+    return {one.name: (one.metadata[KEY], one) for one in fields(configuration)}
+
+
+def read_all(configuration: Any) -> None:
+    """Check and convert all options of a frozen dataclass in place, from ``__post_init__``.
+
+    Args:
+        configuration: The object.
+
+    Raises:
+        ConfigError: A value that cannot be used, with the option's name.
+    """
+    for name, (declared, its_field) in options_of(configuration).items():
+        value = getattr(configuration, name)
+        if value is None and its_field.default is None:
+            continue
+        try:
+            read = declared.kind.read(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ConfigError(f"{name} is {value!r}; expected {declared.kind.expected}.") from error
+        object.__setattr__(configuration, name, read)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "on" if default else ""
+    if isinstance(default, float):
+        return f"{default:g}"
+    return "" if default in (None, ()) else str(default)
+
+
+def in_words(declared: Option, default: Any) -> str:
+    """Say what an option does and what holds without it, with the names of the command line."""
+    without = declared.default or _shown(default)
+    text = f"{declared.help}  [default: {without}]" if without else declared.help
+    return _NAME.sub(lambda found: "--" + found[1].replace("_", "-"), text)
