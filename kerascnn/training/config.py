@@ -51,10 +51,8 @@ GROUPS = (DATA, NETWORK, SCHEDULE, OPTIMIZER, AUGMENTATION, DEVICE, OUTPUT)
 """Headings of the options, in order."""
 
 _NAME = Text("a name, or a path", "NAME")
-_COUNT = Number(int, lambda n: n >= 1, "a whole number, at least 1", "N")
-_COUNT_OR_AUTO = Number(
-    int, lambda n: n >= 1, "a whole number, at least 1, or auto", "N|auto", (AUTO,)
-)
+_COUNT = Number(int, lambda n: n >= 1, "at least 1", "N")
+_COUNT_OR_AUTO = Number(int, lambda n: n >= 1, "at least 1, or auto", "N|auto", (AUTO,))
 _ALPHA = Number(float, lambda x: 0 <= x <= 100, "0 (off) or above, at most 100", "ALPHA")
 
 
@@ -115,7 +113,7 @@ class TrainConfig:
     batch_size: int | Auto = option(AUTO, _COUNT_OR_AUTO,
         "Images per step. auto: 64, or fewer if there are few images.", SCHEDULE)
     patience: int | None = option(None,
-        Number(int, lambda n: n >= 1, "a whole number, at least 1", "EPOCHS"),
+        Number(int, lambda n: n >= 1, "at least 1", "EPOCHS"),
         "Early stopping: end a phase after this many epochs without improvement.", SCHEDULE,
         without="never")
     keep: Keep = option(AUTO, Choice(get_args(Keep)),
@@ -145,7 +143,7 @@ class TrainConfig:
         "Validate and keep an exponential moving average of the weights, e.g. 0.99.", OPTIMIZER,
         without="off")
     accumulate: int = option(1,
-        Number(int, lambda n: n >= 1, "a whole number, at least 1", "BATCHES"),
+        Number(int, lambda n: n >= 1, "at least 1", "BATCHES"),
         "Accumulate the gradients of this many batches for one step: less memory than a large "
         "batch.", OPTIMIZER)
     label_smoothing: float = option(0.0,

@@ -31,7 +31,12 @@ def renewed(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         The same of a configuration of this version.
+
+    Raises:
+        TypeError: No options by name.
     """
+    if not isinstance(values, Mapping):
+        raise TypeError("no options by name")
     new = {name: value for name, value in dict(values).items() if name not in GONE}
     if values.get("stem") == "small":
         new["model"] = SMALL.get(new["model"], new["model"])

@@ -241,8 +241,15 @@ def read_all(configuration: Any) -> None:
         try:
             read = declared.kind.read(value)
         except (ValueError, TypeError, OverflowError) as error:
-            raise ConfigError(f"{name} is {value!r}; expected {declared.kind.expected}.") from error
+            raise ConfigError(
+                f"{name} is {_as_typed(value)}; expected {declared.kind.expected}."
+            ) from error
         object.__setattr__(configuration, name, read)
+
+
+def _as_typed(value: Any) -> str:
+    """Show a value; a number that came as text, from a command line, without quotation marks."""
+    return value if isinstance(value, str) and _is_number(value) else repr(value)
 
 
 def _is_number(text: str) -> bool:

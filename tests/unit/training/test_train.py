@@ -119,7 +119,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_model(
 
     kinds = iter([Loss, Broken])
     monkeypatch.setattr("kerascnn.training.trainer.phase.Loss", lambda *o: next(kinds)(*o))
-    with pytest.raises(TrainingError, match=r"the loss is nan.*epoch 1 is kept.*learning-rate"):
+    with pytest.raises(TrainingError, match=r"the loss is nan.*epoch 1 is kept.*learning_rate"):
         fit(small, "run", phase=("all:1", "all:3"))
     kept = training.open_run("run")
     assert kept.card.metrics["epoch"] == 1

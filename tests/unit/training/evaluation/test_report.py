@@ -57,7 +57,7 @@ def test_a_failing_report_is_told_and_loses_nothing(tmp_path, monkeypatch, caplo
 def test_the_report_shows_pictures_before_and_after_they_are_changed(options, told, tmp_path):
     run = fit(TrainConfig(out=str(tmp_path / "r"), image_size=12, epochs=1, **options))
     page = run.report_path.read_text(encoding="utf-8")
-    assert ', changed"' in page
+    assert ', augmented"' in page
     assert told in page
 
 
@@ -112,7 +112,7 @@ def test_a_run_whose_own_data_is_gone_is_judged_on_other(tmp_path, trained, capl
     with caplog.at_level(logging.WARNING, "kerascnn"):
         page = reporting.report_run(open_run(folder), "fashion-mini", path=str(tmp_path / "p.html"))
     assert "shows pictures of fashion-mini as the training data" in caplog.text
-    assert "test pictures judged" in page.read_text(encoding="utf-8")
+    assert "test pictures evaluated" in page.read_text(encoding="utf-8")
 
 
 def test_defaults_are_left_out_of_the_command_but_not_the_seed():
