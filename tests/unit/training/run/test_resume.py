@@ -167,7 +167,8 @@ def test_a_finished_run_says_so(
 
 
 def test_changed_options_are_named(clothes: Path, stopped: Path) -> None:
-    with pytest.raises(ConfigError, match=r"`batch_size` was 32 and is now 16; `seed` was 0 and is"):
+    changed = "`batch_size` was 32 and is now 16; `seed` was 0 and is"
+    with pytest.raises(ConfigError, match=changed):
         training.fit(config(clothes, stopped, batch_size=16, seed=1), resume=True)
 
 
