@@ -41,9 +41,11 @@ class Course:
     ) -> None:
         from kerascnn.training.config import TrainConfig
         from kerascnn.training.networks import build_network, find_network
-        from kerascnn.training.preprocessing import from_pixels
-        from kerascnn.training.scope import set_trainable
-        from kerascnn.training.steps import Objective, make_backend, make_optimizer
+        from kerascnn.training.networks.blocks import set_trainable
+        from kerascnn.training.networks.from_pixels import from_pixels
+        from kerascnn.training.optimizers import make_optimizer
+        from kerascnn.training.trainer.loss import Loss
+        from kerascnn.training.trainer.make_backend import make_backend
 
         row = find_network(network)
         self.core = build_network(network, classes, SIZE)
@@ -52,7 +54,7 @@ class Course:
         self.model = from_pixels(self.core, row.normalization)
         self.model.jit_compile = False
         self.optimizer = make_optimizer(self.core, TrainConfig(), row.learning_rate * rate, steps)
-        self.backend = make_backend(self.model, self.optimizer, Objective(classes, 0, None), batch)
+        self.backend = make_backend(self.model, self.optimizer, Loss(classes, 0, None), batch)
         self.batch, self.steps = batch, steps
         self.fresh = [np.array(variable) for variable in self.optimizer.variables]
 
@@ -73,7 +75,7 @@ class Course:
 
     def right(self, weights: Weights, test: Labelled) -> float:
         """Give the share of right answers."""
-        from kerascnn.training.preprocessing import predict_logits
+        from kerascnn.training.networks.from_pixels import predict_logits
 
         self.core.set_weights(weights)
         return float((predict_logits(self.model, test[0]).argmax(1) == test[1]).mean())

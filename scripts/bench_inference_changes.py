@@ -12,8 +12,8 @@ from PIL import Image
 from kerascnn import Classifier, images
 from kerascnn.card import ModelCard
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.contract import normalized
-from kerascnn.inference.providers import Arithmetic, Provider
+from kerascnn.inference.model_file.signature import normalized
+from kerascnn.inference.runtime.providers import Arithmetic, Provider
 
 Floats = npt.NDArray[np.float32]
 WAYS: tuple[tuple[Provider, Arithmetic], ...] = (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from kerascnn.inference.providers import Arithmetic, Provider
+    from kerascnn.inference.runtime.providers import Arithmetic, Provider
 
     Pictures = npt.NDArray[np.uint8]
 

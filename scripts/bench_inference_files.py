@@ -19,7 +19,7 @@ from bench_inference_engines import SIZE
 from PIL import Image
 
 from kerascnn import Classifier, images
-from kerascnn.inference.providers import Arithmetic, Provider
+from kerascnn.inference.runtime.providers import Arithmetic, Provider
 from kerascnn.parallel import in_order
 
 TEN_LINES = (

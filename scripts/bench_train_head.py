@@ -16,7 +16,7 @@ from bench_train_rounds import CLASSES, pictures_of
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from kerascnn.training.progress import EpochRecord
+    from kerascnn.training.callbacks import EpochRecord
 
 VALIDATION = 52
 
@@ -36,12 +36,12 @@ def head(count: int = 512, epochs: int = 5) -> None:
 def trained(images: npt.NDArray[np.uint8], count: int, epochs: int) -> float:
     """Give the seconds from the first step to the end of the last epoch."""
     from kerascnn import training
-    from kerascnn.training.progress import Progress
+    from kerascnn.training.callbacks import Callback
 
-    class Clock(Progress):
+    class Clock(Callback):
         began = ended = 0.0
 
-        def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - Progress'
+        def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - Callback'
             self.began = time.perf_counter()
 
         def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002
@@ -65,7 +65,7 @@ def trained(images: npt.NDArray[np.uint8], count: int, epochs: int) -> float:
 def passed(images: npt.NDArray[np.uint8]) -> list[float]:
     """Give the seconds of two passes; the first traces the network, as training does."""
     from kerascnn.training.networks import build_network, find_network
-    from kerascnn.training.preprocessing import from_pixels, predict_logits
+    from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
     network = build_network("resnet50", CLASSES, 224)
     model = from_pixels(network, find_network("resnet50").normalization)

@@ -66,11 +66,11 @@ def rounds_of(task: Task, who: str, device: str) -> Iterator[None]:
 def keras_model(task: Task, device: str) -> tuple[Any, Any]:
     """Build a model from pixels to logits, and its optimiser."""
     from kerascnn.training.config import TrainConfig
-    from kerascnn.training.device import choose_device
+    from kerascnn.training.distribution.device import choose_device
+    from kerascnn.training.mixed_precision import set_precision
     from kerascnn.training.networks import build_network, find_network
-    from kerascnn.training.precision import set_precision
-    from kerascnn.training.preprocessing import from_pixels
-    from kerascnn.training.steps import make_optimizer
+    from kerascnn.training.networks.from_pixels import from_pixels
+    from kerascnn.training.optimizers import make_optimizer
 
     choose_device(device)
     core = build_network(task.model, CLASSES, task.size)
@@ -94,18 +94,20 @@ def fit_rounds(task: Task, device: str) -> Iterator[None]:
 
 def kerascnn_rounds(task: Task, device: str) -> Iterator[None]:
     """Train with kerascnn's own steps."""
-    from kerascnn.training.feeding import Pack
-    from kerascnn.training.steps import Objective, Training, make_backend
+    from kerascnn.training.data.pack import Pack
+    from kerascnn.training.trainer.epoch import Trainer
+    from kerascnn.training.trainer.loss import Loss
+    from kerascnn.training.trainer.make_backend import make_backend
 
     whole, optimizer = keras_model(task, device)
     images, labels = pictures_of(task.size, task.pictures)
-    backend = make_backend(whole, optimizer, Objective(CLASSES, 0.0, None), task.batch)
+    backend = make_backend(whole, optimizer, Loss(CLASSES, 0.0, None), task.batch)
     pack = Pack(images, labels, (), (), "")
-    training = Training(whole, optimizer, backend, pack, task.batch, resident=True)
+    trainer = Trainer(whole, optimizer, backend, pack, task.batch, resident=True)
     epoch = 0
     while True:
         epoch += 1
-        for _ in training.epoch(0, epoch):
+        for _ in trainer.epoch(0, epoch):
             pass
         yield
 

@@ -186,7 +186,7 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not optional:
-        import_module("kerascnn.training.supported").check_backend()
+        import_module("kerascnn.training.keras_backend").check_backend()
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed

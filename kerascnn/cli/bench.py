@@ -10,7 +10,7 @@ from kerascnn.cli.base import Command, console, print_json
 from kerascnn.cli.foreign import foreign_options, said
 
 if TYPE_CHECKING:
-    from kerascnn.inference.benchmark import Benchmark, Measured
+    from kerascnn.inference.benchmark.benchmark import Benchmark, Measured
 
 _WIDTH = 24
 """Of the longest bar, in characters."""
@@ -59,8 +59,8 @@ def command(
     kerascnn bench exported/flowers.onnx --save
     kerascnn bench exported/flowers.onnx --also exported/flowers-int8.onnx --data flowers/
     """
-    from kerascnn.inference.benchmark import BATCHES, benchmark, real_pictures
-    from kerascnn.inference.settings import save_settings
+    from kerascnn.inference.benchmark.benchmark import BATCHES, benchmark, real_pictures
+    from kerascnn.inference.runtime.tuned_settings import save_settings
 
     about = said(**foreign)
     found = []

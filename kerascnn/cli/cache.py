@@ -22,7 +22,7 @@ def command(clear: bool, folder: str | None, as_json: bool) -> None:
     kerascnn cache
     kerascnn cache --clear
     """
-    from kerascnn.training.cache import open_cache
+    from kerascnn.training.data.cache import open_cache
 
     cache = open_cache(folder)
     if cache is None:

@@ -11,7 +11,7 @@ from kerascnn.cli.base import SOME_INPUTS_BAD, Command, Group, console, print_js
 from kerascnn.cli.scores import plain
 
 if TYPE_CHECKING:
-    from kerascnn.dataset.check import Check, Place
+    from kerascnn.dataset.check.checking import Check, Place
 
 _LISTED = 10
 """Findings of a kind shown; --json and --page have more."""
@@ -58,7 +58,7 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
     kerascnn data check flowers/ --json > check.json
     """
     from kerascnn.dataset import load_dataset
-    from kerascnn.dataset.check import check_data
+    from kerascnn.dataset.check.checking import check_data
     from kerascnn.dataset.faults import Noted
 
     noted = Noted()

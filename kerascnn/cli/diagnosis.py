@@ -79,7 +79,7 @@ def _training() -> dict[str, Any]:
     try:
         import keras
 
-        from kerascnn.training.device import kernels
+        from kerascnn.training.distribution.device import kernels
 
         backend = keras.config.backend()
         devices = {
@@ -100,7 +100,7 @@ def _unused_gpu(
     backend: str, devices: Mapping[str, str], driver: Path = Path("/dev/nvidiactl")
 ) -> dict[str, str]:
     """Tell of an NVIDIA GPU whose driver is there, and which the backend does not use."""
-    from kerascnn.training.device import GPU_EXTRA
+    from kerascnn.training.distribution.device import GPU_EXTRA
 
     if not driver.exists() or any("gpu" in name or "cuda" in name for name in devices):
         return {}
@@ -126,7 +126,7 @@ def _why_no_keras(error: Exception) -> str:
 
 def _inference() -> dict[str, Any]:
     try:
-        from kerascnn.inference.states import provider_states
+        from kerascnn.inference.runtime.availability import provider_states
     except MissingExtraError as error:
         return {"works": False, "devices": {}, "missing": str(error)}
     except ImportError as error:

@@ -14,9 +14,9 @@ from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from kerascnn.inference import Foreign
-    from kerascnn.inference.answers import Answers
-    from kerascnn.inference.comparison import Comparison
-    from kerascnn.inference.metrics import Evaluation
+    from kerascnn.metrics.classification import Evaluation
+    from kerascnn.metrics.comparison import Comparison
+    from kerascnn.metrics.outputs import Answers
 
 
 @click.command("evaluate", cls=Command)
@@ -137,7 +137,7 @@ def _evaluate(
 def _compare(
     model: str, other: str, data: str | None, split: str | None, foreign: Foreign | None
 ) -> Comparison:
-    from kerascnn.inference.comparison import compare_answers
+    from kerascnn.metrics.comparison import compare_answers
 
     one = _answers(model, data, split, foreign)
     two = _answers(other, data, split, _if_silent(other, foreign))
@@ -148,7 +148,7 @@ def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
     """Say of a second model what was said of the first, unless it speaks for itself."""
     if foreign is None or not model.lower().endswith(".onnx"):
         return None
-    from kerascnn.inference.metadata import find_card
+    from kerascnn.inference.model_file.metadata import find_card
 
     return foreign if find_card(model) is None else None
 

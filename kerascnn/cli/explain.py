@@ -14,7 +14,7 @@ from kerascnn.cli.foreign import foreign_options, said
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
     from kerascnn.inference import Foreign
-    from kerascnn.inference.explanation import Explanation
+    from kerascnn.inference.occlusion import Explanation
 
     Explain = Callable[[UInt8Array, int, str], Explanation]
 
@@ -89,15 +89,15 @@ def _explainer(model: str, foreign: Foreign | None) -> Explain:
 
     if model.lower().endswith(".onnx"):
         from kerascnn.inference.classifier import Classifier
-        from kerascnn.inference.explanation import explain_file
+        from kerascnn.inference.occlusion import explain_file
 
         classifier = Classifier(model, foreign=foreign)
         return lambda picture, top, name: explain_file(classifier, picture, top, name)
     with quiet_tensorflow():
+        from kerascnn.training.explain.gradcam import Explainer
         from kerascnn.training.foreign.loading import is_keras_file
         from kerascnn.training.foreign.opening import open_foreign
-        from kerascnn.training.gradcam import Explainer
-        from kerascnn.training.run import open_run
+        from kerascnn.training.run.folder import open_run
 
         elsewhere = is_keras_file(model)
         if elsewhere and not (foreign and foreign.classes):

@@ -118,7 +118,7 @@ def _warn_if_not_learned(card: ModelCard) -> None:
 
 
 def _repository(result: Export, folder: str) -> Path:
-    from kerascnn.serving.triton import write_triton
+    from kerascnn.deployment.triton import write_triton
 
     return write_triton(result.path, folder)
 

@@ -11,7 +11,7 @@ from kerascnn.cli.base import Command, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_drawable
 
 if TYPE_CHECKING:
-    from kerascnn.training.maps import Features
+    from kerascnn.training.explain.feature_maps import Features
 
 
 @click.command("features", cls=Command)
@@ -47,8 +47,8 @@ def command(
     check_drawable(out)
     pixels = images.decode(picture)
     with quiet_tensorflow():
-        from kerascnn.training.maps import features_of
-        from kerascnn.training.run import open_run
+        from kerascnn.training.explain.feature_maps import features_of
+        from kerascnn.training.run.folder import open_run
 
     found = features_of(open_run(model), pixels, block, maps or (64 if block else 8))
     _draw(found, Path(picture).name, out)

@@ -164,7 +164,7 @@ def foreign_options(command: F) -> F:
 
 def announce_sizing(card: ModelCard) -> None:
     """Say on stderr how pictures of a model made elsewhere are sized."""
-    from kerascnn.inference.foreign_words import sizing_notice
+    from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
     click.echo(sizing_notice(card), err=True)
 
@@ -215,7 +215,7 @@ def said(
         DataError: The file of class names cannot be used.
     """
     from kerascnn.inference import Foreign, read_labels
-    from kerascnn.inference.foreign_words import own_normalization
+    from kerascnn.inference.model_file.foreign_notices import own_normalization
 
     own = mean is not None or std is not None
     detailed = like is not None or any(value is not None for value in how.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kerascnn.training.progress import Plan
+    from kerascnn.training.callbacks import Plan
 
 _SPLITS = {"train": "training", "val": "validation"}
 _BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}

@@ -68,7 +68,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     """
     from kerascnn.cli.answers import to_row, writer
     from kerascnn.inference import Classifier
-    from kerascnn.inference.inputs import predict_paths
+    from kerascnn.inference.paths import predict_paths
 
     form = "json" if as_json else form
     if options["resume"] and form != "json":
@@ -102,7 +102,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
 def _paths(
     classifier: Classifier, patterns: tuple[str, ...], part: str | None, resume: str | None
 ) -> Iterator[str]:
-    from kerascnn.inference.inputs import expand, parse_shard, shard
+    from kerascnn.inference.paths import expand, parse_shard, shard
     from kerascnn.inference.resume import mend, read_earlier
 
     paths = expand(patterns, _stdin())

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from kerascnn.cli.header import header
-from kerascnn.training.progress import EpochRecord, Plan, Progress
+from kerascnn.training.callbacks import Callback, EpochRecord, Plan
 
 _EVERY = 0.1
 """Seconds between two redraws: drawing must not cost training time."""
 
 
-class TrainingDisplay(Progress):
+class TrainingDisplay(Callback):
     """Shows a live line on a terminal, and one line an epoch everywhere.
 
     Args:

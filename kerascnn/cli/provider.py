@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.inference.providers import ARITHMETICS, PROVIDERS
+from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier

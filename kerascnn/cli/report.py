@@ -51,8 +51,8 @@ def command(
         raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
     else:
         with quiet_tensorflow():
-            from kerascnn.training.reporting import report_run
-            from kerascnn.training.run import open_run
+            from kerascnn.training.evaluation.report import report_run
+            from kerascnn.training.run.folder import open_run
         with console(stderr=True).status("judging"):
             path = report_run(open_run(model), data, split, out)
     if as_json:

@@ -12,9 +12,9 @@ from kerascnn.cli.base import console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kerascnn.inference.comparison import Comparison
-    from kerascnn.inference.metrics import Evaluation
-    from kerascnn.inference.statistics import Interval
+    from kerascnn.metrics.classification import Evaluation
+    from kerascnn.metrics.comparison import Comparison
+    from kerascnn.metrics.significance import Interval
 
 _WIDEST_CONFUSION = 25
 """Classes; a larger matrix fits no screen and is left to --json."""

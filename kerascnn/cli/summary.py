@@ -12,8 +12,8 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import image_size_option
 
 if TYPE_CHECKING:
-    from kerascnn.training.scope import Block
-    from kerascnn.training.summary import Summary
+    from kerascnn.training.networks.blocks import Block
+    from kerascnn.training.networks.summary import Summary
 
 
 @click.command("summary", cls=Command)
@@ -54,9 +54,9 @@ def command(
     """
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
-        from kerascnn.training.run import open_run
-        from kerascnn.training.scope import set_trainable
-        from kerascnn.training.summary import summarize
+        from kerascnn.training.networks.blocks import set_trainable
+        from kerascnn.training.networks.summary import summarize
+        from kerascnn.training.run.folder import open_run
 
         if Path(model).exists():
             network = open_run(model).load_model()

@@ -20,9 +20,9 @@ from kerascnn.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from kerascnn.training.callbacks import Callback
     from kerascnn.training.config import TrainConfig
-    from kerascnn.training.progress import Progress
-    from kerascnn.training.run import Run
+    from kerascnn.training.run.folder import Run
 
 
 @click.command("train", cls=Command)
@@ -268,7 +268,7 @@ def command(
     config = _config(_given(ctx, options), recipe, resume)
     check_data_is_there(config.data, config.val)
     if find_lr:
-        from kerascnn.cli.rates import find_rate
+        from kerascnn.cli.lr_finder import find_rate
 
         find_rate(config, plot, as_json)
         return
@@ -276,14 +276,14 @@ def command(
     click.echo("loading Keras …", err=True)
     with quiet_tensorflow():
         from kerascnn.cli.progress import TrainingDisplay
-        from kerascnn.training.distribution import cluster_of
-        from kerascnn.training.fitting import fit
+        from kerascnn.training.distribution.processes import cluster_of
+        from kerascnn.training.train import fit
 
     cluster = cluster_of(distributed, processes, rank)
     display = TrainingDisplay(console(stderr=True))
     try:
         with display:
-            run = fit(config, _listener(display, tensorboard), resume, cluster, overwrite)
+            run = fit(config, _callback(display, tensorboard), resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
@@ -318,19 +318,17 @@ def _next(run: Run) -> str:
 def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainConfig:
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.recipes import recipe_values
-    from kerascnn.training.resuming import resumed_config
+    from kerascnn.training.run.resume import resumed_config
 
     if recipe:
         given = {**recipe_values(recipe), **given}
     return resumed_config(given) if resume else TrainConfig(**given)
 
 
-def _listener(display: Progress, tensorboard: bool) -> Progress:
-    if not tensorboard:
-        return display
-    from kerascnn.training.tensorboard import TensorBoard
+def _callback(display: Callback, tensorboard: bool) -> Callback:
+    from kerascnn.training.callbacks import CallbackList, TensorBoard
 
-    return TensorBoard(display)
+    return CallbackList(display, TensorBoard()) if tensorboard else display
 
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:

@@ -5,16 +5,17 @@ The public names; each is imported when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kerascnn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kerascnn.inference.classifier import Classifier
     from kerascnn.inference.evaluation import evaluate_file
-    from kerascnn.inference.foreign import Foreign
-    from kerascnn.inference.labels import read_labels
-    from kerascnn.inference.metrics import Evaluation
+    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.labels import read_labels
     from kerascnn.inference.prediction import Prediction, Ranked
+    from kerascnn.metrics.classification import Evaluation
 
 __all__ = [
     "Classifier",
@@ -27,18 +28,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Classifier": "classifier",
-    "Evaluation": "metrics",
-    "Foreign": "foreign",
-    "Prediction": "prediction",
-    "Ranked": "prediction",
-    "evaluate_file": "evaluation",
-    "read_labels": "labels",
+    "Classifier": ".classifier",
+    "Evaluation": "kerascnn.metrics.classification",
+    "Foreign": ".model_file.foreign",
+    "Prediction": ".prediction",
+    "Ranked": ".prediction",
+    "evaluate_file": ".evaluation",
+    "read_labels": ".model_file.labels",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -20,16 +20,16 @@ from PIL import Image
 from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError, PictureError, ProviderError
-from kerascnn.inference.choice import Asked, Choice, Running, choose
-from kerascnn.inference.contract import Contract
-from kerascnn.inference.discovery import open_contract
-from kerascnn.inference.flow import in_batches
-from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.signature import Contract
 from kerascnn.inference.prediction import Prediction, bounded, finite_rows, no_answer, rank
 from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
-from kerascnn.inference.providers import Arithmetic
-from kerascnn.inference.runner import Runner
-from kerascnn.inference.session import open_session
+from kerascnn.inference.runtime.guarded_session import Runner
+from kerascnn.inference.runtime.providers import Arithmetic
+from kerascnn.inference.runtime.selection import Asked, Choice, Running, choose
+from kerascnn.inference.runtime.session import open_session
+from kerascnn.inference.signature_of_foreign import open_contract
+from kerascnn.inference.streaming import in_batches
 from kerascnn.parallel import usable_cpus
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.dataset import BUILTIN, Dataset, Split, load_dataset, sized_pictures
-from kerascnn.dataset.leaks import find_leaks
+from kerascnn.dataset.check.leakage import find_leaks
 from kerascnn.errors import ConfigError, DataError, PictureError
-from kerascnn.inference.answers import Answers, measured
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
-from kerascnn.inference.metrics import Evaluation, evaluate_answers
 from kerascnn.inference.prediction import finite_rows, no_answer
+from kerascnn.metrics.classification import Evaluation, evaluate_answers
+from kerascnn.metrics.outputs import Answers, measured
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import numpy as np
 from kerascnn import images
 from kerascnn.card import ModelCard, Probe
 from kerascnn.errors import ProviderError
-from kerascnn.inference.providers import Arithmetic
+from kerascnn.inference.runtime.providers import Arithmetic
 
 COUNT = 2
 

@@ -14,8 +14,8 @@ import numpy as np
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import answer_file
-from kerascnn.inference.foreign import NORMALIZATIONS
-from kerascnn.inference.reliability import softmax
+from kerascnn.inference.model_file.foreign import NORMALIZATIONS
+from kerascnn.metrics.calibration import softmax
 from kerascnn.sizing import PRESETS, Sizing, choose
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kerascnn.inference.metrics import Evaluation
-from kerascnn.inference.statistics import percent, wilson_interval
+from kerascnn.metrics.classification import Evaluation
+from kerascnn.metrics.significance import percent, wilson_interval
 from kerascnn.report.content import Content, Learning
 
 _FEW_STEPS = 300

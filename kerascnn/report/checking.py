@@ -1,7 +1,7 @@
 """The page of `kerascnn data check`: what was found, with the pictures.
 
 Knows: which findings are shown and how many, thumbnails. Does not know how anything was found
-(:mod:`kerascnn.dataset.check`).
+(:mod:`kerascnn.dataset.check.checking`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from kerascnn import files
-from kerascnn.dataset.check import Check, Place, Repeat
+from kerascnn.dataset.check.checking import Check, Place, Repeat
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import PictureError
 from kerascnn.report.document import render

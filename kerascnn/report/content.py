@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kerascnn.images import UInt8Array
-from kerascnn.inference.metrics import Evaluation, WrongAnswer
-from kerascnn.inference.statistics import is_chance
+from kerascnn.metrics.classification import Evaluation, WrongAnswer
+from kerascnn.metrics.significance import is_chance
 
 if TYPE_CHECKING:
-    from kerascnn.inference.explanation import Heat
+    from kerascnn.inference.occlusion import Heat
 
 GALLERY = 12
 """Mistakes shown: enough to see a pattern, few enough to look at each."""

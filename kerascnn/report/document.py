@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from kerascnn import __version__
-from kerascnn.inference.statistics import percent
+from kerascnn.metrics.significance import percent
 from kerascnn.report.pictures import data_address
 
 

@@ -17,7 +17,7 @@ from kerascnn.report.heat import enlarged, overlay
 from kerascnn.report.sheet import Row, Tile
 
 if TYPE_CHECKING:
-    from kerascnn.inference.explanation import Explanation
+    from kerascnn.inference.occlusion import Explanation
 
 _MARGIN = 0.001
 """Below this share of the largest weight, a kernel's colours would be noise made visible."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kerascnn.inference.curves import ClassCurves
-from kerascnn.inference.reliability import Reliability
+from kerascnn.metrics.calibration import Reliability
+from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report.content import Epoch, Stretch
 from kerascnn.report.drawing import FIRST, INK, SECOND, drawn
 

@@ -15,11 +15,11 @@ import numpy as np
 from kerascnn import __version__, files, images
 from kerascnn.dataset import Dataset, Split, load_dataset
 from kerascnn.dataset.split import SPLITS
-from kerascnn.inference.answers import Answers
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import answer_file
-from kerascnn.inference.explanation import Heat, heat_of
-from kerascnn.inference.metrics import evaluate_answers
+from kerascnn.inference.occlusion import Heat, heat_of
+from kerascnn.metrics.classification import evaluate_answers
+from kerascnn.metrics.outputs import Answers
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.report.content import Content, gallery
 from kerascnn.report.machine import machine

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kerascnn.inference.curves import ClassCurves
+from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report import figures
 from kerascnn.report.content import Content, Layer, Mistake
 from kerascnn.report.document import render

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from kerascnn.inference.statistics import Interval, is_chance, percent
+from kerascnn.metrics.significance import Interval, is_chance, percent
 from kerascnn.report.causes import causes, not_learned
 from kerascnn.report.content import Content
 

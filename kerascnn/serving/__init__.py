@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kerascnn.errors import MissingExtraError
+from kerascnn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kerascnn.serving.app import create_app
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["ServeConfig", "create_app", "serve"]
 
-_HOMES = {"ServeConfig": "config", "create_app": "app", "serve": "server"}
+_HOMES = {"ServeConfig": ".config", "create_app": ".app", "serve": ".server"}
 
 _SERVE_EXTRA = {"starlette", "uvicorn", "httptools", "prometheus_client", "msgspec"}
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def _installed(module: str, package: str) -> Any:
+    """Import a module, or say which extra it needs."""
     try:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return import_module(module, package)
     except ModuleNotFoundError as missing:
-        module = (missing.name or "").partition(".")[0]
-        if module not in _SERVE_EXTRA:
+        name = (missing.name or "").partition(".")[0]
+        if name not in _SERVE_EXTRA:
             raise
-        raise MissingExtraError(module, "serve", "to serve models") from missing
+        raise MissingExtraError(name, "serve", "to serve models") from missing
+
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, _installed)

@@ -19,13 +19,13 @@ from starlette.types import ASGIApp
 
 from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.gate import Gate
-from kerascnn.serving.openapi import describe
-from kerascnn.serving.origins import Origins, names_of
+from kerascnn.serving.endpoints.openapi import describe
+from kerascnn.serving.endpoints.simple import Simple
+from kerascnn.serving.endpoints.v2 import V2
+from kerascnn.serving.http.middleware import Gate
+from kerascnn.serving.http.origins import Origins, names_of
 from kerascnn.serving.page import page_routes
 from kerascnn.serving.service import Service
-from kerascnn.serving.simple import Simple
-from kerascnn.serving.v2 import V2
 
 log = logging.getLogger(__name__)
 

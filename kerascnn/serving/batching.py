@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.http.errors import Refusal
 
 Floats = npt.NDArray[np.float32]
 

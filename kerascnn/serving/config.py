@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kerascnn.inference.choice import Asked
-    from kerascnn.inference.foreign import Foreign
-    from kerascnn.inference.providers import Arithmetic
+    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.runtime.providers import Arithmetic
+    from kerascnn.inference.runtime.selection import Asked
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
 

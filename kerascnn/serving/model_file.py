@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.beside import files_beside
+from kerascnn.inference.model_file.external_data import files_beside
 
 Stamp = tuple[int, int, int, int]
 """Device, inode, size and time of change: another file has another one."""

@@ -20,10 +20,10 @@ from typing import TextIO
 import uvicorn
 
 from kerascnn.errors import ConfigError, KerascnnError
-from kerascnn.inference.metadata import read_metadata
+from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.connection import Connection
+from kerascnn.serving.http.connection import Connection
 from kerascnn.serving.service import Service
 
 log = logging.getLogger(__name__)

@@ -27,12 +27,12 @@ from kerascnn.images import UInt8Array
 from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Answer
-from kerascnn.serving.bodies import Bodies
-from kerascnn.serving.compression import check_encoding, compressed, decompress
 from kerascnn.serving.config import ServeConfig
+from kerascnn.serving.http.body import Bodies
+from kerascnn.serving.http.compression import check_encoding, compressed, decompress
+from kerascnn.serving.http.errors import Gone, Refusal
 from kerascnn.serving.metrics import Metrics
-from kerascnn.serving.models import Models, ServedModel
-from kerascnn.serving.refusal import Gone, Refusal
+from kerascnn.serving.repository import Models, ServedModel
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kerascnn.training.supported import check_backend
+from kerascnn.lazy import lazy_names
+from kerascnn.training.keras_backend import check_backend
 
 # TensorFlow reads this once, when it is imported. It leaves oneDNN off on processors without
 # AVX-512 VNNI, where training is then two to three times slower (docs/training.md).
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.evaluation import evaluate_run
     from kerascnn.training.export import Export, export_onnx
-    from kerascnn.training.fitting import fit
-    from kerascnn.training.rates import Suggestion, find_learning_rate
+    from kerascnn.training.lr_finder import Suggestion, find_learning_rate
+    from kerascnn.training.networks.blocks import Block, blocks, set_trainable
+    from kerascnn.training.networks.summary import summarize
     from kerascnn.training.recipes import recipe_config
-    from kerascnn.training.run import Run, open_run
-    from kerascnn.training.scope import Block, blocks, set_trainable
-    from kerascnn.training.summary import summarize
+    from kerascnn.training.run.folder import Run, open_run
+    from kerascnn.training.train import fit
 
 __all__ = [
     "Advice",
@@ -49,29 +50,30 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Advice": "advising.deciding",
-    "advise": "advising.advise",
-    "Block": "scope",
-    "blocks": "scope",
-    "set_trainable": "scope",
-    "Export": "export",
-    "evaluate_run": "evaluation",
-    "export_onnx": "export",
-    "summarize": "summary",
-    "Suggestion": "rates",
-    "find_learning_rate": "rates",
-    "recipe_config": "recipes",
-    "Run": "run",
-    "TrainConfig": "config",
-    "fit": "fitting",
-    "open_run": "run",
+    "Advice": ".advising.deciding",
+    "advise": ".advising.advise",
+    "Block": ".networks.blocks",
+    "blocks": ".networks.blocks",
+    "set_trainable": ".networks.blocks",
+    "Export": ".export",
+    "evaluate_run": ".evaluation",
+    "export_onnx": ".export",
+    "summarize": ".networks.summary",
+    "Suggestion": ".lr_finder",
+    "find_learning_rate": ".lr_finder",
+    "recipe_config": ".recipes",
+    "Run": ".run.folder",
+    "TrainConfig": ".config",
+    "fit": ".train",
+    "open_run": ".run.folder",
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name != "TrainConfig":
+def _checked(module: str, package: str) -> Any:
+    """Import a module; only :class:`TrainConfig` needs no backend of Keras."""
+    if module != _HOMES["TrainConfig"]:
         check_backend()
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return import_module(module, package)
+
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, _checked)

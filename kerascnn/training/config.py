@@ -33,8 +33,8 @@ ClassWeights = Literal["none", "balanced"]
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
-"""What suits the data; see :mod:`kerascnn.training.automatic` for numbers, and
-:mod:`kerascnn.training.choosing` for the network and what is changed in pictures."""
+"""What suits the data; see :mod:`kerascnn.training.auto.hyperparameters` for numbers, and
+:mod:`kerascnn.training.auto.model` for the network and what is changed in pictures."""
 AUTOMATIC = ("batch_size", "epochs", "learning_rate", "model", "weights", "augment")
 """Options that may be left to the data, and are settled when a run begins."""
 
@@ -47,7 +47,7 @@ class TrainConfig:
         data: A folder, or a built-in name; see :func:`kerascnn.dataset.load_dataset`.
         model: A name from ``kerascnn models``; ``auto``: the baseline for built-in data and small
             pictures, else a backbone with ImageNet weights if they can be had, see
-            :func:`kerascnn.training.choosing.choose_network`. The run's own configuration then
+            :func:`kerascnn.training.auto.model.choose_network`. The run's own configuration then
             holds the name.
         out: The run folder; None: ``runs/DATA-MODEL``, numbered if that exists.
         weights: What the network starts from: ``none``, ``imagenet``, or a file of weights; see
@@ -65,10 +65,10 @@ class TrainConfig:
         resize: ``squash``, ``crop`` or ``pad``; None: chosen from the pictures, see
             :func:`kerascnn.images.default_resize`.
         epochs: Passes over the training pictures; ``auto``: 10, or more where that would be few
-            steps. See :func:`kerascnn.training.automatic.settle`.
+            steps. See :func:`kerascnn.training.auto.hyperparameters.settle`.
         time: The longest that the run may take, from reading the pictures to the report, e.g.
             ``10m``: as many epochs as fit, at most those that were asked for. See
-            :mod:`kerascnn.training.time_limit`.
+            :mod:`kerascnn.training.trainer.time_limit`.
         batch_size: Pictures a step; ``auto``: 64, or fewer of few pictures. The run's own
             configuration then holds the number, as for ``epochs``.
         learning_rate: The highest rate, reached after the warm-up; None: the network's own, see
@@ -81,16 +81,18 @@ class TrainConfig:
         schedule: ``cosine``: a line up over a tenth of the steps, then a cosine down to 0;
             ``one-cycle``: the line takes three tenths.
         ema: Momentum of a moving average of the weights, which is validated and kept in their
-            place; None: no average. See :mod:`kerascnn.training.averaging`.
+            place; None: no average. See :mod:`kerascnn.training.optimizers.ema`.
         accumulate: Batches whose gradients are gathered for one step of the optimiser.
         augment: ``none``, ``shift``, ``light``, ``strong`` or ``trivial``; see
-            :func:`kerascnn.training.augmentation.augmentation_layers`. Wrong for digits and
+            :func:`kerascnn.training.augmentation.presets.augmentation_layers`. Wrong for digits and
             letters, which a flip turns into other things, but for ``shift``, which has none.
             ``auto``: none of built-in data, nor with frozen blocks; else ``light``, or ``shift``
             where the pictures do not show a flip to be harmless.
         random_crop: The smallest share of a picture's area that a crop takes, above 0 and at most
-            1, e.g. 0.35; 0: pictures stay whole. See :mod:`kerascnn.training.cropping`.
-        mixup: Alpha of mixup, above 0, e.g. 0.2; 0: none. See :mod:`kerascnn.training.mixing`.
+            1, e.g. 0.35; 0: pictures stay whole. See
+            :mod:`kerascnn.training.augmentation.random_resized_crop`.
+        mixup: Alpha of mixup, above 0, e.g. 0.2; 0: none. See
+            :mod:`kerascnn.training.augmentation.mixup`.
         cutmix: Alpha of CutMix, above 0, e.g. 1.0; 0: none.
         class_weights: ``balanced``: each class weighs as much as every other, however many
             pictures it has. The weights' mean over the training pictures is 1.
@@ -100,7 +102,7 @@ class TrainConfig:
         val: A share of the training pictures, between 0 and 1, kept for validation when the data
             has none; or data of its own, as ``data`` is. None: 0.1, or 0.05 above 20,000 pictures.
         calibration: Fit the temperature on the validation pictures after training; see
-            :mod:`kerascnn.training.calibration`.
+            :mod:`kerascnn.training.evaluation.calibration`.
         precision: Of the arithmetic inside the network while training; weights, loss and the file
             that is saved are float32 in any case.
         device: ``auto``: a GPU if there is one.
@@ -108,7 +110,7 @@ class TrainConfig:
         feed: ``resident``: the pictures lie in the device's memory; ``streamed``: they are brought
             to it in time; ``auto``: resident if they fit. The result is the same.
         cache: Folder for the decoded and sized pictures, for the next run; ``none``: none; None:
-            see :func:`kerascnn.training.cache.open_cache`.
+            see :func:`kerascnn.training.data.cache.open_cache`.
         cache_limit: Of that folder, in gigabytes (10**9 bytes).
         seed: Of weights, shuffling, augmentation and the validation split.
         deterministic: Same seed, same machine: same history, bit by bit. Slower on some devices.

@@ -6,14 +6,11 @@ Knows: ``SCOPE:EPOCHS[:RATE]`` and what follows when it is left out. Does not kn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Protocol
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.networks import find_network
-
-if TYPE_CHECKING:
-    from kerascnn.training.config import TrainConfig
 
 DEEPER = 0.1
 """Of ``--learning-rate``: what the second and later phases take when they name none. Their
@@ -34,7 +31,7 @@ class Phase:
     """A part of a run.
 
     Attributes:
-        scope: Which blocks learn; see :func:`kerascnn.training.scope.set_trainable`.
+        scope: Which blocks learn; see :func:`kerascnn.training.networks.blocks.set_trainable`.
         epochs: Passes over the training pictures.
         learning_rate: The highest, after a warm-up of its own.
     """
@@ -44,7 +41,35 @@ class Phase:
     learning_rate: float
 
 
-def phases(config: TrainConfig) -> tuple[Phase, ...]:
+class Options(Protocol):
+    """The options that phases follow from, as :class:`kerascnn.training.TrainConfig` has them."""
+
+    @property
+    def model(self) -> str:
+        """Name of the network."""
+
+    @property
+    def trainable(self) -> str:
+        """Scope of a run of one phase."""
+
+    @property
+    def epochs(self) -> int | str:
+        """A number or ``auto``."""
+
+    @property
+    def phase(self) -> Sequence[str]:
+        """``SCOPE:EPOCHS[:RATE]``, one a phase."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The highest; None: the network's own."""
+
+    @property
+    def optimizer(self) -> str:
+        """``adamw`` or ``sgd``."""
+
+
+def phases(config: Options) -> tuple[Phase, ...]:
     """List the phases of a run.
 
     Args:
@@ -66,7 +91,7 @@ def phases(config: TrainConfig) -> tuple[Phase, ...]:
     )
 
 
-def highest_rate(config: TrainConfig) -> float:
+def highest_rate(config: Options) -> float:
     """Give the learning rate that was asked for, or the network's own."""
     if config.learning_rate is not None:
         return config.learning_rate
@@ -75,27 +100,9 @@ def highest_rate(config: TrainConfig) -> float:
     return find_network(name).learning_rate * times
 
 
-def total_epochs(config: TrainConfig) -> int:
+def total_epochs(config: Options) -> int:
     """Count the epochs of all phases of a run."""
     return sum(phase.epochs for phase in phases(config))
-
-
-def with_epochs(config: TrainConfig, epochs: Sequence[int]) -> TrainConfig:
-    """Give the phases of a run other numbers of epochs.
-
-    Args:
-        config: Of the run.
-        epochs: One number for each of its phases.
-
-    Returns:
-        The configuration, with all else as it was.
-    """
-    if not config.phase:
-        return replace(config, epochs=epochs[0])
-    changed = zip(phases(config), epochs, strict=True)
-    return replace(
-        config, phase=tuple(f"{one.scope}:{n}:{one.learning_rate!r}" for one, n in changed)
-    )
 
 
 def _parse(text: str, rate: float) -> Phase:

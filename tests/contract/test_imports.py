@@ -82,7 +82,7 @@ def test_tensorflow_is_told_to_use_onednn_unless_the_user_has_said(
 def test_telemetry_is_off_before_onnxruntime_is_imported() -> None:
     code = (
         "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
-        "import kerascnn.inference.session\n"
+        "import kerascnn.inference.runtime.session\n"
         "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerascnn.training.run import Run
+from kerascnn.training.run.folder import Run
 
 OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.8", "--seed", "1")
 HUNG = 600
@@ -32,8 +32,8 @@ PAUSING = """
 import os, sys, time
 from pathlib import Path
 from kerascnn.cli import main
-from kerascnn.training import reporting
-from kerascnn.training.checkpoint import Checkpoint
+from kerascnn.training.evaluation import report as reporting
+from kerascnn.training.run.checkpoint import Checkpoint
 
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
 

@@ -39,10 +39,10 @@ MOMENTS = {
 NURSERY = """
 import os, resource, signal, sys
 from kerascnn.cli import main
-import kerascnn.training.fitting
-from kerascnn.training import reporting
-from kerascnn.training.checkpoint import Checkpoint
-from kerascnn.training.run import Run
+import kerascnn.training.train
+from kerascnn.training.evaluation import report as reporting
+from kerascnn.training.run.checkpoint import Checkpoint
+from kerascnn.training.run.folder import Run
 
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
 
@@ -134,8 +134,8 @@ def nursery(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[Nur
 
 def outcome(folder: Path) -> tuple[Any, ...]:
     """All that must not depend on whether the process was killed."""
-    from kerascnn.training.checkpoint import latest_checkpoint
-    from kerascnn.training.run import Run
+    from kerascnn.training.run.checkpoint import latest_checkpoint
+    from kerascnn.training.run.folder import Run
 
     run, last = Run(folder), latest_checkpoint(folder / "checkpoint")
     assert last is not None

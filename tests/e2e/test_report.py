@@ -10,7 +10,7 @@ from PIL import Image
 from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.inference import Classifier, evaluate_file
-from kerascnn.inference.explanation import heat_of
+from kerascnn.inference.occlusion import heat_of
 from kerascnn.report.heat import overlay
 from kerascnn.report.pictures import data_address
 

@@ -102,9 +102,7 @@ def test_bench_defaults_judges_on_held_out_pictures_once(tmp_path: Path) -> None
     )
     table = printed("bench_defaults", *asked)
     cell = rf"{NUMBER}%, {NUMBER} s"
-    row = (
-        rf"^\| textures, 3 classes, 40 each \| {cell} \| not measured \| not measured \| {cell} \|"
-    )
+    row = rf"^\| textures, 3 classes, 40 each \| {cell} \|(?: not measured \|){{3}} {cell} \|"
     assert re.search(row, table, re.M)
     assert printed("bench_defaults", *asked) == table
 

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from kerascnn import Classifier
 from kerascnn.cli import main
-from kerascnn.inference.benchmark import Benchmark, Measured, Way
-from kerascnn.inference.timing import Timing, interleaved
+from kerascnn.inference.benchmark.benchmark import Benchmark, Measured, Way
+from kerascnn.inference.benchmark.timing import Timing, interleaved
 
 ARGUMENTS = ["bench", "clothes.onnx", "--batch", "1", "--batch", "8"]
 

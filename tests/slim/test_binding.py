@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 
 from kerascnn.dataset import load_dataset, sized_pictures
-from kerascnn.inference.binding import PLACES, BoundSession, alone
+from kerascnn.inference.runtime.io_binding import PLACES, BoundSession, alone
 
 OUTPUTS = ["logits", "probabilities"]
 

@@ -14,7 +14,7 @@ from kerascnn import parallel
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, KerascnnError, PictureError
 from kerascnn.inference import classifier as home
-from kerascnn.inference import flow
+from kerascnn.inference import streaming as flow
 
 
 @pytest.fixture(scope="module")

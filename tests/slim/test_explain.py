@@ -13,7 +13,7 @@ from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError
 from kerascnn.inference import Classifier
-from kerascnn.inference.explanation import explain_file
+from kerascnn.inference.occlusion import explain_file
 
 
 def boot() -> np.ndarray:

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from kerascnn.errors import ConfigError, PictureError
-from kerascnn.inference.flow import MOST_BYTES, in_batches
-from kerascnn.inference.inputs import expand, predict_paths
+from kerascnn.inference.paths import expand, predict_paths
+from kerascnn.inference.streaming import MOST_BYTES, in_batches
 
 
 def rows(output: bytes) -> list[dict]:

@@ -18,9 +18,15 @@ import pytest
 from kerascnn import Classifier
 from kerascnn.dataset import load_dataset, sized_pictures
 from kerascnn.errors import ConfigError, ModelFileError, ProviderError
-from kerascnn.inference import choice, openvino
 from kerascnn.inference.probes import check_probes
-from kerascnn.inference.settings import Setting, load_settings, save_settings, settings_path
+from kerascnn.inference.runtime import openvino
+from kerascnn.inference.runtime import selection as choice
+from kerascnn.inference.runtime.tuned_settings import (
+    Setting,
+    load_settings,
+    save_settings,
+    settings_path,
+)
 
 HERE = ["cpu"] + ["openvino"] * (find_spec("openvino") is not None)
 """The providers that run wherever these tests do."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kerascnn.errors import ConfigError, DataError
-from kerascnn.inference.inputs import parse_shard, shard
+from kerascnn.inference.paths import parse_shard, shard
 from kerascnn.inference.resume import read_earlier
 
 

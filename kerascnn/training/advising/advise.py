@@ -22,16 +22,17 @@ from kerascnn.training.advising.deciding import (
 )
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measuring import measure, observe
-from kerascnn.training.assembling import assemble
-from kerascnn.training.choosing import affordable_phases, from_nothing
+from kerascnn.training.auto.model import affordable_phases, from_nothing
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
-from kerascnn.training.feeding import Feed, Pack
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import BASELINE, highest_rate, phases
-from kerascnn.training.progress import Progress
+from kerascnn.training.setup import assemble
 from kerascnn.training.weights import Start
 
 
-def advise(config: TrainConfig, progress: Progress | None = None) -> Advice:
+def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     """Decide how deep to fine-tune a backbone on some pictures.
 
     Two forward passes over at most :data:`kerascnn.training.advising.SAMPLE` training pictures
@@ -49,17 +50,17 @@ def advise(config: TrainConfig, progress: Progress | None = None) -> Advice:
         DataError: One class, or a class with fewer than two pictures.
         ModelFileError: Weights that cannot be used.
     """
-    progress = progress or Progress()
+    progress = progress or Callback()
     config, _, feed, start = assemble(config, progress)
     return advise_on(config, feed, start, progress)
 
 
-def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Progress) -> Advice:
+def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Callback) -> Advice:
     """Do the same with data and network at hand.
 
     Args:
         config: ``weights``, ``learning_rate`` and ``seed`` matter.
-        feed: Of :func:`kerascnn.training.assembling.prepare`.
+        feed: Of :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
         progress: Who listens.
 
@@ -123,14 +124,14 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
 
 
 def decided_with_network(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Progress
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
 ) -> TrainConfig:
     """Decide how deep the backbone that ``--model auto`` chose shall learn, and for how long.
 
     Args:
         config: With that backbone.
         asked: As the user left it, with ``model`` ``auto``.
-        feed: Of :func:`kerascnn.training.assembling.prepare`.
+        feed: Of :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
         progress: Who listens.
 

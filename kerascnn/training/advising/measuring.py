@@ -25,8 +25,8 @@ from kerascnn.training.advising.scores import (
     probe,
     probe_with_views,
 )
-from kerascnn.training.preprocessing import Normalize, alike
-from kerascnn.training.scope import blocks, flat
+from kerascnn.training.networks.blocks import blocks, flat
+from kerascnn.training.networks.from_pixels import Normalize, alike
 
 FEATURES = 512
 """Of a stage: its maps are averaged over 4 x 4, 2 x 2 or 1 x 1 parts, as many as stay below."""

@@ -21,6 +21,7 @@ from kerascnn.files import writing
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.probes import make_probes, probe_pictures
+from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.export.compose import compose as compose_file
 from kerascnn.training.export.compose import with_card
@@ -28,9 +29,8 @@ from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures, reduce_file
 from kerascnn.training.export.precision.reduce import CALIBRATION
 from kerascnn.training.export.verify import measure_parity
-from kerascnn.training.feeding import Pack, pack
-from kerascnn.training.provenance import versions
-from kerascnn.training.run import Run, open_run
+from kerascnn.training.run.folder import Run, open_run
+from kerascnn.training.run.provenance import versions
 
 EXPORTED = Path("exported")
 

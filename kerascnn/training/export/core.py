@@ -18,7 +18,7 @@ import onnx
 from kerascnn.errors import ModelFileError
 from kerascnn.training.export.graph import IR_VERSION, OPSET
 from kerascnn.training.export.rewrites import simplify
-from kerascnn.training.scope import flat
+from kerascnn.training.networks.blocks import flat
 
 if TYPE_CHECKING:
     import keras

@@ -19,19 +19,19 @@ from kerascnn import images
 from kerascnn.card import ModelCard, Precision
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import DataError
-from kerascnn.inference.contract import answers_of
 from kerascnn.inference.evaluation import match_labels
-from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.signature import answers_of
+from kerascnn.training.data.pack import pack
 from kerascnn.training.export import Export, Wanted, calibration, target_file, write_proven
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
 from kerascnn.training.export.verify import compare
-from kerascnn.training.feeding import pack
 from kerascnn.training.foreign.loading import Loaded, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
-from kerascnn.training.preprocessing import from_pixels, predict_logits
-from kerascnn.training.provenance import versions, weights_sha256
+from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
+from kerascnn.training.run.provenance import versions, weights_sha256
 
 _ARITHMETIC = {
     *("subtract", "truedivide", "divide", "multiply", "add", "truediv", "sub", "mul"),

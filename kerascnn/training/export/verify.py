@@ -16,9 +16,9 @@ from kerascnn import images
 from kerascnn.card import ModelCard, Parity
 from kerascnn.errors import ParityError
 from kerascnn.inference.classifier import Classifier
-from kerascnn.inference.reliability import softmax
-from kerascnn.training.feeding import Pack
-from kerascnn.training.preprocessing import from_pixels, predict_logits
+from kerascnn.metrics.calibration import softmax
+from kerascnn.training.data.pack import Pack
+from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
 MAX_ABS_DIFF = 1e-4
 """Of any probability, in float32 on the CPU."""

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.kinds import kind_of_model, said_instead
+from kerascnn.inference.model_file.kinds import kind_of_model, said_instead
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 

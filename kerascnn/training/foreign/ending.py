@@ -2,7 +2,7 @@
 
 Knows: which layers and operations hand values on, mix them or squash them, and how a tensor is
 followed back to them, into models inside models. Does not decide what numbers mean: see
-:mod:`kerascnn.inference.meaning`.
+:mod:`kerascnn.inference.model_file.output_meaning`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import keras
 
-from kerascnn.inference.contract import Meaning
-from kerascnn.inference.meaning import Ending, Source
+from kerascnn.inference.model_file.output_meaning import Ending, Source
+from kerascnn.inference.model_file.signature import Meaning
 
 _SQUASHING: dict[str, Source] = {
     "softmax": "softmax", "nn.softmax": "softmax", "Softmax": "softmax",

@@ -15,12 +15,11 @@ import keras
 
 import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference.foreign import Foreign
-from kerascnn.inference.kinds import kind_of_model
+from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.kinds import is_own, kind_of_model
 from kerascnn.sizing import Shape
 from kerascnn.training.foreign.architecture import safe_architecture
 from kerascnn.training.foreign.container import SUFFIXES, is_zip, read_architecture, write_copy
-from kerascnn.training.run import is_own
 
 _NOT_LOADED = ("saved_model", "json", "tflite", "lfs")
 """What people have of Keras models made elsewhere besides; what to do with it is said."""

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.contract import Meaning
-from kerascnn.inference.meaning import Outputs, decide
+from kerascnn.inference.model_file.output_meaning import Outputs, decide
+from kerascnn.inference.model_file.signature import Meaning
 from kerascnn.training.foreign.ending import activation_meaning, ending, last_layer
 from kerascnn.training.foreign.loading import Loaded
 

@@ -14,10 +14,10 @@ import numpy as np
 from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.training.foreign.loading import load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
-from kerascnn.training.preprocessing import from_pixels, predict_logits
+from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
 _PICTURES = 32
 """Answers to so many tell probabilities from logits, where the last layer does not."""

@@ -47,7 +47,7 @@ def facts_of(model: keras.Model) -> Facts:
     Returns:
         Its facts.
     """
-    from kerascnn.training.scope import blocks
+    from kerascnn.training.networks.blocks import blocks
 
     parts = blocks(model)
     return Facts(

@@ -26,8 +26,8 @@ from kerascnn.training.networks import (
     build_network,
     find_network,
 )
+from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.pretrained import ensure, source_of
-from kerascnn.training.scope import flat, head_of
 from kerascnn.training.weights.assign import assign, from_torch
 from kerascnn.training.weights.files import (
     TORCH_KINDS,

@@ -12,8 +12,8 @@ import numpy as np
 from keras import layers
 
 from kerascnn.errors import ModelFileError
+from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.networks.rebuild import settle
-from kerascnn.training.scope import flat, head_of
 from kerascnn.training.weights.files import Tensors, key
 from kerascnn.training.weights.own_heads import split_own_linear, strip_prefix
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras

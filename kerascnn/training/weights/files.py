@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
-from kerascnn.training.scope import flat
+from kerascnn.training.networks.blocks import flat
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 

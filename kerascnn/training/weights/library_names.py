@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 import keras
 
+from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.networks.rebuild import AUTOMATIC, origin_of
-from kerascnn.training.scope import flat, head_of
 from kerascnn.training.weights.files import Tensors, key
 
 HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")

@@ -8,7 +8,7 @@ import pytest
 
 from kerascnn import Classifier, images
 from kerascnn.serving.batching import Batcher
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.http.errors import Refusal
 
 FOR_EVER = 1e6
 """Seconds to wait for other pictures: nobody's patience, so a test fails if they are waited out."""

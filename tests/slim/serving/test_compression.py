@@ -7,8 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from kerascnn.serving.compression import check_encoding, compressed, decompress
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.http.compression import check_encoding, compressed, decompress
+from kerascnn.serving.http.errors import Refusal
 
 from .conftest import encoded, http, wait_for
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kerascnn.serving.forms import Upload, read_form
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.forms import Upload, read_form
 
 from .conftest import encoded, http
 

@@ -6,10 +6,10 @@ import httpx
 import numpy as np
 import pytest
 
-from kerascnn.inference.beside import files_beside
-from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.model_file.external_data import files_beside
+from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.serving import ServeConfig, create_app
-from kerascnn.serving import models as home
+from kerascnn.serving import repository as home
 from kerascnn.serving.model_file import ModelFile
 from kerascnn.serving.service import Service
 

@@ -8,9 +8,9 @@ import pytest
 
 from kerascnn.errors import ConfigError
 from kerascnn.serving import ServeConfig
-from kerascnn.serving.bodies import parse_length
-from kerascnn.serving.origins import Origins, names_of
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.origins import Origins, names_of
 
 from .conftest import encoded, exchange, http, wait_for
 

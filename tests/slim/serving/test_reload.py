@@ -9,9 +9,9 @@ from itertools import groupby
 import httpx
 import pytest
 
-from kerascnn.inference.metadata import read_card
+from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.serving import ServeConfig, create_app
-from kerascnn.serving.models import Models
+from kerascnn.serving.repository import Models
 from kerascnn.serving.service import Service
 
 from .conftest import encoded, http, wait_for

@@ -13,11 +13,14 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
-from kerascnn.inference.foreign import Foreign
+from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.parallel import usable_cpus
-from kerascnn.serving import ServeConfig, create_app, messages, protocol, simple
+from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving.batching import Batcher
-from kerascnn.serving.refusal import Refusal
+from kerascnn.serving.endpoints import simple
+from kerascnn.serving.endpoints import v2_messages as protocol
+from kerascnn.serving.http import json_in_steps as messages
+from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.service import Service
 
 from .conftest import encoded, http

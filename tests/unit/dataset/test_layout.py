@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kerascnn.dataset import Dataset, load_dataset
-from kerascnn.dataset.check import check_data
+from kerascnn.dataset.check.checking import check_data
 from kerascnn.dataset.walking import Walk
 from kerascnn.errors import DataError
 

@@ -1,7 +1,8 @@
 """Sizing as other libraries do it: the right values are those of Pillow itself.
 
 torchvision, timm and fastai size pictures with Pillow: what is theirs are the integers, written
-here as they write them. TensorFlow is asked in ``tests/unit/training/test_sizing_tensorflow.py``.
+here as they write them. TensorFlow is asked in
+``tests/unit/training/export/test_sizing_tensorflow.py``.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError, ModelFileError
 from kerascnn.inference import Foreign, evaluate_file, read_labels
-from kerascnn.inference.foreign import NORMALIZATIONS
+from kerascnn.inference.model_file.foreign import NORMALIZATIONS
 from kerascnn.serving import ServeConfig, create_app
 
 SIZE = 8

@@ -6,7 +6,7 @@ import pytest
 
 from kerascnn.errors import DataError
 from kerascnn.inference import read_labels
-from kerascnn.inference.labels import told_by
+from kerascnn.inference.model_file.labels import told_by
 
 FRUIT = ("apple", "pear", "fig 2")
 

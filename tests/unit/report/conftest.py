@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.answers import Answers
-from kerascnn.inference.metrics import evaluate_answers
+from kerascnn.metrics.classification import evaluate_answers
+from kerascnn.metrics.outputs import Answers
 from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery
 
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kerascnn.card import ModelCard
-from kerascnn.inference.answers import Answers
-from kerascnn.inference.metrics import evaluate_answers
+from kerascnn.metrics.classification import evaluate_answers
+from kerascnn.metrics.outputs import Answers
 from kerascnn.report import render_page
 from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kerascnn.card import ModelCard
-from kerascnn.inference.answers import Answers
-from kerascnn.inference.metrics import Evaluation, evaluate_answers
+from kerascnn.metrics.classification import Evaluation, evaluate_answers
+from kerascnn.metrics.outputs import Answers
 from kerascnn.report import Learning
 from kerascnn.report.card_facts import learning_of
 from kerascnn.report.verdict import judge

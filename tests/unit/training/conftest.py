@@ -16,7 +16,9 @@ def _drawn_elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     Drawing takes longer than most trainings here.
     """
     if "keras" in sys.modules and not request.node.get_closest_marker("page"):
-        monkeypatch.setattr("kerascnn.training.reporting.render_page", lambda _content: "not drawn")
+        monkeypatch.setattr(
+            "kerascnn.training.evaluation.report.render_page", lambda _content: "not drawn"
+        )
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from kerascnn import training
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data import run_dataset
-from kerascnn.training.steps import Objective, balanced_weights
+from kerascnn.training.data.splits import run_dataset
+from kerascnn.training.trainer.loss import Loss, balanced_weights
 
 LOGITS = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
 LABELS = np.asarray([0, 0, 0, 0, 0, 1, 1, 2])
 
 
 def loss_of(smoothing: float = 0.0, weights: np.ndarray | None = None) -> float:
-    loss, right = Objective(3, smoothing, weights)(LOGITS, LABELS)
+    loss, right = Loss(3, smoothing, weights)(LOGITS, LABELS)
     assert float(right) == (LOGITS.argmax(1) == LABELS).sum()
     return float(loss)
 

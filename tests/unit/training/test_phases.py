@@ -10,11 +10,11 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
-from kerascnn.training import loop
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.layerwise import LayerwiseAdamW, block_factors
 from kerascnn.training.networks import build_network
+from kerascnn.training.optimizers.adamw import AdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.trainer import loop
 from kerascnn.training.weights import Start
 
 
@@ -64,11 +64,11 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
     def watched(start: Start, *rest: object) -> object:
         weights = {w.path: np.array(w) for w in start.core.weights}
         staged = real(start, *rest)  # type: ignore[arg-type]
-        epoch = staged.training.epoch
+        epoch = staged.trainer.epoch
 
         def watching(*numbers: int) -> Iterator[object]:
             yield from epoch(*numbers)
-            variables = staged.training.optimizer._trainable_variables
+            variables = staged.trainer.optimizer._trainable_variables
             seen[-1] |= {variable.path.split("/")[0] for variable in variables}
             changed = {w.path for w in start.core.weights if np.any(np.array(w) != weights[w.path])}
             moved[-1] |= {path.split("/")[0] for path in changed}
@@ -113,7 +113,7 @@ def test_layer_decay_scales_every_step_by_its_depth() -> None:
     pictures = np.random.default_rng(0).normal(size=(8, 10, 10, 3)).astype(np.float32)
     labels = np.arange(8) % 3
     for network, optimizer in (
-        (model, LayerwiseAdamW(factors, **options)),
+        (model, AdamW(factors, **options)),
         (plain, keras.optimizers.AdamW(**options)),
     ):
         network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))

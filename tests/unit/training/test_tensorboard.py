@@ -5,11 +5,10 @@ import sys
 
 import pytest
 
-from kerascnn.training.progress import EpochRecord, Progress
-from kerascnn.training.tensorboard import TensorBoard
+from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, TensorBoard
 
 
-class Listener(Progress):
+class Listener(Callback):
     """Remembers what it heard."""
 
     def __init__(self) -> None:
@@ -26,7 +25,7 @@ def test_every_number_of_every_epoch_can_be_read_back(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     listener = Listener()
-    board = TensorBoard(listener)
+    board = CallbackList(listener, TensorBoard())
     board.opened(tmp_path, 0)
     for epoch in (1, 2):
         board.epoch(EpochRecord(epoch, 0.003, 1 / epoch, 0.5, 0.9, 0.55, 4000, 1.5), epoch == 2)
@@ -48,7 +47,7 @@ def test_every_number_of_every_epoch_can_be_read_back(tmp_path):
 @pytest.mark.slow
 def test_it_is_imported_only_when_asked_for():
     code = (
-        "import sys; import kerascnn.training.fitting, kerascnn.cli.train;"
+        "import sys; import kerascnn.training.train, kerascnn.cli.train;"
         "sys.exit('tensorboard' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from kerascnn import training
 from kerascnn.cli import main
 from kerascnn.training import clock as clocks
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.progress import Progress
-from kerascnn.training.run import Run
+from kerascnn.training.run.folder import Run
 
 
 def write_clothes(path: Path, shuffled: bool = False, each: int = 60) -> Path:
@@ -56,7 +56,7 @@ def test_the_header_tells_what_is_going_to_happen() -> None:
     assert json.loads(done.stdout)["metrics"]["steps"] == 14
 
 
-class Speeds(Progress):
+class Speeds(Callback):
     """Keeps, of every epoch, after which steps something was told, and how fast it was."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ def test_images_a_second_are_those_of_the_epoch_so_far(monkeypatch: pytest.Monke
     assert seen.speeds == pytest.approx(expected)
 
 
-class Ending(Progress):
+class Ending(Callback):
     """Keeps what is told after the last epoch."""
 
     def __init__(self) -> None:

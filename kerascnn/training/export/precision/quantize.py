@@ -21,7 +21,7 @@ import numpy.typing as npt
 import onnx
 
 from kerascnn.card import Normalization
-from kerascnn.inference.contract import normalized
+from kerascnn.inference.model_file.signature import normalized
 from kerascnn.training.export.graph import in_order
 
 Method = Literal["min-max", "percentile", "entropy"]

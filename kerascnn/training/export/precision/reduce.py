@@ -18,10 +18,10 @@ import onnx
 
 from kerascnn.card import ModelCard, Parity, Reduction
 from kerascnn.errors import ConfigError, ParityError, ProviderError
+from kerascnn.inference.benchmark.timing import compare_speed
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
-from kerascnn.inference.settings import machine
-from kerascnn.inference.timing import compare_speed
+from kerascnn.inference.runtime.tuned_settings import machine
 from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.precision.half import to_float16
 from kerascnn.training.export.precision.quantize import normalize

@@ -15,8 +15,8 @@ from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.training import TrainConfig
-from kerascnn.training.run import Run
-from kerascnn.training.scope import flat
+from kerascnn.training.networks.blocks import flat
+from kerascnn.training.run.folder import Run
 
 
 def few(path: Path, per_class: int, classes: int = 4, invert: bool = False) -> str:

@@ -18,14 +18,14 @@ import pytest
 from kerascnn import training
 from kerascnn.card import ModelCard
 from kerascnn.inference.classifier import Classifier
+from kerascnn.training.data.pack import Pack
 from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.verify import measure_parity
-from kerascnn.training.feeding import Pack
 from kerascnn.training.networks import NETWORKS, build_network
 from kerascnn.training.networks.facts import facts_of, load_facts
-from kerascnn.training.preprocessing import from_pixels
-from kerascnn.training.run import Run
+from kerascnn.training.networks.from_pixels import from_pixels
+from kerascnn.training.run.folder import Run
 
 pytestmark = pytest.mark.timeout(900)  # only ends what hangs; the largest take a minute
 

@@ -11,12 +11,12 @@ from kerascnn import training
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, MissingExtraError
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.pack import Pack
 from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.verify import measure_parity
-from kerascnn.training.feeding import Pack
 from kerascnn.training.networks import NETWORKS, build_network
-from kerascnn.training.summary import summarize
+from kerascnn.training.networks.summary import summarize
 
 WITH_SMALL_STEM = [name for name, row in NETWORKS.items() if row.small_stem]
 

@@ -155,7 +155,7 @@ MODULES = {
 
 @pytest.mark.parametrize("name", [n for n, row in NETWORKS.items() if row.family in MODULES])
 def test_our_preprocessing_is_the_librarys_own(name: str, photograph: object) -> None:
-    from kerascnn.training.preprocessing import Normalize
+    from kerascnn.training.networks.from_pixels import Normalize
 
     row = NETWORKS[name]
     picture = photograph(40, 30)[None].astype(np.float32)  # type: ignore[operator]

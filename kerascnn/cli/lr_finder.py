@@ -1,0 +1,47 @@
+"""``kerascnn train --find-lr``: one call, a picture, print."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kerascnn.cli.base import console, print_json, quiet_tensorflow
+from kerascnn.files import write_bytes
+
+if TYPE_CHECKING:
+    from kerascnn.training.config import TrainConfig
+
+
+def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
+    """Look for a learning rate and tell it.
+
+    Args:
+        config: Of the run that the rate is for.
+        plot: Where the picture goes.
+        as_json: Print JSON.
+    """
+    with quiet_tensorflow():
+        from kerascnn.cli.progress import TrainingDisplay
+        from kerascnn.training.lr_finder import find_learning_rate
+    from kerascnn.report.lr_range import range_test_png
+
+    with TrainingDisplay(console(stderr=True)) as display:
+        found = find_learning_rate(config, display)
+    marks = [
+        ("suggested", found.learning_rate), ("lowest loss", found.lowest),
+        ("steepest", found.steepest),
+    ]  # fmt: skip
+    write_bytes(plot, range_test_png(found.rates, found.losses, marks))
+    if as_json:
+        print_json({**asdict(found), "plot": str(plot)})
+        return
+    click.echo(
+        f"suggested: --learning-rate {found.learning_rate:g}, a tenth of {found.lowest:.2g}, where "
+        f"the smoothed loss was lowest (it fell fastest at {found.steepest:.2g})"
+    )
+    if not found.diverged:
+        click.echo("the loss did not explode: a higher rate may do as well. Look at the picture.")
+    click.echo(f"picture: {plot}")

@@ -1,0 +1,1 @@
+"""``kerascnn data check``: what is wrong with a data set, found before training."""

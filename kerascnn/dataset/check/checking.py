@@ -1,0 +1,291 @@
+"""What is wrong with a data set, found before a model is trained on it.
+
+Knows: what counts as a problem, and what is merely worth a look. Does not know how a finding is
+shown, how alike two pictures are (twins), nor what makes a single picture odd (oddities).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerascnn.dataset.check.fingerprints import Prints, joined, take_prints
+from kerascnn.dataset.check.near_duplicates import group_twins
+from kerascnn.dataset.check.outliers import find_oddities, headers, left_out
+from kerascnn.dataset.check.structure import structural_faults
+from kerascnn.dataset.faults import Noted
+from kerascnn.dataset.load import load_dataset
+from kerascnn.dataset.split import Dataset
+
+SMALLEST = 20
+"""Training pictures below which a class is called too small."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture lies in the data set.
+
+    Attributes:
+        path: Its name.
+        split: ``train``, ``val`` or ``test``.
+        label: Its class.
+        index: In its split.
+    """
+
+    path: str
+    split: str
+    label: str
+    index: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain values for JSON."""
+        return {"path": self.path, "split": self.split, "label": self.label}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A picture that cannot be read.
+
+    Attributes:
+        place: Where it lies.
+        reason: In one sentence.
+    """
+
+    place: Place
+    reason: str
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Pictures that are the same or nearly.
+
+    Attributes:
+        places: At least two.
+        exact: Whether the pixels of all are equal.
+        similarity: The smallest that links two of them.
+    """
+
+    places: tuple[Place, ...]
+    exact: bool
+    similarity: float
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether they lie in more than one split."""
+        return len({place.split for place in self.places}) > 1
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether they lie in more than one class."""
+        return len({place.label for place in self.places}) > 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain values for JSON."""
+        return {
+            "exact": self.exact,
+            "similarity": self.similarity,
+            "leak": self.is_leak,
+            "conflict": self.is_conflict,
+            "pictures": [place.to_dict() for place in self.places],
+        }
+
+
+@dataclass(frozen=True)
+class SmallClass:
+    """A class with too few pictures.
+
+    Attributes:
+        label: Its name.
+        split: In which split.
+        images: That can be read.
+    """
+
+    label: str
+    split: str
+    images: int
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A picture unlike the others.
+
+    Attributes:
+        place: Where it lies.
+        what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
+        detail: In words.
+    """
+
+    place: Place
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found in a data set.
+
+    Attributes:
+        data: What the user called it.
+        faults: What is wrong with the whole: a line each, as training would refuse it.
+        classes: Names in order.
+        counts: Pictures a class that can be read, in the order of the classes, by split.
+        broken: Pictures that cannot be read.
+        repeats: The same or nearly the same pictures.
+        small: Classes with too few pictures.
+        odd: Pictures unlike the others.
+        left_out: Files that lie there but are not read as pictures of a class.
+        sides: Smallest, median and largest of the longer sides, in pixels.
+        kinds: How many files of each format and mode; none for pictures in arrays.
+    """
+
+    data: str
+    faults: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    broken: tuple[Broken, ...]
+    repeats: tuple[Repeat, ...]
+    small: tuple[SmallClass, ...]
+    odd: tuple[Odd, ...]
+    left_out: tuple[str, ...]
+    sides: tuple[int, int, int]
+    kinds: Mapping[str, int]
+
+    @property
+    def images(self) -> int:
+        """Pictures in all, broken ones too."""
+        return sum(map(sum, self.counts.values())) + len(self.broken)
+
+    @property
+    def problems(self) -> dict[str, int]:
+        """How many findings would make a model worse or its numbers untrue, by kind."""
+        found = {
+            "faults": len(self.faults),
+            "broken": len(self.broken),
+            "leaks": sum(repeat.is_leak for repeat in self.repeats),
+            "conflicts": sum(repeat.is_conflict for repeat in self.repeats),
+            "small_classes": len(self.small),
+        }
+        return {kind: count for kind, count in found.items() if count}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the check as plain values for JSON."""
+        return {
+            "data": self.data,
+            "images": self.images,
+            "classes": list(self.classes),
+            "counts": {
+                split: dict(zip(self.classes, counts, strict=True))
+                for split, counts in self.counts.items()
+            },
+            "problems": self.problems,
+            "faults": list(self.faults),
+            "broken": [{**one.place.to_dict(), "reason": one.reason} for one in self.broken],
+            "repeats": [repeat.to_dict() for repeat in self.repeats],
+            "small_classes": [vars(one) for one in self.small],
+            "odd": [
+                {**one.place.to_dict(), "what": one.what, "detail": one.detail} for one in self.odd
+            ],
+            "left_out": list(self.left_out),
+            "sides": list(self.sides),
+            "kinds": dict(self.kinds),
+        }
+
+
+def check_data(
+    data: str | Path | Dataset,
+    smallest: int = SMALLEST,
+    progress: Callable[[int, int], object] | None = None,
+    faults: Sequence[str] = (),
+) -> Check:
+    """Look for everything that is wrong with a data set, and do not stop at the first fault.
+
+    Args:
+        data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes.
+        smallest: Training pictures below which a class is too small.
+        progress: Called with pictures done and pictures in all.
+        faults: What was noted while a data set that is given was loaded.
+
+    Returns:
+        What was found.
+
+    Raises:
+        DataError: Not a data set at all, or one that cannot be listed.
+    """
+    noted = Noted()
+    dataset = data if isinstance(data, Dataset) else load_dataset(data, noted)
+    places = _places(dataset)
+    tell = progress or (lambda _done, _total: None)
+    prints = _prints(dataset, lambda done: tell(done, len(places)))
+    files = headers(dataset)
+    readable = [index for index in range(len(places)) if index not in prints.broken]
+    counts = {
+        name: _counts([places[i].label for i in readable if places[i].split == name], dataset)
+        for name in dataset.ordered()
+    }
+    return Check(
+        data=dataset.name,
+        faults=(*faults, *noted.found, *structural_faults(counts, dataset.classes, prints)),
+        classes=dataset.classes,
+        counts=counts,
+        broken=tuple(Broken(places[i], reason) for i, reason in sorted(prints.broken.items())),
+        repeats=tuple(
+            Repeat(tuple(places[i] for i in group.indices), group.exact, group.similarity)
+            for group in group_twins(prints)
+        ),
+        small=tuple(_small(counts, dataset.classes, smallest)),
+        odd=tuple(
+            Odd(places[one.index], one.what, one.detail)
+            for one in find_oddities(prints, files, [place.path for place in places])
+        ),
+        left_out=left_out(dataset),
+        sides=_sides(prints, readable),
+        kinds=dict(Counter(f"{one.format} {one.mode}" for one in files.values()).most_common()),
+    )
+
+
+def _places(dataset: Dataset) -> list[Place]:
+    return [
+        Place(split.pictures.name(index), name, dataset.classes[label], index)
+        for name, split in dataset.ordered().items()
+        for index, label in enumerate(split.labels)
+    ]
+
+
+def _prints(dataset: Dataset, progress: Callable[[int], object]) -> Prints:
+    parts: list[Prints] = []
+    for split in dataset.ordered().values():
+        before = sum(map(len, parts))
+        parts.append(
+            take_prints(split.pictures, lambda done, before=before: progress(before + done))  # type: ignore[misc]
+        )
+    return joined(parts)
+
+
+def _counts(labels: list[str], dataset: Dataset) -> tuple[int, ...]:
+    found = Counter(labels)
+    return tuple(found[label] for label in dataset.classes)
+
+
+def _sides(prints: Prints, readable: list[int]) -> tuple[int, int, int]:
+    if not readable:
+        return 0, 0, 0
+    sides = prints.sizes[readable].max(axis=1)
+    return int(sides.min()), int(np.median(sides)), int(sides.max())
+
+
+def _small(
+    counts: Mapping[str, tuple[int, ...]], classes: tuple[str, ...], smallest: int
+) -> list[SmallClass]:
+    found = []
+    for split, numbers in counts.items():
+        # What a model is judged on may be little, but not nothing.
+        fewest = smallest if split == "train" else 1
+        for label, images in zip(classes, numbers, strict=True):
+            if images < fewest:
+                found.append(SmallClass(label, split, images))
+    return found

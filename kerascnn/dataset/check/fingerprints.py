@@ -1,0 +1,121 @@
+"""A print of each picture: enough to find it again, exactly or nearly, in a few hundred bytes.
+
+Knows: a hash of the decoded pixels, and a look of 16 x 16 grey values with 4 x 4 colours. Does
+not know which prints are alike (:mod:`kerascnn.dataset.check.near_duplicates`), nor labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from kerascnn import images
+from kerascnn.dataset.pictures import Pictures
+from kerascnn.errors import PictureError
+from kerascnn.parallel import in_order
+
+SIDE, COLOURS = 16, 4
+LOOK = SIDE * SIDE + 2 * COLOURS * COLOURS
+"""Values of a look: grey, then the two colour differences of the JPEG standard."""
+
+FLAT = 4.0
+"""Grey values' standard deviation, of 255, below which a picture shows next to nothing."""
+
+
+@dataclass(frozen=True)
+class Prints:
+    """Of some pictures, in their order.
+
+    Attributes:
+        hashes: Of size and decoded pixels, bytes ``[pictures]`` of length 16; empty where the
+            picture cannot be read.
+        looks: uint8 ``[pictures, LOOK]``.
+        sizes: Height and width in pixels, int64 ``[pictures, 2]``; 0 where it cannot be read.
+        broken: By index, why a picture cannot be read.
+    """
+
+    hashes: tuple[bytes, ...]
+    looks: npt.NDArray[np.uint8]
+    sizes: npt.NDArray[np.int64]
+    broken: dict[int, str]
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self.hashes)
+
+    @property
+    def flat(self) -> npt.NDArray[np.bool_]:
+        """Whether a picture shows next to nothing, bool ``[pictures]``."""
+        dull: npt.NDArray[np.bool_] = self.looks[:, : SIDE * SIDE].std(axis=1) < FLAT
+        return dull
+
+
+def take_prints(pictures: Pictures, progress: Callable[[int], object] | None = None) -> Prints:
+    """Read every picture and take its print.
+
+    Args:
+        pictures: Of any size.
+        progress: Called with the number of pictures done.
+
+    Returns:
+        The prints: 320 bytes a picture, whatever its size.
+    """
+
+    def work(index: int) -> tuple[bytes, npt.NDArray[np.uint8], tuple[int, int]] | str:
+        try:
+            picture = pictures[index]
+        except PictureError as error:
+            return str(error)
+        return _hash(picture), _look(picture), (picture.shape[0], picture.shape[1])
+
+    hashes: list[bytes] = []
+    looks = np.zeros((len(pictures), LOOK), np.uint8)
+    sizes = np.zeros((len(pictures), 2), np.int64)
+    broken: dict[int, str] = {}
+    for index, found in enumerate(in_order(work, range(len(pictures)))):
+        if isinstance(found, str):
+            broken[index] = found
+            hashes.append(b"")
+        else:
+            hashes.append(found[0])
+            looks[index], sizes[index] = found[1:]
+        if progress:
+            progress(index + 1)
+    return Prints(tuple(hashes), looks, sizes, broken)
+
+
+def joined(prints: list[Prints]) -> Prints:
+    """Put the prints of several collections one after the other."""
+    starts = np.cumsum([0, *map(len, prints)])
+    return Prints(
+        tuple(one for part in prints for one in part.hashes),
+        np.concatenate([part.looks for part in prints]),
+        np.concatenate([part.sizes for part in prints]),
+        {
+            int(start) + index: reason
+            for start, part in zip(starts, prints, strict=False)
+            for index, reason in part.broken.items()
+        },
+    )
+
+
+def _hash(picture: images.UInt8Array) -> bytes:
+    digest = hashlib.blake2b(str(picture.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(picture).data)
+    return digest.digest()
+
+
+def _look(picture: images.UInt8Array) -> npt.NDArray[np.uint8]:
+    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX).convert("YCbCr")
+    grey, *colours = (np.asarray(channel) for channel in small.split())
+    block = SIDE // COLOURS
+    means = [
+        colour.reshape(COLOURS, block, COLOURS, block).mean(axis=(1, 3)).round()
+        for colour in colours
+    ]
+    return np.concatenate([part.ravel() for part in (grey, *means)]).astype(np.uint8)

@@ -1,0 +1,121 @@
+"""Pictures that are judged on and were learned from.
+
+Knows: splits of a data set, names and labels. Does not know how alike two pictures are (twins).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kerascnn.dataset.check.fingerprints import joined, take_prints
+from kerascnn.dataset.check.near_duplicates import find_twins
+from kerascnn.dataset.split import SPLITS, Dataset, Split, join
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A picture with a twin on the other side.
+
+    Attributes:
+        path: Its name.
+        label: Its class.
+        twin: Name of the twin.
+        twin_label: The twin's class.
+        similarity: 1 where the pixels are equal.
+        exact: Whether the pixels are equal.
+    """
+
+    path: str
+    label: str
+    twin: str
+    twin_label: str
+    similarity: float
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What was found when one split was compared with others.
+
+    Attributes:
+        images: Pictures looked for.
+        against: Splits looked through.
+        others: Pictures in those.
+        pictures: Those that have a twin there, in order.
+    """
+
+    images: int
+    against: tuple[str, ...]
+    others: int
+    pictures: tuple[Leak, ...]
+
+    @property
+    def exact(self) -> int:
+        """How many have a twin with equal pixels."""
+        return sum(leak.exact for leak in self.pictures)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the leaks as plain values for JSON."""
+        return {
+            "images": self.images,
+            "against": list(self.against),
+            "others": self.others,
+            "exact": self.exact,
+            "near": len(self.pictures) - self.exact,
+            "pictures": [vars(leak) for leak in self.pictures],
+        }
+
+
+def find_leaks(
+    dataset: Dataset,
+    judged: str,
+    learned: Dataset | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Leaks | None:
+    """Look for pictures of one split in the others.
+
+    Args:
+        dataset: With the split.
+        judged: Name of the split that a model is judged on.
+        learned: What the model learned from, if that is another data set: its ``train`` and
+            ``val``.
+        progress: Called with pictures done and pictures in all.
+
+    Returns:
+        What was found; None where there is nothing to compare with.
+    """
+    source = learned or dataset
+    names = tuple(
+        name
+        for name in SPLITS
+        if name in source.splits and (name != "test" if learned else name != judged)
+    )
+    if not names or (judged == "all" and not learned):
+        return None
+    one = dataset.choose(judged)[1]
+    other = join([source.splits[name] for name in names])
+    total = len(one) + len(other)
+    tell = progress or (lambda _done, _total: None)
+    prints = joined(
+        [
+            take_prints(one.pictures, lambda done: tell(done, total)),
+            take_prints(other.pictures, lambda done: tell(len(one) + done, total)),
+        ]
+    )
+    found = find_twins(prints, range(len(one)), range(len(one), total))
+    pictures = tuple(
+        Leak(
+            *_named(one, index, dataset.classes),
+            *_named(other, twin.index - len(one), source.classes),
+            twin.similarity,
+            twin.exact,
+        )
+        for index, twin in sorted(found.items())
+    )
+    return Leaks(len(one), names, len(other), pictures)
+
+
+def _named(split: Split, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
+    return split.pictures.name(index), classes[split.labels[index]]

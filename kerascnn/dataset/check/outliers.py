@@ -1,0 +1,170 @@
+"""Pictures unlike the others of their data set, and files that are no pictures.
+
+Knows: what is odd about a size, a shape, a mode, a name. Does not know splits or labels: an odd
+picture may be right, and is only worth a look.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerascnn import images
+from kerascnn.dataset.check.fingerprints import SIDE, Prints
+from kerascnn.dataset.pictures import FilePictures
+from kerascnn.dataset.split import Dataset
+from kerascnn.parallel import in_order
+
+RARE = 0.05
+"""Share of the files below which a mode is odd."""
+
+_LONG = 4.0
+"""Longer side by shorter side, from which a shape is odd."""
+
+_SMALL = 4.0
+"""Median longer side by a picture's own, from which it is odd."""
+
+_COLOUR = 3
+"""Difference from grey, of 128, that no compression makes."""
+
+_ALWAYS = {"CMYK": "ink colours", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colours"}
+
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
+
+_SUFFIXES = {
+    "JPEG": _JPEG,
+    "MPO": (*_JPEG, ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+}
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """One thing that is odd.
+
+    Attributes:
+        index: Of the picture among all.
+        what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
+        detail: In words.
+    """
+
+    index: int
+    what: str
+    detail: str
+
+
+def headers(dataset: Dataset) -> dict[int, images.Header]:
+    """Read the header of every file.
+
+    Args:
+        dataset: Of files or arrays.
+
+    Returns:
+        By index over all splits in order; none for arrays and broken files.
+    """
+    paths: list[Path | None] = []
+    for split in dataset.ordered().values():
+        files = split.pictures
+        paths += files.paths if isinstance(files, FilePictures) else [None] * len(files)
+    found = in_order(lambda path: None if path is None else images.read_header(path), paths)
+    return {index: header for index, header in enumerate(found) if header}
+
+
+def left_out(dataset: Dataset) -> tuple[str, ...]:
+    """List files that lie in a folder of pictures and are not read.
+
+    Args:
+        dataset: Only one that is a folder has any.
+
+    Returns:
+        Paths relative to the folder, sorted; hidden files and CSV lists are not meant to be read.
+    """
+    root = Path(dataset.name)
+    splits = [split.pictures for split in dataset.splits.values()]
+    known = {path for files in splits if isinstance(files, FilePictures) for path in files.paths}
+    if not root.is_dir() or not known:
+        return ()
+    found = []
+    for base, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(base, name) for name in files if not name.startswith(".")]
+        found += [path for name in folders if (path := Path(base, name)).is_symlink()]
+    return tuple(sorted(path.relative_to(root).as_posix() for path in found if path not in known))
+
+
+def find_oddities(
+    prints: Prints, files: Mapping[int, images.Header], names: Sequence[str]
+) -> list[Oddity]:
+    """Find pictures that are unlike the others.
+
+    Args:
+        prints: Of all pictures.
+        files: Their headers, by index.
+        names: One a picture.
+
+    Returns:
+        In the order of the pictures; one picture may be odd in several ways.
+    """
+    readable = [index for index in range(len(prints)) if index not in prints.broken]
+    if not readable:
+        return []
+    flat = prints.flat
+    found = [*_sizes(prints, readable)]
+    found += [Oddity(i, "blank", "next to nothing to see") for i in readable if flat[i]]
+    found += _colours(prints, [i for i in readable if not flat[i]])
+    found += [*_modes(files), *_names(files, names)]
+    return sorted(found, key=lambda one: (one.index, one.what))
+
+
+def _sizes(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
+    usual = float(np.median(prints.sizes[readable].max(axis=1)))
+    for index in readable:
+        height, width = prints.sizes[index].tolist()
+        longer, shorter = max(height, width), min(height, width)
+        if longer * _SMALL <= usual:
+            yield Oddity(
+                index, "size", f"{width} x {height} pixels; half of all have {usual:,.0f} or more"
+            )
+        if longer >= _LONG * shorter:
+            yield Oddity(index, "shape", f"{width} x {height} pixels")
+
+
+def _colours(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
+    if not readable:
+        return  # of blank pictures alone there is no usual colour
+    colours = prints.looks[readable, SIDE * SIDE :].astype(int)
+    grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
+    for is_grey, detail in ((True, "grey among colours"), (False, "colours among grey")):
+        if 0 < (grey == is_grey).mean() < RARE:
+            for place in np.flatnonzero(grey == is_grey):
+                yield Oddity(readable[place], "colour", detail)
+
+
+def _modes(files: Mapping[int, images.Header]) -> Iterator[Oddity]:
+    usual = Counter(header.mode for header in files.values())
+    for index, header in files.items():
+        if header.frames > 1:
+            yield Oddity(index, "frames", f"{header.frames} frames; the first is used")
+        if header.transparent:
+            yield Oddity(index, "mode", f"{header.mode} with transparency; laid on white")
+        elif header.mode in _ALWAYS:
+            yield Oddity(index, "mode", f"{header.mode}: {_ALWAYS[header.mode]}")
+        elif usual[header.mode] < RARE * len(files):
+            most = usual.most_common(1)[0][0]
+            yield Oddity(index, "mode", f"{header.mode}, where most are {most}")
+
+
+def _names(files: Mapping[int, images.Header], names: Sequence[str]) -> Iterator[Oddity]:
+    for index, header in files.items():
+        expected = _SUFFIXES.get(header.format, ())
+        if expected and not names[index].lower().endswith(expected):
+            yield Oddity(index, "name", f"holds {header.format}, whatever its name says")

@@ -1,0 +1,48 @@
+"""What is wrong with a data set as a whole: too few classes, too few pictures, all alike.
+
+Knows: counts and hashes. Does not know single pictures (oddities), nor how alike two are (twins).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from kerascnn.dataset.check.fingerprints import Prints
+
+
+def structural_faults(
+    counts: Mapping[str, Sequence[int]], classes: Sequence[str], prints: Prints
+) -> Iterator[str]:
+    """Find what makes a data set unfit for training, whatever its single pictures are like.
+
+    Args:
+        counts: Pictures a class that can be read, in the order of the classes, by split.
+        classes: Names in order.
+        prints: Of all pictures.
+
+    Yields:
+        Each fault in one line: what is there, what was expected, what to do.
+    """
+    train = counts["train"]
+    if len(classes) < 2:
+        name = f" ({classes[0]!r})" if classes else ""
+        yield f"one class only{name}: expected at least two to tell apart. Add another."
+    if 0 < sum(train) < len(classes):
+        yield (
+            f"more classes than training pictures ({len(classes):,} and {sum(train):,}): expected "
+            "some pictures of each class. Add pictures, or join classes."
+        )
+    elif "val" not in counts and max(train, default=0) == 1:
+        yield (
+            "no class has two pictures, so none can be kept for validation. Add pictures, or give "
+            "a val/ folder."
+        )
+    for split, numbers in counts.items():
+        if split != "train" and not sum(numbers):
+            yield f"no picture of {split} can be read: expected some. Add some, or remove it."
+    hashes = {one for one in prints.hashes if one}
+    readable = sum(map(sum, counts.values()))
+    if len(hashes) == 1 and readable > 1:
+        yield f"all {readable:,} pictures are the same: expected different ones. Are they blank?"
+    elif readable > 1 and prints.flat[[bool(one) for one in prints.hashes]].all():
+        yield f"all {readable:,} pictures are blank: there is nothing to tell apart. Look at them."

@@ -1,0 +1,1 @@
+"""What other servers need beside an exported file to run it."""

@@ -1,0 +1,172 @@
+"""Leaving one machine: a model repository for Triton, and a KServe manifest that names it.
+
+Knows: where Triton looks for what, its configuration's text form, the InferenceService. Does
+not know how a file is exported, nor HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+from pathlib import Path
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError
+from kerascnn.files import write_bytes, write_text, writing
+from kerascnn.inference.model_file.metadata import read_card
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 32
+MAX_WAIT_US = 2000
+
+_CONFIG = """\
+# Written by kerascnn export --triton for {name}: {classes} classes, resize rule {resize}.
+# Height and width are fixed. The graph could size pictures itself, but not every execution
+# provider does it rightly; so clients send pictures of {height} x {width}, sized as kerascnn does
+# it (kerascnn.images.size_picture).
+name: {quoted}
+backend: "onnxruntime"
+max_batch_size: {max_batch}
+input [
+  {{
+    name: "image"
+    data_type: TYPE_UINT8
+    dims: [ {height}, {width}, 3 ]
+  }}
+]
+output [
+  {{
+    name: "logits"
+    data_type: TYPE_FP32
+    dims: [ {classes} ]
+    label_filename: "labels.txt"
+  }},
+  {{
+    name: "probabilities"
+    data_type: TYPE_FP32
+    dims: [ {classes} ]
+    label_filename: "labels.txt"
+  }}
+]
+dynamic_batching {{
+  max_queue_delay_microseconds: {max_wait}
+}}
+"""
+
+_MANIFEST = """\
+# Written by kerascnn export --triton. Put the folder where storageUri points to (or change it to
+# s3://…, gs://…, https://…), then: kubectl apply -f kserve.yaml
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata:
+  name: {service}
+spec:
+  predictor:
+    minReplicas: 1
+    model:
+      modelFormat:
+        name: triton
+      protocolVersion: v2
+      storageUri: {uri}
+      resources:
+        requests:
+          cpu: "1"
+          memory: 2Gi
+        limits:
+          cpu: "2"
+          memory: 4Gi
+"""
+
+
+def write_triton(model: str | Path, folder: str | Path) -> Path:
+    """Write a Triton model repository, or add a model to one.
+
+    Args:
+        model: File that ``kerascnn export`` wrote; its stem becomes the model's name.
+        folder: The repository; the model in it is replaced if it is there. Of an edited
+            ``config.pbtxt`` the old one stays beside it, of ``kserve.yaml`` the new one lies there.
+
+    Returns:
+        The model's folder, with ``config.pbtxt``, ``labels.txt`` and ``1/model.onnx``;
+        ``kserve.yaml`` lies beside it.
+
+    Raises:
+        ModelFileError: Not a file of ours.
+        ConfigError: A class's name has a line break, which Triton's labels cannot have.
+        KerascnnError: The folder cannot be written.
+    """
+    path, root = Path(model), Path(folder)
+    card, name = read_card(path), path.stem
+    broken = [label for label in card.classes if len(label.splitlines()) != 1]
+    if broken:
+        raise ConfigError(
+            f"{path}: class {broken[0]!r} cannot be a line of Triton's labels.txt. Rename it."
+        )
+    home = root / name
+    with writing(home / "1" / "model.onnx") as temporary:
+        shutil.copyfile(path, temporary)
+    write_text(home / "labels.txt", "".join(f"{label}\n" for label in card.classes))
+    _replace(home / "config.pbtxt", triton_config(name, card))
+    _write_unless_edited(root / "kserve.yaml", _manifest(name, root))
+    return home
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write what must fit the model; where something else lies, keep that beside it."""
+    if _differs(path, text):
+        old = path.with_name(f"{path.name}.old")
+        write_bytes(old, path.read_bytes())
+        log.warning("%s is written anew; what it said is in %s.", path, old)
+    write_text(path, text)
+
+
+def _write_unless_edited(path: Path, text: str) -> None:
+    """Write what people edit; where something else lies, leave it and write beside it."""
+    if not _differs(path, text):
+        write_text(path, text)
+        return
+    new = path.with_name(f"{path.name}.new")
+    write_text(new, text)
+    log.warning("%s differs from what would be written, and stays; see %s.", path, new)
+
+
+def _differs(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() != text.encode()
+
+
+def triton_config(name: str, card: ModelCard) -> str:
+    """Write a model's configuration in protobuf's text form.
+
+    Args:
+        name: Of the model.
+        card: Of the file.
+
+    Returns:
+        The content of ``config.pbtxt``.
+    """
+    return _CONFIG.format(
+        name=_one_line(name),
+        quoted=json.dumps(name, ensure_ascii=False),
+        classes=len(card.classes),
+        resize=card.resize,
+        height=card.shape[0],
+        width=card.shape[1],
+        max_batch=MAX_BATCH,
+        max_wait=MAX_WAIT_US,
+    )
+
+
+def _manifest(name: str, root: Path) -> str:
+    # Kubernetes takes lower-case letters, digits and hyphens (RFC 1035), 63 of them.
+    service = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:50].strip("-")
+    if not service[:1].isalpha():
+        service = f"model-{service}".strip("-")
+    uri = json.dumps(f"pvc://models/{root.resolve().name}")
+    return _MANIFEST.format(service=service, uri=uri)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

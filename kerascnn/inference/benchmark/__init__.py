@@ -1,0 +1,1 @@
+"""How fast an exported file runs on this machine."""

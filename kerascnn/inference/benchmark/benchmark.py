@@ -1,0 +1,269 @@
+"""How fast a file runs here, in which way, and what a quicker way changes.
+
+Knows: which ways there are. Does not know how time is taken (:mod:`.timing`), nor printing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.dataset import BUILTIN, load_dataset, sized_pictures
+from kerascnn.errors import DataError, PictureError, ProviderError
+from kerascnn.images import Shape
+from kerascnn.inference.benchmark.timing import ROUNDS, Timing, interleaved, noise, time_runs
+from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS, Arithmetic, Provider
+from kerascnn.inference.runtime.selection import Choice
+from kerascnn.inference.runtime.tuned_settings import Setting
+from kerascnn.parallel import usable_cpus
+
+BATCHES = (1, 4, 16, 32, 64)
+
+_REAL = 500
+"""Pictures on which changed answers are counted."""
+
+_FEW = 5
+"""Rounds in which the ways of one provider are compared."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a file.
+
+    Attributes:
+        provider: Where.
+        arithmetic: ``exact`` or ``fast``.
+        threads: Of one inference.
+        spinning: Whether onnxruntime's threads wait busily.
+    """
+
+    provider: Provider
+    arithmetic: Arithmetic
+    threads: int
+    spinning: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one way does.
+
+    Attributes:
+        way: Which.
+        results: One for each batch size.
+        pictures: On how many real pictures its answers were compared with exact ones on the CPU.
+        changed: How many first answers differ.
+        max_abs_diff: The largest difference of a probability.
+    """
+
+    way: Way
+    results: tuple[Timing, ...]
+    pictures: int
+    changed: int
+    max_abs_diff: float
+
+    @property
+    def best(self) -> Timing:
+        """The batch with the most pictures a second."""
+        return max(self.results, key=lambda timing: timing.images_per_second)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        values = asdict(self)
+        return {**values.pop("way"), **values}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What was found for one file.
+
+    Attributes:
+        model: The file.
+        measured: The best threads and spinning of each provider and grade, at every batch size.
+        default: What runs where nothing was measured: the CPU, all processors.
+        unavailable: By provider, why it does not run here.
+        gain: By grade, how many times as fast as the default its quickest way is, both timed in
+            turn.
+    """
+
+    model: str
+    measured: tuple[Measured, ...]
+    default: Measured
+    unavailable: dict[str, str]
+    gain: dict[Arithmetic, float] = field(default_factory=dict)
+
+    def best(self, arithmetic: Arithmetic) -> Measured:
+        """Choose a way in a grade: the quickest, if that is quicker than the default."""
+        return self.quickest(arithmetic) if self.gain[arithmetic] > 1 else self.default
+
+    def quickest(self, arithmetic: Arithmetic) -> Measured:
+        """Find the fastest way in a grade; for ``exact`` no answer may have changed."""
+        allowed = [
+            found
+            for found in self.measured
+            if arithmetic == "fast" or (found.way.arithmetic == "exact" and not found.changed)
+        ]
+        return max(allowed, key=lambda found: found.best.images_per_second)
+
+    def settings(self) -> dict[Arithmetic, Setting]:
+        """Give what :func:`kerascnn.inference.runtime.tuned_settings.save_settings` takes."""
+        return {grade: _setting(self.best(grade)) for grade in ARITHMETICS}
+
+    def to_dict(self, arithmetic: Arithmetic) -> dict[str, Any]:
+        """Give plain values for JSON; ``results`` are those of the best way in a grade."""
+        best = self.best(arithmetic)
+        return {
+            "model": self.model,
+            **asdict(best.way),
+            "gain": max(1.0, self.gain[arithmetic]),
+            "results": [asdict(timing) for timing in best.results],
+            "ways": [found.to_dict() for found in self.measured],
+            "default": self.default.to_dict(),
+            "unavailable": self.unavailable,
+        }
+
+
+def benchmark(
+    model: str | Path,
+    batches: Sequence[int] = BATCHES,
+    pictures: npt.NDArray[np.uint8] | None = None,
+    foreign: Foreign | None = None,
+    tell: Callable[[str], object] = lambda _step: None,
+) -> Benchmark:
+    """Measure every way to run a file here.
+
+    Args:
+        model: The ``.onnx`` file.
+        batches: Pictures a run.
+        pictures: Real ones, uint8 ``[pictures, size, size, 3]``, to count changed answers on.
+        foreign: What the file does not say, if it was made elsewhere.
+        tell: Called with a word on each step.
+
+    Returns:
+        What was found.
+    """
+    unavailable: dict[str, str] = {}
+    measured = []
+    with Classifier(model, "cpu", foreign=foreign) as reference:
+        size = reference.card.shape
+        real = pictures if pictures is not None else np.zeros((0, *size, 3), np.uint8)
+        trial = _Trial(model, foreign, batches, size, real, _answers(reference, real))
+        default = trial.measure(Way("cpu", "exact", usable_cpus(), True))
+        for ways in _ways():
+            tell(f"{ways[0].provider}, {ways[0].arithmetic}")
+            try:
+                way = trial.quickest(ways)
+                measured.append(default if way == default.way else trial.measure(way))
+            except ProviderError as error:
+                unavailable[ways[0].provider] = str(error)
+    found = Benchmark(str(model), tuple(measured), default, unavailable)
+    tell("comparing the best with the default")
+    return replace(found, gain={grade: trial.gain(found, grade) for grade in ARITHMETICS})
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One file, what it is timed with, and the answers that others are held to."""
+
+    model: str | Path
+    foreign: Foreign | None
+    batches: Sequence[int]
+    size: Shape
+    real: npt.NDArray[np.uint8]
+    expected: npt.NDArray[np.float32]
+
+    def open(self, way: Way) -> Classifier:
+        choice = Choice(way.provider, way.threads, way.spinning, "measured")
+        return Classifier(self.model, choice, foreign=self.foreign, arithmetic=way.arithmetic)
+
+    def medians(self, ways: Sequence[Way], batch: int, rounds: int) -> list[float]:
+        """Give the seconds that a batch takes in each way, timed in turn."""
+        pictures = noise(batch, self.size)
+        with ExitStack() as stack:
+            opened = [stack.enter_context(self.open(way)) for way in ways]
+            runs = [lambda one=one: one.run(pictures) for one in opened]
+            return [float(np.median(taken)) for taken in interleaved(runs, rounds)]
+
+    def quickest(self, ways: Sequence[Way]) -> Way:
+        return ways[int(np.argmin(self.medians(ways, max(self.batches), _FEW)))]
+
+    def measure(self, way: Way) -> Measured:
+        with self.open(way) as classifier:
+            found = _answers(classifier, self.real)
+            timings = tuple(_timed(classifier, noise(one, self.size)) for one in self.batches)
+        changed = int((found.argmax(1) != self.expected.argmax(1)).sum()) if len(found) else 0
+        worst = float(np.abs(found - self.expected).max()) if len(found) else 0.0
+        return Measured(way, timings, len(found), changed, worst)
+
+    def gain(self, found: Benchmark, grade: Arithmetic) -> float:
+        quickest = found.quickest(grade)
+        if quickest.way == found.default.way:
+            return 1.0
+        ways = [found.default.way, quickest.way]
+        default, other = self.medians(ways, quickest.best.batch, ROUNDS)
+        return default / other
+
+
+def real_pictures(
+    model: str | Path, data: str | None, foreign: Foreign | None
+) -> npt.NDArray[np.uint8] | None:
+    """Read pictures to count changed answers on.
+
+    Args:
+        model: The ``.onnx`` file, for the size and, if that is built in, the data.
+        data: What :func:`kerascnn.dataset.load_dataset` takes, or None.
+        foreign: What the file does not say, if it was made elsewhere.
+
+    Returns:
+        uint8 ``[pictures, size, size, 3]``, at most 500; None where no data is known.
+
+    Raises:
+        DataError: ``data`` cannot be used.
+    """
+    with Classifier(model, "cpu", foreign=foreign) as classifier:
+        card = classifier.card
+    name = data or str(card.data.get("name"))
+    if not data and name not in BUILTIN:
+        return None
+    _, split = load_dataset(name).choose()
+    sized = sized_pictures(split.pictures, card.shape, card.how)
+    good = (picture for picture in sized if not isinstance(picture, PictureError))
+    found = list(islice(good, _REAL))
+    if not found:
+        raise DataError(f"{name}: no picture can be read.")
+    return np.stack(found)
+
+
+def _ways() -> Iterator[list[Way]]:
+    """List the ways of each provider and grade; the best of each list is looked at closely."""
+    counts = sorted({1, usable_cpus(), max(1, usable_cpus() // 2)})
+    for provider in PROVIDERS:
+        # On the CPU provider both grades are the same arithmetic; GPUs need no threads here.
+        grades: Sequence[Arithmetic] = ("exact",) if provider == "cpu" else ARITHMETICS
+        threads = counts if provider in ("cpu", "openvino") else counts[-1:]
+        spins = (True, False) if provider == "cpu" else (True,)
+        for grade in grades:
+            yield [Way(provider, grade, count, spin) for count in threads for spin in spins]
+
+
+def _timed(classifier: Classifier, pictures: npt.NDArray[np.uint8]) -> Timing:
+    return time_runs(lambda: classifier.run(pictures), len(pictures))
+
+
+def _answers(classifier: Classifier, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    starts = range(0, len(pictures), max(BATCHES))
+    parts = [classifier.run(pictures[at : at + max(BATCHES)])[1] for at in starts]
+    return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
+
+
+def _setting(found: Measured) -> Setting:
+    way, best = found.way, found.best
+    return Setting(way.provider, way.threads, way.spinning, best.batch, best.images_per_second)

@@ -1,0 +1,64 @@
+"""Weights that lie in files beside an ``.onnx`` file (ONNX's "external data").
+
+Knows: where in ModelProto tensors can be, and how one names its file. Does not know what the
+weights are for. torch.onnx has written files in this way by default since torch 2.9.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from kerascnn.inference.model_file.metadata import opened
+from kerascnn.inference.model_file.protobuf import Span, fields
+
+_PARTS = {
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "entry"},
+}
+"""By message: fields that lead to tensors, and what they hold;
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
+
+def files_beside(path: str | Path) -> tuple[Path, ...]:
+    """List the files that hold weights of an ``.onnx`` file.
+
+    Args:
+        path: Of the ``.onnx`` file.
+
+    Returns:
+        Their paths, sorted; they need not exist. Places outside the file's own folder are left
+        out: onnxruntime refuses them.
+
+    Raises:
+        ModelFileError: No such file, or not a whole ONNX file.
+    """
+    names: set[str] = set()
+    with opened(path) as (file, message):
+        waiting = [("model", message)]
+        while waiting:
+            kind, span = waiting.pop()
+            if kind == "entry":
+                names |= _location(file, span)
+                continue
+            inside = _PARTS[kind]
+            waiting += [
+                (inside[field], value) for field, value in fields(file, span) if field in inside
+            ]
+    return tuple(Path(path).parent / name for name in sorted(names) if _is_inside(name))
+
+
+def _location(file: BinaryIO, entry: Span) -> set[str]:
+    """Read a StringStringEntryProto: field 1 is the key, field 2 the value."""
+    parts = {field: value.read(file) for field, value in fields(file, entry)}
+    return {parts[2].decode()} if parts.get(1) == b"location" and 2 in parts else set()
+
+
+def _is_inside(name: str) -> bool:
+    place = PurePosixPath(name)
+    return bool(place.name) and not place.is_absolute() and ".." not in place.parts

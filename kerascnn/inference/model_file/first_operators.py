@@ -1,0 +1,61 @@
+"""Whether an ``.onnx`` file normalises its pixels itself, read without the onnx package.
+
+Knows: as much of GraphProto and NodeProto as it takes to follow the input to its first
+arithmetic. Weights are skipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kerascnn.inference.model_file.metadata import find_graph, opened
+from kerascnn.inference.model_file.protobuf import fields
+
+_NODE = 1
+"""Field of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
+_INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
+"""Fields of NodeProto."""
+
+_ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add"})
+
+_SAME_PIXELS = frozenset(
+    {"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather"}
+    | {"Split", "Concat", "Clip", "Resize", "Pad"}
+)
+"""Operators that hand on pixels, in another order, shape or type."""
+
+
+def normalizes_pixels(path: str | Path, name: str) -> bool:
+    """Tell whether a graph shifts or scales its pixels before anything is learned from them.
+
+    Args:
+        path: Of the ``.onnx`` file.
+        name: Of the input.
+
+    Returns:
+        Whether it does, as what ``preprocess_input`` leaves in a model.
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
+    """
+    pixels = {name}
+    with opened(path) as (file, message):
+        for field, node in fields(file, find_graph(file, message)):
+            if field != _NODE:
+                continue
+            kind, inputs, outputs = "", [], []
+            for part, value in fields(file, node):
+                if part == _OP_TYPE:
+                    kind = value.read(file).decode()
+                elif part == _INPUT:
+                    inputs.append(value.read(file).decode())
+                elif part == _OUTPUT:
+                    outputs.append(value.read(file).decode())
+            if pixels.isdisjoint(inputs):
+                continue
+            if kind in _ARITHMETIC:
+                return True
+            if kind in _SAME_PIXELS:
+                pixels.update(outputs)
+    return False

@@ -1,0 +1,158 @@
+"""What must be said about a model that was made elsewhere, because its file does not say it.
+
+Knows: the usual ways to normalise pixels. Does not know files of class names, graphs, nor
+Keras: an ``.onnx`` file without a card and a Keras file are spoken for in the same words.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from kerascnn.card import ModelCard, Normalization
+from kerascnn.errors import ConfigError
+from kerascnn.images import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.inference.model_file.output_meaning import OUTPUTS, Outputs
+from kerascnn.sizing import choose
+
+log = logging.getLogger(__name__)
+
+Normalize = Literal["none", "unit", "tf", "torch", "caffe"]
+NORMALIZE: tuple[Normalize, ...] = get_args(Normalize)
+
+_MIDDLE = (127.5, 127.5, 127.5)
+_HIGHEST = (255.0, 255.0, 255.0)
+
+NORMALIZATIONS: dict[str, Normalization] = {
+    "none": Normalization(),
+    "unit": Normalization(std=_HIGHEST),
+    "tf": Normalization(_MIDDLE, _MIDDLE),
+    "torch": Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    "caffe": Normalization((103.939, 116.779, 123.68), channel_order="BGR"),
+}
+"""``none``: 0 to 255 as they are; ``unit``: 0 to 1; ``tf``: -1 to 1; ``torch``: ImageNet's mean
+and deviation, RGB; ``caffe``: ImageNet's mean taken off, BGR. The last three are the modes of
+Keras' ``preprocess_input``."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What its user says about a model that was made elsewhere.
+
+    Attributes:
+        classes: Names in the order of the outputs; empty: as the file's metadata say.
+        image_size: Height and width of the input in pixels, one number for both; None: as the
+            file fixes them.
+        normalize: What the model expects of its pixels; None: nothing was said.
+        resize: How pictures are brought to that size.
+        sizing: How, as another library does it; None: ``resize`` holds.
+        normalization: Means and deviations of its own, in place of ``normalize``.
+        outputs: What the model gives, ``logits`` or ``probabilities``; None: as is found out.
+        output: Name of the output that holds the answers; None: the one that fits.
+    """
+
+    classes: tuple[str, ...] = ()
+    image_size: int | Shape | None = None
+    normalize: Normalize | None = None
+    resize: Resize = "squash"
+    outputs: Outputs | None = None
+    output: str | None = None
+    sizing: Sizing | None = None
+    normalization: Normalization | None = None
+
+    def __post_init__(self) -> None:
+        if self.shape is not None and min(self.shape) < 1:
+            raise ConfigError(f"image size {self.image_size}; expected at least 1 pixel.")
+        if self.normalize is not None and self.normalize not in NORMALIZE:
+            raise ConfigError(
+                f"normalize {self.normalize!r} is not known. Choose one of: {', '.join(NORMALIZE)}."
+            )
+        if self.resize not in RESIZE_RULES:
+            raise ConfigError(
+                f"resize {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
+            )
+        if self.outputs is not None and self.outputs not in OUTPUTS:
+            raise ConfigError(
+                f"outputs {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
+            )
+
+    def completed_by(self, told: Foreign) -> Foreign:
+        """Take what was not said from what the file tells.
+
+        Args:
+            told: Of the file's metadata.
+
+        Returns:
+            With the file's class names, and its size and normalisation where none was said.
+        """
+        return replace(
+            self,
+            classes=told.classes,
+            image_size=self.image_size or told.image_size,
+            normalize=self.normalize or told.normalize,
+        )
+
+    @property
+    def shape(self) -> Shape | None:
+        """Height and width of the input, if they were said."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+    def how(self, shape: Shape) -> How:
+        """Say how pictures get their size, once that is known."""
+        if self.sizing or shape[0] == shape[1]:
+            return self.sizing or self.resize
+        return choose(resize=self.resize)
+
+    def card(
+        self, name: str, network: str, image_size: int | Shape, channels: int = 3
+    ) -> ModelCard:
+        """Write the card that the file lacks.
+
+        Args:
+            name: What to call the model.
+            network: What made it.
+            image_size: Height and width, once they are known; one number for both.
+            channels: That the network takes, 3 or 1.
+
+        Returns:
+            The card, without metrics, parity or probes: nothing is known of them.
+
+        Raises:
+            ConfigError: A normalisation of three channels for a network that takes one.
+        """
+        shape = (image_size, image_size) if isinstance(image_size, int) else image_size
+        how = self.how(shape)
+        return ModelCard(
+            name,
+            network,
+            self.classes,
+            shape[0],
+            how.resize if isinstance(how, Sizing) else how,
+            normalization=self._normalization(name, channels),
+            image_width=shape[1] if shape[1] != shape[0] else None,
+            sizing=how if isinstance(how, Sizing) else None,
+        )
+
+    def _normalization(self, name: str, channels: int) -> Normalization:
+        normalization = self.normalization or NORMALIZATIONS[self.normalize or "none"]
+        if channels == 3:
+            return normalization
+        if len(set(normalization.mean)) > 1 or len(set(normalization.std)) > 1:
+            said = f"--normalize {self.normalize}" if not self.normalization else "--mean or --std"
+            raise ConfigError(
+                f"{name}: takes grey pictures, and {said} is for three channels. Choose none, "
+                "unit or tf, or give one number."
+            )
+        return Normalization(normalization.mean, normalization.std, "grey")
+
+    def warn_if_unsaid(self, name: str) -> None:
+        """Tell that pixels go in as they are, where nobody said so."""
+        if self.normalize is None and self.normalization is None:
+            log.warning(
+                "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "
+                "was trained on others, its answers are wrong: say --normalize %s.",
+                name,
+                "|".join(NORMALIZE),
+            )

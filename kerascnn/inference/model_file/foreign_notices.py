@@ -1,0 +1,93 @@
+"""What is told about a model made elsewhere, and what its user's numbers mean.
+
+Knows: sentences, and pixel units. Does not know graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kerascnn.card import ModelCard, Normalization
+from kerascnn.errors import ConfigError
+from kerascnn.images import Sizing
+from kerascnn.inference.model_file.foreign import Normalize
+
+_OWN = {
+    "squash": "squashed to {size}",
+    "crop": "middle cropped to {size} (0.875 of the shorter side)",
+    "pad": "padded to {size} with black, none enlarged",
+}
+
+
+def sizing_words(card: ModelCard) -> str:
+    """Say in words how a model's pictures are sized.
+
+    Args:
+        card: Of the model.
+
+    Returns:
+        Without a full stop.
+    """
+    if isinstance(card.how, Sizing):
+        return card.how.words(card.shape)
+    size = f"{card.shape[0]} x {card.shape[1]}"
+    return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
+
+
+def sizing_notice(card: ModelCard) -> str:
+    """Say how pictures of a model made elsewhere are sized, and what that depends on.
+
+    Args:
+        card: Of the model.
+
+    Returns:
+        One line.
+    """
+    return (
+        f"{card.name}: pictures are {sizing_words(card)}. This must be as it was in training, or "
+        "answers are wrong and nothing shows it: --like, --resize, --filter; evaluate "
+        "--try-sizing compares them."
+    )
+
+
+def own_normalization(
+    mean: Sequence[float] | None, std: Sequence[float] | None, normalize: Normalize | None
+) -> Normalization:
+    """Make a normalisation of a user's own numbers.
+
+    Args:
+        mean: One number, or three in the order RGB; None: 0.
+        std: The same; None: 1.
+        normalize: ``unit``: they are of pixels from 0 to 1, as torchvision's ``Normalize`` has
+            them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
+
+    Returns:
+        The normalisation, in pixel units.
+
+    Raises:
+        ConfigError: Another count, a deviation that is not above 0, or another ``normalize``.
+
+    Examples:
+        >>> own_normalization([0.5], [0.5], None).mean
+        (127.5, 127.5, 127.5)
+    """
+    if normalize not in (None, "none", "unit"):
+        raise ConfigError(
+            f"--mean and --std take the place of --normalize {normalize}. Leave one of them out; "
+            "only unit (they are of pixels from 0 to 1) and none (0 to 255) go with them."
+        )
+    means, stds = _three("mean", mean or [0.0]), _three("std", std or [1.0])
+    if min(stds) <= 0:
+        raise ConfigError(f"--std {stds}; expected numbers above 0.")
+    small = max(*means, *stds) <= 1
+    unit = 255.0 if normalize == "unit" or (normalize is None and small) else 1.0
+    red, green, blue = (unit * value for value in means)
+    return Normalization((red, green, blue), (unit * stds[0], unit * stds[1], unit * stds[2]))
+
+
+def _three(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    if len(values) != 3:
+        raise ConfigError(f"--{name} has {len(values)} numbers; expected one, or three: R,G,B.")
+    return values[0], values[1], values[2]

@@ -1,0 +1,125 @@
+"""What a path that was given as a model really is, and what to do with it.
+
+Knows: the first bytes of the files that people take for one another, and what lies in the folders.
+Does not read models. Whoever opens one of them says here what came instead.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal[
+    "run", "saved_model", "folder", "keras", "hdf5", "torch", "json", "lfs", "tflite", "missing",
+    "other",
+]  # fmt: skip
+
+MODEL, CARD = "model.keras", "card.json"
+"""What makes a folder a run that can be used."""
+
+_EXPORT = "kerascnn export {path} --onnx"
+_EXPORT_KERAS = f"{_EXPORT} --labels FILE"
+
+_TOLD: dict[Kind, str] = {
+    "run": "a run folder of kerascnn train. Export it, then use the file: " + _EXPORT,
+    "saved_model": (
+        "a TensorFlow SavedModel folder. Load it where it was made and save it with "
+        "model.save('model.keras'), or convert it (pip install tf2onnx): python -m tf2onnx.convert "
+        "--saved-model {path} --output model.onnx, and give --labels FILE with that"
+    ),
+    "folder": "a folder, and neither a run of kerascnn nor a TensorFlow SavedModel",
+    "keras": "a model that Keras saved. Export it, then use the file: " + _EXPORT_KERAS,
+    "hdf5": "an HDF5 file. If Keras saved a whole model in it, export that: " + _EXPORT_KERAS,
+    "torch": (
+        "a file of PyTorch. Export it there with torch.onnx.export and use the .onnx file; "
+        "weights of the networks that `kerascnn models` lists are for kerascnn train --weights FILE"
+    ),
+    "json": (
+        "JSON, as of a Keras model's architecture, without weights. Build the model in Keras "
+        "(keras.models.model_from_json), load its weights, and save it whole: "
+        "model.save('model.keras')"
+    ),
+    "lfs": "a pointer of Git LFS, not the file itself. Get that: git lfs pull",
+    "tflite": "a TensorFlow Lite model. Take the Keras model or an .onnx file that it came from",
+}  # fmt: skip
+
+
+def kind_of_model(path: str | Path) -> Kind:
+    """Tell what lies at a path, by what is in it and not by its name.
+
+    Args:
+        path: Of anything.
+
+    Returns:
+        The kind; ``other`` for what is not known here, as an ``.onnx`` file is not.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if (path / CARD).is_file():
+            return "run"
+        saved = ("saved_model.pb", "saved_model.pbtxt")
+        return "saved_model" if any((path / name).is_file() for name in saved) else "folder"
+    if not path.exists():
+        return "missing"
+    with suppress(OSError):
+        return _of_file(path)
+    return "other"
+
+
+def said_instead(path: str | Path) -> str:
+    """Say what a path is, and what to do with it.
+
+    Args:
+        path: That could not be used for what it was given for.
+
+    Returns:
+        One or two sentences that end the message; empty where nothing is known.
+
+    Examples:
+        >>> said_instead("no/such/file")
+        ''
+    """
+    told = _TOLD.get(kind_of_model(path))
+    return f"It is {told.format(path=path)}." if told else ""
+
+
+def _of_file(path: Path) -> Kind:
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"\x89HDF"):
+        return "hdf5"
+    if start.startswith(b"PK"):
+        return _of_zip(path)
+    if start.startswith(b"version https://git-lfs"):
+        return "lfs"
+    if start[4:8] == b"TFL3":
+        return "tflite"
+    return "json" if start.lstrip()[:1] == b"{" else "other"
+
+
+def _of_zip(path: Path) -> Kind:
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return "other"
+    if "config.json" in names:
+        return "keras"
+    return "torch" if any(name.endswith("data.pkl") for name in names) else "other"
+
+
+def is_own(path: str | Path) -> bool:
+    """Tell whether a path is a run or its ``model.keras``, rather than a file made elsewhere.
+
+    Args:
+        path: Of a file or folder.
+
+    Returns:
+        Whether a card lies where it would.
+    """
+    path = Path(path)
+    if path.name == MODEL:
+        return path.with_name(CARD).is_file()
+    return (path / CARD).is_file()

@@ -1,0 +1,180 @@
+"""Class names as others keep them: text, JSON, and the metadata of an ``.onnx`` file.
+
+Knows: one name a line, Teachable Machine's ``0 apple``, JSON lists and objects in either
+direction, Hugging Face's ``id2label``, ultralytics' ``names``. Does not know models.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kerascnn.errors import DataError
+from kerascnn.inference.model_file.foreign import Foreign, Normalize
+
+log = logging.getLogger(__name__)
+
+_NUMBERED = re.compile(r"(\d+)\s*[\s:,;=]\s*(\S.*)")
+"""As in Teachable Machine's labels.txt: ``0 apple``."""
+
+_KEYS = ("id2label", "names", "classes", "class_names", "labels", "label2id", "class_indices")
+"""Where a larger JSON object or the metadata of a file keep the names."""
+
+_SAID = 'Expected one class name a line, or JSON: a list, or an object like {"0": "apple"}.'
+
+
+def read_labels(path: str | Path) -> tuple[str, ...]:
+    """Read class names from a file.
+
+    Args:
+        path: UTF-8, in the order of the model's outputs: one name a line (empty lines at the end
+            are of no consequence), each perhaps behind its number from 0 (``0 apple``); or JSON,
+            a list of names, or an object from numbers to names or from names to numbers, also
+            under ``id2label`` and the like.
+
+    Returns:
+        Names, in NFC like those of data sets. One that stands there twice has its number behind
+        it the second time (``crane (517)``), because classes must differ.
+
+    Raises:
+        DataError: No such file, not text, an empty line between names, or no names in it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot read the labels ({error.strerror or error}).") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error}). {_SAID}") from error
+    names = _from_json(path, text) if _looks_like_json(path, text) else _from_lines(path, text)
+    return _distinct([unicodedata.normalize("NFC", name) for name in names], str(path))
+
+
+def told_by(metadata: Mapping[str, str]) -> Foreign | None:
+    """Tell what an ``.onnx`` file's metadata say about a classifier.
+
+    Args:
+        metadata: Of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
+
+    Returns:
+        Class names, and size and normalisation where they are known; None if there are no names.
+    """
+    if metadata.get("task", "classify") != "classify":
+        return None
+    for key in _KEYS:
+        try:
+            names = _in_order(_literal(metadata[key])) if key in metadata else None
+        except ValueError:
+            continue
+        if names:
+            normalize: Normalize | None = (
+                "unit" if metadata.get("author") == "Ultralytics" else None
+            )
+            names = [unicodedata.normalize("NFC", name) for name in names]
+            return Foreign(_distinct(names, f"metadata {key}"), _size(metadata), normalize)
+    return None
+
+
+def _looks_like_json(path: str | Path, text: str) -> bool:
+    return Path(path).suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{")
+
+
+def _from_json(path: str | Path, text: str) -> list[str]:
+    try:
+        names = _in_order(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: no class names in it ({error}). {_SAID}") from error
+    empty = [number for number, name in enumerate(names) if not name]
+    if empty or not names:
+        raise DataError(f"{path}: name {empty[0] if empty else 0} is empty. {_SAID}")
+    return names
+
+
+def _in_order(value: Any) -> list[str]:
+    """Give the names of a list or an object by their numbers.
+
+    Raises:
+        ValueError: It is neither, or the numbers are not 0 to one less than their count.
+    """
+    if isinstance(value, list):
+        return [_name(item) for item in value]
+    if not isinstance(value, dict) or not value:
+        raise ValueError("neither a list nor an object of names")
+    for key in _KEYS:
+        if isinstance(value.get(key), dict | list):
+            return _in_order(value[key])
+    if all(isinstance(item, int) for item in value.values()):
+        value = {number: name for name, number in value.items()}
+    try:
+        numbered = {int(number): _name(item) for number, item in value.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError("its keys are no numbers, nor are its values") from error
+    if sorted(numbered) != list(range(len(value))):
+        raise ValueError(f"its numbers are not 0 to {len(value) - 1}")
+    return [numbered[number] for number in range(len(value))]
+
+
+def _name(item: Any) -> str:
+    """Give a name; keras' ImageNet index has a list of identifier and name for each."""
+    if isinstance(item, list) and item:
+        item = item[-1]
+    if isinstance(item, bool) or not isinstance(item, str | int):
+        raise ValueError(f"{item!r} is no name")
+    return str(item).strip()
+
+
+def _from_lines(path: str | Path, text: str) -> list[str]:
+    names = [line.strip() for line in text.rstrip().split("\n")]
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise DataError(f"{path}, line {number}: empty. {_SAID}")
+    found = [_NUMBERED.fullmatch(name) for name in names]
+    numbered = {int(match[1]): match[2].strip() for match in found if match}
+    if sorted(numbered) == list(range(len(names))):
+        return [numbered[number] for number in range(len(names))]
+    return names
+
+
+def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Put its number from 0 behind a name that stands there already, and say so."""
+    distinct: dict[str, int] = {}
+    for number, name in enumerate(names):
+        called = name
+        while called in distinct or (called != name and called in names):
+            called = f"{called} ({number})"
+        distinct[called] = number
+    renamed = [name for name in distinct if name not in names]
+    if renamed:
+        log.warning(
+            "%s: names that stand there twice are told apart by their number: %s.",
+            where, ", ".join(renamed[:5]) + (" …" if len(renamed) > 5 else ""),
+        )  # fmt: skip
+    return tuple(distinct)
+
+
+def _literal(text: str) -> Any:
+    """Read JSON, or Python's way of writing the same, as ultralytics does.
+
+    Raises:
+        ValueError: Neither.
+    """
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+    raise ValueError("neither JSON nor a literal")
+
+
+def _size(metadata: Mapping[str, str]) -> int | None:
+    try:
+        sides = _literal(metadata["imgsz"])
+    except (KeyError, ValueError):
+        return None
+    square = isinstance(sides, list) and len(sides) == 2 and sides[0] == sides[1]
+    return sides[0] if square and isinstance(sides[0], int) and sides[0] > 0 else None

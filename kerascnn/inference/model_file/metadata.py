@@ -1,0 +1,135 @@
+"""Reading the card out of an ``.onnx`` file without the onnx package.
+
+Knows: as much of ModelProto as it takes to find ``metadata_props`` and the graph. The graph is
+skipped, so this is quick for a file of any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from kerascnn.card import METADATA_KEY, ModelCard
+from kerascnn.errors import ModelFileError
+from kerascnn.inference.model_file.kinds import said_instead
+from kerascnn.inference.model_file.protobuf import Span, fields
+
+_GRAPH, _METADATA_PROPS = 7, 14
+"""Fields of ModelProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """Read the card of an exported file.
+
+    Args:
+        path: Of the ``.onnx`` file.
+
+    Returns:
+        The card.
+
+    Raises:
+        ModelFileError: No such file, not an ONNX file, or one without a card.
+    """
+    card = find_card(path)
+    if card is None:
+        raise ModelFileError(
+            f"{path}: an ONNX file, but not one that kerascnn exported: it has no card with class "
+            "names and preprocessing. Say what it does not: --labels FILE (one class name a line, "
+            "in the order of the outputs) and --image-size PIXELS; in Python, "
+            "Classifier(path, foreign=Foreign(...))."
+        )
+    return card
+
+
+def find_card(path: str | Path) -> ModelCard | None:
+    """Read the card of an ``.onnx`` file, if it has one.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The card, or None for a file that kerascnn did not export.
+
+    Raises:
+        ModelFileError: No such file, not an ONNX file, or a card that is not valid.
+    """
+    metadata = read_metadata(path)
+    text = metadata.get(METADATA_KEY)
+    return None if text is None else ModelCard.from_json(text, str(path))
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Read ``metadata_props`` of an ``.onnx`` file.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Keys and values.
+
+    Raises:
+        ModelFileError: No such file, or not a whole ONNX file.
+    """
+    with opened(path) as (file, message):
+        found, metadata = set(), {}
+        for field, value in fields(file, message):
+            found.add(field)
+            if field == _METADATA_PROPS:
+                key, text = _entry(file, value)
+                metadata[key] = text
+        if _GRAPH not in found:
+            raise ValueError("no graph")
+    return metadata
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
+    """Open an ``.onnx`` file, and turn what can go wrong while reading it into one sentence.
+
+    Args:
+        path: Of the file.
+
+    Yields:
+        The file, and the span of the whole of it.
+
+    Raises:
+        ModelFileError: No such file, or not a whole ONNX file.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            yield file, Span(0, file.seek(0, 2))
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{path}: no such file.") from error
+    except OSError as error:
+        told = said_instead(path) or f"The system says: {error.strerror or error}."
+        raise ModelFileError(f"{path}: cannot read it as an .onnx file. {told}") from error
+    except (ValueError, IndexError) as error:
+        told = said_instead(path) or "Export or copy it again."
+        raise ModelFileError(f"{path}: not an ONNX file, or a truncated one. {told}") from error
+
+
+def find_graph(file: BinaryIO, message: Span) -> Span:
+    """Find the graph in an ``.onnx`` file.
+
+    Args:
+        file: Of :func:`opened`.
+        message: The whole of it.
+
+    Returns:
+        Where the graph lies.
+
+    Raises:
+        ValueError: There is none.
+    """
+    for field, value in fields(file, message):
+        if field == _GRAPH:
+            return value
+    raise ValueError("no graph")
+
+
+def _entry(file: BinaryIO, message: Span) -> tuple[str, str]:
+    """Read a StringStringEntryProto: field 1 is the key, field 2 the value."""
+    parts = {field: value.read(file).decode() for field, value in fields(file, message)}
+    return parts.get(1, ""), parts.get(2, "")

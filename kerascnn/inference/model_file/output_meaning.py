@@ -1,0 +1,179 @@
+"""What the numbers of a model made elsewhere mean: probabilities, sigmoids or logits.
+
+Knows: what can be told from where numbers come from, what from the numbers themselves, and that
+where these contradict each other only the user can know. Does not know graphs: who reads one
+describes its end as an :class:`Ending`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.inference.model_file.signature import Meaning
+
+log = logging.getLogger(__name__)
+
+Source = Literal["softmax", "sigmoid", "log_softmax", "linear", "unknown"]
+"""What made a number: one of two that squash, a softmax's logarithm, a matrix or convolution."""
+
+Outputs = Literal["logits", "probabilities"]
+OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
+"""What its user can say that a model gives."""
+
+_SUM = 1e-2
+"""How far from 1 a row of probabilities may sum: float16 graphs are coarse."""
+
+_BEYOND = 1e-3
+"""How far below 0 or above 1 rounding may bring a probability."""
+
+_CLIPPED = 0.1
+"""The same for a softmax that may be clipped; one over the wrong axis is further off."""
+
+_STEP = 1 / 255
+"""Of quantised probabilities; half of it is what each may be off."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where the numbers of an output come from.
+
+    Attributes:
+        sources: What made them, behind all that hands values on.
+        mixed: Whether they were added up, averaged, weighed or picked from after that.
+        by_matrix: Whether a matrix was among what mixed them.
+        quantised: Whether they go through whole numbers on the way.
+    """
+
+    sources: frozenset[Source]
+    mixed: bool = False
+    by_matrix: bool = False
+    quantised: bool = False
+
+    def only(self, source: Source) -> bool:
+        """Tell whether all numbers come from one kind of source."""
+        return self.sources == {source}
+
+
+def decide(
+    ending: Ending, values: npt.NDArray[np.float32], path: str, said: Outputs | None = None
+) -> Meaning:
+    """Decide what numbers mean.
+
+    Args:
+        ending: Where they come from.
+        values: float32 ``[pictures, numbers]``, finite answers to pictures that differ.
+        path: For messages.
+        said: What the user says; it goes before all else.
+
+    Returns:
+        The meaning.
+
+    Raises:
+        ConfigError: Where they come from and what they are contradict each other and nothing was
+            said, or they cannot be what was said.
+        ModelFileError: A softmax of one number.
+    """
+    if not len(values):  # none was finite, so there is nothing to look at
+        by_source: dict[Source, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoids"}
+        return said or by_source.get(next(iter(ending.sources)), "logits")
+    if said == "logits":
+        return "logits"
+    if said == "probabilities":
+        return _said_probabilities(values, ending, path)
+    if ending.mixed or ending.only("unknown") or ending.only("linear"):
+        return _by_values(ending, values, path)
+    if ending.only("log_softmax"):
+        return "logits"
+    if ending.only("softmax"):
+        return _of_softmax(ending, values, path)
+    if not _inside(values):
+        raise _contradiction(path, "ends in a sigmoid", values)
+    return "sigmoids"
+
+
+def looks_like_probabilities(values: npt.NDArray[np.float32], quantised: bool = False) -> bool:
+    """Tell whether numbers can be probabilities: 0 to 1, and each row sums to 1.
+
+    Args:
+        values: float32 ``[pictures, numbers]``.
+        quantised: Whether each is rounded to a multiple of about 1/255.
+
+    Returns:
+        Whether they can; never for a single number a picture.
+    """
+    width = values.shape[1]
+    allowed = min(_SUM + width * _STEP / 2, 0.3) if quantised else _SUM
+    sums = values.sum(axis=1)
+    return _inside(values) and width > 1 and bool(np.abs(sums - 1).max() <= allowed)
+
+
+def _inside(values: npt.NDArray[np.float32]) -> bool:
+    return bool(((values >= -_BEYOND) & (values <= 1 + _SUM)).all())
+
+
+def _of_softmax(ending: Ending, values: npt.NDArray[np.float32], path: str) -> Meaning:
+    if values.shape[1] == 1:
+        raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
+    off = np.abs(values.sum(axis=1) - 1).max()
+    if _inside(values) and (ending.quantised or off <= _CLIPPED):
+        return "probabilities"
+    raise _contradiction(path, "ends in a softmax", values)
+
+
+def _by_values(ending: Ending, values: npt.NDArray[np.float32], path: str) -> Meaning:
+    """Decide where the last operator leaves it open."""
+    if looks_like_probabilities(values, ending.quantised):
+        return "probabilities"
+    one, inside = values.shape[1] == 1, _inside(values)
+    if ending.only("softmax") and inside and (one or ending.quantised):
+        return "sigmoids" if one else "probabilities"
+    if ending.only("sigmoid") and inside and not ending.by_matrix:
+        return "sigmoids"
+    squashed = ending.sources <= {"softmax", "sigmoid"}
+    if squashed and (inside or not ending.by_matrix):
+        raise _contradiction(path, "mixes softmaxes or sigmoids", values)
+    if not inside:
+        return "logits"
+    if ending.only("linear"):
+        return _linear_inside(values, path)
+    if one:
+        return "sigmoids"
+    raise _contradiction(path, "does not end in a softmax or sigmoid that can be seen", values)
+
+
+def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
+    """Take one number of a matrix for a logit though it lies within 0 and 1, and say so."""
+    if values.shape[1] == 1:
+        log.warning(
+            "%s: its last layer has no sigmoid, so its one number is taken for a logit, though on "
+            "pictures tried here it lies within 0 and 1. If it is a probability, say --outputs "
+            "probabilities.",
+            path,
+        )
+    return "logits"
+
+
+def _said_probabilities(values: npt.NDArray[np.float32], ending: Ending, path: str) -> Meaning:
+    one = values.shape[1] == 1
+    if values.min() < -_BEYOND or (one and not _inside(values)):
+        raise ConfigError(
+            f"{path}: --outputs probabilities, but its answers go from {values.min():.4g} to "
+            f"{values.max():.4g}. Say --outputs logits, or leave it out."
+        )
+    # What does not sum to 1 is divided by its sum, as several sigmoids are.
+    return "probabilities" if looks_like_probabilities(values, ending.quantised) else "sigmoids"
+
+
+def _contradiction(path: str, end: str, values: npt.NDArray[np.float32]) -> ConfigError:
+    sums = values.sum(axis=1)
+    return ConfigError(
+        f"{path}: {end}, but on pictures tried here its answers go from {values.min():.4g} to "
+        f"{values.max():.4g} and sum to {sums.min():.4g} to {sums.max():.4g}, so what they are "
+        "cannot be told. Say --outputs logits or --outputs probabilities."
+    )

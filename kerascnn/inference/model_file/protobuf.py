@@ -1,0 +1,83 @@
+"""As much of the protobuf wire format as an ``.onnx`` file needs.
+
+See https://protobuf.dev/programming-guides/encoding/. Knows: tags, lengths, and that a message's
+fields can be skipped without reading them. Does not know what the fields mean: see
+:mod:`kerascnn.inference.model_file.metadata` and :mod:`kerascnn.inference.model_file.graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a field's value lies in the file; empty for numbers.
+
+    Attributes:
+        start: Of its first byte.
+        end: After its last byte.
+    """
+
+    start: int
+    end: int
+
+    def read(self, file: BinaryIO) -> bytes:
+        """Read the value."""
+        file.seek(self.start)
+        return file.read(self.end - self.start)
+
+
+def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
+    """Walk through the fields of a message, reading none of their values.
+
+    Args:
+        file: Open for reading; may be moved between two fields.
+        message: Where the message lies.
+
+    Yields:
+        Field number and where the value lies; it is empty for numbers.
+
+    Raises:
+        ValueError: Not a message, or not the whole of it.
+        IndexError: The file ends in the middle.
+    """
+    position = message.start
+    while position < message.end:
+        file.seek(position)
+        tag = _varint(file)
+        number, wire = tag >> 3, tag & 7
+        if number == 0:
+            raise ValueError("field 0 does not exist")
+        value = _value(file, wire)
+        position = value.end
+        if position > message.end:
+            raise ValueError("a field is longer than its message")
+        yield number, value
+
+
+def _value(file: BinaryIO, wire: int) -> Span:
+    if wire == _VARINT:
+        _varint(file)
+        return Span(file.tell(), file.tell())
+    if wire in (_FIXED64, _FIXED32):
+        end = file.tell() + (8 if wire == _FIXED64 else 4)
+        return Span(end, end)
+    if wire == _BYTES:
+        length = _varint(file)
+        return Span(file.tell(), file.tell() + length)
+    raise ValueError(f"wire type {wire} does not exist")
+
+
+def _varint(file: BinaryIO) -> int:
+    number = 0
+    for shift in range(0, 64, 7):
+        byte = file.read(1)[0]
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number
+    raise ValueError("a number of more than 64 bits")

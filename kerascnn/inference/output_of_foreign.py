@@ -1,0 +1,250 @@
+"""Which output of a graph made elsewhere holds the answers: found by running it.
+
+Knows: that declared shapes leave much open, that a graph may take one picture at a time though it
+says otherwise, and that an output may lack the axis of pictures. Does not know inputs, nor how it
+is decided what numbers mean (:mod:`kerascnn.inference.model_file.output_meaning`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn import images
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.graph import ending
+from kerascnn.inference.model_file.output_meaning import decide
+from kerascnn.inference.model_file.signature import TYPES, Contract, answers_of, rows_of
+from kerascnn.inference.probes import probe_pictures
+from kerascnn.inference.runtime.session import run_session
+from kerascnn.metrics.calibration import softmax
+
+_ROUNDED = 1e-6
+"""Probabilities below it are too much rounded to tell how sharp a softmax is."""
+
+_SAME = 1e-3
+"""Difference of probabilities below which two outputs say the same."""
+
+_UNFIT = "Give the labels of this very model, one a line, in the order of its outputs."
+
+Rows = dict[str, npt.NDArray[np.float32]]
+
+
+def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tuple[str, ...]:
+    """Name the outputs that may hold one number a class, by what their shapes say.
+
+    Args:
+        path: For messages.
+        values: onnxruntime's descriptions of all outputs.
+        foreign: Class names, and perhaps the output that the user named.
+
+    Returns:
+        At least one name.
+
+    Raises:
+        ConfigError: There is no output of the name that was said.
+        ModelFileError: None may.
+    """
+    wanted = _wanted(len(foreign.classes))
+    if foreign.output is not None:
+        values = [value for value in values if value.name == foreign.output] or _no_such(
+            path, values, foreign.output
+        )
+    found = tuple(
+        str(value.name)
+        for value in values
+        if value.type in TYPES and value.type != "tensor(uint8)" and _may_fit(value.shape, wanted)
+    )
+    if not found:
+        raise ModelFileError(
+            f"{path}: gives {shown(values)}; expected one number for each of the "
+            f"{len(foreign.classes):,} classes in --labels. {_UNFIT}"
+        )
+    return found
+
+
+def try_outputs(path: str | Path, session: Any, contract: Contract) -> tuple[Contract, Rows]:
+    """Run some pictures; one at a time if the graph does not take several.
+
+    Args:
+        path: For messages.
+        session: Open.
+        contract: Its outputs are the candidates.
+
+    Returns:
+        The contract, of batches of one if need be, and the rows of each output that has one
+        number a class.
+
+    Raises:
+        ModelFileError: It does not run, or no output has one number a class.
+    """
+    if contract.batch is not None:
+        return contract, _fitting(path, session, contract)
+    single = replace(contract, batch=1)
+    try:
+        return contract, _fitting(path, session, contract)
+    except _NotRowsError as error:
+        if error.one_for_all:
+            raise
+        return single, _fitting(path, session, single)
+    except ModelFileError as error:
+        try:
+            return single, _fitting(path, session, single)
+        except ModelFileError:
+            raise error from None
+
+
+def choose_output(path: str | Path, contract: Contract, rows: Rows, foreign: Foreign) -> Contract:
+    """Choose the output that holds the answers, and decide what its numbers mean.
+
+    Args:
+        path: Of the file.
+        contract: Of :func:`try_outputs`.
+        rows: Of the same, by output.
+        foreign: What the user says.
+
+    Returns:
+        The contract with one output and its meaning.
+
+    Raises:
+        ConfigError: Several outputs fit and differ, or what the numbers mean cannot be told.
+        ModelFileError: A softmax of one number.
+    """
+    classes = len(foreign.classes)
+    chosen: list[tuple[Contract, npt.NDArray[np.float32]]] = []
+    for name, values in rows.items():
+        # A flat picture may give 0/0 where real ones do not.
+        finite = values[np.isfinite(values).all(axis=1)]
+        meaning = decide(ending(path, name), finite, str(path), foreign.outputs)
+        answer = answers_of(values, meaning, classes)[1]
+        chosen.append((replace(contract, outputs=(name,), meaning=meaning), answer))
+    first = chosen[0][1]
+    if all(np.abs(answer - first).max() <= _SAME for _, answer in chosen[1:]):
+        return chosen[0][0]
+    sure = [(one, answer) for one, answer in chosen if one.meaning == "probabilities"]
+    if len(sure) == 1 and all(
+        one.meaning == "logits" and _are_logits_of(sure[0][1], rows[one.outputs[0]])
+        for one, _ in chosen
+        if one is not sure[0][0]
+    ):
+        return sure[0][0]
+    raise ConfigError(
+        f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), which answer "
+        "differently. Say which one holds the answers: --output NAME."
+    )
+
+
+def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> bool:
+    """Tell whether probabilities are the softmax of logits at some temperature.
+
+    A calibrated model may give both; what it answers are the probabilities.
+    """
+    sound = np.isfinite(logits).all(axis=1) & np.isfinite(probabilities).all(axis=1)
+    known, raw = probabilities[sound].astype(np.float64), logits[sound]
+    seen = known > _ROUNDED
+    logs = _centred(np.log(np.maximum(known, _ROUNDED)), seen)
+    spread = _centred(raw.astype(np.float64), seen)
+    factor = float((spread * logs).sum() / max((spread**2).sum(), _ROUNDED))
+    if factor <= 0:
+        return False
+    return bool(np.abs(softmax(raw, 1 / factor) - known).max() <= _SAME)
+
+
+def _centred(
+    values: npt.NDArray[np.float64], seen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Take the mean of what is seen from each row; what is not seen becomes 0."""
+    counts = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    means = (values * seen).sum(axis=1, keepdims=True) / counts
+    return np.asarray((values - means) * seen, np.float64)
+
+
+def shown(values: Sequence[Any]) -> str:
+    """Describe inputs or outputs as onnxruntime does."""
+    return ", ".join(f"{value.name} {value.type} {list(value.shape)}" for value in values)
+
+
+class _NotRowsError(ModelFileError):
+    """What came is not one row a picture.
+
+    Args:
+        message: For the user.
+        one_for_all: Whether one row came for all pictures, so that they were mixed.
+    """
+
+    def __init__(self, message: str, one_for_all: bool) -> None:
+        super().__init__(message)
+        self.one_for_all = one_for_all
+
+
+def _wanted(classes: int) -> tuple[int, ...]:
+    return (classes, 1) if classes == 2 else (classes,)
+
+
+def _no_such(path: str | Path, values: Sequence[Any], name: str) -> list[Any]:
+    raise ConfigError(
+        f"{path}: has no output {name!r}. It has: {', '.join(value.name for value in values)}."
+    )
+
+
+def _may_fit(shape: Sequence[Any] | None, wanted: tuple[int, ...]) -> bool:
+    """Tell whether a shape, read with or without an axis of pictures, may hold a row of numbers."""
+    if not shape:
+        return True
+    wide = [side for side in shape if side != 1]
+    for sides in (shape[1:], wide[1:], wide):
+        counts = [side for side in sides if side != 1] or [1]
+        if len(counts) == 1 and (counts[0] in wanted or not isinstance(counts[0], int)):
+            return True
+    return False
+
+
+def _fitting(path: str | Path, session: Any, contract: Contract) -> Rows:
+    """Run some pictures; keep the outputs of one number a class."""
+    classes = len(contract.card.classes)
+    pictures = _pictures(contract.card.shape)
+    parts: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in contract.outputs}
+    misfit: ModelFileError | None = None
+    for portion, count in contract.portions(pictures):
+        outputs = run_session(path, session, contract.outputs, contract.feed(portion))
+        for name, output in zip(contract.outputs, outputs, strict=True):
+            array = np.asarray(output, np.float32)
+            rows = rows_of(array, len(portion))
+            if rows is None or rows.shape[1] not in _wanted(classes):
+                misfit = misfit or _misfit(path, name, array, len(portion), classes)
+                parts.pop(name, None)
+            elif name in parts:
+                parts[name].append(rows[:count])
+    if misfit and not parts:
+        raise misfit
+    return {name: np.concatenate(rows) for name, rows in parts.items()}
+
+
+def _pictures(size: images.Shape) -> images.UInt8Array:
+    """Give the probe pictures, and black, white, red, green and blue ones: they differ most."""
+    colours = np.asarray([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8) * 255
+    flat = np.broadcast_to(colours[:, None, None], (len(colours), *size, 3))
+    return np.concatenate([probe_pictures(size), flat])
+
+
+def _misfit(
+    path: str | Path, name: str, output: npt.NDArray[np.float32], count: int, classes: int
+) -> ModelFileError:
+    rows = rows_of(output, count)
+    if rows is not None:
+        return ModelFileError(
+            f"{path}: gives {rows.shape[1]:,} numbers a picture, and --labels has {classes:,} "
+            f"names. {_UNFIT}"
+        )
+    return _NotRowsError(
+        f"{path}: {name} has the shape {list(output.shape)} for {count} pictures; expected one row "
+        f"of {classes:,} numbers for each. It mixes pictures: export it again with an axis for "
+        "them, or for one picture at a time.",
+        one_for_all=output.size < count or output.size == classes,
+    )

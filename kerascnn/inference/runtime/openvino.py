@@ -1,0 +1,192 @@
+"""OpenVINO: what its plugin for onnxruntime is told, and its own runtime as a session.
+
+Knows: OpenVINO's settings, and the few methods of an onnxruntime session that are used here.
+Does not know cards or pictures. The runtime of its own is for processors that the plugin does
+not take (it takes Intel's only); it reads the same file.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.errors import ModelFileError, ProviderError
+from kerascnn.inference.runtime.providers import Arithmetic
+
+_TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "f16": "tensor(float16)",
+          "i64": "tensor(int64)", "i32": "tensor(int32)", "f64": "tensor(double)"}  # fmt: skip
+"""OpenVINO's names of element types, as onnxruntime has them."""
+
+
+def settings(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
+    """Give OpenVINO's own settings.
+
+    Args:
+        threads: Of one inference.
+        arithmetic: ``exact`` keeps it from its default, bfloat16 where the processor has it.
+
+    Returns:
+        Values by name.
+    """
+    # A pinned thread waits for its own processor while the threads that decode pictures have it:
+    # with those beside it, a small network was fifteen times slower.
+    chosen = {"INFERENCE_NUM_THREADS": str(threads), "PERFORMANCE_HINT": "LATENCY",
+              "ENABLE_CPU_PINNING": "NO"}  # fmt: skip
+    return chosen | ({"INFERENCE_PRECISION_HINT": "f32"} if arithmetic == "exact" else {})
+
+
+def plugin_options(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
+    """Give the same settings as the plugin wants them.
+
+    Args:
+        threads: Of one inference.
+        arithmetic: As for :func:`settings`.
+
+    Returns:
+        Provider options.
+    """
+    return {"load_config": json.dumps({"CPU": settings(threads, arithmetic)})}
+
+
+@dataclass(frozen=True)
+class End:
+    """An input or output, described as onnxruntime does.
+
+    Attributes:
+        name: Of the tensor.
+        type: e.g. ``tensor(uint8)``.
+        shape: Sizes; None where dynamic.
+    """
+
+    name: str
+    type: str
+    shape: list[int | None]
+
+
+class OpenVinoSession:
+    """A file in OpenVINO's own runtime, with the methods of an onnxruntime session.
+
+    Args:
+        path: Of the ``.onnx`` file.
+        threads: Of one inference.
+        pinned: Dynamic axes by name with their sizes; ``height`` and ``width`` are known.
+        arithmetic: ``exact`` or ``fast``.
+
+    Raises:
+        ModelFileError: Not a model that OpenVINO can load.
+        ProviderError: OpenVINO is not installed, or its plugin offers nothing here.
+    """
+
+    def __init__(
+        self, path: str | Path, threads: int, pinned: Mapping[str, int], arithmetic: Arithmetic
+    ) -> None:
+        openvino = _import()
+        core = openvino.Core()
+        try:
+            model = core.read_model(str(path))
+            model.reshape(_pinned_shapes(model, pinned))
+            self._compiled = core.compile_model(model, "CPU", settings(threads, arithmetic))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ModelFileError(f"{path}: OpenVINO cannot load it ({reason}).") from error
+        # A request serves one call at a time: threads that call at once each take their own.
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def run(
+        self,
+        names: Sequence[str] | None,
+        feed: Mapping[str, npt.NDArray[Any]],
+        _options: Any = None,
+    ) -> list[npt.NDArray[Any]]:
+        """Run the model; safe to call from several threads at once.
+
+        Args:
+            names: Of the outputs; None: all.
+            feed: Inputs by name.
+
+        Returns:
+            Outputs in the order of ``names``.
+        """
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer({name: np.ascontiguousarray(value) for name, value in feed.items()})
+            wanted = names or [end.name for end in self.get_outputs()]
+            # The request's memory is used again by the next call.
+            return [np.array(request.get_tensor(name).data) for name in wanted]
+        finally:
+            self._idle.put(request)
+
+    def get_inputs(self) -> list[End]:
+        """Describe the inputs."""
+        return [_end(port) for port in self._compiled.inputs]
+
+    def get_outputs(self) -> list[End]:
+        """Describe the outputs."""
+        return [_end(port) for port in self._compiled.outputs]
+
+    def get_providers(self) -> list[str]:
+        """Name what runs it."""
+        return ["OpenVINOExecutionProvider"]
+
+
+def _import() -> Any:
+    from importlib.util import find_spec
+
+    try:
+        with _no_telemetry():
+            import openvino
+    except ModuleNotFoundError as missing:
+        if missing.name != "openvino":
+            raise
+        found = "the package onnxruntime-ep-openvino"
+        why = f"{found} is not installed"
+        if find_spec("onnxruntime_ep_openvino"):
+            why = f"{found} offers no device here (it takes Intel's processors only), and OpenVINO's own runtime is not installed"  # noqa: E501 # fmt: skip
+        raise ProviderError(
+            f"provider openvino: {why}. Install both: pip install 'kerascnn[openvino]'"
+        ) from missing
+    return openvino
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Keep OpenVINO from reporting its import over the net: without the package it cannot."""
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment] # Python's own way to forbid an import
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+
+
+def _pinned_shapes(model: Any, pinned: Mapping[str, int]) -> dict[str, list[int]]:
+    """Fix height and width, of whatever input has them dynamic in the second and third place."""
+    shapes = {}
+    for port in model.inputs:
+        sizes = [-1 if axis.is_dynamic else axis.get_length() for axis in port.partial_shape]
+        for place, axis in ((1, "height"), (2, "width")):
+            if axis in pinned and len(sizes) == 4 and sizes[place] == -1:
+                sizes[place] = pinned[axis]
+        shapes[port.any_name] = sizes
+    return shapes
+
+
+def _end(port: Any) -> End:
+    shape = [None if axis.is_dynamic else axis.get_length() for axis in port.partial_shape]
+    kind = port.element_type.get_type_name()
+    return End(port.any_name, _TYPES.get(kind, f"tensor({kind})"), shape)

@@ -1,0 +1,81 @@
+"""OpenVINO's plugin for onnxruntime: whether it is there, and a session in it.
+
+Knows: how a plugin is registered, and which processors this one takes. Does not know OpenVINO's
+settings, nor its own runtime (:mod:`kerascnn.inference.runtime.openvino`).
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from kerascnn.errors import ProviderError
+from kerascnn.inference.runtime.openvino import plugin_options
+from kerascnn.inference.runtime.ort import load_errors, onnxruntime, opened, reason
+from kerascnn.inference.runtime.providers import Arithmetic
+
+_PLUGIN = "kerascnn.openvino"
+"""Under which name the plugin's library is registered in this process."""
+
+
+def plugin_devices() -> list[Any]:
+    """List the devices of OpenVINO's plugin for onnxruntime.
+
+    Returns:
+        Empty where the plugin is not installed, or offers nothing: up to 1.8.1 it takes Intel's
+        processors only (https://github.com/microsoft/onnxruntime/pull/31981), though OpenVINO
+        itself runs on others.
+    """
+    try:
+        import onnxruntime_ep_openvino as plugin
+    except ModuleNotFoundError:
+        return []
+    name = plugin.get_ep_name()
+    if not _devices(name):
+        if not _processor_is_intel() and _has_runtime():
+            return []  # the plugin's libraries would stay in memory beside the runtime's own
+        try:
+            onnxruntime.register_execution_provider_library(_PLUGIN, plugin.get_library_path())
+        except load_errors() as error:
+            raise ProviderError(
+                f"provider openvino: its plugin cannot be loaded ({reason(error)}). Install "
+                "versions that fit: pip install --upgrade 'kerascnn[openvino]'"
+            ) from error
+    return _devices(name)
+
+
+def _devices(name: str) -> list[Any]:
+    found = onnxruntime.get_ep_devices() if hasattr(onnxruntime, "get_ep_devices") else []
+    kind = "OrtHardwareDeviceType.CPU"
+    return [
+        device for device in found if device.ep_name == name and str(device.device.type) == kind
+    ]
+
+
+def _processor_is_intel() -> bool:
+    found = onnxruntime.get_ep_devices() if hasattr(onnxruntime, "get_ep_devices") else []
+    return any("intel" in str(device.device.vendor).lower() for device in found)
+
+
+def _has_runtime() -> bool:
+    return find_spec("openvino") is not None
+
+
+def open_plugin(path: str | Path, options: Any, threads: int, arithmetic: Arithmetic) -> Any:
+    """Open a file in the plugin.
+
+    Args:
+        path: Of the ``.onnx`` file.
+        options: Of onnxruntime.
+        threads: Of one inference.
+        arithmetic: ``exact`` or ``fast``.
+
+    Returns:
+        onnxruntime's session.
+
+    Raises:
+        ModelFileError: Not a model that can be loaded.
+    """
+    options.add_provider_for_devices(plugin_devices()[:1], plugin_options(threads, arithmetic))
+    return opened(path, options, "openvino", None)

@@ -1,0 +1,82 @@
+"""Which provider shall run a file, and why.
+
+Knows: what the user asked for and what was measured. Does not know sessions: whether the
+choice passes the card's probes is found by :class:`kerascnn.inference.Classifier`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_names
+from kerascnn.inference.runtime.tuned_settings import load_settings
+
+Asked: TypeAlias = Provider | Literal["auto"]
+
+
+class Running(str):
+    """A provider's name that remembers why it runs; equal to the plain name.
+
+    Attributes:
+        why: One clause, for people.
+    """
+
+    why: str
+
+    def __new__(cls, name: str, why: str) -> Running:
+        """Make one."""
+        running = super().__new__(cls, name)
+        running.why = why
+        return running
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a file shall be run.
+
+    Attributes:
+        provider: Where.
+        threads: Of one inference; None: the processors at hand.
+        spinning: Whether onnxruntime's threads wait busily.
+        why: One clause, for people.
+    """
+
+    provider: Provider
+    threads: int | None
+    spinning: bool
+    why: str
+
+
+def choose(
+    path: str | Path, asked: Asked | Choice, arithmetic: Arithmetic, threads: int | None
+) -> list[Choice]:
+    """Choose, best first.
+
+    Args:
+        path: Of the ``.onnx`` file; ``kerascnn bench --save`` left settings beside it, or not.
+        asked: ``auto``; or a provider or a choice: then there is no other.
+        arithmetic: The settings are those of this grade.
+        threads: What the user asked for goes before what was measured.
+
+    Returns:
+        One choice, or for ``auto`` with settings also the CPU, should the first fail.
+
+    Raises:
+        ConfigError: No such provider or arithmetic.
+        ModelFileError: Settings that cannot be read.
+    """
+    if isinstance(asked, Choice):
+        return [asked]
+    check_names("cpu" if asked == "auto" else asked, arithmetic)
+    if asked != "auto":
+        return [Choice(asked, threads, True, "asked for")]
+    best, reason = load_settings(path)
+    if arithmetic not in best:
+        reason = reason or f"nothing was measured with arithmetic {arithmetic}"
+        return [Choice("cpu", threads, True, f"{reason}; kerascnn bench MODEL --save measures")]
+    setting = best[arithmetic]
+    why = f"measured best here: {setting.images_per_second:,.0f} pictures/s"
+    chosen = Choice(setting.provider, threads or setting.threads, setting.spinning, why)
+    return [chosen, Choice("cpu", threads, True, f"{chosen.provider} failed")]

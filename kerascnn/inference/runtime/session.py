@@ -1,0 +1,119 @@
+"""A session for a file: with which provider, and what can go wrong.
+
+Knows: how a session is opened and run. Does not know cards, pictures or labels, nor which provider
+to choose (:mod:`kerascnn.inference.runtime.selection`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from kerascnn.errors import ModelFileError, ProviderError
+from kerascnn.inference.runtime.gpu import open_gpu
+from kerascnn.inference.runtime.guarded_session import Runner
+from kerascnn.inference.runtime.openvino import OpenVinoSession
+from kerascnn.inference.runtime.openvino_plugin import open_plugin, plugin_devices
+from kerascnn.inference.runtime.ort import (
+    ERRORS_ONLY,
+    NAMES,
+    SILENT,
+    load_errors,
+    onnxruntime,
+    opened,
+)
+from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_names
+from kerascnn.parallel import usable_cpus
+
+
+def open_session(
+    path: str | Path,
+    provider: Provider = "cpu",
+    threads: int | None = None,
+    pinned: Mapping[str, int] | None = None,
+    arithmetic: Arithmetic = "exact",
+    spinning: bool = True,
+) -> Runner:
+    """Open a model file.
+
+    Args:
+        path: Of the ``.onnx`` file.
+        provider: Where it runs; one of those that run here, not ``auto``.
+        threads: Of one inference; None: the processors this process may use. onnxruntime itself
+            would count those of the host, not of the container.
+        pinned: Dynamic axes of the input by name, with the size they shall have.
+        arithmetic: ``exact``: float32. ``fast``: what the provider likes best.
+        spinning: Whether onnxruntime's threads wait busily for the next operator: quicker, and
+            dear where other threads need the processors.
+
+    Returns:
+        The session, open.
+
+    Raises:
+        ConfigError: No such provider or arithmetic.
+        ModelFileError: Not a model that can be loaded.
+        ProviderError: The provider cannot run here; the message says what is missing.
+    """
+    check_names(provider, arithmetic)
+    count = threads or usable_cpus()
+    session = _session(path, provider, count, pinned or {}, arithmetic, spinning)
+    return Runner(session, str(path), load_errors())
+
+
+def _session(
+    path: str | Path,
+    provider: Provider,
+    threads: int,
+    pinned: Mapping[str, int],
+    arithmetic: Arithmetic,
+    spinning: bool,
+) -> Any:
+    options = _options(threads, pinned, spinning)
+    if provider == "openvino":
+        if plugin_devices():
+            return open_plugin(path, options, threads, arithmetic)
+        return OpenVinoSession(path, threads, pinned, arithmetic)
+    if provider == "cpu":
+        return opened(path, options, provider, [(NAMES[provider], {})])
+    return open_gpu(path, options, provider, arithmetic)
+
+
+def _options(threads: int, pinned: Mapping[str, int], spinning: bool) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    for axis, size in pinned.items():
+        options.add_free_dimension_override_by_name(axis, size)
+    return options
+
+
+def run_session(
+    path: str | Path, session: Runner, outputs: Sequence[str], feed: Mapping[str, npt.NDArray[Any]]
+) -> list[npt.NDArray[Any]]:
+    """Run a session on what may not fit it: a graph that was made elsewhere.
+
+    Args:
+        path: Of the file, for messages.
+        session: Of :func:`open_session`.
+        outputs: Names of the outputs that are asked for.
+        feed: Inputs by name.
+
+    Returns:
+        The outputs.
+
+    Raises:
+        ModelFileError: The graph does not run on this input.
+    """
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = SILENT  # what it would log, it raises
+    try:
+        return session.run(list(outputs), dict(feed), options)
+    except ProviderError as error:
+        shapes = ", ".join(f"{array.dtype} {list(array.shape)}" for array in feed.values())
+        raise ModelFileError(
+            f"{path}: the graph does not run on {shapes} ({error}). Is --image-size right?"
+        ) from error

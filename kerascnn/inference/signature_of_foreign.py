@@ -1,0 +1,165 @@
+"""Finding out how a graph that was made elsewhere wants its pictures and what it answers.
+
+Knows: what onnxruntime says about a graph's input, and that what that leaves open shows when the
+graph is run. Does not know how pictures are read, nor which output holds the answers
+(:mod:`kerascnn.inference.output_of_foreign`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.images import Shape
+from kerascnn.inference.model_file.first_operators import normalizes_pixels
+from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.labels import told_by
+from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
+from kerascnn.inference.model_file.signature import TYPES, Contract, Layout, own_contract
+from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
+from kerascnn.inference.runtime.session import open_session
+
+
+def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
+    """Find out how to ask a file, whoever made it.
+
+    Args:
+        path: Of the ``.onnx`` file.
+        foreign: What its user says about it, if it was made elsewhere.
+
+    Returns:
+        The contract.
+
+    Raises:
+        ModelFileError: No such file, no card and nothing said, or a graph that is no classifier
+            of single pictures.
+        ConfigError: Something is said about a file that speaks for itself, or is missing.
+    """
+    card = find_card(path)
+    if card is not None and foreign is not None:
+        raise ConfigError(
+            f"{path}: kerascnn exported it, so it carries its class names and preprocessing. "
+            "Leave out --labels and what goes with it."
+        )
+    if card is not None:
+        return own_contract(card)
+    about = _completed(path, foreign)
+    return own_contract(read_card(path)) if about is None else _foreign_contract(path, about)
+
+
+def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
+    """Take from the file what it says though it has no card, and nobody said."""
+    if foreign is not None and foreign.classes:
+        return foreign
+    told = told_by(read_metadata(path))
+    if told is None and foreign is not None:
+        raise ConfigError(
+            f"{path}: --labels FILE is missing: its class names, one a line, in the order of its "
+            "outputs."
+        )
+    return told if foreign is None or told is None else foreign.completed_by(told)
+
+
+def _foreign_contract(path: str | Path, foreign: Foreign) -> Contract:
+    session = open_session(path)
+    failures: list[ModelFileError] = []
+    tried: list[tuple[Contract, Rows]] = []
+    for contract in _readings(path, session, foreign):
+        try:
+            tried.append(try_outputs(path, session, contract))
+        except ModelFileError as error:
+            failures.append(error)
+    if not tried:
+        raise failures[0]
+    if len(tried) > 1:
+        raise ModelFileError(
+            f"{path}: takes {shown(session.get_inputs())} and runs whether channels come first "
+            "or last, so which is right cannot be told. Export it again with fixed channels."
+        )
+    contract = choose_output(path, *tried[0], foreign)
+    itself = TYPES[contract.dtype] == np.uint8 or normalizes_pixels(path, contract.input)
+    if not itself:
+        foreign.warn_if_unsaid(Path(path).name)
+    return replace(contract, normalizes=itself)
+
+
+def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Contract]:
+    """Give every contract that fits the ends; what fits is then tried."""
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
+        raise ModelFileError(
+            f"{path}: takes {shown(inputs)}; expected one input of pictures, uint8 or float, "
+            "[batch, height, width, channels] or [batch, channels, height, width]."
+        )
+    shape, dtype = list(inputs[0].shape), str(inputs[0].type)
+    own = foreign.normalize not in (None, "none") or foreign.normalization is not None
+    if dtype == "tensor(uint8)" and own:
+        raise ConfigError(
+            f"{path}: takes pixels as uint8, so it normalises them itself, and neither --normalize "
+            f"{foreign.normalize} nor --mean and --std can be done before. Say --normalize none."
+        )
+    outputs = candidates(path, session.get_outputs(), foreign)
+    batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
+    found = False
+    for layout, channels, sides in _layouts(shape):
+        size = _size(path, sides, foreign.shape)
+        if size is None:
+            continue
+        found = True
+        pinned = {
+            side: pixels for side, pixels in zip(sides, size, strict=True) if isinstance(side, str)
+        }
+        card = foreign.card(Path(path).stem, "made elsewhere", size, channels)
+        yield Contract(
+            card, inputs[0].name, outputs, layout, dtype, channels, "logits", batch, pinned
+        )
+    if not found:
+        raise _unfit(path, inputs, foreign)
+
+
+def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
+    """Read a shape in every way it can be read, fixed channels before open ones."""
+    if len(shape) == 3:
+        yield "NHW", 1, (shape[1], shape[2])
+        return
+    ways: list[tuple[Layout, Any, tuple[Any, Any]]] = [
+        ("NHWC", shape[3], (shape[1], shape[2])),
+        ("NCHW", shape[1], (shape[2], shape[3])),
+    ]
+    fixed = [way for way in ways if way[1] in (1, 3)]
+    for layout, channels, sides in fixed or ways:
+        if channels in (1, 3):
+            yield layout, channels, sides
+        elif not isinstance(channels, int):
+            yield from ((layout, count, sides) for count in (3, 1))
+
+
+def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape | None:
+    """Give height and width: fixed ones as they are, open ones as they were said."""
+    fixed = [int(side) if isinstance(side, int) and side > 0 else None for side in sides]
+    if said and any(side not in (None, wish) for side, wish in zip(fixed, said, strict=True)):
+        return None
+    if None not in fixed:
+        return fixed[0], fixed[1]  # type: ignore[return-value]
+    if said is None:
+        raise ConfigError(
+            f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
+            "pixels that it was trained with, 224 or 48x192."
+        )
+    if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
+        return said if said[0] == said[1] else None  # one name for both: they must be equal
+    return said
+
+
+def _unfit(path: str | Path, inputs: Any, foreign: Foreign) -> ModelFileError:
+    size = foreign.shape
+    wanted = f"{size[0]} x {size[1]}" if size else "any"
+    return ModelFileError(
+        f"{path}: takes {shown(inputs)}; expected {wanted} pictures with 3 or 1 channels. "
+        + ("Is --image-size right?" if size else "Other shapes cannot be fed.")
+    )

@@ -1,0 +1,131 @@
+"""Whether probabilities mean what they say.
+
+Knows: softmax with a temperature, cross-entropy, the expected calibration error and the bins of
+a reliability diagram (Guo et al. 2017, https://arxiv.org/abs/1706.04599). Does not know how a
+temperature is found (:mod:`kerascnn.training.evaluation.calibration`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+BINS = 15
+"""As in Guo et al.; their numbers, and those of most papers since, are with 15 equal bins."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The answers of about one confidence.
+
+    Attributes:
+        low: Confidence above this belongs here, 0 to 1.
+        high: Up to and with this.
+        images: How many answers; at least 1.
+        confidence: Their mean confidence.
+        accuracy: The share of them that is right.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far the confidence of first answers is from their accuracy.
+
+    Attributes:
+        ece: Expected calibration error: the mean over all answers of how far their bin's
+            confidence is from its accuracy, 0 to 1; 0 is best.
+        nll: Mean negative log-likelihood (cross-entropy) in nats, from 0 upwards.
+        temperature: By which logits were divided.
+        bins: From low to high confidence; those without answers are left out.
+    """
+
+    ece: float
+    nll: float
+    temperature: float
+    bins: tuple[Bin, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain values for JSON."""
+        return {**vars(self), "bins": [vars(one) for one in self.bins]}
+
+
+def softmax(logits: npt.NDArray[np.float32], temperature: float = 1.0) -> npt.NDArray[np.float64]:
+    """Turn logits into probabilities.
+
+    Args:
+        logits: float32 ``[pictures, classes]``.
+        temperature: Logits are divided by it, above 0.
+
+    Returns:
+        float64 of the same shape; every row sums to 1.
+    """
+    scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
+    powers: npt.NDArray[np.float64] = np.exp(scaled)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
+def cross_entropy(
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], temperature: float = 1.0
+) -> float:
+    """Give the mean negative log-likelihood of the labels.
+
+    Args:
+        logits: float32 ``[pictures, classes]``, at least one picture.
+        labels: int64 ``[pictures]``.
+        temperature: Logits are divided by it, above 0.
+
+    Returns:
+        Nats, from 0 upwards.
+    """
+    scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
+    log_sum = np.log(np.exp(scaled).sum(axis=1))
+    return float((log_sum - scaled[np.arange(len(labels)), labels]).mean())
+
+
+def reliability(
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], temperature: float = 1.0
+) -> Reliability:
+    """Compare confidence with accuracy.
+
+    Args:
+        logits: float32 ``[pictures, classes]``, at least one picture.
+        labels: int64 ``[pictures]``.
+        temperature: Logits are divided by it, above 0.
+
+    Returns:
+        Calibration error and bins.
+    """
+    first = logits.argmax(axis=1)
+    confidence = softmax(logits, temperature)[np.arange(len(labels)), first]
+    bins = tuple(_bins(confidence, first == labels))
+    ece = sum(one.images * abs(one.accuracy - one.confidence) for one in bins) / len(labels)
+    return Reliability(ece, cross_entropy(logits, labels, temperature), temperature, bins)
+
+
+def _bins(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> list[Bin]:
+    # Bins are (low, high], as in the paper: full confidence is in the last one.
+    edges = np.linspace(0, 1, BINS + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
+    found = []
+    for number in np.unique(place):
+        chosen = place == number
+        found.append(
+            Bin(
+                low=float(edges[number]),
+                high=float(edges[number + 1]),
+                images=int(chosen.sum()),
+                confidence=float(confidence[chosen].mean()),
+                accuracy=float(right[chosen].mean()),
+            )
+        )
+    return found

@@ -1,0 +1,237 @@
+"""How good the answers are.
+
+Knows: top-1, top-5, precision, recall, F1, confusion, the most confident mistakes. Does not
+know where the answers came from, nor the arithmetic of intervals (statistics), of calibration
+(reliability) and of curves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.dataset.check.leakage import Leaks
+from kerascnn.metrics.calibration import Reliability, reliability
+from kerascnn.metrics.curves import ClassCurves, class_curves
+from kerascnn.metrics.outputs import Answers, Speed
+from kerascnn.metrics.significance import Interval, wilson_interval
+
+MISTAKES = 20
+"""Named at most: enough to see a pattern, few enough to look at each."""
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How good the answers are for one class.
+
+    Attributes:
+        label: Class name.
+        precision: Of the pictures answered so, the share that was right; 0 where none was.
+        recall: Of the pictures of this class, the share that was found; 0 where there are none.
+        f1: The harmonic mean of both.
+        support: Pictures of this class.
+        roc_auc: Chance that a picture of this class gets a higher probability for it than one
+            of another class, ties counting half; None where there is no such pair.
+        average_precision: Area under precision over recall; None likewise.
+    """
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    roc_auc: float | None = None
+    average_precision: float | None = None
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """One mistake.
+
+    Attributes:
+        index: Of the picture among those that were answered.
+        path: Its name.
+        truth: The right class.
+        answer: The class that was answered.
+        probability: Of the answer, 0 to 1.
+        truth_probability: Of the right class, 0 to 1.
+    """
+
+    index: int
+    path: str
+    truth: str
+    answer: str
+    probability: float
+    truth_probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the mistake as plain values for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "index"}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good the answers are for some pictures.
+
+    Attributes:
+        images: How many could be read.
+        top1: Share whose first answer is right.
+        top1_interval: Where the true share lies, with 95 % confidence (Wilson).
+        top5: Share whose first five answers (or as many as there are classes) hold the right one.
+        top5_interval: Likewise.
+        balanced_accuracy: Mean recall of the classes that have pictures.
+        macro_f1: Mean F1 of the classes that have pictures.
+        reliability: Calibration error and the bins of a reliability diagram.
+        per_class: One score a class, in the order of the classes.
+        curves: ROC and precision-recall of each class, in the order of the classes.
+        confusion: Counts ``[true class][answered class]``.
+        mistakes: The wrong answers that the model was surest of, those first.
+        split: Which part of the data it was.
+        skipped: Why each broken picture was left out.
+        speed: How long it took, where that was measured.
+        leaks: Pictures that lie in the training pictures too; None where that was not looked for.
+        top1_without_leaks: Share of the others whose first answer is right; None where there are
+            no others, or where that was not looked for.
+    """
+
+    images: int
+    top1: float
+    top1_interval: Interval
+    top5: float
+    top5_interval: Interval
+    balanced_accuracy: float
+    macro_f1: float
+    reliability: Reliability
+    per_class: tuple[ClassScore, ...]
+    curves: tuple[ClassCurves, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    mistakes: tuple[WrongAnswer, ...] = ()
+    split: str = "all"
+    skipped: tuple[str, ...] = ()
+    speed: Speed | None = None
+    leaks: Leaks | None = None
+    top1_without_leaks: float | None = None
+
+    def to_dict(self, curves: bool = False) -> dict[str, Any]:
+        """Give the evaluation as plain values for JSON.
+
+        Args:
+            curves: With the points of each class's curves.
+        """
+        values: dict[str, Any] = {
+            "images": self.images,
+            "split": self.split,
+            "top1": self.top1,
+            "top1_interval": [self.top1_interval.low, self.top1_interval.high],
+            "top5": self.top5,
+            "top5_interval": [self.top5_interval.low, self.top5_interval.high],
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
+            "calibration": self.reliability.to_dict(),
+            "per_class": [vars(score) for score in self.per_class],
+            "confusion": [list(row) for row in self.confusion],
+            "mistakes": [mistake.to_dict() for mistake in self.mistakes],
+            "speed": vars(self.speed) if self.speed else None,
+            "leaks": self.leaks.to_dict() if self.leaks else None,
+            "top1_without_leaks": self.top1_without_leaks,
+            "skipped": list(self.skipped),
+        }
+        if curves:
+            values["curves"] = [both.to_dict() for both in self.curves]
+        return values
+
+
+def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation:
+    """Score answers.
+
+    Args:
+        answers: To at least one picture.
+        leaks: What was found when the pictures were compared with the training pictures.
+
+    Returns:
+        The evaluation.
+    """
+    hits = answers.ranked == answers.labels[:, None]
+    confusion = np.zeros((len(answers.classes),) * 2, np.int64)
+    np.add.at(confusion, (answers.labels, answers.first), 1)
+    curves = tuple(
+        class_curves(label, answers.probabilities[:, number], answers.labels == number)
+        for number, label in enumerate(answers.classes)
+    )
+    scores = _per_class(confusion, curves)
+    found = [score for score in scores if score.support]
+    return Evaluation(
+        images=len(answers),
+        top1=float(hits[:, 0].mean()),
+        top1_interval=wilson_interval(int(hits[:, 0].sum()), len(answers)),
+        top5=float(hits.any(axis=1).mean()),
+        top5_interval=wilson_interval(int(hits.sum()), len(answers)),
+        balanced_accuracy=sum(score.recall for score in found) / len(found),
+        macro_f1=sum(score.f1 for score in found) / len(found),
+        reliability=reliability(answers.logits, answers.labels, answers.temperature),
+        per_class=scores,
+        curves=curves,
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        mistakes=most_confident_mistakes(answers),
+        split=answers.split,
+        skipped=answers.skipped,
+        speed=answers.speed,
+        leaks=leaks,
+        top1_without_leaks=_without_leaks(answers, leaks) if leaks else None,
+    )
+
+
+def _without_leaks(answers: Answers, leaks: Leaks) -> float | None:
+    leaked = {leak.path for leak in leaks.pictures}
+    others = [answers.name(index) not in leaked for index in range(len(answers))]
+    return float(answers.right[others].mean()) if any(others) else None
+
+
+def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[WrongAnswer, ...]:
+    """Find the wrong answers that the model was surest of.
+
+    Args:
+        answers: Of the model.
+        count: How many at most.
+
+    Returns:
+        Most confident first; of equals the earlier picture.
+    """
+    wrong = np.flatnonzero(~answers.right)
+    surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:count]
+    return tuple(
+        WrongAnswer(
+            index=int(index),
+            path=answers.name(int(index)),
+            truth=answers.classes[answers.labels[index]],
+            answer=answers.classes[answers.first[index]],
+            probability=float(answers.confidence[index]),
+            truth_probability=float(answers.probabilities[index, answers.labels[index]]),
+        )
+        for index in surest
+    )
+
+
+def _per_class(
+    confusion: npt.NDArray[np.int64], curves: tuple[ClassCurves, ...]
+) -> tuple[ClassScore, ...]:
+    right = confusion.diagonal()
+    support, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+    precision = right / np.maximum(answered, 1)
+    recall = right / np.maximum(support, 1)
+    f1 = 2 * right / np.maximum(answered + support, 1)
+    return tuple(
+        ClassScore(
+            label=both.label,
+            precision=float(precision[i]),
+            recall=float(recall[i]),
+            f1=float(f1[i]),
+            support=int(support[i]),
+            roc_auc=both.auc,
+            average_precision=both.average_precision,
+        )
+        for i, both in enumerate(curves)
+    )

@@ -1,0 +1,139 @@
+"""Two models on the same pictures: which answers changed, and whether one is better.
+
+Knows: which pictures may be compared, counts, McNemar's test. Does not know where the answers
+came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerascnn.errors import DataError
+from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.significance import mcnemar_exact
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A picture that both models answer differently.
+
+    Attributes:
+        path: Its name.
+        truth: The right class.
+        a: The first model's answer.
+        a_probability: Of that, 0 to 1.
+        b: The second model's answer.
+        b_probability: Of that, 0 to 1.
+    """
+
+    path: str
+    truth: str
+    a: str
+    a_probability: float
+    b: str
+    b_probability: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same pictures.
+
+    Attributes:
+        a: Name of the first model.
+        b: Name of the second.
+        split: Which part of the data it was.
+        images: Pictures that both could answer.
+        a_top1: Share that the first answers right.
+        b_top1: Share that the second answers right.
+        both_right: Pictures.
+        only_a_right: Pictures.
+        only_b_right: Pictures.
+        both_wrong: Pictures, with the same or with different answers.
+        p_value: Of McNemar's exact test, two-sided: how often two equally good models would
+            differ at least as much by chance.
+        largest_difference: Of any probability of any picture, 0 to 1.
+        changed: All pictures with different answers, in the order of the data.
+        skipped: Why each broken picture was left out.
+    """
+
+    a: str
+    b: str
+    split: str
+    images: int
+    a_top1: float
+    b_top1: float
+    both_right: int
+    only_a_right: int
+    only_b_right: int
+    both_wrong: int
+    p_value: float
+    largest_difference: float
+    changed: tuple[Changed, ...]
+    skipped: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the comparison as plain values for JSON."""
+        return {
+            **vars(self),
+            "changed": [vars(one) for one in self.changed],
+            "skipped": list(self.skipped),
+        }
+
+
+def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Comparison:
+    """Compare the answers of two models to the same pictures.
+
+    Args:
+        a: Of the first model.
+        b: Of the second; its classes may be in another order.
+        a_name: What to call the first.
+        b_name: What to call the second.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        DataError: Other classes, or other pictures.
+    """
+    if set(a.classes) != set(b.classes):
+        lone = sorted(set(a.classes) ^ set(b.classes))
+        raise DataError(
+            f"{a_name} and {b_name} do not know the same classes: only one knows "
+            f"{', '.join(map(repr, lone[:5]))}. Compare models of the same classes."
+        )
+    if a.names != b.names:
+        raise DataError(f"{a_name} and {b_name} answered other pictures. Name the DATA for both.")
+    order = [b.classes.index(name) for name in a.classes]
+    probabilities = b.probabilities[:, order]
+    b_first = np.argsort(order)[b.first]
+    only_a, only_b = a.right & ~b.right, b.right & ~a.right
+    return Comparison(
+        a=a_name,
+        b=b_name,
+        split=a.split,
+        images=len(a),
+        a_top1=float(a.right.mean()),
+        b_top1=float(b.right.mean()),
+        both_right=int((a.right & b.right).sum()),
+        only_a_right=int(only_a.sum()),
+        only_b_right=int(only_b.sum()),
+        both_wrong=int((~a.right & ~b.right).sum()),
+        p_value=mcnemar_exact(int(only_a.sum()), int(only_b.sum())),
+        largest_difference=float(np.abs(a.probabilities - probabilities).max()),
+        changed=tuple(_changed(a, b, int(i)) for i in np.flatnonzero(a.first != b_first)),
+        skipped=a.skipped,
+    )
+
+
+def _changed(a: Answers, b: Answers, index: int) -> Changed:
+    return Changed(
+        path=a.name(index),
+        truth=a.classes[a.labels[index]],
+        a=a.classes[a.first[index]],
+        a_probability=float(a.confidence[index]),
+        b=b.classes[b.first[index]],
+        b_probability=float(b.confidence[index]),
+    )

@@ -1,0 +1,207 @@
+"""The endpoints of the Open Inference Protocol v2.
+
+Knows: its paths and HTTP headers. Does not know how a request is read (protocol), nor how
+pictures are classified (service).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kerascnn import __version__
+from kerascnn.errors import PictureError
+from kerascnn.serving.endpoints import v2_messages as protocol
+from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.metrics import STAGES
+from kerascnn.serving.repository import ServedModel
+from kerascnn.serving.service import Result, Service, too_late
+
+EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "schedule_policy")
+
+
+class V2:
+    """The endpoints.
+
+    Args:
+        service: To ask.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._models = service, service.models
+
+    def routes(self) -> list[Route]:
+        """List them, the busiest first."""
+        routes = []
+        for base in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+            routes += [
+                Route(f"{base}/infer", self.infer, methods=["POST"]),
+                Route(f"{base}/ready", self.model_ready),
+                Route(f"{base}/config", self.config),
+                Route(base, self.metadata),
+            ]
+        return [
+            *routes,
+            Route("/v2/health/live", self.live),
+            Route("/v2/health/ready", self.ready),
+            Route("/v2/models", self.list_models),
+            Route("/v2", self.server),
+        ]
+
+    async def live(self, _request: Request) -> Response:
+        """Say that the process answers."""
+        return JSONResponse({"live": True})
+
+    async def ready(self, _request: Request) -> Response:
+        """Say whether every model is warm, and why one never will be."""
+        ready, problem = self._service.ready, self._models.problem
+        answer = {"ready": ready} if problem is None else {"ready": ready, "reason": problem}
+        return JSONResponse(answer, 200 if ready else 503)
+
+    async def server(self, _request: Request) -> Response:
+        """Say who answers."""
+        return JSONResponse(
+            {"name": "kerascnn", "version": __version__, "extensions": list(EXTENSIONS)}
+        )
+
+    async def list_models(self, _request: Request) -> Response:
+        """List the models."""
+        return JSONResponse({"models": list(self._models.names)})
+
+    async def model_ready(self, request: Request) -> Response:
+        """Say whether a model is warm."""
+        served = self._find(request)
+        return JSONResponse({"name": served.name, "ready": True})
+
+    async def metadata(self, request: Request) -> Response:
+        """Say what a model takes and gives."""
+        served = self._find(request)
+        outputs = [
+            {"name": name, "datatype": "FP32", "shape": [-1, len(served.card.classes)]}
+            for name in protocol.OUTPUTS
+        ]
+        return JSONResponse(
+            {
+                "name": served.name,
+                "versions": [served.version],
+                "platform": "onnxruntime_onnx",
+                "inputs": [{"name": protocol.INPUT, "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
+                "outputs": outputs,
+            }
+        )
+
+    async def config(self, request: Request) -> Response:
+        """Say how a model is run, as Triton's configuration has it."""
+        served, config = self._find(request), self._service.config
+        outputs = [
+            {"name": name, "data_type": "TYPE_FP32", "dims": [len(served.card.classes)]}
+            for name in protocol.OUTPUTS
+        ]
+        return JSONResponse(
+            {
+                "name": served.name,
+                "platform": "onnxruntime_onnx",
+                "backend": "onnxruntime",
+                "max_batch_size": config.max_queue,
+                "input": [
+                    {
+                        "name": protocol.INPUT,
+                        "data_type": "TYPE_UINT8",
+                        "format": "FORMAT_NHWC",
+                        "dims": [-1, -1, 3],
+                    }
+                ],
+                "output": outputs,
+                "dynamic_batching": {
+                    "preferred_batch_size": [config.max_batch],
+                    "max_queue_delay_microseconds": round(config.max_wait_ms * 1000),
+                },
+            }
+        )
+
+    async def infer(self, request: Request) -> Response:
+        """Answer a request for inference."""
+        served = self._find(request)
+        facts = request.scope["state"]["facts"]
+        # In use from here on: it may be replaced while the body comes in.
+        with served.batcher.in_use():
+            async with self._service.body(request) as body:
+                header = request.headers.get(protocol.HEADER_LENGTH)
+                response = await self._service.answered(
+                    request.receive, self._infer(served, body, header, facts)
+                )
+        return await self._service.finished(request, response)
+
+    async def _infer(
+        self, served: ServedModel, body: bytes, header: str | None, facts: dict[str, Any]
+    ) -> Response:
+        card = served.card
+
+        def read() -> protocol.InferRequest:
+            return protocol.read_request(body, header, len(card.classes), card.shape)
+
+        def write() -> tuple[bytes, int | None]:
+            return protocol.write_answer(asked, served.name, served.version, card.classes, values)
+
+        text = len(body) if header is None else parse_length(header) or 0
+        asked = await self._service.brief(text, read)
+        self._check_size(asked)
+        try:
+            async with asyncio.timeout(asked.timeout):
+                result = await self._service.classify(served, list(asked.pictures))
+        except TimeoutError as error:
+            raise too_late(asked.timeout or 0) from error
+        if result.answer is None or result.errors:
+            raise _first(result)
+        values = {
+            "logits": result.answer.logits,
+            "probabilities": result.answer.probabilities,
+        }
+        # About twenty characters a number, of each output.
+        numbers = 0 if all(one.binary for one in asked.wanted) else 20
+        content, length = await self._service.brief(numbers * result.answer.logits.size, write)
+        facts |= told(result, len(asked.pictures))
+        return _response(content, length, result)
+
+    def _check_size(self, asked: protocol.InferRequest) -> None:
+        _, height, width, _ = asked.pictures.shape
+        if height * width > self._service.config.max_pixels:
+            raise Refusal(
+                422,
+                f"pictures of {height:,} x {width:,} pixels; expected at most "
+                f"{self._service.config.max_pixels:,} pixels.",
+            )
+
+    def _find(self, request: Request) -> ServedModel:
+        parameters = request.path_params
+        served = self._models.get(parameters["name"], parameters.get("version"))
+        request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
+        return served
+
+
+def told(result: Result, pictures: int) -> dict[str, Any]:
+    """Give what the access log says of a result."""
+    times = {f"{stage}_ms": round(getattr(result, stage) * 1000, 3) for stage in STAGES}
+    return {"pictures": pictures, **times}
+
+
+def server_timing(result: Result) -> str:
+    """Give the stages as browsers show them (https://www.w3.org/TR/server-timing/)."""
+    return ", ".join(f"{stage};dur={getattr(result, stage) * 1000:.2f}" for stage in STAGES)
+
+
+def _first(result: Result) -> PictureError:
+    return next(iter(result.errors.values()))
+
+
+def _response(content: bytes, length: int | None, result: Result) -> Response:
+    headers = {"Server-Timing": server_timing(result)}
+    if length is None:
+        return Response(content, media_type="application/json", headers=headers)
+    headers["Inference-Header-Content-Length"] = str(length)
+    return Response(content, media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,279 @@
+"""The Open Inference Protocol v2: requests for inference, and their answers.
+
+Knows: the JSON of both, the binary extension, raw binary requests. Does not know HTTP beyond
+the one header, nor how pictures are classified. See
+https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerascnn.images import Shape, UInt8Array
+from kerascnn.serving.endpoints import v2_tensors as tensors
+from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.json_in_steps import read_json, read_values, write_json, write_values
+
+INPUT = "image"
+OUTPUTS = ("logits", "probabilities")
+
+HEADER_LENGTH = "inference-header-content-length"
+"""Header with the length of the JSON in front of binary tensors; 0: there is none."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One output that was asked for.
+
+    Attributes:
+        name: Of the output.
+        binary: Whether as bytes, else as JSON.
+        count: Of the highest classes; None: all values.
+    """
+
+    name: str
+    binary: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class InferRequest:
+    """A request for inference.
+
+    Attributes:
+        pictures: uint8 ``[n, height, width, 3]``.
+        wanted: Outputs, in the order in which they were asked for.
+        id: To be given back; None: there was none.
+        timeout: Seconds within which an answer is of use; None: not said.
+    """
+
+    pictures: UInt8Array
+    wanted: tuple[Wanted, ...]
+    id: str | None = None
+    timeout: float | None = None
+
+
+def read_request(
+    body: bytes, header_length: str | None, classes: int, shape: Shape
+) -> InferRequest:
+    """Read a request for inference.
+
+    Args:
+        body: JSON, or JSON and binary tensors, or a binary tensor alone.
+        header_length: Value of the header; None: it was not sent, so all is JSON.
+        classes: How many the model has.
+        shape: Height and width of the model's input, in pixels: a raw request holds pictures of
+            this size.
+
+    Returns:
+        The request.
+
+    Raises:
+        Refusal: 400: not a request that this model can answer, and why.
+    """
+    length = _header_length(header_length, len(body))
+    if header_length is not None and length == 0:
+        return _raw(body, shape)
+    fields = _json_object(body[:length])
+    parameters = _object(fields, "parameters")
+    return InferRequest(
+        pictures=_pictures(fields, memoryview(body)[length:]),
+        wanted=_wanted(fields, parameters, classes),
+        id=_id(fields),
+        timeout=_timeout(parameters),
+    )
+
+
+def write_answer(
+    request: InferRequest,
+    model: str,
+    version: str,
+    classes: tuple[str, ...],
+    values: dict[str, tensors.Floats],
+) -> tuple[bytes, int | None]:
+    """Write the answer to a request for inference.
+
+    Args:
+        request: What was asked.
+        model: Its name.
+        version: Its version.
+        classes: Names in the order of the outputs.
+        values: Of all outputs by name, float32 ``[n, classes]``.
+
+    Returns:
+        The body, and the length of the JSON in it if bytes follow.
+    """
+    outputs: list[list[bytes]] = []
+    chunks: list[bytes] = []
+    for wanted in request.wanted:
+        found = values[wanted.name]
+        data: tensors.Floats | list[str] = found
+        if wanted.count is not None:
+            data = tensors.classified(found, wanted.count, classes)
+        output: dict[str, Any] = {
+            "name": wanted.name,
+            "datatype": "FP32" if wanted.count is None else "BYTES",
+            "shape": [len(found), wanted.count or found.shape[1]],
+        }
+        if wanted.binary:
+            chunks.append(tensors.to_bytes(data))
+            output["parameters"] = {"binary_data_size": len(chunks[-1])}
+            outputs.append([write_json(output)])
+        else:
+            head = write_json(output).removesuffix(b"}")
+            outputs.append([head, b', "data": ', *write_values(data), b"}"])
+    answer: dict[str, Any] = {"model_name": model, "model_version": version}
+    if request.id is not None:
+        answer["id"] = request.id
+    head = write_json(answer).removesuffix(b"}")
+    inner = b", ".join(b"".join(parts) for parts in outputs)
+    text = b"".join((head, b', "outputs": [', inner, b"]}"))
+    return b"".join([text, *chunks]), len(text) if chunks else None
+
+
+def _header_length(text: str | None, body: int) -> int:
+    if text is None:
+        return body
+    length = parse_length(text)
+    if length is None or length > body:
+        raise Refusal(
+            400,
+            f"Inference-Header-Content-Length is {text[:40]!r}; expected the length of the JSON at "
+            f"the beginning of the body, which has {body:,} bytes.",
+        )
+    return length
+
+
+def _raw(body: bytes, shape: Shape) -> InferRequest:
+    height, width = shape
+    each = height * width * 3
+    count, rest = divmod(len(body), each)
+    if rest or not count:
+        raise Refusal(
+            400,
+            f"a raw request of {len(body):,} bytes; expected uint8 pictures of {height} x "
+            f"{width} x "
+            f"3 values, so a multiple of {each:,}.",
+        )
+    pictures = np.frombuffer(body, np.uint8).reshape(count, height, width, 3)
+    return InferRequest(pictures, tuple(Wanted(name, binary=True) for name in OUTPUTS))
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    fields = read_json(text)
+    if not isinstance(fields, dict):
+        raise Refusal(400, f"the request is a JSON {type(fields).__name__}, expected an object.")
+    return fields
+
+
+def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
+    value = fields.get(key, {})
+    if not isinstance(value, dict):
+        raise Refusal(400, f"{key!r} must be an object.")
+    return value
+
+
+def _objects(fields: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    values = fields.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise Refusal(400, f"{key!r} must be an array of objects.")
+    return values
+
+
+def _id(fields: dict[str, Any]) -> str | None:
+    value = fields.get("id")
+    if value is not None and not isinstance(value, str):
+        raise Refusal(400, "'id' must be a string.")
+    return value
+
+
+def _timeout(parameters: dict[str, Any]) -> float | None:
+    # Triton's schedule policy extension: microseconds; 0 is its default and means none.
+    value = parameters.get("timeout")
+    if value is None or value == 0:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise Refusal(400, "parameter 'timeout' must be a whole number of microseconds.")
+    return value / 1e6 if value < 1 << 62 else None
+
+
+def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
+    inputs = _objects(fields, "inputs")
+    names = [tensor.get("name") for tensor in inputs]
+    if names != [INPUT]:
+        raise Refusal(
+            400, f"inputs {str(names)[:200]}; expected exactly one, with the name {INPUT!r}."
+        )
+    tensor = inputs[0]
+    if tensor.get("datatype") != "UINT8":
+        raise Refusal(
+            400,
+            f"input {INPUT!r} has datatype {str(tensor.get('datatype'))[:40]!r}; expected UINT8.",
+        )
+    shape = tensors.read_shape(tensor.get("shape"), INPUT)
+    parameters = _object(tensor, "parameters")
+    if "shared_memory_region" in parameters:
+        raise Refusal(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
+    size = parameters.get("binary_data_size")
+    if size is None:
+        if len(binary):
+            raise Refusal(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
+        if "data" not in tensor:
+            raise Refusal(
+                400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
+            )
+        return read_values(tensor["data"], shape, INPUT)
+    if "data" in tensor:
+        raise Refusal(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
+    if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
+        raise Refusal(
+            400,
+            f"input {INPUT!r} has binary_data_size {str(size)[:40]}, but {len(binary):,} bytes "
+            "follow the JSON.",
+        )
+    return tensors.from_bytes(binary, shape, INPUT)
+
+
+def _wanted(fields: dict[str, Any], parameters: dict[str, Any], classes: int) -> tuple[Wanted, ...]:
+    default = _flag(parameters, "binary_data_output", False)
+    asked = _objects(fields, "outputs")
+    if not asked:
+        return tuple(Wanted(name, default) for name in OUTPUTS)
+    names = [output.get("name") for output in asked]
+    for name in names:
+        if name not in OUTPUTS or names.count(name) > 1:
+            raise Refusal(
+                400,
+                f"output {str(name)[:80]!r} is unknown or asked for twice; there are: "
+                f"{', '.join(OUTPUTS)}.",
+            )
+    for output in asked:
+        # Sent inline, the client would read what lies in the memory from before.
+        if "shared_memory_region" in _object(output, "parameters"):
+            raise Refusal(
+                400, f"output {output['name']!r} is asked for in shared memory; there is none here."
+            )
+    return tuple(
+        _one_wanted(output["name"], _object(output, "parameters"), default, classes)
+        for output in asked
+    )
+
+
+def _one_wanted(name: str, parameters: dict[str, Any], default: bool, classes: int) -> Wanted:
+    count = parameters.get("classification")
+    if count is not None:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise Refusal(400, f"output {name!r}: 'classification' must be a whole number above 0.")
+        count = min(count, classes) or None  # 0 is tritonclient's default: no classification
+    return Wanted(name, _flag(parameters, "binary_data", default), count)
+
+
+def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise Refusal(400, f"parameter {name!r} must be true or false.")
+    return value

@@ -1,0 +1,141 @@
+"""Tensors of the Open Inference Protocol: from JSON or bytes to arrays and back.
+
+Knows: shapes, data types, the two encodings, the classification extension. Does not know
+requests as a whole.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.images import UInt8Array
+from kerascnn.serving.http.errors import Refusal
+
+Floats = npt.NDArray[np.float32]
+
+
+def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
+    """Check the shape of a tensor of pictures.
+
+    Args:
+        shape: As JSON had it.
+        name: Of the tensor, for messages.
+
+    Returns:
+        Pictures, height, width, 3.
+
+    Raises:
+        Refusal: 400: not four positive whole numbers, the last being 3.
+    """
+    whole = isinstance(shape, list) and all(
+        isinstance(length, int) and not isinstance(length, bool) and length > 0 for length in shape
+    )
+    if not whole or len(shape) != 4 or shape[3] != 3:
+        raise Refusal(
+            400,
+            f"input {name!r} has shape {_short(shape)}; expected [pictures, height, width, 3], "
+            "all above 0.",
+        )
+    pictures, height, width, channels = shape
+    return pictures, height, width, channels
+
+
+def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
+    """Read a tensor of pictures from JSON.
+
+    Args:
+        data: Whole numbers from 0 to 255, flat or nested, in row-major order.
+        shape: What it shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        uint8, of that shape.
+
+    Raises:
+        Refusal: 400: other values, or another number of them.
+    """
+    try:
+        values = np.asarray(data)
+    except (ValueError, OverflowError) as error:
+        raise Refusal(400, f"input {name!r}: its data is no tensor ({error}).") from error
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+        raise Refusal(
+            400, f"input {name!r}: its data has other values than whole numbers from 0 to 255."
+        )
+    if (values.ndim > 1 and values.shape != shape) or values.size != int(
+        np.prod(shape, dtype=object)
+    ):
+        raise Refusal(
+            400,
+            f"input {name!r}: its data has shape {list(values.shape)}, not {list(shape)} as its "
+            "shape says.",
+        )
+    return values.astype(np.uint8).reshape(shape)
+
+
+def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Array:
+    """Read a tensor of pictures from bytes.
+
+    Args:
+        data: One byte a value, row-major.
+        shape: What it shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        uint8, of that shape; a view of the bytes.
+
+    Raises:
+        Refusal: 400: another number of bytes.
+    """
+    expected = int(np.prod(shape, dtype=object))
+    if len(data) != expected:
+        raise Refusal(
+            400,
+            f"input {name!r}: {len(data):,} bytes of data, but shape {_short(list(shape))} of "
+            f"UINT8 takes {expected:,}.",
+        )
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
+    """Give the highest values as ``value:index:label``, as Triton's extension has it.
+
+    Args:
+        values: float32 ``[n, classes]``.
+        count: How many a row, at most the number of classes.
+        classes: Names in order.
+
+    Returns:
+        ``n * count`` texts, row by row.
+    """
+    order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+    return [
+        f"{values[row, index]:f}:{index}:{classes[index]}"
+        for row, indices in enumerate(order)
+        for index in indices
+    ]
+
+
+def to_bytes(values: Floats | list[str]) -> bytes:
+    """Write a tensor as the binary extension has it.
+
+    Args:
+        values: float32, or texts.
+
+    Returns:
+        Little-endian values, or each text's length in four bytes and its UTF-8.
+    """
+    if isinstance(values, list):
+        encoded = [text.encode() for text in values]
+        return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
+    return values.astype("<f4", copy=False).tobytes()
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

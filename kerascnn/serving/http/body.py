@@ -1,0 +1,150 @@
+"""Reading the body of a request, and no more of it than was agreed.
+
+Knows: the limits of one body and of all together, and slow clients. Does not know what is in a
+body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from starlette.types import Receive, Scope
+
+from kerascnn.serving.http.errors import Gone, Refusal
+from kerascnn.serving.metrics import Metrics
+
+_ALL = 16
+"""Bodies of the largest size that may be in memory at a time."""
+
+_DRAIN_BYTES, _DRAIN_SECONDS = 64_000_000, 2.0
+"""How much of a body that is refused is still taken, so that the client sees the answer: closing
+at once would reset the connection, and the answer be lost."""
+
+
+class Bodies:
+    """Reads bodies within limits.
+
+    Args:
+        max_body: Bytes of one.
+        seconds: Within which one must have come in.
+        metrics: Told how much is in memory.
+    """
+
+    def __init__(self, max_body: int, seconds: float, metrics: Metrics) -> None:
+        self._max_body, self._seconds = max_body, seconds
+        self._held, self._max_held = 0, _ALL * max_body
+        metrics.body_bytes.set_function(lambda: self._held)
+
+    @asynccontextmanager
+    async def read(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
+        """Read a body; it counts as held until the block is left.
+
+        Args:
+            scope: Of the request.
+            receive: Of the request.
+
+        Yields:
+            The body.
+
+        Raises:
+            Refusal: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
+                that is none.
+            Gone: The client hung up.
+        """
+        self._check(_content_length(scope))
+        held = 0
+        chunks: list[bytes] = []
+        try:
+            async with asyncio.timeout(self._seconds):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Gone
+                    chunk = message.get("body", b"")
+                    chunks.append(chunk)
+                    held += len(chunk)
+                    self._held += len(chunk)
+                    self._check(held)
+                    more = message.get("more_body", False)
+            yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        except TimeoutError as error:
+            raise Refusal(
+                408,
+                f"the request did not come in within {self._seconds:g} s.",
+                close=True,
+            ) from error
+        finally:
+            self._held -= held
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Count what a body became when it was decompressed, too.
+
+        Args:
+            size: In bytes.
+        """
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+
+    def _check(self, length: int) -> None:
+        if length > self._max_body:
+            raise Refusal(
+                413,
+                f"a body of {'more than ' if length <= self._max_body else ''}{length:,} bytes; "
+                f"expected at most {self._max_body:,}. Send a smaller picture, or fewer.",
+                close=True,
+            )
+        if self._held > self._max_held:
+            raise Refusal(
+                503,
+                "too much is being sent at the same time. Try again.",
+                retry_after=1,
+                close=True,
+            )
+
+
+async def drain(receive: Receive) -> None:
+    """Take the rest of a body that was refused, within limits.
+
+    Args:
+        receive: Of the request.
+    """
+    taken = 0
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while taken < _DRAIN_BYTES:
+                message = await receive()
+                taken += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
+
+
+def _content_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return parse_length(value.decode("latin-1")) or 0
+    return 0
+
+
+def parse_length(text: str) -> int | None:
+    """Read a length from a header.
+
+    Args:
+        text: Any.
+
+    Returns:
+        The number; None: it is none. One with very many digits is no error, only very large.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    # Python refuses to read 4,300 digits or more; twenty are beyond any length.
+    digits = text.lstrip("0") or "0"
+    return int(digits[:20])

@@ -1,0 +1,200 @@
+"""JSON of any length, in steps so short that nobody has to wait for them.
+
+Knows: msgspec, and that a thread which is inside of it keeps all others waiting: so long arrays of
+numbers are read and written a few thousand at a time. Does not know what a message means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kerascnn.images import UInt8Array
+from kerascnn.serving.endpoints import v2_tensors as tensors
+from kerascnn.serving.http.errors import Refusal
+
+_SHORT = 262_144
+"""Bytes that Python's own reader takes in a few milliseconds; it tells best what is wrong."""
+
+_PIECE = 32_768
+"""Bytes of numbers that are read, and values that are written, at a time."""
+
+_INTEGERS = msgspec.json.Decoder(list[int])
+_ROWS = msgspec.json.Decoder(list[list[int]])
+_PARTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Tensor(msgspec.Struct, omit_defaults=True):
+    """An input whose data is not read yet."""
+
+    name: Any = msgspec.UNSET
+    datatype: Any = msgspec.UNSET
+    shape: Any = msgspec.UNSET
+    parameters: Any = msgspec.UNSET
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Request(msgspec.Struct, omit_defaults=True):
+    """A request for inference, as far as its length can matter."""
+
+    inputs: list[_Tensor] | msgspec.UnsetType = msgspec.UNSET
+    outputs: Any = msgspec.UNSET
+    parameters: Any = msgspec.UNSET
+    id: Any = msgspec.UNSET
+
+
+_REQUESTS = msgspec.json.Decoder(_Request)
+
+
+def read_json(text: bytes) -> Any:
+    """Read a request for inference.
+
+    Args:
+        text: JSON.
+
+    Returns:
+        Its plain values; the ``data`` of inputs may be :class:`msgspec.Raw`, for
+        :func:`read_values`.
+
+    Raises:
+        Refusal: 400: not JSON, or a long request that is none.
+    """
+    try:
+        request = _REQUESTS.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if len(text) > _SHORT:
+            deep = isinstance(error, RecursionError)
+            reason = "nested too deeply" if deep else str(error)[:200]
+            raise Refusal(400, f"the request is not JSON, or no request ({reason}).") from error
+        return _read_short(text)
+    fields = _fields(request)
+    if "inputs" in fields:
+        fields["inputs"] = [_fields(tensor) for tensor in fields["inputs"]]
+    return fields
+
+
+def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
+    """Read the values of a tensor of pictures.
+
+    Args:
+        data: Of :func:`read_json`: whole numbers from 0 to 255, flat or nested, row-major.
+        shape: What it shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        uint8, of that shape.
+
+    Raises:
+        Refusal: 400: other values, or another number of them.
+    """
+    if not isinstance(data, msgspec.Raw):
+        return tensors.from_json(data, shape, name)
+    text = bytes(data)
+    try:
+        values = np.frombuffer(b"".join(_numbers(text, shape)), np.uint8)
+        if values.size and values.size == int(np.prod(shape, dtype=object)):
+            return values.reshape(shape)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        if len(text) > _SHORT:
+            raise Refusal(
+                400,
+                f"input {name!r}: its data is no tensor of shape {list(shape)} of whole numbers "
+                "from 0 to 255.",
+            ) from error
+    else:
+        if len(text) > _SHORT:
+            raise Refusal(
+                400,
+                f"input {name!r}: its data has {values.size:,} values, not {list(shape)} as its "
+                "shape says.",
+            )
+    return tensors.from_json(_read_short(text), shape, name)
+
+
+def write_json(value: Any) -> bytes:
+    """Write something short."""
+    return json.dumps(value, allow_nan=False).encode()
+
+
+def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
+    """Write the values of a tensor as a flat array.
+
+    Args:
+        values: Numbers or texts.
+
+    Yields:
+        Parts of the JSON.
+
+    Raises:
+        Refusal: 422: a value is none that JSON can hold.
+    """
+    flat = values if isinstance(values, list) else values.ravel()
+    if not isinstance(flat, list) and not np.isfinite(flat).all():
+        raise Refusal(422, "the network's answer to a picture is not a number.")
+    yield b"["
+    for start in range(0, len(flat), _PIECE // 16):
+        piece = flat[start : start + _PIECE // 16]
+        plain = piece if isinstance(piece, list) else piece.tolist()
+        yield (b"," if start else b"") + msgspec.json.encode(plain)[1:-1]
+    yield b"]"
+
+
+def _fields(struct: msgspec.Struct) -> dict[str, Any]:
+    values = {name: getattr(struct, name) for name in struct.__struct_fields__}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
+
+
+def _numbers(text: bytes, shape: tuple[int, ...]) -> Iterator[bytes]:
+    """Read numbers, checking that they are nested as the shape says, or not at all."""
+    if text[1:1000].lstrip()[:1] != b"[":
+        yield from _flat(text)
+        return
+    length, *inner = shape
+    if len(inner) == 1:
+        yield _rows(text, length, inner[0])
+        return
+    parts = _PARTS.decode(text)
+    if len(parts) != length or not inner:
+        raise ValueError("another shape")
+    for part in parts:
+        if bytes(part)[1:1000].lstrip()[:1] != b"[":
+            raise ValueError("another shape")
+        yield from _numbers(bytes(part), tuple(inner))
+
+
+def _rows(text: bytes, count: int, length: int) -> bytes:
+    rows = _ROWS.decode(text)
+    if len(rows) != count or any(len(row) != length for row in rows):
+        raise ValueError("another shape")
+    return b"".join(map(bytes, rows))
+
+
+def _flat(text: bytes) -> Iterator[bytes]:
+    """Read a flat array a piece at a time, cut where one number ends."""
+    start, end = 1, len(text) - 1
+    if text[:1] != b"[":
+        raise ValueError("no array")
+    while start < end:
+        cut = text.find(b",", min(start + _PIECE, end))
+        cut = end if cut < 0 else cut
+        numbers = _INTEGERS.decode(b"[%s]" % text[start:cut])
+        if not numbers and (start > 1 or cut < end):
+            raise ValueError("nothing between two commas")
+        yield bytes(numbers)
+        start = cut + 1
+
+
+def _read_short(text: bytes) -> Any:
+    try:
+        return json.loads(text.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Refusal(400, f"the request is not JSON ({reason}).") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON value")

@@ -1,0 +1,1 @@
+"""Random changes to training pictures, made on the device inside the compiled step."""

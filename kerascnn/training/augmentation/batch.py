@@ -1,0 +1,105 @@
+"""What changes the pictures of a batch before the network's own layers do: crops, then mixing.
+
+Knows: what is drawn on the host for each batch, and in which order it is applied inside the
+compiled step. Does not know how anything is drawn, nor augmentation, which is Keras' layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kerascnn.training.augmentation.mixup import Mixing, Recipes, mix, mixing_of
+from kerascnn.training.augmentation.random_resized_crop import Boxes, crop, draw_boxes
+from kerascnn.training.config import TrainConfig
+
+
+class Draws(NamedTuple):
+    """What was drawn for some batches.
+
+    Attributes:
+        boxes: Of each picture, float32 ``[batches, pictures, 4]``; None: pictures stay whole.
+        recipes: How each batch is mixed, float32 ``[batches, 6]``; None: not at all.
+    """
+
+    boxes: Boxes | None = None
+    recipes: Recipes | None = None
+
+    def each(self, do: Callable[[Any], Any]) -> Draws:
+        """Do something with all that was drawn."""
+        return Draws(*(None if part is None else do(part) for part in self))
+
+    def at(self, step: Any) -> Draws:
+        """Give one batch's part, without the first axis."""
+        return self.each(lambda part: part[step])
+
+    def rows(self, start: int, count: int) -> Draws:
+        """Give as many batches from ``start`` on; what is missing at the end is made up."""
+        return self.each(lambda part: np.resize(part[start:], (count, *part.shape[1:])))
+
+
+@dataclass(frozen=True)
+class Changing:
+    """How pictures are changed.
+
+    Attributes:
+        size: Of the network's input, in pixels.
+        least: The smallest share of a picture that a crop takes; 0: no crops.
+        mixing: Of the batches; None: they stay apart.
+    """
+
+    size: int
+    least: float = 0.0
+    mixing: Mixing | None = None
+
+    def draw(self, batches: int, pictures: int, seed: int, epoch: int) -> Draws:
+        """Draw all of an epoch.
+
+        Args:
+            batches: In the epoch.
+            pictures: In a batch.
+            seed: Of the run.
+            epoch: From 1.
+
+        Returns:
+            What :func:`changed` takes, one batch after another.
+        """
+        boxes = draw_boxes(batches, pictures, self.least, seed, epoch) if self.least else None
+        recipes = self.mixing.draw(batches, self.size, seed, epoch) if self.mixing else None
+        return Draws(boxes, recipes)
+
+
+def changing_of(config: TrainConfig, size: int) -> Changing | None:
+    """Tell how a run changes its pictures.
+
+    Args:
+        config: Of the run.
+        size: Of the network's input, in pixels.
+
+    Returns:
+        How; None: not at all.
+    """
+    mixing = mixing_of(config)
+    return Changing(size, config.random_crop, mixing) if mixing or config.random_crop else None
+
+
+def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:
+    """Change the pictures of a batch, inside the compiled step.
+
+    Args:
+        pictures: uint8 ``[batch, side, side, 3]``.
+        draws: Of this batch.
+        size: Of the network's input, in pixels.
+
+    Returns:
+        The pictures, uint8 ``[batch, size, size, 3]``, and the share of each one's own label;
+        None: there is no other.
+    """
+    if draws.boxes is not None:
+        pictures = crop(pictures, draws.boxes, size)
+    if draws.recipes is None:
+        return pictures, None
+    return mix(pictures, draws.recipes), draws.recipes[0]

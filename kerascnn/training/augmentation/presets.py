@@ -1,0 +1,86 @@
+"""Random changes to training pictures, inside the compiled step.
+
+Knows: which presets exist and the layers they are made of: Keras' own wherever it has them. Does
+not know when they run: Keras switches them off outside training.
+"""
+
+from __future__ import annotations
+
+from keras import layers
+
+from kerascnn.training.augmentation.trivial_augment import TrivialAugment
+from kerascnn.training.config import Augment
+
+SHIFT = 1 / 32
+"""Of the side, in each direction: 1 pixel at 32. In whole pixels: between them, a picture would be
+blurred, and the network would learn from pictures unlike those it is asked about."""
+
+
+FAR = 1 / 8
+"""Of the side: what ``strong`` and ``trivial`` shift by, in whole pixels too: 4 at 32, as is usual
+for pictures of that size (He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2)."""
+
+LIGHTING = 0.2
+"""Of the range of pixels, in each direction: brightness; and of a pixel's distance from the mean:
+contrast."""
+
+ERASED = 0.25
+"""How many pictures lose a rectangle (Zhong et al. 2020, https://arxiv.org/abs/1708.04896)."""
+
+
+def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
+    """Make the layers of a preset.
+
+    Args:
+        preset: ``none``; ``shift``: by up to a 32nd of the side, filled with zeros; ``light``: that
+            and a horizontal flip; ``strong``: flip, a shift by up to an eighth, brightness and
+            contrast, and a rectangle of 2 to 20 % of the area greyed out in every fourth picture;
+            ``trivial``: flip, the same shift, and one change of
+            :mod:`kerascnn.training.augmentation.trivial_augment`. A flip is wrong for digits
+            and letters.
+        seed: Of the random numbers.
+
+    Returns:
+        Layers from float32 ``[batch, size, size, 3]`` in 0..255 to the same.
+    """
+    if preset in ("none", "auto"):  # auto: not settled, as in a run that has not begun
+        return []
+    shift = _shift(SHIFT if preset in ("shift", "light") else FAR, seed + 1)
+    if preset == "shift":
+        return [shift]
+    moved = [layers.RandomFlip("horizontal", seed=seed, name="flip"), shift]
+    if preset == "trivial":
+        return [*moved, TrivialAugment(seed + 2)]
+    return moved if preset == "light" else [*moved, *_lighting(seed + 2), _erasing(seed + 4)]
+
+
+def _shift(share: float, seed: int) -> layers.Layer:
+    return layers.RandomTranslation(
+        share,
+        share,
+        fill_mode="constant",
+        interpolation="nearest",
+        fill_value=0.0,
+        seed=seed,
+        name="shift",
+    )
+
+
+def _lighting(seed: int) -> list[layers.Layer]:
+    pixels = (0, 255)
+    return [
+        layers.RandomBrightness(LIGHTING, value_range=pixels, seed=seed, name="brightness"),
+        layers.RandomContrast(LIGHTING, value_range=pixels, seed=seed + 1, name="contrast"),
+    ]
+
+
+def _erasing(seed: int) -> layers.Layer:
+    return layers.RandomErasing(
+        # From one number Keras draws the probability itself.
+        factor=(ERASED, ERASED),
+        scale=(0.02, 0.2),
+        fill_value=127.5,
+        value_range=(0, 255),
+        seed=seed,
+        name="erasing",
+    )

@@ -1,0 +1,1 @@
+"""What ``auto`` stands for: the options of a run that follow from its data."""

@@ -1,0 +1,77 @@
+"""Options that follow from how many training pictures there are, where they are left to ``auto``.
+
+Knows: the rules. Does not know Keras, nor how an option is applied. What is found stands in
+``config.json`` and is shown before the first step; docs/experiments.md has what the rules were
+chosen on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.data.pack import steps_per_epoch
+from kerascnn.training.phases import LEAST_EPOCHS, highest_rate, total_epochs
+
+LARGEST_BATCH, SMALLEST_BATCH = 64, 16
+"""Pictures a step. The learning rates in the table of networks were found with the largest."""
+
+STEPS_PER_EPOCH = 25
+"""At least, as long as batches can be made smaller."""
+
+LEAST_STEPS = 300
+"""In all epochs. A network that starts from random weights needs some, however few its pictures."""
+
+
+MOST_EPOCHS = 100
+"""For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
+
+
+def settle(config: TrainConfig, pictures: int) -> TrainConfig:
+    """Put numbers in the place of ``auto``.
+
+    Args:
+        config: Of a run.
+        pictures: How many it learns from.
+
+    Returns:
+        The configuration with a batch size, with epochs where there are no phases, and with a
+        learning rate where the batch size was chosen here.
+    """
+    batch_size = batch_size_for(config, pictures)
+    steps = steps_per_epoch(pictures, min(batch_size, pictures))
+    if config.epochs == AUTO and not config.phase:
+        wanted = math.ceil(LEAST_STEPS / steps)
+        config = replace(config, epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, wanted)))
+    if config.learning_rate is None and config.batch_size == AUTO:
+        enough = steps * total_epochs(config) >= LEAST_STEPS
+        config = replace(config, learning_rate=_rate(config, batch_size, enough))
+    return replace(config, batch_size=batch_size)
+
+
+def _rate(config: TrainConfig, batch_size: int, enough_steps: bool) -> float:
+    """Lower the network's own rate for small batches, whose gradients are noisier.
+
+    For Adam's family the square root keeps that noise as it was (Malladi et al. 2022,
+    https://arxiv.org/abs/2205.10287). In very few steps the higher rate gets further.
+    """
+    factor = math.sqrt(batch_size / LARGEST_BATCH) if enough_steps else 1.0
+    return float(f"{highest_rate(config) * factor:.3g}")
+
+
+def batch_size_for(config: TrainConfig, pictures: int) -> int:
+    """Give the pictures a step: those that were asked for, or what suits so many pictures.
+
+    Args:
+        config: Of a run.
+        pictures: How many it learns from.
+
+    Returns:
+        At least 1; of its own choice a power of two from 16 to 64.
+    """
+    if not isinstance(config.batch_size, str):
+        return config.batch_size
+    wanted = max(1, pictures // STEPS_PER_EPOCH)
+    power = 1 << (wanted.bit_length() - 1)
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, power))

@@ -1,0 +1,172 @@
+"""What ``--model auto`` and ``--augment auto`` stand for, once the data are known.
+
+Knows: the rules, which docs/training.md gives with what they were measured on. Does not know:
+how weights are fetched, nor how a network is trained.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from kerascnn.card import ModelCard
+from kerascnn.dataset import Dataset
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.training.auto.flips import Verdict, judge_flips
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import AUTO, Augment, TrainConfig
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
+from kerascnn.training.pretrained import ensure
+from kerascnn.training.weights.files import kind_of
+
+log = logging.getLogger(__name__)
+
+SMALL = 64
+"""Pixels of the longest side: up to here pictures are not photographs, and a pretrained backbone,
+which halves its input five times, has little left to look at."""
+
+BACKBONE = "mobilenet_v3_large"
+"""For photographs; docs/training.md compares it with others in accuracy, size and time."""
+
+SIZES = (160, 224)
+"""Of its input, in pixels: smaller pictures are enlarged, since what the weights know is larger
+than a few pixels; no larger than the weights were made at."""
+
+MOST_HEAD_EPOCHS = 40
+"""Of the head alone, on features that are kept: cheap, but each epoch also judges and writes."""
+
+DEEPER_PICTURES = 1500
+"""Pictures that pass through the whole network, there and back, after the head has learned: about
+a minute on two cores at 160 pixels."""
+
+DEEPER_EPOCHS = (2, 10)
+
+
+def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
+    """Put a network, and what it starts from, in the place of ``--model auto``.
+
+    Args:
+        config: Of a run.
+        dataset: Its pictures.
+        progress: Hears of the choice, and of a download.
+
+    Returns:
+        The same where a network is named.
+
+    Raises:
+        ConfigError: A file of weights, and nothing that says what they are for.
+        ModelFileError: ImageNet weights were asked for, and cannot be had.
+    """
+    if config.model != AUTO:
+        return config
+    if config.weights not in (AUTO, "none", "imagenet"):
+        return replace(config, model=_network_of(Path(config.weights)))
+    longest = dataset.splits["train"].longest_side()
+    if config.weights == "none":
+        return _from_nothing(config, "from random weights, as asked for", progress)
+    if config.weights == AUTO and longest <= SMALL:
+        return _from_nothing(config, f"the pictures are small: {longest} pixels", progress)
+    try:
+        ensure(BACKBONE, lambda done, total: progress.fetching(BACKBONE, done, total))
+    except ModelFileError as error:
+        if config.weights == "imagenet":
+            raise
+        log.warning("%s Meanwhile %s is trained from random weights.", error, BASELINE)
+        return _from_nothing(config, "there are no ImageNet weights on this machine", progress)
+    return _pretrained(config, longest, progress)
+
+
+def from_nothing(config: TrainConfig) -> TrainConfig:
+    """Choose the small network, from random weights.
+
+    Args:
+        config: With ``model`` ``auto``.
+
+    Returns:
+        The configuration; what is random cannot be frozen, so all of it learns.
+    """
+    trainable = "all" if config.trainable == AUTO else config.trainable
+    return replace(config, model=BASELINE, weights="none", trainable=trainable)
+
+
+def _from_nothing(config: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
+    chosen = from_nothing(config)
+    progress.chosen("model", chosen.model, reason)
+    return chosen
+
+
+def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainConfig:
+    least, most = SIZES
+    size = config.image_size or min(most, max(least, -(-longest // 32) * 32))
+    # Which blocks learn is seen when the pictures have passed through the network.
+    open_scope = config.trainable == "all" and not config.phase and not config.random_crop
+    progress.chosen("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
+    return replace(
+        config,
+        model=BACKBONE,
+        weights="imagenet",
+        image_size=size,
+        trainable=AUTO if open_scope else config.trainable,
+    )
+
+
+def _network_of(path: Path) -> str:
+    kind_of(path)  # says so where it is no file of weights at all
+    card = path.parent / "card.json"
+    if not card.is_file():
+        raise ConfigError(
+            f"{path}: nothing says which network these weights are for. Name it with --model; "
+            "`kerascnn models` lists them."
+        )
+    return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network
+
+
+def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> tuple[str, ...]:
+    """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it.
+
+    Args:
+        pictures: To learn from.
+        epochs: What as many steps as a network needs from nothing would take.
+        deeper: Whether more than the head shall learn.
+        rate: Of the second phase.
+
+    Returns:
+        What ``--phase`` takes.
+    """
+    head = f"head:{min(MOST_HEAD_EPOCHS, max(LEAST_EPOCHS, epochs))}"
+    if not deeper:
+        return (head,)
+    least, most = DEEPER_EPOCHS
+    return head, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
+
+
+def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> TrainConfig:
+    """Put what suits the pictures in the place of ``--augment auto``.
+
+    Args:
+        config: Of a run, with its network.
+        feed: Its pictures.
+        progress: Hears of the choice.
+
+    Returns:
+        The same where ``augment`` was named.
+    """
+    if config.augment != AUTO:
+        return config
+    if config.weights != "none" or config.trainable != "all" or config.phase:
+        reason = "what frozen blocks make of each picture is computed once"
+        progress.chosen("augment", "none", reason)
+        return replace(config, augment="none")
+    verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
+    augment, reason = _CHANGES[verdict]
+    progress.chosen("augment", augment, reason)
+    return replace(config, augment=augment)
+
+
+_CHANGES: dict[Verdict, tuple[Augment, str]] = {
+    "harmless": ("light", "mirror images are as much like their class as the pictures are"),
+    "harmful": ("shift", "no flip: mirror images are less like their class, or like another"),
+    "unknown": ("shift", "no flip: the pictures do not tell whether it changes the class"),
+}

@@ -1,0 +1,175 @@
+"""Callbacks: what is called while a run trains.
+
+Knows: the moments, their numbers, and TensorBoard. Does not know how progress is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One row of ``history.csv``.
+
+    Attributes:
+        epoch: From 1.
+        learning_rate: At the end of the epoch.
+        loss: Mean cross-entropy over the training pictures, in nats.
+        accuracy: Top-1 over the training pictures as they were fed, 0 to 1.
+        val_loss: Cross-entropy over the validation pictures, in nats.
+        val_accuracy: Top-1 over the validation pictures, 0 to 1.
+        images_per_second: Training pictures a second, validation not counted.
+        seconds: Of the whole epoch.
+    """
+
+    epoch: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    images_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is going to do.
+
+    Attributes:
+        data: Name of the data set.
+        pictures: How many, by split.
+        classes: How many pictures each class has in training, in the order of the classes.
+        longest_side: Of the pictures as they are, in pixels.
+        image_size: Of the network's input, in pixels.
+        resize: How pictures are brought to it.
+        network: Its name.
+        parameters: Of the network.
+        trainable: Of those, how many may learn in the first phase.
+        weights: What it starts from.
+        device: It runs on.
+        backend: Of Keras.
+        precision: Of the arithmetic.
+        batch_size: Pictures a step.
+        steps: In an epoch.
+        phases: Epochs and highest rate of each phase.
+        optimizer: Its name.
+        changes: What is changed in the pictures at random, as options; none: empty.
+        folder: Where the run goes.
+    """
+
+    data: str
+    pictures: dict[str, int]
+    classes: tuple[int, ...]
+    longest_side: int
+    image_size: int
+    resize: str
+    network: str
+    parameters: int
+    trainable: int
+    weights: str
+    device: str
+    backend: str
+    precision: str
+    batch_size: int
+    steps: int
+    phases: tuple[tuple[int, float], ...]
+    optimizer: str
+    changes: tuple[str, ...]
+    folder: Path
+
+
+class Callback:
+    """Is called at each moment of a training run; this one does nothing."""
+
+    def planned(self, plan: Plan) -> None:
+        """What the run is going to do is known; its first step comes next."""
+
+    def speed(self, images_per_second: float) -> None:
+        """How fast the epoch has been so far; called before each :meth:`step` but the first."""
+
+    def chosen(self, option: str, value: str, reason: str) -> None:
+        """An option that was ``auto`` has its value."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """``done`` of ``total`` bytes (0: unknown) are downloaded."""
+
+    def finishing(self, what: str, done: int, total: int) -> None:
+        """Work before the first epoch or after the last goes on; ``total`` 0: uncounted."""
+
+    def opened(self, folder: Path, epochs_done: int) -> None:
+        """The run folder is there, with so many epochs from before."""
+
+    def reading(self, split: str, done: int, total: int) -> None:
+        """``done`` of ``total`` pictures of a split are decoded and sized."""
+
+    def started(self, epochs: int, steps: int, batch_size: int) -> None:
+        """Training starts, with so many epochs of so many steps."""
+
+    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+        """A step (from 1) of an epoch (from 1) is done; the means are the epoch's so far."""
+
+    def epoch(self, record: EpochRecord, best: bool) -> None:
+        """An epoch is done; ``best``: it is the best so far."""
+
+
+class CallbackList(Callback):
+    """Calls several callbacks, one after the other.
+
+    Args:
+        callbacks: In the order in which they are called.
+    """
+
+    def __init__(self, *callbacks: Callback) -> None:
+        self._callbacks = callbacks
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in _MOMENTS:
+            return super().__getattribute__(name)
+        bound = [getattr(callback, name) for callback in self._callbacks]
+
+        def call(*values: Any) -> None:
+            for one in bound:
+                one(*values)
+
+        return call
+
+
+_MOMENTS = frozenset(name for name in vars(Callback) if not name.startswith("_"))
+
+
+class TensorBoard(Callback):
+    """Writes the numbers of every epoch into ``tensorboard/`` in the run folder."""
+
+    def __init__(self) -> None:
+        # Only where it is asked for; TensorBoard's own writer needs no TensorFlow.
+        from tensorboard.summary import Writer
+
+        self._new: Callable[[str], Any] = Writer
+        self._writer: Any = None
+
+    def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
+        """Begin a file of events; a resumed run gets a further one in the same folder."""
+        self._writer = self._new(str(folder / "tensorboard"))
+
+    def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002 - as in Callback
+        """Write the epoch's numbers at once, so that they can be seen while training goes on."""
+        if self._writer is not None:
+            for name, value in _scalars(record).items():
+                self._writer.add_scalar(name, value, record.epoch)
+            self._writer.flush()
+
+
+def _scalars(record: EpochRecord) -> dict[str, float]:
+    return {
+        "loss/training": record.loss,
+        "loss/validation": record.val_loss,
+        "accuracy/training": record.accuracy,
+        "accuracy/validation": record.val_accuracy,
+        "learning rate": record.learning_rate,
+        "images a second": record.images_per_second,
+    }

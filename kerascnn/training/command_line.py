@@ -1,0 +1,65 @@
+"""How a run is repeated: from its configuration to command lines.
+
+Knows: the command line's option names. Does not know Click.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+from kerascnn import __version__
+from kerascnn.card import ModelCard
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.run.folder import Run
+
+
+def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
+    """Write what a person types to have the same run again.
+
+    Args:
+        run: Its folder.
+        card: Of the run.
+        config: Of the run.
+
+    Yields:
+        Command lines.
+    """
+    yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
+    # Into a folder of its own: the run's is taken.
+    yield train_command(replace(config, out=None))
+    yield f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
+
+
+def train_command(config: TrainConfig) -> str:
+    """Write the command line that trains with a configuration.
+
+    Args:
+        config: Of a run.
+
+    Returns:
+        ``kerascnn train ...``, quoted for a POSIX shell; options at their default are left out.
+    """
+    words = ["kerascnn", "train", config.data]
+    # What the data and the network bring with them need not be typed.
+    plain = TrainConfig(data=config.data, model=config.model)
+    model = TrainConfig(data=config.data).model
+    for option in fields(config):
+        value = getattr(config, option.name)
+        if option.name == "time":
+            continue  # the epochs that fitted are what repeats it
+        usual = model if option.name == "model" else getattr(plain, option.name)
+        if option.name != "data" and (value != usual or option.name == "seed"):
+            words += _option(option.name, value)
+    return shlex.join(words)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    flag = "--" + name.replace("_", "-")
+    if isinstance(value, tuple):
+        return [word for one in value for word in (flag, str(one))]
+    if value is False:
+        return ["--no-" + flag.removeprefix("--")]
+    return [flag] if value is True else [flag, str(value)]

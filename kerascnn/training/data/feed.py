@@ -1,0 +1,146 @@
+"""The training and validation pictures of a run, decoded, sized and ready to be dealt out.
+
+Knows: where they come from, their size, and what makes them unusable. Does not know a device or a
+network's weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kerascnn import images
+from kerascnn.dataset import Dataset
+from kerascnn.errors import DataError
+from kerascnn.training.augmentation.random_resized_crop import stored_size
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.cache import open_cache
+from kerascnn.training.data.pack import Pack, pack
+from kerascnn.training.data.splits import run_dataset
+from kerascnn.training.networks import find_network
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The data of one run, ready to be dealt out.
+
+    Attributes:
+        dataset: With a validation split.
+        train: Training pictures.
+        val: Validation pictures.
+        size: Of the network's input, in pixels.
+        resize: How every picture was brought to it.
+    """
+
+    dataset: Dataset
+    train: Pack
+    val: Pack
+    size: int
+    resize: images.Resize
+
+    @property
+    def packs(self) -> dict[str, Pack]:
+        """Both, by the names of their splits."""
+        return {"train": self.train, "val": self.val}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that the network sees; see :func:`fingerprint`."""
+        return fingerprint(self.dataset.classes, self.packs)
+
+
+def prepare(config: TrainConfig, progress: Callback, dataset: Dataset | None = None) -> Feed:
+    """Load, split, decode and size the data of a run.
+
+    Args:
+        config: Of the run, with its network.
+        progress: Who listens.
+        dataset: Of :func:`kerascnn.training.data.splits.run_dataset`, where it is loaded already.
+
+    Returns:
+        The feed.
+
+    Raises:
+        DataError: No usable data.
+    """
+    dataset = dataset or run_dataset(config)
+    size = config.image_size or find_network(config.model).image_size
+    longest = dataset.splits["train"].longest_side()
+    resize = config.resize or images.default_resize(_kind(config), longest, size)
+    cache, packs = open_cache(config.cache, config.cache_limit), {}
+    # Of crops alone more is seen than the network takes.
+    sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
+    for name in ("train", "val"):
+        split = dataset.splits[name]
+        total = len(split)
+        packs[name] = pack(
+            split,
+            sizes[name],
+            resize,
+            strict=config.strict,
+            cache=cache,
+            progress=lambda done, name=name, total=total: progress.reading(name, done, total),  # type: ignore[misc]
+        )
+    check_classes(dataset, packs["train"])
+    _check_validation(dataset, packs["val"])
+    return Feed(dataset, packs["train"], packs["val"], size, resize)
+
+
+def _check_validation(dataset: Dataset, val: Pack) -> None:
+    if not len(val):
+        first = f" The first: {val.skipped[0]}" if val.skipped else ""
+        raise DataError(
+            f"{dataset.name}: no validation picture can be read. Add some, or leave the split out; "
+            f"then some training pictures are kept for it.{first}"
+        )
+
+
+def _kind(config: TrainConfig) -> str:
+    return "imagenet" if config.weights == "imagenet" else "none"
+
+
+def check_classes(dataset: Dataset, train: Pack) -> None:
+    """Refuse to train when a class has no picture that can be read.
+
+    Args:
+        dataset: For the class names.
+        train: The training pictures that could be read.
+
+    Raises:
+        DataError: Naming the classes and the first broken pictures.
+    """
+    counts = np.bincount(train.labels, minlength=len(dataset.classes))
+    empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
+    if empty:
+        reasons = "".join(f"\n  {reason}" for reason in train.skipped[:5])
+        raise DataError(
+            f"{dataset.name}: no picture that can be trained on in {', '.join(empty)}. "
+            f"Add pictures or remove the class.{reasons}"
+        )
+    if len(dataset.classes) < 2:
+        raise DataError(
+            f"{dataset.name}: one class only ({dataset.classes[0]}). "
+            "Expected at least two to tell apart."
+        )
+
+
+def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
+    """Hash what the network sees: class names, pictures as sized, and labels.
+
+    Args:
+        classes: In order.
+        packs: By split.
+
+    Returns:
+        SHA-256 in hexadecimal.
+    """
+    digest = hashlib.sha256("\0".join(classes).encode())
+    for name in sorted(packs):
+        digest.update(name.encode())
+        digest.update(packs[name].labels.tobytes())
+        digest.update(packs[name].digest.encode())
+    return digest.hexdigest()

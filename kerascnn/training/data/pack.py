@@ -1,0 +1,159 @@
+"""Every picture of a split decoded and sized once, into one uint8 array.
+
+Knows: packs, broken pictures, seeded shuffling. Does not know Keras.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn import images
+from kerascnn.dataset import Split, sized_pictures
+from kerascnn.errors import DataError, PictureError
+from kerascnn.files import reserve
+from kerascnn.training.data.cache import PackCache, Sized, pack_key, pixels_digest
+
+log = logging.getLogger(__name__)
+
+IN_MEMORY = 2**30
+"""Bytes; a larger pack lies in an unlinked temporary file, mapped into memory."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Pictures of one size, in memory.
+
+    Attributes:
+        images: uint8 ``[pictures, size, size, 3]``, RGB.
+        labels: int64 ``[pictures]``.
+        names: One a picture, for messages and galleries.
+        skipped: Why each broken picture was left out.
+        digest: SHA-256 of the pictures, in hexadecimal.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    skipped: tuple[str, ...]
+    digest: str
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self.labels)
+
+
+def pack(
+    split: Split,
+    size: int | images.Shape,
+    resize: images.How,
+    strict: bool = False,
+    progress: Callable[[int], object] | None = None,
+    cache: PackCache | None = None,
+) -> Pack:
+    """Decode and size every picture of a split, in parallel.
+
+    Args:
+        split: Pictures and labels.
+        size: Of the model's input, in pixels: height and width, or one number for both.
+        resize: The rule.
+        strict: Raise for the first broken picture instead of leaving it out.
+        progress: Called with the number of pictures done.
+        cache: Where to look for the pictures first, and to keep them; None: nowhere.
+
+    Returns:
+        The pack; broken pictures are named in a warning and left out.
+
+    Raises:
+        DataError: A broken picture, when ``strict``.
+        KerascnnError: The disk has no room for the pictures.
+    """
+
+    def fill(array: npt.NDArray[np.uint8]) -> dict[int, str]:
+        return _decode(split, size, resize, strict, progress, array)
+
+    sides = (size, size) if isinstance(size, int) else size
+    shape = (len(split), *sides, 3)
+    found = cache.pictures(pack_key(split, size, resize), shape, fill) if cache else None
+    if found is None:
+        array = _room(shape)
+        broken = fill(array)
+        pictures = array[: len(split) - len(broken)]
+        found = Sized(pictures, broken, pixels_digest(pictures))
+    if found.broken and strict:
+        raise DataError(_refusal(next(iter(found.broken.values()))))
+    for reason in found.broken.values():
+        log.warning("left out: %s", reason)
+    kept = np.setdiff1d(np.arange(len(split)), list(found.broken))
+    names = tuple(split.pictures.name(int(index)) for index in kept)
+    return Pack(found.images, split.labels[kept], names, tuple(found.broken.values()), found.digest)
+
+
+def _decode(
+    split: Split,
+    size: int | images.Shape,
+    resize: images.How,
+    strict: bool,
+    progress: Callable[[int], object] | None,
+    array: npt.NDArray[np.uint8],
+) -> dict[int, str]:
+    """Fill the array from its start; also tell which pictures are broken, and why."""
+    broken: dict[int, str] = {}
+    for index, sized in enumerate(sized_pictures(split.pictures, size, resize)):
+        if isinstance(sized, PictureError):
+            if strict:
+                raise DataError(_refusal(str(sized))) from sized
+            broken[index] = str(sized)
+        else:
+            array[index - len(broken)] = sized
+        if progress:
+            progress(index + 1)
+    return broken
+
+
+def _refusal(reason: str) -> str:
+    return f"{reason} Remove it, or run without --strict."
+
+
+def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    if math.prod(shape) <= IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    # Whatever happens, nothing is left behind: the mapping keeps the file, not its name.
+    with tempfile.TemporaryDirectory(prefix="kerascnn-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder, "pack")
+        reserve(path, math.prod(shape))
+        return np.memmap(path, np.uint8, "r+", shape=shape)
+
+
+def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
+    """Give the order of the pictures in one epoch; it depends on nothing but seed and epoch.
+
+    Every picture comes once. The last batch is filled with the pictures that the next epoch begins
+    with: every step has one shape, and no BatchNormalization sees a batch of one.
+
+    Args:
+        pictures: How many there are.
+        batch_size: Pictures a step, at most ``pictures``.
+        seed: Any integer from 0.
+        epoch: From 0.
+
+    Returns:
+        int32, :func:`steps_per_epoch` batches of numbers.
+    """
+    order, following = (
+        np.random.default_rng([seed, number]).permutation(pictures) for number in (epoch, epoch + 1)
+    )
+    missing = steps_per_epoch(pictures, batch_size) * batch_size - pictures
+    return np.concatenate([order, following[:missing]]).astype(np.int32)
+
+
+def steps_per_epoch(pictures: int, batch_size: int) -> int:
+    """Count the steps of one epoch, in which every picture is seen."""
+    return math.ceil(pictures / batch_size)

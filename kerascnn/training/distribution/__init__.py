@@ -1,0 +1,1 @@
+"""Where training runs: one device, several of a machine, or several processes."""

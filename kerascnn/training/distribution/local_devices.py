@@ -1,0 +1,138 @@
+"""The devices of a machine that share each batch.
+
+Knows: how many there are, what has to fit them, and that TensorFlow's variables must be created on
+all of them. Does not know: other machines (:mod:`kerascnn.training.distribution.processes`), what a
+step does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import keras
+
+from kerascnn.errors import ConfigError
+from kerascnn.training.auto.hyperparameters import batch_size_for
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.distribution.device import choose_device
+from kerascnn.training.distribution.processes import count_processes
+
+ALL = "all"
+
+_SPELLED = {"jax": "JAX", "tensorflow": "TensorFlow"}
+
+
+def count_devices(wanted: str) -> int:
+    """Count the devices of this process that share each batch.
+
+    Args:
+        wanted: A number, or ``all``.
+
+    Returns:
+        How many.
+
+    Raises:
+        ConfigError: More than there are.
+    """
+    backend = keras.config.backend()
+    if wanted == "1":
+        return 1
+    there, kind = _devices_here()
+    if wanted == ALL:
+        return there
+    if int(wanted) > there:
+        raise ConfigError(
+            f"--devices {wanted}: {_SPELLED.get(backend, backend)} sees {there} here ({kind}). "
+            f"Expected at most {there}, or all. `kerascnn doctor` shows them."
+        )
+    return int(wanted)
+
+
+def _devices_here() -> tuple[int, str]:
+    """Count the devices of this process, and name their kind."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.local_device_count(), jax.default_backend()
+    if keras.config.backend() != "tensorflow":
+        return 1, "one"
+    return len(_tensorflow_devices()), "gpu" if "GPU" in _tensorflow_devices()[0] else "cpu"
+
+
+def _tensorflow_devices() -> list[str]:
+    import tensorflow as tf
+
+    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return [device.name for device in found]
+
+
+@contextmanager
+def sharing(config: TrainConfig) -> Iterator[None]:
+    """Lay what is made meanwhile on all devices that share each batch.
+
+    On JAX that is the matter of the steps; on TensorFlow variables must be born so.
+
+    Args:
+        config: Of the run.
+
+    Yields:
+        While networks and optimisers are made and used.
+
+    Raises:
+        ConfigError: No such devices.
+    """
+    # JAX must not look for devices before --deterministic has set its flags.
+    if config.devices == "1" or keras.config.backend() != "tensorflow":
+        yield
+        return
+    choose_device(config.device)  # before TensorFlow is asked which there are
+    count = count_devices(config.devices)
+    if count == 1:
+        yield
+        return
+    with _mirrored(tuple(_tensorflow_devices()[:count])).scope():
+        yield
+
+
+@cache
+def _mirrored(devices: tuple[str, ...]) -> Any:
+    """Make the strategy for some devices, once: a second one would number its sums from 0 again.
+
+    TensorFlow takes sums of one number for parts of one sum, and stops where their shapes differ.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(list(devices))
+
+
+def check_devices(config: TrainConfig, pictures: int) -> None:
+    """Refuse what the devices cannot share, before anything is trained or written.
+
+    Args:
+        config: Of the run.
+        pictures: For training.
+
+    Raises:
+        ConfigError: So it is; or no such devices.
+    """
+    devices = total_devices(config.devices)
+    if devices > 1 and config.accumulate > 1 and keras.config.backend() == "tensorflow":
+        raise ConfigError(
+            f"--accumulate {config.accumulate} with --devices {config.devices} works on the "
+            "backend jax, and this is tensorflow. Set KERAS_BACKEND=jax, or take larger batches."
+        )
+    batch = min(batch_size_for(config, pictures), pictures)
+    if batch % devices:
+        fitting = batch - batch % devices or devices
+        raise ConfigError(
+            f"a batch of {batch} pictures cannot be shared evenly by {devices} devices. "
+            f"Expected --batch-size to be a multiple of {devices}, e.g. {fitting}."
+        )
+
+
+def total_devices(wanted: str) -> int:
+    """Count the devices of all processes that share each batch; ``wanted`` as above."""
+    return count_devices(wanted) * count_processes()

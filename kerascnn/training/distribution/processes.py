@@ -1,0 +1,253 @@
+"""Several processes, of one machine or more, that share each batch.
+
+Knows: how many there are, and what all must have alike. Does not know: their devices
+(:mod:`kerascnn.training.distribution.local_devices`), where arrays lie
+(:mod:`kerascnn.training.distribution.sharding`), how processes find each other
+(:mod:`kerascnn.training.distribution.rendezvous`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import keras
+import numpy as np
+
+from kerascnn.errors import ConfigError, DataError, KerascnnError, TrainingError
+from kerascnn.training.config import AUTOMATIC, TrainConfig
+from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster, Watch, meet
+from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
+from kerascnn.training.run.provenance import versions
+
+OWN = ("data", "out", "cache", "cache_limit")
+"""Options that each process may have of its own; what DATA holds is compared, not its name."""
+
+MOMENT = 5.0
+"""Seconds in which the end of another process is heard of."""
+
+
+def count_processes() -> int:
+    """Count the processes that train together, this one included."""
+    if keras.config.backend() != "jax":
+        return 1
+    import jax
+
+    count: int = jax.process_count()
+    return count
+
+
+def is_first() -> bool:
+    """Tell whether this process is the one that writes."""
+    if keras.config.backend() != "jax":
+        return True
+    import jax
+
+    first: bool = jax.process_index() == 0
+    return first
+
+
+def cluster_of(address: str | None, processes: int | None, rank: int | None) -> Cluster | None:
+    """Read the options of a run on several machines.
+
+    Args:
+        address: ``HOST:PORT`` of rank 0.
+        processes: How many.
+        rank: Of this one.
+
+    Returns:
+        The cluster; None: none of the three was given.
+
+    Raises:
+        ConfigError: Some are missing or wrong.
+    """
+    if address is None and processes is None and rank is None:
+        return None
+    if address is None or processes is None or rank is None:
+        raise ConfigError(
+            "--distributed HOST:PORT, --processes N and --rank I belong together: give all three."
+        )
+    return Cluster(address, processes, rank)
+
+
+def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
+    """Refuse what processes cannot do together.
+
+    Args:
+        cluster: All processes; None: this one is alone.
+        config: Of the run.
+
+    Raises:
+        ConfigError: The backend is not JAX, or the scope is left to advice.
+    """
+    if cluster and config.trainable == "auto":
+        raise ConfigError(
+            "--distributed does not go with --trainable auto. Ask `kerascnn advise` first, and "
+            "name the scope."
+        )
+    if cluster and config.time:
+        raise ConfigError(
+            "--distributed does not go with --time: each process would measure another speed. "
+            "Name the epochs."
+        )
+    if cluster and keras.config.backend() != "jax":
+        raise ConfigError(
+            f"--distributed works on the backend jax, and this is {keras.config.backend()}. "
+            "Set KERAS_BACKEND=jax."
+        )
+
+
+@contextmanager
+def together(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
+    """Train with other processes.
+
+    Args:
+        cluster: All processes; None: this one is alone.
+        config: Of the run; it must be the same everywhere, but for where things lie.
+
+    Yields:
+        While all are there. If one is lost this process says so and ends, with exit code 1: it
+        may be waiting, deep inside a sum over all, for what will never come.
+
+    Raises:
+        ConfigError: The processes do not fit each other.
+        TrainingError: Not all came in time.
+    """
+    if cluster is None:
+        yield
+        return
+    import jax
+
+    about = {**asdict(config), **versions()}
+    compared = {name: about[name] for name in about if name not in (*OWN, *AUTOMATIC)}
+    watch = Watch(meet(cluster, compared), _lost)
+    try:
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        # A process that is lost shall not abort the others before they can say so.
+        jax.config.update("jax_enable_recoverability", True)
+        jax.distributed.initialize(
+            cluster.address,
+            cluster.processes,
+            cluster.rank,
+            cluster_detection_method="deactivate",
+            initialization_timeout=int(ARRIVAL),
+        )
+        yield
+    except KerascnnError as error:
+        watch.stop(str(error))
+        raise
+    except KeyboardInterrupt:
+        watch.stop("stopped by hand")
+        raise
+    except Exception:
+        # A sum that failed is a sign of a lost process: its own message says more.
+        time.sleep(MOMENT)
+        watch.stop("it failed; see what it says")
+        raise
+    watch.finish()
+    if cluster.rank == 0:
+        # JAX' service lives here: who leaves after it is gone is aborted.
+        watch.see_off()
+    jax.distributed.shutdown()
+    watch.close()
+
+
+def _lost(told: str) -> None:
+    sys.stderr.write(f"\nError: {told}\n")
+    sys.stderr.flush()
+    os._exit(TrainingError.exit_code)
+
+
+def refuse_other_data(fingerprint: str) -> None:
+    """Compare the data of all processes.
+
+    Args:
+        fingerprint: Of :func:`kerascnn.training.data.feed.fingerprint`.
+
+    Raises:
+        DataError: They differ; in all processes alike.
+    """
+    if count_processes() == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    mine = np.frombuffer(bytes.fromhex(fingerprint), np.uint8)
+    every = np.asarray(multihost_utils.process_allgather(mine))
+    other = [str(rank) for rank, one in enumerate(every) if (one != every[0]).any()]
+    if other:
+        raise DataError(
+            f"the data of rank {', '.join(other)} is not that of rank 0: other classes, pictures "
+            "or labels. Expected the same data on every machine."
+        )
+
+
+def refuse_other_options(config: TrainConfig) -> None:
+    """Compare what was left to the data in some process, and given by hand in another.
+
+    Args:
+        config: Of the run, with numbers in the place of ``auto``.
+
+    Raises:
+        ConfigError: They differ from those of rank 0.
+    """
+    mine = {name: getattr(config, name) for name in AUTOMATIC}
+    first = mine if count_processes() == 1 else json.loads(_broadcast(json.dumps(mine).encode()))
+    for name in AUTOMATIC:
+        if mine[name] != first[name]:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is {mine[name]} here and {first[name]} at rank 0. "
+                "Expected the same options on every machine."
+            )
+
+
+def of_the_first(*numbers: float) -> tuple[float, ...]:
+    """Give all processes the numbers of rank 0, bit by bit, so that all decide alike."""
+    if count_processes() == 1:
+        return numbers
+    found = np.frombuffer(_broadcast(np.array(numbers, np.float64).tobytes()), np.float64)
+    return tuple(found.tolist())
+
+
+def begin_alike(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
+    """Give all processes the weights and the checkpoint of rank 0.
+
+    Args:
+        core: The network.
+        checkpoint: Of the run that goes on; only rank 0 needs to have it.
+
+    Returns:
+        The checkpoint of rank 0, or None.
+    """
+    if count_processes() == 1:
+        return checkpoint
+    from jax.experimental import multihost_utils
+
+    for variable in core.variables:
+        variable.assign(
+            np.asarray(multihost_utils.broadcast_one_to_all(np.asarray(variable.value)))
+        )
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        if checkpoint:
+            checkpoint.save(folder)
+        data = _broadcast(b"".join(path.read_bytes() for path in folder.glob("*.npz")))
+        if checkpoint or not data:
+            return checkpoint
+        (folder / "epoch-000001.npz").write_bytes(data)
+        return latest_checkpoint(folder)
+
+
+def _broadcast(data: bytes) -> bytes:
+    """Give all processes the bytes of rank 0; what the others bring is not looked at."""
+    from jax.experimental import multihost_utils
+
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(data))))
+    mine = np.resize(np.frombuffer(data or b"\0", np.uint8), size)
+    return np.asarray(multihost_utils.broadcast_one_to_all(mine)).tobytes() if size else b""

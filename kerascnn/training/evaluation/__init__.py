@@ -1,0 +1,154 @@
+"""Evaluating a trained Keras model.
+
+Knows: how a run's own data and splits are found again. Does not know how scores are computed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kerascnn.dataset import Dataset, load_dataset
+from kerascnn.dataset.check.leakage import Leaks, find_leaks
+from kerascnn.errors import DataError
+from kerascnn.inference.evaluation import match_labels
+from kerascnn.inference.prediction import bounded, finite_rows, no_answer
+from kerascnn.metrics.classification import Evaluation, evaluate_answers
+from kerascnn.metrics.outputs import Answers, measured
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.data.pack import pack
+from kerascnn.training.data.splits import run_dataset
+from kerascnn.training.networks.from_pixels import PREDICT_BATCH, from_pixels, predict_logits
+from kerascnn.training.run.folder import Run, open_run
+
+log = logging.getLogger(__name__)
+
+INCLUDES = (
+    "reading, decoding and sizing the pictures (in threads), then the network with Keras, its "
+    f"compilation too, in batches of at most {PREDICT_BATCH}"
+)
+"""Of the speed of a run."""
+
+
+def evaluate_run(
+    run: Run | str | Path,
+    data: str | Path | None = None,
+    split: str | None = None,
+    progress: Callback | None = None,
+    leaks: bool = False,
+) -> Evaluation:
+    """Evaluate the network of a run.
+
+    Args:
+        run: A run, its folder, or the ``model.keras`` inside it.
+        data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data, split
+            as it was in training.
+        split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
+        progress: Who listens.
+        leaks: Look for the pictures among those that the run learned from, nearly equal ones too.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        ModelFileError: No such run.
+        DataError: No usable data, or classes that the model does not know.
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    answers = answer_run(run, data, split, progress)
+    return evaluate_answers(answers, _leaks(run, data, answers.split) if leaks else None)
+
+
+def _leaks(run: Run, data: str | Path | None, judged: str) -> Leaks | None:
+    if data is None:
+        return find_leaks(run_data(run), judged)
+    dataset = load_dataset(data)
+    if len(dataset.splits) > 1:
+        return find_leaks(dataset, judged)
+    try:
+        learned = run_data(run)
+    except DataError as error:
+        log.warning("no look for pictures that were learned from: %s", error)
+        return None
+    return find_leaks(dataset, judged, learned)
+
+
+def answer_run(
+    run: Run | str | Path,
+    data: str | Path | None = None,
+    split: str | None = None,
+    progress: Callback | None = None,
+) -> Answers:
+    """Let the network of a run answer a data set.
+
+    Args:
+        run: A run, its folder, or the ``model.keras`` inside it.
+        data: As for :func:`evaluate_run`.
+        split: As for :func:`evaluate_run`.
+        progress: Who listens.
+
+    Returns:
+        The answers.
+
+    Raises:
+        ModelFileError: No such run.
+        DataError: No usable data, or classes that the model does not know.
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    card, listener = run.card, progress or Callback()
+    dataset = load_dataset(data) if data else run_data(run)
+    name, chosen = dataset.choose(split)
+    labels = match_labels(dataset, chosen, card.classes)
+    model = from_pixels(run.load_model(), card.normalization)
+    start = time.perf_counter()
+    pictures = pack(
+        type(chosen)(chosen.pictures, labels),
+        card.image_size,
+        card.resize,
+        progress=lambda done: listener.reading(name, done, len(chosen)),
+    )
+    if not len(pictures):
+        raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
+    between = time.perf_counter()
+    logits = bounded(predict_logits(model, pictures.images))
+    end = time.perf_counter()
+    finite = finite_rows(logits, logits)
+    lost = [str(no_answer(pictures.names[i])) for i in np.flatnonzero(~finite)]
+    for reason in lost:
+        log.warning("left out: %s", reason)
+    if not finite.any():
+        raise DataError(f"{dataset.name}: no answer to split {name} is finite. {lost[0]}")
+    return Answers(
+        logits=logits[finite],
+        labels=pictures.labels[finite],
+        classes=card.classes,
+        names=tuple(pictures.names[i] for i in np.flatnonzero(finite)),
+        temperature=card.temperature,
+        split=name,
+        skipped=(*pictures.skipped, *lost),
+        speed=measured(len(pictures), end - start, end - between, INCLUDES),
+    )
+
+
+def run_data(run: Run) -> Dataset:
+    """Load the data that a run was trained on, with the same validation split.
+
+    Args:
+        run: With its configuration.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: It is not there any more.
+    """
+    config = run.config
+    try:
+        return run_dataset(config)
+    except DataError as error:
+        raise DataError(
+            f"{error} The run in {run.folder} was trained on it; give other data instead."
+        ) from error

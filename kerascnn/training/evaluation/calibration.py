@@ -1,0 +1,111 @@
+"""Calibration: after training, one number makes 0.9 mean nine in ten.
+
+Knows: how the temperature of Guo et al. 2017 (https://arxiv.org/abs/1706.04599) is found, and
+when the validation pictures cannot tell it. Does not know how it is applied: that is the card's
+``temperature``, in the exported graph and in Keras alike.
+
+With b = 1 / temperature, the mean negative log-likelihood of softmax(b z) is a convex function
+of b, so its slope rises, and the one place where it crosses zero is found by halving an
+interval. Dividing by a temperature above 0 keeps the order of the logits: no first answer can
+change.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.metrics.calibration import reliability, softmax
+from kerascnn.training.data.pack import Pack
+from kerascnn.training.run.folder import Run
+
+log = logging.getLogger(__name__)
+
+LOWEST, HIGHEST = 0.05, 20.0
+"""Temperatures beyond these say that something else is wrong."""
+
+FEWEST = 20
+"""Validation pictures; of fewer, the temperature is mostly chance."""
+
+_HALVINGS = 60
+"""Of the interval; more than a float64 can tell apart."""
+
+
+def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32]) -> None:
+    """Fit the temperature of a run's kept network, and write it into its card.
+
+    The card's metrics get ``val_ece_uncalibrated``, ``val_ece``, ``val_nll_uncalibrated`` and
+    ``val_nll``. Where no temperature can be found it stays 1, with a notice that says why.
+
+    Args:
+        run: With the network of the best epoch.
+        val: Its validation pictures.
+        logits: The network's answers to them, float32 ``[pictures, classes]``.
+
+    Raises:
+        ModelFileError: The run folder is not complete.
+    """
+    card = run.card
+    temperature = fit_temperature(logits, val.labels)
+    if temperature is None:
+        log.warning("%s: probabilities are not calibrated: %s", run.folder, _why(logits, val))
+    before = reliability(logits, val.labels)
+    after = reliability(logits, val.labels, temperature or 1.0)
+    measured = {
+        "val_ece_uncalibrated": before.ece,
+        "val_ece": after.ece,
+        "val_nll_uncalibrated": before.nll,
+        "val_nll": after.nll,
+    }
+    run.save_card(card.with_(temperature=after.temperature, metrics=card.metrics | measured))
+
+
+def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float | None:
+    """Find the temperature with the lowest negative log-likelihood.
+
+    Args:
+        logits: float32 ``[pictures, classes]``.
+        labels: int64 ``[pictures]``.
+
+    Returns:
+        Between 0.05 and 20; None where the pictures are fewer than 20, or the likelihood has no
+        best temperature between those (above all where no first answer is wrong: the surer,
+        the better, without end).
+    """
+    if len(labels) < FEWEST:
+        return None
+    low, high = math.log(1 / HIGHEST), math.log(1 / LOWEST)
+    if _slope(logits, labels, low) >= 0 or _slope(logits, labels, high) <= 0:
+        return None
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _slope(logits, labels, middle) < 0:
+            low = middle
+        else:
+            high = middle
+    return math.exp(-(low + high) / 2)
+
+
+def _slope(
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], log_factor: float
+) -> float:
+    """Give the derivative of the negative log-likelihood by the factor 1 / temperature."""
+    expected = (softmax(logits, math.exp(-log_factor)) * logits).sum(axis=1)
+    return float((expected - logits[np.arange(len(labels)), labels]).mean())
+
+
+def _why(logits: npt.NDArray[np.float32], val: Pack) -> str:
+    if len(val) < FEWEST:
+        return f"{len(val)} validation pictures are too few. Expected at least {FEWEST}."
+    if (logits.argmax(axis=1) == val.labels).all():
+        return (
+            f"all {len(val):,} validation pictures are answered right, so they cannot tell how "
+            "sure is too sure. More or harder ones would."
+        )
+    return (
+        f"no temperature between {LOWEST:g} and {HIGHEST:g} is best: the answers are no better "
+        "than chance, or all but perfect."
+    )

@@ -1,0 +1,306 @@
+"""What a run's report shows, gathered from the run folder, its data and this machine.
+
+Knows: runs, Keras. Does not know how a report looks (:mod:`kerascnn.report`), nor how a run is
+repeated (:mod:`kerascnn.training.command_line`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerascnn import files
+from kerascnn.card import ModelCard
+from kerascnn.dataset import Dataset, Split, load_dataset
+from kerascnn.dataset.split import SPLITS
+from kerascnn.errors import ConfigError, DataError
+from kerascnn.images import UInt8Array
+from kerascnn.inference.evaluation import match_labels
+from kerascnn.inference.occlusion import Heat
+from kerascnn.metrics.classification import evaluate_answers
+from kerascnn.metrics.outputs import Answers
+from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, render_page
+from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
+from kerascnn.report.machine import machine
+from kerascnn.training.augmentation.batch import changed, changing_of
+from kerascnn.training.augmentation.presets import augmentation_layers
+from kerascnn.training.callbacks import EpochRecord
+from kerascnn.training.command_line import commands
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.pack import Pack, pack
+from kerascnn.training.evaluation import run_data
+from kerascnn.training.evaluation.final import Judged, judge
+from kerascnn.training.explain.gradcam import GradCam
+from kerascnn.training.networks.summary import summarize
+from kerascnn.training.phases import phases
+from kerascnn.training.run.folder import Run
+
+log = logging.getLogger(__name__)
+
+SAMPLES = 12
+"""Training pictures shown at most, one a class."""
+
+VARIANTS = 3
+"""Of each of them, as augmentation makes them."""
+
+
+def report_or_warn(run: Run, dataset: Dataset, train: Pack, val: Pack, kept: Judged) -> None:
+    """Write the report of a run that has just ended; if that fails, the run is still good.
+
+    Args:
+        run: Complete.
+        dataset: For class names and the balance of the splits.
+        train: Training pictures.
+        val: Validation pictures.
+        kept: The run's network, and its answers to those.
+    """
+    try:
+        write_report(run, dataset, train, val, kept=kept)
+    except Exception as error:
+        # Hours of training must not look failed because of a page about them.
+        log.warning(
+            "%s: could not be written (%s: %s). The run itself is complete.",
+            run.report_path,
+            type(error).__name__,
+            error,
+            exc_info=True,
+        )
+
+
+def write_report(
+    run: Run,
+    dataset: Dataset,
+    train: Pack,
+    judged: Pack,
+    split: str = "val",
+    path: str | Path | None = None,
+    kept: Judged | None = None,
+) -> Path:
+    """Write the report of a run.
+
+    Args:
+        run: Complete.
+        dataset: For class names and the balance of the splits.
+        train: Training pictures.
+        judged: Pictures to judge the model on.
+        split: What those are called.
+        path: Of the page; None: ``report.html`` in the run folder.
+        kept: The run's network and its answers to those pictures; None: they are had here.
+
+    Returns:
+        Where the page lies.
+
+    Raises:
+        ModelFileError: The run folder is not complete.
+        KerascnnError: The page cannot be written.
+    """
+    page = render_page(gather(run, dataset, train, judged, split, kept or judge(run, judged)))
+    # File names may hold bytes that are not UTF-8; the page shows a question mark for them.
+    out = Path(path) if path else run.report_path
+    files.write_bytes(out, page.encode("utf-8", "replace"))
+    return out
+
+
+def report_run(
+    run: Run, data: str | Path | None = None, split: str | None = None, path: str | None = None
+) -> Path:
+    """Judge a run anew, on its own data or other, and write the report.
+
+    Args:
+        run: Complete.
+        data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data.
+        split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
+        path: Of the page; None: ``report.html`` in the run folder.
+
+    Returns:
+        Where the page lies.
+
+    Raises:
+        DataError: No usable data, or classes that the model does not know.
+        KerascnnError: The page cannot be written.
+    """
+    card = run.card
+    dataset = load_dataset(data) if data else run_data(run)
+    own = _own_data(run, dataset) if data else dataset
+    name, chosen = dataset.choose(split)
+    labelled = Split(chosen.pictures, match_labels(dataset, chosen, card.classes))
+    judged = pack(labelled, card.image_size, card.resize)
+    if not len(judged):
+        raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
+    train = own.splits["train"]
+    some = train.take(np.unique(train.labels, return_index=True)[1].astype(np.int64))
+    return write_report(run, own, pack(some, card.image_size, card.resize), judged, name, path)
+
+
+def _own_data(run: Run, other: Dataset) -> Dataset:
+    """Load what the run learned from; if that is gone, show other data in its place."""
+    try:
+        return run_data(run)
+    except DataError as error:
+        log.warning("the report shows pictures of %s as the training data. %s", other.name, error)
+    classes = run.card.classes
+    splits = {
+        name: Split(split.pictures, match_labels(other, split, classes))
+        for name, split in other.splits.items()
+    }
+    return Dataset(other.name, classes, splits)
+
+
+def gather(
+    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: Judged
+) -> Content:
+    """Collect all that a report shows.
+
+    Args:
+        run: Complete.
+        dataset: For class names and the balance of the splits.
+        train: Training pictures.
+        judged: Pictures to judge the model on.
+        split: What those are called.
+        kept: The run's network and its answers to those pictures.
+
+    Returns:
+        The content, plain arrays and numbers.
+    """
+    card, config, history = run.card, run.config, run.history
+    answers = Answers(
+        kept.logits,
+        judged.labels,
+        card.classes,
+        judged.names,
+        card.temperature,
+        split,
+        judged.skipped,
+    )
+    evaluation = evaluate_answers(answers)
+    heats, method = _heats(kept.core, kept.model, card.classes)
+    return Content(
+        name=card.name,
+        made=time.strftime("%Y-%m-%d %H:%M %Z").strip(),
+        evaluation=evaluation,
+        epochs=tuple(_epochs(history)),
+        best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
+        stretches=tuple(_stretches(config, len(history))),
+        layers=tuple(_layers(kept.core)),
+        mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
+        method=method,
+        samples=_samples(train, card, config),
+        balance={
+            name: tuple(np.bincount(part.labels, minlength=len(card.classes)).tolist())
+            for name, part in sorted(dataset.splits.items(), key=lambda item: SPLITS.index(item[0]))
+        },
+        facts=_facts(card, config, history, len(judged) / kept.seconds),
+        commands=tuple(commands(run, card, config)),
+        learning=learning_of(card),
+        fitted_on=_fitted_on(card),
+    )
+
+
+def _fitted_on(card: ModelCard) -> str:
+    return "val" if card.temperature != 1 else ""
+
+
+def _heats(
+    core: keras.Model, model: keras.Model, classes: tuple[str, ...]
+) -> tuple[Callable[[list[UInt8Array], list[str]], list[Heat | None]], str]:
+    try:
+        cam = GradCam(core, model)
+    except ConfigError:
+        # Without a convolution, or on a backend without gradients, a gallery has no heat.
+        return lambda pictures, _: [None] * len(pictures), ""
+
+    def heats(pictures: list[UInt8Array], answers: list[str]) -> list[Heat | None]:
+        return list(cam.heat(np.stack(pictures), np.array([classes.index(a) for a in answers])))
+
+    return heats, "Grad-CAM"
+
+
+def _stretches(config: TrainConfig, epochs: int) -> Iterator[Stretch]:
+    first = 1
+    for phase in phases(config):
+        if first <= epochs:
+            yield Stretch(phase.scope, first, min(epochs, first + phase.epochs - 1))
+        first += phase.epochs
+
+
+def _layers(core: keras.Model) -> Iterator[Layer]:
+    summary = summarize(core)
+    homes = {name: block.name for block in summary.blocks for name in block.layers}
+    for row in summary.layers:
+        yield Layer(
+            row.name, homes[row.name], row.type, row.output_shape, row.params, row.trainable
+        )
+
+
+def _epochs(history: list[EpochRecord]) -> Iterator[Epoch]:
+    for row in history:
+        yield Epoch(
+            row.epoch, row.learning_rate, row.loss, row.accuracy, row.val_loss, row.val_accuracy
+        )
+
+
+def _samples(train: Pack, card: ModelCard, config: TrainConfig) -> tuple[Sample, ...]:
+    classes, size = card.classes, card.image_size
+    present, first = np.unique(train.labels, return_index=True)
+    pictures = train.images[first[:SAMPLES]]
+    layers = augmentation_layers(config.augment, config.seed)
+    changing = changing_of(config, size)
+    draws = changing.draw(VARIANTS, len(pictures), config.seed, 1) if changing else None
+    rounds = [
+        _augmented(changed(pictures, draws.at(number), size)[0] if draws else pictures, layers)
+        for number in range(VARIANTS if layers or changing else 0)
+    ]
+    return tuple(
+        Sample(pictures[index], classes[label], tuple(one[index] for one in rounds))
+        for index, label in enumerate(present[:SAMPLES])
+    )
+
+
+def _augmented(pictures: Any, layers: list[keras.layers.Layer]) -> UInt8Array:
+    changed: Any = keras.ops.convert_to_numpy(pictures).astype(np.float32)
+    for layer in layers:
+        changed = layer(changed, training=True)
+    rounded = np.rint(keras.ops.convert_to_numpy(changed))
+    return np.asarray(np.clip(rounded, 0, 255), np.uint8)
+
+
+def _facts(
+    card: ModelCard, config: TrainConfig, history: list[EpochRecord], answered: float
+) -> dict[str, dict[str, str]]:
+    return {
+        "Model": model_facts(card),
+        "Calibration": calibration_facts(card),
+        "Data": {
+            "name": str(card.data.get("name", "")),
+            "fingerprint (SHA-256)": str(card.data.get("sha256", ""))[:16],
+            "left out as broken": str(card.data.get("skipped", 0)),
+        },
+        "Speed": {
+            **_speed(config, history),
+            "answering": f"{answered:,.0f} images/s (Keras, from sized pictures)",
+        },
+        "Machine": {**machine(), **_devices()},
+        "Versions": dict(card.versions),
+    }
+
+
+def _speed(config: TrainConfig, history: list[EpochRecord]) -> dict[str, str]:
+    if not history:
+        return {}
+    return {
+        "training": f"{median(row.images_per_second for row in history):,.0f} images/s "
+        f"(median of {len(history)} epochs, batch {config.batch_size})",
+        "time in all epochs": f"{sum(row.seconds for row in history):,.1f} s",
+    }
+
+
+def _devices() -> dict[str, str]:
+    devices = [str(device) for device in keras.distribution.list_devices()]
+    return {f"{keras.config.backend()} devices": ", ".join(devices)}

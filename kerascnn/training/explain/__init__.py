@@ -1,0 +1,1 @@
+"""Where a trained Keras network looks, and what its layers put out."""

@@ -1,0 +1,192 @@
+"""The learning-rate range test: which rate to train with, found in a minute.
+
+Knows: a ramp of rates, the smoothed loss along it, and a rule that reads a rate off that curve.
+Does not know: run folders, drawing (:mod:`kerascnn.report.lr_range`).
+
+Smith 2017, https://arxiv.org/abs/1506.01186: the rate rises from batch to batch; where the loss
+falls the rate is good, and where it explodes the rate is too high.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+from kerascnn.errors import ConfigError, TrainingError
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.distribution.device import start_deterministically
+from kerascnn.training.distribution.local_devices import sharing
+from kerascnn.training.mixed_precision import set_precision, warn_if_slow
+from kerascnn.training.phases import phases
+from kerascnn.training.setup import assemble, check_scopes
+from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.trainer.phase import stage
+from kerascnn.training.weights import check_weights
+
+LOWEST, HIGHEST = 1e-6, 1.0
+"""The ends of the ramp."""
+
+STEPS = 150
+"""Of the optimiser, along the ramp: 25 to each power of ten."""
+
+SMOOTHING = 0.9
+"""Share of the mean so far in the smoothed loss, which looks back over about ten steps."""
+
+DIVERGED = 2.0
+"""Times the lowest smoothed loss: it has exploded, and the test ends."""
+
+CALM = 10
+"""Steps at the beginning that say nothing: too few losses are in the mean."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What a range test found.
+
+    Attributes:
+        learning_rate: To train with: a tenth of ``lowest``.
+        lowest: The rate at which the smoothed loss was lowest.
+        steepest: The rate at which it fell fastest, by the logarithm of the rate.
+        diverged: Whether the loss exploded before the ramp's end. If not, ``lowest`` may be a
+            matter of how long the test had learned by then.
+        rates: Of each step.
+        losses: Smoothed, in nats, of each step.
+    """
+
+    learning_rate: float
+    lowest: float
+    steepest: float
+    diverged: bool
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+
+
+def find_learning_rate(config: TrainConfig, progress: Callback | None = None) -> Suggestion:
+    """Train along a ramp of rates and read a good one off the loss. Nothing is written.
+
+    Args:
+        config: Of the run that the rate is for. Its first phase is tried; its own rate, schedule,
+            average of weights and ``out`` do not matter.
+        progress: Who listens; None: nobody.
+
+    Returns:
+        The suggestion.
+
+    Raises:
+        ConfigError: An option that does not fit.
+        DataError: No usable data.
+        TrainingError: The loss is not finite from the start.
+    """
+    progress = progress or Callback()
+    _refuse_open_scope(config)
+    if config.model != AUTO:
+        check_weights(config.model, config.weights)
+    start_deterministically(config.seed, config.deterministic)
+    batches = STEPS * config.accumulate
+    ramp = keras.optimizers.schedules.ExponentialDecay(
+        LOWEST, batches - 1, HIGHEST / LOWEST, name="ramp"
+    )
+    with sharing(config):
+        trainer = _trainer(config, progress)
+        trainer.optimizer.learning_rate = ramp
+        losses, diverged = _losses(trainer, config, progress)
+    rates = np.geomspace(LOWEST, HIGHEST, batches)[config.accumulate - 1 :: config.accumulate]
+    return suggest(rates[: len(losses)].tolist(), losses, diverged)
+
+
+def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> Suggestion:
+    """Read a rate off a curve of smoothed losses.
+
+    Args:
+        rates: Rising by one factor from step to step.
+        losses: Smoothed, in nats, of as many steps.
+        diverged: Whether the loss exploded at the end.
+
+    Returns:
+        The suggestion.
+
+    Raises:
+        TrainingError: Too few steps to say anything.
+    """
+    if len(losses) <= CALM:
+        raise TrainingError(
+            f"the loss is not finite after {len(losses)} steps, at a rate of about {LOWEST:g}: "
+            "there is nothing to read off. Look at the data (kerascnn data check), or try "
+            "--precision float32."
+        )
+    lowest = CALM + int(np.argmin(losses[CALM:]))
+    falls = np.gradient(np.asarray(losses))[CALM : lowest + 1]
+    return Suggestion(
+        learning_rate=float(f"{rates[lowest] / 10:.2g}"),
+        lowest=rates[lowest],
+        steepest=rates[CALM + int(np.argmin(falls))],
+        diverged=diverged,
+        rates=tuple(rates),
+        losses=tuple(losses),
+    )
+
+
+def _refuse_open_scope(config: TrainConfig) -> None:
+    if config.trainable == AUTO:
+        raise ConfigError(
+            "a rate is looked for with the blocks that shall learn, and auto leaves them open. Ask "
+            "`kerascnn advise` first, and name --model, and its scope or phases."
+        )
+
+
+def _trainer(config: TrainConfig, progress: Callback) -> Trainer:
+    config, device, feed, start = assemble(config, progress)
+    _refuse_open_scope(config)
+    check_scopes(config, start)
+    set_precision(start.core, config.precision)
+    warn_if_slow(config.precision, device)
+    # How many steps there are matters to the schedule alone, which the ramp replaces.
+    phase = replace(phases(config)[0], epochs=STEPS * config.accumulate)
+    plain = replace(config, ema=None)
+    return stage(start, plain, phase, feed.train, feed.val, device, progress).trainer
+
+
+def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:
+    """Give the smoothed loss of each step of the optimiser, and whether it exploded."""
+    curve, gathered = _Smoothed(), list[float]()
+    for loss in _batches(trainer, config, progress):
+        gathered.append(loss)
+        if len(gathered) < config.accumulate:
+            continue
+        if curve.explodes(float(np.mean(gathered))):
+            return curve.values, True
+        if len(curve.values) == STEPS:
+            break
+        gathered.clear()
+    return curve.values, False
+
+
+def _batches(trainer: Trainer, config: TrainConfig, progress: Callback) -> Iterator[float]:
+    epochs = math.ceil(STEPS * config.accumulate / trainer.steps)
+    progress.started(epochs, trainer.steps, trainer.batch_size)
+    for epoch in range(1, epochs + 1):
+        for step, losses, right in trainer.epoch(config.seed, epoch):
+            accuracy = float(np.mean(right)) / trainer.batch_size
+            progress.step(epoch, step, float(np.mean(losses)), accuracy)
+            yield from losses.tolist()
+
+
+class _Smoothed:
+    """A mean that forgets, free of the bias of its start (Kingma and Ba 2015, section 3)."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self._mean = 0.0
+
+    def explodes(self, loss: float) -> bool:
+        """Take a loss in (if it is a number), and tell whether this is the end."""
+        if not np.isfinite(loss):
+            return True
+        self._mean = SMOOTHING * self._mean + (1 - SMOOTHING) * loss
+        self.values.append(self._mean / (1 - SMOOTHING ** (len(self.values) + 1)))
+        return len(self.values) > CALM and self.values[-1] > DIVERGED * min(self.values)

@@ -1,0 +1,111 @@
+"""The arithmetic inside a network while it is trained.
+
+Knows: Keras' dtype policies, and what 16 bits cost on a processor without instructions for them.
+Does not know: export's precision (:mod:`.export.precision`), which is about the file.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from kerascnn.training.networks.blocks import flat, head_of
+
+SLOW = 1.5
+"""A precision is warned of from so many times float32's seconds: below that, what is timed may be
+noise."""
+ROUNDS = 5
+
+log = logging.getLogger(__name__)
+
+
+def warn_if_slow(precision: str, device: str) -> None:
+    """Warn of a precision that the processor only emulates: it is chosen for speed, and costs some.
+
+    A GPU is not asked: those that train in 16 bits have units for it. Nor is JAX, whose compiler
+    calculates such steps in float32 and rounds.
+
+    Args:
+        precision: As for :func:`set_precision`.
+        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
+    """
+    if precision == "float32" or device != "cpu" or keras.config.backend() != "tensorflow":
+        return
+    times = slowdown(precision)
+    if times >= SLOW:
+        log.warning(
+            "%s: on this processor a convolution and its gradients take %.1f times as long as in "
+            "float32, so training will be slower with it. Leave --precision out, or use a GPU.",
+            precision,
+            times,
+        )
+
+
+def slowdown(precision: str) -> float:
+    """Time a convolution and its gradients under TensorFlow, beside the same in float32.
+
+    Args:
+        precision: As for :func:`set_precision`.
+
+    Returns:
+        The shortest of five times over float32's shortest; takes about half a second.
+    """
+    dtypes = ("float32", keras.DTypePolicy(precision).compute_dtype)
+    seconds: dict[str, list[float]] = {dtype: [] for dtype in dtypes}
+    for _ in range(ROUNDS + 1):
+        for dtype in dtypes:
+            seconds[dtype].append(_convolved(dtype))
+    # The first round also loads kernels.
+    shortest = [min(seconds[dtype][1:]) for dtype in dtypes]
+    return shortest[1] / shortest[0]
+
+
+def _convolved(dtype: str) -> float:
+    """Give the seconds of one pass forward and back of a layer as in a ResNet's second stage."""
+    import tensorflow as tf
+
+    pictures, kernel = (tf.ones(shape, dtype) for shape in ((8, 28, 28, 32), (3, 3, 32, 32)))
+    began = time.perf_counter()
+    with tf.GradientTape() as tape:
+        tape.watch([pictures, kernel])
+        total = tf.reduce_sum(tf.nn.conv2d(pictures, kernel, 1, "SAME"))
+    for gradient in tape.gradient(total, [pictures, kernel]):
+        gradient.numpy()  # waits for it
+    return time.perf_counter() - began
+
+
+def set_precision(core: keras.Model, precision: str) -> None:
+    """Let a network calculate in another precision; its weights stay float32.
+
+    Args:
+        core: From normalised pixels to logits. The head stays in float32, so that the logits, of
+            which the loss takes differences, are not rounded.
+        precision: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
+    """
+    head = head_of(core)
+    for layer in flat(core):
+        layer.dtype_policy = "float32" if layer is head else precision
+
+
+@contextmanager
+def in_float32(core: keras.Model) -> Iterator[None]:
+    """Give a network float32 for a while, as the file shall have it.
+
+    Args:
+        core: From normalised pixels to logits.
+
+    Yields:
+        While every layer of it has the policy ``float32``.
+    """
+    before = [(layer, layer.dtype_policy) for layer in flat(core)]
+    for layer, _ in before:
+        layer.dtype_policy = "float32"
+    try:
+        yield
+    finally:
+        for layer, policy in before:
+            layer.dtype_policy = policy

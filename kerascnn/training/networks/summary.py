@@ -1,0 +1,117 @@
+"""What a network is made of: layers, output shapes, parameters.
+
+Knows: how parameters are counted. Does not know how they are shown.
+
+As in PyTorch's count, BatchNormalization's moving statistics are not parameters: no gradient
+ever reaches them. They are counted as ``state``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from kerascnn.training.networks.blocks import (
+    Block,
+    blocks,
+    count,
+    flat,
+    parameters,
+    trainable_params,
+)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer.
+
+    Attributes:
+        name: Of the layer.
+        type: Its class.
+        output_shape: Without the batch, e.g. ``(28, 28, 7)``.
+        params: Numbers that gradients can reach.
+        trainable: Whether they may learn (True for layers without parameters, as in Keras).
+        state: Other numbers: moving statistics, seeds.
+    """
+
+    name: str
+    type: str
+    output_shape: tuple[int | None, ...]
+    params: int
+    trainable: bool
+    state: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All layers of a network, and the totals.
+
+    Attributes:
+        model: Name of the network.
+        layers: In order.
+        blocks: In order; see :func:`kerascnn.training.blocks`.
+    """
+
+    model: str
+    layers: tuple[LayerRow, ...]
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def total_params(self) -> int:
+        """All parameters."""
+        return sum(row.params for row in self.layers)
+
+    @property
+    def trainable_params(self) -> int:
+        """Parameters that may learn."""
+        return sum(row.params for row in self.layers if row.trainable)
+
+    @property
+    def state(self) -> int:
+        """Moving statistics and the like."""
+        return sum(row.state for row in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the summary as plain values for JSON."""
+        return {
+            "model": self.model,
+            "layers": [asdict(row) for row in self.layers],
+            "blocks": [{**asdict(block), "trainable": block.trainable} for block in self.blocks],
+            "total_params": self.total_params,
+            "trainable_params": self.trainable_params,
+            "non_trainable_params": self.total_params - self.trainable_params,
+            "state": self.state,
+        }
+
+
+def summarize(model: keras.Model) -> Summary:
+    """Summarise a network.
+
+    Args:
+        model: Built; nested models are opened.
+
+    Returns:
+        The summary.
+    """
+    return Summary(model.name, tuple(_row(layer) for layer in flat(model)), blocks(model))
+
+
+def _row(layer: keras.layers.Layer) -> LayerRow:
+    learnable = count(parameters(layer))
+    learns = trainable_params(layer)
+    return LayerRow(
+        name=layer.name,
+        type=type(layer).__name__,
+        output_shape=_output_shape(layer),
+        params=learnable,
+        trainable=learns > 0 if learnable else bool(layer.trainable),
+        state=count(layer.weights) - learnable,
+    )
+
+
+def _output_shape(layer: keras.layers.Layer) -> tuple[int | None, ...]:
+    output = layer.output
+    first = output[0] if isinstance(output, list | tuple) else output
+    return tuple(first.shape[1:])

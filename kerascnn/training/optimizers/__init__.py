@@ -1,0 +1,80 @@
+"""The optimizer and its learning-rate schedule.
+
+Knows: AdamW and SGD, what decays, warm-up and what comes after. Does not know: what a step looks
+like.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kerascnn.training.config import OptimizerName, ScheduleName, TrainConfig
+from kerascnn.training.optimizers.adamw import SGD, AdamW, block_factors
+
+WARM_UP: dict[ScheduleName, tuple[float, float]] = {"cosine": (0.1, 100), "one-cycle": (0.3, 25)}
+"""Share of all steps in which the learning rate rises in a line, and by what factor. Of one-cycle,
+as fastai and PyTorch have it: Smith and Topin 2018, https://arxiv.org/abs/1708.07120."""
+
+WEIGHT_DECAY: dict[OptimizerName, float] = {"adamw": 0.05, "sgd": 5e-3}
+"""Decoupled, so times the learning rate in every step. SGD's does what 5e-4 inside the gradient
+does, which a momentum of 0.9 multiplies by ten."""
+
+MOMENTUM = 0.9
+"""Of SGD, with Nesterov's look ahead (Sutskever et al. 2013)."""
+
+
+def make_optimizer(
+    core: keras.Model, config: TrainConfig, peak: float, steps: int
+) -> keras.optimizers.Optimizer:
+    """Make the optimizer of one phase.
+
+    Args:
+        core: The network.
+        config: Its optimizer, decay, clipping and schedule.
+        peak: The highest learning rate.
+        steps: In all epochs; those whose gradients are only gathered count too.
+
+    Returns:
+        The optimizer, not built yet. Biases and BatchNormalization do not decay.
+    """
+    decay = config.weight_decay
+    options: dict[str, Any] = {
+        "learning_rate": schedule(config.schedule, peak, steps),
+        "weight_decay": WEIGHT_DECAY[config.optimizer] if decay is None else decay,
+        "global_clipnorm": config.clip_norm,
+        "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
+    }
+    factors = None if config.layer_decay == 1 else block_factors(core, config.layer_decay)
+    if config.optimizer == "adamw":
+        optimizer = AdamW(factors, **options)
+    else:
+        optimizer = SGD(factors, momentum=MOMENTUM, nesterov=True, **options)
+    flat = [weight for weight in core.trainable_variables if len(weight.shape) < 2]
+    optimizer.exclude_from_weight_decay(var_list=flat)
+    scaled = config.precision == "mixed_float16"
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
+
+
+def schedule(
+    kind: ScheduleName, peak: float, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Make the learning-rate schedule: a line up to ``peak``, then a cosine down to 0.
+
+    Args:
+        kind: How long the line is, and where it begins.
+        peak: The highest rate.
+        steps: In all.
+
+    Returns:
+        The schedule.
+    """
+    share, factor = WARM_UP[kind]
+    warm_up = max(1, round(share * steps))
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=peak / factor,
+        warmup_target=peak,
+        warmup_steps=warm_up,
+        decay_steps=max(1, steps - warm_up),
+    )

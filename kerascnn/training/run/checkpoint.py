@@ -1,0 +1,209 @@
+"""What a run needs to go on as if it had never stopped: one file an epoch, the last two kept.
+
+Knows: which variables there are, the file, and that it is written whole. Does not know: the
+loop over epochs, nor what has to agree before a run may go on (:mod:`.resuming`).
+
+A file holds every variable of the network and of the model around it (weights, moving
+statistics, the states of random-number generators), the whole optimiser with its step count,
+on which the learning-rate schedule hangs, the history, and which epoch comes next, on which the
+order of the pictures hangs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.errors import ModelFileError
+from kerascnn.files import writing
+from kerascnn.training.callbacks import EpochRecord
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+
+log = logging.getLogger(__name__)
+
+KEPT = 2
+"""Files: should the newest turn out to be damaged, there is one more."""
+
+Arrays: TypeAlias = tuple[npt.NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Position:
+    """What comes next.
+
+    Attributes:
+        phase: Its number, from 0; the number of phases when there is nothing left to do.
+        done: Epochs of that phase that are done.
+    """
+
+    phase: int = 0
+    done: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run between two epochs.
+
+    Attributes:
+        position: What comes next.
+        history: All epochs so far.
+        best: The number of the best of them.
+        data: What the run was trained on; see :func:`kerascnn.training.run.resume.data_identity`.
+        versions: Of libraries and backend.
+        core: The network's variables.
+        stage: The other variables of the model that is trained, and the optimiser's. Between two
+            phases they are gone: the next phase makes its own.
+    """
+
+    position: Position
+    history: tuple[EpochRecord, ...]
+    best: int
+    data: dict[str, Any]
+    versions: dict[str, str]
+    core: Arrays
+    stage: Arrays
+
+    def save(self, folder: Path) -> None:
+        """Write ``epoch-NUMBER.npz``, and remove the oldest ones.
+
+        Args:
+            folder: For checkpoints alone; made if need be.
+
+        Raises:
+            KerascnnError: It cannot be written; the earlier ones are still there.
+        """
+        about = {
+            "position": asdict(self.position),
+            "history": [asdict(record) for record in self.history],
+            "best": self.best,
+            "data": self.data,
+            "versions": self.versions,
+        }
+        text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        with writing(folder / f"epoch-{len(self.history):06}.npz") as temporary:
+            np.savez(
+                temporary, about=text, **_named("core", self.core), **_named("stage", self.stage)
+            )
+        for old in _files(folder)[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+
+def latest_checkpoint(folder: Path) -> Checkpoint | None:
+    """Read the newest checkpoint that can be read.
+
+    Args:
+        folder: Of the checkpoints; it need not exist.
+
+    Returns:
+        The checkpoint, or None if there is none yet.
+
+    Raises:
+        ModelFileError: There are some, and none can be read.
+    """
+    found = _files(folder)
+    for path in reversed(found):
+        try:
+            return _read(path)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            log.warning("%s: cannot be read (%s); trying the one before it.", path, error)
+    if found:
+        raise ModelFileError(
+            f"{folder}: no checkpoint in it can be read, so the run cannot go on. "
+            "Start it again with another --out."
+        )
+    return None
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("epoch-*.npz"))
+
+
+def _read(path: Path) -> Checkpoint:
+    with np.load(path, allow_pickle=False) as archive:
+        about = json.loads(archive["about"].tobytes())
+        names = sorted(archive.files)
+        core, stage = (
+            tuple(archive[name] for name in names if name.startswith(kind))
+            for kind in ("core-", "stage-")
+        )
+    return Checkpoint(
+        Position(**about["position"]),
+        tuple(EpochRecord(**record) for record in about["history"]),
+        about["best"],
+        about["data"],
+        about["versions"],
+        core,
+        stage,
+    )
+
+
+def _named(kind: str, arrays: Arrays) -> dict[str, Any]:
+    return {f"{kind}-{index:06}": array for index, array in enumerate(arrays)}
+
+
+def core_variables(core: keras.Model) -> list[keras.Variable]:
+    """List the variables of a network, its layers' random-number generators included."""
+    return list(core.variables)
+
+
+def stage_variables(
+    model: keras.Model,
+    core: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    averages: ExponentialMovingAverage | None = None,
+) -> list[keras.Variable]:
+    """List what a phase adds to the network's variables: the model around it, optimiser, averages.
+
+    Args:
+        model: What is trained.
+        core: The network inside it.
+        optimizer: Built.
+        averages: Of the model, if there are any.
+
+    Returns:
+        Variables in an order that depends on model and optimiser only.
+    """
+    known = {id(variable) for variable in core_variables(core)}
+    others = [variable for variable in model.variables if id(variable) not in known]
+    return [*others, *optimizer.variables, *(averages.variables if averages else ())]
+
+
+def values(variables: Sequence[keras.Variable]) -> Arrays:
+    """Copy the values of variables out of the backend."""
+    ops = keras.ops
+    # As tensors first: a number on several of TensorFlow's devices is no array.
+    return tuple(
+        np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable))) for variable in variables
+    )
+
+
+def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> None:
+    """Give variables the values that a checkpoint holds for them.
+
+    Args:
+        variables: As :func:`core_variables` or :func:`stage_variables` list them.
+        arrays: As :func:`values` gave them.
+        what: For the message.
+
+    Raises:
+        ModelFileError: They do not fit each other.
+    """
+    wanted = [tuple(variable.shape) for variable in variables]
+    if wanted != [array.shape for array in arrays]:
+        raise ModelFileError(
+            f"the checkpoint holds {len(arrays)} arrays of {what}, and they do not fit the "
+            f"{len(wanted)} that this kerascnn makes with the same options. Another version of "
+            "kerascnn or Keras wrote it, or the file of --weights has changed: start a new run "
+            "with another --out."
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,265 @@
+"""The run folder: what a training run leaves behind.
+
+Knows: file names, and how each is written and read whole. Does not know how to train.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.files import cannot_write, locked, remove_leftovers, write_text, writing
+from kerascnn.inference.model_file.kinds import CARD, MODEL, is_own, said_instead
+from kerascnn.training.callbacks import EpochRecord
+from kerascnn.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import keras
+
+LOCK = ".lock"
+"""Is there while a run is being written."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Attributes:
+        folder: Where ``model.keras``, ``card.json``, ``config.json``, ``history.csv``,
+            ``report.html`` and ``checkpoint/`` lie.
+    """
+
+    folder: Path
+
+    @property
+    def model_path(self) -> Path:
+        """The network of the best epoch, from normalised pixels to logits."""
+        return self.folder / MODEL
+
+    @property
+    def card_path(self) -> Path:
+        """The card that belongs to ``model.keras``."""
+        return self.folder / CARD
+
+    @property
+    def config_path(self) -> Path:
+        """All that is needed to repeat the run."""
+        return self.folder / "config.json"
+
+    @property
+    def history_path(self) -> Path:
+        """One row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def report_path(self) -> Path:
+        """The page for people."""
+        return self.folder / "report.html"
+
+    @property
+    def machine_path(self) -> Path:
+        """On what the run was trained, and how fast."""
+        return self.folder / "machine.json"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """What ``--resume`` needs."""
+        return self.folder / "checkpoint"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._finished_path.exists()
+
+    @property
+    def _finished_path(self) -> Path:
+        return self.checkpoint_folder / "finished.txt"
+
+    @property
+    def card(self) -> ModelCard:
+        """The card, read from the folder."""
+        return ModelCard.from_json(_read(self.card_path), str(self.card_path))
+
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration, read from the folder."""
+        return TrainConfig.from_json(_read(self.config_path), str(self.config_path))
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """The rows of ``history.csv``."""
+        rows = csv.DictReader(io.StringIO(_read(self.history_path)))
+        return [
+            EpochRecord(int(row.pop("epoch")), **{key: float(value) for key, value in row.items()})
+            for row in rows
+        ]
+
+    def load_model(self) -> keras.Model:
+        """Load the network of the best epoch.
+
+        Returns:
+            A model from normalised float32 to logits.
+
+        Raises:
+            ModelFileError: No such file, or not one that Keras can read.
+        """
+        import keras
+
+        import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
+
+        if not self.model_path.is_file():
+            raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
+        try:
+            return keras.saving.load_model(self.model_path, compile=False, safe_mode=True)
+        except Exception as error:
+            # Keras, zipfile, zlib and h5py raise whatever their parsers meet in a damaged file.
+            raise ModelFileError(
+                f"{self.model_path}: Keras cannot read it ({' '.join(str(error).split())[:300]}). "
+                "It is damaged, or another file with that name: train again, or copy it again."
+            ) from error
+
+    def save_model(self, model: keras.Model, card: ModelCard) -> None:
+        """Write ``model.keras`` and ``card.json``, each whole or not at all."""
+        with writing(self.model_path) as temporary:
+            model.save(temporary)
+        self.save_card(card)
+
+    def save_card(self, card: ModelCard) -> None:
+        """Write ``card.json`` alone."""
+        write_text(self.card_path, card.to_json(indent=2) + "\n")
+
+    def begin(self, config: TrainConfig) -> None:
+        """Write ``config.json``: from now on the folder holds this run, and no earlier one."""
+        files = (
+            self.config_path, self.model_path, self.card_path, self.history_path, self.report_path,
+            self.machine_path, self._finished_path, *self.checkpoint_folder.glob("epoch-*.npz"),
+        )  # fmt: skip
+        for path in files:
+            path.unlink(missing_ok=True)
+        self.save_config(config)
+
+    def save_config(self, config: TrainConfig) -> None:
+        """Write ``config.json``."""
+        write_text(self.config_path, config.to_json())
+
+    def save_history(self, records: Sequence[EpochRecord]) -> None:
+        """Write ``history.csv``."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(EpochRecord)])
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in records)
+        write_text(self.history_path, text.getvalue())
+
+    def finish(self) -> None:
+        """Note that nothing is left to do."""
+        write_text(self._finished_path, "This run is finished; --resume has nothing to do.\n")
+
+
+@contextmanager
+def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Iterator[Run]:
+    """Hold a run folder, so that no other process writes to it.
+
+    Args:
+        config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
+        resume: Whether the folder may hold a run already.
+        overwrite: Likewise; it stays until another one begins.
+
+    Yields:
+        The run. A folder that was made here and is still empty at the end is removed.
+
+    Raises:
+        BusyError: Another process is writing to ``out``.
+        ConfigError: ``out`` holds a run already, and neither ``resume`` nor ``overwrite`` is True.
+        KerascnnError: The folder cannot be written.
+    """
+    folder, made = _make_folder(config)
+    try:
+        with locked(folder / LOCK):
+            run = Run(folder)
+            if run.config_path.exists() and not (resume or overwrite):
+                raise ConfigError(
+                    f"{folder}: holds a run already. Go on with it (--resume), replace it "
+                    "(--overwrite), or choose another folder with --out."
+                )
+            remove_leftovers(folder)
+            remove_leftovers(run.checkpoint_folder)
+            yield run
+    finally:
+        for path in made:
+            with suppress(OSError):  # not empty: something was worth keeping
+                path.rmdir()
+
+
+def _make_folder(config: TrainConfig) -> tuple[Path, list[Path]]:
+    """Make the folder; also list what did not exist, innermost first."""
+    for folder in _candidates(config):
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        try:
+            # A name of our own choice is ours only if we made it: another run may be as quick.
+            folder.mkdir(parents=True, exist_ok=config.out is not None)
+        except OSError as error:
+            if isinstance(error, FileExistsError) and config.out is None:
+                continue
+            raise cannot_write(folder, error) from error
+        return folder, made
+    raise AssertionError("there is always one more candidate")
+
+
+def _candidates(config: TrainConfig) -> Iterator[Path]:
+    if config.out:
+        yield Path(config.out)
+        return
+    name = re.sub(r"\.(csv|npz)$", "", Path(config.data).name, flags=re.IGNORECASE)
+    stem = re.sub(r"[^\w.-]+", "-", name) or "data"
+    base = Path("runs", f"{stem}-{config.model}")
+    yield base
+    for number in count(2):
+        yield base.with_name(f"{base.name}-{number}")
+
+
+def open_run(path: str | Path) -> Run:
+    """Open an existing run.
+
+    Args:
+        path: The folder, or the ``model.keras`` inside it.
+
+    Returns:
+        The run.
+
+    Raises:
+        ModelFileError: No run there.
+    """
+    folder = Path(path)
+    if not folder.exists():
+        raise ModelFileError(f"{path}: no such file or folder. Expected a run of kerascnn train.")
+    if is_own(folder) and folder.is_file():
+        folder = folder.parent
+    run = Run(folder)
+    if not run.card_path.is_file():
+        raise ModelFileError(
+            f"{path}: no run folder (there is no {run.card_path.name} in it). Expected a folder "
+            f"that kerascnn train wrote. {_instead(folder)}".rstrip()
+        )
+    return run
+
+
+def _instead(path: Path) -> str:
+    if path.suffix.lower() == ".onnx":
+        return "It is called .onnx: kerascnn predict, evaluate, explain and report take such files."
+    return said_instead(path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: cannot read it ({error}).") from error

@@ -1,0 +1,215 @@
+"""When a run may go on: same options, same data, same backend.
+
+Knows: what has to agree, and how a difference is worded. Does not know how to train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from kerascnn.errors import ConfigError, DataError
+from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
+from kerascnn.training.data.pack import Pack
+from kerascnn.training.run.folder import Run
+
+log = logging.getLogger(__name__)
+
+PLACES = ("out", "cache", "cache_limit", "feed", "devices")
+"""Options that say where things lie, and do not change the result (``devices``: but for the order
+of sums); they may differ."""
+
+
+def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
+    """Fill in the options of a run that shall go on.
+
+    Args:
+        given: Those that were asked for now, by name; ``out`` among them.
+
+    Returns:
+        The run's own configuration, or, where there is no run yet, one of ``given``.
+
+    Raises:
+        ConfigError: No ``out``, neither a run there nor ``data`` to begin one with, or options that
+            differ from the run's.
+        ModelFileError: The run's configuration cannot be read.
+    """
+    if not given.get("out"):
+        raise ConfigError("--resume needs to know which run: name its folder with --out RUN.")
+    run = Run(Path(given["out"]))
+    if not run.config_path.exists():
+        if "data" not in given:
+            raise ConfigError(
+                f"{run.folder}: no run to go on with (there is no {run.config_path.name}). Check "
+                "--out, or name DATA to begin one."
+            )
+        return TrainConfig(**given)
+    stored = run.config
+    asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
+    refuse_changed_options(run, asked)
+    return asked
+
+
+def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
+    """Put what was decided when a run began in the place of ``auto``.
+
+    Args:
+        run: With or without its ``config.json``.
+        asked: The options now.
+
+    Returns:
+        The same, with the run's own numbers, scope and phases, and no weights where they were
+        advised against; unchanged where nothing is left to ``auto``, or no run has begun.
+
+    Raises:
+        ModelFileError: The run's configuration cannot be read.
+    """
+    if not run.config_path.exists():
+        return asked
+    stored = run.config
+    return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
+
+
+def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what ``auto`` has settled; the run's configuration has it."""
+    settled = tuple(name for name in AUTOMATIC if given.get(name, AUTO) in (AUTO, None))
+    if given.get("model") == AUTO:
+        # With the network came what suits it.
+        plain = {"trainable": "all", "phase": (), "image_size": None}
+        settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
+    if given.get("time"):
+        settled += ("epochs", "phase")
+    if given.get("trainable") == "auto":
+        # No weights: they were advised against, or never named, and then auto changes nothing.
+        settled += ("trainable", "phase", *(("weights",) if stored.weights == "none" else ()))
+    return {name: value for name, value in given.items() if name not in settled}
+
+
+def refuse_changed_options(run: Run, asked: TrainConfig) -> None:
+    """Refuse to go on with other options than those that a run was started with.
+
+    Args:
+        run: With its ``config.json``.
+        asked: The options now.
+
+    Raises:
+        ConfigError: Naming each that differs.
+    """
+    stored = replace(run.config, **{name: getattr(asked, name) for name in PLACES})
+    changed = [
+        f"{field.name.replace('_', '-')} was {_shown(getattr(stored, field.name))} and is now "
+        f"{_shown(getattr(asked, field.name))}"
+        for field in fields(TrainConfig)
+        if getattr(stored, field.name) != getattr(asked, field.name)
+    ]
+    if changed:
+        raise ConfigError(
+            f"{run.folder} was started with other options: {'; '.join(changed)}. Leave them out "
+            "to go on as it began, or start a new run with another --out."
+        )
+
+
+def _shown(value: object) -> str:
+    return " ".join(value) or "none" if isinstance(value, tuple) else str(value)
+
+
+def data_identity(
+    classes: tuple[str, ...], packs: Mapping[str, Pack], fingerprint: str
+) -> dict[str, Any]:
+    """Note what a run is trained on, in enough detail to say later what has changed.
+
+    Args:
+        classes: In order.
+        packs: By split.
+        fingerprint: Of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
+
+    Returns:
+        What JSON can hold.
+    """
+    return {
+        "fingerprint": fingerprint,
+        "classes": list(classes),
+        "splits": {
+            name: {
+                "pictures": len(pack),
+                "names": _hash("\0".join(pack.names).encode("utf-8", "surrogateescape")),
+                "labels": _hash(pack.labels.tobytes()),
+            }
+            for name, pack in packs.items()
+        },
+    }
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def refuse_changed_data(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with other data than a run was trained on so far.
+
+    Args:
+        run: For the message.
+        before: What :func:`data_identity` noted then.
+        now: What it notes now.
+
+    Raises:
+        DataError: Naming what differs.
+    """
+    if before["fingerprint"] == now["fingerprint"]:
+        return
+    changed = "; ".join(_differences(before, now)) or "the pixels of some pictures"
+    raise DataError(
+        f"{run.folder}: the data has changed since this run began: {changed}. "
+        "Bring it back as it was, or start a new run with another --out."
+    )
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    if before["classes"] != now["classes"]:
+        return [
+            f"the classes were {', '.join(before['classes'])} and are {', '.join(now['classes'])}"
+        ]
+    found = []
+    for name, old in before["splits"].items():
+        new = now["splits"][name]
+        if old["pictures"] != new["pictures"]:
+            found.append(f"{name} had {old['pictures']:,} pictures and has {new['pictures']:,}")
+        elif old["names"] != new["names"]:
+            found.append(f"other pictures in {name}, or other names of them")
+        elif old["labels"] != new["labels"]:
+            found.append(f"other labels in {name}")
+    return found
+
+
+def refuse_changed_backend(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Refuse another backend, and tell of other library versions.
+
+    Args:
+        run: For the message.
+        before: Versions that wrote the checkpoint.
+        now: Versions that are installed.
+
+    Raises:
+        ConfigError: The backend is another one.
+    """
+    if before.get("backend") != now.get("backend"):
+        raise ConfigError(
+            f"{run.folder} was started on the backend {before.get('backend')}, and this is "
+            f"{now.get('backend')}. Set KERAS_BACKEND={before.get('backend')}."
+        )
+    others = [
+        f"{name} {before.get(name, 'absent')}, now {now.get(name, 'absent')}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    if others:
+        log.warning(
+            "%s was started with other versions (%s): what follows may differ in the last digits "
+            "from a run without a stop.",
+            run.folder,
+            "; ".join(others),
+        )

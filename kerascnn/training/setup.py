@@ -1,0 +1,73 @@
+"""What is trained on what: a device, the data of a run, decoded and sized, and a network.
+
+Knows: where each comes from, and what has to fit. Does not know: what is done with them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from kerascnn.training.auto.model import choose_changes, choose_network
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.feed import Feed, prepare
+from kerascnn.training.data.splits import run_dataset
+from kerascnn.training.distribution.device import choose_device
+from kerascnn.training.distribution.local_devices import check_devices
+from kerascnn.training.distribution.processes import refuse_other_data
+from kerascnn.training.networks.blocks import set_trainable
+from kerascnn.training.phases import phases
+from kerascnn.training.weights import Start, check_weights, start_network
+
+log = logging.getLogger(__name__)
+
+
+def assemble(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str, Feed, Start]:
+    """Bring together what is trained on what: a device, the data, the network.
+
+    Args:
+        config: Of the run.
+        progress: Who listens.
+
+    Returns:
+        The configuration with a network and changes of pictures in the place of ``auto``, the
+        device's name, the feed and the network, still float32 and with everything trainable.
+
+    Raises:
+        ConfigError: A device, a network or a size that cannot be had or does not fit.
+        DataError: No usable data, or other data than that of the other processes.
+        ModelFileError: Weights that cannot be used.
+    """
+    device = choose_device(config.device)
+    dataset = run_dataset(config)
+    config = choose_network(config, dataset, progress)
+    check_weights(config.model, config.weights)
+    feed = prepare(config, progress, dataset)
+    config = choose_changes(config, feed, progress)
+    check_devices(config, len(feed.train))
+    refuse_other_data(feed.fingerprint)
+    classes = len(feed.dataset.classes)
+    start = start_network(
+        config.model, classes, feed.size, config.weights, config.stem,
+        lambda done, total: progress.fetching(config.model, done, total),
+    )  # fmt: skip
+    return config, device, feed, start
+
+
+def check_scopes(config: TrainConfig, start: Start) -> None:
+    """Refuse a scope that no block answers to, before anything is trained or written.
+
+    Args:
+        config: Of the run.
+        start: The network.
+
+    Raises:
+        ConfigError: A block that is not there.
+    """
+    learned = {name for phase in phases(config) for name in set_trainable(start.core, phase.scope)}
+    if start.fresh_head and "head" not in learned:
+        log.warning(
+            "the head is new and no phase trains it, so the answers stay guesses. "
+            "Add it to the scope: %s,head.",
+            phases(config)[-1].scope,
+        )

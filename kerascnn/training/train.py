@@ -1,0 +1,181 @@
+"""Training: from a configuration to a run folder.
+
+Knows: the order of things. Does not know: where pictures come from (data), how batches are dealt
+(feeding), the loop over epochs (loop), how progress is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from kerascnn.errors import ConfigError
+from kerascnn.files import write_text
+from kerascnn.training.auto.hyperparameters import batch_size_for, settle
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.clock import Deadline, seconds_of
+from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.distribution.device import start_deterministically
+from kerascnn.training.distribution.local_devices import sharing
+from kerascnn.training.distribution.processes import (
+    begin_alike,
+    check_cluster,
+    is_first,
+    refuse_other_options,
+    together,
+)
+from kerascnn.training.distribution.rendezvous import Cluster
+from kerascnn.training.evaluation.final import judge_kept
+from kerascnn.training.evaluation.report import report_or_warn
+from kerascnn.training.mixed_precision import set_precision, warn_if_slow
+from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
+from kerascnn.training.run.folder import Run, claimed
+from kerascnn.training.run.resume import as_begun, refuse_changed_options
+from kerascnn.training.setup import assemble, check_scopes
+from kerascnn.training.trainer.loop import Loop
+from kerascnn.training.trainer.plan import plan
+from kerascnn.training.trainer.time_limit import fit_into
+from kerascnn.training.weights import Start, check_weights
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    config: TrainConfig,
+    progress: Callback | None = None,
+    resume: bool = False,
+    cluster: Cluster | None = None,
+    overwrite: bool = False,
+) -> Run:
+    """Train a classifier.
+
+    Args:
+        config: What to do.
+        progress: Who listens; None: nobody.
+        resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
+            never stopped; a folder without a run begins one.
+        cluster: The processes that train together, this one included; None: it is alone. Only
+            rank 0 writes the run folder.
+        overwrite: Replace a run that lies in ``config.out``, as soon as the data and the network of
+            this one are there.
+
+    Returns:
+        The run folder, with the network of the best epoch (highest validation accuracy,
+        then lowest validation loss).
+
+    Raises:
+        BusyError: Another process is writing to the run folder.
+        ConfigError: An option that does not fit, or differs from those of the run that shall go
+            on, or a run folder that is taken; or ``resume`` and ``overwrite`` together.
+        DataError: No usable data, or other data than the run that shall go on began with.
+        TrainingError: The loss is not finite; the best epoch so far is kept.
+        KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
+    """
+    if resume and overwrite:
+        raise ConfigError("--resume goes on with a run and --overwrite replaces it: take one.")
+    progress = progress or Callback()
+    deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
+    if config.model != AUTO:
+        check_weights(config.model, config.weights)
+    check_cluster(cluster, config)
+    if cluster and cluster.rank:
+        run = Run(Path(config.out or "runs"))
+        with together(cluster, config):
+            _train(config, run, None, progress)
+        return run
+    with claimed(config, resume, overwrite) as run:
+        checkpoint = None
+        if resume:
+            if run.config_path.exists():
+                deadline = None  # its epochs have been chosen
+            config = as_begun(run, config)
+            checkpoint = _earlier(run, config)
+        if run.is_finished and not overwrite:
+            log.warning("%s: this run is finished already; nothing was done.", run.folder)
+            return run
+        with together(cluster, config):
+            _train(config, run, checkpoint, progress, deadline)
+    return run
+
+
+def _train(
+    config: TrainConfig,
+    run: Run,
+    checkpoint: Checkpoint | None,
+    progress: Callback,
+    deadline: Deadline | None = None,
+) -> None:
+    asked = config
+    with sharing(config):
+        config, device, feed, start = _opened(config, progress)
+        check_scopes(config, start)
+        set_precision(start.core, config.precision)
+        warn_if_slow(config.precision, device)
+        checkpoint = begin_alike(start.core, checkpoint)
+        if deadline:
+            more = asked.epochs == AUTO and not asked.phase
+            config, deadline = fit_into(config, deadline, more, feed, start, device, progress)
+        loop = Loop(config, feed, start, run, device, progress, deadline)
+        if checkpoint:
+            loop.go_back_to(checkpoint)
+        elif is_first():
+            run.begin(config)
+        progress.opened(run.folder, len(loop.history))
+        progress.planned(plan(config, feed, start, run, device))
+        trained = loop.run_all()
+        if is_first():
+            _finish(config, run, feed, loop if trained else None, progress)
+
+
+def _finish(
+    config: TrainConfig, run: Run, feed: Feed, trained: Loop | None, progress: Callback
+) -> None:
+    if trained:
+        write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
+    batch_size = batch_size_for(config, len(feed.train))
+    kept = judge_kept(run, feed, batch_size, config.calibration, progress)
+    progress.finishing("writing the report", 0, 0)
+    report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
+    run.finish()
+
+
+def _opened(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str, Feed, Start]:
+    """Bring together what is trained; what was left to the data or to advice is decided then."""
+    start_deterministically(config.seed, config.deterministic)
+    asked = config
+    config, device, feed, start = assemble(config, progress)
+    config = settle(config, len(feed.train))
+    refuse_other_options(config)
+    if config.trainable != "auto":
+        return config, device, feed, start
+    settled = _decided(config, asked, feed, start, progress)
+    if settled.weights == config.weights:
+        return settled, device, feed, start
+    # Not to be transferred: all begins again as if no weights had been named, pictures included,
+    # which are sized as the weights want them.
+    del feed, start
+    return _opened(settled, progress)
+
+
+def _decided(
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
+) -> TrainConfig:
+    """Ask for advice; what is decided stands in config.json."""
+    # Here, because few runs need it.
+    from kerascnn.training.advising.advise import advise_on, decided, decided_with_network
+
+    if asked.model == AUTO:
+        return decided_with_network(config, asked, feed, start, progress)
+    advice = advise_on(config, feed, start, progress)
+    for told in (*advice.doubts, *advice.reasons):
+        log.warning("auto: %s", told)
+    return decided(config, advice)
+
+
+def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:
+    if not run.config_path.exists():
+        return None
+    refuse_changed_options(run, config)
+    return latest_checkpoint(run.checkpoint_folder)

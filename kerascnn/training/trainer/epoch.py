@@ -1,0 +1,162 @@
+"""Epochs over a pack, on the device (resident) or streamed to it.
+
+Knows: the two feeds, and how many steps go into one call. Does not know: TensorFlow, JAX, files.
+
+Both feeds run the same compiled steps over the same pictures in the same order. Resident: the
+whole pack lies in the device's memory, and each call takes pictures from it by number. Streamed:
+a thread gathers the pictures of the next few steps while the device works on the last few.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.training.augmentation.batch import Changing, Draws
+from kerascnn.training.data.pack import Pack, shuffled_order, steps_per_epoch
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.trainer.backend import Array, Backend, Losses
+
+SECONDS = 1.0
+"""A call takes about so long, so that progress moves and Ctrl-C is heard."""
+
+BUFFER = 2**26
+"""Bytes of pictures that are streamed at a time; two such buffers are in use."""
+
+
+class Trainer:
+    """A model being trained on a pack.
+
+    Args:
+        model: From uint8 ``[batch, size, size, 3]`` (or features) to logits.
+        optimizer: Of the model.
+        backend: The compiled steps.
+        pack: Training pictures.
+        batch_size: Pictures a step; the last step of an epoch is filled up.
+        resident: Whether the pack lies in the device's memory.
+        changing: Crops and mixing of the pictures; None: they stay as they are.
+        averages: What the backend moves in every step.
+
+    Attributes:
+        model: As given.
+        optimizer: As given.
+        averages: As given.
+        batch_size: As given.
+        steps: In an epoch.
+        resident: As given.
+        xla: Whether XLA compiles the step.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        backend: Backend,
+        pack: Pack,
+        batch_size: int,
+        resident: bool,
+        changing: Changing | None = None,
+        averages: ExponentialMovingAverage | None = None,
+    ) -> None:
+        self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
+        self.averages = averages
+        self.steps = steps_per_epoch(len(pack), batch_size)
+        self.resident, self.xla = resident, backend.xla
+        self._backend, self._pack, self._changing = backend, pack, changing
+        self._labels = pack.labels.astype(np.int32)
+        self._data = backend.put(pack.images, self._labels) if resident else None
+        self._pace = _Pace()
+
+    def epoch(self, seed: int, epoch: int) -> Iterator[tuple[int, Losses, Losses]]:
+        """Learn from every picture once, and from some twice where the last batch is filled up.
+
+        Args:
+            seed: Of the run.
+            epoch: From 1; with the seed it decides on the order.
+
+        Yields:
+            After every call: the steps done so far, and for each step of the call the mean loss in
+            nats (smoothed and weighted, if so), and how many answers were right.
+        """
+        order = shuffled_order(len(self._pack), self.batch_size, seed, epoch)
+        draws = None
+        if self._changing:
+            draws = self._changing.draw(self.steps, self.batch_size, seed, epoch)
+        feed = self._resident(order, draws) if self.resident else self._streamed(order, draws)
+        done = 0
+        for losses, right in feed:
+            done += len(losses)
+            yield done, losses, right
+
+    def learning_rate(self) -> float:
+        """Give the rate of the next step."""
+        return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+
+    def _resident(
+        self, order: npt.NDArray[np.int32], draws: Draws | None
+    ) -> Iterator[tuple[Losses, Losses]]:
+        yield from self._calls(self._data, order, self.steps, draws)
+
+    def _streamed(
+        self, order: npt.NDArray[np.int32], draws: Draws | None
+    ) -> Iterator[tuple[Losses, Losses]]:
+        size = int(self._pack.images[:1].nbytes) * self.batch_size
+        steps = min(self.steps, max(1, BUFFER // size))
+        numbers = np.arange(steps * self.batch_size, dtype=np.int32)
+        with ThreadPoolExecutor(1) as thread:
+            waiting: Future[Any] = thread.submit(self._gather, order, 0, len(numbers))
+            for start in range(0, self.steps, steps):
+                data = waiting.result()
+                following = (start + steps) * self.batch_size
+                waiting = thread.submit(self._gather, order, following, len(numbers))
+                # As many rows each time, as with the pictures.
+                rows = None if draws is None else draws.rows(start, steps)
+                yield from self._calls(data, numbers, min(steps, self.steps - start), rows)
+
+    def _gather(self, order: npt.NDArray[np.int32], start: int, count: int) -> Any:
+        chosen = order[start : start + count]
+        if not len(chosen):
+            return None
+        # Always as many, so that one compiled function does for all; the rest is not looked at.
+        chosen = np.resize(chosen, count)
+        return self._backend.put(self._pack.images[chosen], self._labels[chosen])
+
+    def _calls(
+        self, data: Any, order: Array, steps: int, draws: Draws | None
+    ) -> Iterator[tuple[Losses, Losses]]:
+        start = 0
+        while start < steps:
+            stop = min(steps, start + self._backend.agreed(self._pace.steps))
+            with self._pace.timing(stop - start):
+                found = self._backend.run(data, order, start, stop, draws)
+            yield found
+            start = stop
+
+
+class _Pace:
+    """How many steps fit into a second, learned by doing."""
+
+    def __init__(self) -> None:
+        self.steps = 1  # the first call compiles; what it takes says nothing
+        self._calls = 0
+        self._count, self._began = 0, 0.0
+
+    def timing(self, count: int) -> _Pace:
+        self._count = count
+        return self
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        seconds = (time.perf_counter() - self._began) / self._count
+        self._calls += 1
+        # Then a few more, which are timed; doubling guards against a lucky measurement.
+        wanted = 8 if self._calls == 1 else int(SECONDS / max(seconds, 1e-9))
+        self.steps = max(1, min(wanted, 64 * max(self.steps, self._count)))

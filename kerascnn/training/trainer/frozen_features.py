@@ -1,0 +1,140 @@
+"""Training the head alone on features that are computed once.
+
+Knows: where a network is cut, and when caching gives the same result as the ordinary way. Does
+not know: the loop over epochs.
+
+With only the head trainable, everything before it is a fixed function of the picture: the frozen
+part runs in inference mode, dropout included. Without augmentation each picture needs it once.
+With augmentation every epoch sees other pictures, so the frozen part runs in every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from kerascnn.card import Normalization
+from kerascnn.training.data.pack import Pack
+from kerascnn.training.networks.blocks import blocks, head_of
+from kerascnn.training.networks.from_pixels import from_pixels, run_over
+
+
+class Tail(keras.Model):  # type: ignore[misc] # Keras has no types
+    """The head, and the dropout right before it. Shares its layers with the network.
+
+    Args:
+        chain: Layers, in order.
+    """
+
+    def __init__(self, chain: list[layers.Layer]) -> None:
+        super().__init__(name="tail")
+        self.chain = chain
+        self.built = True  # its layers are; JAX asks before it trains the head alone
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        """Go from features ``[batch, features]`` to logits ``[batch, classes]``."""
+        for layer in self.chain:
+            x = layer(x, training=training) if isinstance(layer, layers.Dropout) else layer(x)
+        return x
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Give ``[batch, classes]``."""
+        return (input_shape[0], self.chain[-1].units)
+
+
+class Fixed(layers.Layer):  # type: ignore[misc] # Keras has no types
+    """A model that always runs in inference mode, whatever runs around it.
+
+    Args:
+        model: Frozen.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name="fixed", trainable=False)
+        self.model = model
+
+    def call(self, x: Any) -> Any:
+        """Run the model without dropout and on moving statistics."""
+        return self.model(x, training=False)
+
+
+def trains_head_only(core: keras.Model) -> bool:
+    """Tell whether the head is all that may learn, and nothing else changes.
+
+    Args:
+        core: From normalised pixels to logits, after ``set_trainable``.
+
+    Returns:
+        False also if statistics of frozen blocks shall move, or if the head takes anything but
+        the output of one layer after another.
+    """
+    *others, head = blocks(core)
+    moving = any(
+        isinstance(layer, layers.BatchNormalization) and layer.trainable for layer in core.layers
+    )
+    return head.trainable and not any(block.trainable for block in others) and not moving
+
+
+def split(core: keras.Model) -> tuple[keras.Model, Tail]:
+    """Cut a network before its head, and before the dropout that stands there.
+
+    Args:
+        core: From normalised pixels to logits.
+
+    Returns:
+        The frozen part, and the rest; both share the network's layers.
+    """
+    chain = [head_of(core)]
+    before = chain[0].input
+    while isinstance(before._keras_history.operation, layers.Dropout):
+        chain.insert(0, before._keras_history.operation)
+        before = chain[0].input
+    return keras.Model(core.inputs[0], before, name="features"), Tail(chain)
+
+
+def head_training_model(core: keras.Model) -> keras.Model:
+    """Make the model that trains the head when features cannot be kept.
+
+    Args:
+        core: From normalised pixels to logits; only its head may learn.
+
+    Returns:
+        A model with the same input and output, whose frozen part always runs in inference mode.
+    """
+    features, tail = split(core)
+    image = keras.Input(core.input_shape[1:], name="pixels")
+    return keras.Model(image, tail(Fixed(features)(image)), name=core.name)
+
+
+def with_features(
+    packs: Sequence[Pack],
+    features: keras.Model,
+    normalization: Normalization,
+    progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> list[Pack]:
+    """Compute the features of every picture once.
+
+    Args:
+        packs: Pictures, uint8 ``[pictures, size, size, 3]``; all in one go, because the network is
+            compiled for each number of pictures a call.
+        features: The frozen part of :func:`split`.
+        normalization: Of the run.
+        progress: Called with the number of pictures done, and of all.
+
+    Returns:
+        The same packs with float32 ``[pictures, features]`` in place of the pictures.
+    """
+    total = sum(map(len, packs))
+    found = run_over(
+        from_pixels(features, normalization),
+        [pack.images for pack in packs],
+        lambda done: progress(done, total),
+    )
+    ends = np.cumsum([len(pack) for pack in packs])[:-1]
+    parts: list[Any] = np.split(found, ends)
+    return [replace(pack, images=part) for pack, part in zip(packs, parts, strict=True)]

@@ -1,0 +1,131 @@
+"""Training steps on JAX: a loop inside one compiled function, through Keras' stateless API.
+
+Knows: JAX. Does not know: epochs, shuffling.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+from jax import lax
+
+from kerascnn.training.augmentation.batch import Draws, changed
+from kerascnn.training.distribution.sharding import make_sharding
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.trainer.backend import Array, Losses
+from kerascnn.training.trainer.loss import Loss
+
+
+class JaxBackend:
+    """Runs many steps in one call of a ``jax.jit`` function.
+
+    Args:
+        model: What is trained.
+        optimizer: Built.
+        objective: The loss.
+        batch_size: Pictures a step.
+        devices: Of this process, that share each batch.
+        averages: Of the model, which every step moves.
+    """
+
+    xla = True
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        objective: Loss,
+        batch_size: int,
+        devices: int = 1,
+        averages: ExponentialMovingAverage | None = None,
+    ) -> None:
+        self._model, self._optimizer, self._averages = model, optimizer, averages
+        self._objective, self._batch_size = objective, batch_size
+        self._where = make_sharding(devices)
+        self._variables = (
+            list(model.trainable_variables),
+            list(model.non_trainable_variables),
+            list(optimizer.variables),
+            list(averages.variables) if averages else [],
+        )
+        # XLA's convolutions lose their threads inside a loop on a CPU, where it would gain nothing.
+        self._loops = jax.default_backend() != "cpu"
+        self._many_steps = jax.jit(self._steps, donate_argnums=0)
+
+    def put(self, pictures: Array, labels: Array) -> Any:
+        """Lay pictures and labels in the device's memory."""
+        return self._where.put(np.asarray(pictures)), self._where.put(np.asarray(labels))
+
+    def agreed(self, steps: int) -> int:
+        """Give all processes the number of the first."""
+        return self._where.agreed(steps)
+
+    def run(
+        self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
+    ) -> tuple[Losses, Losses]:
+        """Run the steps from ``start`` and below ``stop``."""
+        put, home = self._where.put, self._where.home
+        state = tuple([put(variable.value) for variable in part] for part in self._variables)
+        empty = np.zeros(len(order) // self._batch_size, np.float32)
+        losses, right = put(empty), put(empty)
+        bounds = [(start, stop)] if self._loops else [(n, n + 1) for n in range(start, stop)]
+        for bound in bounds:
+            carry = state, losses, right
+            state, losses, right = self._many_steps(carry, *data, order, *bound, draws)
+            self._where.settle(losses)
+        # At once, before anything waits: the old values are gone, and Ctrl-C may come.
+        for part, values in zip(self._variables, state, strict=True):
+            for variable, value in zip(part, values, strict=True):
+                variable.assign(home(value))
+        return np.asarray(home(losses))[start:stop], np.asarray(home(right))[start:stop]
+
+    def _steps(
+        self,
+        carry: Any,
+        pictures: Any,
+        labels: Any,
+        order: Any,
+        start: Any,
+        stop: Any,
+        draws: Any,
+    ) -> Any:
+        def body(step: Any, carry: Any) -> Any:
+            state, losses, right = carry
+            chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
+            chosen = self._where.part(chosen)
+            batch = self._where.part(pictures[chosen]), self._where.part(labels[chosen])
+            drawn = None if draws is None else draws.at(step)
+            state, loss, count = self._step(state, *batch, drawn)
+            return state, losses.at[step].set(loss), right.at[step].set(count)
+
+        return lax.fori_loop(start, stop, body, carry) if self._loops else body(start, carry)
+
+    def _step(self, state: Any, pictures: Any, labels: Any, draws: Any) -> Any:
+        trainable, others, moments, averages = state
+        share = None
+        if draws is not None:  # else the model may take features, which have no size
+            pictures, share = changed(pictures, draws, self._model.input_shape[1])
+        objective = partial(self._minimised, others, moments, pictures, labels, share)
+        (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
+            trainable
+        )
+        trainable, moments = self._optimizer.stateless_apply(moments, gradients, trainable)
+        if self._averages:
+            averages = self._averages.moved(averages, trainable, others)
+        return (list(trainable), list(others), list(moments), averages), loss, right
+
+    def _minimised(
+        self, others: Any, moments: Any, pictures: Any, labels: Any, share: Any, trainable: Any
+    ) -> Any:
+        logits, others, added = self._model.stateless_call(
+            trainable, others, pictures, training=True, return_losses=True
+        )
+        loss, right = self._objective(logits, labels, share)
+        mapping = zip(self._optimizer.variables, moments, strict=True)
+        with keras.StatelessScope(state_mapping=list(mapping)):
+            scaled = self._optimizer.scale_loss(sum(added, loss))
+        return scaled, (loss, right, others)

@@ -1,0 +1,338 @@
+"""The loop over epochs: what is measured, what is kept, when it ends, where it goes on.
+
+Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from (feeding),
+what a step looks like (step), what happens after the last epoch (fitting).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import TrainingError
+from kerascnn.metrics.calibration import cross_entropy
+from kerascnn.training.callbacks import Callback, EpochRecord
+from kerascnn.training.clock import Deadline, SpeedClock
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.distribution.device import kernels, peak_memory
+from kerascnn.training.distribution.local_devices import total_devices
+from kerascnn.training.distribution.processes import is_first, of_the_first
+from kerascnn.training.mixed_precision import in_float32
+from kerascnn.training.networks.from_pixels import predict_logits
+from kerascnn.training.phases import Phase, phases, total_epochs
+from kerascnn.training.run.checkpoint import (
+    Arrays,
+    Checkpoint,
+    Position,
+    core_variables,
+    restore,
+    stage_variables,
+    values,
+)
+from kerascnn.training.run.folder import Run
+from kerascnn.training.run.provenance import versions, weights_sha256
+from kerascnn.training.run.resume import data_identity, refuse_changed_backend, refuse_changed_data
+from kerascnn.training.trainer.phase import stage
+from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
+from kerascnn.training.weights import Start
+
+
+class Loop:
+    """The loop over epochs, with what it has to remember.
+
+    Args:
+        config: What to do.
+        feed: Pictures and labels.
+        start: The network.
+        run: Where everything is kept; this process alone writes there.
+        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
+        progress: Who listens.
+        deadline: When the run has to be over; None: whenever it is done.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        feed: Feed,
+        start: Start,
+        run: Run,
+        device: str,
+        progress: Callback,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self.config, self.feed, self.core, self.run, self.progress = (
+            config, feed, start.core, run, progress,
+        )  # fmt: skip
+        self.start, self.device, self.deadline = start, device, deadline
+        self.phases = phases(config)
+        self.data = data_identity(feed.dataset.classes, feed.packs, feed.fingerprint)
+        self.card = _first_card(feed, run, start)
+        self.position = Position()
+        self.history: list[EpochRecord] = []
+        self.best: EpochRecord | None = None
+        self.stage_values: Arrays = ()
+
+    def go_back_to(self, checkpoint: Checkpoint) -> None:
+        """Take up the state of an earlier process, and mend what its end may have left undone.
+
+        Args:
+            checkpoint: The run's latest.
+
+        Raises:
+            ConfigError: Another backend wrote it.
+            DataError: The data has changed.
+            ModelFileError: It does not fit the network.
+        """
+        refuse_changed_backend(self.run, checkpoint.versions, versions())
+        refuse_changed_data(self.run, checkpoint.data, self.data)
+        restore(core_variables(self.core), checkpoint.core, "the network")
+        self.stage_values, self.position = checkpoint.stage, checkpoint.position
+        self.history = list(checkpoint.history)
+        self.best = self.history[checkpoint.best - 1]
+        self._publish()
+
+    def run_all(self) -> bool:
+        """Run the epochs that are left.
+
+        Returns:
+            Whether there were any.
+
+        Raises:
+            TrainingError: The loss is not finite.
+            KeyboardInterrupt: Stopped by hand.
+        """
+        before = len(self.history)
+        try:
+            while self.position.phase < len(self.phases):
+                phase = self.phases[self.position.phase]
+                self._begin(phase)
+                number = self.position.phase
+                while self.position.phase == number:
+                    self._epoch(len(self.history) + 1, phase)
+                    self._keep_to_time()
+                    phase = self.phases[number]
+        except KeyboardInterrupt:
+            if self.best is None:
+                # Ctrl-C in the first epoch: a half-trained network is better than nothing.
+                self._keep({})
+            raise
+        return len(self.history) > before
+
+    def facts(self) -> dict[str, Any]:
+        """Tell on what this was trained and how fast, after :meth:`run_all` did something.
+
+        Returns:
+            ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,
+            ``kernels``, ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and
+            ``images_per_second`` (median of the epochs).
+        """
+        found = versions()
+        return {
+            "device": self.device,
+            "devices": total_devices(self.config.devices),
+            "backend": found.pop("backend"),
+            "versions": found,
+            "kernels": kernels(),
+            "precision": self.config.precision,
+            "feed": "resident" if self.trainer.resident else "streamed",
+            "xla": self.trainer.xla,
+            "peak_memory": peak_memory(),
+            "images_per_second": round(median(row.images_per_second for row in self.history), 1),
+        }
+
+    def _begin(self, phase: Phase) -> None:
+        """Freeze and compile anew, so that the optimiser sees what may learn now."""
+        staged = stage(
+            self.start,
+            self.config,
+            phase,
+            self.feed.train,
+            self.feed.val,
+            self.device,
+            self.progress,
+        )
+        self.trainer, self.val, self.batchnorm = staged.trainer, staged.val, staged.batchnorm
+        if self.stage_values and self.position.done:
+            restore(self._stage_variables(), self.stage_values, "the optimiser")
+        self.stage_values, self._compiling = (), True
+        self._warm_from = len(self.history) + 1
+        self.progress.started(
+            total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
+        )
+
+    def _epoch(self, epoch: int, phase: Phase) -> None:
+        start = time.perf_counter()
+        averages = self.trainer.averages
+        # Between epochs the network holds its averages; at a phase's first they are the same.
+        with averages.swapped() if averages else nullcontext():
+            loss, accuracy, speed = self._learn(epoch)
+        if self.batchnorm:
+            self.batchnorm.estimate()
+        logits = predict_logits(self.trainer.model, self.val.images)
+        # Other machines may round otherwise, and all must agree on when to stop.
+        val_loss, val_accuracy = of_the_first(
+            cross_entropy(logits, self.val.labels),
+            float((logits.argmax(1) == self.val.labels).mean()),
+        )
+        record = EpochRecord(
+            epoch,
+            self.trainer.learning_rate(),
+            loss,
+            accuracy,
+            val_loss,
+            val_accuracy,
+            speed,
+            time.perf_counter() - start,
+        )
+        self._note(record, phase)
+
+    def _learn(self, epoch: int) -> tuple[float, float, float]:
+        """Run an epoch; give its mean loss, its accuracy and its images a second."""
+        total_loss, total_right, done = 0.0, 0.0, 0
+        clock = SpeedClock(self.trainer.batch_size)
+        for step, losses, right in self.trainer.epoch(self.config.seed, epoch):
+            # One by one: the sum must not depend on how many steps a call took.
+            for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
+                if not math.isfinite(loss):
+                    raise TrainingError(self._not_finite(float(loss), epoch, number))
+                total_loss += float(loss)
+                total_right += float(count)
+            done = step
+            speed = clock.after(done)
+            if not (self._compiling and done == len(losses)):
+                self.progress.speed(speed)
+            elif done < self.trainer.steps:
+                clock = SpeedClock(self.trainer.batch_size, done)  # compiling is no training
+            self._compiling = False
+            accuracy = total_right / (done * self.trainer.batch_size)
+            self.progress.step(epoch, done, total_loss / done, accuracy)
+        return total_loss / done, total_right / (done * self.trainer.batch_size), speed
+
+    def _stage_variables(self) -> list[keras.Variable]:
+        trainer = self.trainer
+        return stage_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
+
+    def _note(self, record: EpochRecord, phase: Phase) -> None:
+        """Keep an epoch, so that whatever happens next, the run can go on after it."""
+        self.history.append(record)
+        is_best = self.best is None or _better(record, self.best)
+        if is_best:
+            self.best = record
+        self.position = self._next(phase)
+        # First the checkpoint: going back to it publishes again what comes now.
+        self._checkpoint(self.best or record)
+        self._publish()
+        self.progress.epoch(record, is_best)
+
+    def _next(self, phase: Phase) -> Position:
+        number, done = self.position.phase, self.position.done + 1
+        if done == phase.epochs or self._out_of_patience(done):
+            return Position(number + 1)
+        return Position(number, done)
+
+    def _keep_to_time(self) -> None:
+        """Plan fewer epochs, and so a steeper fall of the rate, where the machine got slower."""
+        left = sum(phase.epochs for phase in self.phases[self.position.phase :])
+        left -= self.position.done
+        warm = self.history[self._warm_from :]  # without the epoch that compiled
+        if self.deadline is None or left <= 0 or not warm:
+            return
+        fit = int(self.deadline.left() / median(row.seconds for row in warm[-3:]))
+        if fit >= left:
+            return
+        if fit <= 0:
+            self.position = Position(len(self.phases))
+            return
+        epochs = fewer_epochs([phase.epochs for phase in self.phases], self.position, fit)
+        self.config = with_epochs(self.config, epochs)
+        self.phases = phases(self.config)
+        self.run.save_config(self.config)
+        number, done = self.position.phase, self.position.done
+        if done == self.phases[number].epochs:
+            self.position = Position(number + 1)
+        elif done:
+            self.stage_values = values(self._stage_variables())
+            self._begin(self.phases[number])
+
+    def _out_of_patience(self, done: int) -> bool:
+        """Tell whether nothing got better for too long; each phase has its own patience."""
+        if self.config.patience is None or self.best is None:
+            return False
+        return min(done, len(self.history) - self.best.epoch) >= self.config.patience
+
+    def _checkpoint(self, best: EpochRecord) -> None:
+        if not is_first():
+            return
+        within = self.position.done > 0
+        Checkpoint(
+            self.position,
+            tuple(self.history),
+            best.epoch,
+            self.data,
+            versions(),
+            values(core_variables(self.core)),
+            values(self._stage_variables()) if within else (),
+        ).save(self.run.checkpoint_folder)
+
+    def _publish(self) -> None:
+        """Write what others read: the network, if the newest epoch is the best, and the history."""
+        if self.best is not None and self.best is self.history[-1]:
+            self._keep(
+                {
+                    "epoch": self.best.epoch,
+                    "val_top1": self.best.val_accuracy,
+                    "val_loss": self.best.val_loss,
+                }
+            )
+        if is_first():
+            self.run.save_history(self.history)
+
+    def _keep(self, metrics: dict[str, float]) -> None:
+        if not is_first():
+            return
+        card = replace(self.card, metrics=metrics, weights_sha256=weights_sha256(self.core))
+        with in_float32(self.core):
+            self.run.save_model(self.core, card)
+
+    def _not_finite(self, loss: float, epoch: int, step: int) -> str:
+        kept = (
+            f"The model of epoch {self.best.epoch} is kept in {self.run.folder}."
+            if self.best
+            else "There is no earlier model to keep."
+        )
+        rate = self.phases[self.position.phase].learning_rate
+        return (
+            f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
+            f"Try a lower --learning-rate (it was {rate:g})."
+        )
+
+
+def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
+    return ModelCard(
+        name=Path(run.folder).resolve().name,
+        network=start.network,
+        classes=feed.dataset.classes,
+        image_size=feed.size,
+        resize=feed.resize,
+        normalization=start.normalization,
+        data={
+            "name": Path(feed.dataset.name).name,
+            "sha256": feed.fingerprint,
+            **{name: len(part) for name, part in feed.packs.items()},
+            "skipped": sum(len(part.skipped) for part in feed.packs.values()),
+        },
+        versions=versions(),
+    )
+
+
+def _better(one: EpochRecord, other: EpochRecord) -> bool:
+    return (one.val_accuracy, -one.val_loss) > (other.val_accuracy, -other.val_loss)

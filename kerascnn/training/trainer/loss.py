@@ -1,0 +1,89 @@
+"""What training makes small: the loss of a batch.
+
+Knows: cross-entropy, smoothed labels, weighted classes. Does not know: gradients.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+
+class Loss:
+    """The loss of a batch, and how many answers were right.
+
+    Args:
+        classes: How many.
+        smoothing: Share of each label that is spread evenly over all classes, from 0 and below 1.
+        weights: float32 ``[classes]``: how much a picture of each class weighs; None: all alike.
+    """
+
+    def __init__(
+        self, classes: int, smoothing: float, weights: npt.NDArray[np.float32] | None
+    ) -> None:
+        self.classes, self.smoothing, self.weights = classes, smoothing, weights
+
+    def __call__(
+        self, logits: Any, labels: Any, share: Any = None, others: Any = None
+    ) -> tuple[Any, Any]:
+        """Judge the answers.
+
+        Args:
+            logits: ``[batch, classes]`` of any floating-point type.
+            labels: Integers, ``[batch]``.
+            share: Of its own label, 0 to 1, in each picture, if pictures are mixed with those at
+                the mirrored places of the batch; None: they are not.
+            others: The labels of those, where this is a part of the batch; None: it is whole.
+
+        Returns:
+            The mean loss in nats, and how many were right, by the label with the larger share;
+            float32 scalars.
+        """
+        logits = ops.cast(logits, "float32")
+        losses, answered = self._losses(logits, labels), labels
+        if share is not None:
+            others = opposite(labels) if others is None else others
+            losses = share * losses + (1 - share) * self._losses(logits, others)
+            answered = ops.where(share >= 0.5, labels, others)
+        answers = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        right = ops.cast(ops.equal(answers, ops.cast(answered, "int32")), "float32")
+        return ops.mean(losses), ops.sum(right)
+
+    def _losses(self, logits: Any, labels: Any) -> Any:
+        targets = ops.one_hot(labels, self.classes)
+        if self.smoothing:
+            targets = targets * (1 - self.smoothing) + self.smoothing / self.classes
+        losses = ops.categorical_crossentropy(targets, logits, from_logits=True)
+        if self.weights is not None:
+            losses = losses * ops.take(ops.convert_to_tensor(self.weights), labels)
+        return losses
+
+
+def opposite(labels: Any) -> Any:
+    """Give the labels of the pictures that a batch's pictures are mixed with.
+
+    Args:
+        labels: ``[batch]``.
+
+    Returns:
+        Those at the mirrored places, ``[batch]``.
+    """
+    return ops.flip(labels, axis=0)
+
+
+def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
+    """Weigh the classes so that each counts as much as every other.
+
+    Args:
+        labels: Of the training pictures, int64 ``[pictures]``; every class occurs.
+        classes: How many.
+
+    Returns:
+        float32 ``[classes]``: pictures / (classes x pictures of the class), as scikit-learn's
+        ``balanced``; the mean over the pictures is 1, so the learning rate keeps its meaning.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / (classes * counts)).astype(np.float32)

@@ -1,0 +1,57 @@
+"""The steps for the backend that Keras runs on.
+
+Knows: which there are. Does not know what they do.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from kerascnn.errors import ConfigError
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.trainer.backend import Backend
+from kerascnn.training.trainer.loss import Loss
+
+
+def make_backend(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    objective: Loss,
+    batch_size: int,
+    devices: int = 1,
+    averages: ExponentialMovingAverage | None = None,
+) -> Backend:
+    """Make the steps for the backend that Keras runs on.
+
+    Args:
+        model: What is trained.
+        optimizer: Not built yet, or for this model's trainable variables.
+        objective: The loss.
+        batch_size: Pictures a step.
+        devices: Of this process, that share each batch.
+        averages: Of the model, which every step moves.
+
+    Returns:
+        The steps.
+
+    Raises:
+        ConfigError: Keras runs on another backend than TensorFlow or JAX.
+    """
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    name = keras.config.backend()
+    if name == "tensorflow":
+        if devices > 1:
+            from kerascnn.training.trainer.mirrored_backend import MirroredBackend
+
+            return MirroredBackend(model, optimizer, objective, batch_size, averages)
+        from kerascnn.training.trainer.tensorflow_backend import TensorFlowBackend
+
+        return TensorFlowBackend(model, optimizer, objective, batch_size, averages)
+    if name == "jax":
+        from kerascnn.training.trainer.jax_backend import JaxBackend
+
+        return JaxBackend(model, optimizer, objective, batch_size, devices, averages)
+    raise ConfigError(
+        f"KERAS_BACKEND is {name!r}. Training runs on tensorflow or jax: set it to one of them."
+    )

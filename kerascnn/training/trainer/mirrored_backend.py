@@ -1,0 +1,138 @@
+"""Training steps on TensorFlow where several devices of a machine share each batch.
+
+Knows: ``tf.distribute.MirroredStrategy``: weights lie on every device, each takes an equal part of
+the batch, and gradients are summed over all. Does not know: who made the strategy
+(:mod:`kerascnn.training.distribution.processes`), epochs, shuffling.
+
+The step is that of one device: what changes pictures (crops, mixing, augmentation) sees the whole
+batch, before it is shared out; BatchNormalization takes its statistics over all parts; dropout
+draws for each part anew; and the gradients are summed before they are clipped or gathered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerascnn.training.augmentation.batch import changed
+from kerascnn.training.networks.blocks import flat
+from kerascnn.training.trainer.loss import opposite
+from kerascnn.training.trainer.tensorflow_backend import TensorFlowBackend
+
+
+class MirroredBackend(TensorFlowBackend):
+    """Runs many steps in one call, each on all devices of the strategy in whose scope it is made.
+
+    Args:
+        model: What is trained; made in the same scope, as is the optimiser.
+        *rest: As for :class:`TensorFlowBackend`; the batch is a multiple of the number of devices.
+    """
+
+    def __init__(self, model: keras.Model, *rest: Any) -> None:
+        super().__init__(model, *rest)
+        self._strategy = tf.distribute.get_strategy()
+        self._devices = self._strategy.num_replicas_in_sync
+        self._prepare, self._network = _halves(model)
+        # XLA cannot sum over devices in the middle of what it compiles here.
+        self.xla, self._one_step = False, self._step
+
+    def _step(self, pictures: Any, labels: Any, draws: Any) -> Any:
+        share = None
+        if draws is not None:
+            pictures, share = changed(pictures, draws, self._model.input_shape[1])
+        if self._prepare is not None:
+            pictures = self._prepare(pictures, training=True)
+        batch: tuple[Any, ...] = (pictures, labels)
+        if share is not None:
+            batch = (*batch, tf.broadcast_to(share, tf.shape(labels)), opposite(labels))
+        with synchronized(self._network), drawing_apart(self._network):
+            parts = self._strategy.run(self._part, args=self._shared(batch))
+        loss, right = (self._strategy.reduce("SUM", part, axis=None) for part in parts)
+        self._average()
+        return loss, right
+
+    def _shared(self, batch: tuple[Any, ...]) -> Any:
+        """Give every device its part of each tensor."""
+        size = self._batch_size // self._devices
+
+        def part(context: Any) -> tuple[Any, ...]:
+            start = context.replica_id_in_sync_group * size
+            return tuple(tensor[start : start + size] for tensor in batch)
+
+        return self._strategy.experimental_distribute_values_from_function(part)
+
+    def _part(self, pictures: Any, labels: Any, share: Any = None, others: Any = None) -> Any:
+        variables = self._model.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self._network(pictures, training=True)
+            loss, right = self._objective(logits, labels, share, others)
+            minimised = tf.add_n([loss, *self._model.losses]) / self._devices
+            scaled = self._optimizer.scale_loss(minimised)
+        gradients = tape.gradient(scaled, variables)
+        summed = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
+        self._optimizer.apply(summed, variables)
+        return loss / self._devices, right
+
+
+def _halves(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+    """Divide a model into what the whole batch goes through, and what each device does."""
+    names = [layer.name for layer in model.layers]
+    if "prepare" not in names:  # features, which nothing prepares
+        return None, model
+    return model.get_layer("prepare"), model.layers[-1]
+
+
+@contextmanager
+def synchronized(network: keras.Model) -> Iterator[None]:
+    """Let BatchNormalization take its statistics over the parts of all devices for a while.
+
+    Args:
+        network: What is traced meanwhile.
+
+    Yields:
+        While it does. Afterwards, and so in every file, it is an ordinary layer again.
+    """
+    normalizing = [one for one in flat(network) if isinstance(one, keras.layers.BatchNormalization)]
+    for layer in normalizing:
+        layer.synchronized = True
+    try:
+        yield
+    finally:
+        for layer in normalizing:
+            layer.synchronized = False
+
+
+@contextmanager
+def drawing_apart(network: keras.Model) -> Iterator[None]:
+    """Let dropout, and whatever else draws, draw for each part of a batch its own for a while.
+
+    The seeds of all devices' copies are alike, so that without it every part has the same mask:
+    what is meant to differ from picture to picture would repeat itself in a batch.
+
+    Args:
+        network: What is traced meanwhile. The first device draws what one device alone draws.
+
+    Yields:
+        While it does. The seeds go on as they would without it.
+    """
+    found = (getattr(layer, "seed_generator", None) for layer in flat(network))
+    generators = [one for one in found if isinstance(one, keras.random.SeedGenerator)]
+    for generator in generators:
+        generator.next = partial(_of_this_part, generator.next)
+    try:
+        yield
+    finally:
+        for generator in generators:
+            del generator.next
+
+
+def _of_this_part(draw: Callable[..., Any], ordered: bool = True) -> Any:
+    """Add the device's number to the first half of a seed; the second counts the draws."""
+    seed = draw(ordered)
+    part = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return seed + tf.cast(tf.stack([part, 0]), seed.dtype)

@@ -1,0 +1,157 @@
+"""What is fed and compiled in one phase of a run.
+
+Knows: freezing, and whether the head learns from kept features or from pictures. Does not know:
+the loop over epochs, files.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import keras
+
+from kerascnn.errors import ConfigError
+from kerascnn.training.augmentation.batch import changing_of
+from kerascnn.training.augmentation.presets import augmentation_layers
+from kerascnn.training.auto.hyperparameters import batch_size_for
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.pack import Pack, steps_per_epoch
+from kerascnn.training.distribution.device import free_memory
+from kerascnn.training.distribution.local_devices import count_devices
+from kerascnn.training.networks.blocks import set_trainable
+from kerascnn.training.networks.from_pixels import from_pixels
+from kerascnn.training.optimizers import make_optimizer
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.phases import Phase
+from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.trainer.frozen_features import (
+    head_training_model,
+    split,
+    trains_head_only,
+    with_features,
+)
+from kerascnn.training.trainer.loss import Loss, balanced_weights
+from kerascnn.training.trainer.make_backend import make_backend
+from kerascnn.training.trainer.plan import changing_options
+from kerascnn.training.trainer.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
+from kerascnn.training.weights import Start
+
+log = logging.getLogger(__name__)
+
+SHARE = 0.4
+"""Of the free memory: what pictures may take. The rest is for the network's own numbers."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One phase, ready to run.
+
+    Attributes:
+        trainer: The model, its optimizer and the compiled steps.
+        train: What it is fed: pictures, or their features.
+        val: The same of the validation pictures.
+        batchnorm: Estimates moving statistics at the end of each epoch; None: none move, or an
+            epoch has enough steps to settle them.
+    """
+
+    trainer: Trainer
+    train: Pack
+    val: Pack
+    batchnorm: PreciseBatchNorm | None
+
+
+def stage(
+    start: Start,
+    config: TrainConfig,
+    phase: Phase,
+    train: Pack,
+    val: Pack,
+    device: str,
+    progress: Callback,
+) -> Staged:
+    """Freeze what is not in the scope, and make steps for the rest.
+
+    Args:
+        start: The network.
+        config: Of the run.
+        phase: What learns now.
+        train: Training pictures.
+        val: Validation pictures.
+        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
+        progress: Hears of features being computed.
+
+    Returns:
+        The phase.
+
+    Raises:
+        ConfigError: A block that is not there.
+    """
+    core = start.core
+    set_trainable(core, phase.scope, config.batchnorm)
+    model: keras.Model
+    changing = " ".join(changing_options(config))
+    if trains_head_only(core) and not changing:
+        features, model = split(core)
+        train, val = with_features(
+            [train, val],
+            features,
+            start.normalization,
+            lambda done, total: progress.reading("features", done, total),
+        )
+    else:
+        if trains_head_only(core):
+            log.warning(
+                "only the head learns, and %s changes the pictures in every epoch: the frozen part "
+                "runs in every step. Without it, it runs once.",
+                changing,
+            )
+        trained = head_training_model(core) if trains_head_only(core) else core
+        augmentation = augmentation_layers(config.augment, config.seed)
+        model = from_pixels(trained, start.normalization, augmentation)
+    trainer = _trainer(model, core, config, phase, train, device)
+    batchnorm = None
+    if trainer.steps < FEW_STEPS and moving(core):
+        batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)
+    return Staged(trainer, train, val, batchnorm)
+
+
+def _trainer(
+    model: keras.Model,
+    core: keras.Model,
+    config: TrainConfig,
+    phase: Phase,
+    train: Pack,
+    device: str,
+) -> Trainer:
+    classes, batch_size = core.output_shape[-1], min(batch_size_for(config, len(train)), len(train))
+    balanced = config.class_weights == "balanced"
+    weights = balanced_weights(train.labels, classes) if balanced else None
+    steps = steps_per_epoch(len(train), batch_size) * phase.epochs
+    if config.accumulate > steps:
+        raise ConfigError(
+            f"accumulate is {config.accumulate}, and phase {phase.scope} has {steps} batches in "
+            "all: nothing would be learned. Take fewer, smaller batches or more epochs."
+        )
+    optimizer = make_optimizer(core, config, phase.learning_rate, steps)
+    objective = Loss(classes, config.label_smoothing, weights)
+    averages = None
+    if config.ema:
+        averages = ExponentialMovingAverage(model, config.ema, config.accumulate)
+    devices = count_devices(config.devices)
+    backend = make_backend(model, optimizer, objective, batch_size, devices, averages)
+    if not backend.xla:
+        model.jit_compile = False  # nor when it predicts
+    # Each machine has memory of its own, and all must run the same steps.
+    resident = bool(backend.agreed(int(_resident(config, train, device))))
+    changing = changing_of(config, core.input_shape[1])
+    return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
+
+
+def _resident(config: TrainConfig, train: Pack, device: str) -> bool:
+    if config.feed != "auto":
+        return config.feed == "resident"
+    free = free_memory(device)
+    # Unknown: what any GPU that is worth training on can spare.
+    return train.images.nbytes <= (2**31 if free is None else free * SHARE)

@@ -1,0 +1,68 @@
+"""What a run is going to do, gathered before its first step.
+
+Knows: where each fact stands. Does not know how they are shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerascnn.training.auto.hyperparameters import batch_size_for
+from kerascnn.training.callbacks import Plan
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.data.pack import steps_per_epoch
+from kerascnn.training.networks.blocks import blocks, set_trainable
+from kerascnn.training.phases import phases
+from kerascnn.training.run.folder import Run
+from kerascnn.training.weights import Start
+
+
+def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -> Plan:
+    """Gather what a run is going to do.
+
+    Args:
+        config: Of the run, with numbers in the place of ``auto``.
+        feed: Its data.
+        start: Its network.
+        run: Its folder.
+        device: It runs on.
+
+    Returns:
+        The plan.
+    """
+    stages = phases(config)
+    set_trainable(start.core, stages[0].scope, config.batchnorm)
+    parts = blocks(start.core)
+    batch_size = min(batch_size_for(config, len(feed.train)), len(feed.train))
+    return Plan(
+        data=Path(feed.dataset.name).name,
+        pictures={name: len(pack) for name, pack in feed.packs.items()},
+        classes=tuple(np.bincount(feed.train.labels, minlength=len(feed.dataset.classes)).tolist()),
+        longest_side=feed.dataset.splits["train"].longest_side(),
+        image_size=feed.size,
+        resize=feed.resize,
+        network=start.network,
+        parameters=sum(part.params for part in parts),
+        trainable=sum(part.trainable_params for part in parts),
+        weights=config.weights,
+        device=device,
+        backend=keras.config.backend(),
+        precision=config.precision,
+        batch_size=batch_size,
+        steps=steps_per_epoch(len(feed.train), batch_size),
+        phases=tuple((stage.epochs, stage.learning_rate) for stage in stages),
+        optimizer=config.optimizer,
+        changes=tuple(changing_options(config)),
+        folder=run.folder,
+    )
+
+
+def changing_options(config: TrainConfig) -> list[str]:
+    """Name the options that make other pictures in every epoch."""
+    values = {"random-crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
+    augment = [f"--augment {config.augment}"] if config.augment != "none" else []
+    return [*augment, *(f"--{name} {value}" for name, value in values.items() if value)]

@@ -1,0 +1,106 @@
+"""Training steps on TensorFlow: a loop inside one function.
+
+Knows: TensorFlow. Does not know: epochs, shuffling.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerascnn.training.augmentation.batch import Draws, changed
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.trainer.backend import Array, Losses
+from kerascnn.training.trainer.loss import Loss
+
+
+class TensorFlowBackend:
+    """Runs many steps in one call of a ``tf.function``.
+
+    Args:
+        model: What is trained.
+        optimizer: Built.
+        objective: The loss.
+        batch_size: Pictures a step.
+        averages: Of the model, which every step moves.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        objective: Loss,
+        batch_size: int,
+        averages: ExponentialMovingAverage | None = None,
+    ) -> None:
+        self._model, self._optimizer, self._averages = model, optimizer, averages
+        self._objective, self._batch_size = objective, batch_size
+        # On two CPU cores XLA runs the baseline CNN at half the speed of TensorFlow's oneDNN
+        # kernels (1,800 against 4,000 images/s, TensorFlow 2.21).
+        self.xla = bool(tf.config.list_logical_devices("GPU"))
+        self._one_step = tf.function(self._step, jit_compile=True) if self.xla else self._step
+        self._many_steps = tf.function(self._steps, reduce_retracing=True)
+
+    def put(self, pictures: Array, labels: Array) -> Any:
+        """Lay pictures and labels in the device's memory."""
+        return tf.convert_to_tensor(pictures), tf.convert_to_tensor(labels)
+
+    def agreed(self, steps: int) -> int:
+        """Agree with oneself: there is one process."""
+        return steps
+
+    def run(
+        self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
+    ) -> tuple[Losses, Losses]:
+        """Run the steps from ``start`` and below ``stop``."""
+        losses, right = self._many_steps(
+            *data,
+            tf.convert_to_tensor(order),
+            tf.constant(start),
+            tf.constant(stop),
+            None if draws is None else draws.each(tf.convert_to_tensor),
+        )
+        return np.asarray(losses), np.asarray(right)
+
+    def _steps(
+        self, pictures: Any, labels: Any, order: Any, start: Any, stop: Any, draws: Any
+    ) -> Any:
+        def body(step: Any, losses: Any, right: Any) -> Any:
+            chosen = tf.slice(order, [step * self._batch_size], [self._batch_size])
+            batch = tf.gather(pictures, chosen), tf.gather(labels, chosen)
+            loss, count = self._one_step(*batch, None if draws is None else draws.at(step))
+            place = step - start
+            return step + 1, losses.write(place, loss), right.write(place, count)
+
+        empty = [tf.TensorArray(tf.float32, stop - start, element_shape=()) for _ in range(2)]
+        _, losses, right = tf.while_loop(
+            lambda step, *_: step < stop, body, [start, *empty], parallel_iterations=1
+        )
+        return losses.stack(), right.stack()
+
+    def _step(self, pictures: Any, labels: Any, draws: Any) -> Any:
+        variables = self._model.trainable_variables
+        share = None
+        if draws is not None:  # else the model may take features, which have no size
+            pictures, share = changed(pictures, draws, self._model.input_shape[1])
+        with tf.GradientTape() as tape:
+            loss, right = self._objective(self._model(pictures, training=True), labels, share)
+            # What layers add, e.g. penalties on weights.
+            minimised = tf.add_n([loss, *self._model.losses])
+            scaled = self._optimizer.scale_loss(minimised)
+        gradients = tape.gradient(scaled, variables)
+        self._optimizer.apply(gradients, variables)
+        self._average()
+        return loss, right
+
+    def _average(self) -> None:
+        if self._averages is None:
+            return
+        kept, model = self._averages.variables, self._model
+        parts = (kept, model.trainable_variables, model.non_trainable_variables)
+        values = [[tf.convert_to_tensor(variable.value) for variable in part] for part in parts]
+        for variable, value in zip(kept, self._averages.moved(*values), strict=True):
+            variable.assign(value)

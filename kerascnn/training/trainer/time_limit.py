@@ -1,0 +1,177 @@
+"""A run that ends in time: how many epochs fit, measured in the first steps.
+
+Knows: what a run does before, in and after its epochs. Does not know the loop over them.
+
+The learning rate ends with the last epoch, so their number has to be known beforehand: a schedule
+that is stopped in its middle gives a worse network than one that was meant to be so short
+(budgeted training, Li et al. 2020, https://arxiv.org/abs/1905.04753).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kerascnn.errors import ConfigError
+from kerascnn.training.auto.hyperparameters import MOST_EPOCHS
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.clock import Deadline
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.evaluation.final import SAMPLE
+from kerascnn.training.networks.from_pixels import most_at_once, predict_logits
+from kerascnn.training.phases import Phase, phases
+from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
+from kerascnn.training.trainer.phase import Staged, stage
+from kerascnn.training.weights import Start
+
+MEASURED = 1.5
+"""Seconds of steps, after the first call, which compiles."""
+
+PLANNED = 0.9
+"""Of the time that is left: what epochs are planned for. No machine is equally fast all the time,
+and what an epoch writes is not measured beforehand."""
+
+REPORT = 5.0
+"""Seconds of the report besides its predictions: figures and the page."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a phase takes, in seconds.
+
+    Attributes:
+        once: At its begin: freezing, compiling, features.
+        epoch: Each epoch: steps, statistics, validation.
+        picture: Each picture that is predicted.
+    """
+
+    once: float
+    epoch: float
+    picture: float
+
+
+def fit_into(
+    config: TrainConfig,
+    deadline: Deadline,
+    more: bool,
+    feed: Feed,
+    start: Start,
+    device: str,
+    progress: Callback,
+) -> tuple[TrainConfig, Deadline]:
+    """Choose as many epochs as fit into the time that is left.
+
+    Each phase is tried for some seconds; afterwards the network has the weights it had before.
+
+    Args:
+        config: Of a run, with numbers in the place of ``auto``.
+        deadline: Of the run.
+        more: Whether there may also be more epochs than the configuration has.
+        feed: Its data.
+        start: Its network.
+        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
+        progress: Hears of it.
+
+    Returns:
+        The configuration with as many epochs (phases keep their proportions, and more than were
+        planned have at most :data:`~kerascnn.training.auto.hyperparameters.MOST_EPOCHS`
+        together), and when the last has to be done.
+
+    Raises:
+        ConfigError: Not one epoch of each phase fits.
+    """
+    stages = phases(config)
+    progress.finishing("measuring how long an epoch takes", 0, 0)
+    costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
+    after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
+    left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)
+    least = sum(cost.epoch for cost in costs)
+    if least > left:
+        raise ConfigError(
+            f"an epoch of each phase takes about {least:.0f} s here, and --time {config.time} "
+            f"leaves {max(0, left):.0f} s after reading, compiling and the report. Take more time, "
+            "fewer pictures, a smaller --image-size or a smaller network."
+        )
+    return with_epochs(config, _shared_out(stages, costs, left, more)), deadline.sooner(after)
+
+
+def fewer_epochs(epochs: Sequence[int], position: Position, fit: int) -> list[int]:
+    """Shorten the phases that are not over, because a machine is slower than it was.
+
+    Args:
+        epochs: Of each phase, as planned.
+        position: Where the run is.
+        fit: Epochs there is time for, fewer than are left.
+
+    Returns:
+        Of each phase. What has been done stays; the one that runs may end now, and each later one
+        has at least one epoch.
+    """
+    ahead = list(epochs[position.phase :])
+    ahead[0] -= position.done
+    share = max(0.0, fit / sum(ahead))
+    now, *later = (int(number * share) for number in ahead)
+    kept = [*epochs[: position.phase], position.done + now, *(max(1, number) for number in later)]
+    return [max(1, number) for number in kept]
+
+
+def with_epochs(config: TrainConfig, epochs: Sequence[int]) -> TrainConfig:
+    """Give the phases of a run other numbers of epochs.
+
+    Args:
+        config: Of the run.
+        epochs: One number for each of its phases.
+
+    Returns:
+        The configuration, with all else as it was.
+    """
+    if not config.phase:
+        return replace(config, epochs=epochs[0])
+    changed = zip(phases(config), epochs, strict=True)
+    return replace(
+        config, phase=tuple(f"{one.scope}:{n}:{one.learning_rate!r}" for one, n in changed)
+    )
+
+
+def _shared_out(stages: tuple[Phase, ...], costs: list[Cost], left: float, more: bool) -> list[int]:
+    planned = sum(phase.epochs * cost.epoch for phase, cost in zip(stages, costs, strict=True))
+    most = max(1.0, MOST_EPOCHS / sum(phase.epochs for phase in stages)) if more else 1.0
+    factor = min(left / planned, most)
+    return [max(1, int(phase.epochs * factor)) for phase in stages]
+
+
+def _cost(
+    config: TrainConfig, phase: Phase, feed: Feed, start: Start, device: str, progress: Callback
+) -> Cost:
+    before = values(core_variables(start.core))
+    began = time.perf_counter()
+    staged = stage(start, config, phase, feed.train, feed.val, device, progress)
+    steps = staged.trainer.epoch(config.seed, 1)
+    compiled, _, _ = next(steps)
+    picture = _predicting(staged)
+    once = time.perf_counter() - began
+    step, done, began = 0.0, 0, time.perf_counter()
+    for total, _, _ in steps:
+        done = total - compiled
+        step = (time.perf_counter() - began) / done
+        if step * done > MEASURED:
+            break
+    epoch = (step or once) * staged.trainer.steps + picture * len(staged.val)
+    if staged.batchnorm:
+        staged.batchnorm.estimate()  # compiles
+        began = time.perf_counter()
+        staged.batchnorm.estimate()
+        epoch += time.perf_counter() - began
+    restore(core_variables(start.core), before, "the network")
+    return Cost(once, epoch, picture)
+
+
+def _predicting(staged: Staged) -> float:
+    """Give the seconds a picture, of one call over validation pictures that does not compile."""
+    some = staged.val.images[: most_at_once(staged.val.images.shape[1:])]
+    predict_logits(staged.trainer.model, some)
+    began = time.perf_counter()
+    predict_logits(staged.trainer.model, some)
+    return (time.perf_counter() - began) / len(some)

@@ -1,0 +1,221 @@
+"""What --model auto and --augment auto choose, through the command line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from skimage import data as scenes
+from sklearn.datasets import load_digits
+
+from kerascnn import training
+from kerascnn.cli import main
+from kerascnn.cli.train import command
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.training import TrainConfig
+from kerascnn.training.auto.model import affordable_phases
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.command_line import train_command
+from kerascnn.training.run.checkpoint import latest_checkpoint
+
+BACKBONE = "mobilenet"
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, ["train", *map(str, words)])
+
+
+def stored(folder: str = "r") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(folder, "config.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng, crops = np.random.default_rng(0), []
+    for name in ("coffee", "chelsea", "rocket"):
+        picture = getattr(scenes, name)()
+        for _ in range(20):
+            top, left = (int(rng.integers(side - 96)) for side in picture.shape[:2])
+            crops.append(picture[top : top + 96, left : left + 96])
+    path = tmp_path_factory.mktemp("photographs") / "photographs.npz"
+    np.savez(path, x_train=np.stack(crops), y_train=np.repeat(np.arange(3), 20))
+    return path
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = load_digits()
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    pictures = (found.images[:200] * 15.9).astype(np.uint8)
+    np.savez(path, x_train=pictures, y_train=found.target[:200])
+    return path
+
+
+@pytest.fixture
+def weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, library_file: Callable[[str], object]
+) -> None:
+    """Weights of our own making in Keras' cache, of a small backbone in the place of the usual."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr("kerascnn.training.auto.model.BACKBONE", BACKBONE)
+    library_file(BACKBONE)
+    # Random weights would be advised against, and deeper phases take half a minute to compile.
+    monkeypatch.setattr("kerascnn.training.advising.deciding.depth_for", lambda *_facts: "head")
+    monkeypatch.setattr("kerascnn.training.auto.model.MOST_HEAD_EPOCHS", 4)
+    monkeypatch.setattr("kerascnn.training.auto.model.LEAST_EPOCHS", 4)
+    monkeypatch.setattr("kerascnn.training.auto.model.SIZES", (32, 64))
+
+
+def test_the_builtin_data_keep_the_baseline_as_it_was() -> None:
+    config = TrainConfig()
+    assert (config.model, config.weights, config.augment) == ("cnn", "none", "none")
+    assert train_command(config) == "kerascnn train fashion-mini --seed 0"
+    assert TrainConfig(data="flowers").model == "auto"
+    assert TrainConfig(data="flowers", model="lenet5").weights == "none"
+
+
+def test_small_pictures_take_the_small_network_and_digits_no_flip(
+    digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_words: object) -> None:
+        raise AssertionError("weights were looked for")
+
+    monkeypatch.setattr("kerascnn.training.auto.model.ensure", asked)
+    done = run(digits, "--epochs", 1, "--image-size", 12, "--out", "r")
+    assert done.exit_code == 0, done.output
+    assert "auto     model: cnn (the pictures are small: 8 pixels)" in done.output
+    assert "auto     augment: shift (no flip: mirror images are" in done.output
+    assert "augment  --augment shift" in done.output
+    found = stored()
+    assert (found["model"], found["weights"], found["augment"]) == ("cnn", "none", "shift")
+
+
+def test_photographs_without_weights_say_so_in_one_line(photographs: Path) -> None:
+    done = run(photographs, "--epochs", 1)
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.output.splitlines() if "weights fetch" in line]
+    assert line.startswith("warning: ") and "kerascnn weights fetch mobilenet_v3_large" in line
+    assert line.endswith("Meanwhile cnn is trained from random weights.")
+    found = stored("runs/photographs-auto")
+    assert (found["model"], found["weights"]) == ("cnn", "none")
+    assert found["augment"] in ("light", "shift")
+
+
+def test_weights_that_were_asked_for_are_not_done_without(photographs: Path) -> None:
+    done = run(photographs, "--weights", "imagenet", "--out", "r")
+    assert done.exit_code == 1
+    assert "kerascnn weights fetch mobilenet_v3_large" in done.output
+    assert not Path("r").exists()
+
+
+@pytest.mark.usefixtures("weights")
+def test_photographs_take_the_backbone_whose_weights_are_there(photographs: Path) -> None:
+    done = run(photographs, "--out", "r")
+    assert done.exit_code == 0, done.output
+    assert f"auto     model: {BACKBONE} (photographs, 96 pixels; ImageNet weights)" in done.output
+    assert "from ImageNet weights" in done.output
+    found = stored()
+    chosen = {
+        "model": BACKBONE, "weights": "imagenet", "trainable": "all", "phase": ["head:4"],
+        "image_size": 64, "augment": "none",
+    }  # fmt: skip
+    assert {name: found[name] for name in chosen} == chosen
+    # The command in the report chooses nothing again.
+    config = training.open_run("r").config
+    words = shlex.split(train_command(config))
+    options = command.make_context("train", words[2:]).params
+    again = TrainConfig(**{field.name: options[field.name] for field in fields(TrainConfig)})
+    assert replace(again, out=config.out) == config
+
+
+def test_a_backbone_that_tells_less_than_pixels_is_not_taken(
+    photographs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    library_file: Callable[[str], object],
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr("kerascnn.training.auto.model.BACKBONE", BACKBONE)
+    monkeypatch.setattr("kerascnn.training.auto.model.SIZES", (32, 32))
+    monkeypatch.setattr("kerascnn.training.advising.deciding.depth_for", lambda *_facts: "scratch")
+    library_file(BACKBONE)
+    done = run(photographs, "--epochs", 1, "--out", "r")
+    assert done.exit_code == 0, done.output
+    assert "model: cnn (the backbone's features tell less than pixels do)" in done.output
+    assert (stored()["model"], stored()["weights"]) == ("cnn", "none")
+    assert (stored()["phase"], stored()["image_size"]) == ([], None)
+
+
+class CtrlC(Callback):
+    """Presses Ctrl-C in the second epoch."""
+
+    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("weights")
+def test_a_run_that_chose_for_itself_goes_on_bit_by_bit(photographs: Path) -> None:
+    config = TrainConfig(data=str(photographs), deterministic=True)
+    whole = training.fit(replace(config, out="whole"))
+    parts = replace(config, out="parts")
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(parts, CtrlC())
+    done = training.fit(parts, resume=True)
+    ends = [latest_checkpoint(one.checkpoint_folder) for one in (done, whole)]
+    assert ends[0] is not None and ends[1] is not None
+    assert all(map(np.array_equal, ends[0].core, ends[1].core))
+    with pytest.raises(ConfigError, match=f"model was {BACKBONE} and is now cnn"):
+        training.fit(replace(parts, model="cnn"), resume=True)
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("weights")
+def test_what_is_named_is_kept(photographs: Path) -> None:
+    options = ("--phase", "head:1", "--image-size", 32, "--batch-size", 8, "--out", "r")
+    done = run(photographs, *options)
+    assert done.exit_code == 0, done.output
+    found = stored()
+    assert (found["model"], found["weights"]) == (BACKBONE, "imagenet")
+    assert (found["phase"], found["image_size"], found["batch_size"]) == (["head:1"], 32, 8)
+    named = run(photographs, "--weights", "none", "--epochs", 1, "--augment", "none", "--out", "n")
+    assert named.exit_code == 0, named.output
+    assert (stored("n")["model"], stored("n")["augment"]) == ("cnn", "none")
+
+
+def test_a_file_of_weights_names_its_network_or_has_to_be_told(
+    photographs: Path, trained: Path
+) -> None:
+    done = run(photographs, "--weights", trained / "model.keras", "--epochs", 1, "--out", "r")
+    assert done.exit_code == 0, done.output
+    assert stored()["model"] == "cnn"
+    Path("w.h5").write_bytes(b"")
+    done = run(photographs, "--weights", "w.h5", "--out", "s")
+    assert done.exit_code == 2
+    assert "w.h5: nothing says which network these weights are for" in done.output
+    with pytest.raises(ModelFileError, match=r"none\.h5: no such file"):
+        training.fit(TrainConfig(data=str(photographs), weights="none.h5", out="t"))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "epochs", "deeper", "expected"),
+    [
+        (40, 100, True, ("head:40", "all:10:0.001")),
+        (400, 20, True, ("head:20", "all:3:0.001")),
+        (50_000, 10, True, ("head:10", "all:2:0.001")),
+        (40, 100, False, ("head:40",)),
+    ],
+)
+def test_phases_that_a_processor_can_afford(
+    pictures: int, epochs: int, deeper: bool, expected: tuple[str, ...]
+) -> None:
+    assert affordable_phases(pictures, epochs, deeper, 0.001) == expected
