@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,33 @@ class Pictures(Protocol):
         """Return what changes when the picture changes; found without decoding it."""
 
 
+@runtime_checkable
+class Reducible(Protocol):
+    """Pictures that are made little of where their pixels are, perhaps in another process."""
+
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Read one and give what ``reduce`` makes of it; raises PictureError."""
+
+
+def reduced(pictures: Pictures, index: int, reduce: images.Reduce) -> images.UInt8Array:
+    """Read one picture and make little of its pixels.
+
+    Args:
+        pictures: Of any kind.
+        index: Which of them.
+        reduce: As for :func:`kerascnn.images.reduced`.
+
+    Returns:
+        What ``reduce`` gives.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    if isinstance(pictures, Reducible):
+        return pictures.reduced(index, reduce)
+    return reduce(pictures[index])
+
+
 @dataclass(frozen=True)
 class FilePictures:
     """Pictures in files.
@@ -54,6 +81,10 @@ class FilePictures:
     def __getitem__(self, index: int) -> images.UInt8Array:
         """Decode one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return images.decode(self.paths[index])
+
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Decode one and make little of it, perhaps in another process; raises PictureError."""
+        return images.reduced(self.paths[index], reduce)
 
     def name(self, index: int) -> str:
         """Give the path relative to the root, with forward slashes."""
@@ -130,6 +161,10 @@ class Part:
         """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return self.pictures[int(self.indices[index])]
 
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Reduce it as the whole does."""
+        return reduced(self.pictures, int(self.indices[index]), reduce)
+
     def name(self, index: int) -> str:
         """Name it as the whole does."""
         return self.pictures.name(int(self.indices[index]))
@@ -161,6 +196,11 @@ class Joined:
         """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         part, place = self._find(index)
         return part[place]
+
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Reduce it as its part does."""
+        part, place = self._find(index)
+        return reduced(part, place, reduce)
 
     def name(self, index: int) -> str:
         """Name it as its part does."""

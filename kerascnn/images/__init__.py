@@ -9,6 +9,7 @@ from kerascnn.images.channels import GREY_WEIGHTS, grey
 from kerascnn.images.decoding import FORMATS, SUFFIXES, from_pillow, rgb_array
 from kerascnn.images.header import Header
 from kerascnn.images.limits import MAX_PIXELS
+from kerascnn.images.plain import is_bounded
 from kerascnn.images.read import (
     Source,
     attempt,
@@ -26,6 +27,7 @@ from kerascnn.images.sizing import (
     pixels_between,
     size_picture,
 )
+from kerascnn.images.workers import Reduce
 from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Axis",
     "Header",
     "How",
+    "Reduce",
     "Resize",
     "Shape",
     "Sizing",
@@ -48,6 +51,7 @@ __all__ = [
     "default_resize",
     "from_pillow",
     "grey",
+    "is_bounded",
     "longer_side",
     "pixels_between",
     "prepare",

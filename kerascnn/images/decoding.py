@@ -21,8 +21,9 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from kerascnn.errors import PictureError
+from kerascnn.images import limits
 from kerascnn.images.jpeg import quick_pixels
-from kerascnn.images.limits import MAX_ASPECT, MAX_PIXELS, MAX_SIDE, PLAIN_PIXELS
+from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE, PLAIN_PIXELS
 from kerascnn.images.scans import check_scans
 from kerascnn.images.sizing import UInt8Array
 
@@ -205,7 +206,7 @@ def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
 
 def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None:
     width, height = image.size
-    limit = MAX_PIXELS if max_pixels is None else min(max_pixels, MAX_PIXELS)
+    limit = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
     if width * height > limit:
         raise PictureError(
             f"{name}: {width} x {height} is {width * height:,} pixels, more than the limit of "

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from kerascnn.errors import PictureError
-from kerascnn.images import decoding
+from kerascnn.images import limits
 from kerascnn.images.decoding import check_regular, decode_here, from_pillow, named, rgb_array
 from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
@@ -135,7 +135,7 @@ def reduced(
         PictureError: The file cannot be read or decoded, with the reason.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
-    most = decoding.MAX_PIXELS if max_pixels is None else min(max_pixels, decoding.MAX_PIXELS)
+    most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
     with named(shown):
         data = source if isinstance(source, bytes) else _beginning(source, PLAIN_BYTES + 1)
     if is_plain(data) or not sys.executable:

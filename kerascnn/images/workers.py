@@ -243,7 +243,7 @@ class _Worker:
 
     def _pixels(self, shape: list[int]) -> UInt8Array:
         pixels = np.empty(shape, np.uint8)
-        view, place = memoryview(pixels.reshape(-1)), 0
+        view, place = memoryview(pixels.reshape(-1).data), 0
         while place < len(view):
             count = self._out.readinto(view[place:])  # type: ignore[attr-defined]
             if not count:

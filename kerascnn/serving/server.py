@@ -23,6 +23,7 @@ from kerascnn.errors import ConfigError, KerascnnError
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
+from kerascnn.serving.ending import end_after
 from kerascnn.serving.http.connection import Connection
 from kerascnn.serving.service import Service
 
@@ -107,6 +108,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse what is new, finish what was taken, within the time of grace."""
         self._service.stopping = True
+        end_after(self._grace)
         cutting = asyncio.get_running_loop().call_later(self._grace, self._cut)
         await super().shutdown(sockets)
         cutting.cancel()
