@@ -6,9 +6,10 @@ Knows: how one picture is read, named, measured and stamped. Does not know label
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, overload, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,30 @@ def reduced(pictures: Pictures, index: int, reduce: images.Reduce) -> images.UIn
     return reduce(pictures[index])
 
 
+class LazyPaths(Sequence[Path]):
+    """Paths that are kept as text: a million of them are made in no time and 100 MB.
+
+    Args:
+        texts: One a path.
+    """
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        """Give one, or some."""
+        found = self._texts[index]
+        return Path(found) if isinstance(found, str) else LazyPaths(found)
+
+
 @dataclass(frozen=True)
 class FilePictures:
     """Pictures in files.
@@ -71,7 +96,7 @@ class FilePictures:
         root: What the names are relative to.
     """
 
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     root: Path
 
     def __len__(self) -> int:
