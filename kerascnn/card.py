@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field, replace
-from dataclasses import fields as fields_of
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from kerascnn.errors import ModelFileError
 from kerascnn.sizing import How, Shape, Sizing
+from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
 """Raised when a reader of the old cards would misread a new one."""
@@ -27,10 +27,17 @@ METADATA_KEY = "kerascnn"
 _NEW_FIELDS = ("image_width", "sizing")
 """Left out of the JSON where they say nothing, so that older readers read what they can use."""
 
+_NEEDED = ("normalization", "probes", "parity")
+"""Have a default for those who make cards; a file that lacks one of them was cut down."""
+
+LARGEST_SIDE = 4096
+"""Of a model's input, in pixels: a card that was edited must not ask for all memory."""
+
+PROBES = 2
+"""Pictures that a provider is checked on."""
+
 ChannelOrder = Literal["RGB", "BGR", "grey"]
 Precision = Literal["float32", "float16", "int8"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -213,8 +220,8 @@ class ModelCard:
             ModelFileError: Not JSON, of an unknown schema, or a field that is missing or wrong.
         """
         try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            fields = parse_json(text)
+        except ValueError as error:
             raise ModelFileError(f"{source}: the card is not JSON ({error}).") from error
         if not isinstance(fields, dict):
             raise ModelFileError(f"{source}: the card is no JSON object.")
@@ -225,11 +232,13 @@ class ModelCard:
                 "file, or export it again."
             )
         try:
-            return _from_fields(cls, fields)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            missing = [name for name in _NEEDED if name not in fields]
+            if missing:
+                raise ValueError(f"{missing[0]} is missing")
+            return build(cls, fields | {"schema": SCHEMA})
+        except ValueError as error:
             raise ModelFileError(
-                f"{source}: the card is not valid ({type(error).__name__}: {error}). "
-                "Export the model again."
+                f"{source}: the card is not valid ({error}). Export the model again."
             ) from error
 
     def with_(self, **changes: Any) -> ModelCard:
@@ -244,47 +253,19 @@ class ModelCard:
         return replace(self, **changes)
 
 
-def _from_fields(cls: type[ModelCard], fields: dict[str, Any]) -> ModelCard:
-    return cls(
-        **{
-            **_known(cls, fields),
-            "schema": SCHEMA,
-            "classes": tuple(fields["classes"]),
-            "normalization": _nested(Normalization, fields["normalization"]),
-            "probes": tuple(_nested(Probe, probe) for probe in fields["probes"]),
-            "parity": _optional(Parity, fields["parity"]),
-            "reduction": _optional(Reduction, fields.get("reduction")),
-            "sizing": _optional(Sizing, fields.get("sizing")),
-        }
-    )
-
-
-def _known(cls: type, fields: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what a newer kerascnn added: as long as the schema is the same, it may be."""
-    names = {one.name for one in fields_of(cls)}
-    return {key: value for key, value in fields.items() if key in names}
-
-
-def _nested(cls: type[T], fields: dict[str, Any]) -> T:
-    known = _known(cls, fields)
-    return cls(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
-    )
-
-
-def _optional(cls: type[T], fields: dict[str, Any] | None) -> T | None:
-    return None if fields is None else _nested(cls, fields)
-
-
 def _check(card: ModelCard) -> None:
     """Refuse what could give a wrong answer later: this is the one place that knows."""
     problems = {
         "classes must be at least one name, all text": not card.classes
         or not all(isinstance(name, str) for name in card.classes),
         "classes must differ": len(set(card.classes)) < len(card.classes),
-        "image_size must be a positive whole number": not _is_whole(card.image_size),
-        "image_width must be another positive whole number or nothing": card.image_width is not None
-        and (not _is_whole(card.image_width) or card.image_width == card.image_size),
+        f"image_size must be a whole number from 1 to {LARGEST_SIDE:,}": not _is_side(
+            card.image_size
+        ),
+        f"image_width must be another whole number from 1 to {LARGEST_SIDE:,}, or nothing": (
+            card.image_width is not None
+            and (not _is_side(card.image_width) or card.image_width == card.image_size)
+        ),
         "an input that is not square must have its sizing": card.image_width is not None
         and card.sizing is None,
         "resize must be that of sizing": card.sizing is not None
@@ -294,6 +275,7 @@ def _check(card: ModelCard) -> None:
         "temperature must be above 0": not _is_positive(card.temperature),
         "normalization must be three means and three positive stds, for RGB, BGR or (then equal) "
         "grey": not _is_sound(card.normalization),
+        f"probes must be {PROBES} or none": len(card.probes) not in (0, PROBES),
         "every probe must have one probability a class": any(
             len(probe.probabilities) != len(card.classes) for probe in card.probes
         ),
@@ -303,8 +285,8 @@ def _check(card: ModelCard) -> None:
         raise ValueError("; ".join(wrong))
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _is_side(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_SIDE
 
 
 def _is_positive(value: object) -> bool:

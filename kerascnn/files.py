@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kerascnn.errors import BusyError, KerascnnError
+from kerascnn.errors import BusyError, KerascnnError, ModelFileError
 
 _POLL = 0.2
 """Seconds between two tries to get a lock that another process holds."""
@@ -93,6 +93,24 @@ def _pour(source: Path, target: Path) -> None:
             shutil.copyfileobj(content, out)
     except OSError as error:
         raise cannot_write(target, error) from error
+
+
+def read_text(path: Path) -> str:
+    """Read a file of UTF-8 that belongs to a model.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Its whole content.
+
+    Raises:
+        ModelFileError: It is not there, cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: cannot read it ({error}).") from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kerascnn.training.advising.measuring import Observer
 
 FACTS = Path(__file__).resolve().parents[1] / "docs" / "advise_facts.csv"
-SCORES = ("probe", "logme", "h_score", "drift")
 
 
 @cache
@@ -66,14 +65,11 @@ def measured(task: Task, seed: int, work: Path) -> dict[str, object]:
 
 def line_of(facts: Facts) -> dict[str, object]:
     """Write facts as cells of the table."""
-    row: dict[str, object] = {
+    return {
         "counts": " ".join(map(str, facts.counts)),
         "sampled": facts.sampled,
         "pixels": f"{facts.pixels:.4f}",
         "flipped": f"{facts.flipped:.4f}",
         "stages": " ".join(one.name for one in facts.stages),
+        "probe": " ".join(f"{one.probe:.4f}" for one in facts.stages),
     }
-    for name in SCORES:
-        values = [getattr(one, name) for one in facts.stages]
-        row[name] = " ".join("-" if v is None else f"{v:.4f}" for v in values)
-    return row

@@ -9,7 +9,6 @@ for its own.
 from __future__ import annotations
 
 import csv
-import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,21 +54,11 @@ class Tables:
     training: float
 
 
-def number(text: str) -> float | None:
-    """Read a number of the table, `-` where there is none."""
-    return None if text == "-" else float(text)
-
-
 def facts_of(row: dict[str, str]) -> Facts:
     """Make facts of a line of the table."""
     from kerascnn.training.advising.facts import Facts, StageFacts
 
-    names = row["stages"].split()
-    logme, h_score, probe = (
-        map(float, row[name].split()) for name in ("logme", "h_score", "probe")
-    )
-    drift = map(number, row["drift"].split())
-    stages = itertools.starmap(StageFacts, zip(names, logme, h_score, probe, drift, strict=True))
+    stages = map(StageFacts, row["stages"].split(), map(float, row["probe"].split()))
     counts = tuple(map(int, row["counts"].split()))
     return Facts(
         counts, int(row["sampled"]), float(row["pixels"]), tuple(stages), True,

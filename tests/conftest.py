@@ -3,9 +3,13 @@
 import os
 import random
 import socket
+import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +20,11 @@ from kerascnn.files import write_bytes
 
 TESTS = Path(__file__).parent
 LONG = (
-    "test_devices.py", "test_battery.py", "test_distributed.py", "test_readme.py", "test_kill.py",
-    "test_openapi.py", "test_library_files.py", "test_optimizer.py", "test_torch.py",
-    "test_files.py", "test_feeds.py", "test_resnet.py", "test_time_limit.py", "test_advise.py",
-    "test_precision.py", "test_scope.py", "test_rewrites.py", "test_examples.py",
+    "test_local_devices.py", "test_battery.py", "test_distributed.py", "test_readme.py",
+    "test_kill.py", "test_openapi.py", "test_library_files.py", "test_optimizer.py",
+    "test_torch.py", "test_files.py", "test_feeds.py", "test_resnet.py", "test_time_limit.py",
+    "test_advise.py", "test_mixed_precision.py", "test_blocks.py", "test_rewrites.py",
+    "test_examples.py",
 )  # fmt: skip
 """Files that take longest, of which the first is begun first: no process then waits at the end."""
 
@@ -80,6 +85,43 @@ def _no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def preloaded(
+    tmp_path_factory: pytest.TempPathFactory, _caches: None, _no_weights: None
+) -> Iterator[Callable[[str], list[str]]]:
+    """What stands for ``python`` in a command: ``[*preloaded("jax"), "-m", "kerascnn", "train"]``.
+
+    A process of its own, with its own end, but Keras on that backend is imported already
+    (tests/preloaded.py). Where the system cannot do that, Python itself.
+    """
+    if not hasattr(os, "pidfd_open"):
+        yield lambda _backend: [sys.executable]
+        return
+    with ExitStack() as servers:
+        yield cache(
+            lambda backend: servers.enter_context(preloading(backend, tmp_path_factory.mktemp("p")))
+        )
+
+
+@contextmanager
+def preloading(backend: str, folder: Path) -> Iterator[list[str]]:
+    """Start a server of such processes; it ends when its standard input does."""
+    place, log, script = folder / "socket", folder / "log.txt", str(TESTS / "preloaded.py")
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            [sys.executable, script, "serve", place],
+            env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(TESTS.parent)},
+            stdin=subprocess.PIPE, stdout=errors, stderr=errors,
+        ) as server,
+    ):  # fmt: skip
+        while not place.exists() and server.poll() is None:
+            time.sleep(0.05)
+        assert server.poll() is None, log.read_text(encoding="utf-8")
+        yield [sys.executable, "-IS", script, "call", str(place)]
+        server.communicate()
+
+
 @pytest.fixture
 def free_port() -> Iterator[int]:
     """A port of 127.0.0.1 for a server that must be told one beforehand.
@@ -120,6 +162,25 @@ def photograph() -> Callable[[int, int], np.ndarray]:
 
     original = Image.fromarray(data.astronaut())
     return lambda height, width: np.asarray(original.resize((width, height)))
+
+
+@pytest.fixture(scope="session")
+def subset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Data for a short training: so many of the built-in pictures, as an .npz file.
+
+    All of them, of which a run learns a few, would be predicted in every epoch.
+    """
+    from kerascnn.dataset import load_dataset
+
+    @cache
+    def write(count: int) -> Path:
+        split = load_dataset("fashion-mini").splits["train"]
+        path = tmp_path_factory.mktemp("subset") / f"{count}.npz"
+        pictures = np.stack([split.pictures[index] for index in range(count)])
+        np.savez(path, x_train=pictures, y_train=split.labels[:count])
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

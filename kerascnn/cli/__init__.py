@@ -6,6 +6,7 @@ a file of its own, imported when it is asked for, so that ``kerascnn --help`` is
 
 from __future__ import annotations
 
+import difflib
 from importlib import import_module
 
 import click
@@ -19,6 +20,7 @@ COMMANDS = {
     "train": "Train a classifier on pictures.",
     "evaluate": "Measure how good a model is.",
     "export": "Write a trained model as one ONNX file.",
+    "card": "Show all that an ONNX file says about itself.",
     "predict": "Classify pictures with an exported file.",
     "serve": "Answer over HTTP.",
     "summary": "Show the layers and parameters of a network.",
@@ -47,6 +49,15 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"kerascnn.cli.{name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed, or suggest the nearest."""
+        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if args[0] not in COMMANDS and near and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(
         self,

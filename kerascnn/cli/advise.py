@@ -82,11 +82,7 @@ def _tell(advice: Advice, line: str) -> None:
     for reason in advice.reasons:
         click.echo(f"- {reason}")
     for stage in advice.facts.stages:
-        drift = "" if stage.drift is None else f", drift {stage.drift:.2f}"
-        click.echo(
-            f"  {stage.name}: probe {stage.probe:.1%}, LogME {stage.logme:.2f}, "
-            f"H-score {stage.h_score:.2f}{drift}"
-        )
+        click.echo(f"  {stage.name}: probe {stage.probe:.1%}")
     click.echo(line)
 
 

@@ -168,6 +168,25 @@ def _finite(value: Any) -> Any:
     return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+def printable(text: object) -> str:
+    """Give a text that a file brought so that no terminal obeys it.
+
+    Args:
+        text: Any; what is not text is written as Python does.
+
+    Returns:
+        It, with control characters and all else that cannot be seen as escapes.
+
+    Examples:
+        >>> printable("cat\x1b[2J")
+        'cat\\x1b[2J'
+    """
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
+        for one in str(text)
+    )
+
+
 def console(stderr: bool = False) -> Console:
     """Give rich's console; imported late, since ``--help`` does not need it."""
     from rich.console import Console

@@ -225,7 +225,7 @@ def said(
         () if labels is None else read_labels(labels),
         image_size,
         normalize or (PRESETS[like].normalize if like and not own else None),
-        resize or "squash",
+        resize,
         outputs,
         output,
         choose(like, resize, **how) if detailed else None,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import click
 
 from kerascnn.cli.base import Command, print_json
+
+if TYPE_CHECKING:
+    from kerascnn.training.networks import Network
 
 _NAME = 20
 """Letters of the longest name; names are never cut."""
@@ -27,6 +31,7 @@ def command(as_json: bool) -> None:
     # A table of facts: no Keras, so it works in every install and at once.
     from kerascnn.training.networks import NETWORKS
     from kerascnn.training.networks.facts import load_facts, stages
+    from kerascnn.training.networks.table import FAMILIES
 
     facts = load_facts()
     rows = [
@@ -47,9 +52,13 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    for family, group in groupby(NETWORKS.values(), key=lambda network: network.family):
+
+    def heading(network: Network) -> str:
+        return f"{FAMILIES[network.family]}: {network.summary}"
+
+    for title, group in groupby(NETWORKS.values(), key=heading):
         members = list(group)
-        click.echo(f"{family}: {members[0].summary}")
+        click.echo(title)
         for network in members:
             found = facts[network.name]
             click.echo(

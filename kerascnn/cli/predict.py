@@ -68,6 +68,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     """
     from kerascnn.cli.answers import to_row, writer
     from kerascnn.inference import Classifier
+    from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
     from kerascnn.inference.paths import predict_paths
 
     form = "json" if as_json else form
@@ -82,7 +83,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
         arithmetic=options["arithmetic"],
     )
     announce(classifier)
-    if foreign:
+    if classifier.card.network == MADE_ELSEWHERE:
         announce_sizing(classifier.card)
     paths = _paths(classifier, options["paths"], options["shard"], options["resume"])
     asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kerascnn.cli.base import console
+from kerascnn.cli.base import console, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -187,7 +187,7 @@ def _table(first: str, *numbers: str) -> Table:
 
 
 def plain(name: str) -> str:
-    """Keep rich from reading markup in a name, and stdout from bytes that are no text.
+    """Keep rich from reading markup in a name, and the terminal from obeying it.
 
     Args:
         name: Of a class or picture.
@@ -197,4 +197,4 @@ def plain(name: str) -> str:
     """
     from rich.markup import escape
 
-    return escape(name.encode("utf-8", "replace").decode())
+    return escape(printable(name.encode("utf-8", "replace").decode()))

@@ -9,17 +9,34 @@ import click
 from kerascnn.cli.base import Command
 from kerascnn.cli.foreign import foreign_options, taken
 from kerascnn.cli.provider import provider_options
+from kerascnn.cli.serve_settings import (
+    PREFIX,
+    ModelPaths,
+    Port,
+    config_option,
+    models_given,
+    unknown_variables,
+)
 
 
-@click.command("serve", cls=Command)
-@click.argument("models", nargs=-1, required=True, metavar="MODEL.onnx...")
+@click.command("serve", cls=Command, context_settings={"auto_envvar_prefix": PREFIX})
+@click.argument(
+    "models",
+    nargs=-1,
+    required=True,
+    metavar="MODEL.onnx...",
+    type=ModelPaths(),
+    envvar=[f"{PREFIX}_MODELS", f"{PREFIX}_MODEL"],
+)
+@config_option
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
     help="0.0.0.0, or :: for IPv6 too: from other machines.",
 )
-@click.option("--port", default=8000, show_default=True, help="0: a free one.")
+@click.option("--port", type=Port(), default=8000, show_default=True, help="0: a free one.")
+@click.option("--grpc-port", type=int, help="For gRPC too, 8001 as a rule.  [default: no gRPC]")
 @provider_options
 @click.option(
     "--copies",
@@ -71,6 +88,8 @@ from kerascnn.cli.provider import provider_options
     help="How often to look for a newer file; 0: only at SIGHUP.",
 )
 @click.option("--token-file", metavar="FILE", help="Requests must carry this bearer token.")
+@click.option("--tls-cert", metavar="FILE", help="Certificate and its chain (PEM): HTTPS.")
+@click.option("--tls-key", metavar="FILE", help="Its key.  [default: in the same file]")
 @click.option(
     "--cors",
     multiple=True,
@@ -88,13 +107,22 @@ from kerascnn.cli.provider import provider_options
 @click.option(
     "--access-log/--no-access-log", default=True, help="One JSON line a request, on stdout."
 )
+@click.option(
+    "--traces/--no-traces",
+    default=False,
+    help="OpenTelemetry's spans, to OTEL_EXPORTER_OTLP_ENDPOINT.",
+)
 @foreign_options
 def command(**options: Any) -> None:
     """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
 
-    Each is served under its file's name: by the Open Inference Protocol v2, at
-    /v1/models/NAME/predict for a picture as it is, and on a page for people at /. A file that is
-    replaced is reloaded without losing a request.
+    Each is served under its file's name, or as NAME=FILE says; a folder may hold several, or a
+    model repository as Triton has it. They answer by the Open Inference Protocol v2, by that of
+    TensorFlow Serving, at /v1/models/NAME/predict for a picture as it is, and on a page for people
+    at /. A file that is replaced is reloaded without losing a request.
+
+    Every option is a variable too (KERASCNN_SERVE_MAX_BATCH; the models: KERASCNN_SERVE_MODELS),
+    and a setting in --config FILE. An option wins over a variable, and that over the file.
 
     \b
     kerascnn serve exported/flowers.onnx
@@ -103,9 +131,11 @@ def command(**options: Any) -> None:
     """
     from kerascnn import serving
 
+    ctx = click.get_current_context()
+    for line in unknown_variables(ctx):
+        click.echo(f"warning: {line}", err=True)
+    options["models"] = models_given(ctx, options)
     foreign = taken(options)
     config = serving.ServeConfig(**options, foreign=foreign)
-    serving.serve(
-        config,
-        lambda address: click.echo(f"serving {', '.join(config.names)} at {address}", err=True),
-    )
+    names = ", ".join(config.names)
+    serving.serve(config, lambda address: click.echo(f"serving {names} at {address}", err=True))

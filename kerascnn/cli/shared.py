@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from kerascnn.cli.foreign import ImageSize
 from kerascnn.errors import ConfigError
 
 
@@ -39,8 +40,29 @@ stem_option = click.option(
     help="small: for ResNets on pictures of about 32 pixels.",
 )
 
+
+class SquareSize(ImageSize):
+    """``224``, or ``224x224``: the networks that are trained here take square pictures."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Read one number, or two that are equal."""
+        size = super().convert(value, param, ctx)
+        if isinstance(size, int):
+            return size
+        raise click.BadParameter(
+            f"{size[0]}x{size[1]} is not square, and kerascnn trains on square pictures only. Give "
+            f"one number, {max(size)}; --resize pad keeps what is long or wide whole. A model made "
+            "elsewhere may be of any shape: see kerascnn export.",
+            ctx,
+            param,
+        )
+
+
 image_size_option = click.option(
-    "--image-size", type=int, help="Height and width in pixels.  [default: the model's]"
+    "--image-size",
+    type=SquareSize(),
+    metavar="PIXELS",
+    help="Height and width in pixels.  [default: the model's]",
 )
 
 device_option = click.option(

@@ -120,13 +120,14 @@ if TYPE_CHECKING:
 @optimizer_options
 @click.option(
     "--augment",
-    type=click.Choice(["auto", "none", "shift", "light", "strong", "trivial"]),
+    type=click.Choice(["auto", "none", "shift", "light", "strong-shift", "strong", "trivial"]),
     default="auto",
     show_default=True,
-    help="shift: a small one; light: that and a horizontal flip; strong: a larger shift, flip, "
-    "brightness, contrast and erased rectangles; trivial: flip, larger shift and one of 12 random "
-    "changes. A flip makes other things of digits and letters. auto: none for the built-in data "
-    "and with frozen blocks, else light, or shift where a flip is not seen to be harmless.",
+    help="shift: a small one; light: that and a horizontal flip; strong-shift: a larger shift, "
+    "brightness, contrast and erased rectangles; strong: that and a flip; trivial: flip, larger "
+    "shift and one of 12 random changes. A flip makes other things of digits and letters. auto: "
+    "none for the built-in data and with frozen blocks, strong for few coloured photographs, else "
+    "light; strong-shift or shift where a flip is not seen to be harmless.",
 )
 @click.option(
     "--random-crop",
@@ -165,6 +166,14 @@ if TYPE_CHECKING:
     type=int,
     metavar="EPOCHS",
     help="End a phase after so many epochs without a better one.  [default: never]",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["auto", "best", "newest"]),
+    default="auto",
+    show_default=True,
+    help="Which epoch's network: best, on the validation pictures; newest, the newest that is not "
+    "significantly worse. auto: newest where these pictures are few and --epochs is auto.",
 )
 @click.option(
     "--val",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.dataset.pictures import Joined, Part, Pictures
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")
 
@@ -61,27 +61,52 @@ class Dataset:
         """Give the splits in the order train, val, test."""
         return {name: self.splits[name] for name in SPLITS if name in self.splits}
 
-    def choose(self, wanted: str | None = None) -> tuple[str, Split]:
+    def choose(
+        self, wanted: str | None = None, classes: tuple[str, ...] | None = None
+    ) -> tuple[str, Split]:
         """Pick the split to evaluate on.
 
         Args:
             wanted: ``train``, ``val``, ``test``, ``all``, or None: test, else val, else all.
+            classes: Of a model: labels are given as indices into these; None: into the data's own.
 
         Returns:
             The split's name and the split.
 
         Raises:
             ConfigError: The data set has no such split.
+            DataError: A class that the model does not know.
         """
         chosen = wanted or next((name for name in ("test", "val") if name in self.splits), "all")
         if chosen in self.splits:
-            return chosen, self.splits[chosen]
+            return chosen, self.matched(self.splits[chosen], classes or self.classes)
         if chosen == "all":
-            return chosen, join(list(self.ordered().values()))
+            whole = join(list(self.ordered().values()))
+            return chosen, self.matched(whole, classes or self.classes)
         raise ConfigError(
             f"{self.name}: there is no split {chosen!r}. "
             f"Choose one of: {', '.join([*self.splits, 'all'])}."
         )
+
+    def matched(self, split: Split, classes: tuple[str, ...]) -> Split:
+        """Express the labels of a split as indices into a model's classes, by name.
+
+        Args:
+            split: Of this data set, whose classes may be fewer, or in another order.
+            classes: Of the model.
+
+        Raises:
+            DataError: A class that the model does not know.
+        """
+        places = {name: place for place, name in enumerate(classes)}
+        unknown = [name for name in self.classes if name not in places]
+        if unknown:
+            raise DataError(
+                f"{self.name}: the model does not know {', '.join(map(repr, unknown[:5]))}. "
+                f"It knows: {', '.join(map(repr, classes[:20]))}."
+            )
+        index = np.asarray([places[name] for name in self.classes], np.int64)
+        return Split(split.pictures, index[split.labels])
 
 
 def join(splits: Sequence[Split]) -> Split:

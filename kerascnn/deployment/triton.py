@@ -20,7 +20,17 @@ from kerascnn.inference.model_file.metadata import read_card
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 32
+"""Pictures."""
+
 MAX_WAIT_US = 2000
+"""Microseconds that a request waits for others to share its batch."""
+
+MAX_QUEUE = 256
+"""Requests that wait, after which Triton refuses more (503): eight full batches."""
+
+CPUS = 2
+"""That the manifest limits the pod to. onnxruntime would start a thread for each processor of the
+host, which then compete for these."""
 
 _CONFIG = """\
 # Written by kerascnn export --triton for {name}: {classes} classes, resize rule {resize}.
@@ -52,7 +62,23 @@ output [
   }}
 ]
 dynamic_batching {{
+  preferred_batch_size: [ {half_batch}, {max_batch} ]
   max_queue_delay_microseconds: {max_wait}
+  default_queue_policy {{
+    max_queue_size: {max_queue}
+  }}
+}}
+# One session, on a GPU where Triton has one. More sessions on one processor compete for it.
+instance_group [
+  {{
+    count: 1
+    kind: KIND_AUTO
+  }}
+]
+# Threads of one inference: as many as processors that kserve.yaml allows.
+parameters {{
+  key: "intra_op_thread_count"
+  value: {{ string_value: "{threads}" }}
 }}
 """
 
@@ -69,6 +95,7 @@ spec:
     model:
       modelFormat:
         name: triton
+        version: "2"
       protocolVersion: v2
       storageUri: {uri}
       resources:
@@ -76,7 +103,7 @@ spec:
           cpu: "1"
           memory: 2Gi
         limits:
-          cpu: "2"
+          cpu: "{cpus}"
           memory: 4Gi
 """
 
@@ -155,6 +182,9 @@ def triton_config(name: str, card: ModelCard) -> str:
         height=card.shape[0],
         width=card.shape[1],
         max_batch=MAX_BATCH,
+        half_batch=MAX_BATCH // 2,
+        max_queue=MAX_QUEUE,
+        threads=CPUS,
         max_wait=MAX_WAIT_US,
     )
 
@@ -165,7 +195,7 @@ def _manifest(name: str, root: Path) -> str:
     if not service[:1].isalpha():
         service = f"model-{service}".strip("-")
     uri = json.dumps(f"pvc://models/{root.resolve().name}")
-    return _MANIFEST.format(service=service, uri=uri)
+    return _MANIFEST.format(service=service, uri=uri, cpus=CPUS)
 
 
 def _one_line(text: str) -> str:

@@ -85,8 +85,7 @@ def answer_file(
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data if isinstance(data, Dataset) else load_dataset(data or _built_in(classifier))
-    name, chosen = dataset.choose(split)
-    labels = match_labels(dataset, chosen, classifier.classes)
+    name, chosen = dataset.choose(split, classifier.classes)
     start = time.perf_counter()
     done = _run(classifier, chosen, progress)
     seconds = time.perf_counter() - start
@@ -95,7 +94,7 @@ def answer_file(
         raise DataError(f"{dataset.name}: no picture of split {name} can be answered.{first}")
     return Answers(
         logits=np.concatenate(done.logits),
-        labels=labels[done.kept],
+        labels=chosen.labels[done.kept],
         classes=classifier.classes,
         names=tuple(chosen.pictures.name(index) for index in done.kept),
         temperature=classifier.card.temperature,
@@ -117,30 +116,6 @@ def _built_in(classifier: Classifier) -> str:
             "Name the DATA to evaluate on."
         )
     return name
-
-
-def match_labels(dataset: Dataset, split: Split, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Express a data set's labels as indices into a model's classes, by name.
-
-    Args:
-        dataset: Whose classes may be fewer, or in another order.
-        split: Of that data set.
-        classes: Of the model.
-
-    Returns:
-        int64 ``[pictures]``.
-
-    Raises:
-        DataError: A class that the model does not know.
-    """
-    unknown = [name for name in dataset.classes if name not in classes]
-    if unknown:
-        raise DataError(
-            f"{dataset.name}: the model does not know {', '.join(map(repr, unknown[:5]))}. "
-            f"It knows: {', '.join(map(repr, classes[:20]))}."
-        )
-    index = np.asarray([classes.index(name) for name in dataset.classes], np.int64)
-    return index[split.labels]
 
 
 @dataclass

@@ -10,11 +10,9 @@ import hashlib
 import numpy as np
 
 from kerascnn import images
-from kerascnn.card import ModelCard, Probe
+from kerascnn.card import PROBES, ModelCard, Probe
 from kerascnn.errors import ProviderError
 from kerascnn.inference.runtime.providers import Arithmetic
-
-COUNT = 2
 
 TOLERANCE = 1e-4
 """Largest difference of a probability, in float32."""
@@ -40,9 +38,9 @@ def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
         uint8 ``[2, height, width, 3]``.
     """
     # Knuth's multiplicative hash: defined by arithmetic, where numpy's generators may change.
-    count = COUNT * _GRID * _GRID * 3
+    count = PROBES * _GRID * _GRID * 3
     numbers = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(11)
-    coarse = (numbers & np.uint64(255)).astype(np.uint8).reshape(COUNT, _GRID, _GRID, 3)
+    coarse = (numbers & np.uint64(255)).astype(np.uint8).reshape(PROBES, _GRID, _GRID, 3)
     square = isinstance(size, int) or size[0] == size[1]
     rule: images.How = "squash" if square else images.Sizing()
     return np.stack([images.size_picture(grid, size, rule) for grid in coarse])

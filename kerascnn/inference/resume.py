@@ -111,8 +111,9 @@ def _row(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    good = isinstance(row, dict) and isinstance(row.get("path"), str)
-    return row if good and ("error" in row or isinstance(row.get("top"), list)) else None
+    if not isinstance(row, dict) or not isinstance(row.get("path"), str):
+        return None
+    return row if isinstance(row.get("top", [] if "error" in row else None), list) else None
 
 
 def _check_model(where: str, row: dict[str, Any], classes: Collection[str]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
 from kerascnn.inference.model_file.first_operators import normalizes_pixels
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, Foreign
 from kerascnn.inference.model_file.labels import told_by
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.signature import TYPES, Contract, Layout, own_contract
@@ -54,15 +54,17 @@ def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
 
 def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
     """Take from the file what it says though it has no card, and nobody said."""
-    if foreign is not None and foreign.classes:
-        return foreign
     told = told_by(read_metadata(path))
-    if told is None and foreign is not None:
+    if foreign is None:
+        return told
+    if told is not None:
+        return foreign.completed_by(told)
+    if not foreign.classes:
         raise ConfigError(
             f"{path}: --labels FILE is missing: its class names, one a line, in the order of its "
             "outputs."
         )
-    return told if foreign is None or told is None else foreign.completed_by(told)
+    return foreign
 
 
 def _foreign_contract(path: str | Path, foreign: Foreign) -> Contract:
@@ -114,7 +116,7 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Cont
         pinned = {
             side: pixels for side, pixels in zip(sides, size, strict=True) if isinstance(side, str)
         }
-        card = foreign.card(Path(path).stem, "made elsewhere", size, channels)
+        card = foreign.card(Path(path).stem, MADE_ELSEWHERE, size, channels)
         yield Contract(
             card, inputs[0].name, outputs, layout, dtype, channels, "logits", batch, pinned
         )

@@ -29,14 +29,15 @@ class Interval:
     high: float
 
 
-def wilson_interval(right: int, total: int, confidence: float = 0.95) -> Interval:
+def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Interval:
     """Give Wilson's score interval for a share (Wilson 1927).
 
     It stays within 0 and 1 and is honest for shares near either, where the textbook's
     ``p ± 1.96 sqrt(p (1 - p) / n)`` is not.
 
     Args:
-        right: How many of ``total`` were right, 0 to ``total``.
+        right: How many of ``total`` were right, 0 to ``total``; the mean of several counts need not
+            be whole.
         total: How many there were.
         confidence: Between 0 and 1.
 

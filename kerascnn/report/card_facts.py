@@ -60,7 +60,8 @@ def learning_of(card: ModelCard) -> Learning | None:
     Returns:
         What its run measured; None for a card of an earlier version, or of a foreign file.
     """
-    if not {*_COUNTED} <= {*card.metrics} or "train" not in card.data:
+    pictures = card.data.get("train")
+    if not {*_COUNTED} <= {*card.metrics} or not isinstance(pictures, int):
         return None
     counts = {name: int(card.metrics[name]) for name in _COUNTED}
-    return Learning(pictures=int(card.data["train"]), classes=len(card.classes), **counts)
+    return Learning(pictures=pictures, classes=len(card.classes), **counts)

@@ -18,11 +18,11 @@ from kerascnn.dataset.split import SPLITS
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import answer_file
 from kerascnn.inference.occlusion import Heat, heat_of
+from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_answers
 from kerascnn.metrics.outputs import Answers
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.report.content import Content, gallery
-from kerascnn.report.machine import machine
 from kerascnn.report.page import check_libraries, render_page
 
 

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from kerascnn.serving.app import create_app
     from kerascnn.serving.config import ServeConfig
     from kerascnn.serving.server import serve
+    from kerascnn.serving.sources import ModelConfig
 
-__all__ = ["ServeConfig", "create_app", "serve"]
+__all__ = ["ModelConfig", "ServeConfig", "create_app", "serve"]
 
-_HOMES = {"ServeConfig": ".config", "create_app": ".app", "serve": ".server"}
+_HOMES = {
+    "ModelConfig": ".sources",
+    "ServeConfig": ".config",
+    "create_app": ".app",
+    "serve": ".server",
+}
 
 _SERVE_EXTRA = {"starlette", "uvicorn", "httptools", "prometheus_client", "msgspec"}
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
@@ -21,11 +22,16 @@ from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.endpoints.openapi import describe
 from kerascnn.serving.endpoints.simple import Simple
+from kerascnn.serving.endpoints.v1 import V1
 from kerascnn.serving.endpoints.v2 import V2
 from kerascnn.serving.http.middleware import Gate
 from kerascnn.serving.http.origins import Origins, names_of
 from kerascnn.serving.page import page_routes
+from kerascnn.serving.records import Records
 from kerascnn.serving.service import Service
+
+if TYPE_CHECKING:
+    from kerascnn.serving.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +40,7 @@ def create_app(
     config: ServeConfig | Service,
     write_log: Callable[[str], object] | None = None,
     failed: Callable[[KerascnnError], object] | None = None,
+    tracer: Tracer | None = None,
 ) -> ASGIApp:
     """Make the application, for uvicorn or any other ASGI server.
 
@@ -44,6 +51,7 @@ def create_app(
         config: Options, or a service made of them.
         write_log: Called with one JSON line a request; None: no access log.
         failed: Called when a model cannot be loaded at the beginning; None: it is logged.
+        tracer: Makes spans of OpenTelemetry; None: there are none.
 
     Returns:
         The application.
@@ -74,13 +82,15 @@ def create_app(
     routes = [
         *V2(service).routes(),
         *Simple(service).routes(),
+        *V1(service).routes(),
         Route("/openapi.json", openapi),
         *page_routes(),
     ]
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
     options = service.config
     origins = Origins(options.allowed_host or names_of(options.host), options.cors)
-    gate = Gate(router, service.metrics, options.read_token(), write_log, origins)
+    records = Records(service.metrics, write_log, tracer)
+    gate = Gate(router, records, options.read_token(), origins)
     return _with_cors(gate, options.cors)
 
 

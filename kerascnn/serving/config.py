@@ -6,11 +6,12 @@ Knows: options, their defaults and ranges. Does not know what they do.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
+from kerascnn.serving.sources import ModelConfig, find_models
 
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import Foreign
@@ -27,8 +28,8 @@ class ServeConfig:
     """How models are served.
 
     Attributes:
-        models: Files that ``kerascnn export`` wrote, or one that it did not; each is served under
-            its stem.
+        models: Files that ``kerascnn export`` wrote, or one that it did not, ``NAME=PATH``, folders
+            of them, or what is set about each; see :func:`find_models`.
         host: Address to listen on.
         port: TCP port; 0 takes a free one.
         provider: Where the networks run, as for :class:`kerascnn.Classifier`.
@@ -51,19 +52,24 @@ class ServeConfig:
         allowed_host: Names by which it is called; those that it listens on by default. Numbers,
             and names without a dot, always are; ``*``: any.
         access_log: Whether each request is logged, as one JSON line on stdout.
+        grpc_port: TCP port for gRPC; 0 takes a free one; None: there is none.
+        tls_cert: File with the certificate, and those that vouch for it (PEM); None: no TLS.
+        tls_key: File with its key; None: it is in the same file.
+        traces: Whether OpenTelemetry's spans are made of requests.
         foreign: What the file does not say, if kerascnn did not export it; then there is one.
+        served: The models that were found, each with all that is set about it.
     """
 
-    models: tuple[str, ...]
+    models: tuple[str | ModelConfig, ...]
     host: str = "127.0.0.1"
     port: int = 8000
-    provider: Asked = "auto"
-    arithmetic: Arithmetic = "exact"
+    provider: Asked = ModelConfig.provider
+    arithmetic: Arithmetic = ModelConfig.arithmetic
     threads: int | None = None
-    copies: int = 1
-    max_batch: int = 16
-    max_wait_ms: float = 2.0
-    max_queue: int = 256
+    copies: int = ModelConfig.copies
+    max_batch: int = ModelConfig.max_batch
+    max_wait_ms: float = ModelConfig.max_wait_ms
+    max_queue: int = ModelConfig.max_queue
     max_body_mb: float = 16.0
     max_megapixels: float = 50.0
     timeout: float = 10.0
@@ -74,26 +80,32 @@ class ServeConfig:
     cors: tuple[str, ...] = ()
     allowed_host: tuple[str, ...] = ()
     access_log: bool = True
+    grpc_port: int | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    traces: bool = False
     foreign: Foreign | None = None
+    served: tuple[ModelConfig, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "models", tuple(map(str, self.models)))
+        models = (one if isinstance(one, ModelConfig) else str(one) for one in self.models)
+        object.__setattr__(self, "models", tuple(models))
         object.__setattr__(self, "cors", tuple(self.cors))
         object.__setattr__(self, "allowed_host", tuple(self.allowed_host))
-        names = list(self.names)
-        twice = {name for name in names if names.count(name) > 1}
+        own = {name: getattr(self, name) for name in OF_A_MODEL}
+        found = find_models(self.models, ModelConfig("", **own))
+        object.__setattr__(self, "served", found)
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        said = [model for model in self.served if model.foreign is self.foreign]
         problems = {
             "no models; expected at least one .onnx file": not self.models,
-            f"two files are called {', '.join(sorted(twice))}, and a model's name is its file's; "
-            "rename one": bool(twice),
-            "labels speak for one model that was made elsewhere; serve it by itself": (
-                self.foreign is not None and len(self.models) > 1
-            ),
+            "labels speak for one model that was made elsewhere; serve it by itself, or say them "
+            "in its section of --config": self.foreign is not None and len(said) > 1,
+            f"two models are called {', '.join(twice)}, after their files; give one another name, "
+            f"as in NAME=FILE": bool(twice),
+            "tls_key without tls_cert": self.tls_key is not None and self.tls_cert is None,
             "port; expected 0 to 65535": not 0 <= self.port <= 65535,
-            "max_batch; expected at least 1": self.max_batch < 1,
-            "copies; expected 1 to 64": not 1 <= self.copies <= 64,
-            "max_queue; expected at least max_batch": self.max_queue < self.max_batch,
-            "threads; expected at least 1": self.threads is not None and self.threads < 1,
+            "grpc_port; expected 0 to 65535": not 0 <= (self.grpc_port or 0) <= 65535,
             "allowed_host; expected names like example.org, *.example.org or *": not all(
                 map(_NAME.fullmatch, self.allowed_host)
             ),
@@ -101,9 +113,11 @@ class ServeConfig:
                 map(_ORIGIN.fullmatch, self.cors)
             ),
         }
+        for model in self.served:
+            problems |= _problems(model)
         for name in ("max_body_mb", "max_megapixels", "timeout", "read_timeout"):
             problems[f"{name}; expected above 0"] = not 0 < getattr(self, name) < float("inf")
-        for name in ("max_wait_ms", "grace", "reload_seconds"):
+        for name in ("grace", "reload_seconds"):
             problems[f"{name}; expected at least 0"] = not 0 <= getattr(self, name) < float("inf")
         wrong = [problem for problem, found in problems.items() if found]
         if wrong:
@@ -112,7 +126,7 @@ class ServeConfig:
     @property
     def names(self) -> tuple[str, ...]:
         """Under which the models are served."""
-        return tuple(Path(model).stem for model in self.models)
+        return tuple(model.name for model in self.served)
 
     @property
     def max_body(self) -> int:
@@ -147,5 +161,20 @@ class ServeConfig:
         return token
 
 
-OPTIONS = tuple(field.name for field in fields(ServeConfig))
+def _problems(model: ModelConfig) -> dict[str, bool]:
+    return {
+        "max_batch; expected at least 1": model.max_batch < 1,
+        "copies; expected 1 to 64": not 1 <= model.copies <= 64,
+        "max_queue; expected at least max_batch": model.max_queue < model.max_batch,
+        "threads; expected at least 1": model.threads is not None and model.threads < 1,
+        "max_wait_ms; expected at least 0": not 0 <= model.max_wait_ms < float("inf"),
+    }
+
+
+OPTIONS = tuple(field.name for field in fields(ServeConfig) if field.init)
 """Names, as the command line has them."""
+
+OF_A_MODEL = tuple(
+    field.name for field in fields(ModelConfig) if field.name not in ("path", "name")
+)
+"""Those that can be set for each model by itself."""

@@ -26,8 +26,13 @@ from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.model_file import ModelFile, Signature
+from kerascnn.serving.sources import ModelConfig, versions_in
+from kerascnn.serving.statistics import Statistics
 
 log = logging.getLogger(__name__)
+
+Slot = tuple[str, str]
+"""A model's name, and the number of a version in its folder; empty: it is a file of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +40,27 @@ class ServedModel:
     """One version of one model, ready to answer.
 
     Attributes:
-        name: The file's stem.
-        version: The first 12 digits of the file's SHA-256 (of all files, if weights lie beside
+        name: Under which it is served.
+        version: Its number in a model repository; else the digest.
+        digest: The first 12 digits of the file's SHA-256 (of all files, if weights lie beside
             it): the same on every machine.
+        config: What is set about it.
         card: All that the file says about itself.
         provider: What really runs.
         batcher: Takes pictures of the model's size.
         copies: Of the network; they are closed with it.
+        statistics: Of what it did so far.
     """
 
     name: str
     version: str
+    digest: str
+    config: ModelConfig
     card: ModelCard
     provider: str
     batcher: Batcher
     copies: list[Classifier]
+    statistics: Statistics
 
     def close(self) -> None:
         """Let go of its memory and its thread, when the last run is done."""
@@ -68,26 +79,26 @@ class Models:
 
     def __init__(self, config: ServeConfig, metrics: Metrics) -> None:
         self._config, self._metrics = config, metrics
-        self._files = {
-            name: ModelFile(path) for name, path in zip(config.names, config.models, strict=True)
-        }
-        self._served: dict[str, ServedModel] = {}
-        self._seen: dict[str, Signature] = {}
-        self._problems: dict[str, str] = {}
+        self._models = {model.name: model for model in config.served}
+        self._files: dict[Slot, ModelFile] = {}
+        self._served: dict[Slot, ServedModel] = {}
+        self._seen: dict[Slot, Signature] = {}
+        self._problems: dict[Slot, str] = {}
+        self._loaded = False
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")
         self._reloading = asyncio.Lock()
-        for name in self._files:
+        for name in self._models:
             metrics.ready.labels(name).set(0)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of all models, in the order in which they were given."""
-        return tuple(self._files)
+        return tuple(self._models)
 
     @property
     def ready(self) -> bool:
         """Whether every model answers."""
-        return len(self._served) == len(self._files)
+        return self._loaded and {name for name, _ in self._served} == self._models.keys()
 
     def stalled(self, seconds: float) -> bool:
         """Tell whether one of them has been running for so long without an end."""
@@ -96,15 +107,15 @@ class Models:
     @property
     def problem(self) -> str | None:
         """Why a model that does not answer could not be loaded; None: there is none such."""
-        missing = (self._problems.get(name) for name in self._files if name not in self._served)
-        return next(filter(None, missing), None)
+        missing = self._models.keys() - {name for name, _ in self._served}
+        return next((why for slot, why in self._problems.items() if slot[0] in missing), None)
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
-        """Find the newest version of a model.
+        """Find a model.
 
         Args:
             name: Of the model.
-            version: That it must be; None: any.
+            version: Of it; None: the newest.
 
         Returns:
             The model. It goes on answering even if it is replaced meanwhile.
@@ -112,21 +123,54 @@ class Models:
         Raises:
             Refusal: 404: no such model or version; 503: it is being loaded, or could not be.
         """
-        if name not in self._files:
-            raise Refusal(
-                404, f"unknown model {name[:80]!r}; served here: {', '.join(self._files)}."
-            )
-        served = self._served.get(name)
-        if served is None:
-            problem = self._problems.get(name)
+        versions = self.versions(name)
+        if not versions:
+            problem = next((self._problems[slot] for slot in self._problems if slot[0] == name), "")
             state = f"could not be loaded: {problem}" if problem else "is being loaded. Try again."
             raise Refusal(503, f"model {name!r} {state}", retry_after=1)
-        if version is not None and version != served.version:
+        for served in versions:
+            if version in (None, served.version):
+                return served
+        raise Refusal(
+            404,
+            f"model {name!r} has no version {str(version)[:80]!r} here; served is "
+            f"{', '.join(served.version for served in versions)}.",
+        )
+
+    def versions(self, name: str) -> list[ServedModel]:
+        """List the versions of a model that answer, the newest first.
+
+        Args:
+            name: Of the model.
+
+        Raises:
+            Refusal: 404: no such model.
+        """
+        if name not in self._models:
             raise Refusal(
-                404,
-                f"model {name!r} has no version {version[:80]!r} here; served is {served.version}.",
+                404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
             )
-        return served
+        found = [served for slot, served in self._served.items() if slot[0] == name]
+        if len(found) > 1:  # of a folder, so they have numbers
+            found.sort(key=lambda served: int(served.version), reverse=True)
+        return found
+
+    def index(self) -> list[dict[str, str]]:
+        """List all versions of all models with their state, as Triton's repository index does."""
+        rows = []
+        for name in self._models:
+            slots = [slot for slot in self._files if slot[0] == name] or [(name, "")]
+            rows += [self._indexed(slot) for slot in slots]
+        return rows
+
+    def _indexed(self, slot: Slot) -> dict[str, str]:
+        served, problem = self._served.get(slot), self._problems.get(slot)
+        row = {"name": slot[0], "version": served.version if served else slot[1]}
+        if served is not None:
+            return {**row, "state": "READY", "reason": ""}
+        if problem is not None:
+            return {**row, "state": "UNAVAILABLE", "reason": problem}
+        return {**row, "state": "LOADING", "reason": ""}
 
     async def load(self) -> None:
         """Load and warm all models.
@@ -138,10 +182,12 @@ class Models:
             KerascnnError: Why the first that cannot be used cannot.
         """
         async with self._reloading:
-            tried = [(name, await self._try(name)) for name in self._files]
-        failed = [(name, error) for name, error in tried if error is not None]
-        for name, error in failed[1:]:
-            log.error("%s: is not served. %s", name, error)
+            self._look()
+            tried = [(slot, await self._try(slot)) for slot in self._files]
+            self._loaded = True
+        failed = [(slot, error) for slot, error in tried if error is not None]
+        for slot, error in failed[1:]:
+            log.error("%s: is not served. %s", _shown(slot), error)
         if failed:
             raise failed[0][1]
 
@@ -154,13 +200,16 @@ class Models:
             force: Look into files that seem to be the same, too.
         """
         async with self._reloading:
-            for name, file in self._files.items():
-                if not file.exists or not (force or file.signature() != self._seen.get(name)):
+            gone = self._look()
+            for slot, file in self._files.items():
+                if not file.exists or not (force or file.signature() != self._seen.get(slot)):
                     continue  # in the middle of being replaced, perhaps: the older one goes on
-                error = await self._try(name)
+                error = await self._try(slot)
                 if error is not None:
-                    goes_on = "the older version goes on" if name in self._served else "not served"
-                    log.error("%s: %s. %s", name, goes_on, error)
+                    goes_on = "the older version goes on" if slot in self._served else "not served"
+                    log.error("%s: %s. %s", _shown(slot), goes_on, error)
+            for slot in gone:
+                await self._retire(slot)
             self._metrics.reload_checks.inc()
 
     async def watch(self) -> None:
@@ -175,76 +224,107 @@ class Models:
         for served in self._served.values():
             served.close()
 
-    async def _try(self, name: str) -> KerascnnError | None:
+    def _look(self) -> list[Slot]:
+        """See which versions there are, and give those that are gone."""
+        gone = []
+        for name, model in self._models.items():
+            known = [slot for slot in self._files if slot[0] == name]
+            try:
+                found = versions_in(Path(model.path))
+            except OSError as error:
+                log.error("%s: cannot look for versions in it (%s).", model.path, error.strerror)
+                continue
+            if not found or ("" in found and (name, "") not in known and known):
+                continue  # a folder that is empty or not there may be about to be replaced
+            gone += [slot for slot in known if slot[1] not in found]
+            for number, path in found.items():
+                self._files.setdefault((name, number), ModelFile(path))
+        for slot in gone:
+            del self._files[slot]
+        return gone
+
+    async def _try(self, slot: Slot) -> KerascnnError | None:
         """Load a file and switch to it; whatever goes wrong is counted, and nothing ends by it."""
-        self._seen[name] = self._files[name].signature()
+        self._seen[slot] = self._files[slot].signature()
         try:
-            await self._switch(name)
+            await self._switch(slot)
         except KerascnnError as error:
             failure = error
         except Exception as error:
-            log.exception("%s: loading failed", name)
+            log.exception("%s: loading failed", _shown(slot))
             reason = " ".join(str(error).split()) or "no reason given"
-            path = self._files[name].path
+            path = self._files[slot].path
             failure = ModelFileError(f"{path}: loading failed ({type(error).__name__}: {reason}).")
         else:
-            self._problems.pop(name, None)
+            self._problems.pop(slot, None)
             return None
-        self._problems[name] = str(failure)
-        self._metrics.reloads.labels(name, "failed").inc()
+        self._problems[slot] = str(failure)
+        self._metrics.reloads.labels(slot[0], "failed").inc()
         return failure
 
-    async def _switch(self, name: str) -> None:
+    async def _switch(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._loader, self._files[name].look)
-        self._seen[name] = self._files[name].signature()
-        new = await loop.run_in_executor(self._loader, self._open, name)
-        old = self._served.get(name)
-        if old is not None and old.version == new.version:
+        await loop.run_in_executor(self._loader, self._files[slot].look)
+        self._seen[slot] = self._files[slot].signature()
+        new = await loop.run_in_executor(self._loader, self._open, slot)
+        old = self._served.get(slot)
+        if old is not None and old.digest == new.digest:
             new.close()
             return
-        self._served[name] = new
+        self._served[slot] = new
         self._tell(new, old)
         if old is not None:
-            self._metrics.reloads.labels(name, "ok").inc()
-            log.warning("%s: switched from version %s to %s", name, old.version, new.version)
+            self._metrics.reloads.labels(new.name, "ok").inc()
+            log.warning("%s: switched from version %s to %s", _shown(slot), old.digest, new.digest)
             await _idle(old.batcher)
             old.close()
 
-    def _open(self, name: str) -> ServedModel:
-        file, config = self._files[name], self._config
+    async def _retire(self, slot: Slot) -> None:
+        """Serve a version no longer, unless it is the last of its model."""
+        self._seen.pop(slot, None)
+        self._problems.pop(slot, None)
+        old = self._served.get(slot)
+        if old is None or len(self.versions(slot[0])) < 2:
+            return
+        del self._served[slot]
+        self._metrics.info.remove(*_labels(old))
+        log.warning("%s: its file is gone, and it is served no longer", _shown(slot))
+        await _idle(old.batcher)
+        old.close()
+
+    def _open(self, slot: Slot) -> ServedModel:
+        file, model = self._files[slot], self._models[slot[0]]
         before, path = file.signature(), file.path
-        version = file.version()
-        copies = [self._copy(path) for _ in range(config.copies)]
+        digest = file.version()
+        copies = [_copy(model, path) for _ in range(model.copies)]
         for classifier in copies:
-            _warm(classifier, batch_sizes(config.max_batch))
+            _warm(classifier, batch_sizes(model.max_batch))
         if file.signature() != before:
             raise ModelFileError(f"{path}: was replaced while it was being loaded.")
-        first = copies[0]
+        first, statistics = copies[0], Statistics()
+        batcher = self._batcher(model, copies, statistics)
+        version = slot[1] or digest
         return ServedModel(
-            name, version, first.card, first.provider, self._batcher(name, copies), copies
-        )
+            model.name, version, digest, model, first.card, first.provider, batcher, copies,
+            statistics,
+        )  # fmt: skip
 
-    def _copy(self, path: Path) -> Classifier:
-        config, threads = self._config, self._config.threads
-        if threads is None and config.copies > 1:
-            threads = max(1, usable_cpus() // config.copies)
-        return Classifier(path, config.provider, threads, config.foreign, config.arithmetic)
-
-    def _batcher(self, name: str, copies: list[Classifier]) -> Batcher:
-        config = self._config
-        sizes = self._metrics.batches.labels(name)
-        seconds = self._metrics.run_seconds.labels(name)
+    def _batcher(
+        self, model: ModelConfig, copies: list[Classifier], statistics: Statistics
+    ) -> Batcher:
+        sizes = self._metrics.batches.labels(model.name)
+        seconds = self._metrics.run_seconds.labels(model.name)
 
         def observe(size: int, took: float) -> None:
             sizes.observe(size)
             seconds.observe(took)
+            statistics.runs[size].add(took)
 
         return Batcher(
             [copy.run for copy in copies],
-            config.max_batch,
-            config.max_wait_ms / 1000,
-            config.max_queue,
+            model.max_batch,
+            model.max_wait_ms / 1000,
+            model.max_queue,
             observe,
         )
 
@@ -253,7 +333,20 @@ class Models:
             self._metrics.info.remove(*_labels(old))
         self._metrics.info.labels(*_labels(new)).set(1)
         self._metrics.ready.labels(new.name).set(1)
-        self._metrics.taken.labels(new.name).set_function(lambda: new.batcher.taken)
+        self._metrics.taken.labels(new.name).set_function(
+            lambda: sum(served.batcher.taken for served in self.versions(new.name))
+        )
+
+
+def _shown(slot: Slot) -> str:
+    return "/".join(filter(None, slot))
+
+
+def _copy(model: ModelConfig, path: Path) -> Classifier:
+    threads = model.threads
+    if threads is None and model.copies > 1:
+        threads = max(1, usable_cpus() // model.copies)
+    return Classifier(path, model.provider, threads, model.foreign, model.arithmetic)
 
 
 def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:

@@ -6,7 +6,6 @@ Knows: uvicorn and the operating system. Does not know the application.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import queue
 import signal
@@ -14,18 +13,31 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TextIO
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import uvicorn
 
-from kerascnn.errors import ConfigError, KerascnnError
+from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.ending import end_after
 from kerascnn.serving.http.connection import Connection
+from kerascnn.serving.http.listening import (
+    check_certificate,
+    listeners,
+    load_certificate,
+    urls,
+)
+from kerascnn.serving.records import Records
 from kerascnn.serving.service import Service
+from kerascnn.serving.sources import versions_in
+
+if TYPE_CHECKING:
+    from kerascnn.serving.endpoints.grpc import GrpcServer
+    from kerascnn.serving.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +53,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
 
     Args:
         config: Options.
-        started: Called with the address when the server listens.
+        started: Called with all addresses when the server listens.
 
     Raises:
         ConfigError: The address cannot be used, or the token not be read.
@@ -49,16 +61,25 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         ProviderError: A provider does not run here, or answers wrongly.
         KerascnnError: Work was cut off at the end of the time of grace.
     """
-    for model in config.models:
-        read_metadata(model)  # what is no model is found before anything listens
+    for model in config.served:
+        for path in versions_in(Path(model.path)).values():
+            read_metadata(path)  # what is no model is found before anything listens
     # Threads that decode or write JSON let the event loop in so often, and not every 5 ms.
     sys.setswitchinterval(0.001)
-    with _AccessLog(sys.stdout) as access_log, _bound(config) as listeners:
+    if config.tls_cert is not None:
+        check_certificate(config.tls_cert, config.tls_key)
+    with (
+        _tracing(config) as tracer,
+        _AccessLog(sys.stdout) as access_log,
+        listeners(config.host, config.port) as sockets,
+    ):
         service = Service(config)
         access_log.lost = service.metrics.log_lines_lost.inc
-        server = _Server(config, service, access_log.write if config.access_log else None)
-        server.tell(started, listeners[0])
-        server.run(sockets=listeners)
+        write_log = access_log.write if config.access_log else None
+        server = _Server(config, service, write_log, tracer)
+        if started is not None:
+            server.tell(started, urls(sockets, "https" if config.tls_cert else "http"))
+        server.run(sockets=sockets)
     if server.failure is not None:
         raise server.failure
     if server.cut_off:
@@ -72,13 +93,19 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which ends with exit code 0 when it is told to end."""
 
     def __init__(
-        self, config: ServeConfig, service: Service, write_log: Callable[[str], object] | None
+        self,
+        config: ServeConfig,
+        service: Service,
+        write_log: Callable[[str], object] | None,
+        tracer: Tracer | None,
     ) -> None:
         self.failure: KerascnnError | None = None
         self.cut_off = 0
         self._service, self._grace = service, config.grace
-        self._started: Callable[[], object] = lambda: None
-        app = create_app(service, write_log, self._fail)
+        self._started: Callable[[str], object] = lambda _where: None
+        self._addresses = ""
+        app = create_app(service, write_log, self._fail, tracer)
+        self._grpc = _grpc_server(service, Records(service.metrics, write_log, tracer))
         connection = type("_Connection", (Connection,), {"seconds": config.read_timeout})
         super().__init__(
             uvicorn.Config(
@@ -90,27 +117,34 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=None,
+                ssl_certfile=config.tls_cert,
+                ssl_keyfile=config.tls_key,
             )
         )
 
-    def tell(self, started: Callable[[str], object] | None, listener: socket.socket) -> None:
+    def tell(self, started: Callable[[str], object], addresses: str) -> None:
         """Have somebody told when the server listens."""
-        host, port = listener.getsockname()[:2]
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        if started is not None:
-            self._started = lambda: started(address)
+        self._started, self._addresses = started, addresses
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
-        self._started()
+        where = self._addresses
+        if self._grpc is not None and not self.should_exit:
+            try:
+                where = f"grpc://{await self._grpc.start()} and {where}"
+            except ConfigError as error:
+                self._fail(error)
+                return
+        self._started(where)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse what is new, finish what was taken, within the time of grace."""
         self._service.stopping = True
         end_after(self._grace)
         cutting = asyncio.get_running_loop().call_later(self._grace, self._cut)
-        await super().shutdown(sockets)
+        ending = self._grpc.stop(self._grace) if self._grpc is not None else asyncio.sleep(0)
+        await asyncio.gather(super().shutdown(sockets), ending)
         cutting.cancel()
 
     @contextmanager
@@ -142,7 +176,19 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def _reload(self) -> None:
+        self._renew_certificate()
         self._reloading = asyncio.ensure_future(self._service.models.reload(force=True))
+
+    def _renew_certificate(self) -> None:
+        """Take a certificate that was renewed; one that cannot be used leaves the older."""
+        certificate, context = self._service.config.tls_cert, self.config.ssl
+        if certificate is None or context is None:
+            return
+        try:
+            check_certificate(certificate, self._service.config.tls_key)
+            load_certificate(context, certificate, self._service.config.tls_key)
+        except (ConfigError, OSError) as error:
+            log.error("the older certificate goes on. %s", error)
 
     def _fail(self, error: KerascnnError) -> None:
         self.failure = error
@@ -154,6 +200,40 @@ class _Server(uvicorn.Server):
             if isinstance(connection, Connection):
                 self.cut_off += connection.cycle is not None
                 connection.transport.abort()
+
+
+@contextmanager
+def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
+    """Make spans of requests, if that is asked for."""
+    if not config.traces:
+        yield None
+        return
+    try:
+        from kerascnn.serving.tracing import Tracer
+
+        tracer = Tracer()
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "opentelemetry":
+            raise
+        raise MissingExtraError("opentelemetry", "otel", "to trace requests") from missing
+    try:
+        yield tracer
+    finally:
+        tracer.close()
+
+
+def _grpc_server(service: Service, records: Records) -> GrpcServer | None:
+    """Make the server of gRPC, if it is asked for."""
+    if service.config.grpc_port is None:
+        return None
+    try:
+        from kerascnn.serving.endpoints.grpc import GrpcServer
+    except ModuleNotFoundError as missing:
+        module = (missing.name or "").partition(".")[0]
+        if module not in ("grpc", "google"):
+            raise
+        raise MissingExtraError(module, "grpc", "to serve by gRPC") from missing
+    return GrpcServer(service, records)
 
 
 class _AccessLog:
@@ -206,41 +286,3 @@ class _AccessLog:
                 self.lost()
             if more is None:
                 return
-
-
-@contextmanager
-def _bound(config: ServeConfig) -> Iterator[list[socket.socket]]:
-    """Bind every address of the host; uvicorn itself would exit with a log line."""
-    listeners: list[socket.socket] = []
-    with ExitStack() as stack:
-        try:
-            for family, place in _places(config):
-                port = listeners[0].getsockname()[1] if listeners else config.port
-                found = _listen(family, place, port, needed=not listeners)
-                if found is not None:
-                    listeners.append(stack.enter_context(found))
-        except OSError as error:
-            raise ConfigError(
-                f"{config.host}:{config.port}: cannot listen there ({error.strerror or error}). "
-                "Choose another --host or --port."
-            ) from error
-        yield listeners
-
-
-def _places(config: ServeConfig) -> list[tuple[int, str]]:
-    """List families and addresses of the host: localhost has one of each, often."""
-    host = config.host.strip("[]")
-    found = socket.getaddrinfo(host, config.port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys((family, str(place[0])) for family, _, _, _, place in found))
-
-
-def _listen(family: int, place: str, port: int, *, needed: bool) -> socket.socket | None:
-    """Listen on one address; those after the first are left out where the system lacks them."""
-    # On :: as servers do it: it takes IPv4, too.
-    both = place == "::" and socket.has_dualstack_ipv6()
-    try:
-        return socket.create_server((place, port), family=family, backlog=2048, dualstack_ipv6=both)
-    except OSError as error:
-        if needed or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-            raise
-        return None

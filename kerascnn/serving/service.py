@@ -219,11 +219,25 @@ class Service:
             Refusal: 503: there is no room for them now; 400: there will never be.
         """
         count = len(pictures)
-        if count > self.config.max_queue:
-            raise Refusal(
-                400, f"{count:,} pictures; expected at most {self.config.max_queue:,} at a time."
-            )
+        most, statistics = served.config.max_queue, served.statistics
+        if count > most:
+            raise Refusal(400, f"{count:,} pictures; expected at most {most:,} at a time.")
         began = time.perf_counter()
+        try:
+            result = await self._classified(served, pictures, began)
+        except BaseException:  # whatever it was, and if the client hung up
+            statistics.fail.add(time.perf_counter() - began)
+            raise
+        if result.answer is None:
+            statistics.fail.add(time.perf_counter() - began)
+        else:
+            statistics.answered(count, result.queue, result.decode, result.inference)
+        return result
+
+    async def _classified(
+        self, served: ServedModel, pictures: Sequence[Picture], began: float
+    ) -> Result:
+        count = len(pictures)
         with served.batcher.taking(count, self.config.timeout) as taken:
             sized, decode, large = await self._sized(served, pictures)
             taken.typical = not large

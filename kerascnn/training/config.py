@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from kerascnn.card import LARGEST_SIDE
 from kerascnn.dataset import BUILTIN
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import RESIZE_RULES, Resize
 from kerascnn.training.clock import seconds_of
 from kerascnn.training.phases import BASELINE, phases
+from kerascnn.typed_json import build, parse_json
 
 BATCHNORMS = ("frozen", "train")
 STEMS = ("standard", "small")
-Augment = Literal["auto", "none", "shift", "light", "strong", "trivial"]
+Augment = Literal["auto", "none", "shift", "light", "strong-shift", "strong", "trivial"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Device = Literal["auto", "cpu", "gpu"]
@@ -29,13 +31,15 @@ OptimizerName = Literal["adamw", "sgd"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 ScheduleName = Literal["cosine", "one-cycle"]
 SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
+Keep = Literal["auto", "best", "newest"]
+KEEPS: tuple[Keep, ...] = get_args(Keep)
 ClassWeights = Literal["none", "balanced"]
 CLASS_WEIGHTS: tuple[ClassWeights, ...] = get_args(ClassWeights)
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
 """What suits the data; see :mod:`kerascnn.training.auto.hyperparameters` for numbers, and
 :mod:`kerascnn.training.auto.model` for the network and what is changed in pictures."""
-AUTOMATIC = ("batch_size", "epochs", "learning_rate", "model", "weights", "augment")
+AUTOMATIC = ("batch_size", "epochs", "learning_rate", "model", "weights", "augment", "keep")
 """Options that may be left to the data, and are settled when a run begins."""
 
 
@@ -83,11 +87,11 @@ class TrainConfig:
         ema: Momentum of a moving average of the weights, which is validated and kept in their
             place; None: no average. See :mod:`kerascnn.training.optimizers.ema`.
         accumulate: Batches whose gradients are gathered for one step of the optimiser.
-        augment: ``none``, ``shift``, ``light``, ``strong`` or ``trivial``; see
+        augment: ``none``, ``shift``, ``light``, ``strong-shift``, ``strong`` or ``trivial``; see
             :func:`kerascnn.training.augmentation.presets.augmentation_layers`. Wrong for digits and
-            letters, which a flip turns into other things, but for ``shift``, which has none.
-            ``auto``: none of built-in data, nor with frozen blocks; else ``light``, or ``shift``
-            where the pictures do not show a flip to be harmless.
+            letters, which a flip turns into other things, but for ``shift`` and ``strong-shift``,
+            which have none. ``auto``: none of built-in data, nor with frozen blocks; else as
+            :func:`kerascnn.training.auto.model.choose_changes` finds.
         random_crop: The smallest share of a picture's area that a crop takes, above 0 and at most
             1, e.g. 0.35; 0: pictures stay whole. See
             :mod:`kerascnn.training.augmentation.random_resized_crop`.
@@ -99,6 +103,10 @@ class TrainConfig:
         label_smoothing: Share of each label that is spread evenly over all classes, from 0 and
             below 1.
         patience: Epochs without a better one after which a phase ends; None: it never does.
+        keep: Which epoch's network: ``best``, of the highest validation accuracy, then the lowest
+            loss; ``newest``, the newest whose accuracy is not significantly lower. ``auto``:
+            ``newest`` where epochs are left to ``auto`` and validation pictures are few, see
+            :func:`kerascnn.training.auto.hyperparameters.choose_kept`.
         val: A share of the training pictures, between 0 and 1, kept for validation when the data
             has none; or data of its own, as ``data`` is. None: 0.1, or 0.05 above 20,000 pictures.
         calibration: Fit the temperature on the validation pictures after training; see
@@ -145,6 +153,7 @@ class TrainConfig:
     class_weights: ClassWeights = "none"
     label_smoothing: float = 0.0
     patience: int | None = None
+    keep: Keep = AUTO
     val: float | str | None = None
     calibration: bool = True
     precision: Precision = "float32"
@@ -184,13 +193,17 @@ class TrainConfig:
         Raises:
             ModelFileError: Not JSON, or not these fields.
         """
+        names = [field.name for field in fields(cls)]
         try:
-            values: dict[str, Any] = json.loads(text)
-            return cls(**values)
+            values = parse_json(text)
+            unknown = [name for name in values if name not in names]
+            if unknown:
+                raise ValueError(f"{unknown[0]!r} is no option of it")
+            return build(cls, values)
         except (TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{source}: not a configuration of this kerascnn ({error}). "
-                f"Expected JSON with: {', '.join(field.name for field in fields(cls))}."
+                f"Expected JSON with: {', '.join(names)}."
             ) from error
 
 
@@ -241,7 +254,10 @@ def _check(config: TrainConfig) -> None:
         "schedule": (config.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
         "ema": (config.ema is None or 0 < config.ema < 1, "above 0 and below 1, e.g. 0.99"),
         "accumulate": (config.accumulate >= 1, "at least 1"),
-        "image_size": (config.image_size is None or config.image_size >= 1, "at least 1"),
+        "image_size": (
+            config.image_size is None or 1 <= config.image_size <= LARGEST_SIDE,
+            f"from 1 to {LARGEST_SIDE:,}",
+        ),
         "val": (
             config.val is None or isinstance(config.val, str) or 0 < config.val < 1,
             "between 0 and 1, e.g. 0.1, or a folder",
@@ -255,6 +271,7 @@ def _check(config: TrainConfig) -> None:
         "feed": (config.feed in FEEDS, f"one of {', '.join(FEEDS)}"),
         "cache_limit": (config.cache_limit >= 0, "at least 0 (gigabytes)"),
         "patience": (config.patience is None or config.patience >= 1, "at least 1"),
+        "keep": (config.keep in KEEPS, f"one of {', '.join(KEEPS)}"),
         "label_smoothing": (0 <= config.label_smoothing < 1, "from 0 and below 1, e.g. 0.1"),
         "class_weights": (
             config.class_weights in CLASS_WEIGHTS,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
-from kerascnn.training.auto.hyperparameters import batch_size_for, settle
+from kerascnn.training.auto.hyperparameters import batch_size_for, choose_kept, settle
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig
@@ -62,8 +62,8 @@ def fit(
             this one are there.
 
     Returns:
-        The run folder, with the network of the best epoch (highest validation accuracy,
-        then lowest validation loss).
+        The run folder, with the network of the epoch that ``keep`` says: the best (highest
+        validation accuracy, then lowest validation loss), or the newest that is as good.
 
     Raises:
         BusyError: Another process is writing to the run folder.
@@ -146,7 +146,7 @@ def _opened(config: TrainConfig, progress: Callback) -> tuple[TrainConfig, str, 
     start_deterministically(config.seed, config.deterministic)
     asked = config
     config, device, feed, start = assemble(config, progress)
-    config = settle(config, len(feed.train))
+    config = settle(choose_kept(config, len(feed.val)), len(feed.train))
     refuse_other_options(config)
     if config.trainable != "auto":
         return config, device, feed, start

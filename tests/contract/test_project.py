@@ -1,6 +1,8 @@
 """What would otherwise drift apart: options and fields, version and changelog, help and docs."""
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -46,6 +48,13 @@ def test_an_unknown_option_is_misuse(name: str) -> None:
     assert CliRunner().invoke(main, [name, "--no-such-option"]).exit_code == 2
 
 
+def test_a_mistyped_command_is_told_the_nearest() -> None:
+    shown = CliRunner().invoke(main, ["pedict", "x.onnx"])
+    assert shown.exit_code == 2
+    assert "Did you mean 'predict'?" in shown.output
+    assert "Did you mean" not in CliRunner().invoke(main, ["zzz"]).output
+
+
 def test_the_changelog_begins_with_the_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (\d+\.\d+\.\d+)", text, re.M)[0] == kerascnn.__version__
@@ -57,6 +66,12 @@ def test_public_names_are_there() -> None:
             assert getattr(module, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         kerascnn.no_such_name  # noqa: B018 - reading it is the test
+
+
+def test_the_architecture_shows_the_contracts_as_they_are() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "make_architecture"), "--check"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:

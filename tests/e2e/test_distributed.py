@@ -3,9 +3,8 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 
 from kerascnn.training.run.folder import Run
 
-OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.8", "--seed", "1")
+OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.2", "--seed", "1")
 HUNG = 600
 """Seconds that only end a test that hangs."""
 
@@ -62,21 +61,31 @@ def _none_is_left() -> Iterator[None]:
         process.communicate()
 
 
-def start(*words: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PAUSING, "pause", "train", *OPTIONS, *words],
-        env=os.environ | {"KERAS_BACKEND": "jax"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    STARTED.append(process)
-    return process
+Start = Callable[..., subprocess.Popen[str]]
 
 
-def pair(port: int, out: Path, *words: str) -> list[subprocess.Popen[str]]:
+@pytest.fixture(scope="module")
+def start(preloaded: Callable[[str], list[str]]) -> Start:
+    """Start the command."""
+    pytest.importorskip("jax")
+
+    def run(*words: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*preloaded("jax"), "-c", PAUSING, "pause", "train", *OPTIONS, *words],
+            env=os.environ | {"KERAS_BACKEND": "jax"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        STARTED.append(process)
+        return process
+
+    return run
+
+
+def pair(start: Start, data: str, port: int, out: Path, *words: str) -> list[subprocess.Popen[str]]:
     shared = ("--distributed", f"127.0.0.1:{port}", "--processes", "2", *words)
     return [
-        start("fashion-mini", "--out", str(out), *shared, "--rank", "0"),
-        start("fashion-mini", "--out", str(out.with_name("nothing")), *shared, "--rank", "1"),
+        start(data, "--out", str(out), *shared, "--rank", "0"),
+        start(data, "--out", str(out.with_name("nothing")), *shared, "--rank", "1"),
     ]
 
 
@@ -94,16 +103,16 @@ def losses(folder: Path) -> list[list[float]]:
 
 
 def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
-    tmp_path: Path, free_port: int
+    start: Start, subset: Callable[[int], Path], tmp_path: Path, free_port: int
 ) -> None:
-    pytest.importorskip("jax")
+    data = str(subset(900))
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = start("fashion-mini", "--out", str(one))
+    alone = start(data, "--out", str(one))
     alone.communicate(timeout=HUNG)
     assert alone.returncode == 0
     for victim in (1, 0):  # each loss stops the other at once; then the run goes on
         Path("pause").touch()
-        processes = pair(free_port, two, "--resume")
+        processes = pair(start, data, free_port, two, "--resume")
         wait_for(two / "checkpoint" / f"epoch-{2 - victim:06}.npz", processes)
         processes[victim].send_signal(signal.SIGKILL)
         Path("pause").unlink()
@@ -112,7 +121,7 @@ def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
         assert processes[1 - victim].returncode == 1, told
         assert f"Error: rank {victim} was lost" in told
         assert not Run(two).is_finished
-    for process in pair(free_port, two, "--resume"):
+    for process in pair(start, data, free_port, two, "--resume"):
         _, told = process.communicate(timeout=HUNG)
         assert process.returncode == 0, told
     assert losses(two) == [pytest.approx(row, rel=1e-4) for row in losses(one)]
@@ -121,8 +130,7 @@ def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
     assert not (tmp_path / "nothing").exists()
 
 
-def test_other_data_is_refused_by_both(tmp_path: Path, free_port: int) -> None:
-    pytest.importorskip("jax")
+def test_other_data_is_refused_by_both(start: Start, tmp_path: Path, free_port: int) -> None:
     from kerascnn.dataset import load_dataset
 
     pictures = tmp_path / "pictures.npz"

@@ -2,26 +2,23 @@
 
 import os
 import random
-import select
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 KILLS = 10
 HUNG = 900
-"""Seconds for one answer of the nursery, which takes a few; they only end a test that hangs."""
+"""Seconds that only end a test that hangs."""
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(HUNG),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks"),
 ]
 
 MOMENTS = {
@@ -31,15 +28,11 @@ MOMENTS = {
     "between the checkpoint and the history of the last epoch": ("after", "Checkpoint.save", 8),
 }
 
-# Importing TensorFlow takes longer than the run. So one process imports it, and forks a real
-# process for each try: `FOLDER` answers with its number. `FOLDER limit BYTES` limits the size of
-# files, which is how a full disk looks; `FOLDER before|after CLASS.METHOD N` kills the process
-# before or after the Nth call of a method. An empty line answers with the exit code when the
-# process has ended; until then its number is not given to another.
-NURSERY = """
+# `FOLDER limit BYTES` limits the size of files, which is how a full disk looks;
+# `FOLDER before|after CLASS.METHOD N` kills the process before or after the Nth call of a method.
+PROGRAM = """
 import os, resource, signal, sys
 from kerascnn.cli import main
-import kerascnn.training.train
 from kerascnn.training.evaluation import report as reporting
 from kerascnn.training.run.checkpoint import Checkpoint
 from kerascnn.training.run.folder import Run
@@ -61,75 +54,42 @@ def kill_at(when, method, count):
 
     setattr(home, name, watched)
 
-for line in sys.stdin:
-    folder, *wish = line.split()
-    child = os.fork()
-    if not child:
-        os.dup2(2, 1)
-        if wish[:1] == ["limit"]:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (int(wish[1]), int(wish[1])))
-        elif wish:
-            kill_at(*wish)
-        main(["train", "DATA", "--image-size", "12", "--batch-size", "32", "--augment", "light",
-              "--phase", "head:2", "--phase", "all:6", "--deterministic", "--out", folder,
-              "--resume"])
-    print(child, flush=True)
-    sys.stdin.readline()
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+data, folder, *wish = sys.argv[1:]
+if wish[:1] == ["limit"]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(wish[1]), int(wish[1])))
+elif wish:
+    kill_at(*wish)
+main(["train", data, "--image-size", "12", "--batch-size", "32", "--augment", "light",
+      "--phase", "head:2", "--phase", "all:6", "--deterministic", "--out", folder, "--resume"])
 """
 
-
-class Nursery:
-    """Starts training processes."""
-
-    def __init__(self, data: Path, log: Path) -> None:
-        self._log = log
-        with log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", NURSERY.replace("DATA", str(data))],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-            )  # fmt: skip
-
-    def start(self, folder: Path, *wish: str | int) -> int:
-        return self._ask(" ".join(map(str, (folder, *wish))))
-
-    def exit_code(self) -> int:
-        return self._ask("")
-
-    def _ask(self, line: str) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(line, file=self._process.stdin, flush=True)
-        if not select.select([self._process.stdout], [], [], HUNG)[0]:
-            pytest.fail(f"no answer to {line!r}: {self._log.read_text()[-2000:]}")
-        answer = self._process.stdout.readline()
-        assert answer, self._log.read_text()[-2000:]
-        return int(answer)
-
-    def close(self) -> None:
-        try:
-            self._process.communicate(timeout=HUNG)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
+Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("log") / "stderr.txt"
+def start(subset: Callable[[int], Path], preloaded: Callable[[str], list[str]]) -> Start:
+    """Start a training process."""
+
+    def run(folder: Path, *wish: str | int) -> subprocess.Popen[str]:
+        words = map(str, (subset(300), folder, *wish))
+        return subprocess.Popen(
+            [*preloaded("tensorflow"), "-c", PROGRAM, *words],
+            env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    return run
 
 
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory, log: Path) -> Iterator[Nursery]:
-    from kerascnn.dataset import load_dataset
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for its end, which is that of its last line too; give how it ended and what it said."""
+    said = process.communicate(timeout=HUNG)[1]
+    return process.returncode, said
 
-    train = load_dataset("fashion-mini").splits["train"]
-    data = tmp_path_factory.mktemp("data") / "clothes.npz"
-    pictures = np.stack([train.pictures[index] for index in range(300)])
-    np.savez(data, x_train=pictures, y_train=train.labels[:300])
-    nursery = Nursery(data, log)
-    yield nursery
-    nursery.close()
+
+def finish(process: subprocess.Popen[str]) -> None:
+    code, said = ended(process)
+    assert code == 0, said
 
 
 def outcome(folder: Path) -> tuple[Any, ...]:
@@ -148,63 +108,52 @@ def outcome(folder: Path) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    start: Start, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[float, tuple[Any, ...]]:
     """How long the run takes, and what comes out."""
     folder, began = tmp_path_factory.mktemp("undisturbed") / "r", time.monotonic()
-    nursery.start(folder)
-    assert nursery.exit_code() == 0
+    finish(start(folder))
     return time.monotonic() - began, outcome(folder)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_it_ends_with_the_same_bits(
-    nursery: Nursery, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path, moment: str
+    start: Start, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path, moment: str
 ) -> None:
     folder = tmp_path / "r"
-    nursery.start(folder, *MOMENTS[moment])
-    assert nursery.exit_code() == -signal.SIGKILL
-    nursery.start(folder)
-    assert nursery.exit_code() == 0
+    assert ended(start(folder, *MOMENTS[moment]))[0] == -signal.SIGKILL
+    finish(start(folder))
     assert outcome(folder) == undisturbed[1]
 
 
 @pytest.mark.full
 def test_killed_at_ten_random_moments_it_ends_with_the_same_bits(
-    nursery: Nursery, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path
+    start: Start, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path
 ) -> None:
     seconds, expected = undisturbed
     kills, runs = 0, 1
     while kills < KILLS:
         folder = tmp_path / str(runs)
-        process = nursery.start(folder)
+        process = start(folder)
         time.sleep(random.uniform(0, seconds))
-        os.kill(process, signal.SIGKILL)
-        if nursery.exit_code() == -signal.SIGKILL:
+        process.kill()
+        if ended(process)[0] == -signal.SIGKILL:
             kills += 1
         else:
             assert outcome(folder) == expected
             runs += 1
-    nursery.start(tmp_path / str(runs))
-    assert nursery.exit_code() == 0
+    finish(start(tmp_path / str(runs)))
     assert outcome(tmp_path / str(runs)) == expected
 
 
 # model.keras has 145,000 bytes, and the checkpoint of epoch 3 308,000.
 @pytest.mark.parametrize("limit", [130_000, 200_000])
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(
-    nursery: Nursery,
-    undisturbed: tuple[float, tuple[Any, ...]],
-    log: Path,
-    tmp_path: Path,
-    limit: int,
+    start: Start, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path, limit: int
 ) -> None:
-    before = log.stat().st_size
-    nursery.start(tmp_path / "r", "limit", limit)
-    assert nursery.exit_code() == 1
-    said = log.read_bytes()[before:].decode()
+    code, said = ended(start(tmp_path / "r", "limit", limit))
+    assert code == 1
     assert "cannot write" in said
     assert "Traceback" not in said
-    nursery.start(tmp_path / "r")
-    assert nursery.exit_code() == 0
+    finish(start(tmp_path / "r"))
     assert outcome(tmp_path / "r") == undisturbed[1]

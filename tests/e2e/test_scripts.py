@@ -146,6 +146,7 @@ def test_bench_inference_counts_changed_answers(exported: Path) -> None:
         (("overhead", "MODEL", "--seconds", 0.5, "--clients", 2), '"overhead_ms": '),
         (("compare", "MODEL", "PICTURE", "--seconds", 0.5, "--copies", 1, "--only", "serve"),
          '"processors_had": '),
+        (("attacks", "MODEL", "--seconds", 0.5, "--only", "thin"), '"p99_ms": '),
         (("reload", "MODEL", "PICTURE", "--other", "MODEL", "--seconds", 3), '"replaced": '),
     ],
 )  # fmt: skip

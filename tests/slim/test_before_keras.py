@@ -37,6 +37,14 @@ def test_mistyped_data(words: list[str]) -> None:
     assert len(output.strip().splitlines()) == 1
 
 
+def test_sizes_that_are_not_square() -> None:
+    for words in (["train", "nowhere/"], ["advise", "nowhere/"], ["summary", "cnn"]):
+        code, output = told(*words, "--image-size", "48x192")
+        assert (code, "square pictures only. Give one number, 192" in output) == (2, True), output
+    assert "expected 224" in told("train", "nowhere/", "--image-size", "-3")[1]
+    assert "does not exist" in told("train", "nowhere/", "--image-size", "64x64")[1]
+
+
 @pytest.mark.parametrize("words", [["summary", "cnn"], ["train"], ["evaluate", "runs/mine"]])
 @pytest.mark.parametrize("backend", ["torch", "foo", "numpy"])
 def test_a_backend_that_kerascnn_does_not_run_on(words, backend: str, monkeypatch) -> None:

@@ -31,7 +31,15 @@ def test_the_configuration_as_triton_reads_it(repository, exported):
     assert config.name == home.name
     assert config.backend == "onnxruntime"
     assert config.max_batch_size == 32
-    assert config.dynamic_batching.max_queue_delay_microseconds == 2000
+    batching = config.dynamic_batching
+    assert batching.max_queue_delay_microseconds == 2000
+    assert list(batching.preferred_batch_size) == [16, 32]
+    assert batching.default_queue_policy.max_queue_size == 256
+    (group,) = config.instance_group
+    assert (group.count, group.kind) == (1, pb2.ModelInstanceGroup.KIND_AUTO)
+    threads = config.parameters["intra_op_thread_count"].string_value
+    manifest = (repository / "kserve.yaml").read_text()
+    assert f'limits:\n          cpu: "{threads}"' in manifest
     (image,) = config.input
     assert (image.name, list(image.dims)) == ("image", [card.image_size, card.image_size, 3])
     assert image.data_type == pb2.TYPE_UINT8
@@ -60,6 +68,7 @@ def test_the_manifest(repository):
     assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)  # RFC 1035
     assert 'storageUri: "pvc://models/repository"' in text
     assert "protocolVersion: v2" in text
+    assert 'name: triton\n        version: "2"' in text
 
 
 def test_what_triton_cannot_have(exported, tmp_path):

@@ -18,7 +18,7 @@ CARD = ModelCard(
     metrics={"val_top1": 0.9},
     data={"name": "pets", "train": 10},
     versions={"keras": "3"},
-    probes=(Probe("00", (0.2, 0.3, 0.5)),),
+    probes=(Probe("00", (0.2, 0.3, 0.5)), Probe("01", (0.5, 0.3, 0.2))),
     parity=Parity(10, 1e-6, 0, "pets (test)"),
 )
 

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 Normalize = Literal["none", "unit", "tf", "torch", "caffe"]
 NORMALIZE: tuple[Normalize, ...] = get_args(Normalize)
 
+MADE_ELSEWHERE = "made elsewhere"
+"""In place of a network's name, on the card of a graph that came without one."""
+
 _MIDDLE = (127.5, 127.5, 127.5)
 _HIGHEST = (255.0, 255.0, 255.0)
 
@@ -45,7 +48,7 @@ class Foreign:
         image_size: Height and width of the input in pixels, one number for both; None: as the
             file fixes them.
         normalize: What the model expects of its pixels; None: nothing was said.
-        resize: How pictures are brought to that size.
+        resize: How pictures are brought to that size; None: as the file's metadata say, or squash.
         sizing: How, as another library does it; None: ``resize`` holds.
         normalization: Means and deviations of its own, in place of ``normalize``.
         outputs: What the model gives, ``logits`` or ``probabilities``; None: as is found out.
@@ -55,7 +58,7 @@ class Foreign:
     classes: tuple[str, ...] = ()
     image_size: int | Shape | None = None
     normalize: Normalize | None = None
-    resize: Resize = "squash"
+    resize: Resize | None = None
     outputs: Outputs | None = None
     output: str | None = None
     sizing: Sizing | None = None
@@ -68,7 +71,7 @@ class Foreign:
             raise ConfigError(
                 f"normalize {self.normalize!r} is not known. Choose one of: {', '.join(NORMALIZE)}."
             )
-        if self.resize not in RESIZE_RULES:
+        if self.resize is not None and self.resize not in RESIZE_RULES:
             raise ConfigError(
                 f"resize {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
             )
@@ -84,13 +87,15 @@ class Foreign:
             told: Of the file's metadata.
 
         Returns:
-            With the file's class names, and its size and normalisation where none was said.
+            With the file's class names, size, normalisation and sizing where none were said.
         """
+        own = self.normalize or self.normalization
         return replace(
             self,
-            classes=told.classes,
+            classes=self.classes or told.classes,
             image_size=self.image_size or told.image_size,
-            normalize=self.normalize or told.normalize,
+            normalize=self.normalize if own else told.normalize,
+            sizing=self.sizing if self.resize or self.sizing else told.sizing,
         )
 
     @property
@@ -102,7 +107,7 @@ class Foreign:
     def how(self, shape: Shape) -> How:
         """Say how pictures get their size, once that is known."""
         if self.sizing or shape[0] == shape[1]:
-            return self.sizing or self.resize
+            return self.sizing or self.resize or "squash"
         return choose(resize=self.resize)
 
     def card(

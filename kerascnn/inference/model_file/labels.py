@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import DataError
-from kerascnn.inference.model_file.foreign import Foreign, Normalize
+from kerascnn.images import Shape, Sizing
+from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.sizing import PRESETS
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,8 @@ def told_by(metadata: Mapping[str, str]) -> Foreign | None:
         metadata: Of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
 
     Returns:
-        Class names, and size and normalisation where they are known; None if there are no names.
+        Class names, and size, sizing and normalisation where they are known; None if there are no
+        names.
     """
     if metadata.get("task", "classify") != "classify":
         return None
@@ -72,12 +75,19 @@ def told_by(metadata: Mapping[str, str]) -> Foreign | None:
         except ValueError:
             continue
         if names:
-            normalize: Normalize | None = (
-                "unit" if metadata.get("author") == "Ultralytics" else None
-            )
             names = [unicodedata.normalize("NFC", name) for name in names]
-            return Foreign(_distinct(names, f"metadata {key}"), _size(metadata), normalize)
+            return _spoken_for(_distinct(names, f"metadata {key}"), metadata)
     return None
+
+
+def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> Foreign:
+    size = _size(metadata)
+    if metadata.get("author") != "Ultralytics":
+        return Foreign(classes, size)
+    preset = PRESETS["ultralytics"]
+    # Its classify_transforms crops for square inputs; others are squashed to height and width.
+    sizing = Sizing() if isinstance(size, tuple) else preset.sizing
+    return Foreign(classes, size, preset.normalize, sizing=sizing)
 
 
 def _looks_like_json(path: str | Path, text: str) -> bool:
@@ -171,10 +181,15 @@ def _literal(text: str) -> Any:
     raise ValueError("neither JSON nor a literal")
 
 
-def _size(metadata: Mapping[str, str]) -> int | None:
+def _size(metadata: Mapping[str, str]) -> int | Shape | None:
     try:
         sides = _literal(metadata["imgsz"])
     except (KeyError, ValueError):
         return None
-    square = isinstance(sides, list) and len(sides) == 2 and sides[0] == sides[1]
-    return sides[0] if square and isinstance(sides[0], int) and sides[0] > 0 else None
+    sides = [sides, sides] if type(sides) is int else sides
+    if not isinstance(sides, list | tuple) or len(sides) != 2:
+        return None
+    height, width = sides
+    if not all(type(side) is int and side > 0 for side in sides):
+        return None
+    return height if height == width else (height, width)

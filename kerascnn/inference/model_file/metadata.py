@@ -77,7 +77,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         for field, value in fields(file, message):
             found.add(field)
             if field == _METADATA_PROPS:
-                key, text = _entry(file, value)
+                key, text = read_entry(file, value)
                 metadata[key] = text
         if _GRAPH not in found:
             raise ValueError("no graph")
@@ -129,7 +129,7 @@ def find_graph(file: BinaryIO, message: Span) -> Span:
     raise ValueError("no graph")
 
 
-def _entry(file: BinaryIO, message: Span) -> tuple[str, str]:
+def read_entry(file: BinaryIO, message: Span) -> tuple[str, str]:
     """Read a StringStringEntryProto: field 1 is the key, field 2 the value."""
     parts = {field: value.read(file).decode() for field, value in fields(file, message)}
     return parts.get(1, ""), parts.get(2, "")

@@ -21,10 +21,12 @@ class Span:
     Attributes:
         start: Of its first byte.
         end: After its last byte.
+        number: Of a whole number, its value, without a sign.
     """
 
     start: int
     end: int
+    number: int = 0
 
     def read(self, file: BinaryIO) -> bytes:
         """Read the value."""
@@ -62,8 +64,8 @@ def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
 
 def _value(file: BinaryIO, wire: int) -> Span:
     if wire == _VARINT:
-        _varint(file)
-        return Span(file.tell(), file.tell())
+        number = _varint(file)
+        return Span(file.tell(), file.tell(), number)
     if wire in (_FIXED64, _FIXED32):
         end = file.tell() + (8 if wire == _FIXED64 else 4)
         return Span(end, end)

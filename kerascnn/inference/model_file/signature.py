@@ -18,6 +18,7 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ModelFileError
+from kerascnn.metrics.calibration import softmax
 
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
@@ -184,7 +185,7 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
     one_of_two = values.shape[1] == 1 and classes == 2
     if meaning == "logits":
         logits = np.concatenate([np.zeros_like(values), values], axis=1) if one_of_two else values
-        return logits, softmax(logits)
+        return logits, softmax(logits).astype(np.float32)
     if one_of_two:
         values = np.concatenate([1 - values, values], axis=1)
     elif meaning == "sigmoids":
@@ -211,17 +212,3 @@ def rows_of(output: npt.NDArray[Any], count: int) -> npt.NDArray[Any] | None:
     if count != 1 and sides[:1] != [count]:
         return None
     return output.reshape(count, -1)
-
-
-def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Turn logits into probabilities.
-
-    Args:
-        logits: float32 ``[pictures, classes]``.
-
-    Returns:
-        float32 ``[pictures, classes]``; each row sums to 1.
-    """
-    powers: npt.NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

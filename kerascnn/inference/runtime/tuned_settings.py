@@ -7,8 +7,6 @@ Knows: their JSON, and when they no longer hold. Does not know how they are meas
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +14,15 @@ from typing import Any
 
 from kerascnn.errors import ModelFileError
 from kerascnn.files import write_text
-from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS, Arithmetic, Provider
+from kerascnn.inference.runtime.providers import ARITHMETICS, Arithmetic, Provider
+from kerascnn.machine import processor
 from kerascnn.parallel import usable_cpus
+from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
+
+_THREADS, _BATCH = 1024, 65_536
+"""The most that a file may ask for."""
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino", "openvino")
 
@@ -93,11 +96,11 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, Setting], str]:
     """
     path = settings_path(model)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
         if value["schema"] != SCHEMA:
             return {}, f"{path.name} is of another version of kerascnn"
         if value["machine"] != machine():
-            changed = ", ".join(_differences(value["machine"], machine()))
+            changed = ", ".join(_differences(dict(value["machine"]), machine()))
             return {}, f"{path.name} was measured elsewhere ({changed} differ)"
         if value["model_bytes"] != Path(model).stat().st_size:
             return {}, f"{path.name} belongs to another file of this name"
@@ -118,7 +121,7 @@ def machine() -> dict[str, str]:
     Returns:
         Processor, how many of them may be used, and the versions of what runs models.
     """
-    known = {"processor": _processor(), "processors": str(usable_cpus())}
+    known = {"processor": processor(), "processors": str(usable_cpus())}
     return known | dict(_versions())
 
 
@@ -133,21 +136,15 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield package, "-"
 
 
-def _processor() -> str:
-    # platform.processor() is empty or "x86_64" on Linux.
-    if os.path.exists("/proc/cpuinfo"):  # noqa: PTH110 - a path of the system, not of a user
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n"):
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def _differences(saved: dict[str, str], now: dict[str, str]) -> list[str]:
     return sorted(key for key in saved.keys() | now.keys() if saved.get(key) != now.get(key))
 
 
 def _setting(value: dict[str, Any]) -> Setting:
-    setting = Setting(**value)
-    if setting.provider not in PROVIDERS or setting.threads < 1 or setting.batch < 1:
-        raise ValueError(f"provider {setting.provider!r}, threads {setting.threads}")
+    setting = build(Setting, value)
+    if not 1 <= setting.threads <= _THREADS or not 1 <= setting.batch <= _BATCH:
+        raise ValueError(
+            f"threads {setting.threads} and batch {setting.batch}; expected 1 to {_THREADS:,} and "
+            f"1 to {_BATCH:,}"
+        )
     return setting

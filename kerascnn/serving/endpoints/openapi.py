@@ -36,7 +36,8 @@ def describe(models: Sequence[str]) -> Json:
         An OpenAPI document.
     """
     name = _parameter("name", "path", {"type": "string", "enum": list(models)})
-    version = _parameter("version", "path", {"type": "string", "pattern": "^[0-9a-f]{12}$"})
+    pattern = "^([0-9a-f]{12}|[1-9][0-9]*)$"
+    version = _parameter("version", "path", {"type": "string", "pattern": pattern})
     paths: Json = {
         "/v2": {"get": _get("Who answers", object_of(name="s", version="s", extensions="[s]"))},
         "/v2/health/live": {"get": _get("Whether the process answers", object_of(live="b"), ())},
@@ -47,7 +48,18 @@ def describe(models: Sequence[str]) -> Json:
             "get": _get("A model's card", reference("Card")),
             "parameters": [name],
         },
+        "/v1/models/{name}/versions/{version}": {
+            "get": _get("The card of a version", reference("Card")),
+            "parameters": [name, version],
+        },
+        "/v1/models/{name}:predict": {"post": _predict_v1(), "parameters": [name]},
+        "/v1/models/{name}/versions/{version}:predict": {
+            "post": _predict_v1(),
+            "parameters": [name, version],
+        },
         "/v1/models/{name}/predict": {"post": _predict(), "parameters": [name]},
+        "/v2/models/stats": {"get": _get("What all models did so far", {"type": "object"}, (401,))},
+        "/v2/repository/index": {"post": _index()},
         "/metrics": {"get": _metrics()},
     }
     for base, parameters in (
@@ -58,9 +70,10 @@ def describe(models: Sequence[str]) -> Json:
             base: {"get": _get("What a model takes and gives", reference("Metadata"))},
             f"{base}/ready": {"get": _get("Whether it is warm", object_of(name="s", ready="b"))},
             f"{base}/config": {"get": _get("How it is run", {"type": "object"})},
+            f"{base}/stats": {"get": _get("What it did so far", {"type": "object"})},
             f"{base}/infer": {"post": _infer()},
         }
-        for path in (base, f"{base}/ready", f"{base}/config", f"{base}/infer"):
+        for path in (base, *(f"{base}/{end}" for end in ("ready", "config", "stats", "infer"))):
             paths[path]["parameters"] = parameters
     if len(models) == 1:
         paths["/predict"] = {"post": _predict((400, 401, 403, 408, 413, 415, 421, 422, 503))}
@@ -69,7 +82,8 @@ def describe(models: Sequence[str]) -> Json:
         "info": {
             "title": "kerascnn",
             "version": __version__,
-            "description": "Pictures to classes: the Open Inference Protocol v2, and a simple way.",
+            "description": "Pictures to classes: the Open Inference Protocol v2, TensorFlow "
+            "Serving's v1, and a simple way.",
         },
         "paths": paths,
         "components": {
@@ -153,6 +167,29 @@ def _predict(errors: Sequence[int] = (400, 401, 403, 404, 408, 413, 415, 421, 42
                 "content": _content({"oneOf": [reference("Prediction"), reference("Predictions")]}),
             },
             **_errors(errors),
+        },
+    }
+
+
+def _index() -> Json:
+    asked = {"type": "object", "properties": {"ready": {"type": "boolean"}}}
+    row = object_of(name="s", version="s", state="s", reason="s")
+    good = {"description": "The answer.", "content": _content({"type": "array", "items": row})}
+    return {
+        "summary": "All versions of all models, or those that are ready",
+        "requestBody": {"required": False, "content": _content(asked)},
+        "responses": {"200": good, **_errors((400, 401, 403, 408, 413, 415, 421, 503))},
+    }
+
+
+def _predict_v1() -> Json:
+    good = {"description": "The answer.", "content": _content(reference("PredictAnswer"))}
+    return {
+        "summary": "Probabilities, by the protocol v1 of KServe and TensorFlow Serving",
+        "requestBody": {"required": True, "content": _content(reference("PredictRequest"))},
+        "responses": {
+            "200": good,
+            **_errors((400, 401, 403, 404, 408, 413, 415, 421, 422, 503)),
         },
     }
 

@@ -73,7 +73,9 @@ def schemas() -> Json:
             "properties": {"predictions": many},
             "required": ["predictions"],
         },
-        "Card": object_of(name="s", version="s", provider="s"),
+        "Card": object_of(name="s", ready="b", version="s", provider="s"),
+        "PredictRequest": _predict_request(),
+        "PredictAnswer": _predict_answer(),
         "Metadata": _metadata(),
         "InferRequest": _infer_request(),
         "InferAnswer": _infer_answer(),
@@ -117,6 +119,17 @@ def _infer_request() -> Json:
         },
         "required": ["name", "datatype", "shape"],
     }
+    files = {
+        "type": "object",
+        "properties": {
+            "name": {"const": "image"},
+            "datatype": {"const": "BYTES"},
+            "shape": {"type": "array", "items": positive, "minItems": 1, "maxItems": 1},
+            "data": {"type": "array", "items": _base64()},
+            "parameters": {"type": "object"},
+        },
+        "required": ["name", "datatype", "shape"],
+    }
     output = {
         "type": "object",
         "properties": {"name": {"enum": list(OUTPUTS)}, "parameters": {"type": "object"}},
@@ -126,7 +139,12 @@ def _infer_request() -> Json:
         "type": "object",
         "properties": {
             "id": {"type": "string"},
-            "inputs": {"type": "array", "items": picture, "minItems": 1, "maxItems": 1},
+            "inputs": {
+                "type": "array",
+                "items": {"anyOf": [picture, files]},
+                "minItems": 1,
+                "maxItems": 1,
+            },
             "outputs": {"type": "array", "items": output},
             "parameters": {"type": "object"},
         },
@@ -154,4 +172,40 @@ def _infer_answer() -> Json:
             "outputs": {"type": "array", "items": output},
         },
         "required": ["model_name", "model_version", "outputs"],
+    }
+
+
+def _base64() -> Json:
+    return {
+        "type": "string",
+        "contentEncoding": "base64",
+        "description": "A picture's file: JPEG, PNG, WebP, BMP, GIF or TIFF.",
+    }
+
+
+def _predict_request() -> Json:
+    level: Json = {"type": "number", "minimum": 0, "maximum": 255, "multipleOf": 1}
+    channels = {"type": "array", "items": level, "minItems": 1, "maxItems": 3}
+    row = {"type": "array", "items": {"anyOf": [channels, level]}}
+    pixels = {"type": "array", "items": row, "description": "[height][width][3], or grey."}
+    file = {
+        "type": "object",
+        "properties": {"b64": _base64()},
+        "minProperties": 1,
+        "description": "A file as `b64`, or such an object or pixels under the input's name.",
+    }
+    pictures = {"type": "array", "items": {"anyOf": [file, pixels, _base64()]}, "minItems": 1}
+    return {
+        "type": "object",
+        "properties": {"instances": pictures, "inputs": {"anyOf": [pictures, {"type": "object"}]}},
+        "anyOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
+    }
+
+
+def _predict_answer() -> Json:
+    row = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
+    return {
+        "type": "object",
+        "properties": {key: {"type": "array", "items": row} for key in ("predictions", "outputs")},
+        "minProperties": 1,
     }

@@ -1,6 +1,6 @@
 """The simple way: a picture in, JSON out, as `kerascnn predict --format json` writes it.
 
-Knows: bodies that are pictures, forms with pictures, the card. Does not know how pictures are
+Knows: bodies that are pictures, forms with pictures. Does not know how pictures are
 classified (service).
 """
 
@@ -41,8 +41,6 @@ class Simple:
         """List them."""
         routes = [
             Route("/v1/models/{name}/predict", self.predict, methods=["POST"]),
-            Route("/v1/models/{name}", self.card),
-            Route("/v1/models", self.cards),
             Route("/metrics", self.metrics),
         ]
         if len(self._models.names) == 1:
@@ -53,14 +51,6 @@ class Simple:
         """Show what Prometheus reads."""
         return Response(self._service.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
 
-    async def cards(self, _request: Request) -> Response:
-        """Show all models' cards."""
-        return _json({"models": [_card(self._models.get(name)) for name in self._models.names]})
-
-    async def card(self, request: Request) -> Response:
-        """Show a model's card."""
-        return _json(_card(self._models.get(request.path_params["name"])))
-
     async def predict(self, request: Request) -> Response:
         """Classify what is in the body: one picture, or a form with one or many."""
         served = self._models.get(request.path_params.get("name", self._models.names[0]))
@@ -70,7 +60,8 @@ class Simple:
         form = is_form(request.headers.get("content-type", ""))
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
-            async with self._uploads(request, form) as uploads:
+            most = served.config.max_queue if form else None
+            async with self._uploads(request, most) as uploads:
                 result = await self._service.answered(
                     request.receive,
                     self._service.classify(served, [upload.content for upload in uploads]),
@@ -87,10 +78,10 @@ class Simple:
         return await self._service.finished(request, response)
 
     @asynccontextmanager
-    async def _uploads(self, request: Request, form: bool) -> AsyncIterator[list[Upload]]:
+    async def _uploads(self, request: Request, most: int | None) -> AsyncIterator[list[Upload]]:
         async with self._service.body(request) as body:
-            if form:
-                kind, most = request.headers["content-type"], self._service.config.max_queue
+            if most is not None:
+                kind = request.headers["content-type"]
                 yield await self._service.brief(len(body), lambda: read_form(body, kind, most))
             elif body:
                 yield [Upload(None, body)]
@@ -128,17 +119,6 @@ def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
     message = errors[0] if len(errors) == 1 else f"no picture can be read. The first: {errors[0]}"
     content = _encoded({"error": message}).removesuffix(b"}") + b", " + listed
     return Response(content, 422, None, "application/json")
-
-
-def _card(served: ServedModel) -> dict[str, Any]:
-    card = served.card.to_dict()
-    card.pop("probes")  # long, and of no use to people
-    return {
-        "name": served.name,
-        "version": served.version,
-        "provider": str(served.provider),
-        "card": card,
-    }
 
 
 def _top_k(request: Request) -> int:

@@ -13,16 +13,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kerascnn import __version__
 from kerascnn.errors import PictureError
 from kerascnn.serving.endpoints import v2_messages as protocol
+from kerascnn.serving.endpoints import v2_metadata
+from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.json_in_steps import read_only_ready
 from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.repository import ServedModel
 from kerascnn.serving.service import Result, Service, too_late
-
-EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "schedule_policy")
 
 
 class V2:
@@ -43,10 +43,14 @@ class V2:
                 Route(f"{base}/infer", self.infer, methods=["POST"]),
                 Route(f"{base}/ready", self.model_ready),
                 Route(f"{base}/config", self.config),
+                Route(f"{base}/stats", self.statistics),
                 Route(base, self.metadata),
             ]
         return [
+            Route("/v2/models/stats", self.statistics),
             *routes,
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/v2/repository/models/{name}/{what:path}", self.change, methods=["POST"]),
             Route("/v2/health/live", self.live),
             Route("/v2/health/ready", self.ready),
             Route("/v2/models", self.list_models),
@@ -65,9 +69,7 @@ class V2:
 
     async def server(self, _request: Request) -> Response:
         """Say who answers."""
-        return JSONResponse(
-            {"name": "kerascnn", "version": __version__, "extensions": list(EXTENSIONS)}
-        )
+        return JSONResponse(v2_metadata.server_metadata())
 
     async def list_models(self, _request: Request) -> Response:
         """List the models."""
@@ -80,48 +82,29 @@ class V2:
 
     async def metadata(self, request: Request) -> Response:
         """Say what a model takes and gives."""
-        served = self._find(request)
-        outputs = [
-            {"name": name, "datatype": "FP32", "shape": [-1, len(served.card.classes)]}
-            for name in protocol.OUTPUTS
-        ]
-        return JSONResponse(
-            {
-                "name": served.name,
-                "versions": [served.version],
-                "platform": "onnxruntime_onnx",
-                "inputs": [{"name": protocol.INPUT, "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
-                "outputs": outputs,
-            }
-        )
+        return JSONResponse(v2_metadata.model_metadata(self._find(request), self._models))
 
     async def config(self, request: Request) -> Response:
         """Say how a model is run, as Triton's configuration has it."""
-        served, config = self._find(request), self._service.config
-        outputs = [
-            {"name": name, "data_type": "TYPE_FP32", "dims": [len(served.card.classes)]}
-            for name in protocol.OUTPUTS
-        ]
-        return JSONResponse(
-            {
-                "name": served.name,
-                "platform": "onnxruntime_onnx",
-                "backend": "onnxruntime",
-                "max_batch_size": config.max_queue,
-                "input": [
-                    {
-                        "name": protocol.INPUT,
-                        "data_type": "TYPE_UINT8",
-                        "format": "FORMAT_NHWC",
-                        "dims": [-1, -1, 3],
-                    }
-                ],
-                "output": outputs,
-                "dynamic_batching": {
-                    "preferred_batch_size": [config.max_batch],
-                    "max_queue_delay_microseconds": round(config.max_wait_ms * 1000),
-                },
-            }
+        return JSONResponse(v2_metadata.model_config(self._find(request)))
+
+    async def statistics(self, request: Request) -> Response:
+        """Say what models have done so far, as Triton's extension has it."""
+        asked = request.path_params
+        found = v2_metadata.statistics(self._models, asked.get("name"), asked.get("version"))
+        return JSONResponse(found)
+
+    async def index(self, request: Request) -> Response:
+        """List all versions of all models, or those that are ready."""
+        async with self._service.body(request) as body:
+            only_ready = await self._service.brief(len(body), lambda: read_only_ready(body))
+        rows = self._models.index()
+        return JSONResponse([row for row in rows if not only_ready or row["state"] == "READY"])
+
+    async def change(self, _request: Request) -> Response:
+        """Refuse to load or unload a model."""
+        raise Refusal(
+            400, "models are not loaded or unloaded by request: replace the file, or restart."
         )
 
     async def infer(self, request: Request) -> Response:
@@ -150,38 +133,57 @@ class V2:
 
         text = len(body) if header is None else parse_length(header) or 0
         asked = await self._service.brief(text, read)
-        self._check_size(asked)
-        try:
-            async with asyncio.timeout(asked.timeout):
-                result = await self._service.classify(served, list(asked.pictures))
-        except TimeoutError as error:
-            raise too_late(asked.timeout or 0) from error
-        if result.answer is None or result.errors:
-            raise _first(result)
-        values = {
-            "logits": result.answer.logits,
-            "probabilities": result.answer.probabilities,
-        }
+        result, values = await infer(self._service, served, asked)
         # About twenty characters a number, of each output.
         numbers = 0 if all(one.binary for one in asked.wanted) else 20
-        content, length = await self._service.brief(numbers * result.answer.logits.size, write)
+        content, length = await self._service.brief(numbers * values["logits"].size, write)
         facts |= told(result, len(asked.pictures))
         return _response(content, length, result)
-
-    def _check_size(self, asked: protocol.InferRequest) -> None:
-        _, height, width, _ = asked.pictures.shape
-        if height * width > self._service.config.max_pixels:
-            raise Refusal(
-                422,
-                f"pictures of {height:,} x {width:,} pixels; expected at most "
-                f"{self._service.config.max_pixels:,} pixels.",
-            )
 
     def _find(self, request: Request) -> ServedModel:
         parameters = request.path_params
         served = self._models.get(parameters["name"], parameters.get("version"))
         request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
         return served
+
+
+async def infer(
+    service: Service, served: ServedModel, asked: protocol.InferRequest
+) -> tuple[Result, dict[str, Floats]]:
+    """Answer a request that was read, be it by HTTP or by gRPC.
+
+    Args:
+        service: To ask.
+        served: The model.
+        asked: What was asked.
+
+    Returns:
+        What became of it, and the values of all outputs by name.
+
+    Raises:
+        Refusal: 422: pictures are too large; 503: there was no room or not enough time.
+        PictureError: There is no answer to one of them.
+    """
+    if not isinstance(asked.pictures, list):
+        _check_size(asked.pictures.shape, service.config.max_pixels)
+    try:
+        async with asyncio.timeout(asked.timeout):
+            result = await service.classify(served, list(asked.pictures))
+    except TimeoutError as error:
+        raise too_late(asked.timeout or 0) from error
+    if result.answer is None or result.errors:
+        raise first_error(result)
+    answer = result.answer
+    return result, {"logits": answer.logits, "probabilities": answer.probabilities}
+
+
+def _check_size(shape: tuple[int, ...], most: int) -> None:
+    _, height, width, _ = shape
+    if height * width > most:
+        raise Refusal(
+            422,
+            f"pictures of {height:,} x {width:,} pixels; expected at most {most:,} pixels.",
+        )
 
 
 def told(result: Result, pictures: int) -> dict[str, Any]:
@@ -195,7 +197,8 @@ def server_timing(result: Result) -> str:
     return ", ".join(f"{stage};dur={getattr(result, stage) * 1000:.2f}" for stage in STAGES)
 
 
-def _first(result: Result) -> PictureError:
+def first_error(result: Result) -> PictureError:
+    """Give why the first picture without an answer has none."""
     return next(iter(result.errors.values()))
 
 

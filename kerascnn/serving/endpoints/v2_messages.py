@@ -7,6 +7,7 @@ https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protoc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,13 @@ from kerascnn.images import Shape, UInt8Array
 from kerascnn.serving.endpoints import v2_tensors as tensors
 from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.http.json_in_steps import read_json, read_values, write_json, write_values
+from kerascnn.serving.http.json_in_steps import (
+    read_json,
+    read_texts,
+    read_values,
+    write_json,
+    write_values,
+)
 
 INPUT = "image"
 OUTPUTS = ("logits", "probabilities")
@@ -45,13 +52,13 @@ class InferRequest:
     """A request for inference.
 
     Attributes:
-        pictures: uint8 ``[n, height, width, 3]``.
+        pictures: uint8 ``[n, height, width, 3]``, or the content of files.
         wanted: Outputs, in the order in which they were asked for.
         id: To be given back; None: there was none.
         timeout: Seconds within which an answer is of use; None: not said.
     """
 
-    pictures: UInt8Array
+    pictures: UInt8Array | list[bytes]
     wanted: tuple[Wanted, ...]
     id: str | None = None
     timeout: float | None = None
@@ -78,10 +85,26 @@ def read_request(
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
         return _raw(body, shape)
-    fields = _json_object(body[:length])
+    return interpret(_json_object(body[:length]), memoryview(body)[length:], classes)
+
+
+def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> InferRequest:
+    """Make out what is asked.
+
+    Args:
+        fields: As JSON has them.
+        binary: The tensor that follows, if one does.
+        classes: How many the model has.
+
+    Returns:
+        The request.
+
+    Raises:
+        Refusal: 400: not a request that this model can answer, and why.
+    """
     parameters = _object(fields, "parameters")
     return InferRequest(
-        pictures=_pictures(fields, memoryview(body)[length:]),
+        pictures=_pictures(fields, binary),
         wanted=_wanted(fields, parameters, classes),
         id=_id(fields),
         timeout=_timeout(parameters),
@@ -109,16 +132,9 @@ def write_answer(
     """
     outputs: list[list[bytes]] = []
     chunks: list[bytes] = []
-    for wanted in request.wanted:
-        found = values[wanted.name]
-        data: tensors.Floats | list[str] = found
-        if wanted.count is not None:
-            data = tensors.classified(found, wanted.count, classes)
-        output: dict[str, Any] = {
-            "name": wanted.name,
-            "datatype": "FP32" if wanted.count is None else "BYTES",
-            "shape": [len(found), wanted.count or found.shape[1]],
-        }
+    for wanted, (output, data) in zip(
+        request.wanted, outputs_of(request, classes, values), strict=True
+    ):
         if wanted.binary:
             chunks.append(tensors.to_bytes(data))
             output["parameters"] = {"binary_data_size": len(chunks[-1])}
@@ -133,6 +149,32 @@ def write_answer(
     inner = b", ".join(b"".join(parts) for parts in outputs)
     text = b"".join((head, b', "outputs": [', inner, b"]}"))
     return b"".join([text, *chunks]), len(text) if chunks else None
+
+
+def outputs_of(
+    request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
+) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
+    """Give the outputs that were asked for.
+
+    Args:
+        request: What was asked.
+        classes: Names in the order of the outputs.
+        values: Of all outputs by name, float32 ``[n, classes]``.
+
+    Yields:
+        Name, datatype and shape of each, and its data.
+    """
+    for wanted in request.wanted:
+        found = values[wanted.name]
+        output = {
+            "name": wanted.name,
+            "datatype": "FP32" if wanted.count is None else "BYTES",
+            "shape": [len(found), wanted.count or found.shape[1]],
+        }
+        if wanted.count is None:
+            yield output, found
+        else:
+            yield output, tensors.classified(found, wanted.count, classes)
 
 
 def _header_length(text: str | None, body: int) -> int:
@@ -201,7 +243,7 @@ def _timeout(parameters: dict[str, Any]) -> float | None:
     return value / 1e6 if value < 1 << 62 else None
 
 
-def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
+def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[bytes]:
     inputs = _objects(fields, "inputs")
     names = [tensor.get("name") for tensor in inputs]
     if names != [INPUT]:
@@ -209,12 +251,13 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             400, f"inputs {str(names)[:200]}; expected exactly one, with the name {INPUT!r}."
         )
     tensor = inputs[0]
-    if tensor.get("datatype") != "UINT8":
+    kind = tensor.get("datatype")
+    if kind not in ("UINT8", "BYTES"):
         raise Refusal(
             400,
-            f"input {INPUT!r} has datatype {str(tensor.get('datatype'))[:40]!r}; expected UINT8.",
+            f"input {INPUT!r} has datatype {str(kind)[:40]!r}; expected UINT8 for pixels, or BYTES "
+            "for files as they are.",
         )
-    shape = tensors.read_shape(tensor.get("shape"), INPUT)
     parameters = _object(tensor, "parameters")
     if "shared_memory_region" in parameters:
         raise Refusal(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
@@ -226,6 +269,10 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             raise Refusal(
                 400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
             )
+        if kind == "BYTES":
+            count = tensors.read_count(tensor.get("shape"), INPUT)
+            return tensors.files_from_json(read_texts(tensor["data"], count, INPUT), count, INPUT)
+        shape = tensors.read_shape(tensor.get("shape"), INPUT)
         return read_values(tensor["data"], shape, INPUT)
     if "data" in tensor:
         raise Refusal(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
@@ -235,7 +282,10 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array:
             f"input {INPUT!r} has binary_data_size {str(size)[:40]}, but {len(binary):,} bytes "
             "follow the JSON.",
         )
-    return tensors.from_bytes(binary, shape, INPUT)
+    if kind == "BYTES":
+        count = tensors.read_count(tensor.get("shape"), INPUT)
+        return tensors.files_from_bytes(binary, count, INPUT)
+    return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
 
 
 def _wanted(fields: dict[str, Any], parameters: dict[str, Any], classes: int) -> tuple[Wanted, ...]:

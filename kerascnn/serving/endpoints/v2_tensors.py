@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
+from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.http.errors import Refusal
 
 Floats = npt.NDArray[np.float32]
@@ -43,6 +44,78 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
         )
     pictures, height, width, channels = shape
     return pictures, height, width, channels
+
+
+def read_count(shape: Any, name: str) -> int:
+    """Check the shape of a tensor of files.
+
+    Args:
+        shape: As JSON had it.
+        name: Of the tensor, for messages.
+
+    Returns:
+        How many files there are.
+
+    Raises:
+        Refusal: 400: neither ``[n]`` nor ``[n, 1]``.
+    """
+    whole = isinstance(shape, list) and all(type(length) is int for length in shape)
+    if not whole or len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
+        raise Refusal(
+            400,
+            f"input {name!r} has shape {_short(shape)}; of BYTES expected [pictures] or "
+            "[pictures, 1].",
+        )
+    count: int = shape[0]
+    return count
+
+
+def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
+    """Read a tensor of files from JSON.
+
+    Args:
+        data: Base64 of each.
+        count: How many there shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        Their contents.
+
+    Raises:
+        Refusal: 400: no base64, or another number of them.
+    """
+    if len(data) != count:
+        raise Refusal(400, f"input {name!r} has {len(data):,} values, but shape [{count}].")
+    return [read_base64(text, f"input {name!r}[{number}]") for number, text in enumerate(data)]
+
+
+def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
+    """Read a tensor of files from bytes.
+
+    Args:
+        data: Of each the length in four bytes (little-endian), and the file as it is.
+        count: How many there shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        Their contents.
+
+    Raises:
+        Refusal: 400: the lengths do not fit, or another number of them.
+    """
+    files: list[bytes] = []
+    position = 0
+    while position + 4 <= len(data) and len(files) < count:
+        end = position + 4 + int.from_bytes(data[position : position + 4], "little")
+        files.append(bytes(data[position + 4 : end]))
+        position = end
+    if position != len(data) or len(files) != count:
+        raise Refusal(
+            400,
+            f"input {name!r}: {len(data):,} bytes are no {count:,} files, each behind its length "
+            "in four bytes.",
+        )
+    return files
 
 
 def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:

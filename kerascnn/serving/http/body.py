@@ -100,6 +100,14 @@ class Bodies:
                 f"expected at most {self._max_body:,}. Send a smaller picture, or fewer.",
                 close=True,
             )
+        self.check_held()
+
+    def check_held(self) -> None:
+        """See that there is room for what is held.
+
+        Raises:
+            Refusal: 503: there is not.
+        """
         if self._held > self._max_held:
             raise Refusal(
                 503,

@@ -85,8 +85,8 @@ def compressed(response: Response, accepted: str) -> Response:
     """
     response.headers["Vary"] = "Accept-Encoding"
     content = bytes(response.body)
-    method = _choose(accepted)
-    if method is None or len(content) < WORTH:
+    method = _choose(accepted) if len(content) >= WORTH else None
+    if method is None:
         return response
     # The quickest level: the time is the server's, and numbers do not shrink much more.
     response.body = gzip.compress(content, 1) if method == "gzip" else zlib.compress(content, 1)

@@ -5,6 +5,8 @@ Knows: statuses and how they are counted. Does not know who refuses, nor how it 
 
 from __future__ import annotations
 
+from typing import Any
+
 from kerascnn.errors import KerascnnError
 
 OUTCOMES = {
@@ -28,6 +30,9 @@ class Refusal(KerascnnError):
         close: Whether the connection is closed: the rest of the request was not read.
         headers: More headers of the answer.
         outcome: How it is counted; None: as its status says.
+
+    Attributes:
+        fields: What its JSON says besides ``error``.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Refusal(KerascnnError):
         super().__init__(message)
         self.status = status
         self.outcome = outcome
+        self.fields: dict[str, Any] = {}
         self.headers = dict(headers or {})
         if retry_after is not None:
             # Whole seconds, as HTTP has it, and never "at once".

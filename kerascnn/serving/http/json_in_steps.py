@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -22,6 +23,9 @@ _SHORT = 262_144
 
 _PIECE = 32_768
 """Bytes of numbers that are read, and values that are written, at a time."""
+
+_FEW = 65_536
+"""Elements of an array, at most, that become objects at once."""
 
 _INTEGERS = msgspec.json.Decoder(list[int])
 _ROWS = msgspec.json.Decoder(list[list[int]])
@@ -45,6 +49,12 @@ class _Request(msgspec.Struct, omit_defaults=True):
     outputs: Any = msgspec.UNSET
     parameters: Any = msgspec.UNSET
     id: Any = msgspec.UNSET
+
+
+class _Index(msgspec.Struct):
+    """A request for the repository's index."""
+
+    ready: bool = False
 
 
 _REQUESTS = msgspec.json.Decoder(_Request)
@@ -75,6 +85,25 @@ def read_json(text: bytes) -> Any:
     if "inputs" in fields:
         fields["inputs"] = [_fields(tensor) for tensor in fields["inputs"]]
     return fields
+
+
+def read_only_ready(text: bytes) -> bool:
+    """Read a request for the repository's index.
+
+    Args:
+        text: JSON, or nothing.
+
+    Returns:
+        Whether it is for models that are ready only.
+
+    Raises:
+        Refusal: 400: no such request.
+    """
+    try:
+        return msgspec.json.decode(text or b"{}", type=_Index).ready
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error)[:200]
+        raise Refusal(400, f'expected nothing, or {{"ready": true}} ({reason}).') from error
 
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
@@ -113,6 +142,90 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
                 "shape says.",
             )
     return tensors.from_json(_read_short(text), shape, name)
+
+
+def read_texts(data: Any, count: int, name: str) -> list[Any]:
+    """Read the texts of a tensor.
+
+    Args:
+        data: Of :func:`read_json`: texts, flat or nested.
+        count: How many there shall be.
+        name: Of the tensor, for messages.
+
+    Returns:
+        The texts, or other values, as many.
+
+    Raises:
+        Refusal: 400: no array, or of more of them.
+    """
+    try:
+        if isinstance(data, msgspec.Raw):
+            data = [_text(bytes(part)) for part in split_list(bytes(data), count)]
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Refusal(
+            400, f"input {name!r}: its data is no array of {count:,} texts ({str(error)[:100]})."
+        ) from error
+    if not isinstance(data, list):
+        raise Refusal(400, f"input {name!r}: its data is no array of {count:,} texts.")
+    return [one for row in data for one in (row if isinstance(row, list) else [row])]
+
+
+def _text(part: bytes) -> Any:
+    """Read a text, or an array of one."""
+    inner = split_list(part, 1) if part[:1] == b"[" else [msgspec.Raw(part)]
+    return [msgspec.json.decode(one) for one in inner]
+
+
+def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
+    """Split an array into its elements, which are not read yet.
+
+    Args:
+        text: JSON.
+        most: Elements that are taken; each becomes an object, and there may be millions.
+
+    Returns:
+        The elements.
+
+    Raises:
+        ValueError: No array, or one of more elements; or a long one that holds texts and very many
+            other values.
+        msgspec.DecodeError: Not JSON.
+    """
+    if not _has_many(text):
+        elements = _PARTS.decode(text)
+    elif b'"' in text or text[:1] != b"[" or text[-1:] != b"]":
+        raise ValueError("no array, or one of texts and of too many other values")
+    else:
+        cuts = [0, *_cuts(text, most), len(text) - 1]
+        elements = [msgspec.Raw(text[a + 1 : b].strip()) for a, b in pairwise(cuts)]
+    if len(elements) > most:
+        raise ValueError(f"more than {most:,} elements")
+    return elements
+
+
+def _has_many(text: bytes) -> bool:
+    """Tell whether there may be more elements than become objects at once."""
+    commas = 0
+    for start in range(0, len(text), _SHORT):
+        commas += text.count(b",", start, start + _SHORT)
+        if commas >= _FEW:
+            return True
+    return False
+
+
+def _cuts(text: bytes, most: int) -> list[int]:
+    """Find the commas between the elements of an array of numbers and arrays."""
+    cuts: list[int] = []
+    depth = 0
+    for start in range(0, len(text), _SHORT):
+        codes = np.frombuffer(text, np.uint8, min(_SHORT, len(text) - start), start)
+        opened = (codes == ord("[")).astype(np.int32) - (codes == ord("]"))
+        depths = depth + np.cumsum(opened)
+        cuts += (start + np.flatnonzero((codes == ord(",")) & (depths == 1))).tolist()
+        depth = int(depths[-1])
+        if len(cuts) > most:
+            break
+    return cuts
 
 
 def write_json(value: Any) -> bytes:
@@ -157,7 +270,7 @@ def _numbers(text: bytes, shape: tuple[int, ...]) -> Iterator[bytes]:
     if len(inner) == 1:
         yield _rows(text, length, inner[0])
         return
-    parts = _PARTS.decode(text)
+    parts = split_list(text, length)
     if len(parts) != length or not inner:
         raise ValueError("another shape")
     for part in parts:

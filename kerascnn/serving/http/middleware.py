@@ -8,10 +8,6 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-import re
-import secrets
-import time
-from collections.abc import Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -21,7 +17,7 @@ from kerascnn.errors import PictureError
 from kerascnn.serving.http.body import drain
 from kerascnn.serving.http.errors import Gone, Refusal, outcome_of
 from kerascnn.serving.http.origins import Origins
-from kerascnn.serving.metrics import STAGES, Metrics
+from kerascnn.serving.records import Record, Records, request_id
 
 log = logging.getLogger(__name__)
 
@@ -31,29 +27,25 @@ OPEN = frozenset({"/", "/v2/health/live", "/v2/health/ready", "/openapi.json"})
 PAGE = "/page/"
 """Where the page's own files lie."""
 
-_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
-
 
 class Gate:
     """The outermost layer.
 
     Args:
         app: All that is inside.
-        metrics: Counts requests.
+        records: Counts requests and logs them.
         token: That requests must carry; None: none.
-        write_log: Called with one line a request; None: no access log.
         origins: Knows for which names and pages the server is there.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        metrics: Metrics,
+        records: Records,
         token: bytes | None,
-        write_log: Callable[[str], object] | None,
         origins: Origins,
     ) -> None:
-        self._app, self._metrics, self._write_log = app, metrics, write_log
+        self._app, self._records = app, records
         self._wanted, self._origins = token, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,18 +68,21 @@ class Gate:
         except HTTPException as error:
             await passage.refuse(_from_router(error, scope), receive)
         except Exception:  # whatever it is: one request fails, and the server goes on
-            log.exception("request %s failed", passage.id)
-            await passage.refuse(Refusal(500, f"internal error; request {passage.id}"), receive)
+            log.exception("request %s failed", passage.record.id)
+            await passage.refuse(
+                Refusal(500, f"internal error; request {passage.record.id}"), receive
+            )
         finally:
-            self._tell(passage)
+            record = passage.record
+            record.status = passage.status
+            outcome = passage.outcome or outcome_of(passage.status)
+            self._records.keep(record, outcome)
 
     def _check_token(self, scope: Scope, given: bytes | None) -> None:
         path = scope["path"]
         if self._wanted is None or path in OPEN or path.startswith(PAGE):
             return
-        scheme, _, word = (given or b"").partition(b" ")
-        # Lengths may leak, contents not. The scheme has no case (RFC 9110, section 11.1).
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(word.strip(), self._wanted):
+        if not is_authorized(given, self._wanted):
             raise Refusal(
                 401,
                 "a wrong token, or none; expected the header Authorization: Bearer TOKEN.",
@@ -95,41 +90,37 @@ class Gate:
                 close=True,
             )
 
-    def _tell(self, passage: Passage) -> None:
-        facts = passage.facts
-        outcome = passage.outcome or outcome_of(passage.status)
-        model = facts.get("model", "")
-        self._metrics.requests.labels(model, outcome).inc()
-        seconds = time.perf_counter() - passage.began
-        if model and outcome == "ok" and "pictures" in facts:
-            self._metrics.seconds.labels(model).observe(seconds)
-            for stage in STAGES:
-                self._metrics.stages.labels(model, stage).observe(facts[f"{stage}_ms"] / 1000)
-        if self._write_log is not None:
-            self._write_log(passage.line(outcome, seconds))
+
+def is_authorized(given: bytes | None, wanted: bytes) -> bool:
+    """Tell whether a request carries the token: ``Bearer TOKEN``."""
+    scheme, _, word = (given or b"").partition(b" ")
+    # Lengths may leak, contents not. The scheme has no case (RFC 9110, section 11.1).
+    return scheme.lower() == b"bearer" and hmac.compare_digest(word.strip(), wanted)
 
 
 class Passage:
     """One request on its way through.
 
     Attributes:
-        id: Of the request: the client's, or a new one.
+        record: What is kept of it.
         headers: Of the request; of several with one name, the last.
-        facts: What handlers tell of it, for metrics and log.
         status: Of the answer.
         outcome: How it is counted; None: as its status says.
-        began: When it came, by ``time.perf_counter``.
     """
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.began = time.perf_counter()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        given = self.headers.get(b"x-request-id", b"")
-        self.id = given.decode() if _ID.fullmatch(given) else secrets.token_hex(8)
-        self.facts: dict[str, Any] = {}
+        client = scope.get("client")
+        self.record = Record(
+            client[0] if client else None,
+            scope["method"],
+            scope["path"],
+            request_id(self.headers.get(b"x-request-id", b"")),
+            self.headers.get(b"traceparent", b"").decode("latin-1"),
+        )
         self.status, self.outcome = 500, None
-        self._started, self._sent, self._scope, self._send = False, 0, scope, send
-        scope.setdefault("state", {})["facts"] = self.facts
+        self._started, self._send = False, send
+        scope.setdefault("state", {})["facts"] = self.record.facts
 
     outcome: str | None
 
@@ -140,11 +131,11 @@ class Passage:
             message.setdefault("headers", [])
             message["headers"] = [
                 *message["headers"],
-                (b"x-request-id", self.id.encode()),
+                (b"x-request-id", self.record.id.encode()),
                 (b"x-content-type-options", b"nosniff"),
             ]
         else:
-            self._sent += len(message.get("body", b""))
+            self.record.sent += len(message.get("body", b""))
         await self._send(message)
 
     async def refuse(self, refusal: Refusal, receive: Receive) -> None:
@@ -153,7 +144,7 @@ class Passage:
         if self._started:
             self.status = 500
             return
-        body = error_body(str(refusal))
+        body = error_body(str(refusal), **refusal.fields)
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
@@ -168,27 +159,10 @@ class Passage:
             await drain(receive)
             await self.send({"type": "http.response.body", "body": b""})
 
-    def line(self, outcome: str, seconds: float) -> str:
-        """Write its line of the access log."""
-        client = self._scope.get("client")
-        values = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "request_id": self.id,
-            "client": client[0] if client else None,
-            "method": self._scope["method"],
-            "path": self._scope["path"][:200],
-            "status": self.status,
-            "outcome": outcome,
-            "ms": round(seconds * 1000, 2),
-            "bytes_out": self._sent,
-            **self.facts,
-        }
-        return json.dumps(values, ensure_ascii=False)
 
-
-def error_body(message: str) -> bytes:
+def error_body(message: str, **fields: Any) -> bytes:
     """Write an error as the protocol has it: ``{"error": …}``."""
-    return json.dumps({"error": message}).encode()
+    return json.dumps({"error": message, **fields}).encode()
 
 
 def _from_router(error: HTTPException, scope: Scope) -> Refusal:

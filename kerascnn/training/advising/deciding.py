@@ -10,7 +10,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from kerascnn.training.advising.facts import Facts, wilson
+from kerascnn.metrics.significance import Interval, wilson_interval
+from kerascnn.training.advising.facts import Facts
 
 Depth = Literal["head", "all", "scratch"]
 """The head alone, the head and then everything, or everything from nothing."""
@@ -36,9 +37,6 @@ class Limits:
 
 LIMITS = Limits(similar=-0.01, useless=0.0, few=10.0, helpful=0.15)
 """Fitted on the fit half of the tasks of ``scripts/bench_advise``; see docs/advise.md."""
-
-PRIORS = Limits(similar=-math.inf, useless=-math.inf, few=100.0, helpful=0.05)
-"""The course's quadrants with round numbers, for comparison."""
 
 BETTER = 0.087
 SPREAD = 0.162
@@ -141,9 +139,13 @@ def _quadrant(facts: Facts, limits: Limits) -> tuple[str, str]:
     return size, "similar" if facts.similarity >= limits.similar else "different"
 
 
+def _interval(share: float, facts: Facts) -> Interval:
+    return wilson_interval(share * facts.sampled, facts.sampled)
+
+
 def _inseparable(facts: Facts) -> bool:
     """Whether no stage tells the classes apart much better than naming the largest."""
-    return wilson(facts.best.probe, facts.sampled)[1] < facts.chance + 0.1
+    return _interval(facts.best.probe, facts).high < facts.chance + 0.1
 
 
 def scope_of(depth: Depth) -> str:
@@ -183,26 +185,26 @@ def expected(facts: Facts) -> tuple[float, float]:
         from the probe in ``scripts/bench_advise``.
     """
     best = max(facts.best.probe, facts.pixels)
-    low, high = wilson(best, facts.sampled)
+    measured = _interval(best, facts)
     middle = best + BETTER * (1 - best)
-    reach = math.hypot((high - low) / 2, 1.645 * SPREAD * (1 - best) ** 0.5)
+    reach = math.hypot((measured.high - measured.low) / 2, 1.645 * SPREAD * (1 - best) ** 0.5)
     return max(facts.chance, middle - reach), min(1.0, middle + reach)
 
 
 def _doubts(facts: Facts) -> list[str]:
     found = []
     best = facts.best
-    low, high = wilson(best.probe, facts.sampled)
+    measured = _interval(best.probe, facts)
     if not facts.pretrained:
         found.append(
             "the backbone has random weights, so similarity to what it has learned means nothing. "
             "Name weights: --weights imagenet, or a file."
         )
-    if high - low > 0.25 or facts.per_class < 5:
+    if measured.high - measured.low > 0.25 or facts.per_class < 5:
         found.append(
             f"too little data to tell: {facts.sampled} pictures, {facts.per_class:.0f} a class, "
-            f"leave the probe anywhere from {low:.0%} to {high:.0%}. Collect more, or measure each "
-            "scope by cross-validation."
+            f"leave the probe anywhere from {measured.low:.0%} to {measured.high:.0%}. Collect "
+            "more, or measure each scope by cross-validation."
         )
     elif _inseparable(facts):
         found.append(

@@ -16,17 +16,11 @@ class StageFacts:
 
     Attributes:
         name: Of the stage; what ``from:`` takes.
-        logme: In nats a picture; see :func:`.scores.logme`.
-        h_score: 0 to 1; see :func:`.scores.h_score`.
         probe: Accuracy of a linear classifier on its features, leave-one-out, 0 to 1.
-        drift: Of the BatchNormalization in it, in nats; None: it has none.
     """
 
     name: str
-    logme: float
-    h_score: float
     probe: float
-    drift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,27 +86,3 @@ class Facts:
     def gain(self) -> float:
         """Accuracy of the last stage's probe minus that of the pixels' own."""
         return self.last.probe - self.pixels
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share (Wilson 1927).
-
-    Args:
-        share: 0 to 1.
-        count: Of how many, at least 1.
-
-    Returns:
-        Its ends.
-
-    Examples:
-        >>> [round(end, 3) for end in wilson(0.5, 100)]
-        [0.404, 0.596]
-    """
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = (
-        z
-        / (1 + z * z / count)
-        * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    )
-    return max(0.0, middle - half), min(1.0, middle + half)

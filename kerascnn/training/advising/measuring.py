@@ -1,6 +1,6 @@
 """One forward pass over some pictures, looked at after every stage of a backbone.
 
-Knows: where a stage ends, pooling, BatchNormalization. Does not know what follows from it.
+Knows: where a stage ends, and pooling. Does not know what follows from it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import layers, ops
+from keras import layers
 
 from kerascnn.card import Normalization
 from kerascnn.training.advising.facts import Facts, StageFacts
-from kerascnn.training.advising.scores import (
-    decompose,
-    drift,
-    h_score,
-    logme,
-    probe,
-    probe_with_views,
-)
+from kerascnn.training.advising.scores import decompose, probe, probe_with_views
 from kerascnn.training.networks.blocks import blocks, flat
 from kerascnn.training.networks.from_pixels import Normalize, alike
 
@@ -39,18 +32,15 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Observer:
-    """A backbone with an output for every stage, and two for every BatchNormalization.
+    """A backbone with an output for every stage.
 
     Attributes:
         model: From uint8 pictures to a list of float32 ``[pictures, features]``.
-        stages: Names, in order; their outputs come first.
-        norms: The stage of each BatchNormalization and the layer; its outputs are the mean and
-            the mean square of what it takes.
+        stages: Their names, in order.
     """
 
     model: keras.Model
     stages: tuple[str, ...]
-    norms: tuple[tuple[str, layers.BatchNormalization], ...]
 
 
 def measure(
@@ -72,13 +62,12 @@ def measure(
     Returns:
         The facts, without the names of the classes.
     """
-    total, classes, stages = 2 * len(pictures), len(counts), len(observer.stages)
+    total, classes = 2 * len(pictures), len(counts)
     seen = _outputs(observer, pictures, lambda done: progress(done, total))
     mirrored = _outputs(
         observer, pictures[:, :, ::-1], lambda done: progress(len(pictures) + done, total)
     )
-    drifts = _drifts(observer, seen[stages:])
-    found = [decompose(features) for features in seen[:stages]]
+    found = [decompose(features) for features in seen]
     answers = [probe(one, labels, classes) for one in found]
     right = [float((answer == labels).mean()) for answer in answers]
     best = right.index(max(right))
@@ -88,16 +77,7 @@ def measure(
         counts=counts,
         sampled=len(pictures),
         pixels=float((probe(plain, labels, classes) == labels).mean()),
-        stages=tuple(
-            StageFacts(
-                name,
-                logme(found[number], labels, classes),
-                h_score(found[number], labels, classes),
-                right[number],
-                drifts.get(name),
-            )
-            for number, name in enumerate(observer.stages)
-        ),
+        stages=tuple(map(StageFacts, observer.stages, right)),
         flipped=float((probe_with_views(both, labels, classes) == labels).mean()),
         confused=_confused(answers[best], labels, classes),
     )
@@ -116,32 +96,18 @@ def observe(core: keras.Model, normalization: Normalization) -> Observer:
     """
     by_name = {layer.name: layer for layer in flat(core)}
     ends: dict[str, Any] = {}
-    norms: list[tuple[str, layers.BatchNormalization]] = []
     for block in blocks(core)[:-1]:
         outputs = [by_name[name].output for name in block.layers]
         maps = [output for output in outputs if len(output.shape) == 4]
         # A flattened map has no end of features; what it was before says the same.
         ends[block.stage] = (maps or outputs)[-1]
-        norms += [
-            (block.stage, by_name[name])
-            for name in block.layers
-            if isinstance(by_name[name], layers.BatchNormalization)
-        ]
     # As a model of its own inside another, whose names cannot meet those of the network's layers.
-    inside = keras.Model(core.inputs[0], [*ends.values(), *(layer.input for _, layer in norms)])
+    inside = keras.Model(core.inputs[0], list(ends.values()))
     image = keras.Input((*core.input_shape[1:3], 3), dtype="uint8", name="image")
     scaled = Normalize(normalization)(layers.Rescaling(1.0)(image))
     seen = inside(scaled)
     seen = list(seen) if isinstance(seen, list | tuple) else [seen]
-    told: list[Any] = [_pooled(end) for end in seen[: len(ends)]]
-    for taken in seen[len(ends) :]:
-        axes = tuple(range(1, len(taken.shape) - 1))
-        told += [_mean(taken, axes), _mean(ops.square(taken), axes)]
-    return Observer(keras.Model(image, told), tuple(ends), tuple(norms))
-
-
-def _mean(maps: Any, axes: tuple[int, ...]) -> Any:
-    return ops.mean(maps, axis=axes) if axes else maps
+    return Observer(keras.Model(image, [_pooled(end) for end in seen]), tuple(ends))
 
 
 def _pooled(output: Any) -> Any:
@@ -169,19 +135,6 @@ def _outputs(
         done += count
         progress(done)
     return [np.concatenate(parts).astype(np.float32) for parts in zip(*kept, strict=True)]
-
-
-def _drifts(observer: Observer, told: list[npt.NDArray[np.float32]]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
-    for number, (stage, layer) in enumerate(observer.norms):
-        mean, square = (part.astype(np.float64).mean(0) for part in told[2 * number :][:2])
-        stored = (
-            ops.convert_to_numpy(layer.moving_mean),
-            ops.convert_to_numpy(layer.moving_variance),
-        )
-        variance = np.maximum(square - mean**2, 0.0)
-        found.setdefault(stage, []).append(drift(mean, variance, *stored, layer.epsilon))
-    return {stage: sum(each) / len(each) for stage, each in found.items()}
 
 
 def _parts(pictures: npt.NDArray[np.float32], grid: int) -> npt.NDArray[np.float32]:

@@ -33,11 +33,11 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
 
     Args:
         preset: ``none``; ``shift``: by up to a 32nd of the side, filled with zeros; ``light``: that
-            and a horizontal flip; ``strong``: flip, a shift by up to an eighth, brightness and
+            and a horizontal flip; ``strong-shift``: a shift by up to an eighth, brightness and
             contrast, and a rectangle of 2 to 20 % of the area greyed out in every fourth picture;
-            ``trivial``: flip, the same shift, and one change of
-            :mod:`kerascnn.training.augmentation.trivial_augment`. A flip is wrong for digits
-            and letters.
+            ``strong``: that and a flip; ``trivial``: flip, the same shift, and one change of
+            :mod:`kerascnn.training.augmentation.trivial_augment`. A flip is wrong for digits and
+            letters.
         seed: Of the random numbers.
 
     Returns:
@@ -48,6 +48,8 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
     shift = _shift(SHIFT if preset in ("shift", "light") else FAR, seed + 1)
     if preset == "shift":
         return [shift]
+    if preset == "strong-shift":
+        return [shift, *_lighting(seed + 2), _erasing(seed + 4)]
     moved = [layers.RandomFlip("horizontal", seed=seed, name="flip"), shift]
     if preset == "trivial":
         return [*moved, TrivialAugment(seed + 2)]

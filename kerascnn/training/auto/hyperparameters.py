@@ -28,6 +28,30 @@ MOST_EPOCHS = 100
 """For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
 
 
+OFTEN = 20
+"""Epochs from which on strong changes of photographs pay, however they are chosen: by default, of
+up to about 240 pictures."""
+
+FEW_TO_CHOOSE_BY = 100
+"""Validation pictures. On fewer, the highest of many epochs' accuracies is high by chance."""
+
+
+def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
+    """Put what suits the validation pictures in the place of ``--keep auto``.
+
+    Args:
+        config: Of a run, before :func:`settle`.
+        validation: How many pictures epochs are judged on.
+
+    Returns:
+        The configuration. Where the user names the epochs, their best is kept.
+    """
+    if config.keep != AUTO:
+        return config
+    chance = validation < FEW_TO_CHOOSE_BY and config.epochs == AUTO and not config.phase
+    return replace(config, keep="newest" if chance else "best")
+
+
 def settle(config: TrainConfig, pictures: int) -> TrainConfig:
     """Put numbers in the place of ``auto``.
 
@@ -48,6 +72,20 @@ def settle(config: TrainConfig, pictures: int) -> TrainConfig:
         enough = steps * total_epochs(config) >= LEAST_STEPS
         config = replace(config, learning_rate=_rate(config, batch_size, enough))
     return replace(config, batch_size=batch_size)
+
+
+def sees_pictures_often(config: TrainConfig, pictures: int) -> bool:
+    """Tell whether a run sees each picture so often that it will know them by heart.
+
+    Args:
+        config: Of a run, before :func:`settle` or after.
+        pictures: How many it learns from.
+
+    Returns:
+        False also where the user wants few epochs, in which there is no time for more than the
+        pictures as they are.
+    """
+    return total_epochs(settle(config, pictures)) >= OFTEN
 
 
 def _rate(config: TrainConfig, batch_size: int, enough_steps: bool) -> float:

@@ -10,13 +10,17 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.auto.flips import Verdict, judge_flips
+from kerascnn.training.auto.hyperparameters import sees_pictures_often
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
+from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.files import kind_of
@@ -42,6 +46,14 @@ DEEPER_PICTURES = 1500
 a minute on two cores at 160 pixels."""
 
 DEEPER_EPOCHS = (2, 10)
+
+COLOURED = 8.0
+"""Between a pixel's highest and lowest channel, of 255, on average: what JPEG leaves of a grey
+picture is 1 or 2. Photographs in colour come in all kinds of light, which is what strong changes
+of pictures make up for; grey figures on a plain ground, however large, lose by them."""
+
+LOOKED_AT = 500
+"""Pictures at most, for their colour."""
 
 
 def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
@@ -145,6 +157,9 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
 def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> TrainConfig:
     """Put what suits the pictures in the place of ``--augment auto``.
 
+    ``light``, or ``strong`` for few coloured photographs; ``shift`` or ``strong-shift`` where the
+    pictures do not show a flip to be harmless.
+
     Args:
         config: Of a run, with its network.
         feed: Its pictures.
@@ -160,13 +175,28 @@ def choose_changes(config: TrainConfig, feed: Feed, progress: Callback) -> Train
         progress.chosen("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
-    augment, reason = _CHANGES[verdict]
-    progress.chosen("augment", augment, reason)
+    photographs = feed.dataset.splits["train"].longest_side() > SMALL and _coloured(feed.train)
+    strong = photographs and sees_pictures_often(config, len(feed.train))
+    augment = _CHANGES[verdict == "harmless", strong]
+    kind = "coloured photographs; " if strong else ""
+    progress.chosen("augment", augment, kind + _FLIPS[verdict])
     return replace(config, augment=augment)
 
 
-_CHANGES: dict[Verdict, tuple[Augment, str]] = {
-    "harmless": ("light", "mirror images are as much like their class as the pictures are"),
-    "harmful": ("shift", "no flip: mirror images are less like their class, or like another"),
-    "unknown": ("shift", "no flip: the pictures do not tell whether it changes the class"),
+def _coloured(pack: Pack) -> bool:
+    """Tell whether pictures are in colour; a few grey ones among them do not matter."""
+    pixels = pack.images[:: -(-len(pack) // LOOKED_AT)].astype(np.int16)
+    return float(np.ptp(pixels, axis=3).mean()) >= COLOURED
+
+
+_CHANGES: dict[tuple[bool, bool], Augment] = {
+    (False, False): "shift", (True, False): "light",
+    (False, True): "strong-shift", (True, True): "strong",
+}  # fmt: skip
+"""By whether a flip is harmless, and whether these are photographs that are seen often."""
+
+_FLIPS: dict[Verdict, str] = {
+    "harmless": "mirror images are as much like their class as the pictures are",
+    "harmful": "no flip: mirror images are less like their class, or like another",
+    "unknown": "no flip: the pictures do not tell whether it changes the class",
 }

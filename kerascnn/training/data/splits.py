@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from kerascnn.dataset import Dataset, Split, load_dataset, with_validation
-from kerascnn.inference.evaluation import match_labels
+from kerascnn.dataset import Dataset, load_dataset, with_validation
 from kerascnn.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -37,6 +36,5 @@ def run_dataset(config: TrainConfig) -> Dataset:
             config.val,
         )
     other = load_dataset(config.val)
-    _, chosen = other.choose("val" if "val" in other.splits else "all")
-    val = Split(chosen.pictures, match_labels(other, chosen, dataset.classes))
+    _, val = other.choose("val" if "val" in other.splits else "all", dataset.classes)
     return replace(dataset, splits={**dataset.splits, "val": val})

@@ -14,12 +14,11 @@ import numpy as np
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.leakage import Leaks, find_leaks
 from kerascnn.errors import DataError
-from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.prediction import bounded, finite_rows, no_answer
 from kerascnn.metrics.classification import Evaluation, evaluate_answers
 from kerascnn.metrics.outputs import Answers, measured
 from kerascnn.training.callbacks import Callback
-from kerascnn.training.data.pack import pack
+from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks.from_pixels import PREDICT_BATCH, from_pixels, predict_logits
 from kerascnn.training.run.folder import Run, open_run
@@ -100,18 +99,10 @@ def answer_run(
     run = run if isinstance(run, Run) else open_run(run)
     card, listener = run.card, progress or Callback()
     dataset = load_dataset(data) if data else run_data(run)
-    name, chosen = dataset.choose(split)
-    labels = match_labels(dataset, chosen, card.classes)
     model = from_pixels(run.load_model(), card.normalization)
     start = time.perf_counter()
-    pictures = pack(
-        type(chosen)(chosen.pictures, labels),
-        card.image_size,
-        card.resize,
-        progress=lambda done: listener.reading(name, done, len(chosen)),
-    )
-    if not len(pictures):
-        raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
+    # Without a cache: reading and decoding are a part of the speed.
+    name, pictures = labelled_pack(dataset, card, split, progress=listener.reading)
     between = time.perf_counter()
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()

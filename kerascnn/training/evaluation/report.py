@@ -18,22 +18,23 @@ import numpy as np
 
 from kerascnn import files
 from kerascnn.card import ModelCard
-from kerascnn.dataset import Dataset, Split, load_dataset
+from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.split import SPLITS
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.images import UInt8Array
-from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.occlusion import Heat
+from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_answers
 from kerascnn.metrics.outputs import Answers
 from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, render_page
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
-from kerascnn.report.machine import machine
 from kerascnn.training.augmentation.batch import changed, changing_of
 from kerascnn.training.augmentation.presets import augmentation_layers
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.command_line import commands
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.cache import open_cache
+from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.evaluation.final import Judged, judge
@@ -129,11 +130,8 @@ def report_run(
     card = run.card
     dataset = load_dataset(data) if data else run_data(run)
     own = _own_data(run, dataset) if data else dataset
-    name, chosen = dataset.choose(split)
-    labelled = Split(chosen.pictures, match_labels(dataset, chosen, card.classes))
-    judged = pack(labelled, card.image_size, card.resize)
-    if not len(judged):
-        raise DataError(f"{dataset.name}: no picture of split {name} can be read.")
+    cache = open_cache(run.config.cache, run.config.cache_limit)
+    name, judged = labelled_pack(dataset, card, split, cache)
     train = own.splits["train"]
     some = train.take(np.unique(train.labels, return_index=True)[1].astype(np.int64))
     return write_report(run, own, pack(some, card.image_size, card.resize), judged, name, path)
@@ -146,10 +144,7 @@ def _own_data(run: Run, other: Dataset) -> Dataset:
     except DataError as error:
         log.warning("the report shows pictures of %s as the training data. %s", other.name, error)
     classes = run.card.classes
-    splits = {
-        name: Split(split.pictures, match_labels(other, split, classes))
-        for name, split in other.splits.items()
-    }
+    splits = {name: other.matched(split, classes) for name, split in other.splits.items()}
     return Dataset(other.name, classes, splits)
 
 

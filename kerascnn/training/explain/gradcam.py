@@ -30,7 +30,6 @@ from kerascnn.metrics.calibration import softmax
 from kerascnn.training.explain.layer_outputs import outputs, watched
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
-from kerascnn.training.run.folder import Run
 
 BATCH = 16
 """Pictures a call; a gradient keeps every layer's output in memory."""
@@ -99,24 +98,6 @@ class GradCam:
         return np.stack([as_heat(one) for one in (weights * maps).sum(axis=-1)])
 
 
-def explain_run(run: Run, picture: images.UInt8Array, top: int = 3) -> Explanation:
-    """Explain the answer of a run's network to one picture.
-
-    Args:
-        run: Complete.
-        picture: uint8 ``[height, width, 3]``, RGB, of any size.
-        top: How many classes to explain.
-
-    Returns:
-        The explanation.
-
-    Raises:
-        ConfigError: ``top`` is below 1, or the network has no convolution.
-        ModelFileError: The run is not complete.
-    """
-    return Explainer(run.load_model(), run.card).explain(picture, top)
-
-
 class Explainer:
     """Explains pictures, one after the other, with a network that is loaded once.
 
@@ -136,7 +117,17 @@ class Explainer:
     def explain(
         self, picture: images.UInt8Array, top: int = 3, name: str = "picture"
     ) -> Explanation:
-        """Explain one picture; arguments, result and errors are those of :func:`explain_run`."""
+        """Explain the network's answer to one picture.
+
+        Args:
+            picture: uint8 ``[height, width, 3]``, RGB, of any size.
+            top: How many classes to explain.
+            name: Of the picture, for messages.
+
+        Raises:
+            ConfigError: ``top`` is below 1.
+            PictureError: The network's answer is not finite.
+        """
         check_top(top)
         card = self._card
         sized = images.size_picture(picture, card.image_size, card.resize)

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from kerascnn.card import ModelCard, Parity, Precision
 from kerascnn.dataset import Dataset, load_dataset
-from kerascnn.errors import DataError, ModelFileError
+from kerascnn.errors import ModelFileError
 from kerascnn.files import writing
 from kerascnn.inference.classifier import Classifier
-from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.probes import make_probes, probe_pictures
-from kerascnn.training.data.pack import Pack, pack
+from kerascnn.training.data.cache import open_cache
+from kerascnn.training.data.labelled import labelled_pack
+from kerascnn.training.data.pack import Pack
 from kerascnn.training.evaluation import run_data
 from kerascnn.training.export.compose import compose as compose_file
 from kerascnn.training.export.compose import with_card
@@ -225,14 +225,8 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
         DataError: None can be read.
     """
     dataset = load_dataset(verify) if verify else run_data(run)
-    name, split = dataset.choose()
-    split = replace(split, labels=match_labels(dataset, split, card.classes))
-    pictures = pack(split, card.shape, card.how)
-    if not len(pictures):
-        raise DataError(
-            f"{dataset.name}: no picture can be read, and without pictures nothing is proven. "
-            "Give some with --verify DATA."
-        )
+    cache = open_cache(run.config.cache, run.config.cache_limit)
+    name, pictures = labelled_pack(dataset, card, cache=cache)
     return f"{Path(dataset.name).name} ({name})", pictures
 
 
@@ -249,13 +243,8 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     Raises:
         DataError: None can be read, or of a class that the model does not know.
     """
-    name, split = dataset.choose("train" if "train" in dataset.splits else None)
-    split = replace(split, labels=match_labels(dataset, split, card.classes))
-    count = min(len(split), 2 * CALIBRATION)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:count])
-    packed = pack(split.take(chosen), card.shape, card.how)
-    if not len(packed):
-        raise DataError(f"{dataset.name}: no picture to calibrate on can be read.")
+    split = "train" if "train" in dataset.splits else None
+    name, packed = labelled_pack(dataset, card, split, most=2 * CALIBRATION)
     return Pictures(f"{Path(dataset.name).name} ({name})", packed.images, packed.labels)
 
 

@@ -18,11 +18,9 @@ from keras import Input, Model, layers
 from kerascnn import images
 from kerascnn.card import ModelCard, Precision
 from kerascnn.dataset import load_dataset
-from kerascnn.errors import DataError
-from kerascnn.inference.evaluation import match_labels
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.signature import answers_of
-from kerascnn.training.data.pack import pack
+from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.export import Export, Wanted, calibration, target_file, write_proven
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
@@ -148,15 +146,9 @@ def _pictures(
     if verify is None:
         return _composites(card), BUILT_IN, None
     dataset = load_dataset(verify)
-    name, split = dataset.choose()
     known = set(dataset.classes) <= set(card.classes)
-    if known:
-        split = replace(split, labels=match_labels(dataset, split, card.classes))
-    packed = pack(split, card.shape, card.how)
-    if not len(packed):
-        raise DataError(
-            f"{dataset.name}: no picture can be read, and without pictures nothing is proven."
-        )
+    # Of other classes, the pictures are of use all the same.
+    name, packed = labelled_pack(dataset, card if known else replace(card, classes=dataset.classes))
     called = f"{Path(dataset.name).name} ({name})"
     return packed.images, called, packed.labels if known else None
 

@@ -1,25 +1,21 @@
-"""A Keras file from elsewhere, inspected and then loaded.
+"""A Keras file from elsewhere, loaded as a classifier of pictures.
 
-Knows: that Keras raises anything on files it does not understand, and the shapes a classifier of
-pictures may have. Does not know what is inside an architecture.
+Knows: the shapes such a classifier may have. Does not know what is inside an architecture.
 """
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.kinds import is_own, kind_of_model
 from kerascnn.sizing import Shape
-from kerascnn.training.foreign.architecture import safe_architecture
-from kerascnn.training.foreign.container import SUFFIXES, is_zip, read_architecture, write_copy
+from kerascnn.training.foreign.container import SUFFIXES
+from kerascnn.training.foreign.inspected import load_inspected
 
 _NOT_LOADED = ("saved_model", "json", "tflite", "lfs")
 """What people have of Keras models made elsewhere besides; what to do with it is said."""
@@ -78,41 +74,6 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
     model = _single(model, path, foreign)
     shape, channels, has_channels = _shape(model, path, foreign)
     return Loaded(model, shape, channels, has_channels, f"keras {version}")
-
-
-def load_inspected(path: Path) -> tuple[keras.Model, str]:
-    """Load any model of Keras 2 or 3. No code of the file is run.
-
-    Args:
-        path: Of the file.
-
-    Returns:
-        The model, computing in float32, and the version of Keras that wrote it.
-
-    Raises:
-        ModelFileError: It holds code or custom objects, or Keras cannot load it.
-    """
-    architecture, version = read_architecture(path)
-    architecture = safe_architecture(architecture, str(path))
-    with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
-        copy = Path(folder, "inspected.keras" if is_zip(path) else "inspected.h5")
-        write_copy(path, architecture, copy)
-        return _load(copy, path), version
-
-
-def _load(copy: Path, path: Path) -> keras.Model:
-    try:
-        with warnings.catch_warnings():
-            # Of optimisers and input names that do not matter here.
-            warnings.simplefilter("ignore")
-            return keras.saving.load_model(copy, compile=False, safe_mode=True)
-    except Exception as error:
-        # Keras and h5py raise whatever their parsers meet in a file of another version, or a
-        # damaged one: ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...
-        reason = " ".join(str(error).split()).replace(str(copy), str(path))[:300]
-        raise ModelFileError(
-            f"{path}: Keras {keras.__version__} cannot load it ({type(error).__name__}: {reason})."
-        ) from error
 
 
 def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:

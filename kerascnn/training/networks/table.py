@@ -14,6 +14,17 @@ from kerascnn.training.networks.row import CAFFE, INSIDE, TORCH, UNIT, Network
 
 _HUB, _APPS, _CV = "keras-hub", "keras.applications", "keras-cv"
 
+FAMILIES = {
+    "cnn": "CNN", "lenet5": "LeNet-5", "lenet5_modern": "LeNet-5, modern", "alexnet": "AlexNet",
+    "vgg_hub": "VGG", "vgg": "VGG", "resnet_cifar": "ResNet for CIFAR", "resnet_basic": "ResNet",
+    "resnet_kerascv": "ResNet", "resnet": "ResNet", "resnet_bottleneck": "ResNet v1.5",
+    "resnet_v2": "ResNet v2", "efficientnet": "EfficientNet", "efficientnet_v2": "EfficientNetV2",
+    "convnext": "ConvNeXt", "densenet": "DenseNet", "inception": "Inception v3",
+    "inception_resnet": "Inception-ResNet v2", "xception": "Xception", "mobilenet": "MobileNet",
+    "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3", "nasnet": "NASNet",
+}  # fmt: skip
+"""What people call the families; vgg and vgg_hub differ in where they are built."""
+
 WITHOUT_BATCHNORM = 0.0003
 """Learning rate of deep networks that have none: at 0.003, VGG11 stays at one answer for all."""
 

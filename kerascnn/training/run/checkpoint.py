@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import json
 import logging
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +26,8 @@ from kerascnn.errors import ModelFileError
 from kerascnn.files import writing
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.typed_json import build, parse_json
+from kerascnn.zip_files import refuse_bombs
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,41 @@ class Checkpoint:
             old.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class _About:
+    """What a file says in JSON."""
+
+    position: Position
+    history: tuple[EpochRecord, ...]
+    best: int
+    data: dict[str, Any]
+    versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        build(_Data, self.data)
+        epochs = [record.epoch for record in self.history]
+        if epochs != [*range(1, len(epochs) + 1)] or not 1 <= self.best <= len(epochs):
+            raise ValueError(f"best epoch {self.best} of {len(epochs)}, which must count 1, 2, 3")
+        if min(astuple(self.position)) < 0:
+            raise ValueError(f"{self.position} comes next")
+
+
+@dataclass(frozen=True)
+class _Part:
+    pictures: int
+    names: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What :func:`kerascnn.training.run.resume.data_identity` gives."""
+
+    fingerprint: str
+    classes: tuple[str, ...]
+    splits: dict[str, _Part]
+
+
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
     """Read the newest checkpoint that can be read.
 
@@ -113,8 +149,8 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
     for path in reversed(found):
         try:
             return _read(path)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            log.warning("%s: cannot be read (%s); trying the one before it.", path, error)
+        except ModelFileError as error:
+            log.warning("%s; trying the one before it.", error)
     if found:
         raise ModelFileError(
             f"{folder}: no checkpoint in it can be read, so the run cannot go on. "
@@ -128,21 +164,23 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Checkpoint:
-    with np.load(path, allow_pickle=False) as archive:
-        about = json.loads(archive["about"].tobytes())
-        names = sorted(archive.files)
-        core, stage = (
-            tuple(archive[name] for name in names if name.startswith(kind))
-            for kind in ("core-", "stage-")
-        )
+    try:
+        refuse_bombs(path, ratio=1, floor=0)  # numpy.savez packs nothing
+        with np.load(path, allow_pickle=False) as archive:
+            about = build(_About, parse_json(archive["about"].tobytes(), finite=False))
+            names = sorted(archive.files)
+            core, stage = (
+                tuple(archive[name] for name in names if name.startswith(kind))
+                for kind in ("core-", "stage-")
+            )
+    except Exception as error:
+        # zipfile, zlib, struct, tokenize and numpy raise whatever they meet in damaged bytes.
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFileError(
+            f"{path}: cannot be read ({type(error).__name__}: {reason})"
+        ) from error
     return Checkpoint(
-        Position(**about["position"]),
-        tuple(EpochRecord(**record) for record in about["history"]),
-        about["best"],
-        about["data"],
-        about["versions"],
-        core,
-        stage,
+        about.position, about.history, about.best, about.data, about.versions, core, stage
     )
 
 

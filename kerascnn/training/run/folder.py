@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.files import cannot_write, locked, remove_leftovers, write_text, writing
+from kerascnn.files import (
+    cannot_write,
+    locked,
+    read_text,
+    remove_leftovers,
+    write_text,
+    writing,
+)
 from kerascnn.inference.model_file.kinds import CARD, MODEL, is_own, said_instead
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
+from kerascnn.typed_json import build
 
 if TYPE_CHECKING:
     import keras
@@ -87,21 +95,29 @@ class Run:
     @property
     def card(self) -> ModelCard:
         """The card, read from the folder."""
-        return ModelCard.from_json(_read(self.card_path), str(self.card_path))
+        return ModelCard.from_json(read_text(self.card_path), str(self.card_path))
 
     @property
     def config(self) -> TrainConfig:
         """The configuration, read from the folder."""
-        return TrainConfig.from_json(_read(self.config_path), str(self.config_path))
+        return TrainConfig.from_json(read_text(self.config_path), str(self.config_path))
 
     @property
     def history(self) -> list[EpochRecord]:
         """The rows of ``history.csv``."""
-        rows = csv.DictReader(io.StringIO(_read(self.history_path)))
-        return [
-            EpochRecord(int(row.pop("epoch")), **{key: float(value) for key, value in row.items()})
-            for row in rows
-        ]
+        rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
+        try:
+            records = [
+                build(EpochRecord, {**_numbers(row), "epoch": int(row["epoch"])}) for row in rows
+            ]
+            if [record.epoch for record in records] != [*range(1, len(records) + 1)]:
+                raise ValueError("its epochs do not count 1, 2, 3")
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise ModelFileError(
+                f"{self.history_path}: not the history of a run ({type(error).__name__}: {error}). "
+                "Expected one row of numbers an epoch, as kerascnn train writes them."
+            ) from error
+        return records
 
     def load_model(self) -> keras.Model:
         """Load the network of the best epoch.
@@ -112,20 +128,11 @@ class Run:
         Raises:
             ModelFileError: No such file, or not one that Keras can read.
         """
-        import keras
-
-        import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
+        from kerascnn.training.foreign.inspected import load_inspected
 
         if not self.model_path.is_file():
             raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
-        try:
-            return keras.saving.load_model(self.model_path, compile=False, safe_mode=True)
-        except Exception as error:
-            # Keras, zipfile, zlib and h5py raise whatever their parsers meet in a damaged file.
-            raise ModelFileError(
-                f"{self.model_path}: Keras cannot read it ({' '.join(str(error).split())[:300]}). "
-                "It is damaged, or another file with that name: train again, or copy it again."
-            ) from error
+        return load_inspected(self.model_path)[0]
 
     def save_model(self, model: keras.Model, card: ModelCard) -> None:
         """Write ``model.keras`` and ``card.json``, each whole or not at all."""
@@ -254,12 +261,12 @@ def open_run(path: str | Path) -> Run:
 
 def _instead(path: Path) -> str:
     if path.suffix.lower() == ".onnx":
-        return "It is called .onnx: kerascnn predict, evaluate, explain and report take such files."
+        return (
+            "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, "
+            "and kerascnn card shows what one says about itself."
+        )
     return said_instead(path)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{path}: cannot read it ({error}).") from error
+def _numbers(row: dict[str, str]) -> dict[str, float]:
+    return {name: float(value) for name, value in row.items()}

@@ -173,6 +173,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         return [
             f"the classes were {', '.join(before['classes'])} and are {', '.join(now['classes'])}"
         ]
+    if before["splits"].keys() != now["splits"].keys():
+        return [f"the splits were {', '.join(before['splits'])} and are {', '.join(now['splits'])}"]
     found = []
     for name, old in before["splits"].items():
         new = now["splits"][name]

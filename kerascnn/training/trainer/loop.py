@@ -10,21 +10,17 @@ import math
 import time
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import keras
 
-from kerascnn.card import ModelCard
-from kerascnn.errors import TrainingError
+from kerascnn.errors import ModelFileError, TrainingError
 from kerascnn.metrics.calibration import cross_entropy
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline, SpeedClock
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed
-from kerascnn.training.distribution.device import kernels, peak_memory
-from kerascnn.training.distribution.local_devices import total_devices
 from kerascnn.training.distribution.processes import is_first, of_the_first
 from kerascnn.training.mixed_precision import in_float32
 from kerascnn.training.networks.from_pixels import predict_logits
@@ -41,6 +37,8 @@ from kerascnn.training.run.checkpoint import (
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions, weights_sha256
 from kerascnn.training.run.resume import data_identity, refuse_changed_backend, refuse_changed_data
+from kerascnn.training.trainer.best_epoch import is_kept, out_of_patience
+from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.phase import stage
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
 from kerascnn.training.weights import Start
@@ -75,7 +73,7 @@ class Loop:
         self.start, self.device, self.deadline = start, device, deadline
         self.phases = phases(config)
         self.data = data_identity(feed.dataset.classes, feed.packs, feed.fingerprint)
-        self.card = _first_card(feed, run, start)
+        self.card = first_card(feed, run, start)
         self.position = Position()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
@@ -98,6 +96,12 @@ class Loop:
         self.stage_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
+        phase, done = self.position.phase, self.position.done
+        if phase < len(self.phases) and done >= self.phases[phase].epochs:
+            raise ModelFileError(
+                f"{self.run.checkpoint_folder}: the checkpoint is in epoch {done + 1} of a phase "
+                f"of {self.phases[phase].epochs}. It was edited: start a new run."
+            )
         self._publish()
 
     def run_all(self) -> bool:
@@ -128,26 +132,8 @@ class Loop:
         return len(self.history) > before
 
     def facts(self) -> dict[str, Any]:
-        """Tell on what this was trained and how fast, after :meth:`run_all` did something.
-
-        Returns:
-            ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,
-            ``kernels``, ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and
-            ``images_per_second`` (median of the epochs).
-        """
-        found = versions()
-        return {
-            "device": self.device,
-            "devices": total_devices(self.config.devices),
-            "backend": found.pop("backend"),
-            "versions": found,
-            "kernels": kernels(),
-            "precision": self.config.precision,
-            "feed": "resident" if self.trainer.resident else "streamed",
-            "xla": self.trainer.xla,
-            "peak_memory": peak_memory(),
-            "images_per_second": round(median(row.images_per_second for row in self.history), 1),
-        }
+        """Tell on what this was trained and how fast, after :meth:`run_all` did something."""
+        return trained_facts(self.config, self.device, self.trainer, self.history)
 
     def _begin(self, phase: Phase) -> None:
         """Freeze and compile anew, so that the optimiser sees what may learn now."""
@@ -224,7 +210,7 @@ class Loop:
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Keep an epoch, so that whatever happens next, the run can go on after it."""
         self.history.append(record)
-        is_best = self.best is None or _better(record, self.best)
+        is_best = is_kept(self.history, self.config.keep, len(self.val))
         if is_best:
             self.best = record
         self.position = self._next(phase)
@@ -235,7 +221,8 @@ class Loop:
 
     def _next(self, phase: Phase) -> Position:
         number, done = self.position.phase, self.position.done + 1
-        if done == phase.epochs or self._out_of_patience(done):
+        patience = self.config.patience
+        if done == phase.epochs or out_of_patience(self.history, done, patience):
             return Position(number + 1)
         return Position(number, done)
 
@@ -262,12 +249,6 @@ class Loop:
         elif done:
             self.stage_values = values(self._stage_variables())
             self._begin(self.phases[number])
-
-    def _out_of_patience(self, done: int) -> bool:
-        """Tell whether nothing got better for too long; each phase has its own patience."""
-        if self.config.patience is None or self.best is None:
-            return False
-        return min(done, len(self.history) - self.best.epoch) >= self.config.patience
 
     def _checkpoint(self, best: EpochRecord) -> None:
         if not is_first():
@@ -314,25 +295,3 @@ class Loop:
             f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
             f"Try a lower --learning-rate (it was {rate:g})."
         )
-
-
-def _first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
-    return ModelCard(
-        name=Path(run.folder).resolve().name,
-        network=start.network,
-        classes=feed.dataset.classes,
-        image_size=feed.size,
-        resize=feed.resize,
-        normalization=start.normalization,
-        data={
-            "name": Path(feed.dataset.name).name,
-            "sha256": feed.fingerprint,
-            **{name: len(part) for name, part in feed.packs.items()},
-            "skipped": sum(len(part.skipped) for part in feed.packs.values()),
-        },
-        versions=versions(),
-    )
-
-
-def _better(one: EpochRecord, other: EpochRecord) -> bool:
-    return (one.val_accuracy, -one.val_loss) > (other.val_accuracy, -other.val_loss)

@@ -18,6 +18,8 @@ import keras
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.files import read_text
+from kerascnn.training.foreign.hdf5 import check_values
 from kerascnn.training.networks import (
     NETWORKS,
     TORCH,
@@ -145,7 +147,7 @@ def file_normalization(path: Path, row: Network) -> Normalization:
     """
     card = path.parent / "card.json"
     if card.is_file():
-        return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).normalization
+        return ModelCard.from_json(read_text(card), str(card)).normalization
     if kind_of(path) in TORCH_KINDS:
         return TORCH
     return row.imagenet or row.normalization
@@ -191,7 +193,7 @@ def _load(core: keras.Model, row: Network, path: Path) -> bool:
 def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
     """Read ``.weights.h5``, which knows layers by their kind and order, through a twin."""
     try:
-        classes = _classes(path)
+        classes = _classes(path, head_of(core).kernel.shape[0])
         size = core.input_shape[1]
         stem: Stem = "small" if _has_small_stem(core, row) else "standard"
         twin = build_network(row.name, classes or 1, size, stem)
@@ -200,7 +202,10 @@ def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
             # Keras warns of layers that it leaves as they are; here all must be found.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
-    except (UserWarning, OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+    except ModelFileError:
+        raise
+    except Exception as error:
+        # A warning, or whatever Keras and h5py raise where a file lies about itself.
         reason = " ".join(str(error).split())[:300]
         raise ModelFileError(
             f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "
@@ -213,16 +218,33 @@ def _has_small_stem(core: keras.Model, row: Network) -> bool:
     return row.small_stem and core.get_layer("conv1_conv").kernel.shape[0] == 3
 
 
-def _classes(path: Path) -> int:
-    """Find the class count of a checkpoint: the width of its last dense layer; 0: it has none."""
+def _classes(path: Path, features: int) -> int:
+    """Find the class count of a checkpoint: the width of its last dense layer; 0: it has none.
+
+    Raises:
+        ModelFileError: The layer takes other features, so that a network as wide might be huge.
+    """
     with h5py.File(path, "r") as file:
+        check_values(path, file)
         groups = file["layers"]
+        if not isinstance(groups, h5py.Group):
+            raise ValueError("layers is no group")
         dense = sorted(
             (name for name in groups if name == "dense" or name.startswith("dense_")),
             key=lambda name: int(name.partition("_")[2] or 0),
         )
-        shapes = [groups[name]["vars"]["0"].shape for name in dense]
-    return int(shapes[-1][-1]) if shapes else 0
+        if not dense:
+            return 0
+        kernel = groups[dense[-1]]["vars"]["0"]
+        if not isinstance(kernel, h5py.Dataset):
+            raise ValueError(f"{kernel.name} is no data set")
+        shape = kernel.shape
+    if len(shape) != 2 or shape[0] != features:
+        raise ModelFileError(
+            f"{path}: its last dense layer has shape {shape}; expected ({features}, classes). "
+            "Choose the network that the weights were made for."
+        )
+    return int(shape[1])
 
 
 __all__ = ["Start", "check_weights", "file_normalization", "start_network"]

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -17,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
+from kerascnn.training.foreign.hdf5 import check_values
 from kerascnn.training.networks.blocks import flat
+from kerascnn.zip_files import refuse_bombs
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 
@@ -129,31 +132,42 @@ def _broken(path: Path, error: Exception) -> ModelFileError:
 
 
 def _keras(path: Path) -> Tensors:
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise _broken(path, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError):
-        # Of Keras 2, or of a Keras that writes otherwise: what cannot be read says why.
-        from kerascnn.training.foreign.loading import load_inspected
+    from kerascnn.training.foreign.inspected import load_inspected
 
-        model = load_inspected(path)[0]
-    return tensors_of(model)
+    return tensors_of(load_inspected(path)[0])
 
 
 def _h5(path: Path) -> Tensors:
     try:
         with h5py.File(path, "r") as file:
+            check_values(path, file)
             root = file.get("model_weights", file)
-            if "layer_names" not in root.attrs:
-                raise ValueError("it holds no Keras layers")
             return {
-                key(*_text(name).split(":")[0].split("/")[-2:]): np.asarray(group[name])
-                for group in (root[_text(layer)] for layer in root.attrs["layer_names"])
-                for name in map(_text, group.attrs["weight_names"])
+                _key_in(name): np.asarray(root[layer][name])
+                for layer in _names(root, "layer_names")
+                for name in _names(root[layer], "weight_names")
             }
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+    except ModelFileError:
+        raise
+    except Exception as error:
+        # h5py raises whatever it meets where a file lies about itself.
         raise _broken(path, error) from error
+
+
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    """Read the names that Keras notes beside a group, in order."""
+    names = np.asarray(group.attrs.get(attribute, 0))
+    if names.ndim != 1 or names.dtype.kind not in "SUOf":
+        raise ValueError(f"it holds no Keras layers: {attribute} is no list of names")
+    return [_text(name) for name in names.tolist()]
+
+
+def _key_in(name: str) -> str:
+    """Name a weight that Keras calls ``.../LAYER/WEIGHT:0``."""
+    layer, _, weight = name.split(":")[0].rpartition("/")
+    if not layer:
+        raise ValueError(f"a weight is called {name[:60]!r}, without the name of its layer")
+    return key(layer.rpartition("/")[2], weight)
 
 
 def _text(name: str | bytes) -> str:
@@ -180,10 +194,13 @@ def _pth(path: Path) -> Tensors:
             "Install it with: pip install torch, or give the weights as .safetensors."
         ) from error
     try:
+        if zipfile.is_zipfile(path):
+            refuse_bombs(path, ratio=1, floor=0)  # torch.save packs nothing
         loaded = torch.load(path, map_location="cpu", weights_only=True)
         state = loaded.get("state_dict", loaded.get("model", loaded))
-        return {name: tensor.float().numpy() for name, tensor in state.items()}
-    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError) as error:
+        return {str(name): _stored(name, tensor) for name, tensor in state.items()}
+    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError, TypeError,
+            IndexError, zipfile.BadZipFile) as error:  # fmt: skip
         raise _broken(path, error) from error
     except Exception as error:
         # pickle.UnpicklingError: code in the file, which is never run.
@@ -194,3 +211,11 @@ def _pth(path: Path) -> Tensors:
             "of Python, whose code would run. Save the weights alone where it was made: "
             "torch.save(model.state_dict(), 'weights.pth'), or as .safetensors."
         ) from error
+
+
+def _stored(name: str, tensor: Any) -> npt.NDArray[np.generic]:
+    """Give a tensor's values, if all of them are stored: strides of 0 promise any number."""
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and fewer values are stored")
+    values: npt.NDArray[np.generic] = tensor.float().numpy()
+    return values

@@ -85,7 +85,8 @@ class Server:
         line = process.stderr.readline()
         assert "serving" in line, line + process.stderr.read()
         self.url = line.split()[-1]
-        self.host, self.port = self.url.removeprefix("http://").rsplit(":", 1)
+        self.grpc = line.partition("grpc://")[2].partition(" ")[0]
+        self.host, self.port = self.url.partition("://")[2].rsplit(":", 1)
 
     @property
     def address(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.serving import ServeConfig, create_app
+from kerascnn.serving import ModelConfig, ServeConfig, create_app
 from kerascnn.serving import repository as home
 from kerascnn.serving.model_file import ModelFile
 from kerascnn.serving.service import Service
@@ -142,8 +142,9 @@ def test_what_waits_at_the_start_is_opened_once(tmp_path, opening):
     async def main():
         for path in paths:
             write_model(path, np.eye(3))
-        models = of(*paths, foreign=None).models
-        models._config = of(paths[0]).config  # the labels speak for all three
+        said = of(paths[0]).config.foreign
+        config = ServeConfig(tuple(ModelConfig(str(path), foreign=said) for path in paths))
+        models = Service(config).models
         await asyncio.gather(models.load(), models.reload(), models.reload())
         assert models.ready
         models.close()

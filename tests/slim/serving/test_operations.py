@@ -20,12 +20,14 @@ def test_options_are_those_of_the_configuration():
     from kerascnn.serving.config import OPTIONS
 
     foreign = set(FOREIGN)
-    names = {option.name for option in command.params} - {"debug"}
+    names = {option.name for option in command.params} - {"debug", "config"}
     assert names - foreign == set(OPTIONS) - {"foreign"}
     assert foreign < names
     defaults = ServeConfig(models=("a.onnx",))
+    unset = {"models", "debug", "config", "cors", "threads", "token_file", "tls_cert", "tls_key"}
+    unset |= {"grpc_port"}
     for option in command.params:
-        if option.name not in {"models", "debug", "cors", "threads", "token_file"} | foreign:
+        if option.name not in unset | foreign:
             assert option.default == getattr(defaults, option.name)
 
 
@@ -33,7 +35,7 @@ def test_options_are_those_of_the_configuration():
     ("options", "reason"),
     [
         ({"models": ()}, "at least one"),
-        ({"models": ("a/x.onnx", "b/x.onnx")}, "two files are called x"),
+        ({"models": ("a/x.onnx", "b/x.onnx")}, "two models are called x"),
         ({"port": 70_000}, "port"),
         ({"max_batch": 0}, "max_batch"),
         ({"max_queue": 3}, "max_queue"),

@@ -127,26 +127,6 @@ def test_very_long_lengths_are_no_500(server, exported, name, digits):
     assert exchange(server, head.encode() + b"{}  ")[0] in (400, 413)
 
 
-def test_both_families(serving, exported):
-    if not (socket.has_ipv6 and socket.has_dualstack_ipv6()):
-        pytest.skip("needs IPv6")
-    with serving(exported, "--host", "::") as server:
-        for host in ("127.0.0.1", "[::1]"):
-            assert http.get(f"http://{host}:{server.port}/v2/health/live").status_code == 200
-
-
-def test_every_address_of_a_name(monkeypatch):
-    from kerascnn.serving import server
-
-    found = [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 0)), (socket.AF_INET6, 1, 6, "", ("::1", 0))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: found)
-    with server._bound(ServeConfig(("a.onnx",), host="localhost", port=0)) as listeners:
-        ports = {listener.getsockname()[1] for listener in listeners}
-    assert len(ports) == 1
-    assert 0 not in ports
-    assert listeners[0].family == socket.AF_INET
-
-
 def test_the_log_is_utf_8_whatever_stdout_is(serving, exported, tmp_path):
     model = tmp_path / "옷.onnx"
     model.write_bytes(exported.read_bytes())

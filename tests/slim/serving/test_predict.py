@@ -56,6 +56,7 @@ def test_options(server, pictures):
 def test_the_card(server, exported):
     card = http.get(f"{server.url}/v1/models/{exported.stem}").json()
     assert card["card"]["classes"][0] == "T-shirt/top"
+    assert card["ready"] is True
     assert len(card["version"]) == 12
     assert http.get(f"{server.url}/v1/models").json() == {"models": [card]}
 

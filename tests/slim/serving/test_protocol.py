@@ -1,6 +1,7 @@
 """The Open Inference Protocol, as its public client speaks it."""
 
 import asyncio
+import base64
 import json
 import shutil
 
@@ -9,8 +10,10 @@ import pytest
 from PIL import Image
 
 from kerascnn import Classifier
+from kerascnn.serving.endpoints.v2_messages import read_request
+from kerascnn.serving.http.errors import Refusal
 
-from .conftest import http, wait_for
+from .conftest import encoded, http, wait_for
 
 triton = pytest.importorskip("tritonclient.http", reason="needs the extra test")
 from tritonclient.http import aio  # noqa: E402
@@ -79,6 +82,57 @@ def test_inference(client, exported, expected, binary_in, binary_out):
     np.testing.assert_allclose(answer.as_numpy("probabilities"), probabilities[:3], atol=1e-6)
     assert answer.get_response()["id"] == "a:b-7"
     assert answer.get_response()["model_name"] == exported.stem
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_files_as_they_are(client, exported, pictures, expected, column):
+    files = [encoded(one) for one in pictures[:3]]
+    texts = [base64.b64encode(file) for file in files]
+    for values, binary in ((files, True), (texts, False)):
+        shape = [3, 1] if column else [3]
+        tensor = triton.InferInput("image", shape, "BYTES")
+        tensor.set_data_from_numpy(np.array(values, object).reshape(shape), binary_data=binary)
+        answer = client.infer(exported.stem, [tensor])
+        np.testing.assert_allclose(answer.as_numpy("logits"), expected[1][:3], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"shape": [2], "data": ["AAAA"]}, {"shape": [1], "data": ["AAAA", "AAAA"]},
+        {"shape": [1], "data": []}, {"shape": [1], "data": [[]]}, {"shape": [1], "data": "AAAA"},
+        {"shape": [1], "data": [["AAAA", "AAAA"]]}, {"shape": [1], "data": [5]},
+        {"shape": [1], "data": [{"b64": "AAAA"}]}, {"shape": [1], "data": ["%"]},
+        {"shape": [1, 2], "data": ["AAAA", "AAAA"]}, {"shape": [0], "data": []}, {"shape": []},
+        {"shape": [1, 1, 1], "data": ["AAAA"]}, {"shape": [True], "data": ["AAAA"]},
+        {"shape": [1], "parameters": {"binary_data_size": 5}},
+        {"shape": [1], "parameters": {"binary_data_size": 4}},
+        {"shape": [2], "parameters": {"binary_data_size": 6}},
+    ],
+)  # fmt: skip
+def test_files_that_are_none(tensor):
+    sizes = tensor.get("parameters", {}).get("binary_data_size")
+    binary = {5: b"\2\0\0\0a", 4: b"\0\0\0", 6: b"\2\0\0\0ab"}.get(sizes, b"")
+    text = json.dumps({"inputs": [{"name": "image", "datatype": "BYTES", **tensor}]}).encode()
+    with pytest.raises(Refusal) as refused:
+        read_request(text + binary, str(len(text)), 10, (32, 32))
+    assert refused.value.status == 400
+
+
+def test_statistics_and_index(client, exported, pictures):
+    name = exported.stem
+    (before,) = client.get_inference_statistics(name)["model_stats"]
+    client.infer(name, make_input(pictures[:2]))
+    (after,) = client.get_inference_statistics()["model_stats"]
+    assert after["inference_count"] == before["inference_count"] + 2
+    assert (
+        after["inference_stats"]["success"]["count"]
+        == 1 + (before["inference_stats"]["success"]["count"])
+    )
+    version = client.get_model_metadata(name)["versions"][0]
+    assert client.get_inference_statistics(name, version)["model_stats"] == [after]
+    (row,) = client.get_model_repository_index()
+    assert row == {"name": name, "version": version, "state": "READY", "reason": ""}
 
 
 def test_one_output_of_the_two(client, exported, expected):

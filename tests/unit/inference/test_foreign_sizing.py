@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnx import TensorProto, helper, numpy_helper, save
+from onnx import TensorProto, helper, load, numpy_helper, save
 from PIL import Image, ImageOps
 from starlette.testclient import TestClient
 
@@ -159,3 +159,39 @@ def test_an_image_size_that_is_none_is_refused(size, labels, tmp_path) -> None:
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
     assert "48x192" in result.output
+
+
+def _with_metadata(path, **said):
+    model = load(path)
+    for key, value in said.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    save(model, path)
+
+
+ULTRALYTICS = {"author": "Ultralytics", "task": "classify", "names": "{0: 'left', 1: 'right'}"}
+
+
+def test_a_file_of_ultralytics_is_sized_as_ultralytics_sizes(tmp_path, picture) -> None:
+    weights = np.random.default_rng(2).normal(size=(64, 2)).astype(np.float32)
+    path, _ = _file(tmp_path / "m.onnx", 8, 8, weights)
+    _with_metadata(path, imgsz="[8, 8]", **ULTRALYTICS)
+    Image.fromarray(picture).save(tmp_path / "p.png")
+    result = CliRunner().invoke(main, ["predict", str(path), str(tmp_path / "p.png"), "--json"])
+    found = {one["label"]: one["probability"] for one in json.loads(result.stdout)["top"]}
+    # Resize(8), CenterCrop(8), ToTensor: 40 x 70 becomes 8 x 14, of which 3 are cut off each side.
+    sized = np.asarray(Image.fromarray(picture).resize((14, 8), Image.Resampling.BILINEAR))
+    logits = sized[:, 3:11, 0].reshape(-1) / 255.0 @ weights.astype(np.float64)
+    expected = np.exp(logits - logits.max())
+    assert [found[name] for name in NAMES] == pytest.approx(expected / expected.sum(), abs=1e-5)
+    assert "middle cropped to 8 x 8 (1 of the shorter side" in result.stderr
+
+
+def test_what_its_user_says_of_a_file_of_ultralytics_holds(tmp_path, labels) -> None:
+    path, _ = _file(tmp_path / "m.onnx", "h", "w")
+    _with_metadata(path, imgsz=str([HEIGHT, WIDTH]), **ULTRALYTICS)
+    assert Classifier(path).card.shape == (HEIGHT, WIDTH)
+    card = Classifier(path, foreign=Foreign(("a", "b"), resize="pad", normalize="tf")).card
+    assert (card.classes, card.how.resize) == (("a", "b"), "pad")
+    assert card.normalization.mean == (127.5, 127.5, 127.5)
+    assert Classifier(path, foreign=Foreign(sizing=choose("timm"))).card.how == choose("timm")

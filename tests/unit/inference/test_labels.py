@@ -7,6 +7,7 @@ import pytest
 from kerascnn.errors import DataError
 from kerascnn.inference import read_labels
 from kerascnn.inference.model_file.labels import told_by
+from kerascnn.sizing import PRESETS, Sizing
 
 FRUIT = ("apple", "pear", "fig 2")
 
@@ -66,7 +67,12 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
     told = told_by({"names": names, "task": "classify", "imgsz": "[64, 64]",
                     "author": "Ultralytics"})  # fmt: skip
     assert (told.classes, told.image_size, told.normalize) == (("red", "o'green"), 64, "unit")
+    assert told.sizing == PRESETS["ultralytics"].sizing
+    wide = told_by({"names": names, "imgsz": "[48, 192]", "author": "Ultralytics"})
+    # torchvision's Resize([48, 192]), as ultralytics' classify_transforms has it
+    assert (wide.image_size, wide.sizing) == ((48, 192), Sizing("squash"))
     other = told_by({"names": '["a", "b"]', "imgsz": "[64, 32]"})
-    assert (other.classes, other.image_size, other.normalize) == (("a", "b"), None, None)
+    assert (other.classes, other.image_size, other.normalize) == (("a", "b"), (64, 32), None)
+    assert other.sizing is None
     assert told_by({"names": names, "task": "detect"}) is None
     assert told_by({"names": "open('x')"}) is told_by({}) is None

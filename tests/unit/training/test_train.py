@@ -10,6 +10,7 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError, TrainingError
+from kerascnn.metrics.significance import wilson_interval
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.networks.summary import summarize
 from kerascnn.training.trainer.loss import Loss
@@ -91,6 +92,19 @@ def test_the_best_epoch_is_kept_and_the_card_tells_which(small: Path) -> None:
     assert [r.epoch for r, is_best in watching.epochs if is_best][-1] == best.epoch
     found = training.evaluate_run(run, split="val")
     assert found.top1 == pytest.approx(best.val_accuracy, abs=1e-9)
+
+
+def test_newest_keeps_the_newest_that_is_not_significantly_worse(small: Path) -> None:
+    watching = Watching("run")
+    run = fit(small, "run", watching, epochs=6, learning_rate=0.02, keep="newest")
+    records, total = [record for record, _ in watching.epochs], run.card.data["val"]
+    highest = [max(one.val_accuracy for one in records[: n + 1]) for n in range(6)]
+    least = [wilson_interval(round(one * total), total).low for one in highest]
+    good = [one.val_accuracy >= low for one, low in zip(records, least, strict=True)]
+    assert [is_kept for _, is_kept in watching.epochs] == good
+    assert run.card.metrics["epoch"] == max(one.epoch for one in records if good[one.epoch - 1])
+    found = training.evaluate_run(run, split="val")
+    assert found.top1 == pytest.approx(run.card.metrics["val_top1"], abs=1e-9)
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_model(
@@ -184,6 +198,14 @@ def test_augmentation_moves_pictures_in_training_only(small: Path) -> None:
     assert any(column[0] > 16 for column in columns), "no picture was flipped"
     assert len(columns) > 2, "no picture was shifted"
     assert augmentation_layers("none", 3) == []
+
+
+def test_strong_changes_are_there_without_a_flip_too() -> None:
+    from kerascnn.training.augmentation.presets import augmentation_layers
+
+    strong = [layer.name for layer in augmentation_layers("strong", 3)]
+    assert strong == ["flip", "shift", "brightness", "contrast", "erasing"]
+    assert [layer.name for layer in augmentation_layers("strong-shift", 3)] == strong[1:]
 
 
 def test_strong_augmentation_shifts_lights_and_erases() -> None:

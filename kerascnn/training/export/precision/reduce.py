@@ -51,9 +51,6 @@ class Pictures:
     labels: npt.NDArray[np.int64]
 
 
-Calibration = Pictures
-
-
 def reduce_file(
     file: Path,
     core: onnx.ModelProto,

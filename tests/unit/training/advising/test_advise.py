@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -36,6 +38,17 @@ def asked(data: str, trained: Path, *options: str) -> Result:
     return CliRunner().invoke(main, line)
 
 
+def shortened(command: str) -> list[str]:
+    """The arguments of an advised command, with two epochs a phase: whether it works shows soon."""
+    words = command.split()
+    assert words[:2] == ["kerascnn", "train"]
+    assert "--phase" in words
+    return [
+        re.sub(r":\d+$", ":2", word) if before == "--phase" else word
+        for before, word in pairwise(words)
+    ]
+
+
 def test_its_json_its_figure_and_its_command(trained: Path, tmp_path: Path) -> None:
     data = few(tmp_path / "few.npz", 20)
     found = asked(data, trained, "--json", "--figure", "advice.png")
@@ -48,9 +61,8 @@ def test_its_json_its_figure_and_its_command(trained: Path, tmp_path: Path) -> N
     assert [stage["name"] for stage in advice["facts"]["stages"]] == ["block1", "block2", "hidden"]
     assert advice["facts"]["stages"][-1]["probe"] > 0.7
     assert Path("advice.png").read_bytes().startswith(b"\x89PNG")
-    words = advice["command"].split()
-    assert words[:2] == ["kerascnn", "train"]
-    options = CliRunner().invoke(main, [*words[1:], "--out", "run", "--no-calibration"])
+    words = shortened(advice["command"])
+    options = CliRunner().invoke(main, [*words, "--out", "run", "--no-calibration"])
     assert options.exit_code == 0, options.output
 
 
@@ -96,9 +108,9 @@ def test_auto_leaves_a_useless_backbone_as_the_printed_command_does(
     data = few(tmp_path / "few.npz", 30)
     found = CliRunner().invoke(main, ["advise", data, "--model", "cnn", "--weights", useless])
     assert found.exit_code == 0, found.output
-    words = found.stdout.splitlines()[-1].split()
+    words = shortened(found.stdout.splitlines()[-1])
     assert "--weights" not in words, found.output
-    printed = [*words[1:], "--out", "typed", "--deterministic", "--no-calibration"]
+    printed = [*words, "--out", "typed", "--deterministic", "--no-calibration"]
     assert CliRunner().invoke(main, printed).exit_code == 0
     typed = Run(Path("typed"))
     (phase,) = typed.config.phase

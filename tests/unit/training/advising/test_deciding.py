@@ -14,9 +14,7 @@ from kerascnn.training.advising.facts import Facts, StageFacts
 def facts(
     per_class: int, pixels: float, *probes: float, pretrained: bool = True, flipped: float = 0.0
 ) -> Facts:
-    stages = tuple(
-        StageFacts(f"conv{number}", 0.0, 0.5, probe) for number, probe in enumerate(probes, 1)
-    )
+    stages = tuple(StageFacts(f"conv{number}", probe) for number, probe in enumerate(probes, 1))
     counts = (per_class,) * 4
     return Facts(counts, min(1500, 4 * per_class), pixels, stages, pretrained, flipped)
 

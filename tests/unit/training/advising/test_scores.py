@@ -8,9 +8,6 @@ import pytest
 from kerascnn.training.advising.scores import (
     PENALTIES,
     decompose,
-    drift,
-    h_score,
-    logme,
     probe,
     probe_with_views,
 )
@@ -43,17 +40,14 @@ def test_the_probe_answers_as_classifiers_fitted_without_each_picture(
     np.testing.assert_array_equal(probe(found, labels, 3), expected)
 
 
-def test_scores_rise_as_classes_move_apart() -> None:
-    def scores(apart: float) -> tuple[float, float, float]:
+def test_the_score_rises_as_classes_move_apart() -> None:
+    def right(apart: float) -> float:
         features, labels = made(90, 20, apart)
-        found = decompose(features)
-        right = float((probe(found, labels, 3) == labels).mean())
-        return right, logme(found, labels, 3), h_score(found, labels, 3)
+        return float((probe(decompose(features), labels, 3) == labels).mean())
 
-    near, middle, far = scores(0.0), scores(0.25), scores(0.45)
-    assert all(a < b < c for a, b, c in zip(near, middle, far, strict=True))
-    assert far[0] > 0.75
-    assert near[0] < 0.5
+    near, middle, far = right(0.0), right(0.25), right(0.45)
+    assert near < 0.5 < 0.75 < far
+    assert near < middle < far
 
 
 def test_a_second_view_is_left_out_with_the_first() -> None:
@@ -63,16 +57,7 @@ def test_a_second_view_is_left_out_with_the_first() -> None:
     assert (probe_with_views(both, labels, 3) == labels).mean() < 0.55
 
 
-def test_drift_is_zero_only_for_the_stored_statistics() -> None:
-    mean, variance = np.array([0.0, 1.0]), np.array([1.0, 4.0])
-    assert drift(mean, variance, mean, variance, 1e-3) == pytest.approx(0)
-    assert drift(mean + 3, variance, mean, variance, 1e-3) > 1
-    assert drift(mean, variance * 9, mean, variance, 1e-3) > 1
-
-
-def test_a_stage_that_says_the_same_of_every_picture_scores_low_and_finitely() -> None:
+def test_a_stage_that_says_the_same_of_every_picture_scores_as_guessing() -> None:
     features, labels = made(30, 6, 3.0)
     dead = decompose(np.zeros_like(features))
-    assert np.isfinite(logme(dead, labels, 3))
-    assert logme(dead, labels, 3) < logme(decompose(features), labels, 3)
-    assert h_score(dead, labels, 3) == 0.0
+    assert (probe(dead, labels, 3) == labels).mean() < 0.5

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
-from kerascnn.training.auto.hyperparameters import settle
+from kerascnn.training.auto.hyperparameters import choose_kept, settle
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.pack import steps_per_epoch
@@ -65,6 +66,24 @@ def test_what_is_given_is_kept() -> None:
     assert settle(TrainConfig(phase=("head:2",)), 144).epochs == "auto"
     # Few steps were asked for, so the rate stays as high as it is for large batches.
     assert settle(TrainConfig(epochs=5), 144).learning_rate == 0.008
+
+
+@pytest.mark.parametrize(
+    ("options", "validation", "keep"),
+    [
+        ({}, 4, "newest"),
+        ({}, 99, "newest"),
+        ({}, 100, "best"),
+        ({"epochs": 5}, 4, "best"),  # whoever names the epochs gets the best of them
+        ({"phase": ("head:2",)}, 4, "best"),
+        ({"keep": "best"}, 4, "best"),
+        ({"keep": "newest", "epochs": 5}, 3000, "newest"),
+    ],
+)
+def test_the_best_of_many_epochs_is_not_chosen_on_few_pictures(
+    options: dict[str, Any], validation: int, keep: str
+) -> None:
+    assert choose_kept(TrainConfig(**options), validation).keep == keep
 
 
 @pytest.mark.parametrize("option", ["epochs", "batch_size"])

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -20,9 +20,10 @@ from kerascnn.cli import main
 from kerascnn.cli.train import command
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training import TrainConfig
-from kerascnn.training.auto.model import affordable_phases
+from kerascnn.training.auto.model import affordable_phases, choose_changes
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.command_line import train_command
+from kerascnn.training.data.feed import prepare
 from kerascnn.training.run.checkpoint import latest_checkpoint
 
 BACKBONE = "mobilenet"
@@ -107,6 +108,28 @@ def test_photographs_without_weights_say_so_in_one_line(photographs: Path) -> No
     found = stored("runs/photographs-auto")
     assert (found["model"], found["weights"]) == ("cnn", "none")
     assert found["augment"] in ("light", "shift")
+
+
+@pytest.mark.parametrize(
+    ("side", "colour", "epochs", "augment"),
+    [
+        (96, 60, "auto", ("strong-shift", "strong")),
+        (64, 60, "auto", ("shift", "light")),  # small pictures are no photographs
+        (96, 2, "auto", ("shift", "light")),  # grey, as JPEG files keep it
+        (96, 60, 19, ("shift", "light")),  # too few to learn from what is changed so much
+        (96, 60, 20, ("strong-shift", "strong")),
+    ],
+)
+def test_coloured_photographs_that_are_seen_often_are_changed_strongly(
+    tmp_path: Path, side: int, colour: int, epochs: int | Literal["auto"], augment: tuple[str, str]
+) -> None:
+    rng, labels = np.random.default_rng(0), np.arange(80) % 2
+    grey = rng.integers(0, 180, (80, side, side, 1)) // (1 + labels.reshape(-1, 1, 1, 1))
+    pictures = (grey + np.array([0, colour // 2, colour])).astype(np.uint8)
+    np.savez(tmp_path / "p.npz", x_train=pictures, y_train=labels)
+    config = TrainConfig(data=str(tmp_path / "p.npz"), model="cnn", epochs=epochs, cache="none")
+    feed = prepare(config, Callback())
+    assert choose_changes(config, feed, Callback()).augment in augment
 
 
 def test_weights_that_were_asked_for_are_not_done_without(photographs: Path) -> None:

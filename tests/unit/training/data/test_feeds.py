@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -123,11 +123,11 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.train import fit
 from kerascnn.training.evaluation import report as reporting
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
-for number, options in enumerate(json.loads(sys.argv[1])):
+for number, options in enumerate(json.loads(sys.argv[2])):
     found = []
     for feed in ("resident", "streamed"):
-        run = fit(TrainConfig(out=f"{feed}-{number}", image_size=12, epochs=1, feed=feed,
-                              deterministic=True, **options))
+        run = fit(TrainConfig(sys.argv[1], out=f"{feed}-{number}", image_size=12, epochs=1,
+                              feed=feed, deterministic=True, **options))
         rows = [[row.loss, row.accuracy, row.val_loss] for row in run.history]
         found.append([rows, run.card.weights_sha256])
     print(json.dumps(found))
@@ -149,13 +149,17 @@ MORE: dict[str, list[dict[str, object]]] = {
 )
 @pytest.mark.parametrize("backend", OPTIONS)
 def test_deterministic_runs_have_the_same_bits_in_both_feeds(
-    backend: str, which: dict[str, list[dict[str, object]]], tmp_path: Path
+    backend: str,
+    which: dict[str, list[dict[str, object]]],
+    preloaded: Callable[[str], list[str]],
+    subset: Callable[[int], Path],
+    tmp_path: Path,
 ) -> None:
     """All options of a backend in one process: importing it costs most."""
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     done = subprocess.run(
-        [sys.executable, "-c", BOTH_FEEDS, json.dumps(which[backend])],
+        [*preloaded(backend), "-c", BOTH_FEEDS, str(subset(900)), json.dumps(which[backend])],
         env={**os.environ, "KERAS_BACKEND": backend}, cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError
 from kerascnn.images import size_picture
-from kerascnn.training.explain.gradcam import Explainer, GradCam, explain_run
+from kerascnn.training.explain.gradcam import Explainer, GradCam
 from kerascnn.training.networks import build_network
 from kerascnn.training.networks.from_pixels import from_pixels
 from kerascnn.training.run.folder import open_run
@@ -64,7 +63,7 @@ def test_another_class_has_another_heat_and_the_network_is_left_as_it_was(traine
 def test_a_run_is_explained_for_its_likeliest_classes(trained):
     run = open_run(trained)
     picture = load_dataset("fashion-mini").splits["test"].pictures[0]
-    explanation = explain_run(run, picture, top=2)
+    explanation = Explainer(run.load_model(), run.card).explain(picture, top=2)
     assert explanation.method == "Grad-CAM"
     assert explanation.reasons[0].label == "Ankle boot"
     first, second = (reason.probability for reason in explanation.reasons)
@@ -116,24 +115,26 @@ def test_a_network_without_convolutions_is_told():
 ON_JAX = """
 import json, sys
 import numpy as np
-from kerascnn.training.explain.gradcam import explain_run
+from kerascnn.training.explain.gradcam import Explainer
 from kerascnn.training.run.folder import open_run
-found = explain_run(open_run(sys.argv[1]), np.load(sys.argv[2]), 1)
+run = open_run(sys.argv[1])
+found = Explainer(run.load_model(), run.card).explain(np.load(sys.argv[2]), 1)
 import keras
 print(json.dumps([keras.config.backend(), found.reasons[0].heat.tolist()]))
 """
 
 
 @pytest.mark.slow
-def test_jax_gives_the_same_heat(trained):
+def test_jax_gives_the_same_heat(trained, preloaded):
     pytest.importorskip("jax", reason="needs JAX: pip install jax")
     picture = load_dataset("fashion-mini").splits["test"].pictures[0]
     np.save("picture.npy", picture)
     done = subprocess.run(
-        [sys.executable, "-c", ON_JAX, str(trained), "picture.npy"], capture_output=True, text=True,
-        check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
+        [*preloaded("jax"), "-c", ON_JAX, str(trained), "picture.npy"],
+        capture_output=True, text=True, check=True, env={**os.environ, "KERAS_BACKEND": "jax"},
     )  # fmt: skip
     backend, heat = json.loads(done.stdout.splitlines()[-1])
     assert backend == "jax"
-    ours = explain_run(open_run(trained), picture, 1).reasons[0].heat
+    run = open_run(trained)
+    ours = Explainer(run.load_model(), run.card).explain(picture, 1).reasons[0].heat
     assert ours == pytest.approx(np.array(heat), abs=1e-3)

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -195,9 +195,9 @@ class CtrlC(Callback):
     def step(self, epoch, step, loss, accuracy):
         if epoch == 3:
             raise KeyboardInterrupt
-options = dict(model="cnn", image_size=12, phase=("all:3", "head:1"), batch_size=50, val=0.8,
-               deterministic=True, calibration=False, precision=sys.argv[1],
-               optimizer=sys.argv[2], ema=0.9,
+options = dict(model="cnn", image_size=12, phase=("all:3", "head:1"), batch_size=50, val=0.2,
+               deterministic=True, calibration=False, data=sys.argv[1], precision=sys.argv[2],
+               optimizer=sys.argv[3], ema=0.9,
                accumulate=2, clip_norm=5.0, schedule="one-cycle")
 whole = fit(TrainConfig(out="whole", **options))
 try:
@@ -218,12 +218,16 @@ for run in (whole, parts):
     [("tensorflow", "mixed_float16", "adamw"), ("jax", "float32", "sgd")],
 )
 def test_averaged_and_gathered_a_run_goes_on_bit_by_bit(
-    backend: str, precision: str, optimizer: str, tmp_path: Path
+    backend: str,
+    precision: str,
+    optimizer: str,
+    preloaded: Callable[[str], list[str]],
+    subset: Callable[[int], Path],
 ) -> None:
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     found = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, precision, optimizer],
+        [*preloaded(backend), "-c", INTERRUPTED, str(subset(900)), precision, optimizer],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr

@@ -1,4 +1,4 @@
-"""The machine that a report was made on.
+"""The machine that this runs on, in words for reports and saved settings.
 
 Knows: what the operating system says. Does not know devices of any framework.
 """

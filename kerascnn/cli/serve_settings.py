@@ -1,0 +1,239 @@
+"""Where the settings of ``serve`` come from besides its options: a file, and variables.
+
+Knows: TOML, YAML, Click, and who wins: options over variables over the file. Does not know what a
+setting means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from kerascnn.cli.foreign import FOREIGN, said
+from kerascnn.errors import ConfigError, MissingExtraError
+from kerascnn.serving.config import OF_A_MODEL
+
+if TYPE_CHECKING:
+    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.serving import ModelConfig
+
+PREFIX = "KERASCNN_SERVE"
+"""Of the variables: ``KERASCNN_SERVE_MAX_BATCH`` is ``--max-batch``."""
+
+_SECTIONS = "kerascnn.serve.sections"
+
+_SETTINGS = tuple(name for name in OF_A_MODEL if name != "foreign")
+
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+
+
+class ModelPaths(click.Path):
+    """Models; several in a variable, between ``:`` (Windows: ``;``) or white space."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Split a variable; a single path may have spaces in it."""
+        if os.pathsep in rv or Path(rv).exists():
+            return [part.strip() for part in rv.split(os.pathsep) if part.strip()]
+        return rv.split()
+
+
+class Port(click.ParamType):  # type: ignore[type-arg] # older versions take none
+    """A number; but not the address that Kubernetes puts into a variable of this name.
+
+    It does so for a Service that is called ``kerascnn-serve``.
+    """
+
+    name = "integer"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Read it."""
+        if str(value).startswith("tcp://"):
+            value = ctx.lookup_default(param.name) or param.default
+        port: int = click.INT.convert(value, param, ctx)
+        return port
+
+
+def _read(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.default_map, ctx.meta[_SECTIONS] = _read_settings(ctx, Path(value))
+
+
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_read,
+    help="Settings from a TOML or YAML file, with a section for each model.",
+)
+
+
+def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | ModelConfig, ...]:
+    """Give the models: those of the file with what is set about each, or what was given instead.
+
+    Args:
+        ctx: Of the command.
+        options: By name.
+
+    Raises:
+        ConfigError: What is said about one cannot be.
+    """
+    from kerascnn.serving import ModelConfig
+
+    sections: dict[str, dict[str, Any]] = ctx.meta.get(_SECTIONS, {})
+    if not sections or ctx.get_parameter_source("models") in _GIVEN:
+        return tuple(options["models"])
+    everywhere = _foreign(ctx, {}, options)
+    models = []
+    for name, section in sections.items():
+        own = {
+            key: value
+            for key, value in section.items()
+            if key not in FOREIGN and ctx.get_parameter_source(key) not in _GIVEN
+        }
+        values = {key: options[key] for key in _SETTINGS} | own
+        elsewhere = section.keys() & set(FOREIGN)
+        foreign = _foreign(ctx, section, options) if elsewhere else everywhere
+        models.append(ModelConfig(name=name, foreign=foreign, **values))
+    return tuple(models)
+
+
+def _foreign(
+    ctx: click.Context, section: dict[str, Any], options: dict[str, Any]
+) -> Foreign | None:
+    values = {}
+    for key in FOREIGN:
+        given = ctx.get_parameter_source(key) in _GIVEN
+        values[key] = options[key] if given else section.get(key, options[key])
+    return said(**values)
+
+
+def unknown_variables(ctx: click.Context) -> list[str]:
+    """Say which variables look like settings and are none."""
+    known = {f"{PREFIX}_{(option.name or '').upper()}" for option in ctx.command.params}
+    known.add(f"{PREFIX}_MODEL")
+    lines = []
+    for name in sorted(os.environ):
+        # Kubernetes adds some for a Service of this name.
+        if (
+            not name.startswith(f"{PREFIX}_")
+            or name in known
+            or re.search("_(SERVICE|PORT)_", name)
+        ):
+            continue
+        nearest = difflib.get_close_matches(name, known, 1)
+        meant = f" Did you mean {nearest[0]}?" if nearest else ""
+        lines.append(f"{name} is no setting.{meant}")
+    return lines
+
+
+def _read_settings(
+    ctx: click.Context, path: Path
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Read a file: what is set for all, and for each model."""
+    content = _parse(path)
+    parameters = {str(option.name): option for option in ctx.command.params}
+    models = content.pop("models", {})
+    general = {
+        key: _checked(ctx, parameters[key], value, path, f"{key}")
+        for key, value in _named(
+            content, parameters.keys() - {"models", "config"}, path, ""
+        ).items()
+    }
+    if isinstance(models, list | str):
+        given = [models] if isinstance(models, str) else models
+        parts = (str(one).rpartition("=") for one in given)  # paths are beside the file
+        return general | {"models": [f"{a}{b}{path.parent / c}" for a, b, c in parts]}, {}
+    if not isinstance(models, dict):
+        raise ConfigError(f"{path}: models; expected a section for each, [models.NAME].")
+    sections = {}
+    for name, section in models.items():
+        values = {"path": section} if isinstance(section, str) else section
+        where = f"models.{name}: "
+        if not isinstance(values, dict) or not isinstance(values.get("path"), str):
+            raise ConfigError(f'{path}: {where}expected a section with path = "FILE.onnx".')
+        sections[str(name)] = {
+            key: str(path.parent / value)
+            if key == "path"
+            else _converted(ctx, parameters[key], value, path, where + key)
+            for key, value in _named(values, {"path", *_SETTINGS, *FOREIGN}, path, where).items()
+        }
+    return (general | {"models": list(sections)}) if sections else general, sections
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = _from_yaml(text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read it ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
+        kind = "YAML" if path.suffix in (".yaml", ".yml") else "TOML"
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{path}: not {kind} ({reason}).") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds no settings; expected lines like max-batch: 8.")
+    return {str(key): value for key, value in content.items()}
+
+
+def _from_yaml(text: str) -> Any:
+    try:
+        import yaml  # type: ignore[import-untyped] # mypy need not have its stubs
+    except ModuleNotFoundError as missing:
+        raise MissingExtraError("yaml", "yaml", "to read settings in YAML") from missing
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+def _named(content: dict[Any, Any], known: Iterable[str], path: Path, where: str) -> dict[str, Any]:
+    """Give settings by the names of their options: ``max-batch`` and ``max_batch`` are one."""
+    known = sorted(known)
+    found = {}
+    for key, value in content.items():
+        name = str(key).replace("-", "_")
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, 1)
+            meant = f" Did you mean {nearest[0].replace('_', '-')}?" if nearest else ""
+            raise ConfigError(f"{path}: {where}{key} is no setting.{meant}")
+        found[name] = value
+    return found
+
+
+def _checked(
+    ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
+) -> Any:
+    """See that a value is good, and give it as Click's ``default_map`` has it."""
+    plain = _plain(parameter, value, path)
+    _converted(ctx, parameter, value, path, where)
+    return plain
+
+
+def _converted(
+    ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
+) -> Any:
+    try:
+        return parameter.type_cast_value(ctx, _plain(parameter, value, path))
+    except click.BadParameter as error:
+        raise ConfigError(f"{path}: {where}: {error.message}") from error
+
+
+def _plain(parameter: click.Parameter, value: Any, path: Path) -> Any:
+    """Give a value as text, which is how options get theirs: no 2.5 becomes 2."""
+    if parameter.multiple:
+        return [str(one) for one in (value if isinstance(value, list) else [value])]
+    if isinstance(value, list):
+        value = ("x" if parameter.name == "image_size" else ",").join(map(str, value))
+    text = str(value)
+    return str(path.parent / text) if isinstance(parameter.type, click.Path) else text

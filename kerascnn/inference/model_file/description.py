@@ -1,0 +1,231 @@
+"""All that an ``.onnx`` file says about itself, read without the onnx package.
+
+Knows: the fields of ModelProto that tell where a graph comes from and what it takes and gives.
+Does not know how it is run, nor what its answers mean.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kerascnn.card import METADATA_KEY, ModelCard
+from kerascnn.inference.model_file.metadata import opened, read_entry
+from kerascnn.inference.model_file.protobuf import Span, fields
+
+_MODEL_TEXT = {2: "producer", 3: "producer_version", 4: "domain", 6: "doc"}
+_IR_VERSION, _MODEL_VERSION, _GRAPH, _OPSET, _METADATA = 1, 5, 7, 8, 14
+_NODE, _GRAPH_NAME, _INITIALIZER, _GRAPH_DOC, _INPUT, _OUTPUT = 1, 2, 5, 10, 11, 12
+"""Fields of ModelProto and GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
+_TYPES = (
+    *("undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string"),
+    *("bool", "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16"),
+)
+"""``TensorProto.DataType`` by number; later ones are shown by theirs."""
+
+
+@dataclass(frozen=True)
+class End:
+    """An input or output of a graph.
+
+    Attributes:
+        name: Of the value.
+        type: Of its numbers, as numpy calls it; ``sequence``, ``map`` or the like for others.
+        shape: Sizes, or names of those that are open; None where one says nothing.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...] = ()
+
+
+@dataclass
+class Description:
+    """What a file says.
+
+    Attributes:
+        path: Of the file.
+        bytes: Its size.
+        card: What kerascnn wrote into it; None: made elsewhere.
+        inputs: Of the graph, without its weights.
+        outputs: Of the graph.
+        opsets: Versions by domain; ``ai.onnx`` is ONNX' own.
+        ir_version: Of the format of the file.
+        producer: What wrote it, and its version.
+        graph: Name of the graph.
+        doc: Texts for people that it carries.
+        model_version: As its maker counts.
+        operators: How many of each kind, the commonest first; of subgraphs none.
+        weights: How many numbers its tensors hold.
+        metadata: Keys and values, without the card.
+    """
+
+    path: str
+    bytes: int = 0
+    card: ModelCard | None = None
+    inputs: list[End] = field(default_factory=list)
+    outputs: list[End] = field(default_factory=list)
+    opsets: dict[str, int] = field(default_factory=dict)
+    ir_version: int = 0
+    producer: str = ""
+    graph: str = ""
+    doc: str = ""
+    model_version: int = 0
+    operators: dict[str, int] = field(default_factory=dict)
+    weights: int = 0
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON has it."""
+        return asdict(self) | {"card": self.card.to_dict() if self.card else None}
+
+
+def describe(path: str | Path) -> Description:
+    """Read all that a file says about itself.
+
+    Args:
+        path: Of the ``.onnx`` file, whoever made it.
+
+    Returns:
+        It.
+
+    Raises:
+        ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.
+    """
+    found = Description(str(path))
+    texts: dict[str, str] = {}
+    with opened(path) as (file, message):
+        found.bytes = message.end
+        has_graph = False
+        for part, value in fields(file, message):
+            if part in _MODEL_TEXT:
+                texts[_MODEL_TEXT[part]] = _text(file, value)
+            elif part == _METADATA:
+                key, text = read_entry(file, value)
+                found.metadata[key] = text
+            elif part == _OPSET:
+                found.opsets |= _opset(file, value)
+            elif part == _IR_VERSION:
+                found.ir_version = value.number
+            elif part == _MODEL_VERSION:
+                found.model_version = value.number
+            elif part == _GRAPH:
+                has_graph = True
+                _read_graph(file, value, found)
+        if not has_graph:
+            raise ValueError("no graph")
+    found.producer = " ".join(filter(None, (texts.get("producer"), texts.get("producer_version"))))
+    found.doc = "\n".join(filter(None, (texts.get("domain"), texts.get("doc"), found.doc)))
+    if METADATA_KEY in found.metadata:
+        found.card = ModelCard.from_json(found.metadata.pop(METADATA_KEY), str(path))
+    return found
+
+
+def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:
+    operators: Counter[str] = Counter()
+    inputs: list[End] = []
+    weights: set[str] = set()
+    for part, value in fields(file, graph):
+        if part == _NODE:
+            operators[_field_text(file, value, 4)] += 1
+        elif part == _INITIALIZER:
+            name, count = _tensor(file, value)
+            weights.add(name)
+            found.weights += count
+        elif part == _INPUT:
+            inputs.append(_end(file, value))
+        elif part == _OUTPUT:
+            found.outputs.append(_end(file, value))
+        elif part == _GRAPH_NAME:
+            found.graph = _text(file, value)
+        elif part == _GRAPH_DOC:
+            found.doc = _text(file, value)
+    # Old files list their weights among the inputs too.
+    found.inputs = [end for end in inputs if end.name not in weights]
+    found.operators = dict(operators.most_common())
+
+
+def _end(file: BinaryIO, info: Span) -> End:
+    """Read a ValueInfoProto: 1 its name, 2 its type, of which 1 is that of a tensor."""
+    name, kind = "", "undefined"
+    shape: tuple[int | str | None, ...] = ()
+    for part, value in fields(file, info):
+        if part == 1:
+            name = _text(file, value)
+        elif part == 2:
+            kinds = {1: "", 4: "sequence", 5: "map", 8: "sparse", 9: "optional"}
+            for which, inner in fields(file, value):
+                kind = kinds.get(which, kind)
+                if which == 1:
+                    kind, shape = _tensor_type(file, inner)
+    return End(name, kind, shape)
+
+
+def _tensor_type(file: BinaryIO, span: Span) -> tuple[str, tuple[int | str | None, ...]]:
+    kind = "undefined"
+    shape: tuple[int | str | None, ...] = ()
+    for part, value in fields(file, span):
+        if part == 1:
+            kind = _TYPES[value.number] if value.number < len(_TYPES) else f"type {value.number}"
+        elif part == 2:
+            shape = tuple(_side(file, one) for which, one in fields(file, value) if which == 1)
+    return kind, shape
+
+
+def _side(file: BinaryIO, span: Span) -> int | str | None:
+    """Read a Dimension: 1 its size, or 2 its name."""
+    for part, value in fields(file, span):
+        if part == 1:
+            # Negative ones, which some write for an open size, are 64 bits without a sign here.
+            return value.number if value.number < 1 << 63 else None
+        if part == 2:
+            return _text(file, value) or None
+    return None
+
+
+def _tensor(file: BinaryIO, span: Span) -> tuple[str, int]:
+    """Read the name of a TensorProto and how many numbers it holds."""
+    name, count = "", 1
+    for part, value in fields(file, span):
+        if part == 1:
+            for size in [value.number] if value.start == value.end else _packed(file, value):
+                count *= size
+        elif part == 8:
+            name = _text(file, value)
+    return name, count
+
+
+def _packed(file: BinaryIO, span: Span) -> list[int]:
+    """Read whole numbers that lie one after another, as a newer protobuf may write sizes."""
+    numbers, number, shift = [], 0, 0
+    for byte in span.read(file):
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            numbers.append(number)
+            shift = number = 0
+    return numbers
+
+
+def _opset(file: BinaryIO, span: Span) -> dict[str, int]:
+    domain, version = "", 0
+    for part, value in fields(file, span):
+        if part == 1:
+            domain = _text(file, value)
+        elif part == 2:
+            version = value.number
+    return {domain or "ai.onnx": version}
+
+
+def _field_text(file: BinaryIO, message: Span, wanted: int) -> str:
+    for part, value in fields(file, message):
+        if part == wanted:
+            return _text(file, value)
+    return ""
+
+
+def _text(file: BinaryIO, span: Span) -> str:
+    return span.read(file).decode(errors="replace")

@@ -1,0 +1,283 @@
+"""The Open Inference Protocol v2 over gRPC.
+
+Knows: grpc's server on asyncio, its statuses and metadata. Does not know how a message is read
+(:mod:`.grpc_messages`), nor how pictures are classified (service). Limits, token, counters and log
+are those of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from kerascnn.errors import ConfigError, PictureError
+from kerascnn.serving.endpoints import v2_metadata
+from kerascnn.serving.endpoints.grpc_messages import (
+    fields_of,
+    infer_response,
+    message_class,
+    read_message,
+    write_message,
+)
+from kerascnn.serving.endpoints.v2 import infer, told
+from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret, outputs_of
+from kerascnn.serving.http.connection import MOST
+from kerascnn.serving.http.errors import Refusal, outcome_of
+from kerascnn.serving.http.middleware import is_authorized
+from kerascnn.serving.records import Record, Records, request_id
+from kerascnn.serving.repository import ServedModel
+from kerascnn.serving.service import Service, too_late
+
+log = logging.getLogger(__name__)
+
+SERVICE = "inference.GRPCInferenceService"
+
+_SLACK = 65_536
+"""Bytes of a message around its tensor."""
+
+_OPEN = frozenset({"ServerLive", "ServerReady"})
+"""What needs no token."""
+
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+
+Context = Any
+"""``grpc.aio.ServicerContext``, of which grpc ships no types."""
+
+
+class GrpcServer:
+    """The server beside that of HTTP, on the same event loop.
+
+    Args:
+        service: To ask.
+        records: Counts requests and logs them.
+    """
+
+    def __init__(self, service: Service, records: Records) -> None:
+        self._service, self._models, self._records = service, service.models, records
+        self._token = service.config.read_token()
+        self._server: Any = None
+
+    async def start(self) -> str:
+        """Begin to listen.
+
+        Returns:
+            Host and port.
+
+        Raises:
+            ConfigError: The address cannot be used.
+        """
+        config = self._service.config
+        options = (
+            ("grpc.max_receive_message_length", config.max_body + _SLACK),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),  # a port that another has is an error
+        )
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST)
+        handlers = {name: self._unary(name, work) for name, work in self._methods().items()}
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE, handlers),)
+        )
+        host = f"[{config.host.strip('[]')}]" if ":" in config.host else config.host
+        try:
+            port = self._add_port(f"{host}:{config.grpc_port or 0}")
+        except RuntimeError as error:
+            raise ConfigError(
+                f"{host}:{config.grpc_port}: cannot listen there for gRPC. Choose another "
+                "--grpc-port."
+            ) from error
+        await self._server.start()
+        return f"{host}:{port}"
+
+    async def stop(self, grace: float) -> None:
+        """Finish what was taken, within a time.
+
+        Args:
+            grace: In seconds.
+        """
+        if self._server is not None:
+            await self._server.stop(grace)
+
+    def _add_port(self, address: str) -> int:
+        config = self._service.config
+        if config.tls_cert is None:
+            return int(self._server.add_insecure_port(address))
+        certificate = Path(config.tls_cert).read_bytes()
+        key = Path(config.tls_key or config.tls_cert).read_bytes()
+        pair = grpc.ssl_server_credentials(((key, certificate),))
+        return int(self._server.add_secure_port(address, pair))
+
+    def _methods(self) -> dict[str, Callable[[Any, Context, Record], Awaitable[bytes]]]:
+        return {
+            "ServerLive": self._answering("ServerLive", lambda _: {"live": True}),
+            "ServerReady": self._answering("ServerReady", lambda _: {"ready": self._service.ready}),
+            "ServerMetadata": self._answering(
+                "ServerMetadata", lambda _: v2_metadata.server_metadata()
+            ),
+            "ModelReady": self._answering("ModelReady", self._model_ready),
+            "ModelMetadata": self._answering(
+                "ModelMetadata",
+                lambda asked: v2_metadata.model_metadata(self._find(asked), self._models),
+            ),
+            "ModelConfig": self._answering(
+                "ModelConfig",
+                lambda asked: {"config": v2_metadata.model_config(self._find(asked))},
+            ),
+            "ModelStatistics": self._answering(
+                "ModelStatistics",
+                lambda asked: v2_metadata.statistics(
+                    self._models, asked.name or None, asked.version or None
+                ),
+            ),
+            "RepositoryIndex": self._answering("RepositoryIndex", self._index),
+            "ModelInfer": self._infer_alone,
+        }
+
+    def _answering(
+        self, name: str, answer: Callable[[Any], dict[str, Any]]
+    ) -> Callable[[bytes, Context, Record], Awaitable[bytes]]:
+        """Make the handler of a short question."""
+
+        async def handle(content: bytes, _context: Context, _record: Record) -> bytes:
+            asked = read_message(f"{name}Request", content)
+            return write_message(f"{name}Response", answer(asked))
+
+        return handle
+
+    def _model_ready(self, asked: Any) -> dict[str, bool]:
+        try:
+            self._find(asked)
+        except Refusal as refusal:
+            if refusal.status != 503:
+                raise
+            return {"ready": False}
+        return {"ready": True}
+
+    def _index(self, asked: Any) -> dict[str, Any]:
+        rows = self._models.index()
+        return {"models": [row for row in rows if not asked.ready or row["state"] == "READY"]}
+
+    def _find(self, asked: Any) -> ServedModel:
+        return self._models.get(asked.name, asked.version or None)
+
+    async def _infer_alone(self, content: bytes, context: Context, record: Record) -> bytes:
+        return bytes((await self._infer(content, context, record)).SerializeToString())
+
+    async def _infer(self, content: bytes, context: Context, record: Record) -> Any:
+        with self._service.bodies.holding(len(content)):
+            self._service.bodies.check_held()
+            asked = await self._service.brief(
+                len(content), lambda: read_message("ModelInferRequest", content)
+            )
+            served = self._models.get(asked.model_name, asked.model_version or None)
+            record.facts |= {"model": served.name, "version": served.version}
+            classes = served.card.classes
+
+            def read() -> InferRequest:
+                return interpret(*fields_of(asked), len(classes))
+
+            with served.batcher.in_use():
+                request = await self._service.brief(len(content), read)
+                try:
+                    async with asyncio.timeout(_seconds(self._service, context)):
+                        result, values = await infer(self._service, served, request)
+                except TimeoutError as error:
+                    raise too_late(self._service.config.timeout) from error
+                outputs = list(outputs_of(request, classes, values))
+            record.facts |= told(result, len(request.pictures))
+        return infer_response(served.name, served.version, request.id, outputs)
+
+    async def _stream(
+        self, requests: AsyncIterator[bytes], context: Context
+    ) -> AsyncIterator[bytes]:
+        """Answer one request after the other; one that cannot be leaves the stream open."""
+        async for content in requests:
+            answer = message_class("ModelStreamInferResponse")()
+            try:
+                found = await self._recorded("ModelStreamInfer", self._infer, content, context)
+            except Refusal as refusal:
+                answer.error_message = str(refusal)
+            else:
+                answer.infer_response.CopyFrom(found)
+            yield answer.SerializeToString()
+
+    def _unary(self, name: str, work: Callable[..., Awaitable[bytes]]) -> Any:
+        async def handle(content: bytes, context: Context) -> Any:
+            try:
+                return await self._recorded(name, work, content, context)
+            except Refusal as refusal:
+                await context.abort(code_of(refusal), str(refusal))
+                raise  # it does not come here
+
+        return grpc.unary_unary_rpc_method_handler(handle)
+
+    async def _recorded(
+        self, name: str, work: Callable[..., Awaitable[Any]], content: bytes, context: Context
+    ) -> Any:
+        """Do the work for a request, and keep what is kept of each.
+
+        Raises:
+            Refusal: Whatever kept it from being answered.
+        """
+        sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
+        given = _as_bytes(sent.get("x-request-id", b""))
+        path, parent = f"/{SERVICE}/{name}", str(sent.get("traceparent", ""))
+        record = Record(context.peer(), "gRPC", path, request_id(given), parent)
+        outcome = "gone"  # unless it ends otherwise
+        try:
+            if self._token is not None and name not in _OPEN:
+                _check_token(_as_bytes(sent.get("authorization", b"")), self._token)
+            answer = await work(content, context, record)
+            record.status, outcome = 200, "ok"
+            return answer
+        except Refusal as refusal:
+            record.status, outcome = refusal.status, refusal.outcome or outcome_of(refusal.status)
+            raise
+        except PictureError as error:
+            record.status, outcome = 422, outcome_of(422)
+            raise Refusal(422, str(error)) from error
+        except asyncio.CancelledError:
+            record.status = 499
+            raise
+        except Exception as error:  # whatever it is: one request fails, and the server goes on
+            log.exception("request %s failed", record.id)
+            outcome = outcome_of(500)
+            raise Refusal(500, f"internal error; request {record.id}") from error
+        finally:
+            self._records.keep(record, outcome)
+
+
+def code_of(refusal: Refusal) -> Any:
+    """Give gRPC's status for a refusal."""
+    if refusal.outcome == "deadline":
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    return _CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
+
+
+def _check_token(given: bytes, wanted: bytes) -> None:
+    if not is_authorized(given, wanted):
+        raise Refusal(
+            401, "a wrong token, or none; expected the metadata authorization: Bearer TOKEN."
+        )
+
+
+def _seconds(service: Service, context: Context) -> float:
+    """Give how long an answer is of use: the client's deadline, or the server's."""
+    left = context.time_remaining()
+    return service.config.timeout if left is None else min(left, service.config.timeout)
+
+
+def _as_bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()

@@ -1,0 +1,152 @@
+"""The messages of the Open Inference Protocol v2 over gRPC, to and from what HTTP's JSON has.
+
+Knows: protobuf, and that the messages mirror the JSON field by field. Does not know the network,
+nor what is asked. ``scripts/make_grpc`` made the descriptor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from google.protobuf import descriptor_pool, json_format, message_factory
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.message import DecodeError
+
+from kerascnn.serving.endpoints.v2_tensors import to_bytes
+from kerascnn.serving.http.errors import Refusal
+
+_PIECE = 32_768
+"""Values that are taken out of a message at a time: nobody waits for one call that takes all."""
+
+
+@cache
+def message_class(name: str) -> Any:
+    """Give the class of a message.
+
+    Args:
+        name: Of it, e.g. ``ModelInferRequest``.
+    """
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"inference.{name}"))
+
+
+def read_message(name: str, content: bytes) -> Any:
+    """Read a message.
+
+    Args:
+        name: Of its class.
+        content: As it came.
+
+    Raises:
+        Refusal: 400: it is none.
+    """
+    try:
+        return message_class(name).FromString(content)
+    except DecodeError as error:
+        raise Refusal(400, f"the request is no {name} ({error}).") from error
+
+
+def write_message(name: str, fields: dict[str, Any]) -> bytes:
+    """Write a message.
+
+    Args:
+        name: Of its class.
+        fields: As JSON has them.
+    """
+    return bytes(json_format.ParseDict(fields, message_class(name)()).SerializeToString())
+
+
+def fields_of(request: Any) -> tuple[dict[str, Any], memoryview]:
+    """Give a request for inference as HTTP has it: the fields of the JSON, and a binary tensor.
+
+    Args:
+        request: A ``ModelInferRequest``.
+
+    Returns:
+        Both.
+
+    Raises:
+        Refusal: 400: its contents do not go with its inputs.
+    """
+    raw = list(request.raw_input_contents)
+    if raw and len(raw) != len(request.inputs):
+        raise Refusal(400, f"{len(raw)} raw contents for {len(request.inputs)} inputs.")
+    inputs, binary = [], b""
+    for number, tensor in enumerate(request.inputs):
+        if raw and tensor.HasField("contents"):
+            raise Refusal(400, f"input {tensor.name[:80]!r} has both contents and raw contents.")
+        content = raw[number] if raw else b"".join(_contents(tensor))
+        parameters = {**_parameters(tensor.parameters), "binary_data_size": len(content)}
+        shape = list(tensor.shape)
+        inputs.append(
+            {"name": tensor.name, "datatype": tensor.datatype, "shape": shape,
+             "parameters": parameters}
+        )  # fmt: skip
+        binary = content  # there is one input, or the request is refused
+    outputs = [
+        {"name": output.name, "parameters": _parameters(output.parameters)}
+        for output in request.outputs
+    ]
+    parameters = {**_parameters(request.parameters), "binary_data_output": True}
+    fields = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
+    return (fields | {"id": request.id} if request.id else fields), memoryview(binary)
+
+
+def infer_response(
+    model: str, version: str, request: str | None, outputs: list[tuple[dict[str, Any], Any]]
+) -> Any:
+    """Make the answer to a request for inference.
+
+    Args:
+        model: Its name.
+        version: Its version.
+        request: Its id; None: it has none.
+        outputs: Name, datatype and shape of each, and its data.
+
+    Returns:
+        A ``ModelInferResponse``.
+    """
+    head = {
+        "model_name": model,
+        "model_version": version,
+        "id": request or "",
+        "outputs": [output for output, _ in outputs],
+    }
+    response: Any = json_format.ParseDict(head, message_class("ModelInferResponse")())
+    response.raw_output_contents.extend(to_bytes(data) for _, data in outputs)
+    return response
+
+
+@cache
+def _pool() -> descriptor_pool.DescriptorPool:
+    # Of its own: tritonclient's messages have the same names in the pool that all share.
+    pool = descriptor_pool.DescriptorPool()
+    content = files(__package__).joinpath("open_inference.binpb").read_bytes()
+    [file] = FileDescriptorSet.FromString(content).file
+    pool.Add(file)
+    return pool
+
+
+def _parameters(values: Any) -> dict[str, Any]:
+    found = {}
+    for name, value in values.items():
+        kind = value.WhichOneof("parameter_choice")
+        found[name] = getattr(value, kind) if kind else None
+    return found
+
+
+def _contents(tensor: Any) -> Iterator[bytes]:
+    """Give typed contents as bytes: pixels one a value, files each behind its length."""
+    if tensor.datatype == "BYTES":
+        for content in tensor.contents.bytes_contents:
+            yield len(content).to_bytes(4, "little") + content
+        return
+    values = tensor.contents.uint_contents
+    for start in range(0, len(values), _PIECE):
+        piece = np.asarray(values[start : start + _PIECE], np.uint32)
+        if piece.max() > 255:
+            raise Refusal(400, f"input {tensor.name[:80]!r} has values above 255.")
+        yield piece.astype(np.uint8).tobytes()

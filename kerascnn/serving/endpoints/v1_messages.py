@@ -1,0 +1,172 @@
+"""The protocol v1 of KServe and TensorFlow Serving: requests for predictions, and their answers.
+
+Knows: ``instances`` and ``inputs``, numbers and files in base64. Does not know HTTP, nor how
+pictures are classified. See https://www.tensorflow.org/tfx/serving/api_rest and
+https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from kerascnn.images import UInt8Array
+from kerascnn.images.decoding import MAX_SIDE
+from kerascnn.serving.endpoints.base64_pictures import read_base64
+from kerascnn.serving.endpoints.v2_tensors import Floats
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.json_in_steps import split_list, write_values
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+_PIXELS = msgspec.json.Decoder(list[list[float]])
+_GREYS = msgspec.json.Decoder(list[float])
+
+_EXPECTED = 'numbers, as [[[R, G, B], …], …], or {"b64": "…"}, a picture\'s file in base64'
+
+
+class _Request(msgspec.Struct):
+    """A request; what it says besides does not matter."""
+
+    instances: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    inputs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_REQUESTS = msgspec.json.Decoder(_Request)
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A request for predictions.
+
+    Attributes:
+        pictures: Files, or uint8 ``[height, width, 3]``; at least one.
+        by_row: Whether they came as ``instances``, so that the answer has ``predictions``; else
+            as ``inputs``, and it has ``outputs``.
+    """
+
+    pictures: list[bytes | UInt8Array]
+    by_row: bool
+
+
+def read_request(body: bytes, most: int) -> PredictRequest:
+    """Read a request for predictions.
+
+    Args:
+        body: JSON.
+        most: Pictures that are taken.
+
+    Returns:
+        The request.
+
+    Raises:
+        Refusal: 400: not a request that can be answered, and why.
+    """
+    try:
+        request = _REQUESTS.decode(body)
+        by_row = request.instances is not msgspec.UNSET
+        name = "instances" if by_row else "inputs"
+        given = request.instances if by_row else request.inputs
+        if given is msgspec.UNSET:
+            raise Refusal(400, f"the request has no 'instances'; expected a list of {_EXPECTED}.")
+        rows = _rows(bytes(given), name, most)
+        pictures = [_picture(bytes(row), f"{name}[{number}]") for number, row in enumerate(rows)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        reason = "nested too deeply" if deep else str(error)[:200]
+        raise Refusal(400, f"the request is no JSON that is understood ({reason}).") from error
+    if not pictures:
+        raise Refusal(400, f"{name!r} is empty; expected at least one picture.")
+    return PredictRequest(pictures, by_row)
+
+
+def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
+    """Write the answer: the probabilities of each picture, in the order of the classes.
+
+    Args:
+        request: What was asked.
+        probabilities: float32 ``[n, classes]``.
+
+    Returns:
+        JSON.
+    """
+    name = b"predictions" if request.by_row else b"outputs"
+    rows = b", ".join(b"".join(write_values(row)) for row in probabilities)
+    return b'{"%s": [%s]}' % (name, rows)
+
+
+def _rows(text: bytes, name: str, most: int) -> list[msgspec.Raw]:
+    """Split what was sent into pictures; ``inputs`` may have the tensor's name around it."""
+    if text[:1] == b"{" and name == "inputs":
+        fields = list(_OBJECT.decode(text).values())
+        text = bytes(fields[0]) if len(fields) == 1 else b""
+    if text[:1] != b"[":
+        raise Refusal(400, f"{name!r} is no list; expected a list of {_EXPECTED}.")
+    try:
+        return split_list(text, most)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Refusal(
+            400, f"{name!r} is no list of at most {most:,} pictures ({error})."
+        ) from error
+
+
+def _picture(text: bytes, what: str) -> bytes | UInt8Array:
+    """Read one picture: a number's list, or an object with the file, or one around either."""
+    start = text[:1]
+    if start == b"[":
+        return _from_numbers(text, what)
+    if start == b'"':
+        return read_base64(_TEXT.decode(text), what)
+    if start == b"{":
+        fields = _OBJECT.decode(text)
+        if "b64" in fields:
+            return read_base64(msgspec.json.decode(fields["b64"]), f"{what}['b64']")
+        fields.pop("key", None)  # some clients send one, to know the answer by
+        if len(fields) == 1:
+            [(name, inner)] = fields.items()
+            inner_text = bytes(inner)
+            if inner_text[:1] in (b"{", b"[", b'"'):
+                return _inner(inner_text, f"{what}[{name[:40]!r}]")
+    raise Refusal(400, f"{what} is no picture; expected {_EXPECTED}.")
+
+
+def _inner(text: bytes, what: str) -> bytes | UInt8Array:
+    """Read what has the input's name around it, which may not have another."""
+    if text[:1] == b"{" and "b64" not in _OBJECT.decode(text):
+        raise Refusal(400, f"{what} is no picture; expected {_EXPECTED}.")
+    return _picture(text, what)
+
+
+def _from_numbers(text: bytes, what: str) -> UInt8Array:
+    """Read pixels a row at a time: nobody waits for a thread that is inside of one call."""
+    try:
+        rows = list(_pixel_rows(text))
+        picture = np.stack(rows) if rows else np.empty((0, 0, 0), np.uint8)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise Refusal(
+            400,
+            f"{what} is no picture ({str(error)[:100]}); expected whole numbers from 0 to 255, as "
+            "the network's file normalises them itself, in lists [height][width][3] or "
+            "[height][width].",
+        ) from error
+    if picture.ndim == 2:
+        picture = picture[:, :, None]
+    if 0 in picture.shape or picture.shape[2] not in (1, 3):
+        raise Refusal(400, f"{what} has shape {list(picture.shape)}; expected [height, width, 3].")
+    return picture if picture.shape[2] == 3 else picture.repeat(3, axis=2)
+
+
+def _pixel_rows(text: bytes) -> Iterator[UInt8Array]:
+    for part in split_list(text, MAX_SIDE):
+        row = bytes(part)
+        if row.count(b",") > 3 * MAX_SIDE:
+            raise ValueError(f"more than {MAX_SIDE:,} pixels in a row")
+        decoder: msgspec.json.Decoder[Any] = _PIXELS if b"[" in row[1:64] else _GREYS
+        values = np.asarray(decoder.decode(row), np.float64)
+        if not ((values >= 0) & (values <= 255) & (values == np.rint(values))).all():
+            raise ValueError("other values")
+        yield values.astype(np.uint8)

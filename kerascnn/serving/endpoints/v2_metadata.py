@@ -1,0 +1,92 @@
+"""What the server says about its models, as the Open Inference Protocol v2 and Triton have it.
+
+Knows: the JSON of these answers, which gRPC's messages mirror field by field. Does not know HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerascnn import __version__
+from kerascnn.serving.endpoints.v2_messages import INPUT, OUTPUTS
+from kerascnn.serving.repository import Models, ServedModel
+
+EXTENSIONS = (
+    *("binary_tensor_data", "classification", "model_configuration", "model_repository"),
+    "statistics",
+)
+
+Json = dict[str, Any]
+
+
+def server_metadata() -> Json:
+    """Say who answers."""
+    return {"name": "kerascnn", "version": __version__, "extensions": list(EXTENSIONS)}
+
+
+def model_metadata(served: ServedModel, models: Models) -> Json:
+    """Say what a model takes and gives.
+
+    Args:
+        served: The version that was asked for.
+        models: All of them.
+    """
+    outputs = [
+        {"name": name, "datatype": "FP32", "shape": [-1, len(served.card.classes)]}
+        for name in OUTPUTS
+    ]
+    return {
+        "name": served.name,
+        "versions": [one.version for one in reversed(models.versions(served.name))],
+        "platform": "onnxruntime_onnx",
+        "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
+        "outputs": outputs,
+    }
+
+
+def model_config(served: ServedModel) -> Json:
+    """Say how a model is run, as Triton's configuration has it."""
+    config = served.config
+    outputs = [
+        {"name": name, "data_type": "TYPE_FP32", "dims": [len(served.card.classes)]}
+        for name in OUTPUTS
+    ]
+    pixels = {
+        "name": INPUT,
+        "data_type": "TYPE_UINT8",
+        "format": "FORMAT_NHWC",
+        "dims": [-1, -1, 3],
+    }
+    return {
+        "name": served.name,
+        "platform": "onnxruntime_onnx",
+        "backend": "onnxruntime",
+        "max_batch_size": config.max_queue,
+        "input": [pixels],
+        "output": outputs,
+        "dynamic_batching": {
+            "preferred_batch_size": [config.max_batch],
+            "max_queue_delay_microseconds": round(config.max_wait_ms * 1000),
+        },
+    }
+
+
+def statistics(models: Models, name: str | None = None, version: str | None = None) -> Json:
+    """Say what models have done so far.
+
+    Args:
+        models: All of them.
+        name: Of one; None: all that answer.
+        version: Of it; None: all.
+
+    Raises:
+        Refusal: 404: no such model or version; 503: it does not answer.
+    """
+    if name is None:
+        found = [served for one in models.names for served in models.versions(one)]
+    elif version is None:
+        models.get(name)
+        found = models.versions(name)
+    else:
+        found = [models.get(name, version)]
+    return {"model_stats": [one.statistics.to_dict(one.name, one.version) for one in found]}

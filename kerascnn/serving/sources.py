@@ -1,0 +1,132 @@
+"""Which models are served: from what was given to names, files and versions.
+
+Knows: ``NAME=PATH``, folders of ``.onnx`` files and Triton's layout of a model repository. Does not
+know what is in a file, nor how it is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerascnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.runtime.providers import Arithmetic
+    from kerascnn.inference.runtime.selection import Asked
+
+_NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
+
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+"""A folder's name that is a version, as Triton has it: a number that does not begin with zero."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One model that is served, and what is set for it alone.
+
+    Attributes:
+        path: A ``.onnx`` file, or a folder with one in a folder for each version
+            (``1/model.onnx``).
+        name: Under which it is served; empty: the name of the file or folder.
+        provider: As of ``ServeConfig``, as all that follows.
+        arithmetic: ``exact`` or ``fast``.
+        threads: Of one inference.
+        copies: Of the network.
+        max_batch: Most pictures in one run.
+        max_wait_ms: How long a picture waits for others that are on their way.
+        max_queue: Most pictures that are taken and not yet answered.
+        foreign: What the file does not say, if kerascnn did not export it.
+    """
+
+    path: str
+    name: str = ""
+    provider: Asked = "auto"
+    arithmetic: Arithmetic = "exact"
+    threads: int | None = None
+    copies: int = 1
+    max_batch: int = 16
+    max_wait_ms: float = 2.0
+    max_queue: int = 256
+    foreign: Foreign | None = None
+
+
+def find_models(
+    given: Sequence[str | ModelConfig], otherwise: ModelConfig
+) -> tuple[ModelConfig, ...]:
+    """Find what was given.
+
+    Args:
+        given: A file, a folder, ``NAME=PATH`` of either, or all that is set about one. A folder
+            may hold one model's versions, or several models.
+        otherwise: What is set about those of which only the path was given.
+
+    Returns:
+        The models, each with its name.
+
+    Raises:
+        ConfigError: A folder without models.
+    """
+    asked = (one if isinstance(one, ModelConfig) else _named(one, otherwise) for one in given)
+    return tuple(model for one in asked for model in _expand(one))
+
+
+def versions_in(path: Path) -> dict[str, Path]:
+    """List the versions of a model.
+
+    Args:
+        path: A ``.onnx`` file, which is its only version and has no number; or a folder.
+
+    Returns:
+        The file of each version, by its number, the newest first; none: no model's folder.
+    """
+    if not path.is_dir():
+        return {"": path}
+    numbers = sorted(int(one.name) for one in path.iterdir() if _VERSION.fullmatch(one.name))
+    files = {str(number): _file_in(path / str(number)) for number in reversed(numbers)}
+    return {number: file for number, file in files.items() if file is not None}
+
+
+def _file_in(folder: Path) -> Path | None:
+    """Find a version's file: ``model.onnx``, or the only one there is."""
+    files = sorted(folder.glob("*.onnx"))
+    usual = folder / "model.onnx"
+    return usual if usual in files else files[0] if len(files) == 1 else None
+
+
+def _expand(model: ModelConfig) -> Iterator[ModelConfig]:
+    path = Path(model.path)
+    if not path.is_dir():
+        yield replace(model, name=model.name or path.stem)
+        return
+    if versions_in(path):
+        yield replace(model, name=model.name or path.resolve().name)
+        return
+    inside = [one for one in sorted(path.iterdir()) if _is_model(one)]
+    if not inside:
+        raise ConfigError(
+            f"{path}: a folder without models. Expected .onnx files in it, or NAME/1/model.onnx, "
+            "as Triton has it."
+        )
+    if model.name:
+        raise ConfigError(
+            f"{model.name}={path}: a folder of several models, which have names of their own. "
+            "Give one of them, or leave out the name."
+        )
+    for one in inside:
+        yield from _expand(replace(model, path=str(one)))
+
+
+def _named(given: str, otherwise: ModelConfig) -> ModelConfig:
+    found = _NAMED.fullmatch(given)
+    if found is None or Path(given).exists():
+        return replace(otherwise, path=given)
+    return replace(otherwise, path=found[2], name=found[1])
+
+
+def _is_model(path: Path) -> bool:
+    return bool(versions_in(path)) if path.is_dir() else path.suffix == ".onnx"

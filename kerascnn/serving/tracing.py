@@ -1,0 +1,118 @@
+"""OpenTelemetry: a span a request, with queue, decode and inference as its children.
+
+Knows: OpenTelemetry's API and SDK, which are imported when a tracer is made. Where spans go, how
+many, and as whose, its own variables say (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``OTEL_TRACES_SAMPLER``,
+``OTEL_SERVICE_NAME``). Does not know where requests come from.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from kerascnn import __version__
+
+if TYPE_CHECKING:
+    from kerascnn.serving.records import Record
+
+_ORDER = ("decode", "queue", "inference")
+"""Stages, one after the other: the last ends with the answer."""
+
+_FLUSH_SECONDS = 3.0
+"""For the last spans to be sent; a collector that is not there shall not keep the process."""
+
+
+class Tracer:
+    """Makes spans.
+
+    Args:
+        processor: Takes them; None: they are sent by OTLP over HTTP, some at a time, by a thread.
+    """
+
+    def __init__(self, processor: SpanProcessor | None = None) -> None:
+        name = os.environ.get("OTEL_SERVICE_NAME", "kerascnn")
+        self._provider = TracerProvider(resource=Resource.create({"service.name": name}))
+        self._provider.add_span_processor(processor or _exporting())
+        self._tracer = self._provider.get_tracer("kerascnn.serving", __version__)
+        self._propagator = TraceContextTextMapPropagator()
+
+    def trace(self, record: Record, outcome: str, seconds: float) -> str:
+        """Make the spans of a request that has ended.
+
+        Args:
+            record: Of it.
+            outcome: How it is counted.
+            seconds: That it took.
+
+        Returns:
+            The trace's id, 32 hexadecimal digits.
+        """
+        end = time.time_ns()
+        context = self._propagator.extract({"traceparent": record.traceparent})
+        span = self._tracer.start_span(
+            _name(record),
+            context,
+            trace.SpanKind.SERVER,
+            _attributes(record, outcome),
+            start_time=end - round(seconds * 1e9),
+        )
+        if isinstance(record.status, int) and record.status >= 500:
+            span.set_status(trace.StatusCode.ERROR)
+        self._stages(trace.set_span_in_context(span), record.facts, end)
+        span.end(end)
+        return trace.format_trace_id(span.get_span_context().trace_id)
+
+    def close(self) -> None:
+        """Send the last spans, if there is somebody to take them."""
+        ending = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+        ending.start()
+        ending.join(_FLUSH_SECONDS)
+
+    def _stages(self, context: Any, facts: dict[str, Any], end: int) -> None:
+        lengths = [round(facts.get(f"{stage}_ms", 0) * 1e6) for stage in _ORDER]
+        if "pictures" not in facts:
+            return
+        begin = end - sum(lengths)
+        for stage, length in zip(_ORDER, lengths, strict=True):
+            child = self._tracer.start_span(stage, context, start_time=begin)
+            begin += length
+            child.end(begin)
+
+
+def _exporting() -> SpanProcessor:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    return BatchSpanProcessor(OTLPSpanExporter())
+
+
+def _name(record: Record) -> str:
+    """Name a span; paths that nobody knows are as many as people can think of."""
+    if record.method == "gRPC":
+        return record.path.lstrip("/")
+    return f"{record.method} {record.path}" if "model" in record.facts else record.method
+
+
+def _attributes(record: Record, outcome: str) -> dict[str, Any]:
+    if record.method == "gRPC":
+        _, service, method = record.path.split("/")
+        asked = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
+    else:
+        asked = {"http.request.method": record.method, "url.path": record.path[:200]}
+    own = {name: record.facts[name] for name in ("model", "version", "pictures")
+           if name in record.facts}  # fmt: skip
+    return {
+        **asked,
+        "http.response.status_code": record.status,
+        "client.address": record.client or "",
+        "kerascnn.request_id": record.id,
+        "kerascnn.outcome": outcome,
+        **{f"kerascnn.{name}": value for name, value in own.items()},
+    }

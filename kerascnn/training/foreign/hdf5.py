@@ -1,0 +1,86 @@
+"""What an HDF5 file of weights may hold: plain numbers, all of them inside it.
+
+Knows: HDF5's ways of reaching into other files (links, external storage, virtual data sets), of
+promising more than is stored, and of running filters. Does not know what the numbers are for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+
+from kerascnn.errors import ModelFileError
+
+_OBJECTS = 100_000
+"""Groups and data sets; the largest network of the table has 5,000."""
+
+_KINDS = "biufVS"
+"""Of numpy's types: numbers, bfloat16 (``V``) and bytes; the rest are references and pointers."""
+
+
+def check_values(path: Path, file: h5py.Group) -> int:
+    """Refuse a file whose values are not all plain, stored, and inside it.
+
+    So what is read takes no more memory than the file takes on disk.
+
+    Args:
+        path: For messages.
+        file: Opened to be read.
+
+    Returns:
+        The bytes of all values.
+
+    Raises:
+        ModelFileError: Naming the first thing that is none of Keras' making.
+    """
+    total, waiting, seen = 0, [file], {_place(file)}
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            where = f"{path}: {f'{group.name}/{name}'.lstrip('/')!r}"
+            found = _inside(group, name, where)
+            if _place(found) in seen:
+                raise ModelFileError(f"{where} is a link to elsewhere. Weights must be inside.")
+            seen.add(_place(found))
+            if len(seen) > _OBJECTS:
+                raise ModelFileError(f"{path}: holds more than {_OBJECTS:,} groups and data sets.")
+            if isinstance(found, h5py.Group):
+                waiting.append(found)
+            else:
+                total += _stored(found, where)
+    return total
+
+
+def _inside(group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Dataset:
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ModelFileError(f"{where} is a link to elsewhere. Weights must be inside.")
+    found = group[name]
+    if not isinstance(found, h5py.Group | h5py.Dataset):
+        raise ModelFileError(f"{where} is neither a group nor a data set.")
+    return found
+
+
+def _stored(values: h5py.Dataset, where: str) -> int:
+    """Give the bytes of a data set that is plain."""
+    if values.external or values.is_virtual:
+        raise ModelFileError(f"{where}: its values lie in another file. Weights must be inside.")
+    if values.dtype.kind not in _KINDS or values.dtype.hasobject:
+        raise ModelFileError(
+            f"{where}: holds {values.dtype}, references to other things. Expected numbers."
+        )
+    if values.id.get_create_plist().get_nfilters():
+        raise ModelFileError(
+            f"{where}: its values are packed by a filter, which Keras never does. Save the "
+            "weights again with Keras."
+        )
+    if values.shape and values.id.get_storage_size() < values.nbytes:
+        raise ModelFileError(
+            f"{where}: promises {values.nbytes:,} bytes (shape {list(values.shape)}), and "
+            f"{values.id.get_storage_size():,} are stored."
+        )
+    return int(values.nbytes)
+
+
+def _place(found: h5py.Group | h5py.Dataset) -> int:
+    return int(h5py.h5o.get_info(found.id).addr)

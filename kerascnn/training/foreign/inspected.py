@@ -1,0 +1,99 @@
+"""A Keras file that is loaded only after it was looked through: the one way to open any.
+
+Knows: the order of the steps, and that Keras raises anything on files it does not understand.
+Does not know what is inside an architecture (architecture), nor in HDF5 (hdf5).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+from keras.src.legacy.saving import json_utils, saving_options, saving_utils
+
+import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
+from kerascnn.errors import ModelFileError
+from kerascnn.training.foreign.architecture import safe_architecture
+from kerascnn.training.foreign.container import is_zip, read_architecture, write_copy
+
+_SLACK = 2**20
+"""Bytes of variables that a file need not hold: states of generators, counters."""
+
+_PENDING = "uninitialized_variables"
+
+
+def load_inspected(path: Path) -> tuple[keras.Model, str]:
+    """Load any model of Keras 2 or 3. No code of the file is run.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The model, computing in float32, and the version of Keras that wrote it.
+
+    Raises:
+        ModelFileError: It holds code or custom objects, its layers are larger than its weights,
+            or Keras cannot load it.
+    """
+    architecture, version = read_architecture(path)
+    architecture = safe_architecture(architecture, str(path))
+    with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
+        copy = Path(folder, "inspected.keras" if is_zip(path) else "inspected.h5")
+        with _explained(path, copy):
+            stored = write_copy(path, architecture, copy)
+            _refuse_larger_layers(path, architecture, stored)
+            return keras.saving.load_model(copy, compile=False, safe_mode=True), version
+
+
+@contextmanager
+def _explained(path: Path, copy: Path) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            # Of optimisers and input names that do not matter here.
+            warnings.simplefilter("ignore")
+            yield
+    except ModelFileError:
+        raise
+    except Exception as error:
+        # Keras and h5py raise whatever their parsers meet in a file of another version, or a
+        # damaged one: ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...
+        reason = " ".join(str(error).split()).replace(str(copy), str(path))[:300]
+        raise ModelFileError(
+            f"{path}: Keras {keras.__version__} cannot load it ({type(error).__name__}: {reason})."
+        ) from error
+
+
+def _refuse_larger_layers(path: Path, architecture: dict[str, Any], stored: int) -> None:
+    """Compare the layers' variables with the file's values before they take any memory."""
+    before = global_state.get_global_attribute(_PENDING)
+    global_state.set_global_attribute(_PENDING, [])
+    try:
+        # In this scope a variable has a shape and no value.
+        with keras.StatelessScope(initialize_variables=False):
+            model = _build(architecture, legacy=not is_zip(path))
+            variables = getattr(model, "variables", ())
+            needed = sum(4 * math.prod(map(int, variable.shape)) for variable in variables)
+    finally:
+        global_state.set_global_attribute(_PENDING, before or [])
+    if needed > 4 * stored + _SLACK:
+        raise ModelFileError(
+            f"{path}: its layers take {needed:,} bytes of weights, and {stored:,} are in the file. "
+            "It was changed: copy it again from where it was made."
+        )
+
+
+def _build(architecture: dict[str, Any], legacy: bool) -> Any:
+    """Do what ``load_model`` does before it reads weights, for either kind of file."""
+    if not legacy:
+        return keras.saving.deserialize_keras_object(architecture, safe_mode=True)
+    with saving_options.keras_option_scope(use_legacy_config=True):
+        decoded = json_utils.decode(json.dumps(architecture))
+        return saving_utils.model_from_config(decoded, keras.saving.get_custom_objects())

@@ -1,0 +1,66 @@
+"""What a run's card says before anything is measured, and on what the run was trained.
+
+Knows: where each of these comes from. Does not know metrics: they are measured after training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from kerascnn.card import ModelCard
+from kerascnn.training.callbacks import EpochRecord
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.distribution.device import kernels, peak_memory
+from kerascnn.training.distribution.local_devices import total_devices
+from kerascnn.training.run.folder import Run
+from kerascnn.training.run.provenance import versions
+from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.weights import Start
+
+
+def first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
+    """Make the card of a run that begins: its network, classes, size and data."""
+    return ModelCard(
+        name=Path(run.folder).resolve().name,
+        network=start.network,
+        classes=feed.dataset.classes,
+        image_size=feed.size,
+        resize=feed.resize,
+        normalization=start.normalization,
+        data={
+            "name": Path(feed.dataset.name).name,
+            "sha256": feed.fingerprint,
+            **{name: len(part) for name, part in feed.packs.items()},
+            "skipped": sum(len(part.skipped) for part in feed.packs.values()),
+        },
+        versions=versions(),
+    )
+
+
+def trained_facts(
+    config: TrainConfig, device: str, trainer: Trainer, history: Sequence[EpochRecord]
+) -> dict[str, Any]:
+    """Tell on what a run was trained and how fast.
+
+    Returns:
+        ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,
+        ``kernels``, ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and
+        ``images_per_second`` (median of the epochs).
+    """
+    found = versions()
+    return {
+        "device": device,
+        "devices": total_devices(config.devices),
+        "backend": found.pop("backend"),
+        "versions": found,
+        "kernels": kernels(),
+        "precision": config.precision,
+        "feed": "resident" if trainer.resident else "streamed",
+        "xla": trainer.xla,
+        "peak_memory": peak_memory(),
+        "images_per_second": round(median(row.images_per_second for row in history), 1),
+    }

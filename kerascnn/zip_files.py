@@ -1,0 +1,45 @@
+"""What a zip archive says of itself, looked at before anything is unpacked.
+
+Knows: that a few kilobytes can unpack to all of memory, and that two entries may have one name.
+Does not know what is inside (models, arrays).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+ENTRIES = 100_000
+"""More than any model or checkpoint has."""
+
+RATIO = 20
+"""Times its packed size: weights are nearly noise, and shrink by less than half."""
+
+FLOOR = 2**26
+"""Bytes that may be unpacked whatever the ratio: a fresh network's zeros pack well."""
+
+
+def refuse_bombs(path: Path, ratio: int = RATIO, floor: int = FLOOR) -> None:
+    """Refuse an archive that would unpack to far more than it is.
+
+    Args:
+        path: Of the archive.
+        ratio: The most that it may grow by.
+        floor: Bytes to which it may unpack in any case.
+
+    Raises:
+        ValueError: It would, or it has too many entries, or two of one name.
+        OSError: It cannot be read.
+        BadZipFile: It is no zip archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if len(entries) > ENTRIES:
+        raise ValueError(f"it has {len(entries):,} entries; expected at most {ENTRIES:,}")
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise ValueError("two of its entries have the same name")
+    unpacked, packed = sum(entry.file_size for entry in entries), path.stat().st_size
+    if unpacked > max(floor, ratio * packed):
+        raise ValueError(
+            f"it would unpack to {unpacked:,} bytes from {packed:,}, more than weights can"
+        )

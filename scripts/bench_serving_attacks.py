@@ -1,0 +1,107 @@
+"""Liveness while cheap requests try to starve it: for scripts/bench_serving attacks.
+
+Knows: requests that cost a server more than their sender. Does not know how they are borne.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from bench_serving_load import load, request_of, tell
+from bench_serving_process import ours
+from PIL import Image
+
+from kerascnn import Classifier
+
+_EVERY = 0.02
+"""Seconds between two looks at liveness."""
+
+
+def attacks(options: argparse.Namespace) -> None:
+    """Print liveness beside each attack, and beside none."""
+    classifier = Classifier(options.model, options.provider)
+    name, size = Path(options.model).stem, classifier.card.image_size
+    with ours(options.model, "--provider", options.provider) as (port, _):
+        for attack, make in {"none": None, **ATTACKS}.items():
+            if options.only and options.only not in attack:
+                continue
+            request = make(name, size) if make else None
+            tell(attack=attack, **beside(port, request, options.clients, options.seconds))
+
+
+def beside(port: int, request: bytes | None, clients: int, seconds: float) -> dict[str, object]:
+    """Look at liveness while some clients, in a process of their own, send one request.
+
+    Returns:
+        Times in milliseconds, and how the requests were answered.
+    """
+    queue: multiprocessing.Queue[dict[str, int]] = multiprocessing.Queue()
+    arguments = (port, request, clients, seconds, queue)
+    attacking = multiprocessing.Process(target=_attack, args=arguments)
+    attacking.start()
+    look, times = request_of("/", b"").replace(b"POST / ", b"GET /v2/health/live "), []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        seen, _ = load(port, [look], 1, 0.0001)
+        times += [one.taken * 1000 for one in seen]
+        time.sleep(_EVERY)
+    statuses = queue.get()
+    attacking.join()
+    p50, p99 = np.percentile(times, (50, 99))
+    return {
+        "looks": len(times), "p50_ms": round(float(p50), 1), "p99_ms": round(float(p99), 1),
+        "max_ms": round(max(times), 1), "statuses": statuses,
+    }  # fmt: skip
+
+
+def _attack(
+    port: int,
+    request: bytes | None,
+    clients: int,
+    seconds: float,
+    queue: multiprocessing.Queue[dict[str, int]],
+) -> None:
+    seen = load(port, [request], clients, seconds)[0] if request else []
+    queue.put(dict(collections.Counter(str(one.status) for one in seen)))
+
+
+def _png(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _many_scans() -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (2000, 2000)).save(file, "JPEG", progressive=True)
+    whole = file.getvalue()
+    return whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * 400 + whole[-2:]
+
+
+def _as_json(name: str, shape: tuple[int, ...]) -> bytes:
+    tensor = {"name": "image", "datatype": "UINT8", "shape": shape}
+    text = json.dumps({"inputs": [tensor | {"data": [7] * int(np.prod(shape))}]})
+    return request_of(f"/v2/models/{name}/infer", text.encode())
+
+
+def _list(name: str, text: bytes) -> bytes:
+    return request_of(f"/v1/models/{name}:predict", b'{"instances": [%s0]}' % text)
+
+
+ATTACKS: dict[str, Callable[[str, int], bytes]] = {
+    "30 megapixels in a PNG": lambda _name, _size: request_of("/predict", _png(6000, 5000)),
+    "a thin PNG": lambda _name, _size: request_of("/predict", _png(1, 4_000_000)),
+    "a JPEG of 400 scans": lambda _name, _size: request_of("/predict", _many_scans()),
+    "256 pictures in JSON": lambda name, size: _as_json(name, (256, size, size, 3)),
+    "15 MB of JSON": lambda name, _size: _as_json(name, (1, 1290, 1290, 3)),
+    "seven million elements": lambda name, _size: _list(name, b"1," * 7_000_000),
+}
+"""Requests by what they are; each is made of the model's name and size."""

@@ -1,0 +1,207 @@
+"""The Open Inference Protocol v2 over gRPC, as its public client speaks it."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from kerascnn.errors import MissingExtraError
+from kerascnn.serving import ServeConfig, serve
+
+from .conftest import encoded, http, wait_for
+
+triton = pytest.importorskip("tritonclient.grpc", reason="needs the extra test")
+from tritonclient import http as triton_http  # noqa: E402
+from tritonclient.grpc import service_pb2  # noqa: E402
+from tritonclient.utils import InferenceServerException  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server(serving, exported):
+    with serving(exported, "--grpc-port", 0, "--max-body-mb", 2) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    with triton.InferenceServerClient(server.grpc) as client:
+        yield client
+
+
+@pytest.fixture
+def by_http(server):
+    with triton_http.InferenceServerClient(server.address) as client:
+        yield client
+
+
+def pixels(module, values):
+    tensor = module.InferInput("image", list(values.shape), "UINT8")
+    tensor.set_data_from_numpy(values)
+    return [tensor]
+
+
+def test_what_it_says_is_what_http_says(client, by_http, exported):
+    name = exported.stem
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready(name)
+    for question in ("get_server_metadata", "get_model_metadata", "get_model_config"):
+        asked = () if "server" in question else (name,)
+        found = getattr(client, question)(*asked, as_json=True)
+        found = found.get("config", found)
+        expected = getattr(by_http, question)(*asked)
+        for key, value in found.items():
+            plain = json.loads(json.dumps(value), parse_int=str)
+            assert plain == json.loads(json.dumps(expected[key]), parse_int=str), key
+    client.infer(name, pixels(triton, np.zeros((1, 28, 28, 3), np.uint8)))
+    (stats,) = client.get_inference_statistics(name).model_stats
+    (expected,) = by_http.get_inference_statistics(name)["model_stats"]
+    assert stats.inference_count == expected["inference_count"] > 0
+    (row,) = client.get_model_repository_index().models
+    assert [row.name, row.state] == [name, "READY"]
+    for refused in (client.is_model_ready, client.get_model_metadata):
+        with pytest.raises(InferenceServerException, match="unknown model 'nobody'") as caught:
+            refused("nobody")
+        assert caught.value.status() == "StatusCode.NOT_FOUND"
+
+
+def test_answers_are_those_of_http(client, by_http, exported, pictures):
+    name, some = exported.stem, pictures[:3]
+    mine = client.infer(name, pixels(triton, some), request_id="7")
+    theirs = by_http.infer(name, pixels(triton_http, some))
+    for output in ("logits", "probabilities"):
+        np.testing.assert_allclose(mine.as_numpy(output), theirs.as_numpy(output), atol=1e-5)
+    assert mine.get_response().id == "7"
+    wanted = [triton.InferRequestedOutput("probabilities", class_count=2)]
+    classified = client.infer(name, pixels(triton, some), outputs=wanted).as_numpy("probabilities")
+    assert classified.shape == (3, 2)
+    files = np.array([encoded(one) for one in some], object)
+    tensor = triton.InferInput("image", [3], "BYTES")
+    tensor.set_data_from_numpy(files)
+    found = client.infer(name, [tensor]).as_numpy("logits")
+    np.testing.assert_allclose(found, theirs.as_numpy("logits"), atol=1e-5)
+
+
+def test_typed_contents(client, exported, pictures):
+    one = pictures[:1]
+    expected = client.infer(exported.stem, pixels(triton, one)).as_numpy("logits")
+    request = service_pb2.ModelInferRequest(model_name=exported.stem)
+    tensor = request.inputs.add(name="image", datatype="UINT8", shape=one.shape)
+    tensor.contents.uint_contents.extend(one.ravel().tolist())
+    answer = client._client_stub.ModelInfer(request)
+    found = np.frombuffer(answer.raw_output_contents[0], "<f4").reshape(1, -1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    file = service_pb2.ModelInferRequest(model_name=exported.stem)
+    tensor = file.inputs.add(name="image", datatype="BYTES", shape=[1])
+    tensor.contents.bytes_contents.append(encoded(one[0]))
+    answer = client._client_stub.ModelInfer(file)
+    found = np.frombuffer(answer.raw_output_contents[0], "<f4").reshape(1, -1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def refused_code(client, request) -> str:
+    import grpc
+
+    with pytest.raises(grpc.RpcError) as refused:
+        client._client_stub.ModelInfer(request)
+    return refused.value.code().name
+
+
+def test_what_is_refused(client, exported, server):
+    def request(**fields):
+        made = service_pb2.ModelInferRequest(model_name=exported.stem)
+        made.inputs.add(**{"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3]} | fields)
+        return made
+
+    for bad in (
+        request(), request(name="x"), request(datatype="FP32"), request(shape=[1]),
+        request(contents={"uint_contents": [1, 2, 256]}), request(contents={"int_contents": [1]}),
+        request(contents={"uint_contents": [1, 2]}), service_pb2.ModelInferRequest(
+            model_name=exported.stem),
+    ):  # fmt: skip
+        assert refused_code(client, bad) == "INVALID_ARGUMENT"
+    both = request(contents={"uint_contents": [1, 2, 3]})
+    both.raw_input_contents.append(b"123")
+    assert refused_code(client, both) == "INVALID_ARGUMENT"
+    shared = request()
+    shared.inputs[0].parameters["shared_memory_region"].string_param = "x"
+    assert refused_code(client, shared) == "INVALID_ARGUMENT"
+    large = request(shape=[1, 1000, 1000, 3])
+    large.raw_input_contents.append(bytes(3_000_000))
+    assert refused_code(client, large) == "RESOURCE_EXHAUSTED"
+    no_picture = request(datatype="BYTES", shape=[1], contents={"bytes_contents": [b"x"]})
+    assert refused_code(client, no_picture) == "INVALID_ARGUMENT"
+    wait_for(lambda: any(line["status"] == 422 for line in server.log()))
+    line = server.log()[-1]
+    assert (line["method"], line["outcome"]) == ("gRPC", "bad_request")
+
+
+def test_a_stream(client, exported, pictures):
+    answers = []
+    client.start_stream(lambda result, error: answers.append((result, error)))
+    client.async_stream_infer("nobody", pixels(triton, pictures[:1]))
+    client.async_stream_infer(exported.stem, pixels(triton, pictures[:1]))
+    wait_for(lambda: len(answers) == 2)
+    client.stop_stream()
+    assert "unknown model" in str(answers[0][1])
+    assert answers[1][0].as_numpy("logits").shape == (1, 10)
+
+
+def test_the_token_and_a_deadline(serving, exported, tmp_path, pictures):
+    file = tmp_path / "token"
+    file.write_text("s3cret")
+    options = ("--grpc-port", 0, "--token-file", file)
+    with (
+        serving(exported, *options, hold="run") as server,
+        triton.InferenceServerClient(server.grpc) as client,
+    ):
+        assert client.is_server_live()
+        image = pixels(triton, pictures[:1])
+        for headers in (None, {"authorization": "Bearer wrong"}):
+            with pytest.raises(InferenceServerException, match="wrong token") as caught:
+                client.infer(exported.stem, image, headers=headers)
+            assert caught.value.status() == "StatusCode.UNAUTHENTICATED"
+        good = {"authorization": "bearer s3cret"}
+        assert client.infer(exported.stem, image, headers=good).as_numpy("logits").shape == (1, 10)
+        server.gate.shut()
+        for limit in ({"client_timeout": 0.2}, {"timeout": 200_000}):
+            with pytest.raises(InferenceServerException) as caught:
+                client.infer(exported.stem, image, headers=good, **limit)
+            assert caught.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+        server.gate.open()
+        assert http.get(f"{server.url}/v2/health/live").status_code == 200
+        assert server.stop() == 0
+
+
+def test_without_the_extra(exported, monkeypatch):
+    for module in ("grpc", "kerascnn.serving.endpoints.grpc"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "kerascnn.serving.endpoints.grpc")
+    with pytest.raises(MissingExtraError, match=r"pip install 'kerascnn\[grpc\]'"):
+        serve(ServeConfig((str(exported),), port=0, grpc_port=0))
+
+
+def test_a_port_that_is_taken(exported, server, kerascnn):
+    taken = server.grpc.rpartition(":")[2]
+    done = kerascnn("serve", exported, "--port", 0, "--grpc-port", taken, text=True)
+    assert done.returncode == 2
+    assert "--grpc-port" in done.stderr.splitlines()[-1]
+
+
+def test_the_compiled_messages_are_those_of_the_text():
+    """Without the compiler: each field of the text is in the descriptor, with its number."""
+    import re
+    from importlib.resources import files
+
+    from kerascnn.serving.endpoints.grpc_messages import message_class
+
+    text = files("kerascnn.serving.endpoints").joinpath("open_inference.proto").read_text()
+    for name, body in re.findall(r"^message (\w+) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL):
+        own = re.sub(r"  message \w+ \{.*?^  \}\n", "", body, flags=re.MULTILINE | re.DOTALL)
+        fields = dict(
+            re.findall(r"(\w+) = (\d+);", re.sub(r"enum \w+ \{.*?\}", "", own, flags=re.S))
+        )
+        descriptor = message_class(name).DESCRIPTOR
+        found = {field.name: str(field.number) for field in descriptor.fields}
+        assert found == fields, name

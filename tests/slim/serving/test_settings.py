@@ -1,0 +1,231 @@
+"""Settings of ``kerascnn serve``: options, variables and a file, and who wins."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from kerascnn import serving
+from kerascnn.cli import main
+from kerascnn.serving import ModelConfig
+
+from .small_model import write_model
+
+TOML = """
+host = "0.0.0.0"
+port = 9000
+max-body-mb = 3.5
+cors = "https://a.example"
+allowed_host = ["b.example", "*.c.example"]
+access-log = false
+max-batch = 4
+
+[models.flowers]
+path = "a.onnx"
+arithmetic = "fast"
+max-batch = 8
+max_queue = 9
+threads = 2
+
+[models.colours]
+path = "sub/b.onnx"
+labels = "rgb.txt"
+image-size = [16, 24]
+normalize = "unit"
+pad-color = [1, 2, 3]
+"""
+
+YAML = """
+host: 0.0.0.0
+port: 9000
+max-body-mb: 3.5
+cors: https://a.example
+allowed_host: [b.example, "*.c.example"]
+access-log: no
+max-batch: 4
+models:
+  flowers: {path: a.onnx, arithmetic: fast, max-batch: 8, max_queue: 9, threads: 2}
+  colours:
+    path: sub/b.onnx
+    labels: rgb.txt
+    image-size: 16x24
+    normalize: unit
+    pad-color: "1,2,3"
+"""
+
+
+@pytest.fixture
+def settle(monkeypatch):
+    """Run the command, and give the configuration that the server would get."""
+
+    def run(*arguments, env=None):
+        found = []
+        monkeypatch.setattr(serving, "serve", lambda config, _started: found.append(config))
+        result = CliRunner().invoke(main, ["serve", *map(str, arguments)], env=env)
+        return (found or [None])[0], result
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of its own, with what the files name."""
+    home = tmp_path / "home"
+    (home / "sub").mkdir(parents=True)
+    for name in ("a.onnx", "sub/b.onnx"):
+        write_model(home / name, np.eye(3))
+    (home / "rgb.txt").write_text("red\ngreen\nblue\n")
+    return home
+
+
+@pytest.mark.parametrize(("name", "text"), [("s.toml", TOML), ("s.yaml", YAML), ("s.yml", YAML)])
+def test_a_file(settle, folder, name, text):
+    if name != "s.toml":
+        pytest.importorskip("yaml", reason="needs the extra yaml")
+    (folder / name).write_text(text)
+    config, result = settle("--config", folder / name)
+    assert result.exit_code == 0, result.output
+    assert (config.host, config.port, config.max_body_mb) == ("0.0.0.0", 9000, 3.5)
+    assert config.cors == ("https://a.example",)
+    assert config.allowed_host == ("b.example", "*.c.example")
+    assert config.access_log is False
+    flowers, colours = config.served
+    assert flowers == ModelConfig(
+        str(folder / "a.onnx"), "flowers", arithmetic="fast", max_batch=8, max_queue=9, threads=2
+    )
+    assert (colours.name, colours.max_batch, colours.max_queue) == ("colours", 4, 256)
+    assert colours.foreign.classes == ("red", "green", "blue")
+    assert (colours.foreign.image_size, colours.foreign.normalize) == ((16, 24), "unit")
+    assert colours.foreign.sizing.pad_color == (1, 2, 3)
+
+
+def test_who_wins(settle, folder):
+    (folder / "s.toml").write_text(TOML)
+    env = {"KERASCNN_SERVE_PORT": "9001", "KERASCNN_SERVE_HOST": "::1",
+           "KERASCNN_SERVE_CONFIG": str(folder / "s.toml")}  # fmt: skip
+    config, _ = settle("--port", 9002, env=env)
+    assert (config.host, config.port, config.max_body_mb) == ("::1", 9002, 3.5)
+    # Over what is said about one model, too.
+    config, _ = settle(env={**env, "KERASCNN_SERVE_MAX_QUEUE": "50"})
+    assert [model.max_queue for model in config.served] == [50, 50]
+    config, _ = settle("--arithmetic", "exact", env=env)
+    assert {model.arithmetic for model in config.served} == {"exact"}
+    # Models of the command line are served instead of the file's.
+    config, _ = settle(folder / "a.onnx", env=env)
+    assert (config.names, config.port) == (("a",), 9001)
+    config, _ = settle(env={**env, "KERASCNN_SERVE_MODELS": str(folder / "a.onnx")})
+    assert config.names == ("a",)
+
+
+def test_variables_for_every_option(settle, folder):
+    from kerascnn.cli.foreign import FOREIGN
+    from kerascnn.cli.serve import command
+
+    values = {
+        "host": "::1", "port": "9000", "provider": "cpu", "arithmetic": "fast", "threads": "3",
+        "copies": "2", "max_batch": "5", "max_wait_ms": "1.5", "max_queue": "99",
+        "max_body_mb": "2.5", "max_megapixels": "7", "timeout": "4", "read_timeout": "6",
+        "grace": "1", "reload_seconds": "0", "token_file": "t",
+        "grpc_port": "8001", "traces": "true", "tls_cert": "c", "tls_key": "k",
+        "cors": "https://a https://b", "allowed_host": "a b", "access_log": "false",
+    }  # fmt: skip
+    others = {"models", "config", "debug"} | set(FOREIGN)
+    assert {option.name for option in command.params} - others == values.keys()
+    env = {f"KERASCNN_SERVE_{name.upper()}": value for name, value in values.items()}
+    config, result = settle(folder / "a.onnx", env=env)
+    assert result.exit_code == 0, result.output
+    for name, value in values.items():
+        found = getattr(config, name)
+        told = " ".join(found) if isinstance(found, tuple) else str(found).removesuffix(".0")
+        assert told.lower() == value, name
+    empty, _ = settle(folder / "a.onnx", env=dict.fromkeys(env, ""))
+    assert empty == serving.ServeConfig((str(folder / "a.onnx"),))
+
+
+def test_models_in_a_variable(settle, folder):
+    a, b = folder / "a.onnx", folder / "sub" / "b.onnx"
+    spaced = folder / "with space.onnx"
+    write_model(spaced, np.eye(3))
+    for text, names in (
+        (f"{a}", ("a",)), (f"{a}{os.pathsep}{b}", ("a", "b")), (f"{a} {b}", ("a", "b")),
+        (f"{a}\n{b}\n", ("a", "b")), (f"x={a}{os.pathsep}y={a}", ("x", "y")),
+        (f"{spaced}", (spaced.stem,)),
+        (f"{folder}", ("a", spaced.stem)),
+    ):  # fmt: skip
+        for variable in ("KERASCNN_SERVE_MODELS", "KERASCNN_SERVE_MODEL"):
+            config, result = settle(env={variable: text})
+            assert config.names == names, result.output
+    assert settle()[1].exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("max-bach = 3", "max-bach is no setting. Did you mean max-batch?"),
+        ("[models.x]\npath = 'a.onnx'\nmax_bach = 3", "models.x: max_bach is no setting. Did you"),
+        ("[models.x]\npath = 'a.onnx'\nport = 3", "models.x: port is no setting"),
+        ("[models.x]\nmax-batch = 3", 'models.x: expected a section with path = "FILE.onnx"'),
+        ("[modles.x]\npath = 'a.onnx'", "modles is no setting"),
+        ("port = 'x'", "port: 'x' is not a valid integer"),
+        ("port = true", "port: 'True' is not a valid integer"),
+        ("max-batch = 2.5", "max_batch: '2.5' is not a valid integer"),
+        ("provider = 'gpu'", "provider: 'gpu' is not one of"),
+        ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "max_batch; expected at least 1"),
+        ("[models.x]\npath = 'a.onnx'\nimage-size = 'big'", "models.x: image_size: 'big'"),
+        ("models = 3", "expected a section for each"),
+        ("port = ", "not TOML"),
+        ("", "Missing argument"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_file_are_one_line(settle, folder, text, reason):
+    (folder / "s.toml").write_text(text)
+    _, result = settle("--config", folder / "s.toml")
+    assert result.exit_code == 2
+    assert reason in result.output
+    assert "Traceback" not in result.output
+
+
+def test_files_that_are_none(settle, folder, monkeypatch):
+    assert "cannot read it" in settle("--config", folder / "none.toml")[1].output
+    (folder / "s.toml").write_bytes(b"\xff")
+    assert "not TOML" in settle("--config", folder / "s.toml")[1].output
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    (folder / "s.yaml").write_text(YAML)
+    result = settle("--config", folder / "s.yaml")[1]
+    assert "pip install 'kerascnn[yaml]'" in result.output
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("text", ["a: [", "[1, 2]", "- x", "5"])
+def test_yaml_that_is_none(settle, folder, text):
+    pytest.importorskip("yaml", reason="needs the extra yaml")
+    (folder / "s.yaml").write_text(text)
+    result = settle("--config", folder / "s.yaml")[1]
+    assert result.exit_code == 2
+    assert "not YAML" in result.output or "holds no settings" in result.output
+
+
+def test_models_as_a_list(settle, folder):
+    (folder / "s.toml").write_text('models = ["a.onnx", "b=sub/b.onnx"]\n')
+    config, _ = settle("--config", folder / "s.toml")
+    assert [(one.name, one.path) for one in config.served] == [
+        ("a", str(folder / "a.onnx")), ("b", str(folder / "sub" / "b.onnx")),
+    ]  # fmt: skip
+
+
+def test_variables_that_are_none(settle, folder):
+    """Kubernetes adds some for a Service that is called kerascnn-serve; they are no mistake."""
+    env = {
+        "KERASCNN_SERVE_PORT": "tcp://10.0.0.7:8000", "KERASCNN_SERVE_SERVICE_HOST": "10.0.0.7",
+        "KERASCNN_SERVE_PORT_8000_TCP": "tcp://10.0.0.7:8000", "KERASCNN_SERVE_MAX_BACH": "3",
+    }  # fmt: skip
+    config, result = settle(folder / "a.onnx", env=env)
+    assert config.port == 8000
+    [line] = [line for line in result.output.splitlines() if line.startswith("warning")]
+    assert line == (
+        "warning: KERASCNN_SERVE_MAX_BACH is no setting. Did you mean KERASCNN_SERVE_MAX_BATCH?"
+    )
+    assert json.dumps(config.names) == '["a"]'
