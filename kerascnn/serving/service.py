@@ -308,10 +308,11 @@ class Service:
         if isinstance(picture, bytes):
             if not patient and not images.is_bounded(picture):
                 raise _Large  # its header does not say what it costs
-            return images.prepare(picture, card.shape, card.how, max_pixels=most, accept=accept)
-        if picture.shape[:2] == card.shape:
+            picture = images.decode(picture, max_pixels=most, accept=accept)
+        elif picture.shape[:2] == card.shape:
             return picture  # beside others that are not: what a client sized is taken as it is
-        accept(*picture.shape[:2])
+        else:
+            accept(*picture.shape[:2])
         return images.size_picture(picture, card.shape, card.how)
 
     def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
