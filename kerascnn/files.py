@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
@@ -22,6 +23,14 @@ from kerascnn.errors import BusyError, KerascnnError, ModelFileError
 
 _POLL = 0.2
 """Seconds between two tries to get a lock that another process holds."""
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Not on Windows."""
+
+_MARK = ".kerascnn.tmp"
+"""In the names of files that are not whole yet."""
+
+_TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(_MARK)}(\.[^.]*)?", re.DOTALL)
 
 
 @contextmanager
@@ -52,7 +61,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem[:100]}.", suffix=f".tmp{target.suffix}"
+            dir=target.parent, prefix=f".{target.stem[:100]}.", suffix=f"{_MARK}{target.suffix}"
         )
         os.close(descriptor)
     except OSError as error:
@@ -62,7 +71,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         # mkstemp makes private files; what we leave behind has the user's usual rights.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask())
         temporary.replace(target)
     except OSError as error:
         raise cannot_write(target, error) from error
@@ -131,14 +140,20 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     _write(path, lambda temporary: temporary.write_bytes(data))
 
 
+def is_temporary(name: str) -> bool:
+    """Tell whether a file's name is one that :func:`writing` gives until the file is whole."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def remove_leftovers(folder: str | Path) -> None:
     """Delete what :func:`writing` had begun in a folder when its process was killed.
 
     Args:
-        folder: In which nobody is writing now.
+        folder: In which nobody is writing now. Temporary files of others are left alone.
     """
-    for path in Path(folder).glob(".*.tmp*"):
-        path.unlink(missing_ok=True)
+    for path in Path(folder).glob(f".*{_MARK}*"):
+        if is_temporary(path.name) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -176,7 +191,8 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
 def _try_to_lock(path: Path) -> int | None:
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            # Through no link: the name can be foreseen, and a link may lead anywhere.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
@@ -293,7 +309,8 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Give the rights that new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

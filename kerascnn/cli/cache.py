@@ -10,7 +10,7 @@ from kerascnn.cli.base import Command, print_json
 
 
 @click.command("cache", cls=Command)
-@click.option("--clear", is_flag=True, help="Remove everything in it.")
+@click.option("--clear", is_flag=True, help="Remove all packs in it, and nothing else.")
 @click.option("--cache", "folder", metavar="DIR", help="Another one than the user's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(clear: bool, folder: str | None, as_json: bool) -> None:

@@ -10,14 +10,14 @@ import csv
 import os
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.layout import SPLIT_FOLDERS
-from kerascnn.dataset.pictures import FilePictures
+from kerascnn.dataset.pictures import FilePictures, LazyPaths
 from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.errors import DataError
 
@@ -32,12 +32,11 @@ _TRUTHS = {
 _EXPECTED = "Expected a first line path,label or path,label,split"
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     """One line that was understood."""
 
     line: int
-    path: Path
+    path: str
     label: str
     split: str
 
@@ -77,7 +76,7 @@ def load_csv(file: Path, faults: Faults = STRICT) -> Dataset:
     splits = {}
     for name in SPLITS:
         if chosen := [row for row in rows if row.split == name]:
-            pictures = FilePictures(tuple(row.path for row in chosen), file.parent)
+            pictures = FilePictures(LazyPaths([row.path for row in chosen]), file.parent)
             labels = np.asarray([order[row.label] for row in chosen], np.int64)
             splits[name] = Split(pictures, labels)
     return Dataset(str(file), classes, splits)
@@ -88,11 +87,11 @@ def _rows(file: Path, faults: Faults) -> Iterator[_Row]:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
             places = _columns(file, next(reader, []))
+            read = _Reader(file, places, faults)
             for values in reader:
-                if any(value.strip() for value in values):
-                    row = _row(file, reader.line_num, places, values, faults)
-                    if row is not None:
-                        yield row
+                row = read.row(reader.line_num, values)
+                if row is not None:
+                    yield row
     except UnicodeDecodeError as error:
         faults.tell(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
     except csv.Error as error:
@@ -118,29 +117,55 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     return places
 
 
-def _row(
-    file: Path, line: int, places: dict[str, int], values: list[str], faults: Faults
-) -> _Row | None:
-    where = f"{file}, line {line}"
-    if len(values) <= max(places.values()):
-        faults.tell(
-            f"{where}: {len(values)} values ({','.join(values)}), expected one for each of "
-            f"{', '.join(places)}. A name with a comma in it stands in quotes."
+class _Reader:
+    """Understands lines, of which there may be millions; labels and folders occur over and over."""
+
+    def __init__(self, file: Path, places: dict[str, int], faults: Faults) -> None:
+        self._file, self._places, self._faults = file, places, faults
+        self._base = os.path.join(os.path.normpath(file.parent), "")  # noqa: PTH118 - text is quick
+        self._classes: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._path, self._most = places["path"], max(places.values())
+        self._rest = [place for name, place in places.items() if name != "path"]
+
+    def row(self, line: int, values: list[str]) -> _Row | None:
+        """Understand one line, or tell what is wrong with it; None: it is none."""
+        if len(values) <= self._most:
+            if any(map(str.strip, values)):
+                self._tell_short(line, values)
+            return None
+        path = values[self._path].strip()
+        rest = tuple([values[place] for place in self._rest])
+        known = self._classes.get(rest)
+        if known is None or not path:
+            if not any(map(str.strip, values)):
+                return None
+            known = self._understood(line, values)
+            if known is None:
+                return None
+            self._classes[rest] = known
+        return _Row(line, os.path.normpath(os.path.join(self._base, path)), *known)  # noqa: PTH118
+
+    def _tell_short(self, line: int, values: list[str]) -> None:
+        self._faults.tell(
+            f"{self._file}, line {line}: {len(values)} values ({','.join(values)}), expected one "
+            f"for each of {', '.join(self._places)}. A name with a comma in it stands in quotes."
         )
-        return None
-    found = {name: values[place].strip() for name, place in places.items()}
-    missing = [name for name, value in found.items() if not value]
-    if missing:
-        faults.tell(f"{where}: no {missing[0]}. Fill it in, or remove the row.")
-        return None
-    split = _split(found)
-    if split is None:
-        name = "split" if "split" in found else _VALID
-        expected = ", ".join(SPLITS) if name == "split" else "True or False"
-        faults.tell(f"{where}: {name} {found[name]!r}. Expected {expected}.")
-        return None
-    path = Path(os.path.normpath(file.parent / found["path"]))
-    return _Row(line, path, unicodedata.normalize("NFC", found["label"]), split)
+
+    def _understood(self, line: int, values: list[str]) -> tuple[str, str] | None:
+        """Give label and split of a line."""
+        where = f"{self._file}, line {line}"
+        found = {name: values[place].strip() for name, place in self._places.items()}
+        missing = [name for name, value in found.items() if not value]
+        if missing:
+            self._faults.tell(f"{where}: no {missing[0]}. Fill it in, or remove the row.")
+            return None
+        split = _split(found)
+        if split is None:
+            name = "split" if "split" in found else _VALID
+            expected = ", ".join(SPLITS) if name == "split" else "True or False"
+            self._faults.tell(f"{where}: {name} {found[name]!r}. Expected {expected}.")
+            return None
+        return unicodedata.normalize("NFC", found["label"]), split
 
 
 def _split(found: dict[str, str]) -> str | None:
@@ -154,6 +179,8 @@ def _without_repeats(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]
     repeated = 0
     for row in rows:
         earlier = first.setdefault(os.path.normcase(row.path), row)
+        if earlier is row:
+            continue
         for what in ("split", "label"):
             one, other = getattr(earlier, what), getattr(row, what)
             if one != other:
@@ -161,7 +188,7 @@ def _without_repeats(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]
                     f"{file}, line {row.line}: {row.path} has {what} {other!r} here and {one!r} "
                     f"in line {earlier.line}. Keep one of the two rows."
                 )
-        repeated += earlier is not row and (earlier.split, earlier.label) == (row.split, row.label)
+        repeated += (earlier.split, earlier.label) == (row.split, row.label)
     if repeated:
         faults.mention(f"{file}: {repeated:,} rows repeat others; left out")
     return list(first.values())
@@ -183,7 +210,8 @@ def _of_classes(
 
 
 def _of_files(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
-    missing = [row for row in rows if not os.path.isfile(row.path)]  # noqa: PTH113 - no raise
+    folders: dict[str, set[str]] = {}
+    missing = [row for row in rows if not _is_file(row.path, folders)]
     for number, row in enumerate(missing):
         # Who stops at the first shall know that there are more.
         left = len(missing) - number - 1
@@ -192,5 +220,23 @@ def _of_files(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
             f"{file}, line {row.line}: no such file: {row.path}.{others} "
             "Expected paths relative to the folder of the list."
         )
-    gone = set(map(id, missing))
-    return [row for row in rows if id(row) not in gone]
+    gone = {row.line for row in missing}
+    return [row for row in rows if row.line not in gone] if gone else rows
+
+
+def _is_file(path: str, folders: dict[str, set[str]]) -> bool:
+    """Tell whether a file is there, by listing its folder once: asking for each takes longer."""
+    folder, _, name = path.rpartition(os.sep)
+    found = folders.get(folder)
+    if found is None:
+        found = folders[folder] = _files(folder + os.sep)
+    # Some systems know more names for a file than they list.
+    return name in found or os.path.isfile(path)  # noqa: PTH113 - no raise
+
+
+def _files(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except (OSError, ValueError):
+        return set()

@@ -6,9 +6,10 @@ Knows: how one picture is read, named, measured and stamped. Does not know label
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,57 @@ class Pictures(Protocol):
         """Return what changes when the picture changes; found without decoding it."""
 
 
+@runtime_checkable
+class Reducible(Protocol):
+    """Pictures that are made little of where their pixels are, perhaps in another process."""
+
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Read one and give what ``reduce`` makes of it; raises PictureError."""
+
+
+def reduced(pictures: Pictures, index: int, reduce: images.Reduce) -> images.UInt8Array:
+    """Read one picture and make little of its pixels.
+
+    Args:
+        pictures: Of any kind.
+        index: Which of them.
+        reduce: As for :func:`kerascnn.images.reduced`.
+
+    Returns:
+        What ``reduce`` gives.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    if isinstance(pictures, Reducible):
+        return pictures.reduced(index, reduce)
+    return reduce(pictures[index])
+
+
+class LazyPaths(Sequence[Path]):
+    """Paths that are kept as text: a million of them are made in no time and 100 MB.
+
+    Args:
+        texts: One a path.
+    """
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        """Give one, or some."""
+        found = self._texts[index]
+        return Path(found) if isinstance(found, str) else LazyPaths(found)
+
+
 @dataclass(frozen=True)
 class FilePictures:
     """Pictures in files.
@@ -44,7 +96,7 @@ class FilePictures:
         root: What the names are relative to.
     """
 
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     root: Path
 
     def __len__(self) -> int:
@@ -54,6 +106,10 @@ class FilePictures:
     def __getitem__(self, index: int) -> images.UInt8Array:
         """Decode one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return images.decode(self.paths[index])
+
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Decode one and make little of it, perhaps in another process; raises PictureError."""
+        return images.reduced(self.paths[index], reduce)
 
     def name(self, index: int) -> str:
         """Give the path relative to the root, with forward slashes."""
@@ -130,6 +186,10 @@ class Part:
         """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return self.pictures[int(self.indices[index])]
 
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Reduce it as the whole does."""
+        return reduced(self.pictures, int(self.indices[index]), reduce)
+
     def name(self, index: int) -> str:
         """Name it as the whole does."""
         return self.pictures.name(int(self.indices[index]))
@@ -161,6 +221,11 @@ class Joined:
         """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         part, place = self._find(index)
         return part[place]
+
+    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+        """Reduce it as its part does."""
+        part, place = self._find(index)
+        return reduced(part, place, reduce)
 
     def name(self, index: int) -> str:
         """Name it as its part does."""

@@ -6,9 +6,10 @@ Knows: that a broken picture must not end the run. Does not know what the arrays
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from kerascnn import images
-from kerascnn.dataset.pictures import Pictures
+from kerascnn.dataset.pictures import Pictures, reduced
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
@@ -26,11 +27,9 @@ def sized_pictures(
     Yields:
         In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.
     """
+    sized = partial(images.size_picture, size=size, resize=resize)
 
     def work(index: int) -> images.UInt8Array | PictureError:
-        try:
-            return images.size_picture(pictures[index], size, resize)
-        except PictureError as error:
-            return error
+        return images.attempt(lambda: reduced(pictures, index, sized))
 
     return in_order(work, range(len(pictures)))

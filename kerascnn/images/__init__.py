@@ -1,19 +1,24 @@
 """The one way a picture becomes an array, in training and in production alike.
 
-Knows: bytes or a path to RGB uint8 (decoding), and RGB uint8 to the model's size (sizing).
+Knows: bytes or a path to RGB uint8 (decoding), RGB uint8 to the model's size (sizing), and that
+what is large or doubtful is worked on in a process that can be killed (read).
 Does not know: labels, models, normalisation.
 """
 
 from kerascnn.images.channels import GREY_WEIGHTS, grey
-from kerascnn.images.decoding import (
-    FORMATS,
-    MAX_PIXELS,
-    SUFFIXES,
+from kerascnn.images.decoding import FORMATS, SUFFIXES, from_pillow, rgb_array
+from kerascnn.images.header import Header
+from kerascnn.images.limits import MAX_PIXELS
+from kerascnn.images.plain import is_bounded
+from kerascnn.images.read import (
+    Source,
+    attempt,
     decode,
-    from_pillow,
-    rgb_array,
+    longer_side,
+    prepare,
+    read_header,
+    reduced,
 )
-from kerascnn.images.header import Header, longer_side, read_header
 from kerascnn.images.sizing import (
     Axis,
     UInt8Array,
@@ -22,6 +27,7 @@ from kerascnn.images.sizing import (
     pixels_between,
     size_picture,
 )
+from kerascnn.images.workers import Reduce
 from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 __all__ = [
@@ -33,18 +39,24 @@ __all__ = [
     "Axis",
     "Header",
     "How",
+    "Reduce",
     "Resize",
     "Shape",
     "Sizing",
+    "Source",
     "UInt8Array",
+    "attempt",
     "axes",
     "decode",
     "default_resize",
     "from_pillow",
     "grey",
+    "is_bounded",
     "longer_side",
     "pixels_between",
+    "prepare",
     "read_header",
+    "reduced",
     "rgb_array",
     "size_picture",
 ]

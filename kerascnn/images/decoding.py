@@ -13,7 +13,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from kerascnn.errors import PictureError
+from kerascnn.images import limits
 from kerascnn.images.jpeg import quick_pixels
+from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE, PLAIN_PIXELS
 from kerascnn.images.scans import check_scans
 from kerascnn.images.sizing import UInt8Array
 
@@ -32,29 +34,21 @@ SUFFIXES = (
 )
 """Ends of the names of pictures, in small letters."""
 
-MAX_PIXELS = 178_956_970
-"""Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""
-
-MAX_SIDE, MAX_ASPECT = 65_535, 1_000
-"""Pixels a side, and one side by the other: sizing a thin picture costs as much as a square one of
-its longer side, not of its pixels."""
-
-_LARGE = 25_000_000
-"""Of pictures above this many pixels, one is decoded at a time: many threads with half a
-gigabyte and some copies each would fill the machine."""
-
 _FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_UPRIGHT: dict[int, Callable[[UInt8Array], UInt8Array]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: pixels.transpose(1, 0, 2)[:, ::-1],
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda pixels: pixels.transpose(1, 0, 2)[::-1],
 }
 """By EXIF orientation: what brings the picture upright."""
+
+_STRIP = 1 << 20
+"""Pixels that are converted at once: Pillow's own copies of a whole picture took as much as it."""
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 """TIFF tags."""
@@ -63,13 +57,13 @@ _WHITE_IS_ZERO = 0
 """A value of the second: Pillow turns such pictures of up to 8 bits, and not those of 16."""
 
 
-def decode(
+def decode_here(
     source: str | Path | bytes,
     name: str | None = None,
     max_pixels: int | None = None,
     accept: Callable[[int, int], object] | None = None,
 ) -> UInt8Array:
-    """Read one picture as RGB.
+    """Read one picture as RGB, in this thread.
 
     The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
     consequence; transparency is laid
@@ -79,7 +73,7 @@ def decode(
     Args:
         source: A path, or the bytes of a file.
         name: What to call the picture in an error; the path, if not given.
-        max_pixels: Larger pictures are refused; None: :data:`MAX_PIXELS`, which always holds.
+        max_pixels: Larger pictures are refused; None: ``MAX_PIXELS``, which always holds.
         accept: Called with height and width, as the header has them, before any pixel is decoded;
             may raise a PictureError.
 
@@ -90,18 +84,17 @@ def decode(
         PictureError: The file cannot be read or decoded, with the reason.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
-    with _named(shown), _open(source) as image:
+    with named(shown), _open(source) as image:
         _check_pixels(image, shown, max_pixels)
         if accept is not None:
             accept(image.height, image.width)
         check_scans(image, shown)
-        with _in_turn(image):
-            pixels = quick_pixels(image)
-            return _to_rgb(image, shown, max_pixels) if pixels is None else _turned(image, pixels)
+        pixels = quick_pixels(image)
+        return _to_rgb(image, shown, max_pixels) if pixels is None else _turned(image, pixels)
 
 
 def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
-    """Convert any Pillow image as :func:`decode` does.
+    """Convert any Pillow image as :func:`decode_here` does.
 
     Args:
         image: Of any mode; it may not be loaded yet.
@@ -113,10 +106,9 @@ def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
     Raises:
         PictureError: It cannot be decoded, or its pixels have no agreed range.
     """
-    with _named(name):
+    with named(name):
         _check_pixels(image, name, None)
-        with _in_turn(image):
-            return _to_rgb(image, name)
+        return _to_rgb(image, name)
 
 
 class _Quiet:
@@ -148,11 +140,10 @@ class _Quiet:
 
 
 _quiet = _Quiet()
-_one_large = threading.Lock()
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named(name: str) -> Iterator[None]:
     """Turn whatever Pillow raises into one sentence that names the picture."""
     try:
         with _quiet:
@@ -176,6 +167,20 @@ def _named(name: str) -> Iterator[None]:
 def _open(source: str | Path | bytes) -> Image.Image:
     if isinstance(source, bytes):
         return Image.open(io.BytesIO(source), formats=FORMATS)
+    check_regular(source)
+    return Image.open(source, formats=FORMATS)
+
+
+def check_regular(source: str | Path) -> None:
+    """Refuse what is no file.
+
+    Args:
+        source: Its path.
+
+    Raises:
+        PictureError: It is something else.
+        OSError: It is not there, or a folder.
+    """
     kind = os.stat(source).st_mode  # noqa: PTH116 - Path() would refuse what stat names better
     if stat.S_ISDIR(kind):
         with os.scandir(source):  # no permission is another mistake than no pictures
@@ -183,26 +188,25 @@ def _open(source: str | Path | bytes) -> Image.Image:
     if not stat.S_ISREG(kind):
         # Opening a named pipe would wait for a writer, perhaps for ever.
         raise PictureError(f"{source}: not a regular file. Expected {_FORMAT_WORDS}.")
-    return Image.open(source, formats=FORMATS)
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
+def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
     """Open a picture without decoding it, Pillow's warnings kept off.
 
     Args:
-        path: Of the file.
+        source: A path, or the bytes of a file.
 
     Yields:
         The image, not loaded. Hostile bytes make Pillow raise anything.
     """
-    with _quiet, _open(path) as image:
+    with _quiet, _open(source) as image:
         yield image
 
 
 def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None:
     width, height = image.size
-    limit = MAX_PIXELS if max_pixels is None else min(max_pixels, MAX_PIXELS)
+    limit = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
     if width * height > limit:
         raise PictureError(
             f"{name}: {width} x {height} is {width * height:,} pixels, more than the limit of "
@@ -230,39 +234,53 @@ def _cannot_decode(name: str, error: Exception) -> str:
     return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {_FORMAT_WORDS}."
 
 
-def _in_turn(image: Image.Image) -> AbstractContextManager[object]:
-    return _one_large if image.width * image.height > _LARGE else nullcontext()
-
-
 def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UInt8Array:
     # Before loading: Pillow may drop the tags with it.
     white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     image.load()
     # The first frame may be of another size than the header says.
     _check_pixels(image, name, max_pixels)
-    method = _UPRIGHT.get(_orientation(image))
-    upright = image if method is None else image.transpose(method)
-    if upright.mode.startswith("I;16"):
-        return _from_16_bits(upright, _highest(image), white_is_zero)
-    if upright.mode in ("I", "F"):
+    if image.mode in ("I", "F"):
         raise PictureError(
-            f"{name}: pixels of 32 bits or with a sign (Pillow mode {upright.mode!r}) have no "
+            f"{name}: pixels of 32 bits or with a sign (Pillow mode {image.mode!r}) have no "
             "agreed range. Convert it to 8 or 16 bits first."
         )
-    if upright.has_transparency_data:
-        return np.asarray(_on_white(upright.convert("RGBA")))
-    return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
+    if image.mode.startswith("I;16"):
+        highest = _highest(image)
+        return _turned(image, _in_strips(image, lambda one: _grey(one, highest, white_is_zero)))
+    if image.has_transparency_data:
+        return _turned(image, _in_strips(image, _on_white))
+    return _turned(image, _in_strips(image, lambda strip: np.asarray(strip.convert("RGB"))))
+
+
+def _in_strips(
+    image: Image.Image, convert: Callable[[Image.Image], npt.NDArray[np.uint8]]
+) -> UInt8Array:
+    width, height = image.size
+    rows = max(1, _STRIP // width)
+    if rows >= height:
+        return convert(image)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        pixels[top:bottom] = convert(image.crop((0, top, width, bottom)))
+    return pixels
 
 
 def _turned(image: Image.Image, pixels: UInt8Array) -> UInt8Array:
-    method = _UPRIGHT.get(_orientation(image))
-    return pixels if method is None else np.asarray(Image.fromarray(pixels).transpose(method))
+    turn = _UPRIGHT.get(_orientation(image))
+    if turn is None:
+        return pixels
+    # A large one stays a view: sizing copies no more of it than it needs at a time.
+    large = image.width * image.height > PLAIN_PIXELS
+    return turn(pixels) if large else np.ascontiguousarray(turn(pixels))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on_white(image: Image.Image) -> UInt8Array:
+    image = image.convert("RGBA")
     paper = Image.new("RGB", image.size, (255, 255, 255))
     paper.paste(image, mask=image.getchannel("A"))
-    return paper
+    return np.asarray(paper)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -280,7 +298,7 @@ def _highest(image: Image.Image) -> int:
     return 4095 if bits == (12,) else 65535
 
 
-def _from_16_bits(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
+def _grey(image: Image.Image, highest: int, white_is_zero: bool) -> UInt8Array:
     # Pillow's own conversion clips at 255, which turns almost every such picture white.
     wide = np.asarray(image).astype(np.uint32)
     grey = (np.minimum(wide, highest) * 255 + highest // 2) // highest

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kerascnn.images.decoding import opened
 
@@ -32,40 +33,24 @@ class Header:
     transparent: bool
 
 
-def read_header(path: str | Path) -> Header | None:
-    """Read a picture's header.
+def header_of(source: str | Path | bytes) -> dict[str, Any] | None:
+    """Read a picture's header, in this thread.
 
     Args:
-        path: Of the file.
+        source: A path, or the bytes of a file.
 
     Returns:
-        The header, or None when it cannot be read (decoding will say why).
+        The fields of :class:`Header`, or None when it cannot be read (decoding will say why).
     """
     try:
-        with opened(path) as image:
-            return Header(
-                format=image.format or "",
-                mode=image.mode,
-                width=image.width,
-                height=image.height,
-                frames=getattr(image, "n_frames", 1),
-                transparent=image.has_transparency_data,
-            )
+        with opened(source) as image:
+            return {
+                "format": image.format or "",
+                "mode": image.mode,
+                "width": image.width,
+                "height": image.height,
+                "frames": getattr(image, "n_frames", 1),
+                "transparent": image.has_transparency_data,
+            }
     except Exception:  # noqa: BLE001 - hostile bytes raise anything; `decode` reports them
         return None
-
-
-def longer_side(path: str | Path) -> int:
-    """Read a picture's longer side from its header, without decoding it.
-
-    Args:
-        path: Of the file.
-
-    Returns:
-        Pixels, or 0 when the header cannot be read (decoding will say why).
-    """
-    try:
-        with opened(path) as image:
-            return max(image.size)
-    except Exception:  # noqa: BLE001 - hostile bytes raise anything; `decode` reports them
-        return 0

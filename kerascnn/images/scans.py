@@ -8,10 +8,7 @@ from __future__ import annotations
 from PIL import Image
 
 from kerascnn.errors import PictureError
-
-_MOST = 2_000_000_000
-"""Pixels times scans: ten scans of the largest picture, as cameras' progressive files have, or
-about half a second of one processor."""
+from kerascnn.images.limits import MAX_SCANS
 
 _START = b"\xff\xda"
 """The marker. In the data of a scan 255 is followed by 0, so it is nowhere else; thumbnails have
@@ -39,7 +36,7 @@ def check_scans(image: Image.Image, name: str) -> None:
         scans += (before + chunk).count(_START)
         before = chunk[-1:] if chunk.endswith(_START[:1]) else b""
     file.seek(position)
-    if scans * image.width * image.height > _MOST:
+    if scans * image.width * image.height > MAX_SCANS:
         raise PictureError(
             f"{name}: {image.width} x {image.height} in {scans:,} scans takes too long to decode. "
             "Save it anew, with fewer scans."

@@ -43,6 +43,9 @@ UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 _MOST_BETWEEN = 178_956_970
 """Pixels between the passes: as many as the largest picture may have."""
 
+_STRIP = 1 << 20
+"""Pixels of a picture that are sized at once."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -186,10 +189,7 @@ def _resampled(rgb: UInt8Array, horizontal: Axis, vertical: Axis) -> UInt8Array:
     if not across and not down:
         return rgb
     first, last = _rows_seen(vertical, height) if across and down else (0, height)
-    image = Image.fromarray(rgb[first:last])
-    if across:
-        columns = (horizontal.start, 0.0, horizontal.stop, float(last - first))
-        image = image.resize((horizontal.length, last - first), Image.Resampling.BILINEAR, columns)
+    image = _across(rgb[first:last], horizontal) if across else Image.fromarray(rgb[first:last])
     if last - first < height:
         # Rows keep their numbers: counted from another start, Pillow's weights round otherwise,
         # and one picture in two thousand came out different.
@@ -201,6 +201,19 @@ def _resampled(rgb: UInt8Array, horizontal: Axis, vertical: Axis) -> UInt8Array:
         size = (horizontal.length, vertical.length)
         image = image.resize(size, Image.Resampling.BILINEAR, rows)
     return np.asarray(image)
+
+
+def _across(rgb: UInt8Array, side: Axis) -> Image.Image:
+    """Size rows, some at a time: Pillow copies all that it is given."""
+    height, width = rgb.shape[:2]
+    sized = Image.new("RGB", (side.length, height))
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        strip = Image.fromarray(rgb[top : top + rows])
+        columns = (side.start, 0.0, side.stop, float(strip.height))
+        size = (side.length, strip.height)
+        sized.paste(strip.resize(size, Image.Resampling.BILINEAR, columns), (0, top))
+    return sized
 
 
 def _rows_seen(vertical: Axis, height: int) -> tuple[int, int]:

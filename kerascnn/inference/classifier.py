@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -34,7 +34,7 @@ from kerascnn.parallel import usable_cpus
 
 log = logging.getLogger(__name__)
 
-Picture: TypeAlias = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
+Picture: TypeAlias = images.Source
 """A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
 
 BATCH_SIZE = 32
@@ -278,15 +278,13 @@ class Classifier:
         """Give the threads that decode; they are made once, and when they are first needed."""
         with self._making:
             if self._decoders is None:
-                self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
+                self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="reading")
             return self._decoders
 
     def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
         name = str(picture) if isinstance(picture, str | Path) else "picture"
-        try:
-            return name, images.size_picture(_rgb(picture), self.card.shape, self.card.how)
-        except PictureError as error:
-            return name, error
+        card = self.card
+        return name, images.attempt(lambda: images.prepare(picture, card.shape, card.how))
 
     def _weight(self, picture: Picture) -> int:
         """Give the bytes that a picture takes as it came and at the network's size."""
@@ -304,22 +302,6 @@ def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     if isinstance(pictures, np.ndarray):
         return pictures if pictures.ndim >= 4 else [pictures]
     return [pictures] if isinstance(pictures, str | Path | bytes | Image.Image) else pictures
-
-
-def _rgb(picture: Picture) -> images.UInt8Array:
-    readers: dict[type, Callable[[Any], images.UInt8Array]] = {
-        str: images.decode,
-        Path: images.decode,
-        bytes: images.decode,
-        Image.Image: images.from_pillow,
-        np.ndarray: images.rgb_array,
-    }
-    for kind, read in readers.items():
-        if isinstance(picture, kind):
-            return read(picture)
-    raise PictureError(
-        f"a {type(picture).__name__}; expected a path, bytes, a Pillow image or a uint8 array."
-    )
 
 
 def _check_ends(path: str | Path, session: Any, card: ModelCard) -> None:

@@ -15,8 +15,10 @@ from PIL import Image
 
 from kerascnn import files
 from kerascnn.dataset.check.checking import Check, Place, Repeat
+from kerascnn.dataset.pictures import reduced
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import PictureError
+from kerascnn.images import UInt8Array
 from kerascnn.report.document import render
 from kerascnn.report.pictures import data_address
 
@@ -199,9 +201,13 @@ def _spread(places: Sequence[Place]) -> list[Place]:
 
 def _figure(place: Place, dataset: Dataset, note: str = "") -> Figure:
     try:
-        picture = Image.fromarray(dataset.splits[place.split].pictures[place.index])
+        picture = reduced(dataset.splits[place.split].pictures, place.index, _thumbnail)
     except PictureError:
         return Figure("", False, place, note)
-    small = max(picture.size) < THUMBNAIL
-    picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
-    return Figure(data_address(np.asarray(picture)), small, place, note)
+    return Figure(data_address(picture), max(picture.shape) < THUMBNAIL, place, note)
+
+
+def _thumbnail(picture: UInt8Array) -> UInt8Array:
+    image = Image.fromarray(picture)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
+    return np.asarray(image)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
 from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.progress import Progress
 
 Floats = npt.NDArray[np.float32]
 
@@ -102,11 +103,16 @@ class Batcher:
         self._timer: asyncio.TimerHandle | None = None
         self._seconds_each = 0.0
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
+        self._runs = Progress()
 
     @property
     def backlog(self) -> float:
         """Seconds that the pictures taken will need, as far as the latest answers tell."""
         return self.taken * self._seconds_each
+
+    def stalled(self, seconds: float) -> bool:
+        """Tell whether a run has not ended for so long, and no other either."""
+        return self._runs.stalled(seconds)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -210,6 +216,7 @@ class Batcher:
         network = self._idle.pop()
         loop = asyncio.get_running_loop()
         pictures = [picture for _, _, picture in batch]
+        self._runs.begin()
         running = loop.run_in_executor(self._threads, _timed, network, pictures)
         running.add_done_callback(lambda done: self._finish(network, batch, loop.time(), done))
         self._consider()  # another copy may be idle
@@ -221,6 +228,7 @@ class Batcher:
         now: float,
         done: asyncio.Future[tuple[Floats, Floats, float]],
     ) -> None:
+        self._runs.end()
         self._idle.append(network)
         self._consider()  # first the next run: the network shall not wait for what follows
         error = done.exception()

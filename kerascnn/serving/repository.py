@@ -100,6 +100,10 @@ class Models:
         """Whether every model answers."""
         return self._loaded and {name for name, _ in self._served} == self._models.keys()
 
+    def stalled(self, seconds: float) -> bool:
+        """Tell whether one of them has been running for so long without an end."""
+        return any(served.batcher.stalled(seconds) for served in self._served.values())
+
     @property
     def problem(self) -> str | None:
         """Why a model that does not answer could not be loaded; None: there is none such."""

@@ -23,6 +23,7 @@ from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
+from kerascnn.serving.ending import end_after
 from kerascnn.serving.http.connection import Connection
 from kerascnn.serving.http.listening import (
     check_certificate,
@@ -140,6 +141,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse what is new, finish what was taken, within the time of grace."""
         self._service.stopping = True
+        end_after(self._grace)
         cutting = asyncio.get_running_loop().call_later(self._grace, self._cut)
         ending = self._grpc.stop(self._grace) if self._grpc is not None else asyncio.sleep(0)
         await asyncio.gather(super().shutdown(sockets), ending)

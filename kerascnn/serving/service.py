@@ -32,6 +32,7 @@ from kerascnn.serving.http.body import Bodies
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
 from kerascnn.serving.http.errors import Gone, Refusal
 from kerascnn.serving.metrics import Metrics
+from kerascnn.serving.progress import Progress
 from kerascnn.serving.repository import Models, ServedModel
 
 T = TypeVar("T")
@@ -99,11 +100,14 @@ class Service:
         half = max(1, usable_cpus() // 2)  # the others are always free for small pictures
         self._large = ThreadPoolExecutor(half, thread_name_prefix="decoding large")
         self._waiting = 0
+        self._work = Progress()
 
     @property
     def ready(self) -> bool:
-        """Whether requests are welcome."""
-        return self.models.ready and not self.stopping
+        """Whether requests are welcome, and answered: nothing that was begun hangs."""
+        most = self.config.timeout
+        stalled = self._work.stalled(most) or self.models.stalled(most)
+        return self.models.ready and not self.stopping and not stalled
 
     def close(self) -> None:
         """Let all threads end when they are done."""
@@ -120,7 +124,7 @@ class Service:
         Returns:
             Its result.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+        return await self._work.of(self._decoders, work)
 
     async def brief(self, size: int, work: Callable[[], T]) -> T:
         """Do something that takes as long as its input is large: on the event loop if it is small.
@@ -293,23 +297,23 @@ class Service:
         self, served: ServedModel, picture: Picture, patient: bool = False
     ) -> tuple[UInt8Array | PictureError, float]:
         began = time.perf_counter()
-        card = served.card
+        sized = images.attempt(lambda: self._prepared(served.card, picture, patient))
+        return sized, time.perf_counter() - began
 
+    def _prepared(self, card: ModelCard, picture: Picture, patient: bool) -> UInt8Array:
         def accept(height: int, width: int) -> None:
             self._check_cost(height, width, card, patient)
 
-        try:
-            if isinstance(picture, bytes):
-                picture = images.decode(picture, max_pixels=self.config.max_pixels, accept=accept)
-            elif picture.shape[:2] == card.shape:
-                # Beside others that are not: what a client sized is taken as it is.
-                return picture, time.perf_counter() - began
-            else:
-                accept(*picture.shape[:2])
-            sized: UInt8Array | PictureError = images.size_picture(picture, card.shape, card.how)
-        except PictureError as error:
-            sized = error
-        return sized, time.perf_counter() - began
+        most = self.config.max_pixels
+        if isinstance(picture, bytes):
+            if not patient and not images.is_bounded(picture):
+                raise _Large  # its header does not say what it costs
+            picture = images.decode(picture, max_pixels=most, accept=accept)
+        elif picture.shape[:2] == card.shape:
+            return picture  # beside others that are not: what a client sized is taken as it is
+        else:
+            accept(*picture.shape[:2])
+        return images.size_picture(picture, card.shape, card.how)
 
     def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
         """Bound what a picture may cost before it is worked on: pixels in, between and out."""

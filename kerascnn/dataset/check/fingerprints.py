@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from kerascnn import images
-from kerascnn.dataset.pictures import Pictures
+from kerascnn.dataset.pictures import Pictures, reduced
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
@@ -25,6 +25,9 @@ LOOK = SIDE * SIDE + 2 * COLOURS * COLOURS
 
 FLAT = 4.0
 """Grey values' standard deviation, of 255, below which a picture shows next to nothing."""
+
+_HASH, _SIZES = 16, 16
+"""Bytes of a hash, and of height and width."""
 
 
 @dataclass(frozen=True)
@@ -66,24 +69,21 @@ def take_prints(pictures: Pictures, progress: Callable[[int], object] | None = N
         The prints: 320 bytes a picture, whatever its size.
     """
 
-    def work(index: int) -> tuple[bytes, npt.NDArray[np.uint8], tuple[int, int]] | str:
-        try:
-            picture = pictures[index]
-        except PictureError as error:
-            return str(error)
-        return _hash(picture), _look(picture), (picture.shape[0], picture.shape[1])
+    def work(index: int) -> images.UInt8Array | PictureError:
+        return images.attempt(lambda: reduced(pictures, index, _print))
 
     hashes: list[bytes] = []
     looks = np.zeros((len(pictures), LOOK), np.uint8)
     sizes = np.zeros((len(pictures), 2), np.int64)
     broken: dict[int, str] = {}
     for index, found in enumerate(in_order(work, range(len(pictures)))):
-        if isinstance(found, str):
-            broken[index] = found
+        if isinstance(found, PictureError):
+            broken[index] = str(found)
             hashes.append(b"")
         else:
-            hashes.append(found[0])
-            looks[index], sizes[index] = found[1:]
+            hashes.append(found[:_HASH].tobytes())
+            looks[index] = found[_HASH:-_SIZES]
+            sizes[index] = found[-_SIZES:].view("<i8")
         if progress:
             progress(index + 1)
     return Prints(tuple(hashes), looks, sizes, broken)
@@ -104,9 +104,16 @@ def joined(prints: list[Prints]) -> Prints:
     )
 
 
+def _print(picture: images.UInt8Array) -> images.UInt8Array:
+    """Put hash, look and size of a picture behind one another."""
+    sizes = np.asarray(picture.shape[:2], "<i8").tobytes()
+    return np.frombuffer(_hash(picture) + _look(picture).tobytes() + sizes, np.uint8)
+
+
 def _hash(picture: images.UInt8Array) -> bytes:
-    digest = hashlib.blake2b(str(picture.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(picture).data)
+    digest = hashlib.blake2b(str(picture.shape).encode(), digest_size=_HASH)
+    for rows in np.array_split(picture, max(1, picture.size >> 22)):
+        digest.update(np.ascontiguousarray(rows).data)
     return digest.digest()
 
 

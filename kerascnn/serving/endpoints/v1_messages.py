@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from kerascnn.images import UInt8Array
-from kerascnn.images.decoding import MAX_SIDE
+from kerascnn.images.limits import MAX_SIDE
 from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.errors import Refusal

@@ -1,22 +1,28 @@
 """Packs that are kept from one run to the next, so that the second run starts at once.
 
-Knows: what makes two packs the same, and a folder of limited size. Does not know how pictures
-are decoded.
+Knows: what makes two packs the same, and a folder of limited size, which other users may share and
+in which other things may lie. Does not know how pictures are decoded.
+
+Nothing is removed but packs, file by file, and nothing is found through a link. Pixels are compared
+with their digest each time a pack is opened (0.6 s of one processor for a gigabyte, where it has
+instructions for SHA-256).
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import math
 import os
-import shutil
+import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +30,8 @@ import PIL
 
 from kerascnn import images
 from kerascnn.dataset import Split
-from kerascnn.errors import BusyError, ConfigError
-from kerascnn.files import cannot_write, locked, reserve, write_text
+from kerascnn.errors import ConfigError, KerascnnError
+from kerascnn.files import cannot_write, is_temporary, locked, reserve, umask, write_text
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +50,21 @@ LIMIT = 20.0
 NO_CACHE = "none"
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+
+_IMAGES, _ABOUT, _MARK = "images", "about.json", ".kerascnn-pack"
+"""All that lies in a pack. The mark, an empty file, is there from the beginning."""
+
+_PACK, _BEGUN = re.compile("[0-9a-f]{64}"), re.compile(r"\.([^.]+)(\.[^.]+)?\.tmp")
+"""Names of packs, and of those that are being made; the second with the key in it."""
+
+_PASSED_OVER = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP),
+    *(errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP),
+}
+"""What the operating system says of a folder that is somebody else's, or knows no locks."""
+
+_LONGEST = 1 << 28
+"""Bytes of the description of a pack: it names every broken picture."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +148,15 @@ class PackCache:
                 broken.
 
         Returns:
-            The pack, mapped into memory; None if it is larger than the limit.
+            The pack, mapped into memory; None if it is larger than the limit, or if the folder is
+            somebody else's.
 
         Raises:
-            KerascnnError: The folder cannot be written, or the disk is full.
+            KerascnnError: The folder cannot be made, or the disk is full.
         """
+        found = _open(self.folder / key)
+        if found is not None:
+            return found
         if math.prod(shape) > self.limit:
             log.warning(
                 "the sized pictures take %.1f GB and are not kept: the cache may hold %.1f (%s).",
@@ -140,80 +165,92 @@ class PackCache:
                 LIMIT_VARIABLE,
             )
             return None
-        _make_folder(self.folder)
-        with locked(self.folder / f"{key}.lock", wait=True):
-            found = _open(self.folder / key)
-            if found is None:
-                self._make(key, shape, fill)
-                found = _open(self.folder / key)
-        return found
+        try:
+            _make_folder(self.folder)
+            with locked(self.folder / f"{key}.lock", wait=True):
+                return _open(self.folder / key) or self._make(key, shape, fill)
+        except KerascnnError as error:
+            if getattr(error.__cause__, "errno", None) not in _PASSED_OVER:
+                raise
+            log.warning("%s: goes on without keeping the sized pictures. %s", self.folder, error)
+            return None
 
     def entries(self) -> list[Entry]:
         """List the packs, the last used first."""
         return sorted(self._entries(), key=lambda entry: -entry.used)
 
     def clear(self) -> int:
-        """Remove all packs, begun ones too; gives the bytes that were freed."""
-        entries = self.entries()
-        for entry in entries:
-            shutil.rmtree(entry.folder, ignore_errors=True)
-        freed = sum(entry.bytes for entry in entries if not entry.folder.exists())
-        return freed + self._clear_begun()
+        """Remove all packs, begun and damaged ones too; gives the bytes that were freed."""
+        packs = [path for path in _listed(self.folder) if _PACK.fullmatch(path.name)]
+        return sum(map(_remove, packs)) + self._clear_begun()
 
-    def _clear_begun(self) -> int:
-        """Remove what processes that were killed had begun; those that still write hold a lock."""
+    def _clear_begun(self, held: str | None = None) -> int:
+        """Remove what processes that were killed had begun; those that still write hold a lock.
+
+        Args:
+            held: The key whose lock this process holds.
+        """
         freed = 0
-        for begun in self.folder.glob(".*.tmp"):
-            size = sum(file.stat().st_size for file in begun.iterdir())
-            with suppress(BusyError), locked(self.folder / f"{begun.stem[1:]}.lock"):
-                shutil.rmtree(begun, ignore_errors=True)
-            freed += 0 if begun.exists() else size
+        for path in _listed(self.folder):
+            begun = _BEGUN.fullmatch(path.name)
+            if begun and begun[1] == held:
+                freed += _remove(path)
+            elif begun and _is_ours(path):
+                with suppress(KerascnnError), locked(self.folder / f"{begun[1]}.lock"):
+                    freed += _remove(path)
         return freed
 
     def _make(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
-    ) -> None:
+    ) -> Sized:
+        self._clear_begun(held=key)
         self._make_room(math.prod(shape))
-        beginning = self.folder / f".{key}.tmp"
-        shutil.rmtree(beginning, ignore_errors=True)  # of a process that was killed
-        _make_folder(beginning)
+        beginning = None
         try:
-            reserve(beginning / "images", math.prod(shape))
-            array = np.memmap(beginning / "images", np.uint8, "r+", shape=shape)
+            # Of a name that nobody can foresee, and nobody else's.
+            beginning = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{key}.", suffix=".tmp"))
+            (beginning / _MARK).touch()
+            reserve(beginning / _IMAGES, math.prod(shape))
+            array = np.memmap(beginning / _IMAGES, np.uint8, "r+", shape=shape)
             broken = fill(array)
             array.flush()
-            count = shape[0] - len(broken)
-            about = {
-                "shape": [count, *shape[1:]],
-                "broken": [[index, reason] for index, reason in broken.items()],
-                "digest": pixels_digest(array[:count]),
-            }
-            write_text(beginning / "about.json", json.dumps(about))
-            beginning.replace(self.folder / key)
+            kept = array[: shape[0] - len(broken)]
+            found = Sized(kept, broken, pixels_digest(kept))
+            write_text(beginning / _ABOUT, _described(found))
+            beginning.chmod(0o777 & ~umask())
+            self._put(beginning, key)
+            return found
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         finally:
-            shutil.rmtree(beginning, ignore_errors=True)
+            if beginning is not None:
+                _remove(beginning)
+
+    def _put(self, beginning: Path, key: str) -> None:
+        """Give a pack its name; where it cannot have it, it serves this process alone."""
+        _remove(self.folder / key)  # one that was damaged
+        try:
+            beginning.rename(self.folder / key)
+        except OSError as error:
+            reason = error.strerror or error
+            log.warning("%s: the pack is not kept (%s).", self.folder / key, reason)
 
     def _make_room(self, needed: int) -> None:
-        self._clear_begun()
         held = self.entries()
         total = needed + sum(entry.bytes for entry in held)
         while held and total > self.limit:
             oldest = held.pop()
             # A process that uses it goes on: the mapping keeps the file. Windows refuses.
-            shutil.rmtree(oldest.folder, ignore_errors=True)
+            _remove(oldest.folder)
             total -= oldest.bytes
 
     def _entries(self) -> Iterator[Entry]:
-        for about in self.folder.glob("[0-9a-f]*/about.json"):
-            found = _open(about.parent, touch=False)
+        for path in _listed(self.folder):
+            found = _described_in(path) if _PACK.fullmatch(path.name) else None
             if found is not None:
-                used = about.stat().st_mtime
-                count, size = found.images.shape[:2]
-                yield Entry(
-                    about.parent, count, size, (about.parent / "images").stat().st_size, used
-                )
+                count, size = found["shape"][:2]
+                used = (path / _ABOUT).stat().st_mtime
+                yield Entry(path, count, size, (path / _IMAGES).stat().st_size, used)
 
 
 def open_cache(folder: str | None) -> PackCache | None:
@@ -254,20 +291,90 @@ def _limit() -> int:
     return int(gigabytes * 1e9)
 
 
-def _open(folder: Path, touch: bool = True) -> Sized | None:
+def _open(folder: Path) -> Sized | None:
+    """Open a pack and compare its pixels with their digest; None: it is not there, or damaged."""
+    about = _described_in(folder)
+    if about is None:
+        return None
     try:
-        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        array = np.memmap(folder / "images", np.uint8, "r", shape=tuple(about["shape"]))
+        with _unlinked(folder / _IMAGES) as file:
+            array = np.memmap(file, np.uint8, "r", shape=tuple(about["shape"]))
         broken = {int(index): str(reason) for index, reason in about["broken"]}
-        if touch:
-            os.utime(folder / "about.json")
-        return Sized(array, broken, str(about["digest"]))
+        if pixels_digest(array) != about["digest"]:
+            raise ValueError("its pixels are not those that were written")
+    except (OSError, ValueError, TypeError) as error:
+        log.warning("%s: a kept pack that cannot be used (%s); it is made again.", folder, error)
+        return None
+    with suppress(OSError):  # another user's
+        os.utime(folder / _ABOUT)
+    return Sized(array, broken, str(about["digest"]))
+
+
+def _described(pack: Sized) -> str:
+    broken = [[index, reason] for index, reason in pack.broken.items()]
+    return json.dumps({"shape": pack.images.shape, "broken": broken, "digest": pack.digest})
+
+
+def _described_in(folder: Path) -> dict[str, Any] | None:
+    """Read what a pack says about itself; None: it is no pack, or a damaged one."""
+    if not _is_ours(folder):
+        return None
+    try:
+        with _unlinked(folder / _ABOUT) as file:
+            about: dict[str, Any] = json.loads(file.read(_LONGEST))
+        shape, size = about["shape"], (folder / _IMAGES).stat().st_size
+        whole = all(type(side) is int and side >= 0 for side in shape) and len(shape) == 4
+        if not whole or math.prod(shape) > size or not math.prod(shape):
+            raise ValueError(f"{size:,} bytes for pictures of shape {shape}")
+        return {**about, "broken": list(about["broken"]), "digest": str(about["digest"])}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s: a kept pack that cannot be read (%s); it is made again.", folder, error)
-        shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        log.warning("%s: a kept pack that cannot be read (%s).", folder, error)
         return None
+
+
+def _unlinked(path: Path) -> BinaryIO:
+    """Open a file for reading, but through no link."""
+    return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether a folder is a pack, perhaps a begun one, and nothing but that."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        with os.scandir(folder) as files:
+            names = {file.name for file in files if file.is_file(follow_symlinks=False)}
+        with os.scandir(folder) as files:
+            others = {file.name for file in files} - names
+    except OSError:
+        return False
+    known = {name for name in names if name in (_IMAGES, _ABOUT, _MARK) or is_temporary(name)}
+    # Packs of earlier versions have no mark, but always their pixels.
+    return not others and names == known and (_MARK in names or _IMAGES in names)
+
+
+def _remove(folder: Path) -> int:
+    """Remove a pack, and nothing that is none; gives the bytes that were freed."""
+    if not _is_ours(folder):
+        return 0
+    freed = 0
+    with suppress(OSError):  # another user's; or on Windows, in use
+        # The mark last: who is killed here leaves what is still known as a pack.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == _MARK):
+            size = path.stat().st_size
+            path.unlink()
+            freed += size if path.name == _IMAGES else 0
+        folder.rmdir()
+    return freed
 
 
 def _make_folder(folder: Path) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
-from kerascnn.images import decoding
+from kerascnn.images import limits
 from kerascnn.parallel import in_order
 
 HOSTILE = Path(
@@ -53,7 +53,7 @@ def answer(source: str | Path | bytes) -> np.ndarray | None:
         assert str(error).endswith("."), error
         rgb = None
     if rgb is not None:
-        assert rgb.shape[0] * rgb.shape[1] <= decoding.MAX_PIXELS
+        assert rgb.shape[0] * rgb.shape[1] <= limits.MAX_PIXELS
         assert rgb.dtype == np.uint8
         assert rgb.ndim == 3
         assert rgb.shape[2] == 3
@@ -142,7 +142,7 @@ def _checksummed(png: bytearray) -> bytes:
     ],
 )
 def test_damaged_headers(variant: str, originals, monkeypatch, capfd) -> None:
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 4_000_000)  # a large one is slow, not wrong
+    monkeypatch.setattr(limits, "MAX_PIXELS", 4_000_000)  # a large one is slow, not wrong
     rng = random.Random(f"{variant} 1")
     answers = [answer(damaged(originals[variant], rng)) for _ in range(200)]
     assert any(rgb is None for rgb in answers)
@@ -160,7 +160,7 @@ def test_noise_is_not_a_picture() -> None:
 def test_a_bomb_is_refused_before_a_pixel_is_decoded(monkeypatch) -> None:
     """Whatever Pillow's own limit was set to, and in each format."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 99)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 99)
 
     def never(*_: object) -> None:
         pytest.fail("decoded")

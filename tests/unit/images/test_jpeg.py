@@ -9,7 +9,7 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
-from kerascnn.images import decoding, jpeg
+from kerascnn.images import decoding, jpeg, limits
 
 simplejpeg = pytest.importorskip("simplejpeg", reason="needs the extra `fast`")
 
@@ -101,7 +101,7 @@ def test_a_fault_is_left_to_pillow_with_its_verdict(photograph) -> None:
 def test_damage_gives_the_same_verdict_with_and_without_it(photograph, monkeypatch) -> None:
     rng = np.random.default_rng(1)
     whole = {0: encoded(photograph(40, 48)), 1: encoded(photograph(40, 48), progressive=True)}
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 4_000_000)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 4_000_000)
     verdicts: list[bool] = []
     for number in range(400):
         file = bytearray(whole[number % 2])

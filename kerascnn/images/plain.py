@@ -1,0 +1,187 @@
+"""Which files are plain: what they cost is seen from a few bytes, and it is little.
+
+Knows: how the files of each format begin, as far as size and cost go. Does not decode, and does
+not judge: what is not plain may be a good picture, and is decoded where it can be stopped.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from kerascnn.images.limits import (
+    PLAIN_BYTES,
+    PLAIN_PARTS,
+    PLAIN_PIXELS,
+    PLAIN_SCANS,
+    PLAIN_TAGS,
+)
+
+_SCAN = b"\xff\xda"
+"""A JPEG's marker. In the data of a scan 255 is followed by 0, so it is nowhere else; thumbnails
+have one of their own, which does not matter."""
+
+_CHUNKS = frozenset(
+    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB pHYs tIME bKGD sBIT hIST iCCP tEXt eXIf acTL fcTL "
+    b"fdAT".split()
+)
+"""Of PNG. Compressed text is not among them."""
+
+_TEXTS = 64
+
+_GIF_BYTES = 1 << 20
+"""Pillow puts a GIF's comments together piece by piece, in quadratic time."""
+
+Size = tuple[int, int]
+"""Width and height."""
+
+
+def plain_size(data: bytes) -> Size | None:
+    """Look at the bytes of a file.
+
+    Args:
+        data: All of them; of the beginning alone only the size counts.
+
+    Returns:
+        Width and height as the file says; None: it is not plain, or no picture.
+    """
+    try:
+        size = _size(data)
+    except (struct.error, IndexError):  # cut off
+        return None
+    return size if size and min(size) > 0 else None
+
+
+def is_plain(data: bytes) -> bool:
+    """Tell whether a file may be decoded right here.
+
+    Args:
+        data: All of it.
+    """
+    if len(data) > PLAIN_BYTES:
+        return False
+    size = plain_size(data)
+    return size is not None and size[0] * size[1] <= PLAIN_PIXELS
+
+
+def is_bounded(data: bytes) -> bool:
+    """Tell whether a file costs no more than its pixels do, as many as it says it has.
+
+    Args:
+        data: All of it.
+    """
+    return plain_size(data) is not None
+
+
+def _size(data: bytes) -> Size | None:
+    if data.startswith(b"\xff\xd8\xff"):
+        return _jpeg(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png(data)
+    if data.startswith((b"GIF87a", b"GIF89a")) and len(data) <= _GIF_BYTES:
+        return _gif(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _webp(data)
+    return _bmp(data) if data.startswith(b"BM") else None
+
+
+def _jpeg(data: bytes) -> Size | None:
+    size, place, tags = None, 2, b""
+    for _ in range(PLAIN_PARTS):
+        mark, code, length = struct.unpack_from(">BBH", data, place)
+        if mark != 255 or length < 2 or code in (0, 255):
+            return None
+        if code == 0xDA:
+            scans = data.count(_SCAN)
+            costly = size is None or scans * max(4096, size[0] * size[1]) > PLAIN_SCANS
+            return None if costly or not _few_tags(tags) else size
+        body = data[place + 4 : place + 2 + length]
+        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
+            if size is not None or code > 0xC2:  # said twice, or coded as hardly anybody does
+                return None
+            size = struct.unpack_from(">HH", body, 1)[::-1]
+        if code == 0xE1 and body.startswith(b"Exif"):
+            tags += body[6:]
+        if code == 0xE2 and body.startswith(b"MPF"):  # a list of other pictures
+            return None
+        place += 2 + length
+    return None
+
+
+def _png(data: bytes) -> Size | None:
+    if data[12:16] != b"IHDR":
+        return None
+    place, texts = 8, 0
+    for _ in range(PLAIN_PARTS):
+        if place + 8 > len(data):
+            return struct.unpack_from(">II", data, 16)
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if kind not in _CHUNKS:
+            return None
+        texts += kind == b"tEXt"
+        if texts > _TEXTS or (kind == b"eXIf" and not _few_tags(data[place + 8 :][:length])):
+            return None
+        place += 12 + length
+    return None
+
+
+def _gif(data: bytes) -> Size | None:
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    place = 13 + (3 << (flags % 8 + 1) if flags & 128 else 0)
+    for _ in range(PLAIN_PARTS):
+        if data[place] == 0x2C:
+            left, top, across, down = struct.unpack_from("<HHHH", data, place + 1)
+            # Pillow makes the picture larger where its first frame sticks out.
+            return (width, height) if left + across <= width and top + down <= height else None
+        if data[place] != 0x21:
+            return None
+        place += 2
+        while data[place]:
+            place += 1 + data[place]
+        place += 1
+    return None
+
+
+def _bmp(data: bytes) -> Size | None:
+    header, width, height, _, _, packed = struct.unpack_from("<IiiHHI", data, 14)
+    colours = struct.unpack_from("<I", data, 46)[0]
+    return (width, abs(height)) if header >= 40 and not packed and colours <= 256 else None
+
+
+def _webp(data: bytes) -> Size | None:
+    sizes: list[Size] = []
+    for kind, body in _webp_chunks(data):
+        if kind == b"VP8 ":
+            width, height = struct.unpack_from("<HH", body, 6)
+            sizes.append((width & 16383, height & 16383))
+        elif kind == b"VP8L":
+            bits = struct.unpack_from("<I", body, 1)[0]
+            sizes.append((1 + (bits & 16383), 1 + (bits >> 14 & 16383)))
+        elif kind == b"VP8X":
+            if body[0] & 2:  # an animation is laid out on a canvas
+                return None
+            low, high, low_down, high_down = struct.unpack_from("<HBHB", body, 4)
+            sizes.append((1 + low + (high << 16), 1 + low_down + (high_down << 16)))
+        elif kind == b"EXIF" and not _few_tags(body.removeprefix(b"Exif\0\0")):
+            return None
+    return sizes[0] if sizes and len(set(sizes)) == 1 else None
+
+
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    place = 12
+    while place + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, place)
+        yield kind, data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+
+
+def _few_tags(exif: bytes) -> bool:
+    """Tell whether EXIF is small, whatever its entries point to."""
+    if len(exif) < 8:
+        return True
+    order = ">" if exif.startswith(b"MM") else "<"
+    start = struct.unpack_from(f"{order}I", exif, 4)[0]
+    if start + 2 > len(exif):
+        return True
+    entries: int = struct.unpack_from(f"{order}H", exif, start)[0]
+    return min(entries, len(exif) // 12) * len(exif) <= PLAIN_TAGS

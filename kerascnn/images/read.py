@@ -1,0 +1,235 @@
+"""From a picture of any kind to pixels, here or where it can be stopped.
+
+Knows: that a plain file is decoded in the calling thread and all others in a process of their own,
+which can be killed. Does not know how pixels are decoded (:mod:`kerascnn.images.decoding`) or how
+processes are asked (:mod:`kerascnn.images.workers`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from kerascnn.errors import PictureError
+from kerascnn.images import limits
+from kerascnn.images.decoding import check_regular, decode_here, from_pillow, named, rgb_array
+from kerascnn.images.header import Header, header_of
+from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
+from kerascnn.images.plain import is_plain, plain_size
+from kerascnn.images.sizing import UInt8Array, size_picture
+from kerascnn.images.workers import Reduce, unpacked, workers
+from kerascnn.sizing import How, Shape
+
+T = TypeVar("T")
+
+Source: TypeAlias = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
+"""A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
+
+Accept: TypeAlias = Callable[[int, int], object]
+
+_HEAD = 1 << 17
+"""Bytes in which a file tells its size: EXIF with its thumbnail stands before, 64 kB at most."""
+
+_PIXEL = 8
+"""Bytes a pixel takes while it is decoded: four in Pillow, three as an array, and one to spare."""
+
+_SPARE = 32 << 20
+"""Bytes besides."""
+
+
+def decode(
+    source: str | Path | bytes,
+    name: str | None = None,
+    max_pixels: int | None = None,
+    accept: Accept | None = None,
+) -> UInt8Array:
+    """Read one picture as RGB.
+
+    The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
+    consequence; transparency is laid
+    on white, as a viewer shows it; 16-bit (and 12-bit) grey is scaled to 8 bits, and of 16-bit
+    colours Pillow gives the upper 8. Colour profiles are not applied.
+
+    Args:
+        source: A path, or the bytes of a file.
+        name: What to call the picture in an error; the path, if not given.
+        max_pixels: Larger pictures are refused; None: ``MAX_PIXELS``, which always holds.
+        accept: Called with height and width, as the header has them, before any pixel is decoded;
+            may raise a PictureError.
+
+    Returns:
+        uint8 ``[height, width, 3]``.
+
+    Raises:
+        PictureError: The file cannot be read or decoded, with the reason.
+    """
+    return reduced(source, _same, name, max_pixels, accept)
+
+
+def prepare(
+    source: Source,
+    size: int | Shape,
+    resize: How,
+    name: str | None = None,
+    max_pixels: int | None = None,
+    accept: Accept | None = None,
+) -> UInt8Array:
+    """Read one picture, whatever it is, and bring it to a model's size.
+
+    Args:
+        source: Of any size.
+        size: Of the model's input: height and width, or one number for both.
+        resize: The rule.
+        name: As for :func:`decode`.
+        max_pixels: Likewise.
+        accept: Likewise.
+
+    Returns:
+        uint8 ``[size, size, 3]`` (or ``[*size, 3]``).
+
+    Raises:
+        PictureError: It cannot be read or decoded.
+        ConfigError: The rule does not fit the size.
+    """
+    if isinstance(source, str | Path | bytes):
+        sized = partial(size_picture, size=size, resize=resize)
+        return reduced(source, sized, name, max_pixels, accept)
+    shown = name or "picture"
+    if isinstance(source, Image.Image):
+        return size_picture(from_pillow(source, shown), size, resize)
+    if isinstance(source, np.ndarray):
+        return size_picture(rgb_array(source, shown), size, resize)
+    raise PictureError(
+        f"a {type(source).__name__}; expected a path, bytes, a Pillow image or a uint8 array."
+    )
+
+
+def reduced(
+    source: str | Path | bytes,
+    reduce: Reduce,
+    name: str | None = None,
+    max_pixels: int | None = None,
+    accept: Accept | None = None,
+) -> UInt8Array:
+    """Read one picture and make little of its pixels, in the process where they are.
+
+    Args:
+        source: As for :func:`decode`.
+        reduce: A function of a module, perhaps ``partial``: it may be called in another process.
+        name: As for :func:`decode`.
+        max_pixels: Likewise.
+        accept: Likewise.
+
+    Returns:
+        What ``reduce`` gives.
+
+    Raises:
+        PictureError: The file cannot be read or decoded, with the reason.
+    """
+    shown = name or ("picture" if isinstance(source, bytes) else str(source))
+    most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
+    with named(shown):
+        data = source if isinstance(source, bytes) else _beginning(source, PLAIN_BYTES + 1)
+    if is_plain(data) or not sys.executable:
+        plain = source if len(data) > PLAIN_BYTES else data
+        return reduce(decode_here(plain, shown, most, accept))
+    job = {"name": shown, "reduce": reduce, "max_pixels": most}
+    return unpacked(*_asked(job, source, data, accept))
+
+
+def read_header(path: str | Path) -> Header | None:
+    """Read a picture's header.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The header, or None when it cannot be read (decoding will say why).
+    """
+    fields = _header(path)
+    return None if fields is None else Header(**fields)
+
+
+def longer_side(path: str | Path) -> int:
+    """Read a picture's longer side from its header, without decoding it.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Pixels, or 0 when the header cannot be read (decoding will say why).
+    """
+    size = None
+    try:
+        check_regular(path)
+        size = plain_size(_beginning(path, _HEAD))
+    except (OSError, ValueError, PictureError):
+        return 0
+    if size is not None:
+        return max(size)
+    fields = _header(path)
+    return 0 if fields is None else max(fields["width"], fields["height"])
+
+
+def attempt(work: Callable[[], T]) -> T | PictureError:
+    """Do something with a picture, and give the error where it cannot be done.
+
+    An error that was raised holds all that was on its way, through its traceback and its cause:
+    the picture's bytes, Pillow's image. Thousands of them would fill the memory. This one is new.
+
+    Args:
+        work: May raise PictureError.
+
+    Returns:
+        What it gives, or the error.
+    """
+    try:
+        return work()
+    except PictureError as error:
+        return type(error)(*error.args)
+
+
+def _same(rgb: UInt8Array) -> UInt8Array:
+    return rgb
+
+
+def _beginning(path: str | Path, most: int) -> bytes:
+    check_regular(path)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of a name that Path may not take
+        data = bytearray()
+        while len(data) < most and (some := file.read(most - len(data))):
+            data += some
+    return bytes(data)
+
+
+def _header(path: str | Path) -> dict[str, Any] | None:
+    try:
+        data = _beginning(path, PLAIN_BYTES + 1)
+        if is_plain(data) or not sys.executable:
+            return header_of(path if len(data) > PLAIN_BYTES else data)
+        job = {"name": str(path), "reduce": None, "max_pixels": None}
+        answer, _ = _asked(job, path, data, None)
+    except (OSError, ValueError, PictureError):
+        return None
+    found: dict[str, Any] | None = answer.get("header")
+    return found
+
+
+def _asked(
+    job: dict[str, Any], source: str | Path | bytes, data: bytes, accept: Accept | None
+) -> tuple[dict[str, Any], UInt8Array | None]:
+    """Have it done elsewhere; a large file is read there, not sent."""
+    size = plain_size(data[:_HEAD])
+    estimate = BYTES_EACH if size is None else size[0] * size[1] * _PIXEL + len(data) + _SPARE
+    if isinstance(source, bytes) or len(data) <= PLAIN_BYTES:
+        return workers().ask({**job, "source": b""}, data, estimate, accept)
+    path = os.path.abspath(source)  # noqa: PTH100 - likewise
+    return workers().ask({**job, "source": path}, b"", estimate, accept)

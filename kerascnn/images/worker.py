@@ -1,0 +1,119 @@
+"""The process in which a picture is decoded that may be large, slow or hostile.
+
+Knows: one picture at a time, read from stdin; limits of memory and of processor time, which the
+operating system holds it to; an answer as JSON and raw bytes on stdout. Does not know who asks.
+It needs numpy and Pillow only, writes no file, and ends when its stdin does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kerascnn.errors import ConfigError, PictureError
+from kerascnn.images.decoding import decode_here
+from kerascnn.images.header import header_of
+from kerascnn.images.limits import PIXELS_A_SECOND, SECONDS
+
+_GROWTH = 64 << 20
+"""Bytes by which the process may have grown between pictures; then it ends, for a fresh one."""
+
+
+class _Stopped(BaseException):  # which nobody takes for an error of the picture
+    """The asking process does not want the picture, now that it knows its size."""
+
+
+def main() -> None:
+    """Answer until nobody asks any more."""
+    source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not come between the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
+    start = _data_bytes()
+    while (head := source.read(8)) and len(head) == 8:
+        length, content = struct.unpack("<II", head)
+        job = pickle.loads(source.read(length))
+        job["source"] = source.read(content) if content else job["source"]
+        try:
+            _limit(job["bytes"])
+            answer, pixels = _answer(job, source, target)
+        except _Stopped:
+            continue
+        finally:
+            _limit(None)
+            _seconds(0)
+        _send(target, answer, pixels)
+        del job, answer, pixels
+        if _data_bytes() - start > _GROWTH:
+            return
+
+
+def _answer(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[dict[str, Any], Any]:
+    def accept(height: int, width: int) -> None:
+        if job["accept"]:
+            _send(target, {"height": height, "width": width})
+            if source.read(1) != b"y":
+                raise _Stopped
+        _seconds(SECONDS + height * width / PIXELS_A_SECOND)
+
+    _seconds(SECONDS)
+    try:
+        if job["reduce"] is None:
+            return {"header": header_of(job["source"])}, None
+        rgb = decode_here(job["source"], job["name"], job["max_pixels"], accept)
+        reduce: Callable[[Any], Any] = job["reduce"]
+        pixels = reduce(rgb)
+        return {"shape": pixels.shape}, pixels
+    except PictureError as error:
+        cause = error.__cause__
+        memory = isinstance(cause, MemoryError) or "memory" in str(cause)
+        return {"error": str(error), "kind": "memory" if memory else "picture"}, None
+    except MemoryError:
+        return {"error": "", "kind": "memory"}, None
+    except ConfigError as error:
+        return {"error": str(error), "kind": "config"}, None
+    except Exception as error:  # noqa: BLE001 - raised again by the process that asked
+        return {"error": f"{type(error).__name__}: {error}", "kind": "other"}, None
+
+
+def _send(target: BinaryIO, answer: dict[str, Any], pixels: Any = None) -> None:
+    target.write(json.dumps(answer).encode() + b"\n")
+    if pixels is not None:
+        target.write(pixels.tobytes() if not pixels.flags.c_contiguous else pixels.data)
+    target.flush()
+
+
+def _limit(more: int | None) -> None:
+    """Let the process take so much more memory; None: as much as it wants."""
+    if sys.platform == "linux":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        soft = hard if more is None else _data_bytes() + more
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _data_bytes() -> int:
+    if sys.platform != "linux":
+        return 0
+    words = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return int(words[5]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _seconds(seconds: float) -> None:
+    """Have the process ended after so much processor time from now; 0: no more."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+if __name__ == "__main__":
+    main()

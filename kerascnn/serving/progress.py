@@ -1,0 +1,57 @@
+"""Whether work in threads gets on, or hangs where nobody can stop it.
+
+Knows: how much was begun, and when something was last done. Does not know the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Progress:
+    """Of one kind of work; used on the event loop alone."""
+
+    def __init__(self) -> None:
+        self._begun, self._last = 0, 0.0
+
+    def begin(self) -> None:
+        """Note that something was begun."""
+        if not self._begun:
+            self._last = time.monotonic()
+        self._begun += 1
+
+    def end(self) -> None:
+        """Note that something is done."""
+        self._begun -= 1
+        self._last = time.monotonic()
+
+    def stalled(self, seconds: float) -> bool:
+        """Tell whether there is work, and none was done for so long."""
+        return self._begun > 0 and time.monotonic() - self._last > seconds
+
+    async def of(self, threads: Executor, work: Callable[[], T]) -> T:
+        """Do something in a thread. If cancelled in time, it is not done.
+
+        Args:
+            threads: Where.
+            work: To do.
+
+        Returns:
+            Its result.
+        """
+        loop = asyncio.get_running_loop()
+        doing = threads.submit(work)
+        self.begin()
+        doing.add_done_callback(lambda _: _told(loop, self.end))
+        return await asyncio.wrap_future(doing)
+
+
+def _told(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(what)
