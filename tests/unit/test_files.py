@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerascnn.errors import KerascnnError
-from kerascnn.files import reserve_unnamed, write_text, writing
+from kerascnn.files import remove_leftovers, reserve_unnamed, write_text, writing
 
 
 def test_replaces_whole(tmp_path: Path) -> None:
@@ -101,3 +101,11 @@ def test_a_full_disk_is_told_for_an_unnamed_file(monkeypatch) -> None:
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(KerascnnError, match="No space left"):
         reserve_unnamed(10)
+
+
+def test_leftovers_of_others_stay(tmp_path: Path) -> None:
+    users = [tmp_path / name for name in (".notes.tmp", ".x.tmp1", ".model.keras.tmp.h5")]
+    for path in users:
+        path.write_text("mine")
+    remove_leftovers(tmp_path)
+    assert all(path.read_text() == "mine" for path in users)

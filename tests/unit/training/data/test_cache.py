@@ -184,3 +184,26 @@ def test_what_a_killed_process_had_begun_is_cleared_unless_it_still_writes(cache
     with locked(cache.folder / "alive.lock"):
         assert cache.clear() == 100
     assert [path.name for path in cache.folder.iterdir()] == [".alive.tmp"]
+
+
+def test_a_pack_that_lost_its_pixels_is_made_anew(folder: Path, cache: PackCache, packed) -> None:
+    whole = packed(folder).images.copy()
+    assert packed(folder) is not None
+    assert packed.count == 0
+    (pixels,) = cache.folder.glob("*/images")
+    data = pixels.read_bytes()
+    pixels.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    assert (packed(folder).images == whole).all()
+    assert packed.count == 4
+
+
+def test_clearing_leaves_what_is_not_ours(folder: Path, cache: PackCache, packed) -> None:
+    packed(folder)
+    own = cache.folder / "photographs"
+    own.mkdir()
+    (own / "1.jpg").write_bytes(b"mine")
+    (cache.folder / "notes.txt").write_text("mine")
+    assert cache.clear() > 0
+    assert not cache.entries()
+    assert sorted(path.name for path in cache.folder.iterdir()) == ["notes.txt", "photographs"]
+    assert (own / "1.jpg").read_bytes() == b"mine"
