@@ -40,7 +40,7 @@ def test_of_a_run_on_its_test_pictures(trained, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "test pictures evaluated" in text
     assert "Learning curves" in text
-    assert text.count('alt="where ') == 12
+    assert text.count('alt="heat map for ') == 12
     assert "Grad-CAM" in text
 
 

@@ -17,7 +17,8 @@ _HUB, _APPS, _CV = "keras-hub", "keras.applications", "keras-cv"
 FAMILIES = {
     "cnn": "CNN", "lenet5": "LeNet-5", "lenet5_modern": "LeNet-5, modern", "alexnet": "AlexNet",
     "vgg_hub": "VGG", "vgg": "VGG", "resnet_cifar": "ResNet for CIFAR", "resnet_basic": "ResNet",
-    "resnet_kerascv": "ResNet", "resnet": "ResNet", "resnet_bottleneck": "ResNet v1.5",
+    "resnet_small": "ResNet", "resnet_kerascv": "ResNet", "resnet": "ResNet",
+    "resnet_bottleneck": "ResNet v1.5",
     "resnet_v2": "ResNet v2", "efficientnet": "EfficientNet", "efficientnet_v2": "EfficientNetV2",
     "convnext": "ConvNeXt", "densenet": "DenseNet", "inception": "Inception v3",
     "inception_resnet": "Inception-ResNet v2", "xception": "Xception", "mobilenet": "MobileNet",

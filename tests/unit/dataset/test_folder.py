@@ -113,5 +113,5 @@ def test_large_data_gives_a_twentieth(fashion_mnist: Path) -> None:
 def test_strict_makes_a_broken_picture_an_error(photograph) -> None:
     write("data", [f"{name}/{n}.png" for name in "ab" for n in range(4)], photograph)
     Path("data/a/0.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"a.0\.png.*--strict"):
+    with pytest.raises(DataError, match=r"a.0\.png.*`strict`"):
         training.fit(training.TrainConfig(data="data", out="run", strict=True))

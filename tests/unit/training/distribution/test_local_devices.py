@@ -190,9 +190,9 @@ def test_two_devices_learn_what_one_learns(backend: str, learned: Callable[[str]
     assert found["resumed"] == close(found["two"])
     assert found["shared"][1] == close(found["shared"][0])  # averages, mixed pictures
     if backend == "tensorflow":
-        assert "--accumulate 2 with --devices 2 works on the backend jax" in found["accumulated"]
+        assert "`accumulate` 2 with `devices` 2 works on the backend jax" in found["accumulated"]
     assert found["machines"] == [1, 2]
-    assert f"--devices 3: {BACKENDS[backend]} sees 2" in found["three"]
+    assert f"`devices` 3: {BACKENDS[backend]} sees 2" in found["three"]
     assert "a batch of 33 pictures cannot be shared evenly by 2 devices" in found["odd"]
     assert found["left"] == []
 

@@ -63,12 +63,12 @@ def test_options_that_differ_are_named_to_all(address: str) -> None:
 
 def test_two_of_one_rank_are_refused(address: str) -> None:
     found = meeting(address, (0, 3, {}), (1, 3, {}), (1, 3, {}))
-    assert all("two processes came as --rank 1" in str(error) for error in found)
+    assert all("two processes came as `rank` 1" in str(error) for error in found)
 
 
 def test_another_count_is_refused(address: str) -> None:
     found = meeting(address, (0, 3, {}), (1, 2, {}))
-    assert all("rank 1 says --processes 2, rank 0 3" in str(error) for error in found)
+    assert all("rank 1 says `processes` 2, rank 0 3" in str(error) for error in found)
 
 
 def test_who_does_not_come_is_named_in_time(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +100,8 @@ def test_nobody_there_is_told_in_time(address: str) -> None:
     [
         (("host:1", 2, None), "belong together"),
         ((None, 2, 0), "belong together"),
-        (("host:1", 2, 2), "--rank is 2; expected from 0 to 1"),
-        (("host:1", 1, 0), "--processes is 1; expected at least 2"),
+        (("host:1", 2, 2), "`rank` is 2; expected from 0 to 1"),
+        (("host:1", 1, 0), "`processes` is 1; expected at least 2"),
         (("host", 2, 0), "expected HOST:PORT"),
         (("host:99999", 2, 0), "expected HOST:PORT"),
     ],

@@ -81,7 +81,7 @@ def test_resnet50_of_pytorch_goes_to_the_row_with_its_strides(
     save_file(state_dict("resnet50"), path)
     logger = logging.getLogger("kerascnn")
     logger.propagate = True
-    assert start_network("resnet50", CLASSES, 64, str(path)).network == "resnet50_v1_5"
+    assert start_network("resnet50", CLASSES, 64, str(path)).network.name == "resnet50_v1_5"
     assert "resnet50_v1_5" in caplog.text
 
 
@@ -150,7 +150,7 @@ def test_timms_names_of_vgg_are_known_too(tmp_path: Path) -> None:
 def test_weights_of_vgg_at_another_image_size_are_refused_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "vgg11.safetensors"
     save_file(state_dict("vgg11"), path)
-    with pytest.raises(ModelFileError, match=r"fc1/kernel.*depends on --image-size"):
+    with pytest.raises(ModelFileError, match=r"fc1/kernel.*depends on `image_size`"):
         start_network("vgg11", CLASSES, 96, str(path))
 
 
