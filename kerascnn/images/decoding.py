@@ -63,26 +63,7 @@ def decode_here(
     max_pixels: int | None = None,
     accept: Callable[[int, int], object] | None = None,
 ) -> UInt8Array:
-    """Read one picture as RGB, in this thread.
-
-    The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
-    consequence; transparency is laid
-    on white, as a viewer shows it; 16-bit (and 12-bit) grey is scaled to 8 bits, and of 16-bit
-    colours Pillow gives the upper 8. Colour profiles are not applied.
-
-    Args:
-        source: A path, or the bytes of a file.
-        name: What to call the picture in an error; the path, if not given.
-        max_pixels: Larger pictures are refused; None: ``MAX_PIXELS``, which always holds.
-        accept: Called with height and width, as the header has them, before any pixel is decoded;
-            may raise a PictureError.
-
-    Returns:
-        uint8 ``[height, width, 3]``.
-
-    Raises:
-        PictureError: The file cannot be read or decoded, with the reason.
-    """
+    """Read one picture as RGB, in this thread; otherwise as :func:`kerascnn.images.decode`."""
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     with named(shown), _open(source) as image:
         _check_pixels(image, shown, max_pixels)

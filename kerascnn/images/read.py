@@ -54,9 +54,9 @@ def decode(
     """Read one picture as RGB.
 
     The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
-    consequence; transparency is laid
-    on white, as a viewer shows it; 16-bit (and 12-bit) grey is scaled to 8 bits, and of 16-bit
-    colours Pillow gives the upper 8. Colour profiles are not applied.
+    consequence; transparency is laid on white, as a viewer shows it; 16-bit (and 12-bit) grey is
+    scaled to 8 bits, and of 16-bit colours Pillow gives the upper 8. Colour profiles are not
+    applied.
 
     Args:
         source: A path, or the bytes of a file.
