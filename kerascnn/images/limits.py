@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from kerascnn.errors import ConfigError
+
 MAX_PIXELS = 178_956_970
 """Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""
 
@@ -35,7 +37,16 @@ PLAIN_PARTS = 2_000
 PLAIN_TAGS = 8 << 20
 """Likewise entries times bytes of EXIF: each entry may be a copy of all of it."""
 
-BYTES = int(os.environ.get("KERASCNN_DECODE_MB", "400")) << 20
+VARIABLE = "KERASCNN_DECODE_MB"
+
+
+def _bytes(said: str) -> int:
+    if not said.isdecimal() or not int(said):
+        raise ConfigError(f"{VARIABLE} is {said!r}; expected whole megabytes above 0, e.g. 400.")
+    return int(said) << 20
+
+
+BYTES = _bytes(os.environ.get(VARIABLE, "400"))
 """Memory that one picture may take while it is decoded in a process of its own. Four bytes a pixel
 as Pillow holds them and three as an array: about 60 million pixels, of JPEG more."""
 

@@ -38,6 +38,9 @@ _START = "import sys; sys.path[:] = {path!r}; from kerascnn.images.worker import
 _RETRIED = (-getattr(signal, "SIGKILL", 9), -signal.SIGTERM, 0)
 """Ends that are not the picture's doing: somebody wanted memory back, or it had grown."""
 
+_GIVEN_UP = 1 << 8
+"""Stands for the exit code of a process that was given up; no process has it."""
+
 _TRIES = 4
 """One with too little memory, and a few with processes that had come to such an end."""
 
@@ -119,7 +122,8 @@ class Workers:
             try:
                 return *worker.ask(job, content, accept), 0
             except (OSError, EOFError):
-                return {}, None, worker.kill()
+                code = worker.kill()
+                return {}, None, _GIVEN_UP if worker.given_up else code
 
     @contextmanager
     def _room(self, needed: int) -> Iterator[None]:
@@ -168,6 +172,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self.between = True  # answers, not in the middle of one
+        self.given_up = False
         path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the folder
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START.format(path=path)],
@@ -202,7 +207,7 @@ class _Worker:
         self, job: dict[str, Any], content: bytes, accept: Callable[[int, int], object] | None
     ) -> tuple[dict[str, Any], UInt8Array | None]:
         """Have a picture worked on; OSError or EOFError: the process ended."""
-        giving_up = threading.Timer(PATIENCE, self._process.kill)
+        giving_up = threading.Timer(PATIENCE, self._give_up)
         giving_up.daemon = True
         giving_up.start()
         self.between = False
@@ -220,6 +225,10 @@ class _Worker:
             return answer, pixels
         finally:
             giving_up.cancel()
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        self._process.kill()
 
     def _accept(self, answer: dict[str, Any], accept: Callable[[int, int], object]) -> None:
         try:
@@ -253,6 +262,8 @@ class _Worker:
 
 
 def _ending(code: int) -> str:
+    if code == _GIVEN_UP:
+        return f"it took more than {PATIENCE:g} s"
     if code == -getattr(signal, "SIGPROF", 27):
         return "it takes too much time"
     if code < 0:

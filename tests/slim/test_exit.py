@@ -1,5 +1,6 @@
 """How the process of the command line ends where a framework is in it."""
 
+import os
 import subprocess
 import sys
 
@@ -62,3 +63,12 @@ def test_ctrl_c_is_told_and_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPatc
     shown = CliRunner().invoke(main, ["models"])
     assert shown.exit_code == 130
     assert shown.output.strip() == "Stopped."
+
+
+def test_a_limit_that_is_no_number_is_one_line() -> None:
+    environment = {**os.environ, "KERASCNN_DECODE_MB": "abc"}
+    command = [sys.executable, "-m", "kerascnn", "data", "check", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "KERASCNN_DECODE_MB is 'abc'" in line

@@ -57,6 +57,13 @@ def test_one_that_takes_too_long_is_told_and_the_next_is_answered(large: bytes) 
     assert (images.decode(large) == here(large)).all()
 
 
+def test_one_that_is_given_up_is_told_at_once(large: bytes, monkeypatch) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    endless = partial(reduce, operator.or_, itertools.repeat(0))
+    with pytest.raises(PictureError, match=r"stuck\.png: .*more than 0\.05 s"):
+        images.reduced(large, endless, "stuck.png")
+
+
 def test_one_that_takes_too_much_memory_is_told(large: bytes, monkeypatch) -> None:
     monkeypatch.setattr(workers, "BYTES", 1 << 20)
     with pytest.raises(PictureError, match=r"big\.png: not enough memory"):
