@@ -101,6 +101,7 @@ class Batcher:
         self._expected = 0
         self._rows: deque[tuple[_Job, int, UInt8Array]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
         self._seconds_each = 0.0
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
         self._runs = Progress()
@@ -190,17 +191,22 @@ class Batcher:
         """Begin a run, if it is time for one."""
         if not self._idle or not self._rows:
             return
-        if self._expected and len(self._rows) < self.sizes[-1] and self._max_wait:
+        if len(self._rows) >= self.sizes[-1]:
+            self._begin()
+        elif self._expected and self._max_wait:
             if self._timer is None:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(self._max_wait, self._begin)
-            return
-        self._begin()
+        elif self._soon is None:
+            # Not at once: requests that came in together are read one after the other, and a run
+            # for each would cost more than the run itself.
+            self._soon = asyncio.get_running_loop().call_soon(self._begin)
 
     def _begin(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for handle in (self._timer, self._soon):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._soon = None
         if not self._idle:
             return
         while self._rows and self._rows[0][0].future.done():

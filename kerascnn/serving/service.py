@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -188,21 +188,18 @@ class Service:
             ClientDisconnected: The client hung up; the work was cancelled.
             Refusal: 503: there was not enough time.
         """
-        working = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(_hung_up(receive))
         try:
-            await asyncio.wait(
-                (working, leaving),
-                timeout=self.config.timeout,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if working.done():
-                return working.result()
+            async with asyncio.timeout(self.config.timeout) as limit:
+                leaving.add_done_callback(lambda _: _end(limit))
+                return await work
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
             if leaving.done():
-                raise ClientDisconnected
-            raise too_late(self.config.timeout)
+                raise ClientDisconnected from error
+            raise too_late(self.config.timeout) from error
         finally:
-            working.cancel()
             leaving.cancel()
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
@@ -350,6 +347,12 @@ def _without_nan(
     if finite.all():
         return answer
     return replace(answer, logits=answer.logits[finite], probabilities=answer.probabilities[finite])
+
+
+def _end(limit: asyncio.Timeout) -> None:
+    """Let a time limit end now, unless what it limits has ended."""
+    with suppress(RuntimeError):
+        limit.reschedule(0)
 
 
 async def _hung_up(receive: Receive) -> None:

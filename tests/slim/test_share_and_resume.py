@@ -109,9 +109,7 @@ def test_what_could_not_be_read_is_tried_again(resume, tmp_path, save_pictures) 
     ]  # fmt: skip
 
 
-def test_new_lines_elsewhere_leave_the_earlier_file_alone(
-    resume, tmp_path, save_pictures
-) -> None:
+def test_new_lines_elsewhere_leave_the_earlier_file_alone(resume, tmp_path, save_pictures) -> None:
     paths = save_pictures(Path("p"), 2)
     resume()
     cut = Path("all.jsonl").read_bytes()[:-5]

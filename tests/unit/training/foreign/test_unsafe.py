@@ -161,9 +161,7 @@ def test_crafted_architectures(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_how_a_model_was_compiled_is_left_alone(
-    tmp_path, marker, change_architecture
-) -> None:
+def test_how_a_model_was_compiled_is_left_alone(tmp_path, marker, change_architecture) -> None:
     path = tmp_path / "m.keras"
     network(keras, None).save(path)
     loss = {"optimizer": "sgd", "loss": function("elsewhere", "of_my_own")}
