@@ -87,23 +87,23 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         return replace(config, model=_network_of(Path(config.weights)))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
-        return _from_nothing(config, dataset, "from random weights, as asked for", progress)
+        return _from_scratch(config, dataset, "from random weights, as asked for", progress)
     if config.weights == AUTO and longest <= SMALL:
         reason = f"the pictures are small: {longest} pixels"
-        return _from_nothing(config, dataset, reason, progress)
+        return _from_scratch(config, dataset, reason, progress)
     try:
         ensure(BACKBONE, lambda done, total: progress.fetching(BACKBONE, done, total))
     except ModelFileError as error:
         if config.weights == "imagenet":
             raise
-        chosen = from_nothing(config, dataset)
+        chosen = from_scratch(config, dataset)
         log.warning("%s Meanwhile %s is trained from random weights.", error, chosen.model)
         reason = "there are no ImageNet weights on this machine"
-        return _from_nothing(config, dataset, reason, progress)
+        return _from_scratch(config, dataset, reason, progress)
     return _pretrained(config, longest, progress)
 
 
-def from_nothing(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """Choose a network that learns from random weights.
 
     Args:
@@ -126,10 +126,10 @@ def from_nothing(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     return replace(chosen, model=FOR_PHOTOGRAPHS, random_crop=crop)
 
 
-def _from_nothing(
+def _from_scratch(
     config: TrainConfig, dataset: Dataset, reason: str, progress: Callback
 ) -> TrainConfig:
-    chosen = from_nothing(config, dataset)
+    chosen = from_scratch(config, dataset)
     progress.chosen("model", chosen.model, reason)
     return chosen
 

@@ -26,7 +26,7 @@ from kerascnn.training.auto.model import (
     _in_colour,
     affordable_phases,
     choose_changes,
-    from_nothing,
+    from_scratch,
 )
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.command_line import train_command
@@ -165,7 +165,7 @@ def test_coloured_photographs_take_a_deeper_network_and_crops(
 ) -> None:
     asked = {"weights": "imagenet", **options}
     config = TrainConfig(data=gradients(tmp_path, side, colour), cache="none", **asked)
-    found = from_nothing(config, run_dataset(config))
+    found = from_scratch(config, run_dataset(config))
     assert (found.model, found.random_crop, found.trainable) == (network, crop, "all")
     assert (found.weights, found.augment) == ("none", config.augment)
     feed = prepare(found, Callback())
