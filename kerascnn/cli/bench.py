@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import foreign_from_options, foreign_options
 
 if TYPE_CHECKING:
     from kerascnn.inference.benchmark.benchmark import Benchmark, Measured
@@ -62,7 +62,7 @@ def command(
     from kerascnn.inference.benchmark.benchmark import BATCHES, benchmark, real_pictures
     from kerascnn.inference.runtime.tuned_settings import save_settings
 
-    about = said(**foreign)
+    about = foreign_from_options(**foreign)
     found = []
     with console(stderr=True).status("measuring") as status:
         for file in (model, *also):

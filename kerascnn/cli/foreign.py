@@ -179,7 +179,7 @@ def announce_sizing(card: ModelCard) -> None:
     click.echo(sizing_notice(card), err=True)
 
 
-def taken(options: dict[str, Any]) -> Foreign | None:
+def pop_foreign(options: dict[str, Any]) -> Foreign | None:
     """Take the options of :func:`foreign_options` out of a command's, and put them together.
 
     Args:
@@ -188,10 +188,10 @@ def taken(options: dict[str, Any]) -> Foreign | None:
     Returns:
         What was said, or None.
     """
-    return said(**{name: options.pop(name) for name in FOREIGN})
+    return foreign_from_options(**{name: options.pop(name) for name in FOREIGN})
 
 
-def said(
+def foreign_from_options(
     labels: str | None,
     image_size: int | tuple[int, int] | None,
     normalize: Any,

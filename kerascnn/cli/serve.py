@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command
-from kerascnn.cli.foreign import foreign_options, taken
+from kerascnn.cli.foreign import foreign_options, pop_foreign
 from kerascnn.cli.provider import provider_options
 from kerascnn.cli.serve_settings import (
     PREFIX,
@@ -150,7 +150,7 @@ def command(**options: Any) -> None:
     for line in unknown_variables(ctx):
         click.echo(f"warning: {line}", err=True)
     options["models"] = models_given(ctx, options)
-    foreign = taken(options)
+    foreign = pop_foreign(options)
     config = serving.ServeConfig(**options, foreign=foreign)
     names = ", ".join(config.names)
     serving.serve(config, lambda address: click.echo(f"serving {names} at {address}", err=True))

@@ -24,7 +24,7 @@ from kerascnn.training.options import (  # noqa: TID253
     Flag,
     Option,
     Several,
-    in_words,
+    help_text,
     options_of,
 )
 
@@ -79,7 +79,7 @@ def _name(name: str, its_field: Field[Any]) -> str:
 
 def _settings(declared: Option, its_field: Field[Any]) -> dict[str, Any]:
     kind, default = declared.kind, its_field.default
-    settings: dict[str, Any] = {"help": in_words(declared, default)}
+    settings: dict[str, Any] = {"help": help_text(declared, default)}
     if isinstance(kind, Flag):
         return {**settings, "is_flag": True, "default": default}
     if isinstance(kind, Several):
