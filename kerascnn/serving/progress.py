@@ -48,7 +48,7 @@ class Progress:
         loop = asyncio.get_running_loop()
         doing = threads.submit(work)
         self.begin()
-        doing.add_done_callback(lambda _: _told(loop, self.end))
+        doing.add_done_callback(lambda _: _call_on_loop(loop, self.end))
         try:
             return await asyncio.wrap_future(doing)
         finally:
@@ -57,6 +57,6 @@ class Progress:
             del doing
 
 
-def _told(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
+def _call_on_loop(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(what)
