@@ -11,7 +11,7 @@ import os
 import sys
 
 from kerascnn.cli import main
-from kerascnn.cli.streams import give_up, is_full
+from kerascnn.cli.streams import abandon_output, is_full
 
 FRAMEWORKS = ("tensorflow", "jax")
 """To take these apart at exit takes the interpreter 2 seconds in which nothing more happens."""
@@ -29,7 +29,7 @@ def run() -> None:
     except OSError as error:
         if "--debug" in sys.argv or not is_full(error):
             raise
-        give_up(error)
+        abandon_output(error)
         code = 1
     except SystemExit as ended:
         if not any(name in sys.modules for name in FRAMEWORKS):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class KerascnnError(Exception):
-    """Something went wrong that a user can understand and mend."""
+    """Something went wrong that a user can understand and fix."""
 
     exit_code = 1
 

@@ -54,7 +54,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder, f"whole{target.suffix}")
             yield temporary
-            _pour(temporary, target)
+            _copy_contents(temporary, target)
         return
     if target.is_symlink():
         target = Path(os.path.realpath(target))
@@ -88,7 +88,7 @@ def _is_special(path: Path) -> bool:
     return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
 
 
-def _pour(source: Path, target: Path) -> None:
+def _copy_contents(source: Path, target: Path) -> None:
     try:
         with source.open("rb") as content, target.open("wb") as out:
             shutil.copyfileobj(content, out)
@@ -227,7 +227,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
         return False
 
 
-def reserve(path: str | Path, size: int) -> None:
+def preallocate(path: str | Path, size: int) -> None:
     """Make a file of a given size, and make sure that the disk has room for all of it.
 
     A file that only looks so large ends the process when it is written through a memory map and
@@ -248,7 +248,7 @@ def reserve(path: str | Path, size: int) -> None:
         raise cannot_write(target, error) from error
 
 
-def reserve_unnamed(size: int) -> BinaryIO:
+def preallocate_unnamed(size: int) -> BinaryIO:
     """Make a file of a given size that nothing can leave behind: it never has a name.
 
     Args:

@@ -76,10 +76,10 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = N
     count = threads or usable_cpus()
     whole = chain([first], iter(lambda: list(islice(source, _CHUNK)), []))
     with ThreadPoolExecutor(count) as executor:
-        yield from _ahead(executor, work, whole, _AHEAD * count)
+        yield from _submit_ahead(executor, work, whole, _AHEAD * count)
 
 
-def _ahead(
+def _submit_ahead(
     executor: Executor, work: Callable[[T], R], chunks: Iterable[list[T]], most: int
 ) -> Iterator[R]:
     """Work on chunks, so many of them ahead of what was given out."""

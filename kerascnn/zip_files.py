@@ -15,6 +15,9 @@ ENTRIES = 100_000
 RATIO = 20
 """Times its packed size: weights are nearly noise, and shrink by less than half."""
 
+PICTURES_RATIO = 100
+"""Likewise for arrays of pictures, of which many are mostly white."""
+
 FLOOR = 2**26
 """Bytes that may be unpacked whatever the ratio: a fresh network's zeros pack well."""
 
@@ -41,5 +44,5 @@ def refuse_bombs(path: Path, ratio: int = RATIO, floor: int = FLOOR) -> None:
     unpacked, packed = sum(entry.file_size for entry in entries), path.stat().st_size
     if unpacked > max(floor, ratio * packed):
         raise ValueError(
-            f"it would unpack to {unpacked:,} bytes from {packed:,}, more than weights can"
+            f"it would unpack to {unpacked:,} bytes, more than {ratio} times its own {packed:,}"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 
 if TYPE_CHECKING:
     from kerascnn.inference.benchmark.benchmark import Benchmark, Measured
@@ -16,7 +16,11 @@ _WIDTH = 24
 """Of the longest bar, in characters."""
 
 
-@click.command("bench", cls=Command)
+@click.command(
+    "bench",
+    cls=Command,
+    groups={"Options": ("also", "batches", "data", "arithmetic", "save", "as_json"), **HEADING},
+)
 @click.argument("model")
 @click.option(
     "--also",
@@ -62,7 +66,7 @@ def command(
     from kerascnn.inference.benchmark.benchmark import BATCHES, benchmark, real_pictures
     from kerascnn.inference.runtime.tuned_settings import save_settings
 
-    about = said(**foreign)
+    about = foreign_from_options(**foreign)
     found = []
     with console(stderr=True).status("measuring") as status:
         for file in (model, *also):

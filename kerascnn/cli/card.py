@@ -12,7 +12,7 @@ from kerascnn.printable import printable
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard, Normalization
-    from kerascnn.inference.model_file.description import Description, End
+    from kerascnn.inference.model_file.description import Description, TensorInfo
 
 _SHOWN = 200
 """Classes and kinds of operators that are listed."""
@@ -116,9 +116,9 @@ def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _of_foreign(found: Description) -> Iterator[tuple[str, str]]:
-    from kerascnn.inference.model_file.labels import told_by
+    from kerascnn.inference.model_file.labels import from_metadata
 
-    told = told_by(found.metadata)
+    told = from_metadata(found.metadata)
     if told is None:
         yield "classes", "it does not say; --labels FILE does"
         return
@@ -129,7 +129,7 @@ def _of_foreign(found: Description) -> Iterator[tuple[str, str]]:
 
 def _of_graph(found: Description) -> Iterator[tuple[str, str]]:
     for title, ends in (("input", found.inputs), ("output", found.outputs)):
-        yield from ((title, _end(end)) for end in ends)
+        yield from ((title, _tensor_info(end)) for end in ends)
     operators = [f"{count} {kind}" for kind, count in found.operators.items()]
     yield "operators", _listed(operators) or "none"
     yield "weights", f"{found.weights:,} numbers"
@@ -144,9 +144,9 @@ def _of_graph(found: Description) -> Iterator[tuple[str, str]]:
     yield from ((f"metadata {key}", text) for key, text in found.metadata.items())
 
 
-def _end(end: End) -> str:
-    shape = ", ".join("?" if side is None else str(side) for side in end.shape)
-    return f"{end.name}: {end.type} [{shape}]"
+def _tensor_info(tensor: TensorInfo) -> str:
+    shape = ", ".join("?" if side is None else str(side) for side in tensor.shape)
+    return f"{tensor.name}: {tensor.type} [{shape}]"
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:

@@ -59,9 +59,9 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
     """
     from kerascnn.dataset import load_dataset
     from kerascnn.dataset.check.checking import check_data
-    from kerascnn.dataset.faults import Noted
+    from kerascnn.dataset.faults import CollectedFaults
 
-    noted = Noted()
+    noted = CollectedFaults()
     with console(stderr=True).status("looking at every picture"):
         dataset = load_dataset(data, noted)
         found = check_data(dataset, smallest, faults=noted.found)

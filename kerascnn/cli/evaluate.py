@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_options, taken
+from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
 from kerascnn.cli.scores import show_comparison, show_evaluation
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from kerascnn.metrics.outputs import Answers
 
 
-@click.command("evaluate", cls=Command)
+@click.command(
+    "evaluate",
+    cls=Command,
+    groups={
+        "Data": ("split", "leaks"),
+        "Comparison": ("compare", "try_sizing"),
+        "Output": ("curves", "as_json"),
+        **HEADING,
+    },
+)
 @click.argument("model")
 @click.argument("data", required=False)
 @split_option
@@ -72,7 +81,7 @@ def command(
     if leaks and compare:
         raise click.UsageError("--leaks is for one model, not for --compare.")
     check_data_is_there(data)
-    chosen = (data, split, taken(foreign))
+    chosen = (data, split, pop_foreign(foreign))
     if try_sizing:
         if compare or curves or leaks or not model.endswith(".onnx"):
             raise click.UsageError(
@@ -105,7 +114,7 @@ def _try_sizing(
     with console(stderr=True).status("trying") as status:
         classifier = Classifier(model, foreign=foreign)
         said = foreign is None or bool(foreign.normalize or foreign.normalization)
-        known = said or classifier.contract.normalizes
+        known = said or classifier.signature.normalizes
         trials = tried(classifier, data, split, known, status.update)
     if as_json:
         print_json(trials.to_dict())
@@ -140,11 +149,11 @@ def _compare(
     from kerascnn.metrics.comparison import compare_answers
 
     one = _answers(model, data, split, foreign)
-    two = _answers(other, data, split, _if_silent(other, foreign))
+    two = _answers(other, data, split, _foreign_of_second(other, foreign))
     return compare_answers(one, two, model, other)
 
 
-def _if_silent(model: str, foreign: Foreign | None) -> Foreign | None:
+def _foreign_of_second(model: str, foreign: Foreign | None) -> Foreign | None:
     """Say of a second model what was said of the first, unless it speaks for itself."""
     if foreign is None or not model.lower().endswith(".onnx"):
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     Explain = Callable[[UInt8Array, int, str], Explanation]
 
 
-@click.command("explain", cls=Command)
+@click.command(
+    "explain", cls=Command, groups={"Options": ("top", "out", "form", "as_json"), **HEADING}
+)
 @click.argument("model")
 @click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
@@ -68,7 +70,7 @@ def command(
     from kerascnn import images
     from kerascnn.errors import PictureError
 
-    explain = _explainer(model, said(**foreign))
+    explain = _explainer(model, foreign_from_options(**foreign))
     rows: list[dict[str, Any]] = []
     for path in pictures:
         try:
@@ -77,7 +79,7 @@ def command(
             rows.append({"path": path, "error": str(error)})
             click.echo(f"warning: {error}", err=True)
             continue
-        rows.append(_write(path, explanation, _free(out, path, form, rows)))
+        rows.append(_write(path, explanation, _unused_path(out, path, form, rows)))
     if as_json:
         print_json(rows)
     else:
@@ -117,7 +119,7 @@ def _explainer(model: str, foreign: Foreign | None) -> Explain:
         return Explainer(run.load_model(), run.card).explain
 
 
-def _free(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:
+def _unused_path(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:
     """Name the figure after its picture; two pictures of one name get two figures."""
     taken = {row.get("figure") for row in rows}
     stem, number = Path(path).stem, 2

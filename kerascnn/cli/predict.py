@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
-from kerascnn.cli.foreign import announce_sizing, foreign_options, taken
-from kerascnn.cli.provider import announce, provider_options
+from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
+from kerascnn.cli.provider import RUNTIME, announce, provider_options
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
 
 
-@click.command("predict", cls=Command)
+@click.command(
+    "predict",
+    cls=Command,
+    groups={
+        "Predictions": ("top_k", "min_probability", "form", "as_json"),
+        "Many pictures": ("shard", "resume", "batch_size"),
+        "Runtime": RUNTIME,
+        **HEADING,
+    },
+)
 @click.argument("model")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--top-k", default=5, show_default=True, help="Classes to list for each picture.")
@@ -74,7 +83,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     form = "json" if as_json else form
     if options["resume"] and form != "json":
         raise ConfigError("--resume reads and goes on with JSON lines. Add --json.")
-    foreign = taken(options)
+    foreign = pop_foreign(options)
     classifier = Classifier(
         model,
         provider=options["provider"],
@@ -104,16 +113,16 @@ def _paths(
     classifier: Classifier, patterns: tuple[str, ...], part: str | None, resume: str | None
 ) -> Iterator[str]:
     from kerascnn.inference.paths import expand, parse_shard, shard
-    from kerascnn.inference.resume import mend, read_earlier
+    from kerascnn.inference.resume import read_previous, repair
 
     paths = expand(patterns, _stdin())
     if part:
         paths = shard(paths, *parse_shard(part))
     if not resume:
         return paths
-    earlier = read_earlier(resume, classifier.classes)
+    earlier = read_previous(resume, classifier.classes)
     if _has_descriptor(sys.stdout):
-        mend(earlier, sys.stdout.fileno())
+        repair(earlier, sys.stdout.fileno())
     click.echo(f"{len(earlier.answered):,} pictures are answered in {resume}", err=True)
     return (path for path in paths if path not in earlier.answered)
 

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_options, said
+from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
 
 
-@click.command("report", cls=Command)
+@click.command("report", cls=Command, groups={"Options": ("split", "out", "as_json"), **HEADING})
 @click.argument("model")
 @click.argument("data", required=False)
 @split_option
@@ -44,10 +44,10 @@ def command(
     kerascnn report exported/flowers.onnx garden/ -o garden.html
     """
     check_data_is_there(data)
-    spoken = said(**foreign)
+    given_foreign = foreign_from_options(**foreign)
     if model.lower().endswith(".onnx"):
-        path = _file(model, data, split, out, spoken)
-    elif spoken:
+        path = _file(model, data, split, out, given_foreign)
+    elif given_foreign:
         raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
     else:
         with quiet_tensorflow():
@@ -61,13 +61,15 @@ def command(
         click.echo(f"{path}: open it in a browser")
 
 
-def _file(model: str, data: str | None, split: str | None, out: str | None, spoken: Any) -> Path:
+def _file(
+    model: str, data: str | None, split: str | None, out: str | None, given_foreign: Any
+) -> Path:
     from kerascnn.inference import Classifier
     from kerascnn.report.file_report import report_file
 
     if data is None:
         raise ConfigError(f"{model}: data do not travel with an .onnx file. Name the DATA.")
-    classifier = Classifier(model, foreign=spoken)
+    classifier = Classifier(model, foreign=given_foreign)
     page = out or str(Path(model).with_name(f"{Path(model).stem}-report.html"))
     with console(stderr=True).status("judging"):
         return report_file(classifier, data, page, split, model)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from kerascnn.cli.foreign import FOREIGN, said
+from kerascnn.cli.foreign import FOREIGN, foreign_from_options
 from kerascnn.errors import ConfigError, MissingExtraError
 from kerascnn.serving.config import OF_A_MODEL
 
@@ -113,7 +113,7 @@ def _foreign(
     for key in FOREIGN:
         given = ctx.get_parameter_source(key) in _GIVEN
         values[key] = options[key] if given else section.get(key, options[key])
-    return said(**values)
+    return foreign_from_options(**values)
 
 
 def unknown_variables(ctx: click.Context) -> list[str]:

@@ -75,8 +75,8 @@ def check_data_is_there(*data: Any) -> None:
     Raises:
         DataError: There is nothing of that name.
     """
-    from kerascnn.dataset import require_data
+    from kerascnn.dataset import check_data_exists
 
     for one in data:
         if isinstance(one, str):
-            require_data(one)
+            check_data_exists(one)

@@ -86,7 +86,7 @@ def is_full(error: OSError) -> bool:
     return error.errno in _FULL and not error.filename
 
 
-def give_up(error: OSError) -> None:
+def abandon_output(error: OSError) -> None:
     """Say that output could not be written, and let nobody try again at exit."""
     with suppress(OSError):
         sys.stderr.write(

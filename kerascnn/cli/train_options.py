@@ -24,7 +24,7 @@ from kerascnn.training.options import (  # noqa: TID253
     Flag,
     Option,
     Several,
-    in_words,
+    help_text,
     options_of,
 )
 
@@ -68,10 +68,11 @@ def config_options(command: C) -> C:
 def train_option(name: str) -> Any:
     """Give one of the options, for another command that has it too."""
     declared, its_field = options_of(TrainConfig)[name]
-    return click.option(_name(name, its_field), **_settings(declared, its_field))
+    return click.option(option_flag(name, its_field), **_settings(declared, its_field))
 
 
-def _name(name: str, its_field: Field[Any]) -> str:
+def option_flag(name: str, its_field: Field[Any]) -> str:
+    """Return the flag of a field: ``--batch-size``, ``--calibration/--no-calibration``."""
     words = name.replace("_", "-")
     # What is on without an option needs one to switch it off.
     return f"--{words}/--no-{words}" if its_field.default is True else f"--{words}"
@@ -79,7 +80,7 @@ def _name(name: str, its_field: Field[Any]) -> str:
 
 def _settings(declared: Option, its_field: Field[Any]) -> dict[str, Any]:
     kind, default = declared.kind, its_field.default
-    settings: dict[str, Any] = {"help": in_words(declared, default)}
+    settings: dict[str, Any] = {"help": help_text(declared, default)}
     if isinstance(kind, Flag):
         return {**settings, "is_flag": True, "default": default}
     if isinstance(kind, Several):

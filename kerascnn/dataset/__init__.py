@@ -4,7 +4,7 @@ Knows: folders of class folders, IDX, CSV and .npz files, the built-in data set,
 splits, and sizing many pictures at once. Does not know: Keras, or what the pictures are used for.
 """
 
-from kerascnn.dataset.load import BUILTIN, load_dataset, require_data
+from kerascnn.dataset.load import BUILTIN, check_data_exists, load_dataset
 from kerascnn.dataset.pictures import ArrayPictures, FilePictures, Pictures
 from kerascnn.dataset.sizing import sized_pictures
 from kerascnn.dataset.split import Dataset, Split
@@ -17,8 +17,8 @@ __all__ = [
     "FilePictures",
     "Pictures",
     "Split",
+    "check_data_exists",
     "load_dataset",
-    "require_data",
     "sized_pictures",
     "with_validation",
 ]

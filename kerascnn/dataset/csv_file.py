@@ -9,9 +9,14 @@ from __future__ import annotations
 import csv
 import os
 import unicodedata
-from collections.abc import Iterator
+from array import array
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import compress
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,11 +37,61 @@ _TRUTHS = {
 _EXPECTED = "Expected a first line path,label or path,label,split"
 
 
-class _Row(NamedTuple):
-    """One line that was understood."""
+@dataclass
+class _Rows:
+    """The lines that were understood, as columns: a million rows as objects take 5 s and 300 MB.
 
-    line: int
-    path: str
+    Attributes:
+        file: The list.
+        lines: Where each stands in it.
+        paths: Of its picture, whole.
+        kinds: Its place in ``known``.
+        known: Labels with their splits, each once.
+        missing: Rows whose picture is not there.
+    """
+
+    file: Path
+    lines: array[int] = field(default_factory=partial(array, "q"))
+    paths: list[str] = field(default_factory=list)
+    kinds: array[int] = field(default_factory=partial(array, "q"))
+    known: list[_Kind] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
+
+    def where(self, row: int) -> str:
+        """Say where a row stands."""
+        return f"{self.file}, line {self.lines[row]}"
+
+    def kind(self, row: int) -> _Kind:
+        """Give a row's label and split."""
+        return self.known[self.kinds[row]]
+
+    def without(self, rows: Container[int]) -> _Rows:
+        """Leave some out."""
+        kept = [row not in rows for row in range(len(self.paths))]
+        places = {row: place for place, row in enumerate(compress(range(len(kept)), kept))}
+        return _Rows(
+            self.file,
+            array("q", compress(self.lines, kept)),
+            list(compress(self.paths, kept)),
+            array("q", compress(self.kinds, kept)),
+            self.known,
+            [places[row] for row in self.missing if row in places],
+        )
+
+    def split(self, name: str, order: dict[str, int]) -> Split | None:
+        """Give the pictures of a split with their labels; None: there are none."""
+        kinds = np.frombuffer(self.kinds, np.int64)
+        chosen = np.asarray([kind.split == name for kind in self.known])[kinds]
+        if not chosen.any():
+            return None
+        labels = np.asarray([order.get(kind.label, -1) for kind in self.known], np.int64)
+        paths = self.paths if chosen.all() else list(compress(self.paths, chosen.tolist()))
+        return Split(FilePictures(LazyPaths(paths), self.file.parent), labels[kinds[chosen]])
+
+
+class _Kind(NamedTuple):
+    """What a row says about its picture."""
+
     label: str
     split: str
 
@@ -62,42 +117,36 @@ def load_csv(file: Path, faults: Faults = STRICT) -> Dataset:
         DataError: Naming the line: a column or value is missing, a file is not there, a picture
             is listed twice with two labels or in two splits, a label does not occur in train.
     """
-    rows = _without_repeats(file, list(_rows(file, faults)), faults)
-    classes = tuple(sorted({row.label for row in rows if row.split == "train"}))
+    rows = _without_repeats(_read(file, faults), faults)
+    used = {rows.known[kind] for kind in set(rows.kinds)}
+    classes = tuple(sorted({kind.label for kind in used if kind.split == "train"}))
     if not classes:
-        found = "only val and test" if rows else "no rows"
+        found = "only val and test" if used else "no rows"
         raise DataError(
             f"{file}: nothing to train on ({found}). Expected rows of split train, or no column "
             "split at all."
         )
-    rows = _of_classes(file, rows, classes, faults)
-    rows = _of_files(file, rows, faults)
+    rows = _of_classes(rows, classes, faults)
+    rows = _of_files(rows, faults)
     order = {name: label for label, name in enumerate(classes)}
-    splits = {}
-    for name in SPLITS:
-        if chosen := [row for row in rows if row.split == name]:
-            pictures = FilePictures(LazyPaths([row.path for row in chosen]), file.parent)
-            labels = np.asarray([order[row.label] for row in chosen], np.int64)
-            splits[name] = Split(pictures, labels)
-    return Dataset(str(file), classes, splits)
+    splits = {name: rows.split(name, order) for name in SPLITS}
+    return Dataset(str(file), classes, {name: one for name, one in splits.items() if one})
 
 
-def _rows(file: Path, faults: Faults) -> Iterator[_Row]:
+def _read(file: Path, faults: Faults) -> _Rows:
+    rows = _Rows(file)
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
             places = _columns(file, next(reader, []))
-            read = _Reader(file, places, faults)
-            for values in reader:
-                row = read.row(reader.line_num, values)
-                if row is not None:
-                    yield row
+            _Reader(rows, places, faults).read(reader)
     except UnicodeDecodeError as error:
         faults.tell(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
     except csv.Error as error:
         faults.tell(f"{file}, line {reader.line_num}: not CSV ({error}). Mend it.")
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
+    return rows
 
 
 def _columns(file: Path, header: list[str]) -> dict[str, int]:
@@ -117,33 +166,63 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     return places
 
 
+class _Lines(Protocol):
+    """What csv.reader gives."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Give the values of line by line."""
+
+
 class _Reader:
     """Understands lines, of which there may be millions; labels and folders occur over and over."""
 
-    def __init__(self, file: Path, places: dict[str, int], faults: Faults) -> None:
-        self._file, self._places, self._faults = file, places, faults
-        self._base = os.path.join(os.path.normpath(file.parent), "")  # noqa: PTH118 - text is quick
-        self._classes: dict[tuple[str, ...], tuple[str, str]] = {}
-        self._path, self._most = places["path"], max(places.values())
-        self._rest = [place for name, place in places.items() if name != "path"]
+    def __init__(self, rows: _Rows, places: dict[str, int], faults: Faults) -> None:
+        self._rows, self._file, self._places, self._faults = rows, rows.file, places, faults
+        self._base = os.path.join(os.path.normpath(rows.file.parent), "")  # noqa: PTH118 - quick
+        self._kinds: dict[object, int] = {}
+        self._folders: dict[str, tuple[str, set[str]]] = {}
 
-    def row(self, line: int, values: list[str]) -> _Row | None:
-        """Understand one line, or tell what is wrong with it; None: it is none."""
-        if len(values) <= self._most:
-            if any(map(str.strip, values)):
-                self._tell_short(line, values)
-            return None
-        path = values[self._path].strip()
-        rest = tuple([values[place] for place in self._rest])
-        known = self._classes.get(rest)
-        if known is None or not path:
-            if not any(map(str.strip, values)):
-                return None
-            known = self._understood(line, values)
-            if known is None:
-                return None
-            self._classes[rest] = known
-        return _Row(line, os.path.normpath(os.path.join(self._base, path)), *known)  # noqa: PTH118
+    def read(self, reader: _Lines) -> None:
+        """Understand all lines; what is wrong with them is told."""
+        rows, known, folders = self._rows, self._kinds, self._folders
+        add_path, add_kind, add_line = rows.paths.append, rows.kinds.append, rows.lines.append
+        place = self._places["path"]
+        rest_of = itemgetter(*[at for name, at in self._places.items() if name != "path"])
+        for values in reader:
+            try:
+                path, kind = values[place].strip(), known[rest_of(values)]
+            except LookupError:
+                path, kind = "", -1
+            if not path:
+                if (understood := self._understood(reader.line_num, values)) is None:
+                    continue
+                path, kind = values[place].strip(), self._number(understood)
+                known[rest_of(values)] = kind
+            head, slash, name = path.rpartition("/")
+            folder, names = folders.get(head) or self._list(head, slash)
+            if name in names:
+                path = folder + name
+            else:
+                path = os.path.normpath(os.path.join(self._base, path))  # noqa: PTH118
+                # Some systems know more names for a file than they list.
+                if not os.path.isfile(path):  # noqa: PTH113 - no raise
+                    rows.missing.append(len(rows.paths))
+            add_path(path)
+            add_kind(kind)
+            add_line(reader.line_num)
+
+    def _list(self, head: str, slash: str) -> tuple[str, set[str]]:
+        """List a folder once: asking for each file takes longer."""
+        folder = os.path.join(os.path.normpath(os.path.join(self._base, head + slash)), "")  # noqa: PTH118
+        found = self._folders[head] = (folder, _files(folder))
+        return found
+
+    def _number(self, kind: _Kind) -> int:
+        if kind not in self._rows.known:
+            self._rows.known.append(kind)
+        return self._rows.known.index(kind)
 
     def _tell_short(self, line: int, values: list[str]) -> None:
         self._faults.tell(
@@ -151,8 +230,13 @@ class _Reader:
             f"for each of {', '.join(self._places)}. A name with a comma in it stands in quotes."
         )
 
-    def _understood(self, line: int, values: list[str]) -> tuple[str, str] | None:
-        """Give label and split of a line."""
+    def _understood(self, line: int, values: list[str]) -> _Kind | None:
+        """Give label and split of a line, or tell what is wrong with it; None: it is none."""
+        if not any(map(str.strip, values)):
+            return None
+        if len(values) <= max(self._places.values()):
+            self._tell_short(line, values)
+            return None
         where = f"{self._file}, line {line}"
         found = {name: values[place].strip() for name, place in self._places.items()}
         missing = [name for name, value in found.items() if not value]
@@ -165,7 +249,7 @@ class _Reader:
             expected = ", ".join(SPLITS) if name == "split" else "True or False"
             self._faults.tell(f"{where}: {name} {found[name]!r}. Expected {expected}.")
             return None
-        return unicodedata.normalize("NFC", found["label"]), split
+        return _Kind(unicodedata.normalize("NFC", found["label"]), split)
 
 
 def _split(found: dict[str, str]) -> str | None:
@@ -174,64 +258,59 @@ def _split(found: dict[str, str]) -> str | None:
     return SPLIT_FOLDERS.get(found.get("split", "train").lower())
 
 
-def _without_repeats(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
-    first: dict[str, _Row] = {}
-    repeated = 0
-    for row in rows:
-        earlier = first.setdefault(os.path.normcase(row.path), row)
-        if earlier is row:
-            continue
-        for what in ("split", "label"):
-            one, other = getattr(earlier, what), getattr(row, what)
-            if one != other:
-                faults.tell(
-                    f"{file}, line {row.line}: {row.path} has {what} {other!r} here and {one!r} "
-                    f"in line {earlier.line}. Keep one of the two rows."
-                )
-        repeated += (earlier.split, earlier.label) == (row.split, row.label)
+def _without_repeats(rows: _Rows, faults: Faults) -> _Rows:
+    alike = rows.paths if os.sep == "/" else list(map(os.path.normcase, rows.paths))
+    if len(set(alike)) == len(alike):
+        return rows
+    first: dict[str, int] = {}
+    repeats: dict[int, int] = {}
+    for row, path in enumerate(alike):
+        earlier = first.setdefault(path, row)
+        if earlier != row:
+            repeats[row] = earlier
+    for row, earlier in repeats.items():
+        _tell_difference(rows, row, earlier, faults)
+    repeated = sum(rows.kinds[row] == rows.kinds[earlier] for row, earlier in repeats.items())
     if repeated:
-        faults.mention(f"{file}: {repeated:,} rows repeat others; left out")
-    return list(first.values())
+        faults.mention(f"{rows.file}: {repeated:,} rows repeat others; left out")
+    return rows.without(repeats)
 
 
-def _of_classes(
-    file: Path, rows: list[_Row], classes: tuple[str, ...], faults: Faults
-) -> list[_Row]:
-    known = set(classes)
-    shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-    for row in rows:
-        if row.label not in known:
+def _tell_difference(rows: _Rows, row: int, earlier: int, faults: Faults) -> None:
+    here, there = rows.kind(row), rows.kind(earlier)
+    for what in ("split", "label"):
+        one, other = getattr(there, what), getattr(here, what)
+        if one != other:
             faults.tell(
-                f"{file}, line {row.line}: label {row.label!r} of split {row.split} does not "
-                f"occur in train, whose classes are: {shown}. Correct it, or add pictures of it "
-                "to train."
+                f"{rows.where(row)}: {rows.paths[row]} has {what} {other!r} here and {one!r} in "
+                f"line {rows.lines[earlier]}. Keep one of the two rows."
             )
-    return [row for row in rows if row.label in known]
 
 
-def _of_files(file: Path, rows: list[_Row], faults: Faults) -> list[_Row]:
-    folders: dict[str, set[str]] = {}
-    missing = [row for row in rows if not _is_file(row.path, folders)]
-    for number, row in enumerate(missing):
+def _of_classes(rows: _Rows, classes: tuple[str, ...], faults: Faults) -> _Rows:
+    names = set(classes)
+    odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
+    strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
+    shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+    for row in sorted(strange):
+        label, split = rows.kind(row)
+        faults.tell(
+            f"{rows.where(row)}: label {label!r} of split {split} does not occur in train, whose "
+            f"classes are: {shown}. Correct it, or add pictures of it to train."
+        )
+    return rows.without(strange) if strange else rows
+
+
+def _of_files(rows: _Rows, faults: Faults) -> _Rows:
+    for number, row in enumerate(rows.missing):
         # Who stops at the first shall know that there are more.
-        left = len(missing) - number - 1
+        left = len(rows.missing) - number - 1
         others = f" {left:,} other rows have none either." if left and not number else ""
         faults.tell(
-            f"{file}, line {row.line}: no such file: {row.path}.{others} "
+            f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
             "Expected paths relative to the folder of the list."
         )
-    gone = {row.line for row in missing}
-    return [row for row in rows if row.line not in gone] if gone else rows
-
-
-def _is_file(path: str, folders: dict[str, set[str]]) -> bool:
-    """Tell whether a file is there, by listing its folder once: asking for each takes longer."""
-    folder, _, name = path.rpartition(os.sep)
-    found = folders.get(folder)
-    if found is None:
-        found = folders[folder] = _files(folder + os.sep)
-    # Some systems know more names for a file than they list.
-    return name in found or os.path.isfile(path)  # noqa: PTH113 - no raise
+    return rows.without(set(rows.missing)) if rows.missing else rows
 
 
 def _files(folder: str) -> set[str]:

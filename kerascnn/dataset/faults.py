@@ -35,7 +35,7 @@ class Faults:
         log.warning(notice)
 
 
-class Noted(Faults):
+class CollectedFaults(Faults):
     """Notes every fault, so that all of them can be listed.
 
     Attributes:

@@ -21,6 +21,7 @@ from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
+from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
 _UNSIGNED_BYTE = 0x08
@@ -86,25 +87,36 @@ def read_idx(path: Path, rank: int) -> npt.NDArray[np.uint8]:
         uint8, of the shape in the file's header.
 
     Raises:
-        DataError: Not an IDX file of that rank, or truncated.
+        DataError: Not an IDX file of that rank, truncated, or one that would fill the memory.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            shape = _shape(path, file.read(4 + 4 * rank), rank)
+            size = math.prod(shape)
+            if size > max(FLOOR, PICTURES_RATIO * path.stat().st_size):
+                raise DataError(
+                    f"{path}: its header says {size:,} bytes of shape {list(shape)}, more than "
+                    f"{PICTURES_RATIO} times what the file has. Copy or download it again, or "
+                    "unpack it first: gunzip."
+                )
+            data = file.read(size + 1)  # and no more, whatever gzip promises
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot read ({error}). Copy or download it again.") from error
-    header = 4 + 4 * rank
-    if len(data) < header or data[:4] != bytes([0, 0, _UNSIGNED_BYTE, rank]):
+    if len(data) != size:
+        raise DataError(
+            f"{path}: its header says {size:,} bytes of shape {list(shape)}, but "
+            f"{'more' if len(data) > size else f'{len(data):,}'} follow. Copy or download it again."
+        )
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _shape(path: Path, header: bytes, rank: int) -> tuple[int, ...]:
+    if len(header) < 4 + 4 * rank or header[:4] != bytes([0, 0, _UNSIGNED_BYTE, rank]):
         raise DataError(
             f"{path}: not an IDX file of bytes with {rank} dimensions "
-            f"(it begins with {data[:4].hex() or 'nothing'})."
+            f"(it begins with {header[:4].hex() or 'nothing'})."
         )
-    shape = struct.unpack(f">{rank}I", data[4:header])
-    if len(data) - header != math.prod(shape):
-        raise DataError(
-            f"{path}: its header says {math.prod(shape):,} bytes of shape {list(shape)}, but "
-            f"{len(data) - header:,} follow. Copy or download it again."
-        )
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    return struct.unpack(f">{rank}I", header[4:])
 
 
 def _split(pictures: Path, labels: Path) -> Split:

@@ -31,7 +31,7 @@ def load_dataset(data: str | Path, faults: Faults = STRICT) -> Dataset:
     Args:
         data: A folder of class folders (or with ``train/ val/ test/`` inside), a folder with
             IDX files, a CSV file (``path,label[,split]``), an ``.npz`` file, or a built-in name.
-        faults: Told of faults; the default raises the first, :class:`Noted` goes on.
+        faults: Told of faults; the default raises the first, :class:`CollectedFaults` goes on.
 
     Returns:
         The data set; its pictures are read later, one at a time.
@@ -41,14 +41,14 @@ def load_dataset(data: str | Path, faults: Faults = STRICT) -> Dataset:
     """
     if str(data) in BUILTIN:
         return BUILTIN[str(data)]()
-    require_data(data)
+    check_data_exists(data)
     path = Path(data)
     if path.is_file():
         return FILES[path.suffix.lower()](path, faults)
     return load_idx(path, faults) if idx_files(path) else load_folder(path, faults)
 
 
-def require_data(data: str | Path) -> None:
+def check_data_exists(data: str | Path) -> None:
     """See that there is something of that name, without reading it: before what takes long.
 
     Args:

@@ -6,8 +6,10 @@ Pickles are never loaded: one can run anything.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +20,7 @@ from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
+from kerascnn.zip_files import PICTURES_RATIO, refuse_bombs
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -34,6 +37,12 @@ _PAIRS = {
     "val": (("x_val", "y_val"), ("val_images", "val_labels")),
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+"""By version; numpy writes others for fields with names alone."""
 
 _EXPECTED = (
     "Expected x_train and y_train, with x_val, y_val, x_test, y_test if there are any "
@@ -82,6 +91,9 @@ def _read(file: Path) -> dict[str, Array]:
         # Opened here: np.load leaves the file open when it is no archive.
         with warnings.catch_warnings(), file.open("rb") as opened:
             warnings.simplefilter("ignore")  # headers written by Python 2 are read all the same
+            if zipfile.is_zipfile(opened):
+                _refuse_bombs(file)
+            opened.seek(0)
             archive = np.load(opened, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{file}: one array, not an .npz archive. Write it with np.savez.")
@@ -97,6 +109,25 @@ def _read(file: Path) -> dict[str, Array]:
             "Expected arrays of numbers or text written with np.savez."
         ) from error
     return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+
+
+def _refuse_bombs(file: Path) -> None:
+    """Refuse arrays that promise more than is there: numpy takes the memory before it reads."""
+    refuse_bombs(file, PICTURES_RATIO)
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            if not entry.filename.endswith(".npy"):
+                continue
+            with archive.open(entry) as member:
+                read = _HEADERS.get(np.lib.format.read_magic(member))
+                shape, _, kind = read(member) if read else ((), False, np.dtype("u1"))
+            # Of values without a size, a few bytes hold any number; objects are pickled.
+            needed = 0 if kind.hasobject else math.prod(shape) * max(1, kind.itemsize)
+            if needed > entry.file_size:
+                raise ValueError(
+                    f"{entry.filename} promises values of shape {list(shape)} and type {kind}, "
+                    f"and holds {entry.file_size:,} bytes"
+                )
 
 
 def _pairs(file: Path, arrays: dict[str, Array]) -> dict[str, tuple[str, str]]:

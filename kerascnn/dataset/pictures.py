@@ -204,7 +204,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Joined:
+class ConcatenatedPictures:
     """Several collections one after the other.
 
     Attributes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.pictures import Joined, Part, Pictures
+from kerascnn.dataset.pictures import ConcatenatedPictures, Part, Pictures
 from kerascnn.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")
@@ -120,5 +120,5 @@ def join(splits: Sequence[Split]) -> Split:
     """
     if len(splits) == 1:
         return splits[0]
-    pictures = Joined(tuple(split.pictures for split in splits))
+    pictures = ConcatenatedPictures(tuple(split.pictures for split in splits))
     return Split(pictures, np.concatenate([split.labels for split in splits]))

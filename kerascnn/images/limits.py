@@ -6,9 +6,7 @@ Knows: numbers. Does not know who holds pictures to them (:mod:`kerascnn.images.
 
 from __future__ import annotations
 
-import os
-
-from kerascnn.errors import ConfigError
+from kerascnn.environment import environment_number
 
 MAX_PIXELS = 178_956_970
 """Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""
@@ -39,14 +37,7 @@ PLAIN_TAGS = 8 << 20
 
 VARIABLE = "KERASCNN_DECODE_MB"
 
-
-def _bytes(said: str) -> int:
-    if not said.isdecimal() or not int(said):
-        raise ConfigError(f"{VARIABLE} is {said!r}; expected whole megabytes above 0, e.g. 400.")
-    return int(said) << 20
-
-
-BYTES = _bytes(os.environ.get(VARIABLE, "400"))
+BYTES = int(environment_number(VARIABLE, 400, 1, "megabytes") * (1 << 20))
 """Memory that one picture may take while it is decoded in a process of its own. Four bytes a pixel
 as Pillow holds them and three as an array: about 60 million pixels, of JPEG more."""
 

@@ -21,14 +21,14 @@ from kerascnn import images
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError, PictureError, ProviderError
 from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.inference.model_file.signature import Contract
+from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import Prediction, bounded, finite_rows, no_answer, rank
 from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
 from kerascnn.inference.runtime.guarded_session import Runner
 from kerascnn.inference.runtime.providers import Arithmetic
-from kerascnn.inference.runtime.selection import Asked, Choice, Running, choose
+from kerascnn.inference.runtime.selection import Asked, Choice, ProviderName, choose
 from kerascnn.inference.runtime.session import open_session
-from kerascnn.inference.signature_of_foreign import open_contract
+from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.inference.streaming import in_batches
 from kerascnn.parallel import usable_cpus
 
@@ -55,7 +55,7 @@ class Classifier:
 
     Attributes:
         card: All that the file says about itself, or that was said about it.
-        contract: How the graph is asked.
+        signature: How the graph is asked.
         provider: What really runs; its ``why`` says why.
         arithmetic: As asked for.
 
@@ -80,8 +80,8 @@ class Classifier:
         foreign: Foreign | None = None,
         arithmetic: Arithmetic = "exact",
     ) -> None:
-        self.contract: Contract = open_contract(path, foreign)
-        self.card: ModelCard = self.contract.card
+        self.signature: Signature = open_signature(path, foreign)
+        self.card: ModelCard = self.signature.card
         self.arithmetic: Arithmetic = arithmetic
         choices = choose(path, provider, arithmetic, threads)
         self._session, self.provider = self._first_that_passes(path, choices)
@@ -90,7 +90,7 @@ class Classifier:
 
     def _first_that_passes(
         self, path: str | Path, choices: Sequence[Choice]
-    ) -> tuple[Runner, Running]:
+    ) -> tuple[Runner, ProviderName]:
         """Open the best provider that answers as the card says."""
         for choice in choices[:-1]:
             try:
@@ -99,26 +99,26 @@ class Classifier:
                 log.warning("%s: goes on with %s. %s", path, choices[-1].provider, error)
         return self._checked(path, choices[-1])
 
-    def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, Running]:
+    def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, ProviderName]:
         card, pictures = self.card, probe_pictures(self.card.shape)
         if not card.probes and choice.provider != "cpu":
             # A file that was made elsewhere carries no answers: the CPU's are the measure.
-            with closing(open_session(path, pinned=self.contract.pinned)) as self._session:
+            with closing(open_session(path, pinned=self.signature.pinned)) as self._session:
                 card = card.with_(probes=make_probes(pictures, self.run(pictures)[1]))
         self._session = open_session(
             path,
             choice.provider,
             choice.threads,
-            self.contract.pinned,
+            self.signature.pinned,
             self.arithmetic,
             choice.spinning,
         )
-        if self.contract.meaning == "both":
-            _check_ends(path, self._session, card)
+        if self.signature.meaning == "both":
+            _check_signature(path, self._session, card)
         if card.probes:
             answers = self.run(pictures)[1]
             check_probes(card, pictures, answers, choice.provider, self.arithmetic)
-        return self._session, Running(choice.provider, choice.why)
+        return self._session, ProviderName(choice.provider, choice.why)
 
     def close(self) -> None:
         """Free the model's memory; the classifier cannot be used after that."""
@@ -264,10 +264,10 @@ class Classifier:
         if not len(batch):
             nothing = np.empty((0, len(self.classes)), np.float32)
             return nothing, nothing.copy()
-        contract = self.contract
+        signature = self.signature
         answers = [
-            contract.read(self._session.run(contract.outputs, contract.feed(part)), count)
-            for part, count in contract.portions(batch)
+            signature.read(self._session.run(signature.outputs, signature.feed(part)), count)
+            for part, count in signature.portions(batch)
         ]
         logits, probabilities = (
             answers[0] if len(answers) == 1 else map(np.concatenate, zip(*answers, strict=True))
@@ -304,7 +304,7 @@ def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     return [pictures] if isinstance(pictures, str | Path | bytes | Image.Image) else pictures
 
 
-def _check_ends(path: str | Path, session: Any, card: ModelCard) -> None:
+def _check_signature(path: str | Path, session: Any, card: ModelCard) -> None:
     """Hold the graph to the file contract: a file that breaks it was changed by hand."""
     inputs = {value.name: value.type for value in session.get_inputs()}
     outputs = {value.name: value.type for value in session.get_outputs()}

@@ -27,7 +27,7 @@ PATCHES = 8
 
 
 @dataclass(frozen=True)
-class Reason:
+class ClassHeat:
     """What speaks for one class.
 
     Attributes:
@@ -52,7 +52,7 @@ class Explanation:
     """
 
     picture: images.UInt8Array
-    reasons: tuple[Reason, ...]
+    reasons: tuple[ClassHeat, ...]
     method: str
 
 
@@ -81,7 +81,7 @@ def explain_file(
     logits, probabilities = classifier.run(sized[None])
     if not finite_rows(logits, probabilities)[0]:
         raise no_answer(name)
-    chosen = likeliest(probabilities[0], top)
+    chosen = top_classes(probabilities[0], top)
     heats = _heats(classifier, sized, chosen)
     return Explanation(
         sized, reasons(classifier.classes, probabilities[0], chosen, heats), "occlusion"
@@ -115,10 +115,10 @@ def _heats(
         for place, odds in zip(some, after, strict=True):
             loss[:, place[0], place[1]] += (before - odds)[:, None, None]
             covers[place] += 1
-    return [as_heat(one / covers) for one in loss]
+    return [normalized_heat(one / covers) for one in loss]
 
 
-def likeliest(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
+def top_classes(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
     """Give the indices of the likeliest classes.
 
     Args:
@@ -136,7 +136,7 @@ def reasons(
     probabilities: npt.NDArray[np.float32],
     chosen: npt.NDArray[np.int64],
     heats: Sequence[Heat],
-) -> tuple[Reason, ...]:
+) -> tuple[ClassHeat, ...]:
     """Put names, probabilities and heat together.
 
     Args:
@@ -149,7 +149,7 @@ def reasons(
         One reason for each.
     """
     return tuple(
-        Reason(classes[index], float(probabilities[index]), heat)
+        ClassHeat(classes[index], float(probabilities[index]), heat)
         for index, heat in zip(chosen, heats, strict=True)
     )
 
@@ -180,7 +180,7 @@ def log_odds(
     return odds
 
 
-def as_heat(values: npt.NDArray[np.float64]) -> Heat:
+def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
     """Keep what speaks for a class, on a scale from 0 to 1.
 
     Args:
@@ -202,13 +202,13 @@ def check_top(top: int) -> None:
 
 def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:
     """Patches that overlap by half, and together cover the picture to its edges."""
-    lines = list(_stretches(width))
-    for rows in _stretches(height):
+    lines = list(_intervals(width))
+    for rows in _intervals(height):
         for columns in lines:
             yield rows, columns
 
 
-def _stretches(size: int) -> Iterator[slice]:
+def _intervals(size: int) -> Iterator[slice]:
     side = max(2, -(-size // PATCHES))
     starts = [*range(0, size - side, max(1, side // 2)), size - side] if size > side else [0]
     for start in starts:

@@ -20,7 +20,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.graph import ending
 from kerascnn.inference.model_file.output_meaning import decide
-from kerascnn.inference.model_file.signature import TYPES, Contract, answers_of, rows_of
+from kerascnn.inference.model_file.signature import TYPES, Signature, answers_of, rows_of
 from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import run_session
 from kerascnn.metrics.calibration import softmax
@@ -69,26 +69,26 @@ def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tup
     return found
 
 
-def try_outputs(path: str | Path, session: Any, contract: Contract) -> tuple[Contract, Rows]:
+def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[Signature, Rows]:
     """Run some pictures; one at a time if the graph does not take several.
 
     Args:
         path: For messages.
         session: Open.
-        contract: Its outputs are the candidates.
+        signature: Its outputs are the candidates.
 
     Returns:
-        The contract, of batches of one if need be, and the rows of each output that has one
+        The signature, of batches of one if need be, and the rows of each output that has one
         number a class.
 
     Raises:
         ModelFileError: It does not run, or no output has one number a class.
     """
-    if contract.batch is not None:
-        return contract, _fitting(path, session, contract)
-    single = replace(contract, batch=1)
+    if signature.batch is not None:
+        return signature, _fitting(path, session, signature)
+    single = replace(signature, batch=1)
     try:
-        return contract, _fitting(path, session, contract)
+        return signature, _fitting(path, session, signature)
     except _NotRowsError as error:
         if error.one_for_all:
             raise
@@ -100,30 +100,32 @@ def try_outputs(path: str | Path, session: Any, contract: Contract) -> tuple[Con
             raise error from None
 
 
-def choose_output(path: str | Path, contract: Contract, rows: Rows, foreign: Foreign) -> Contract:
+def choose_output(
+    path: str | Path, signature: Signature, rows: Rows, foreign: Foreign
+) -> Signature:
     """Choose the output that holds the answers, and decide what its numbers mean.
 
     Args:
         path: Of the file.
-        contract: Of :func:`try_outputs`.
+        signature: Of :func:`try_outputs`.
         rows: Of the same, by output.
         foreign: What the user says.
 
     Returns:
-        The contract with one output and its meaning.
+        The signature with one output and its meaning.
 
     Raises:
         ConfigError: Several outputs fit and differ, or what the numbers mean cannot be told.
         ModelFileError: A softmax of one number.
     """
     classes = len(foreign.classes)
-    chosen: list[tuple[Contract, npt.NDArray[np.float32]]] = []
+    chosen: list[tuple[Signature, npt.NDArray[np.float32]]] = []
     for name, values in rows.items():
         # A flat picture may give 0/0 where real ones do not.
         finite = values[np.isfinite(values).all(axis=1)]
         meaning = decide(ending(path, name), finite, str(path), foreign.outputs)
         answer = answers_of(values, meaning, classes)[1]
-        chosen.append((replace(contract, outputs=(name,), meaning=meaning), answer))
+        chosen.append((replace(signature, outputs=(name,), meaning=meaning), answer))
     first = chosen[0][1]
     if all(np.abs(answer - first).max() <= _SAME for _, answer in chosen[1:]):
         return chosen[0][0]
@@ -205,15 +207,15 @@ def _may_fit(shape: Sequence[Any] | None, wanted: tuple[int, ...]) -> bool:
     return False
 
 
-def _fitting(path: str | Path, session: Any, contract: Contract) -> Rows:
+def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
     """Run some pictures; keep the outputs of one number a class."""
-    classes = len(contract.card.classes)
-    pictures = _pictures(contract.card.shape)
-    parts: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in contract.outputs}
+    classes = len(signature.card.classes)
+    pictures = _pictures(signature.card.shape)
+    parts: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in signature.outputs}
     misfit: ModelFileError | None = None
-    for portion, count in contract.portions(pictures):
-        outputs = run_session(path, session, contract.outputs, contract.feed(portion))
-        for name, output in zip(contract.outputs, outputs, strict=True):
+    for portion, count in signature.portions(pictures):
+        outputs = run_session(path, session, signature.outputs, signature.feed(portion))
+        for name, output in zip(signature.outputs, outputs, strict=True):
             array = np.asarray(output, np.float32)
             rows = rows_of(array, len(portion))
             if rows is None or rows.shape[1] not in _wanted(classes):

@@ -18,7 +18,7 @@ from kerascnn.errors import DataError, KerascnnError
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousOutput:
     """An earlier output.
 
     Attributes:
@@ -34,7 +34,7 @@ class Earlier:
     ended: bool
 
 
-def read_earlier(file: str | Path, classes: Collection[str]) -> Earlier:
+def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
     """Read an earlier output. A million lines take some 160 MB of memory.
 
     Args:
@@ -71,10 +71,10 @@ def read_earlier(file: str | Path, classes: Collection[str]) -> Earlier:
             f"{path}: cannot be read ({error.strerror}). Expected an earlier output of "
             "`kerascnn predict --json`; for the first time leave --resume out."
         ) from error
-    return Earlier(path, frozenset(answered), whole, ended)
+    return PreviousOutput(path, frozenset(answered), whole, ended)
 
 
-def mend(earlier: Earlier, descriptor: int) -> None:
+def repair(earlier: PreviousOutput, descriptor: int) -> None:
     """Make ready the earlier output for new lines, if it may be that they are appended to it.
 
     A line that was cut off is taken away: what was written after it would belong to it, and
@@ -101,7 +101,7 @@ def mend(earlier: Earlier, descriptor: int) -> None:
                 file.write(b"\n")
     except OSError as error:
         raise KerascnnError(
-            f"{earlier.file}: its last line was cut off, and it cannot be mended "
+            f"{earlier.file}: its last line was cut off, and it cannot be repaired "
             f"({error.strerror}). Make it writable, or write the new lines to another file."
         ) from error
 

@@ -18,14 +18,14 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
 from kerascnn.inference.model_file.first_operators import normalizes_pixels
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, Foreign
-from kerascnn.inference.model_file.labels import told_by
+from kerascnn.inference.model_file.labels import from_metadata
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
-from kerascnn.inference.model_file.signature import TYPES, Contract, Layout, own_contract
+from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
 from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
 from kerascnn.inference.runtime.session import open_session
 
 
-def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
+def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signature:
     """Find out how to ask a file, whoever made it.
 
     Args:
@@ -33,7 +33,7 @@ def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
         foreign: What its user says about it, if it was made elsewhere.
 
     Returns:
-        The contract.
+        The signature.
 
     Raises:
         ModelFileError: No such file, no card and nothing said, or a graph that is no classifier
@@ -47,18 +47,18 @@ def open_contract(path: str | Path, foreign: Foreign | None = None) -> Contract:
             "Leave out --labels and what goes with it."
         )
     if card is not None:
-        return own_contract(card)
+        return own_signature(card)
     about = _completed(path, foreign)
-    return own_contract(read_card(path)) if about is None else _foreign_contract(path, about)
+    return own_signature(read_card(path)) if about is None else _foreign_signature(path, about)
 
 
 def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
     """Take from the file what it says though it has no card, and nobody said."""
-    told = told_by(read_metadata(path))
+    told = from_metadata(read_metadata(path))
     if foreign is None:
         return told
     if told is not None:
-        return foreign.completed_by(told)
+        return foreign.filled_from(told)
     if not foreign.classes:
         raise ConfigError(
             f"{path}: --labels FILE is missing: its class names, one a line, in the order of its "
@@ -67,13 +67,13 @@ def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
     return foreign
 
 
-def _foreign_contract(path: str | Path, foreign: Foreign) -> Contract:
+def _foreign_signature(path: str | Path, foreign: Foreign) -> Signature:
     session = open_session(path)
     failures: list[ModelFileError] = []
-    tried: list[tuple[Contract, Rows]] = []
-    for contract in _readings(path, session, foreign):
+    tried: list[tuple[Signature, Rows]] = []
+    for signature in _readings(path, session, foreign):
         try:
-            tried.append(try_outputs(path, session, contract))
+            tried.append(try_outputs(path, session, signature))
         except ModelFileError as error:
             failures.append(error)
     if not tried:
@@ -83,15 +83,15 @@ def _foreign_contract(path: str | Path, foreign: Foreign) -> Contract:
             f"{path}: takes {shown(session.get_inputs())} and runs whether channels come first "
             "or last, so which is right cannot be told. Export it again with fixed channels."
         )
-    contract = choose_output(path, *tried[0], foreign)
-    itself = TYPES[contract.dtype] == np.uint8 or normalizes_pixels(path, contract.input)
+    signature = choose_output(path, *tried[0], foreign)
+    itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
     if not itself:
         foreign.warn_if_unsaid(Path(path).name)
-    return replace(contract, normalizes=itself)
+    return replace(signature, normalizes=itself)
 
 
-def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Contract]:
-    """Give every contract that fits the ends; what fits is then tried."""
+def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Signature]:
+    """Give every signature that fits the ends; what fits is then tried."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
         raise ModelFileError(
@@ -117,7 +117,7 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Cont
             side: pixels for side, pixels in zip(sides, size, strict=True) if isinstance(side, str)
         }
         card = foreign.card(Path(path).stem, MADE_ELSEWHERE, size, channels)
-        yield Contract(
+        yield Signature(
             card, inputs[0].name, outputs, layout, dtype, channels, "logits", batch, pinned
         )
     if not found:

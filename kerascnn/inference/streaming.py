@@ -66,7 +66,7 @@ def in_batches(
         try:
             while True:
                 patience = None if not batch else _PATIENCE
-                for task, weight in source.at_hand(0.0 if waiting else patience):
+                for task, weight in source.available(0.0 if waiting else patience):
                     waiting.append((executor.submit(_all, work, task), weight))
                 if waiting:
                     future, weight = waiting.popleft()
@@ -113,7 +113,7 @@ class _Source(Generic[T]):
                 raise self._error
             return True
 
-    def at_hand(self, patience: float | None) -> list[tuple[list[T], int]]:
+    def available(self, patience: float | None) -> list[tuple[list[T], int]]:
         """Take what is there, as tasks with their bytes.
 
         Args:

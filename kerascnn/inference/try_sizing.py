@@ -93,7 +93,7 @@ def try_sizing(
     Raises:
         DataError: The pictures cannot be used.
     """
-    card, contract = classifier.card, classifier.contract
+    card, signature = classifier.card, classifier.signature
     found, images = [], 0
     try:
         for options, sizing in candidates().items():
@@ -102,12 +102,12 @@ def try_sizing(
             if not normalized:
                 tried = tried.with_(normalization=_normalization(options, card))
             classifier.card = tried
-            classifier.contract = replace(contract, card=tried)
+            classifier.signature = replace(signature, card=tried)
             answers = answer_file(classifier, data, split)
             images = len(answers.labels)
             found.append(_trial(options, answers.logits, answers.labels))
     finally:
-        classifier.card, classifier.contract = card, contract
+        classifier.card, classifier.signature = card, signature
     found.sort(key=lambda trial: (-trial.top1, -trial.log_likelihood))
     return Trials(images, tuple(found))
 

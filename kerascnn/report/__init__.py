@@ -10,8 +10,8 @@ from kerascnn.report.content import (
     Layer,
     Learning,
     Mistake,
+    PhaseSpan,
     Sample,
-    Stretch,
     gallery,
 )
 from kerascnn.report.page import render_page
@@ -22,8 +22,8 @@ __all__ = [
     "Layer",
     "Learning",
     "Mistake",
+    "PhaseSpan",
     "Sample",
-    "Stretch",
     "gallery",
     "render_page",
 ]

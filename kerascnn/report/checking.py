@@ -77,7 +77,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Section:
     """Findings of one kind.
 
     Attributes:
@@ -124,7 +124,7 @@ def render_check_page(check: Check, dataset: Dataset) -> str:
         "name": Path(check.data).name or check.data,
         "problems": problems,
         "remarks": list(_remarks(check)),
-        "shelves": list(_shelves(check, dataset)),
+        "sections": list(_sections(check, dataset)),
         "odd": [
             _figure(one.place, dataset, f"{one.what}: {one.detail}") for one in check.odd[:_ODD]
         ],
@@ -168,7 +168,7 @@ def _balance(check: Check) -> list[tuple[str, list[tuple[int, float]]]]:
     ]
 
 
-def _shelves(check: Check, dataset: Dataset) -> Iterator[Shelf]:
+def _sections(check: Check, dataset: Dataset) -> Iterator[Section]:
     repeats = check.repeats
     kinds = (
         (_LEAKS, [one for one in repeats if one.is_leak]),
@@ -178,7 +178,7 @@ def _shelves(check: Check, dataset: Dataset) -> Iterator[Shelf]:
     for (title, text), found in kinds:
         if found:
             groups = tuple(_group(repeat, dataset) for repeat in found[:_GROUPS])
-            yield Shelf(title, text, groups, max(0, len(found) - _GROUPS))
+            yield Section(title, text, groups, max(0, len(found) - _GROUPS))
 
 
 def _group(repeat: Repeat, dataset: Dataset) -> Group:

@@ -43,7 +43,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PhaseSpan:
     """Epochs in which the same blocks learned.
 
     Attributes:
@@ -156,7 +156,7 @@ class Content:
         evaluation: Answers of the model that is kept.
         epochs: In order; none for an exported file.
         best_epoch: Whose network is kept; None when there are no epochs.
-        stretches: Which blocks learned when.
+        phase_spans: Which blocks learned when.
         layers: In order.
         mistakes: Most confident first.
         method: How their heat was found.
@@ -173,7 +173,7 @@ class Content:
     evaluation: Evaluation
     epochs: tuple[Epoch, ...] = ()
     best_epoch: int | None = None
-    stretches: tuple[Stretch, ...] = ()
+    phase_spans: tuple[PhaseSpan, ...] = ()
     layers: tuple[Layer, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     method: str = ""

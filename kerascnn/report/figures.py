@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn.metrics.calibration import Reliability
 from kerascnn.metrics.curves import ClassCurves
-from kerascnn.report.content import Epoch, Stretch
+from kerascnn.report.content import Epoch, PhaseSpan
 from kerascnn.report.drawing import FIRST, INK, SECOND, drawn
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ _SQUARE = (3.2, 3.0)
 
 
 def loss_curves(
-    epochs: Sequence[Epoch], best: int | None, stretches: Sequence[Stretch] = ()
+    epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
     """Draw training and validation loss.
 
     Args:
         epochs: At least one.
         best: Number of the epoch to mark, or None.
-        stretches: Phases to mark, if more than one.
+        phase_spans: Phases to mark, if more than one.
 
     Returns:
         An ``<svg>`` element.
@@ -37,20 +37,20 @@ def loss_curves(
 
     def draw(axes: Axes) -> None:
         _pair(axes, epochs, best, [e.loss for e in epochs], [e.val_loss for e in epochs], "nats")
-        _phases(axes, stretches)
+        _phases(axes, phase_spans)
 
     return drawn("loss", "Cross-entropy of training and validation pictures by epoch", draw)
 
 
 def accuracy_curves(
-    epochs: Sequence[Epoch], best: int | None, stretches: Sequence[Stretch] = ()
+    epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
     """Draw training and validation accuracy in per cent.
 
     Args:
         epochs: At least one.
         best: Number of the epoch to mark, or None.
-        stretches: Phases to mark, if more than one.
+        phase_spans: Phases to mark, if more than one.
 
     Returns:
         An ``<svg>`` element.
@@ -59,17 +59,17 @@ def accuracy_curves(
     def draw(axes: Axes) -> None:
         train, val = [100 * e.accuracy for e in epochs], [100 * e.val_accuracy for e in epochs]
         _pair(axes, epochs, best, train, val, "%")
-        _phases(axes, stretches)
+        _phases(axes, phase_spans)
 
     return drawn("accuracy", "Accuracy on training and validation pictures by epoch", draw)
 
 
-def learning_rate_curve(epochs: Sequence[Epoch], stretches: Sequence[Stretch] = ()) -> str:
+def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan] = ()) -> str:
     """Draw the learning rate.
 
     Args:
         epochs: At least one.
-        stretches: Phases to mark, if more than one.
+        phase_spans: Phases to mark, if more than one.
 
     Returns:
         An ``<svg>`` element.
@@ -80,7 +80,7 @@ def learning_rate_curve(epochs: Sequence[Epoch], stretches: Sequence[Stretch] = 
         axes.plot(numbers, [e.learning_rate for e in epochs], color=FIRST, marker="o", ms=3)
         axes.set_ylim(bottom=0)
         _epoch_axis(axes)
-        _phases(axes, stretches)
+        _phases(axes, phase_spans)
 
     return drawn("rate", "Learning rate at the end of each epoch", draw)
 
@@ -183,10 +183,10 @@ def _pair(
     _epoch_axis(axes)
 
 
-def _phases(axes: Axes, stretches: Sequence[Stretch]) -> None:
-    if len(stretches) < 2:
+def _phases(axes: Axes, phase_spans: Sequence[PhaseSpan]) -> None:
+    if len(phase_spans) < 2:
         return
-    for number, stretch in enumerate(stretches):
+    for number, stretch in enumerate(phase_spans):
         if number:
             axes.axvline(stretch.first - 0.5, color=INK, lw=0.8, ls=":")
         # Above the axes, where no curve is; two heights, since neighbours may be short.

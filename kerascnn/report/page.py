@@ -78,7 +78,7 @@ def render_page(content: Content) -> str:
 
 
 def _values(content: Content) -> dict[str, Any]:
-    worst = _told_apart(content)
+    worst = _distinguishable(content)
     return {
         "content": content,
         "evaluation": content.evaluation,
@@ -100,15 +100,15 @@ def _values(content: Content) -> dict[str, Any]:
 def _figures(content: Content) -> dict[str, str]:
     if not content.epochs:
         return {}
-    epochs, best, stretches = content.epochs, content.best_epoch, content.stretches
+    epochs, best, phase_spans = content.epochs, content.best_epoch, content.phase_spans
     return {
-        "Loss": figures.loss_curves(epochs, best, stretches),
-        "Accuracy": figures.accuracy_curves(epochs, best, stretches),
-        "Learning rate": figures.learning_rate_curve(epochs, stretches),
+        "Loss": figures.loss_curves(epochs, best, phase_spans),
+        "Accuracy": figures.accuracy_curves(epochs, best, phase_spans),
+        "Learning rate": figures.learning_rate_curve(epochs, phase_spans),
     }
 
 
-def _told_apart(content: Content) -> list[ClassCurves]:
+def _distinguishable(content: Content) -> list[ClassCurves]:
     """The classes with curves, worst first: as many as can be told apart in a figure."""
     drawn = [one for one in content.evaluation.curves if one.average_precision is not None]
     return sorted(drawn, key=lambda one: one.average_precision or 0.0)[:_WIDEST_CONFUSION]

@@ -54,7 +54,7 @@ class Answer:
 
 
 @dataclass
-class Taken:
+class Admission:
     """Pictures that were taken.
 
     Attributes:
@@ -98,9 +98,10 @@ class Batcher:
         self.taken, self.users = 0, 0
         self._idle, self._max_wait, self._max_queue = list(networks), max_wait, max_queue
         self._observe = observe or (lambda _size, _seconds: None)
-        self._coming = 0
+        self._expected = 0
         self._rows: deque[tuple[_Job, int, UInt8Array]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
         self._seconds_each = 0.0
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
         self._runs = Progress()
@@ -124,7 +125,7 @@ class Batcher:
             self.users -= 1
 
     @contextmanager
-    def taking(self, count: int, deadline: float) -> Iterator[Taken]:
+    def admit(self, count: int, deadline: float) -> Iterator[Admission]:
         """Take pictures, if there is room for them and time to answer in.
 
         Args:
@@ -145,7 +146,7 @@ class Batcher:
                 retry_after=self.backlog,
             )
         self.taken += count
-        ahead, began, taken = self.taken, time.perf_counter(), Taken()
+        ahead, began, taken = self.taken, time.perf_counter(), Admission()
         try:
             yield taken
             if not taken.typical:
@@ -157,15 +158,15 @@ class Batcher:
             self.taken -= count
 
     @contextmanager
-    def coming(self) -> Iterator[None]:
+    def expect_more(self) -> Iterator[None]:
         """Tell that pictures are being made ready: it may be worth waiting for them."""
-        self._coming += 1
+        self._expected += 1
         try:
             yield
         finally:
-            self._coming -= 1
+            self._expected -= 1
             # Not at once: these pictures are submitted next, and belong to the same run.
-            asyncio.get_running_loop().call_soon(self._consider)
+            asyncio.get_running_loop().call_soon(self._start_if_due)
 
     async def submit(self, pictures: Sequence[UInt8Array]) -> Answer:
         """Run pictures, together with those of others. If cancelled, they are not run.
@@ -179,28 +180,33 @@ class Batcher:
         loop = asyncio.get_running_loop()
         job = _Job(loop.create_future(), len(pictures), loop.time())
         self._rows.extend((job, index, picture) for index, picture in enumerate(pictures))
-        self._consider()
+        self._start_if_due()
         return await job.future
 
     def close(self) -> None:
         """Let the threads end when their runs are done."""
         self._threads.shutdown(wait=False)
 
-    def _consider(self) -> None:
+    def _start_if_due(self) -> None:
         """Begin a run, if it is time for one."""
         if not self._idle or not self._rows:
             return
-        if self._coming and len(self._rows) < self.sizes[-1] and self._max_wait:
+        if len(self._rows) >= self.sizes[-1]:
+            self._begin()
+        elif self._expected and self._max_wait:
             if self._timer is None:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(self._max_wait, self._begin)
-            return
-        self._begin()
+        elif self._soon is None:
+            # Not at once: requests that came in together are read one after the other, and a run
+            # for each would cost more than the run itself.
+            self._soon = asyncio.get_running_loop().call_soon(self._begin)
 
     def _begin(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for handle in (self._timer, self._soon):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._soon = None
         if not self._idle:
             return
         while self._rows and self._rows[0][0].future.done():
@@ -219,7 +225,7 @@ class Batcher:
         self._runs.begin()
         running = loop.run_in_executor(self._threads, _timed, network, pictures)
         running.add_done_callback(lambda done: self._finish(network, batch, loop.time(), done))
-        self._consider()  # another copy may be idle
+        self._start_if_due()  # another copy may be idle
 
     def _finish(
         self,
@@ -230,7 +236,7 @@ class Batcher:
     ) -> None:
         self._runs.end()
         self._idle.append(network)
-        self._consider()  # first the next run: the network shall not wait for what follows
+        self._start_if_due()  # first the next run: the network shall not wait for what follows
         error = done.exception()
         if error is not None:
             for job, _, _ in batch:

@@ -48,10 +48,10 @@ class Progress:
         loop = asyncio.get_running_loop()
         doing = threads.submit(work)
         self.begin()
-        doing.add_done_callback(lambda _: _told(loop, self.end))
+        doing.add_done_callback(lambda _: _call_on_loop(loop, self.end))
         return await asyncio.wrap_future(doing)
 
 
-def _told(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
+def _call_on_loop(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(what)

@@ -272,7 +272,7 @@ class Models:
             new.close()
             return
         self._served[slot] = new
-        self._tell(new, old)
+        self._log_switch(new, old)
         if old is not None:
             self._metrics.reloads.labels(new.name, "ok").inc()
             log.warning("%s: switched from version %s to %s", _shown(slot), old.digest, new.digest)
@@ -328,7 +328,7 @@ class Models:
             observe,
         )
 
-    def _tell(self, new: ServedModel, old: ServedModel | None) -> None:
+    def _log_switch(self, new: ServedModel, old: ServedModel | None) -> None:
         if old is not None:
             self._metrics.info.remove(*_labels(old))
         self._metrics.info.labels(*_labels(new)).set(1)

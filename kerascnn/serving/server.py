@@ -142,7 +142,7 @@ class _Server(uvicorn.Server):
         """Refuse what is new, finish what was taken, within the time of grace."""
         self._service.stopping = True
         end_after(self._grace)
-        cutting = asyncio.get_running_loop().call_later(self._grace, self._cut)
+        cutting = asyncio.get_running_loop().call_later(self._grace, self._close_connections)
         ending = self._grpc.stop(self._grace) if self._grpc is not None else asyncio.sleep(0)
         await asyncio.gather(super().shutdown(sockets), ending)
         cutting.cancel()
@@ -171,7 +171,7 @@ class _Server(uvicorn.Server):
 
     def _end(self) -> None:
         if self.should_exit:
-            self._cut()
+            self._close_connections()
         self._service.stopping = True
         self.should_exit = True
 
@@ -194,7 +194,7 @@ class _Server(uvicorn.Server):
         self.failure = error
         self.should_exit = True
 
-    def _cut(self) -> None:
+    def _close_connections(self) -> None:
         """End all connections now."""
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):

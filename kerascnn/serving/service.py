@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -28,9 +28,9 @@ from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.http.body import Bodies
+from kerascnn.serving.http.body import BodyReader
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
-from kerascnn.serving.http.errors import Gone, Refusal
+from kerascnn.serving.http.errors import ClientDisconnected, Refusal
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.progress import Progress
 from kerascnn.serving.repository import Models, ServedModel
@@ -95,7 +95,7 @@ class Service:
         self.stopping = False
         self.metrics = Metrics()
         self.models = Models(config, self.metrics)
-        self.bodies = Bodies(config.max_body, config.read_timeout, self.metrics)
+        self.bodies = BodyReader(config.max_body, config.read_timeout, self.metrics)
         self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
         half = max(1, usable_cpus() // 2)  # the others are always free for small pictures
         self._large = ThreadPoolExecutor(half, thread_name_prefix="decoding large")
@@ -115,7 +115,7 @@ class Service:
             threads.shutdown(wait=False, cancel_futures=True)
         self.models.close()
 
-    async def aside(self, work: Callable[[], T]) -> T:
+    async def run_in_thread(self, work: Callable[[], T]) -> T:
         """Do something that takes long off the event loop. If cancelled in time, it is not done.
 
         Args:
@@ -126,7 +126,7 @@ class Service:
         """
         return await self._work.of(self._decoders, work)
 
-    async def brief(self, size: int, work: Callable[[], T]) -> T:
+    async def run_by_size(self, size: int, work: Callable[[], T]) -> T:
         """Do something that takes as long as its input is large: on the event loop if it is small.
 
         Args:
@@ -136,7 +136,7 @@ class Service:
         Returns:
             Its result.
         """
-        return work() if size <= _QUICK else await self.aside(work)
+        return work() if size <= _QUICK else await self.run_in_thread(work)
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[bytes]:
@@ -149,19 +149,19 @@ class Service:
             The content; it counts as held until the block is left.
 
         Raises:
-            Refusal: As :meth:`Bodies.read`; 415 or 400: compressed otherwise than expected.
-            Gone: The client hung up.
+            Refusal: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
+            ClientDisconnected: The client hung up.
         """
         packed = check_encoding(request.headers.get("content-encoding", ""))
         async with self.bodies.read(request.scope, request.receive) as body:
             if not packed:
                 yield body
                 return
-            content = await self.aside(lambda: decompress(body, self.config.max_body))
+            content = await self.run_in_thread(lambda: decompress(body, self.config.max_body))
             with self.bodies.holding(len(content)):
                 yield content
 
-    async def finished(self, request: Request, response: Response) -> Response:
+    async def compress_if_accepted(self, request: Request, response: Response) -> Response:
         """Compress an answer if its client asks for it.
 
         Args:
@@ -172,9 +172,9 @@ class Service:
             What to send.
         """
         accepted = request.headers.get("accept-encoding", "")
-        return await self.brief(len(response.body), lambda: compressed(response, accepted))
+        return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
 
-    async def answered(self, receive: Receive, work: Awaitable[T]) -> T:
+    async def run_for_client(self, receive: Receive, work: Awaitable[T]) -> T:
         """Do work for a client, as long as it is there and has time.
 
         Args:
@@ -185,24 +185,21 @@ class Service:
             What the work gives.
 
         Raises:
-            Gone: The client hung up; the work was cancelled.
+            ClientDisconnected: The client hung up; the work was cancelled.
             Refusal: 503: there was not enough time.
         """
-        working = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(_hung_up(receive))
         try:
-            await asyncio.wait(
-                (working, leaving),
-                timeout=self.config.timeout,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if working.done():
-                return working.result()
+            async with asyncio.timeout(self.config.timeout) as limit:
+                leaving.add_done_callback(lambda _: _end(limit))
+                return await work
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
             if leaving.done():
-                raise Gone
-            raise too_late(self.config.timeout)
+                raise ClientDisconnected from error
+            raise too_late(self.config.timeout) from error
         finally:
-            working.cancel()
             leaving.cancel()
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
@@ -238,7 +235,7 @@ class Service:
         self, served: ServedModel, pictures: Sequence[Picture], began: float
     ) -> Result:
         count = len(pictures)
-        with served.batcher.taking(count, self.config.timeout) as taken:
+        with served.batcher.admit(count, self.config.timeout) as taken:
             sized, decode, large = await self._sized(served, pictures)
             taken.typical = not large
             good = [picture for picture in sized if not isinstance(picture, PictureError)]
@@ -262,9 +259,9 @@ class Service:
         ]
         if len(ready) == len(pictures):
             return list(ready), 0.0, False
-        with served.batcher.coming():
+        with served.batcher.expect_more():
             done = await asyncio.gather(
-                *(self.aside(partial(self._size, served, one)) for one in pictures)
+                *(self.run_in_thread(partial(self._size, served, one)) for one in pictures)
             )
         large = [number for number, (found, _) in enumerate(done) if isinstance(found, _Large)]
         if large:
@@ -350,6 +347,12 @@ def _without_nan(
     if finite.all():
         return answer
     return replace(answer, logits=answer.logits[finite], probabilities=answer.probabilities[finite])
+
+
+def _end(limit: asyncio.Timeout) -> None:
+    """Let a time limit end now, unless what it limits has ended."""
+    with suppress(RuntimeError):
+        limit.reschedule(0)
 
 
 async def _hung_up(receive: Receive) -> None:

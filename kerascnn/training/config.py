@@ -15,7 +15,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.sizing import RESIZE_RULES, Resize
 from kerascnn.training.clock import seconds_of
 from kerascnn.training.networks import NETWORKS, find_network
-from kerascnn.training.old_config import renewed
+from kerascnn.training.old_config import upgraded
 from kerascnn.training.options import (
     Choice,
     Either,
@@ -211,7 +211,7 @@ class TrainConfig:
         """
         names = [field.name for field in fields(cls)]
         try:
-            values = renewed(parse_json(text))
+            values = upgraded(parse_json(text))
             unknown = [name for name in values if name not in names]
             if unknown:
                 raise ValueError(f"{unknown[0]!r} is no option of it")

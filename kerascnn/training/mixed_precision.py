@@ -92,7 +92,7 @@ def set_precision(core: keras.Model, precision: str) -> None:
 
 
 @contextmanager
-def in_float32(core: keras.Model) -> Iterator[None]:
+def as_float32(core: keras.Model) -> Iterator[None]:
     """Give a network float32 for a while, as the file shall have it.
 
     Args:

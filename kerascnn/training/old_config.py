@@ -23,7 +23,7 @@ WITHOUT_EFFECT = ("feed", "cache_limit")
 """On what a run learns."""
 
 
-def renewed(values: Mapping[str, Any]) -> dict[str, Any]:
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Write a configuration with the options of this version.
 
     Args:

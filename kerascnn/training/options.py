@@ -268,7 +268,7 @@ def _shown(default: Any) -> str:
     return "" if default in (None, ()) else str(default)
 
 
-def in_words(declared: Option, default: Any) -> str:
+def help_text(declared: Option, default: Any) -> str:
     """Say what an option does and what holds without it, with the names of the command line."""
     without = declared.default or _shown(default)
     text = f"{declared.help}  [default: {without}]" if without else declared.help

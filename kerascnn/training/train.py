@@ -20,20 +20,20 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.distribution.processes import (
-    begin_alike,
+    broadcast_state,
     check_cluster,
     is_first,
+    process_group,
     refuse_other_options,
-    together,
 )
 from kerascnn.training.distribution.rendezvous import Cluster
-from kerascnn.training.evaluation.final import judge_kept
+from kerascnn.training.evaluation.final import evaluate_kept
 from kerascnn.training.evaluation.report import report_or_warn
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
 from kerascnn.training.networks import Network, find_network
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run, claimed
-from kerascnn.training.run.resume import as_begun, refuse_changed_options
+from kerascnn.training.run.resume import refuse_changed_options, with_stored_values
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import Loop
 from kerascnn.training.trainer.plan import plan
@@ -84,7 +84,7 @@ def fit(
     check_cluster(cluster, config)
     if cluster and cluster.rank:
         run = Run(Path(config.out or "runs"))
-        with together(cluster, config):
+        with process_group(cluster, config):
             _train(config, run, None, progress, network)
         return run
     with claimed(config, resume, overwrite) as run:
@@ -92,12 +92,12 @@ def fit(
         if resume:
             if run.config_path.exists():
                 deadline = None  # its epochs have been chosen
-            config = as_begun(run, config)
+            config = with_stored_values(run, config)
             checkpoint = _earlier(run, config)
         if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
-        with together(cluster, config):
+        with process_group(cluster, config):
             _train(config, run, checkpoint, progress, network, deadline)
     return run
 
@@ -116,13 +116,13 @@ def _train(
         check_scopes(config, start)
         set_precision(start.core, config.precision)
         warn_if_slow(config.precision, device)
-        checkpoint = begin_alike(start.core, checkpoint)
+        checkpoint = broadcast_state(start.core, checkpoint)
         if deadline:
             more = asked.epochs == AUTO and not asked.phase
             config, deadline = fit_into(config, deadline, more, feed, start, device, progress)
         loop = Loop(config, feed, start, run, device, progress, deadline)
         if checkpoint:
-            loop.go_back_to(checkpoint)
+            loop.restore(checkpoint)
         elif is_first():
             run.begin(config)
         progress.opened(run.folder, len(loop.history))
@@ -138,7 +138,7 @@ def _finish(
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
     batch_size = batch_size_for(config, len(feed.train))
-    kept = judge_kept(run, feed, batch_size, config.calibration, progress)
+    kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
     progress.finishing("writing the report", 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
@@ -169,10 +169,10 @@ def _decided(
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.
-    from kerascnn.training.advising.advise import advise_on, decided, decided_with_network
+    from kerascnn.training.advising.advise import advise_on, advised_for_network, decided
 
     if asked.model == AUTO:
-        return decided_with_network(config, asked, feed, start, progress)
+        return advised_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
         log.warning("auto: %s", told)

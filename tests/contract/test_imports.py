@@ -49,13 +49,13 @@ WATCHED = """
 import os, sys
 from importlib.abc import MetaPathFinder
 
-class Watch(MetaPathFinder):
+class PeerMonitor(MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "tensorflow":
             print("oneDNN:", os.environ.get("TF_ENABLE_ONEDNN_OPTS"), flush=True)
             os._exit(0)  # what TensorFlow does with it is its own matter
 
-sys.meta_path.insert(0, Watch())
+sys.meta_path.insert(0, PeerMonitor())
 """
 HOW_TENSORFLOW_IS_MET = {
     "the command line": "from kerascnn.cli.base import quiet_tensorflow as q\nwith q(): 1",

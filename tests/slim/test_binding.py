@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 
 from kerascnn.dataset import load_dataset, sized_pictures
-from kerascnn.inference.runtime.io_binding import PLACES, BoundSession, alone
+from kerascnn.inference.runtime.io_binding import PLACES, BoundSession, run_on_device_thread
 
 OUTPUTS = ["logits", "probabilities"]
 
@@ -157,9 +157,9 @@ def test_what_onnxruntime_raises_comes_through(session, pictures) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_process_does_not_wait_for_its_parents_thread() -> None:
-    assert alone(lambda: 1) == 1
+    assert run_on_device_thread(lambda: 1) == 1
     child = os.fork()
     if not child:
         signal.alarm(100)  # if it waits, it ends
-        os._exit(0 if alone(lambda: 2) == 2 else 1)
+        os._exit(0 if run_on_device_thread(lambda: 2) == 2 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

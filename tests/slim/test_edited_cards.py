@@ -17,7 +17,7 @@ from kerascnn.errors import KerascnnError, ModelFileError
 from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.inference.runtime.tuned_settings import (
     ARITHMETICS,
-    Setting,
+    TunedSettings,
     load_settings,
     save_settings,
     settings_path,
@@ -125,7 +125,7 @@ def test_every_value_of_a_card_in_turn(exported: Path, tmp_path: Path) -> None:
 def test_every_value_of_saved_settings_in_turn(exported: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.onnx"
     model.write_bytes(exported.read_bytes())
-    save_settings(model, {"exact": Setting("cpu", 1, True, 4, 100.0)})
+    save_settings(model, {"exact": TunedSettings("cpu", 1, True, 4, 100.0)})
     saved = json.loads(settings_path(model).read_text())
     assert set(load_settings(model)[0]) == {"exact"}
     for text in edited(saved):

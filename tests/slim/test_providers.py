@@ -22,7 +22,7 @@ from kerascnn.inference.probes import check_probes
 from kerascnn.inference.runtime import openvino
 from kerascnn.inference.runtime import selection as choice
 from kerascnn.inference.runtime.tuned_settings import (
-    Setting,
+    TunedSettings,
     load_settings,
     save_settings,
     settings_path,
@@ -119,7 +119,7 @@ def test_unknown_names_are_refused_with_those_that_exist(model: Path) -> None:
 
 @pytest.mark.both
 def test_auto_takes_what_was_measured(model: Path, batch: np.ndarray) -> None:
-    best = Setting(HERE[-1], threads=1, spinning=False, batch=8, images_per_second=1234.0)
+    best = TunedSettings(HERE[-1], threads=1, spinning=False, batch=8, images_per_second=1234.0)
     save_settings(model, {"exact": best})
     classifier = Classifier(model)
     assert classifier.provider == HERE[-1]
@@ -135,7 +135,7 @@ def test_auto_takes_what_was_measured(model: Path, batch: np.ndarray) -> None:
 def test_auto_goes_on_with_the_cpu_where_the_best_cannot_run(
     model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    save_settings(model, {"exact": Setting("tensorrt", 1, True, 8, 1e6)})
+    save_settings(model, {"exact": TunedSettings("tensorrt", 1, True, 8, 1e6)})
     classifier = Classifier(model)
     assert classifier.provider == "cpu"
     assert classifier.provider.why == "tensorrt failed"
@@ -151,7 +151,7 @@ def test_auto_goes_on_with_the_cpu_where_the_best_cannot_run(
     ],
 )
 def test_settings_that_do_not_hold_here_are_not_used(change, reason: str, model: Path) -> None:
-    path = save_settings(model, {"exact": Setting("cpu", 1, True, 8, 1.0)})
+    path = save_settings(model, {"exact": TunedSettings("cpu", 1, True, 8, 1.0)})
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change))
     assert reason in Classifier(model).provider.why
     assert load_settings(model)[0] == {}
@@ -262,7 +262,7 @@ def test_closing_frees_memory(provider: str, model: Path, batch: np.ndarray) -> 
 
 
 def test_settings_are_plain_json(model: Path) -> None:
-    setting = Setting("cpu", 2, True, 32, 10.0)
+    setting = TunedSettings("cpu", 2, True, 32, 10.0)
     value = json.loads(save_settings(model, {"fast": setting}).read_text(encoding="utf-8"))
     assert value["best"] == {"fast": asdict(setting)}
     assert value["machine"]["processors"].isdecimal()

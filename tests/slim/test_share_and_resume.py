@@ -12,7 +12,7 @@ import pytest
 
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.inference.paths import parse_shard, shard
-from kerascnn.inference.resume import read_earlier
+from kerascnn.inference.resume import read_previous
 
 
 def rows(output: bytes) -> list[dict]:
@@ -156,9 +156,9 @@ def test_shard_first_then_what_is_left_of_it(resume, tmp_path, save_pictures) ->
 def test_another_file_is_refused(classifier, content: bytes, message: str) -> None:
     Path("all.jsonl").write_bytes(content)
     with pytest.raises(DataError, match=message):
-        read_earlier("all.jsonl", classifier.classes)
+        read_previous("all.jsonl", classifier.classes)
     with pytest.raises(DataError, match="for the first time leave --resume out"):
-        read_earlier("missing.jsonl", classifier.classes)
+        read_previous("missing.jsonl", classifier.classes)
 
 
 def test_resume_needs_json(exported, kerascnn) -> None:

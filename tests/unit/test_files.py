@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerascnn.errors import KerascnnError
-from kerascnn.files import remove_leftovers, reserve_unnamed, write_text, writing
+from kerascnn.files import preallocate_unnamed, remove_leftovers, write_text, writing
 
 
 def test_replaces_whole(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_unnamed_file_leaves_nothing_behind_a_killed_process(tmp_path, monkey
 
     if fallocate:
         monkeypatch.setattr(os, "posix_fallocate", watched)
-    with reserve_unnamed(5000) as file:
+    with preallocate_unnamed(5000) as file:
         assert (os.listdir(tmp_path), os.fstat(file.fileno()).st_size) == ([], 5000)
     assert seen in ([[]], [])
 
@@ -100,7 +100,7 @@ def test_a_full_disk_is_told_for_an_unnamed_file(monkeypatch) -> None:
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(KerascnnError, match="No space left"):
-        reserve_unnamed(10)
+        preallocate_unnamed(10)
 
 
 def test_leftovers_of_others_stay(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from kerascnn.dataset.check.fingerprints import Prints, joined, take_prints
-from kerascnn.dataset.check.near_duplicates import group_twins
-from kerascnn.dataset.check.outliers import find_oddities, headers, left_out
+from kerascnn.dataset.check.fingerprints import Fingerprints, concatenate, fingerprint_pictures
+from kerascnn.dataset.check.near_duplicates import group_near_duplicates
+from kerascnn.dataset.check.outliers import find_outliers, headers, left_out
 from kerascnn.dataset.check.structure import structural_faults
-from kerascnn.dataset.faults import Noted
+from kerascnn.dataset.faults import CollectedFaults
 from kerascnn.dataset.load import load_dataset
 from kerascnn.dataset.split import Dataset
 
@@ -111,7 +111,7 @@ class SmallClass:
 
 
 @dataclass(frozen=True)
-class Odd:
+class OddPicture:
     """A picture unlike the others.
 
     Attributes:
@@ -150,7 +150,7 @@ class Check:
     broken: tuple[Broken, ...]
     repeats: tuple[Repeat, ...]
     small: tuple[SmallClass, ...]
-    odd: tuple[Odd, ...]
+    odd: tuple[OddPicture, ...]
     left_out: tuple[str, ...]
     sides: tuple[int, int, int]
     kinds: Mapping[str, int]
@@ -216,7 +216,7 @@ def check_data(
     Raises:
         DataError: Not a data set at all, or one that cannot be listed.
     """
-    noted = Noted()
+    noted = CollectedFaults()
     dataset = data if isinstance(data, Dataset) else load_dataset(data, noted)
     places = _places(dataset)
     tell = progress or (lambda _done, _total: None)
@@ -235,12 +235,12 @@ def check_data(
         broken=tuple(Broken(places[i], reason) for i, reason in sorted(prints.broken.items())),
         repeats=tuple(
             Repeat(tuple(places[i] for i in group.indices), group.exact, group.similarity)
-            for group in group_twins(prints)
+            for group in group_near_duplicates(prints)
         ),
         small=tuple(_small(counts, dataset.classes, smallest)),
         odd=tuple(
-            Odd(places[one.index], one.what, one.detail)
-            for one in find_oddities(prints, files, [place.path for place in places])
+            OddPicture(places[one.index], one.what, one.detail)
+            for one in find_outliers(prints, files, [place.path for place in places])
         ),
         left_out=left_out(dataset),
         sides=_sides(prints, readable),
@@ -256,14 +256,13 @@ def _places(dataset: Dataset) -> list[Place]:
     ]
 
 
-def _prints(dataset: Dataset, progress: Callable[[int], object]) -> Prints:
-    parts: list[Prints] = []
+def _prints(dataset: Dataset, progress: Callable[[int], object]) -> Fingerprints:
+    parts: list[Fingerprints] = []
     for split in dataset.ordered().values():
         before = sum(map(len, parts))
-        parts.append(
-            take_prints(split.pictures, lambda done, before=before: progress(before + done))  # type: ignore[misc]
-        )
-    return joined(parts)
+        report = lambda done, before=before: progress(before + done)  # noqa: E731
+        parts.append(fingerprint_pictures(split.pictures, report))
+    return concatenate(parts)
 
 
 def _counts(labels: list[str], dataset: Dataset) -> tuple[int, ...]:
@@ -271,7 +270,7 @@ def _counts(labels: list[str], dataset: Dataset) -> tuple[int, ...]:
     return tuple(found[label] for label in dataset.classes)
 
 
-def _sides(prints: Prints, readable: list[int]) -> tuple[int, int, int]:
+def _sides(prints: Fingerprints, readable: list[int]) -> tuple[int, int, int]:
     if not readable:
         return 0, 0, 0
     sides = prints.sizes[readable].max(axis=1)

@@ -31,7 +31,7 @@ _HASH, _SIZES = 16, 16
 
 
 @dataclass(frozen=True)
-class Prints:
+class Fingerprints:
     """Of some pictures, in their order.
 
     Attributes:
@@ -58,7 +58,9 @@ class Prints:
         return dull
 
 
-def take_prints(pictures: Pictures, progress: Callable[[int], object] | None = None) -> Prints:
+def fingerprint_pictures(
+    pictures: Pictures, progress: Callable[[int], object] | None = None
+) -> Fingerprints:
     """Read every picture and take its print.
 
     Args:
@@ -70,7 +72,7 @@ def take_prints(pictures: Pictures, progress: Callable[[int], object] | None = N
     """
 
     def work(index: int) -> images.UInt8Array | PictureError:
-        return images.attempt(lambda: reduced(pictures, index, _print))
+        return images.attempt(lambda: reduced(pictures, index, _fingerprint))
 
     hashes: list[bytes] = []
     looks = np.zeros((len(pictures), LOOK), np.uint8)
@@ -86,13 +88,13 @@ def take_prints(pictures: Pictures, progress: Callable[[int], object] | None = N
             sizes[index] = found[-_SIZES:].view("<i8")
         if progress:
             progress(index + 1)
-    return Prints(tuple(hashes), looks, sizes, broken)
+    return Fingerprints(tuple(hashes), looks, sizes, broken)
 
 
-def joined(prints: list[Prints]) -> Prints:
+def concatenate(prints: list[Fingerprints]) -> Fingerprints:
     """Put the prints of several collections one after the other."""
     starts = np.cumsum([0, *map(len, prints)])
-    return Prints(
+    return Fingerprints(
         tuple(one for part in prints for one in part.hashes),
         np.concatenate([part.looks for part in prints]),
         np.concatenate([part.sizes for part in prints]),
@@ -104,7 +106,7 @@ def joined(prints: list[Prints]) -> Prints:
     )
 
 
-def _print(picture: images.UInt8Array) -> images.UInt8Array:
+def _fingerprint(picture: images.UInt8Array) -> images.UInt8Array:
     """Put hash, look and size of a picture behind one another."""
     sizes = np.asarray(picture.shape[:2], "<i8").tobytes()
     return np.frombuffer(_hash(picture) + _look(picture).tobytes() + sizes, np.uint8)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kerascnn.dataset.check.fingerprints import joined, take_prints
-from kerascnn.dataset.check.near_duplicates import find_twins
+from kerascnn.dataset.check.fingerprints import concatenate, fingerprint_pictures
+from kerascnn.dataset.check.near_duplicates import find_nearest
 from kerascnn.dataset.split import SPLITS, Dataset, Split, join
 
 
@@ -98,13 +98,13 @@ def find_leaks(
     other = join([source.splits[name] for name in names])
     total = len(one) + len(other)
     tell = progress or (lambda _done, _total: None)
-    prints = joined(
+    prints = concatenate(
         [
-            take_prints(one.pictures, lambda done: tell(done, total)),
-            take_prints(other.pictures, lambda done: tell(len(one) + done, total)),
+            fingerprint_pictures(one.pictures, lambda done: tell(done, total)),
+            fingerprint_pictures(other.pictures, lambda done: tell(len(one) + done, total)),
         ]
     )
-    found = find_twins(prints, range(len(one)), range(len(one), total))
+    found = find_nearest(prints, range(len(one)), range(len(one), total))
     pictures = tuple(
         Leak(
             *_named(one, index, dataset.classes),

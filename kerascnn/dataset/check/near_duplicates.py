@@ -6,10 +6,10 @@ splits or files.
 *The same* are pictures whose decoded pixels are equal. *Nearly the same* are those whose looks
 agree in what sets pictures of this data set apart: looks are whitened, that is, scaled so that
 what varies much among the pictures counts no more than what varies little, and two are twins when
-the cosine between them is at least :data:`TWINS`. Without that step, two pairs of trousers would
-be as much alike as a photograph and its copy in another quality. Brightness and contrast do not
-count. A copy that is smaller or more compressed is found; one that is mirrored, turned, cut by
-more than about a hundredth, or has lost its colours is not.
+the cosine between them is at least :data:`MIN_SIMILARITY`. Without that step, two pairs of
+trousers would be as much alike as a photograph and its copy in another quality. Brightness and
+contrast do not count. A copy that is smaller or more compressed is found; one that is mirrored,
+turned, cut by more than about a hundredth, or has lost its colours is not.
 
 Every picture is compared with every other; an index would be guesswork for little gain. The
 first :data:`_FEW` of the whitened values decide nearly all pairs, exactly: a part of a distance
@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.check.fingerprints import FLAT, LOOK, SIDE, Prints
+from kerascnn.dataset.check.fingerprints import FLAT, LOOK, SIDE, Fingerprints
 
-TWINS = 0.95
+MIN_SIMILARITY = 0.95
 """Cosine from which two pictures are nearly the same."""
 
 _FEW = 40
@@ -65,7 +65,7 @@ class Twin:
 
     Attributes:
         index: Its index.
-        similarity: From :data:`TWINS` to 1.
+        similarity: From :data:`MIN_SIMILARITY` to 1.
         exact: Whether the pixels are equal.
     """
 
@@ -131,7 +131,7 @@ def _normalised(looks: npt.NDArray[np.uint8]) -> _Floats:
     return level
 
 
-def group_twins(prints: Prints) -> list[Group]:
+def group_near_duplicates(prints: Fingerprints) -> list[Group]:
     """Find all pictures that are the same or nearly.
 
     Args:
@@ -143,7 +143,7 @@ def group_twins(prints: Prints) -> list[Group]:
     same = _by_hash(prints, range(len(prints)))
     leaders = np.asarray([members[0] for members in same.values()], np.int64)
     leaders = leaders[~prints.flat[leaders]]
-    links = _Links(len(prints))
+    links = _DisjointSets(len(prints))
     copies = [(members[0], copy) for members in same.values() for copy in members[1:]]
     if copies:
         first, second = np.asarray(copies, np.int64).T
@@ -158,7 +158,7 @@ def group_twins(prints: Prints) -> list[Group]:
     ]
 
 
-def find_twins(prints: Prints, of: Sequence[int], among: Sequence[int]) -> dict[int, Twin]:
+def find_nearest(prints: Fingerprints, of: Sequence[int], among: Sequence[int]) -> dict[int, Twin]:
     """Find for some pictures the one among others that is most alike.
 
     Args:
@@ -191,7 +191,7 @@ def find_twins(prints: Prints, of: Sequence[int], among: Sequence[int]) -> dict[
     return found
 
 
-def _by_hash(prints: Prints, indices: Sequence[int]) -> dict[bytes, list[int]]:
+def _by_hash(prints: Fingerprints, indices: Sequence[int]) -> dict[bytes, list[int]]:
     found: dict[bytes, list[int]] = defaultdict(list)
     for index in indices:
         if prints.hashes[index]:
@@ -225,7 +225,7 @@ def _may_be_near(one: _Floats, other: _Floats) -> tuple[_Indices, _Indices]:
         (other * other).sum(axis=1, keepdims=True),
     )
     distance = np.hstack([-2 * one, size, ones]) @ np.hstack([other, others, length]).T
-    return np.divmod(np.flatnonzero(distance <= 2 - 2 * TWINS + 1e-4), len(other))
+    return np.divmod(np.flatnonzero(distance <= 2 - 2 * MIN_SIMILARITY + 1e-4), len(other))
 
 
 def _near(
@@ -235,11 +235,11 @@ def _near(
     first, row = np.unique(ones, return_inverse=True)
     second, column = np.unique(others, return_inverse=True)
     similarity = (space.place(looks[first]) @ space.place(looks[second]).T)[row, column]
-    good = similarity >= TWINS
+    good = similarity >= MIN_SIMILARITY
     return ones[good], others[good], similarity[good]
 
 
-class _Links:
+class _DisjointSets:
     """Which pictures hang together: disjoint sets, joined many at a time."""
 
     def __init__(self, count: int) -> None:

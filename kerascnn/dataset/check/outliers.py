@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kerascnn import images
-from kerascnn.dataset.check.fingerprints import SIDE, Prints
+from kerascnn.dataset.check.fingerprints import SIDE, Fingerprints
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset
 from kerascnn.parallel import in_order
@@ -48,7 +48,7 @@ _SUFFIXES = {
 
 
 @dataclass(frozen=True)
-class Oddity:
+class Outlier:
     """One thing that is odd.
 
     Attributes:
@@ -101,9 +101,9 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(root).as_posix() for path in found if path not in known))
 
 
-def find_oddities(
-    prints: Prints, files: Mapping[int, images.Header], names: Sequence[str]
-) -> list[Oddity]:
+def find_outliers(
+    prints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
+) -> list[Outlier]:
     """Find pictures that are unlike the others.
 
     Args:
@@ -119,26 +119,26 @@ def find_oddities(
         return []
     flat = prints.flat
     found = [*_sizes(prints, readable)]
-    found += [Oddity(i, "blank", "next to nothing to see") for i in readable if flat[i]]
+    found += [Outlier(i, "blank", "next to nothing to see") for i in readable if flat[i]]
     found += _colours(prints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
 
 
-def _sizes(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
+def _sizes(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
     usual = float(np.median(prints.sizes[readable].max(axis=1)))
     for index in readable:
         height, width = prints.sizes[index].tolist()
         longer, shorter = max(height, width), min(height, width)
         if longer * _SMALL <= usual:
-            yield Oddity(
+            yield Outlier(
                 index, "size", f"{width} x {height} pixels; half of all have {usual:,.0f} or more"
             )
         if longer >= _LONG * shorter:
-            yield Oddity(index, "shape", f"{width} x {height} pixels")
+            yield Outlier(index, "shape", f"{width} x {height} pixels")
 
 
-def _colours(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
+def _colours(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
     if not readable:
         return  # of blank pictures alone there is no usual colour
     colours = prints.looks[readable, SIDE * SIDE :].astype(int)
@@ -146,25 +146,25 @@ def _colours(prints: Prints, readable: list[int]) -> Iterator[Oddity]:
     for is_grey, detail in ((True, "grey among colours"), (False, "colours among grey")):
         if 0 < (grey == is_grey).mean() < RARE:
             for place in np.flatnonzero(grey == is_grey):
-                yield Oddity(readable[place], "colour", detail)
+                yield Outlier(readable[place], "colour", detail)
 
 
-def _modes(files: Mapping[int, images.Header]) -> Iterator[Oddity]:
+def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
     usual = Counter(header.mode for header in files.values())
     for index, header in files.items():
         if header.frames > 1:
-            yield Oddity(index, "frames", f"{header.frames} frames; the first is used")
+            yield Outlier(index, "frames", f"{header.frames} frames; the first is used")
         if header.transparent:
-            yield Oddity(index, "mode", f"{header.mode} with transparency; laid on white")
+            yield Outlier(index, "mode", f"{header.mode} with transparency; laid on white")
         elif header.mode in _ALWAYS:
-            yield Oddity(index, "mode", f"{header.mode}: {_ALWAYS[header.mode]}")
+            yield Outlier(index, "mode", f"{header.mode}: {_ALWAYS[header.mode]}")
         elif usual[header.mode] < RARE * len(files):
             most = usual.most_common(1)[0][0]
-            yield Oddity(index, "mode", f"{header.mode}, where most are {most}")
+            yield Outlier(index, "mode", f"{header.mode}, where most are {most}")
 
 
-def _names(files: Mapping[int, images.Header], names: Sequence[str]) -> Iterator[Oddity]:
+def _names(files: Mapping[int, images.Header], names: Sequence[str]) -> Iterator[Outlier]:
     for index, header in files.items():
         expected = _SUFFIXES.get(header.format, ())
         if expected and not names[index].lower().endswith(expected):
-            yield Oddity(index, "name", f"holds {header.format}, whatever its name says")
+            yield Outlier(index, "name", f"holds {header.format}, whatever its name says")

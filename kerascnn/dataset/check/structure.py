@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kerascnn.dataset.check.fingerprints import Prints
+from kerascnn.dataset.check.fingerprints import Fingerprints
 
 
 def structural_faults(
-    counts: Mapping[str, Sequence[int]], classes: Sequence[str], prints: Prints
+    counts: Mapping[str, Sequence[int]], classes: Sequence[str], prints: Fingerprints
 ) -> Iterator[str]:
     """Find what makes a data set unfit for training, whatever its single pictures are like.
 

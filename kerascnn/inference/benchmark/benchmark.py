@@ -23,7 +23,7 @@ from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS, Arithmetic, Provider
 from kerascnn.inference.runtime.selection import Choice
-from kerascnn.inference.runtime.tuned_settings import Setting
+from kerascnn.inference.runtime.tuned_settings import TunedSettings
 from kerascnn.parallel import usable_cpus
 
 BATCHES = (1, 4, 16, 32, 64)
@@ -36,7 +36,7 @@ _FEW = 5
 
 
 @dataclass(frozen=True)
-class Way:
+class RunSettings:
     """One way to run a file.
 
     Attributes:
@@ -64,7 +64,7 @@ class Measured:
         max_abs_diff: The largest difference of a probability.
     """
 
-    way: Way
+    way: RunSettings
     results: tuple[Timing, ...]
     pictures: int
     changed: int
@@ -113,9 +113,9 @@ class Benchmark:
         ]
         return max(allowed, key=lambda found: found.best.images_per_second)
 
-    def settings(self) -> dict[Arithmetic, Setting]:
+    def settings(self) -> dict[Arithmetic, TunedSettings]:
         """Give what :func:`kerascnn.inference.runtime.tuned_settings.save_settings` takes."""
-        return {grade: _setting(self.best(grade)) for grade in ARITHMETICS}
+        return {grade: _tuned_settings(self.best(grade)) for grade in ARITHMETICS}
 
     def to_dict(self, arithmetic: Arithmetic) -> dict[str, Any]:
         """Give plain values for JSON; ``results`` are those of the best way in a grade."""
@@ -156,7 +156,7 @@ def benchmark(
         size = reference.card.shape
         real = pictures if pictures is not None else np.zeros((0, *size, 3), np.uint8)
         trial = _Trial(model, foreign, batches, size, real, _answers(reference, real))
-        default = trial.measure(Way("cpu", "exact", usable_cpus(), True))
+        default = trial.measure(RunSettings("cpu", "exact", usable_cpus(), True))
         for ways in _ways():
             tell(f"{ways[0].provider}, {ways[0].arithmetic}")
             try:
@@ -180,11 +180,11 @@ class _Trial:
     real: npt.NDArray[np.uint8]
     expected: npt.NDArray[np.float32]
 
-    def open(self, way: Way) -> Classifier:
+    def open(self, way: RunSettings) -> Classifier:
         choice = Choice(way.provider, way.threads, way.spinning, "measured")
         return Classifier(self.model, choice, foreign=self.foreign, arithmetic=way.arithmetic)
 
-    def medians(self, ways: Sequence[Way], batch: int, rounds: int) -> list[float]:
+    def medians(self, ways: Sequence[RunSettings], batch: int, rounds: int) -> list[float]:
         """Give the seconds that a batch takes in each way, timed in turn."""
         pictures = noise(batch, self.size)
         with ExitStack() as stack:
@@ -192,10 +192,10 @@ class _Trial:
             runs = [lambda one=one: one.run(pictures) for one in opened]
             return [float(np.median(taken)) for taken in interleaved(runs, rounds)]
 
-    def quickest(self, ways: Sequence[Way]) -> Way:
+    def quickest(self, ways: Sequence[RunSettings]) -> RunSettings:
         return ways[int(np.argmin(self.medians(ways, max(self.batches), _FEW)))]
 
-    def measure(self, way: Way) -> Measured:
+    def measure(self, way: RunSettings) -> Measured:
         with self.open(way) as classifier:
             found = _answers(classifier, self.real)
             timings = tuple(_timed(classifier, noise(one, self.size)) for one in self.batches)
@@ -242,7 +242,7 @@ def real_pictures(
     return np.stack(found)
 
 
-def _ways() -> Iterator[list[Way]]:
+def _ways() -> Iterator[list[RunSettings]]:
     """List the ways of each provider and grade; the best of each list is looked at closely."""
     counts = sorted({1, usable_cpus(), max(1, usable_cpus() // 2)})
     for provider in PROVIDERS:
@@ -251,7 +251,7 @@ def _ways() -> Iterator[list[Way]]:
         threads = counts if provider in ("cpu", "openvino") else counts[-1:]
         spins = (True, False) if provider == "cpu" else (True,)
         for grade in grades:
-            yield [Way(provider, grade, count, spin) for count in threads for spin in spins]
+            yield [RunSettings(provider, grade, count, spin) for count in threads for spin in spins]
 
 
 def _timed(classifier: Classifier, pictures: npt.NDArray[np.uint8]) -> Timing:
@@ -264,6 +264,8 @@ def _answers(classifier: Classifier, pictures: npt.NDArray[np.uint8]) -> npt.NDA
     return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
 
-def _setting(found: Measured) -> Setting:
+def _tuned_settings(found: Measured) -> TunedSettings:
     way, best = found.way, found.best
-    return Setting(way.provider, way.threads, way.spinning, best.batch, best.images_per_second)
+    return TunedSettings(
+        way.provider, way.threads, way.spinning, best.batch, best.images_per_second
+    )

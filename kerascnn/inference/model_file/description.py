@@ -28,7 +28,7 @@ _TYPES = (
 
 
 @dataclass(frozen=True)
-class End:
+class TensorInfo:
     """An input or output of a graph.
 
     Attributes:
@@ -66,8 +66,8 @@ class Description:
     path: str
     bytes: int = 0
     card: ModelCard | None = None
-    inputs: list[End] = field(default_factory=list)
-    outputs: list[End] = field(default_factory=list)
+    inputs: list[TensorInfo] = field(default_factory=list)
+    outputs: list[TensorInfo] = field(default_factory=list)
     opsets: dict[str, int] = field(default_factory=dict)
     ir_version: int = 0
     producer: str = ""
@@ -126,7 +126,7 @@ def describe(path: str | Path) -> Description:
 
 def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:
     operators: Counter[str] = Counter()
-    inputs: list[End] = []
+    inputs: list[TensorInfo] = []
     weights: set[str] = set()
     for part, value in fields(file, graph):
         if part == _NODE:
@@ -136,9 +136,9 @@ def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:
             weights.add(name)
             found.weights += count
         elif part == _INPUT:
-            inputs.append(_end(file, value))
+            inputs.append(_tensor_info(file, value))
         elif part == _OUTPUT:
-            found.outputs.append(_end(file, value))
+            found.outputs.append(_tensor_info(file, value))
         elif part == _GRAPH_NAME:
             found.graph = _text(file, value)
         elif part == _GRAPH_DOC:
@@ -148,7 +148,7 @@ def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:
     found.operators = dict(operators.most_common())
 
 
-def _end(file: BinaryIO, info: Span) -> End:
+def _tensor_info(file: BinaryIO, info: Span) -> TensorInfo:
     """Read a ValueInfoProto: 1 its name, 2 its type, of which 1 is that of a tensor."""
     name, kind = "", "undefined"
     shape: tuple[int | str | None, ...] = ()
@@ -161,7 +161,7 @@ def _end(file: BinaryIO, info: Span) -> End:
                 kind = kinds.get(which, kind)
                 if which == 1:
                     kind, shape = _tensor_type(file, inner)
-    return End(name, kind, shape)
+    return TensorInfo(name, kind, shape)
 
 
 def _tensor_type(file: BinaryIO, span: Span) -> tuple[str, tuple[int | str | None, ...]]:

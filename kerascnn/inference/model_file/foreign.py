@@ -80,7 +80,7 @@ class Foreign:
                 f"outputs {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
             )
 
-    def completed_by(self, told: Foreign) -> Foreign:
+    def filled_from(self, told: Foreign) -> Foreign:
         """Take what was not said from what the file tells.
 
         Args:

@@ -68,7 +68,7 @@ def kind_of_model(path: str | Path) -> Kind:
     return "other"
 
 
-def said_instead(path: str | Path) -> str:
+def describe_path(path: str | Path) -> str:
     """Say what a path is, and what to do with it.
 
     Args:
@@ -78,7 +78,7 @@ def said_instead(path: str | Path) -> str:
         One or two sentences that end the message; empty where nothing is known.
 
     Examples:
-        >>> said_instead("no/such/file")
+        >>> describe_path("no/such/file")
         ''
     """
     told = _TOLD.get(kind_of_model(path))

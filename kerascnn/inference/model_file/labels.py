@@ -57,7 +57,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     return _distinct([unicodedata.normalize("NFC", name) for name in names], str(path))
 
 
-def told_by(metadata: Mapping[str, str]) -> Foreign | None:
+def from_metadata(metadata: Mapping[str, str]) -> Foreign | None:
     """Tell what an ``.onnx`` file's metadata say about a classifier.
 
     Args:

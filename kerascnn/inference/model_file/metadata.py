@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.model_file.kinds import said_instead
+from kerascnn.inference.model_file.kinds import describe_path
 from kerascnn.inference.model_file.protobuf import Span, fields
 
 _GRAPH, _METADATA_PROPS = 7, 14
@@ -103,10 +103,10 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: no such file.") from error
     except OSError as error:
-        told = said_instead(path) or f"The system says: {error.strerror or error}."
+        told = describe_path(path) or f"The system says: {error.strerror or error}."
         raise ModelFileError(f"{path}: cannot read it as an .onnx file. {told}") from error
     except (ValueError, IndexError) as error:
-        told = said_instead(path) or "Export or copy it again."
+        told = describe_path(path) or "Export or copy it again."
         raise ModelFileError(f"{path}: not an ONNX file, or a truncated one. {told}") from error
 
 

@@ -2,7 +2,7 @@
 
 Knows: names, layout, types and the meaning of a graph's ends. Does not know sessions: it turns
 pictures into what a session takes, and what it gives into logits and probabilities. A file that
-kerascnn exported has the one contract of :func:`own_contract`; for a file made elsewhere it is
+kerascnn exported has the one signature of :func:`own_signature`; for a file made elsewhere it is
 found out by :mod:`kerascnn.inference.signature_of_foreign`.
 """
 
@@ -41,7 +41,7 @@ _LEAST = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True)
-class Contract:
+class Signature:
     """How to ask a graph.
 
     Attributes:
@@ -129,19 +129,19 @@ class Contract:
         return answers_of(rows[:count].astype(np.float32), self.meaning, classes)
 
 
-def own_contract(card: ModelCard) -> Contract:
-    """Give the contract of every file that kerascnn exported.
+def own_signature(card: ModelCard) -> Signature:
+    """Return the signature of every file that kerascnn exported.
 
     Args:
         card: Of the file.
 
     Returns:
-        The contract: raw pixels in, logits and probabilities out.
+        The signature: raw pixels in, logits and probabilities out.
     """
     height, width = card.shape
     # Sizes are pinned: every provider is at full speed and never has to resize.
     pinned = {"height": height, "width": width}
-    return Contract(card, "image", ("logits", "probabilities"), pinned=pinned)
+    return Signature(card, "image", ("logits", "probabilities"), pinned=pinned)
 
 
 def normalized(

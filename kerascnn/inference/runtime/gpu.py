@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from kerascnn.errors import ModelFileError, ProviderError
-from kerascnn.inference.runtime.io_binding import BoundSession, alone
+from kerascnn.inference.runtime.io_binding import BoundSession, run_on_device_thread
 from kerascnn.inference.runtime.ort import NAMES, find_gpu_libraries, onnxruntime, opened, silently
 from kerascnn.inference.runtime.providers import Arithmetic
 
@@ -43,7 +43,7 @@ def open_gpu(
     """
     _load(provider)
     with silently():
-        return alone(lambda: _open(path, options, provider, arithmetic))
+        return run_on_device_thread(lambda: _open(path, options, provider, arithmetic))
 
 
 def _open(path: str | Path, options: Any, provider: OnGpu, arithmetic: Arithmetic) -> BoundSession:

@@ -50,7 +50,7 @@ _THREADS: dict[int, ThreadPoolExecutor] = {}
 """By process: after a fork the parent's thread is not there."""
 
 
-def alone(work: Callable[[], T]) -> T:
+def run_on_device_thread(work: Callable[[], T]) -> T:
     """Do something in the one thread that works on the device, when it is its turn.
 
     Args:
@@ -112,7 +112,7 @@ class BoundSession:
         wanted = tuple(names or [end.name for end in self.get_outputs()])
         arrays = {name: np.ascontiguousarray(array) for name, array in feed.items()}
         shape = (wanted, *((name, one.shape, one.dtype.str) for name, one in arrays.items()))
-        return alone(lambda: self._run(shape, arrays))
+        return run_on_device_thread(lambda: self._run(shape, arrays))
 
     def _run(self, shape: tuple[Any, ...], arrays: Feed) -> list[npt.NDArray[Any]]:
         if shape in self._places:

@@ -58,7 +58,7 @@ def plugin_options(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class End:
+class TensorInfo:
     """An input or output, described as onnxruntime does.
 
     Attributes:
@@ -128,13 +128,13 @@ class OpenVinoSession:
         finally:
             self._idle.put(request)
 
-    def get_inputs(self) -> list[End]:
+    def get_inputs(self) -> list[TensorInfo]:
         """Describe the inputs."""
-        return [_end(port) for port in self._compiled.inputs]
+        return [_tensor_info(port) for port in self._compiled.inputs]
 
-    def get_outputs(self) -> list[End]:
+    def get_outputs(self) -> list[TensorInfo]:
         """Describe the outputs."""
-        return [_end(port) for port in self._compiled.outputs]
+        return [_tensor_info(port) for port in self._compiled.outputs]
 
     def get_providers(self) -> list[str]:
         """Name what runs it."""
@@ -186,7 +186,7 @@ def _pinned_shapes(model: Any, pinned: Mapping[str, int]) -> dict[str, list[int]
     return shapes
 
 
-def _end(port: Any) -> End:
+def _tensor_info(port: Any) -> TensorInfo:
     shape = [None if axis.is_dynamic else axis.get_length() for axis in port.partial_shape]
     kind = port.element_type.get_type_name()
-    return End(port.any_name, _TYPES.get(kind, f"tensor({kind})"), shape)
+    return TensorInfo(port.any_name, _TYPES.get(kind, f"tensor({kind})"), shape)

@@ -16,7 +16,7 @@ from kerascnn.inference.runtime.tuned_settings import load_settings
 Asked: TypeAlias = Provider | Literal["auto"]
 
 
-class Running(str):
+class ProviderName(str):
     """A provider's name that remembers why it runs; equal to the plain name.
 
     Attributes:
@@ -25,7 +25,7 @@ class Running(str):
 
     why: str
 
-    def __new__(cls, name: str, why: str) -> Running:
+    def __new__(cls, name: str, why: str) -> ProviderName:
         """Make one."""
         running = super().__new__(cls, name)
         running.why = why

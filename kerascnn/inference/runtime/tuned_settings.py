@@ -28,7 +28,7 @@ _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino", "openv
 
 
 @dataclass(frozen=True)
-class Setting:
+class TunedSettings:
     """How a file is run.
 
     Attributes:
@@ -58,7 +58,7 @@ def settings_path(model: str | Path) -> Path:
     return Path(model).with_suffix(".bench.json")
 
 
-def save_settings(model: str | Path, best: Mapping[Arithmetic, Setting]) -> Path:
+def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -> Path:
     """Save the best settings beside the file.
 
     Args:
@@ -82,7 +82,7 @@ def save_settings(model: str | Path, best: Mapping[Arithmetic, Setting]) -> Path
     return path
 
 
-def load_settings(model: str | Path) -> tuple[dict[Arithmetic, Setting], str]:
+def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], str]:
     """Read the settings, if they hold here.
 
     Args:
@@ -140,8 +140,8 @@ def _differences(saved: dict[str, str], now: dict[str, str]) -> list[str]:
     return sorted(key for key in saved.keys() | now.keys() if saved.get(key) != now.get(key))
 
 
-def _setting(value: dict[str, Any]) -> Setting:
-    setting = build(Setting, value)
+def _setting(value: dict[str, Any]) -> TunedSettings:
+    setting = build(TunedSettings, value)
     if not 1 <= setting.threads <= _THREADS or not 1 <= setting.batch <= _BATCH:
         raise ValueError(
             f"threads {setting.threads} and batch {setting.batch}; expected 1 to {_THREADS:,} and "

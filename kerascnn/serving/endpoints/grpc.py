@@ -24,7 +24,7 @@ from kerascnn.serving.endpoints.grpc_messages import (
     read_message,
     write_message,
 )
-from kerascnn.serving.endpoints.v2 import infer, told
+from kerascnn.serving.endpoints.v2 import infer, log_facts
 from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret, outputs_of
 from kerascnn.serving.http.connection import MOST
 from kerascnn.serving.http.errors import Refusal, outcome_of
@@ -178,7 +178,7 @@ class GrpcServer:
     async def _infer(self, content: bytes, context: Context, record: Record) -> Any:
         with self._service.bodies.holding(len(content)):
             self._service.bodies.check_held()
-            asked = await self._service.brief(
+            asked = await self._service.run_by_size(
                 len(content), lambda: read_message("ModelInferRequest", content)
             )
             served = self._models.get(asked.model_name, asked.model_version or None)
@@ -189,14 +189,14 @@ class GrpcServer:
                 return interpret(*fields_of(asked), len(classes))
 
             with served.batcher.in_use():
-                request = await self._service.brief(len(content), read)
+                request = await self._service.run_by_size(len(content), read)
                 try:
                     async with asyncio.timeout(_seconds(self._service, context)):
                         result, values = await infer(self._service, served, request)
                 except TimeoutError as error:
                     raise too_late(self._service.config.timeout) from error
                 outputs = list(outputs_of(request, classes, values))
-            record.facts |= told(result, len(request.pictures))
+            record.facts |= log_facts(result, len(request.pictures))
         return infer_response(served.name, served.version, request.id, outputs)
 
     async def _stream(

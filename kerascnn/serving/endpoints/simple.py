@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kerascnn.inference.prediction import rank
-from kerascnn.serving.endpoints.v2 import server_timing, told
+from kerascnn.serving.endpoints.v2 import log_facts, server_timing
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.http.forms import Upload, is_form, read_form
 from kerascnn.serving.metrics import CONTENT_TYPE
@@ -62,11 +62,11 @@ class Simple:
         with served.batcher.in_use():
             most = served.config.max_queue if form else None
             async with self._uploads(request, most) as uploads:
-                result = await self._service.answered(
+                result = await self._service.run_for_client(
                     request.receive,
                     self._service.classify(served, [upload.content for upload in uploads]),
                 )
-        facts |= told(result, len(uploads))
+        facts |= log_facts(result, len(uploads))
 
         def answer() -> Response:
             rows = _rows(result, uploads, served, top_k, floor)
@@ -74,15 +74,17 @@ class Simple:
 
         # About sixty characters a class; and all of them are looked at.
         listed = min(top_k, len(served.card.classes)) * 60 + len(served.card.classes)
-        response = await self._service.brief(len(uploads) * listed, answer)
-        return await self._service.finished(request, response)
+        response = await self._service.run_by_size(len(uploads) * listed, answer)
+        return await self._service.compress_if_accepted(request, response)
 
     @asynccontextmanager
     async def _uploads(self, request: Request, most: int | None) -> AsyncIterator[list[Upload]]:
         async with self._service.body(request) as body:
             if most is not None:
                 kind = request.headers["content-type"]
-                yield await self._service.brief(len(body), lambda: read_form(body, kind, most))
+                yield await self._service.run_by_size(
+                    len(body), lambda: read_form(body, kind, most)
+                )
             elif body:
                 yield [Upload(None, body)]
             else:

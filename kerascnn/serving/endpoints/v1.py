@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kerascnn.serving.endpoints.v1_messages import read_request, write_answer
-from kerascnn.serving.endpoints.v2 import first_error, server_timing, told
+from kerascnn.serving.endpoints.v2 import first_error, log_facts, server_timing
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.repository import ServedModel
 from kerascnn.serving.service import Service
@@ -67,21 +67,21 @@ class V1:
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
             async with self._service.body(request) as body:
-                response = await self._service.answered(
+                response = await self._service.run_for_client(
                     request.receive, self._predict(served, body, facts)
                 )
-        return await self._service.finished(request, response)
+        return await self._service.compress_if_accepted(request, response)
 
     async def _predict(self, served: ServedModel, body: bytes, facts: dict[str, Any]) -> Response:
         most = served.config.max_queue
-        asked = await self._service.brief(len(body), lambda: read_request(body, most))
+        asked = await self._service.run_by_size(len(body), lambda: read_request(body, most))
         result = await self._service.classify(served, asked.pictures)
         if result.answer is None or result.errors:
             raise first_error(result)
         rows = result.answer.probabilities
         # About twenty characters a number.
-        content = await self._service.brief(20 * rows.size, lambda: write_answer(asked, rows))
-        facts |= told(result, len(asked.pictures))
+        content = await self._service.run_by_size(20 * rows.size, lambda: write_answer(asked, rows))
+        facts |= log_facts(result, len(asked.pictures))
         headers = {"Server-Timing": server_timing(result)}
         return Response(content, 200, headers, "application/json")
 

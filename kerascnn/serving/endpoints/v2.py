@@ -97,7 +97,7 @@ class V2:
     async def index(self, request: Request) -> Response:
         """List all versions of all models, or those that are ready."""
         async with self._service.body(request) as body:
-            only_ready = await self._service.brief(len(body), lambda: read_only_ready(body))
+            only_ready = await self._service.run_by_size(len(body), lambda: read_only_ready(body))
         rows = self._models.index()
         return JSONResponse([row for row in rows if not only_ready or row["state"] == "READY"])
 
@@ -115,10 +115,10 @@ class V2:
         with served.batcher.in_use():
             async with self._service.body(request) as body:
                 header = request.headers.get(protocol.HEADER_LENGTH)
-                response = await self._service.answered(
+                response = await self._service.run_for_client(
                     request.receive, self._infer(served, body, header, facts)
                 )
-        return await self._service.finished(request, response)
+        return await self._service.compress_if_accepted(request, response)
 
     async def _infer(
         self, served: ServedModel, body: bytes, header: str | None, facts: dict[str, Any]
@@ -132,12 +132,12 @@ class V2:
             return protocol.write_answer(asked, served.name, served.version, card.classes, values)
 
         text = len(body) if header is None else parse_length(header) or 0
-        asked = await self._service.brief(text, read)
+        asked = await self._service.run_by_size(text, read)
         result, values = await infer(self._service, served, asked)
         # About twenty characters a number, of each output.
-        numbers = 0 if all(one.binary for one in asked.wanted) else 20
-        content, length = await self._service.brief(numbers * values["logits"].size, write)
-        facts |= told(result, len(asked.pictures))
+        numbers = 0 if all(one.binary for one in asked.requested) else 20
+        content, length = await self._service.run_by_size(numbers * values["logits"].size, write)
+        facts |= log_facts(result, len(asked.pictures))
         return _response(content, length, result)
 
     def _find(self, request: Request) -> ServedModel:
@@ -186,7 +186,7 @@ def _check_size(shape: tuple[int, ...], most: int) -> None:
         )
 
 
-def told(result: Result, pictures: int) -> dict[str, Any]:
+def log_facts(result: Result, pictures: int) -> dict[str, Any]:
     """Give what the access log says of a result."""
     times = {f"{stage}_ms": round(getattr(result, stage) * 1000, 3) for stage in STAGES}
     return {"pictures": pictures, **times}

@@ -33,7 +33,7 @@ HEADER_LENGTH = "inference-header-content-length"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequestedOutput:
     """One output that was asked for.
 
     Attributes:
@@ -53,13 +53,13 @@ class InferRequest:
 
     Attributes:
         pictures: uint8 ``[n, height, width, 3]``, or the content of files.
-        wanted: Outputs, in the order in which they were asked for.
+        requested: Outputs, in the order in which they were asked for.
         id: To be given back; None: there was none.
         timeout: Seconds within which an answer is of use; None: not said.
     """
 
     pictures: UInt8Array | list[bytes]
-    wanted: tuple[Wanted, ...]
+    requested: tuple[RequestedOutput, ...]
     id: str | None = None
     timeout: float | None = None
 
@@ -105,7 +105,7 @@ def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> Infer
     parameters = _object(fields, "parameters")
     return InferRequest(
         pictures=_pictures(fields, binary),
-        wanted=_wanted(fields, parameters, classes),
+        requested=_requested_outputs(fields, parameters, classes),
         id=_id(fields),
         timeout=_timeout(parameters),
     )
@@ -132,10 +132,10 @@ def write_answer(
     """
     outputs: list[list[bytes]] = []
     chunks: list[bytes] = []
-    for wanted, (output, data) in zip(
-        request.wanted, outputs_of(request, classes, values), strict=True
+    for requested, (output, data) in zip(
+        request.requested, outputs_of(request, classes, values), strict=True
     ):
-        if wanted.binary:
+        if requested.binary:
             chunks.append(tensors.to_bytes(data))
             output["parameters"] = {"binary_data_size": len(chunks[-1])}
             outputs.append([write_json(output)])
@@ -164,17 +164,17 @@ def outputs_of(
     Yields:
         Name, datatype and shape of each, and its data.
     """
-    for wanted in request.wanted:
-        found = values[wanted.name]
+    for requested in request.requested:
+        found = values[requested.name]
         output = {
-            "name": wanted.name,
-            "datatype": "FP32" if wanted.count is None else "BYTES",
-            "shape": [len(found), wanted.count or found.shape[1]],
+            "name": requested.name,
+            "datatype": "FP32" if requested.count is None else "BYTES",
+            "shape": [len(found), requested.count or found.shape[1]],
         }
-        if wanted.count is None:
+        if requested.count is None:
             yield output, found
         else:
-            yield output, tensors.classified(found, wanted.count, classes)
+            yield output, tensors.classified(found, requested.count, classes)
 
 
 def _header_length(text: str | None, body: int) -> int:
@@ -202,7 +202,7 @@ def _raw(body: bytes, shape: Shape) -> InferRequest:
             f"3 values, so a multiple of {each:,}.",
         )
     pictures = np.frombuffer(body, np.uint8).reshape(count, height, width, 3)
-    return InferRequest(pictures, tuple(Wanted(name, binary=True) for name in OUTPUTS))
+    return InferRequest(pictures, tuple(RequestedOutput(name, binary=True) for name in OUTPUTS))
 
 
 def _json_object(text: bytes) -> dict[str, Any]:
@@ -288,11 +288,13 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[b
     return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
 
 
-def _wanted(fields: dict[str, Any], parameters: dict[str, Any], classes: int) -> tuple[Wanted, ...]:
+def _requested_outputs(
+    fields: dict[str, Any], parameters: dict[str, Any], classes: int
+) -> tuple[RequestedOutput, ...]:
     default = _flag(parameters, "binary_data_output", False)
     asked = _objects(fields, "outputs")
     if not asked:
-        return tuple(Wanted(name, default) for name in OUTPUTS)
+        return tuple(RequestedOutput(name, default) for name in OUTPUTS)
     names = [output.get("name") for output in asked]
     for name in names:
         if name not in OUTPUTS or names.count(name) > 1:
@@ -308,18 +310,20 @@ def _wanted(fields: dict[str, Any], parameters: dict[str, Any], classes: int) ->
                 400, f"output {output['name']!r} is asked for in shared memory; there is none here."
             )
     return tuple(
-        _one_wanted(output["name"], _object(output, "parameters"), default, classes)
+        _requested_output(output["name"], _object(output, "parameters"), default, classes)
         for output in asked
     )
 
 
-def _one_wanted(name: str, parameters: dict[str, Any], default: bool, classes: int) -> Wanted:
+def _requested_output(
+    name: str, parameters: dict[str, Any], default: bool, classes: int
+) -> RequestedOutput:
     count = parameters.get("classification")
     if count is not None:
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise Refusal(400, f"output {name!r}: 'classification' must be a whole number above 0.")
         count = min(count, classes) or None  # 0 is tritonclient's default: no classification
-    return Wanted(name, _flag(parameters, "binary_data", default), count)
+    return RequestedOutput(name, _flag(parameters, "binary_data", default), count)
 
 
 def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from starlette.types import Receive, Scope
 
-from kerascnn.serving.http.errors import Gone, Refusal
+from kerascnn.serving.http.errors import ClientDisconnected, Refusal
 from kerascnn.serving.metrics import Metrics
 
 _ALL = 16
@@ -23,7 +23,7 @@ _DRAIN_BYTES, _DRAIN_SECONDS = 64_000_000, 2.0
 at once would reset the connection, and the answer be lost."""
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies within limits.
 
     Args:
@@ -51,7 +51,7 @@ class Bodies:
         Raises:
             Refusal: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
                 that is none.
-            Gone: The client hung up.
+            ClientDisconnected: The client hung up.
         """
         self._check(_content_length(scope))
         held = 0
@@ -62,7 +62,7 @@ class Bodies:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Gone
+                        raise ClientDisconnected
                     chunk = message.get("body", b"")
                     chunks.append(chunk)
                     held += len(chunk)

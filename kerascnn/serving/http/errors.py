@@ -57,7 +57,7 @@ class Refusal(KerascnnError):
             self.headers["Connection"] = "close"
 
 
-class Gone(Exception):
+class ClientDisconnected(Exception):
     """The client hung up: nobody is there to answer to."""
 
 

@@ -107,19 +107,7 @@ def read_only_ready(text: bytes) -> bool:
 
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
-    """Read the values of a tensor of pictures.
-
-    Args:
-        data: Of :func:`read_json`: whole numbers from 0 to 255, flat or nested, row-major.
-        shape: What it shall be.
-        name: Of the tensor, for messages.
-
-    Returns:
-        uint8, of that shape.
-
-    Raises:
-        Refusal: 400: other values, or another number of them.
-    """
+    """As :func:`.v2_tensors.from_json`, for data of :func:`read_json` that may be unread text."""
     if not isinstance(data, msgspec.Raw):
         return tensors.from_json(data, shape, name)
     text = bytes(data)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kerascnn.errors import PictureError
 from kerascnn.serving.http.body import drain
-from kerascnn.serving.http.errors import Gone, Refusal, outcome_of
+from kerascnn.serving.http.errors import ClientDisconnected, Refusal, outcome_of
 from kerascnn.serving.http.origins import Origins
 from kerascnn.serving.records import Record, Records, request_id
 
@@ -53,13 +53,13 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = Passage(scope, send)
+        passage = Exchange(scope, send)
         scope["app"] = self  # so Starlette's router raises what it cannot route
         try:
             self._origins.check(scope["method"], passage.headers)
             self._check_token(scope, passage.headers.get(b"authorization"))
             await self._app(scope, receive, passage.send)
-        except Gone:
+        except ClientDisconnected:
             passage.status = 499  # nginx's word for it; nothing can be sent
         except Refusal as refusal:
             await passage.refuse(refusal, receive)
@@ -98,7 +98,7 @@ def is_authorized(given: bytes | None, wanted: bytes) -> bool:
     return scheme.lower() == b"bearer" and hmac.compare_digest(word.strip(), wanted)
 
 
-class Passage:
+class Exchange:
     """One request on its way through.
 
     Attributes:

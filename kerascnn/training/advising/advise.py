@@ -22,7 +22,7 @@ from kerascnn.training.advising.deciding import (
 )
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measuring import measure, observe
-from kerascnn.training.auto.model import affordable_phases, from_nothing
+from kerascnn.training.auto.model import affordable_phases, from_scratch
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
@@ -124,7 +124,7 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
     return replace(config, trainable=advice.scope, phase=plan)
 
 
-def decided_with_network(
+def advised_for_network(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
 ) -> TrainConfig:
     """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
@@ -150,7 +150,7 @@ def decided_with_network(
         depth = "head"
     if depth == "scratch":
         progress.chosen("model", BASELINE, "the backbone's features tell less than pixels do")
-        return from_nothing(asked)
+        return from_scratch(asked)
     if asked.epochs == AUTO:
         plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)
     else:

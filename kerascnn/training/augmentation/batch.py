@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerascnn.training.augmentation.mixup import Mixing, Recipes, mix, mixing_of
+from kerascnn.training.augmentation.mixup import BatchMixing, Recipes, mix, mixing_of
 from kerascnn.training.augmentation.random_resized_crop import Boxes, crop, draw_boxes
 from kerascnn.training.config import TrainConfig
 
@@ -42,7 +42,7 @@ class Draws(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Changing:
+class BatchAugmentation:
     """How pictures are changed.
 
     Attributes:
@@ -53,7 +53,7 @@ class Changing:
 
     size: int
     least: float = 0.0
-    mixing: Mixing | None = None
+    mixing: BatchMixing | None = None
 
     def draw(self, batches: int, pictures: int, seed: int, epoch: int) -> Draws:
         """Draw all of an epoch.
@@ -72,7 +72,7 @@ class Changing:
         return Draws(boxes, recipes)
 
 
-def changing_of(config: TrainConfig, size: int) -> Changing | None:
+def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation | None:
     """Tell how a run changes its pictures.
 
     Args:
@@ -83,7 +83,11 @@ def changing_of(config: TrainConfig, size: int) -> Changing | None:
         How; None: not at all.
     """
     mixing = mixing_of(config)
-    return Changing(size, config.random_crop, mixing) if mixing or config.random_crop else None
+    return (
+        BatchAugmentation(size, config.random_crop, mixing)
+        if mixing or config.random_crop
+        else None
+    )
 
 
 def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:

@@ -24,7 +24,7 @@ rectangle, and the rectangle in pixels: top, bottom, left, right (as a slice has
 
 
 @dataclass(frozen=True)
-class Mixing:
+class BatchMixing:
     """How batches are mixed.
 
     Attributes:
@@ -66,11 +66,11 @@ class Mixing:
         return found
 
 
-def mixing_of(config: TrainConfig) -> Mixing | None:
+def mixing_of(config: TrainConfig) -> BatchMixing | None:
     """Tell whether and how a run mixes its batches."""
     if config.mixup:
-        return Mixing("mixup", config.mixup)
-    return Mixing("cutmix", config.cutmix) if config.cutmix else None
+        return BatchMixing("mixup", config.mixup)
+    return BatchMixing("cutmix", config.cutmix) if config.cutmix else None
 
 
 def mix(pictures: Any, recipe: Any) -> Any:

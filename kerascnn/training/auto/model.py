@@ -91,7 +91,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     return _pretrained(config, longest, progress)
 
 
-def from_nothing(config: TrainConfig) -> TrainConfig:
+def from_scratch(config: TrainConfig) -> TrainConfig:
     """Choose the small network, from random weights.
 
     Args:
@@ -105,7 +105,7 @@ def from_nothing(config: TrainConfig) -> TrainConfig:
 
 
 def _from_nothing(config: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
-    chosen = from_nothing(config)
+    chosen = from_scratch(config)
     progress.chosen("model", chosen.model, reason)
     return chosen
 

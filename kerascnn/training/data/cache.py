@@ -30,8 +30,9 @@ import PIL
 
 from kerascnn import images
 from kerascnn.dataset import Split
-from kerascnn.errors import ConfigError, KerascnnError
-from kerascnn.files import cannot_write, is_temporary, locked, reserve, umask, write_text
+from kerascnn.environment import environment_number
+from kerascnn.errors import KerascnnError
+from kerascnn.files import cannot_write, is_temporary, locked, preallocate, umask, write_text
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +211,7 @@ class PackCache:
             # Of a name that nobody can foresee, and nobody else's.
             beginning = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{key}.", suffix=".tmp"))
             (beginning / _MARK).touch()
-            reserve(beginning / _IMAGES, math.prod(shape))
+            preallocate(beginning / _IMAGES, math.prod(shape))
             array = np.memmap(beginning / _IMAGES, np.uint8, "r+", shape=shape)
             broken = fill(array)
             array.flush()
@@ -269,26 +270,12 @@ def open_cache(folder: str | None) -> PackCache | None:
     chosen = folder or os.environ.get(VARIABLE)
     if chosen == NO_CACHE:
         return None
-    limit = _limit()
+    limit = int(environment_number(LIMIT_VARIABLE, LIMIT, 0, "gigabytes") * 1e9)
     if chosen:
         return PackCache(Path(chosen) / "packs", limit)
     import platformdirs
 
     return PackCache(platformdirs.user_cache_path("kerascnn") / "packs", limit)
-
-
-def _limit() -> int:
-    """Read the limit, in bytes."""
-    said = os.environ.get(LIMIT_VARIABLE) or str(LIMIT)
-    try:
-        gigabytes = float(said)
-        if not 0 <= gigabytes < math.inf:
-            raise ValueError
-    except ValueError as error:
-        raise ConfigError(
-            f"{LIMIT_VARIABLE} is {said!r}; expected gigabytes, at least 0, e.g. 20."
-        ) from error
-    return int(gigabytes * 1e9)
 
 
 def _open(folder: Path) -> Sized | None:

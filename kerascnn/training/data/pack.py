@@ -16,7 +16,7 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.dataset import Split, sized_pictures
 from kerascnn.errors import DataError, PictureError
-from kerascnn.files import reserve_unnamed
+from kerascnn.files import preallocate_unnamed
 from kerascnn.training.data.cache import PackCache, Sized, pack_key, pixels_digest
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def _refusal(reason: str) -> str:
 def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if math.prod(shape) <= IN_MEMORY:
         return np.empty(shape, np.uint8)
-    with reserve_unnamed(math.prod(shape)) as file:  # the mapping holds it after that
+    with preallocate_unnamed(math.prod(shape)) as file:  # the mapping holds it after that
         return np.memmap(file, np.uint8, "r+", shape=shape)
 
 

@@ -23,14 +23,14 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, DataError, KerascnnError, TrainingError
 from kerascnn.training.config import AUTOMATIC, TrainConfig
-from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster, Watch, meet
+from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster, PeerMonitor, connect_all
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.provenance import versions
 
 OWN = ("data", "out", "cache")
 """Options that each process may have of its own; what DATA holds is compared, not its name."""
 
-MOMENT = 5.0
+LOSS_NOTICE = 5.0
 """Seconds in which the end of another process is heard of."""
 
 
@@ -105,7 +105,7 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
 
 
 @contextmanager
-def together(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
+def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
     """Train with other processes.
 
     Args:
@@ -127,7 +127,7 @@ def together(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
 
     about = {**asdict(config), **versions()}
     compared = {name: about[name] for name in about if name not in (*OWN, *AUTOMATIC)}
-    watch = Watch(meet(cluster, compared), _lost)
+    watch = PeerMonitor(connect_all(cluster, compared), _exit_after_loss)
     try:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         # A process that is lost shall not abort the others before they can say so.
@@ -148,18 +148,18 @@ def together(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
         raise
     except Exception:
         # A sum that failed is a sign of a lost process: its own message says more.
-        time.sleep(MOMENT)
+        time.sleep(LOSS_NOTICE)
         watch.stop("it failed; see what it says")
         raise
     watch.finish()
     if cluster.rank == 0:
         # JAX' service lives here: who leaves after it is gone is aborted.
-        watch.see_off()
+        watch.shutdown()
     jax.distributed.shutdown()
     watch.close()
 
 
-def _lost(told: str) -> None:
+def _exit_after_loss(told: str) -> None:
     sys.stderr.write(f"\nError: {told}\n")
     sys.stderr.flush()
     os._exit(TrainingError.exit_code)
@@ -207,7 +207,7 @@ def refuse_other_options(config: TrainConfig) -> None:
             )
 
 
-def of_the_first(*numbers: float) -> tuple[float, ...]:
+def broadcast_from_first(*numbers: float) -> tuple[float, ...]:
     """Give all processes the numbers of rank 0, bit by bit, so that all decide alike."""
     if count_processes() == 1:
         return numbers
@@ -215,7 +215,7 @@ def of_the_first(*numbers: float) -> tuple[float, ...]:
     return tuple(found.tolist())
 
 
-def begin_alike(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
+def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
     """Give all processes the weights and the checkpoint of rank 0.
 
     Args:

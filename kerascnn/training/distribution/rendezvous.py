@@ -63,7 +63,7 @@ class Cluster:
         return host.strip("[]"), int(port)
 
 
-class Line:
+class PeerConnection:
     """A connection to another process.
 
     Args:
@@ -79,7 +79,7 @@ class Line:
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         self._file = connection.makefile("rb")
 
-    def say(self, **message: Any) -> None:
+    def send(self, **message: Any) -> None:
         """Send a message; whoever is gone does not hear it."""
         with suppress(OSError):
             self._connection.sendall(json.dumps(message).encode() + b"\n")
@@ -91,7 +91,7 @@ class Line:
         self._file.close()
         self._connection.close()
 
-    def hear(self, seconds: float | None = None) -> dict[str, Any] | None:
+    def receive(self, seconds: float | None = None) -> dict[str, Any] | None:
         """Wait for a message; None: the other is gone, or said nothing in so many seconds."""
         self._connection.settimeout(seconds)
         try:
@@ -100,7 +100,9 @@ class Line:
             return None
 
 
-def meet(cluster: Cluster, about: dict[str, Any], arrival: float = ARRIVAL) -> list[Line]:
+def connect_all(
+    cluster: Cluster, about: dict[str, Any], arrival: float = ARRIVAL
+) -> list[PeerConnection]:
     """Wait until all processes are there.
 
     Args:
@@ -119,8 +121,8 @@ def meet(cluster: Cluster, about: dict[str, Any], arrival: float = ARRIVAL) -> l
     if cluster.rank == 0:
         return _receive(cluster, about, time.monotonic() + arrival)
     line = _arrive(cluster, time.monotonic() + arrival)
-    line.say(rank=cluster.rank, processes=cluster.processes, about=about)
-    answer = line.hear(arrival)
+    line.send(rank=cluster.rank, processes=cluster.processes, about=about)
+    answer = line.receive(arrival)
     if answer is None:
         line.close()
         raise TrainingError(
@@ -133,14 +135,14 @@ def meet(cluster: Cluster, about: dict[str, Any], arrival: float = ARRIVAL) -> l
     return [line]
 
 
-def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[Line]:
-    lines: dict[int, Line] = {}
+def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[PeerConnection]:
+    lines: dict[int, PeerConnection] = {}
     try:
         with _listening(cluster) as server:
             while len(lines) < cluster.processes - 1:
                 server.settimeout(max(0.01, end - time.monotonic()))
                 connection, _ = server.accept()
-                _admit(Line(connection, -1), lines, cluster, about)
+                _admit(PeerConnection(connection, -1), lines, cluster, about)
     except TimeoutError as error:
         missing = sorted(set(range(1, cluster.processes)) - set(lines))
         reason = (
@@ -148,11 +150,11 @@ def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[Line]:
             f"({ARRIVAL:g} s). Start all {cluster.processes} processes with the same `distributed`."
         )
         for line in lines.values():
-            line.say(refused=reason)
+            line.send(refused=reason)
             line.close()
         raise TrainingError(reason) from error
     for line in lines.values():
-        line.say(begin=True)
+        line.send(begin=True)
     return list(lines.values())
 
 
@@ -167,8 +169,10 @@ def _listening(cluster: Cluster) -> socket.socket:
         ) from error
 
 
-def _admit(line: Line, lines: dict[int, Line], cluster: Cluster, about: dict[str, Any]) -> None:
-    hello = line.hear(5)
+def _admit(
+    line: PeerConnection, lines: dict[int, PeerConnection], cluster: Cluster, about: dict[str, Any]
+) -> None:
+    hello = line.receive(5)
     if not hello or not {"rank", "processes", "about"} <= set(hello):
         line.close()
         return  # somebody else, who took the port for something else
@@ -176,14 +180,14 @@ def _admit(line: Line, lines: dict[int, Line], cluster: Cluster, about: dict[str
     reason = _objection(hello, lines, cluster, about)
     if reason:
         for other in (line, *lines.values()):
-            other.say(refused=reason)
+            other.send(refused=reason)
             other.close()
         raise ConfigError(reason)
     lines[line.rank] = line
 
 
 def _objection(
-    hello: dict[str, Any], lines: dict[int, Line], cluster: Cluster, about: dict[str, Any]
+    hello: dict[str, Any], lines: dict[int, PeerConnection], cluster: Cluster, about: dict[str, Any]
 ) -> str | None:
     rank = hello["rank"]
     if hello["processes"] != cluster.processes:
@@ -198,10 +202,10 @@ def _objection(
     return f"the processes differ: {'; '.join(changed)}. Start all alike." if changed else None
 
 
-def _arrive(cluster: Cluster, end: float) -> Line:
+def _arrive(cluster: Cluster, end: float) -> PeerConnection:
     while True:
         try:
-            return Line(socket.create_connection(cluster.place, timeout=2), 0)
+            return PeerConnection(socket.create_connection(cluster.place, timeout=2), 0)
         except OSError as error:
             if time.monotonic() > end:
                 raise TrainingError(
@@ -211,7 +215,7 @@ def _arrive(cluster: Cluster, end: float) -> Line:
             time.sleep(0.2)
 
 
-class Watch:
+class PeerMonitor:
     """Listens to the other processes in threads.
 
     Args:
@@ -219,8 +223,8 @@ class Watch:
         lost: Called, in a thread, with what to tell the user, as soon as one is lost.
     """
 
-    def __init__(self, lines: list[Line], lost: Callable[[str], None]) -> None:
-        self._lines, self._lost = lines, lost
+    def __init__(self, lines: list[PeerConnection], lost: Callable[[str], None]) -> None:
+        self._lines, self._exit_after_loss = lines, lost
         self._done = {line.rank: threading.Event() for line in lines}
         for line in lines:
             threading.Thread(target=self._listen, args=(line,), daemon=True).start()
@@ -228,14 +232,14 @@ class Watch:
     def finish(self) -> None:
         """Say that this process has done its part, and wait until the others have."""
         for line in self._lines:
-            line.say(done=True)
+            line.send(done=True)
         for done in self._done.values():
             done.wait()
 
-    def see_off(self) -> None:
+    def shutdown(self) -> None:
         """Wait, after :meth:`finish`, until the others have closed their lines."""
         for line in self._lines:
-            line.hear(10)
+            line.receive(10)
 
     def close(self) -> None:
         """Close the lines."""
@@ -245,10 +249,10 @@ class Watch:
     def stop(self, reason: str) -> None:
         """Tell the others why this process stops."""
         for line in self._lines:
-            line.say(stopped=reason)
+            line.send(stopped=reason)
 
-    def _listen(self, line: Line) -> None:
-        heard = line.hear()
+    def _listen(self, line: PeerConnection) -> None:
+        heard = line.receive()
         if heard and "done" in heard:
             self._done[line.rank].set()
             return
@@ -256,8 +260,8 @@ class Watch:
         cause = f"rank {line.rank} was lost{reason}"
         for other in self._lines:
             if other is not line:  # who stopped knows why
-                other.say(stopped=cause)
-        self._lost(
+                other.send(stopped=cause)
+        self._exit_after_loss(
             f"{cause}. What was learned up to the last whole epoch is kept; go on with `resume` on "
             "all ranks."
         )

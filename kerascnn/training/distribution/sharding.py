@@ -36,7 +36,7 @@ class Sharding(Protocol):
     def settle(self, array: jax.Array) -> None:
         """Wait for a step, where steps must not overtake each other."""
 
-    def agreed(self, number: int) -> int:
+    def broadcast(self, number: int) -> int:
         """Give all processes the number of the first."""
 
 
@@ -58,7 +58,7 @@ class OneDevice:
     def settle(self, array: jax.Array) -> None:
         """Let the next step begin before this one has ended."""
 
-    def agreed(self, number: int) -> int:
+    def broadcast(self, number: int) -> int:
         """Agree with oneself."""
         return number
 
@@ -102,7 +102,7 @@ class ManyDevices:
         """
         array.block_until_ready()
 
-    def agreed(self, number: int) -> int:
+    def broadcast(self, number: int) -> int:
         """Give all processes the number of the first, so that they call the same steps."""
         if jax.process_count() == 1:
             return number

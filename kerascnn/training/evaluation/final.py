@@ -64,7 +64,7 @@ def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
     return Judged(core, model, logits, time.perf_counter() - began)
 
 
-def judge_kept(
+def evaluate_kept(
     run: Run, feed: Feed, batch_size: int, calibration: bool, progress: Callback
 ) -> Judged:
     """Measure the kept network on training and validation pictures, and write it into the card.

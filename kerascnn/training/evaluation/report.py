@@ -26,9 +26,9 @@ from kerascnn.inference.occlusion import Heat
 from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_answers
 from kerascnn.metrics.outputs import Answers
-from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery, render_page
+from kerascnn.report import Content, Epoch, Layer, PhaseSpan, Sample, gallery, render_page
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
-from kerascnn.training.augmentation.batch import changed, changing_of
+from kerascnn.training.augmentation.batch import batch_augmentation_of, changed
 from kerascnn.training.augmentation.presets import augmentation_layers
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.command_line import commands
@@ -151,19 +151,7 @@ def _own_data(run: Run, other: Dataset) -> Dataset:
 def gather(
     run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: Judged
 ) -> Content:
-    """Collect all that a report shows.
-
-    Args:
-        run: Complete.
-        dataset: For class names and the balance of the splits.
-        train: Training pictures.
-        judged: Pictures to judge the model on.
-        split: What those are called.
-        kept: The run's network and its answers to those pictures.
-
-    Returns:
-        The content, plain arrays and numbers.
-    """
+    """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history
     answers = Answers(
         kept.logits,
@@ -182,7 +170,7 @@ def gather(
         evaluation=evaluation,
         epochs=tuple(_epochs(history)),
         best_epoch=int(card.metrics["epoch"]) if "epoch" in card.metrics else None,
-        stretches=tuple(_stretches(config, history)),
+        phase_spans=tuple(_phase_spans(config, history)),
         layers=tuple(_layers(kept.core)),
         mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
         method=method,
@@ -217,9 +205,9 @@ def _heats(
     return heats, "Grad-CAM"
 
 
-def _stretches(config: TrainConfig, history: list[EpochRecord]) -> Iterator[Stretch]:
+def _phase_spans(config: TrainConfig, history: list[EpochRecord]) -> Iterator[PhaseSpan]:
     for phase, first, last in phase_ends(phases(config), history, config.patience):
-        yield Stretch(phase.scope, first, last)
+        yield PhaseSpan(phase.scope, first, last)
 
 
 def _layers(core: keras.Model) -> Iterator[Layer]:
@@ -243,7 +231,7 @@ def _samples(train: Pack, card: ModelCard, config: TrainConfig) -> tuple[Sample,
     present, first = np.unique(train.labels, return_index=True)
     pictures = train.images[first[:SAMPLES]]
     layers = augmentation_layers(config.augment, config.seed)
-    changing = changing_of(config, size)
+    changing = batch_augmentation_of(config, size)
     draws = changing.draw(VARIANTS, len(pictures), config.seed, 1) if changing else None
     rounds = [
         _augmented(changed(pictures, draws.at(number), size)[0] if draws else pictures, layers)

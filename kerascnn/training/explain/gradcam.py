@@ -20,14 +20,14 @@ from kerascnn.errors import ConfigError
 from kerascnn.inference.occlusion import (
     Explanation,
     Heat,
-    as_heat,
     check_top,
-    likeliest,
+    normalized_heat,
     reasons,
+    top_classes,
 )
 from kerascnn.inference.prediction import bounded, finite_rows, no_answer
 from kerascnn.metrics.calibration import softmax
-from kerascnn.training.explain.layer_outputs import outputs, watched
+from kerascnn.training.explain.layer_outputs import hooked, outputs
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
@@ -87,7 +87,7 @@ class GradCam:
                 kept["map"] = output
                 return output if change is None else output + ops.cast(change, output.dtype)
 
-            with watched(self.layer, look):
+            with hooked(self.layer, look):
                 logits = self._model(pictures, training=False)
             return ops.sum(ops.cast(logits, "float32") * wanted)
 
@@ -95,7 +95,7 @@ class GradCam:
         maps = ops.convert_to_numpy(ops.cast(kept["map"], "float32"))
         slopes = _gradient(scores, np.zeros(maps.shape, np.float32))
         weights = slopes.mean(axis=(1, 2), keepdims=True)
-        return np.stack([as_heat(one) for one in (weights * maps).sum(axis=-1)])
+        return np.stack([normalized_heat(one) for one in (weights * maps).sum(axis=-1)])
 
 
 class Explainer:
@@ -135,7 +135,7 @@ class Explainer:
         if not finite_rows(logits, logits)[0]:
             raise no_answer(name)
         probabilities = softmax(logits, card.temperature)[0]
-        chosen = likeliest(probabilities, top)
+        chosen = top_classes(probabilities, top)
         heats: list[Heat] = list(self._cam.heat(np.repeat(sized[None], len(chosen), 0), chosen))
         return Explanation(sized, reasons(card.classes, probabilities, chosen, heats), "Grad-CAM")
 

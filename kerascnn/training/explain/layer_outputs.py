@@ -1,6 +1,6 @@
 """Looking at what a layer puts out while a network runs.
 
-Knows: how a layer's call is watched for a while, in flat and in nested models alike. Does not
+Knows: how a layer's call is hooked for a while, in flat and in nested models alike. Does not
 know what is looked for.
 """
 
@@ -15,7 +15,7 @@ from keras import layers
 
 
 @contextmanager
-def watched(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
+def hooked(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
     """Pass on what a layer puts out through a function, for a while.
 
     Args:
@@ -23,7 +23,7 @@ def watched(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
         look: Given the layer's output; what it returns goes on through the network instead.
 
     Yields:
-        While the layer is watched.
+        While the layer is hooked.
     """
     call = layer.call
     layer.call = lambda *args, **kwargs: look(call(*args, **kwargs))
@@ -57,6 +57,6 @@ def outputs(model: keras.Model, pictures: Any, wanted: Sequence[layers.Layer]) -
 
     with ExitStack() as stack:
         for layer in wanted:
-            stack.enter_context(watched(layer, keep(layer)))
+            stack.enter_context(hooked(layer, keep(layer)))
         model(pictures, training=False)
     return seen

@@ -101,8 +101,8 @@ def export_onnx(
     def ranged() -> Pictures:
         return calibration(load_dataset(calibrate) if calibrate else run_data(run), card)
 
-    wanted = Wanted(precision, ranged, max_drop)
-    return write_proven(target, network, model, card, parity, measured, wanted, tell)
+    request = PrecisionRequest(precision, ranged, max_drop)
+    return write_proven(target, network, model, card, parity, measured, request, tell)
 
 
 def target_file(out: str | Path | None, name: str) -> Path:
@@ -125,7 +125,7 @@ def target_file(out: str | Path | None, name: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PrecisionRequest:
     """The precision that was asked for.
 
     Attributes:
@@ -146,7 +146,7 @@ def write_proven(
     card: ModelCard,
     measure: Callable[[Path], Parity],
     measured: Pictures,
-    wanted: Wanted,
+    request: PrecisionRequest,
     tell: Callable[[str], object],
 ) -> Export:
     """Write a file that is proven, and of lower precision where that is asked for.
@@ -158,7 +158,7 @@ def write_proven(
         card: Of the model.
         measure: Compares a file of ``model`` with the Keras model.
         measured: Pictures on which it does, and on which lower precision is judged.
-        wanted: Precision, and what it may cost.
+        request: Precision, and what it may cost.
         tell: Called with a word on each step.
 
     Returns:
@@ -171,10 +171,17 @@ def write_proven(
     with writing(target) as temporary:
         tell(f"comparing on {len(measured.images):,} pictures")
         card = proven(temporary, model, card, measure)
-        if wanted.precision != "float32":
-            ranged = wanted.ranged() if wanted.precision == "int8" else None
+        if request.precision != "float32":
+            ranged = request.ranged() if request.precision == "int8" else None
             card = reduce_file(
-                temporary, network, card, wanted.precision, ranged, measured, wanted.max_drop, tell
+                temporary,
+                network,
+                card,
+                request.precision,
+                ranged,
+                measured,
+                request.max_drop,
+                tell,
             )
         size = temporary.stat().st_size
     if card.parity is None:
@@ -264,7 +271,7 @@ def _trained_with(card: ModelCard) -> str:
 __all__ = [
     "EXPORTED",
     "Export",
-    "Wanted",
+    "PrecisionRequest",
     "calibration",
     "export_onnx",
     "proven",

@@ -21,7 +21,13 @@ from kerascnn.dataset import load_dataset
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.signature import answers_of
 from kerascnn.training.data.labelled import labelled_pack
-from kerascnn.training.export import Export, Wanted, calibration, target_file, write_proven
+from kerascnn.training.export import (
+    Export,
+    PrecisionRequest,
+    calibration,
+    target_file,
+    write_proven,
+)
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
@@ -98,7 +104,7 @@ def export_foreign(
     def ranged() -> Pictures | None:
         return calibration(load_dataset(calibrate), card) if calibrate else None
 
-    wanted = Wanted(precision, ranged, max_drop)
+    wanted = PrecisionRequest(precision, ranged, max_drop)
     return write_proven(target, network, model, card, measure, measured, wanted, tell)
 
 
@@ -120,10 +126,10 @@ def _normalizes(model: Model) -> bool:
     inner = list(model._flatten_layers())
     if any(isinstance(layer, own) for layer in inner):
         return True
-    return any(_begins_with_arithmetic(part) for part in inner if isinstance(part, Model))
+    return any(_starts_with_arithmetic(part) for part in inner if isinstance(part, Model))
 
 
-def _begins_with_arithmetic(model: Model) -> bool:
+def _starts_with_arithmetic(model: Model) -> bool:
     for operation in getattr(model, "operations", ()):
         if getattr(operation, "weights", None):
             return False

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.model_file.kinds import kind_of_model, said_instead
+from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
 from kerascnn.training.foreign.hdf5 import check_values
 from kerascnn.typed_json import parse_json
 from kerascnn.zip_files import refuse_bombs
@@ -71,7 +71,7 @@ def is_zip(path: Path) -> bool:
 
 def _instead(path: Path) -> str:
     known = kind_of_model(path) not in ("keras", "hdf5")
-    return (said_instead(path) if known else "") or "It is truncated or damaged: copy it again."
+    return (describe_path(path) if known else "") or "It is truncated or damaged: copy it again."
 
 
 def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:

@@ -41,7 +41,7 @@ STALLED = 30.0
 
 CHUNK = 1 << 18
 
-Told = Callable[[int, int], object]
+ByteProgress = Callable[[int, int], object]
 """Hears bytes done, and in all (0: unknown)."""
 
 
@@ -54,7 +54,7 @@ def is_offline() -> bool:
     return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
-def ensure(name: str, progress: Told = _silent) -> Path:
+def ensure(name: str, progress: ByteProgress = _silent) -> Path:
     """Give the ImageNet weights of a network: from this machine, else from the network.
 
     Args:
@@ -71,7 +71,7 @@ def ensure(name: str, progress: Told = _silent) -> Path:
     return cached(name) or fetch(name, progress)
 
 
-def fetch(name: str, progress: Told = _silent) -> Path:
+def fetch(name: str, progress: ByteProgress = _silent) -> Path:
     """Download the ImageNet weights of a network, whether they are there or not.
 
     Args:
@@ -111,7 +111,7 @@ def _address(source: LibraryFile) -> str:
     return source.url.replace(STORE, mirror.rstrip("/"), 1) if mirror else source.url
 
 
-def _download(source: LibraryFile, path: Path, progress: Told) -> None:
+def _download(source: LibraryFile, path: Path, progress: ByteProgress) -> None:
     with _opened(_address(source)) as response, path.open("wb") as file:
         total, done = int(response.headers.get("Content-Length") or 0), 0
         while chunk := response.read(CHUNK):

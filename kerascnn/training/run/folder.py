@@ -25,7 +25,7 @@ from kerascnn.files import (
     write_text,
     writing,
 )
-from kerascnn.inference.model_file.kinds import CARD, MODEL, is_own, said_instead
+from kerascnn.inference.model_file.kinds import CARD, MODEL, describe_path, is_own
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.typed_json import build
@@ -265,7 +265,7 @@ def _instead(path: Path) -> str:
             "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, "
             "and kerascnn card shows what one says about itself."
         )
-    return said_instead(path)
+    return describe_path(path)
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float]:

@@ -55,7 +55,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
     return asked
 
 
-def as_begun(run: Run, asked: TrainConfig) -> TrainConfig:
+def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     """Put what was decided when a run began in the place of ``auto``.
 
     Args:

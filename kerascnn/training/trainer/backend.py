@@ -29,7 +29,7 @@ class Backend(Protocol):
     def put(self, pictures: Array, labels: Array) -> Any:
         """Lay pictures and labels (int32) in the device's memory; may be called in a thread."""
 
-    def agreed(self, steps: int) -> int:
+    def broadcast(self, steps: int) -> int:
         """Give how many steps the first process would run in one call: all must run as many."""
 
     def run(

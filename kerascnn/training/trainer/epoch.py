@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.training.augmentation.batch import Changing, Draws
+from kerascnn.training.augmentation.batch import BatchAugmentation, Draws
 from kerascnn.training.data.pack import Pack, shuffled_order, steps_per_epoch
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Array, Backend, Losses
@@ -61,7 +61,7 @@ class Trainer:
         pack: Pack,
         batch_size: int,
         resident: bool,
-        changing: Changing | None = None,
+        changing: BatchAugmentation | None = None,
         averages: ExponentialMovingAverage | None = None,
     ) -> None:
         self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
@@ -132,7 +132,7 @@ class Trainer:
     ) -> Iterator[tuple[Losses, Losses]]:
         start = 0
         while start < steps:
-            stop = min(steps, start + self._backend.agreed(self._pace.steps))
+            stop = min(steps, start + self._backend.broadcast(self._pace.steps))
             with self._pace.timing(stop - start):
                 found = self._backend.run(data, order, start, stop, draws)
             yield found

@@ -60,9 +60,9 @@ class JaxBackend:
         """Lay pictures and labels in the device's memory."""
         return self._where.put(np.asarray(pictures)), self._where.put(np.asarray(labels))
 
-    def agreed(self, steps: int) -> int:
+    def broadcast(self, steps: int) -> int:
         """Give all processes the number of the first."""
-        return self._where.agreed(steps)
+        return self._where.broadcast(steps)
 
     def run(
         self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None

@@ -21,8 +21,8 @@ from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.clock import Deadline, SpeedClock
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed
-from kerascnn.training.distribution.processes import is_first, of_the_first
-from kerascnn.training.mixed_precision import in_float32
+from kerascnn.training.distribution.processes import broadcast_from_first, is_first
+from kerascnn.training.mixed_precision import as_float32
 from kerascnn.training.networks.from_pixels import predict_logits
 from kerascnn.training.phases import Phase, out_of_patience, phases, total_epochs
 from kerascnn.training.run.checkpoint import (
@@ -84,7 +84,7 @@ class Loop:
         self.best: EpochRecord | None = None
         self.stage_values: Arrays = ()
 
-    def go_back_to(self, checkpoint: Checkpoint) -> None:
+    def restore(self, checkpoint: Checkpoint) -> None:
         """Take up the state of an earlier process, and mend what its end may have left undone.
 
         Args:
@@ -178,7 +178,7 @@ class Loop:
             self.batchnorm.estimate()
         logits = predict_logits(self.trainer.model, self.val.images)
         # Other machines may round otherwise, and all must agree on when to stop.
-        val_loss, val_accuracy = of_the_first(
+        val_loss, val_accuracy = broadcast_from_first(
             cross_entropy(logits, self.val.labels),
             float((logits.argmax(1) == self.val.labels).mean()),
         )
@@ -294,7 +294,7 @@ class Loop:
         if not is_first():
             return
         card = replace(self.card, metrics=metrics, weights_sha256=weights_sha256(self.core))
-        with in_float32(self.core):
+        with as_float32(self.core):
             self.run.save_model(self.core, card)
 
     def _not_finite(self, loss: float, epoch: int, step: int) -> str:

@@ -50,7 +50,7 @@ class MirroredBackend(TensorFlowBackend):
         batch: tuple[Any, ...] = (pictures, labels)
         if share is not None:
             batch = (*batch, tf.broadcast_to(share, tf.shape(labels)), opposite(labels))
-        with synchronized(self._network), drawing_apart(self._network):
+        with synchronized(self._network), separate_random_draws(self._network):
             parts = self._strategy.run(self._part, args=self._shared(batch))
         loss, right = (self._strategy.reduce("SUM", part, axis=None) for part in parts)
         self._average()
@@ -108,7 +108,7 @@ def synchronized(network: keras.Model) -> Iterator[None]:
 
 
 @contextmanager
-def drawing_apart(network: keras.Model) -> Iterator[None]:
+def separate_random_draws(network: keras.Model) -> Iterator[None]:
     """Let dropout, and whatever else draws, draw for each part of a batch its own for a while.
 
     The seeds of all devices' copies are alike, so that without it every part has the same mask:
@@ -123,7 +123,7 @@ def drawing_apart(network: keras.Model) -> Iterator[None]:
     found = (getattr(layer, "seed_generator", None) for layer in flat(network))
     generators = [one for one in found if isinstance(one, keras.random.SeedGenerator)]
     for generator in generators:
-        generator.next = partial(_of_this_part, generator.next)
+        generator.next = partial(_replica_seed, generator.next)
     try:
         yield
     finally:
@@ -131,7 +131,7 @@ def drawing_apart(network: keras.Model) -> Iterator[None]:
             del generator.next
 
 
-def _of_this_part(draw: Callable[..., Any], ordered: bool = True) -> Any:
+def _replica_seed(draw: Callable[..., Any], ordered: bool = True) -> Any:
     """Add the device's number to the first half of a seed; the second counts the draws."""
     seed = draw(ordered)
     part = tf.distribute.get_replica_context().replica_id_in_sync_group

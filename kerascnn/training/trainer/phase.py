@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import keras
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.augmentation.batch import changing_of
+from kerascnn.training.augmentation.batch import batch_augmentation_of
 from kerascnn.training.augmentation.presets import augmentation_layers
 from kerascnn.training.auto.hyperparameters import batch_size_for
 from kerascnn.training.callbacks import Callback
@@ -52,7 +52,7 @@ SHARE = 0.4
 
 
 @dataclass(frozen=True)
-class Staged:
+class PreparedPhase:
     """One phase, ready to run.
 
     Attributes:
@@ -77,7 +77,7 @@ def stage(
     val: Pack,
     device: str,
     progress: Callback,
-) -> Staged:
+) -> PreparedPhase:
     """Freeze what is not in the scope, and make steps for the rest.
 
     Args:
@@ -121,7 +121,7 @@ def stage(
     batchnorm = None
     if trainer.steps < FEW_STEPS and moving(core):
         batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)
-    return Staged(trainer, train, val, batchnorm)
+    return PreparedPhase(trainer, train, val, batchnorm)
 
 
 def _trainer(
@@ -151,8 +151,8 @@ def _trainer(
     if not backend.xla:
         model.jit_compile = False  # nor when it predicts
     # Each machine has memory of its own, and all must run the same steps.
-    resident = bool(backend.agreed(int(_resident(train, device))))
-    changing = changing_of(config, core.input_shape[1])
+    resident = bool(backend.broadcast(int(_resident(train, device))))
+    changing = batch_augmentation_of(config, core.input_shape[1])
     return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from kerascnn.card import Normalization
 from kerascnn.training.data.pack import Pack
-from kerascnn.training.distribution.processes import of_the_first
+from kerascnn.training.distribution.processes import broadcast_from_first
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.networks.from_pixels import at_size, from_pixels, most_at_once
 
@@ -70,7 +70,7 @@ class PreciseBatchNorm:
     def _statistics(self, pictures: npt.NDArray[np.uint8]) -> Batches:
         """Give mean and variance of a batch in each layer, one after the other."""
         model = self._model
-        with _only_the_batch_counts(model, self._layers):
+        with _batch_statistics_only(model, self._layers):
             after = self._run(
                 [variable.value for variable in model.trainable_variables],
                 [variable.value for variable in model.non_trainable_variables],
@@ -93,7 +93,7 @@ def moving(core: keras.Model) -> list[keras.layers.BatchNormalization]:
 
 
 def _assign(variable: keras.Variable, value: npt.NDArray[np.float64]) -> None:
-    variable.assign(np.array(of_the_first(*value.tolist()), np.float32))
+    variable.assign(np.array(broadcast_from_first(*value.tolist()), np.float32))
 
 
 def _compiled(model: keras.Model, size: int) -> Callable[..., list[Any]]:
@@ -115,7 +115,7 @@ def _compiled(model: keras.Model, size: int) -> Callable[..., list[Any]]:
 
 
 @contextmanager
-def _only_the_batch_counts(
+def _batch_statistics_only(
     model: keras.Model, normalizing: list[keras.layers.BatchNormalization]
 ) -> Iterator[None]:
     """Let nothing of earlier batches stay in the statistics, and no dropout change what varies.

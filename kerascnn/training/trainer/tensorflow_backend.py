@@ -48,7 +48,7 @@ class TensorFlowBackend:
         """Lay pictures and labels in the device's memory."""
         return tf.convert_to_tensor(pictures), tf.convert_to_tensor(labels)
 
-    def agreed(self, steps: int) -> int:
+    def broadcast(self, steps: int) -> int:
         """Agree with oneself: there is one process."""
         return steps
 

@@ -23,7 +23,7 @@ from kerascnn.training.evaluation.final import SAMPLE
 from kerascnn.training.networks.from_pixels import most_at_once, predict_logits
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
-from kerascnn.training.trainer.phase import Staged, stage
+from kerascnn.training.trainer.phase import PreparedPhase, stage
 from kerascnn.training.weights import Start
 
 MEASURED = 1.5
@@ -170,7 +170,7 @@ def _cost(
     return Cost(once, epoch, picture)
 
 
-def _predicting(staged: Staged) -> float:
+def _predicting(staged: PreparedPhase) -> float:
     """Give the seconds a picture, of one call over validation pictures that does not compile."""
     some = staged.val.images[: most_at_once(staged.val.images.shape[1:])]
     predict_logits(staged.trainer.model, some)

@@ -83,7 +83,7 @@ def test_it_waits_no_longer_than_it_was_told(classifier, sized):
     async def main():
         sizes = []
         one = batcher(classifier, sizes, max_wait=0.001)
-        with one.coming():  # they never come
+        with one.expect_more():  # they never come
             await one.submit(sized[:1])
         return sizes
 
@@ -95,7 +95,7 @@ def test_it_waits_for_those_on_their_way(classifier, sized, max_wait, runs):
     async def main():
         sizes = []
         two = batcher(classifier, sizes, max_wait=max_wait)
-        with two.coming():
+        with two.expect_more():
             first = asyncio.ensure_future(two.submit(sized[:1]))
             await asyncio.sleep(0)  # the first is there, or running, before the second comes
             second = asyncio.ensure_future(two.submit(sized[1:2]))
@@ -109,7 +109,7 @@ def test_what_nobody_wants_any_longer_is_not_run(classifier, sized):
     async def main():
         sizes = []
         some = batcher(classifier, sizes, max_wait=FOR_EVER)
-        with some.coming():
+        with some.expect_more():
             jobs = [asyncio.ensure_future(some.submit([picture])) for picture in sized[:3]]
             await asyncio.sleep(0)
             jobs[0].cancel()
@@ -123,10 +123,10 @@ def test_what_nobody_wants_any_longer_is_not_run(classifier, sized):
 def test_the_queue_is_bounded(classifier):
     async def main():
         few = batcher(classifier, max_queue=8)
-        with few.taking(5, deadline=10):
+        with few.admit(5, deadline=10):
             with pytest.raises(Refusal, match="5 pictures are waiting") as refused:
-                few.taking(4, deadline=10).__enter__()
-            with few.taking(3, deadline=10):
+                few.admit(4, deadline=10).__enter__()
+            with few.admit(3, deadline=10):
                 assert few.taken == 8
         assert few.taken == 0
         return refused.value

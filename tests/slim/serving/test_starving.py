@@ -129,7 +129,7 @@ def test_small_pictures_do_not_wait_for_large_ones(exported, pictures, monkeypat
             go_on.set()
             late = await asyncio.gather(*slow)
         backlog = service.models.get(exported.stem).batcher
-        with backlog.taking(100, 1000):
+        with backlog.admit(100, 1000):
             expected = backlog.backlog
         service.close()
         assert len(begun) == many
@@ -174,9 +174,9 @@ def test_too_many_large_pictures_get_503(exported, monkeypatch):
 
 def test_what_is_not_typical_tells_nothing_of_others():
     batcher = Batcher([lambda batch: (batch, batch)], 8, 0.0, 64)
-    with batcher.taking(1, 10) as taken:
+    with batcher.admit(1, 10) as taken:
         taken.typical = False
-    with batcher.taking(10, 10):
+    with batcher.admit(10, 10):
         assert batcher.backlog == 0
     batcher.close()
 

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,23 @@ def test_damage_is_named(folder: Path, file: str, damage, message: str) -> None:
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=message):
         load_dataset(folder)
+
+
+@pytest.mark.parametrize(
+    ("shape", "content"),
+    [((4_000_000, 32, 32), 100), ((70_000, 32, 32), 7 * 10**7), ((50, 28, 28), 7 * 10**7)],
+)
+def test_a_bomb_is_one_line_and_takes_no_memory(folder: Path, shape, content: int) -> None:
+    header = struct.pack(">I3I", 0x803, *shape)
+    bomb = gzip.compress(header + bytes(content), 1)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="its header says"):
+            load_dataset(folder)
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_built_in_pictures_are_those_of_the_original_files(fashion_mnist: Path) -> None:

@@ -1,7 +1,10 @@
 """.npz files: the names of arrays, and how each mistake is named."""
 
+import io
 import random
+import tracemalloc
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -155,10 +158,32 @@ def test_damaged_archives_never_crash_and_never_give_other_labels(clothes) -> No
     assert refused > 100
 
 
-def test_files_written_by_python_2_are_read_in_silence(clothes) -> None:
-    import io
-    import zipfile
+@pytest.mark.parametrize(
+    ("shape", "kind", "data"),
+    [
+        ((3_000_000_000,), "u1", bytes(200)),  # a header that lies
+        ((2**40, 2**40), "u1", bytes(200)),
+        ((70, 10**6), "u1", bytes(70 * 10**6)),  # one that does not
+        ((10**12,), "U0", b""),  # values without a size
+    ],
+)
+def test_a_bomb_is_one_line_and_takes_no_memory(clothes, shape, kind, data) -> None:
+    file = save(images=clothes[0], labels=clothes[1])
+    header = io.BytesIO()
+    described = {"descr": f"|{kind}", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, described)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("classes.npy", header.getvalue() + data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"data\.npz: cannot be read .*(promises|unpack to)"):
+            load_dataset(file)
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
 
+
+def test_files_written_by_python_2_are_read_in_silence(clothes) -> None:
     pictures, labels = clothes
     with zipfile.ZipFile("data.npz", "w") as archive:
         for name, array in (("images", pictures), ("labels", labels)):

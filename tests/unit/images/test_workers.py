@@ -71,6 +71,21 @@ def test_one_that_takes_too_much_memory_is_told(large: bytes, monkeypatch) -> No
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal there")
+def test_a_crash_in_the_middle_of_a_picture_is_its_error_alone(large: bytes) -> None:
+    crashed = []
+
+    def crash(_height: int, _width: int) -> None:
+        (worker,) = workers.workers()._all
+        crashed.append(worker)
+        os.kill(worker._process.pid, signal.SIGSEGV)
+
+    with pytest.raises(PictureError, match=r"bad\.png: .*ended by signal 11"):
+        images.decode(large, "bad.png", accept=crash)
+    assert len(crashed) == 1  # it would only crash the next
+    assert (images.decode(large) == here(large)).all()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal there")
 def test_a_process_that_somebody_killed_costs_no_picture(large: bytes) -> None:
     images.decode(large)
     for worker in list(workers.workers()._all):

@@ -6,7 +6,7 @@ import pytest
 
 from kerascnn.errors import DataError
 from kerascnn.inference import read_labels
-from kerascnn.inference.model_file.labels import _distinct, told_by
+from kerascnn.inference.model_file.labels import _distinct, from_metadata
 from kerascnn.sizing import PRESETS, Sizing
 
 FRUIT = ("apple", "pear", "fig 2")
@@ -64,18 +64,18 @@ def test_json_without_names_is_said(text, words, tmp_path) -> None:
 
 def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
     names = "{0: 'red', 1: \"o'green\"}"
-    told = told_by({"names": names, "task": "classify", "imgsz": "[64, 64]",
+    told = from_metadata({"names": names, "task": "classify", "imgsz": "[64, 64]",
                     "author": "Ultralytics"})  # fmt: skip
     assert (told.classes, told.image_size, told.normalize) == (("red", "o'green"), 64, "unit")
     assert told.sizing == PRESETS["ultralytics"].sizing
-    wide = told_by({"names": names, "imgsz": "[48, 192]", "author": "Ultralytics"})
+    wide = from_metadata({"names": names, "imgsz": "[48, 192]", "author": "Ultralytics"})
     # torchvision's Resize([48, 192]), as ultralytics' classify_transforms has it
     assert (wide.image_size, wide.sizing) == ((48, 192), Sizing("squash"))
-    other = told_by({"names": '["a", "b"]', "imgsz": "[64, 32]"})
+    other = from_metadata({"names": '["a", "b"]', "imgsz": "[64, 32]"})
     assert (other.classes, other.image_size, other.normalize) == (("a", "b"), (64, 32), None)
     assert other.sizing is None
-    assert told_by({"names": names, "task": "detect"}) is None
-    assert told_by({"names": "open('x')"}) is told_by({}) is None
+    assert from_metadata({"names": names, "task": "detect"}) is None
+    assert from_metadata({"names": "open('x')"}) is from_metadata({}) is None
 
 
 def test_many_names_are_compared_by_their_hashes() -> None:

@@ -8,7 +8,7 @@ import pytest
 from kerascnn.dataset import load_dataset
 from kerascnn.metrics.classification import evaluate_answers
 from kerascnn.metrics.outputs import Answers
-from kerascnn.report import Content, Epoch, Layer, Sample, Stretch, gallery
+from kerascnn.report import Content, Epoch, Layer, PhaseSpan, Sample, gallery
 
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
 
@@ -36,7 +36,7 @@ def content() -> Callable[..., Content]:
                 Epoch(3, 0.001, 0.4, 0.8, 0.7, 0.7),
             ),
             "best_epoch": 2,
-            "stretches": (Stretch("head", 1, 1), Stretch("all", 2, 3)),
+            "phase_spans": (PhaseSpan("head", 1, 1), PhaseSpan("all", 2, 3)),
             "layers": (
                 Layer("block1_conv", "block1", "Conv2D", (28, 28, 7), 532, False),
                 Layer("block1_bn", "block1", "BatchNormalization", (28, 28, 7), 14, True),

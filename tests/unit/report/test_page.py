@@ -99,7 +99,7 @@ def test_phases_are_marked_on_every_curve_if_there_are_several(content, page):
     for name in ("Loss", "Accuracy", "Learning rate"):
         figure = re.search(rf"<h3>{name}</h3><svg.*?</svg>", page, re.DOTALL)[0]
         assert {">head<", ">all<"} <= set(re.findall(r">[a-z]+<", figure))
-    alone = render_page(content(stretches=content().stretches[:1]))
+    alone = render_page(content(phase_spans=content().phase_spans[:1]))
     assert "Dotted lines" not in alone
     assert ">head<" not in re.search(r"<h3>Loss</h3><svg.*?</svg>", alone, re.DOTALL)[0]
 

@@ -61,7 +61,7 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
     moved: list[set[str]] = []
     real = loop.stage
 
-    def watched(start: Start, *rest: object) -> object:
+    def hooked(start: Start, *rest: object) -> object:
         weights = {w.path: np.array(w) for w in start.core.weights}
         staged = real(start, *rest)  # type: ignore[arg-type]
         epoch = staged.trainer.epoch
@@ -78,7 +78,7 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
         moved.append(set())
         return staged
 
-    monkeypatch.setattr(loop, "stage", watched)
+    monkeypatch.setattr(loop, "stage", hooked)
     training.fit(
         TrainConfig(
             out=str(tmp_path / "r"), batch_size=1200, phase=("head:1", "hidden:1", "from:block2:1")

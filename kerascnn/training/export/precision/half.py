@@ -40,12 +40,12 @@ def _without_last_casts(half: onnx.ModelProto) -> onnx.ModelProto:
     them on the CPU and leaves the output under another name.
     """
     graph, name = half.graph, "logits"
-    while (node := _giver(graph, name)).op_type == "Cast":
+    while (node := _producer(graph, name)).op_type == "Cast":
         name = node.input[0]
         graph.node.remove(node)
     node.output[list(node.output).index(name)] = "logits"
     return half
 
 
-def _giver(graph: onnx.GraphProto, name: str) -> onnx.NodeProto:
+def _producer(graph: onnx.GraphProto, name: str) -> onnx.NodeProto:
     return next(node for node in graph.node if name in node.output)

@@ -8,8 +8,12 @@ from PIL import Image, ImageEnhance
 
 from kerascnn.dataset import ArrayPictures, load_dataset
 from kerascnn.dataset.check import near_duplicates as twins
-from kerascnn.dataset.check.fingerprints import Prints, joined, take_prints
-from kerascnn.dataset.check.near_duplicates import TWINS, find_twins, group_twins
+from kerascnn.dataset.check.fingerprints import Fingerprints, concatenate, fingerprint_pictures
+from kerascnn.dataset.check.near_duplicates import (
+    MIN_SIMILARITY,
+    find_nearest,
+    group_near_duplicates,
+)
 
 NAMES = (
     "astronaut", "coffee", "chelsea", "rocket", "camera", "clock", "moon", "coins",
@@ -65,12 +69,12 @@ def test_copies_of_photographs_are_found_and_others_are_not(photos, how, company
     """Among 20 pictures, from which nothing can be learned, and among 720."""
     copies = [COPIES[how](photo) for photo in photos]
     others = parts(photos, 70) if company == "many" else []
-    prints = take_prints(Listed([*photos, *copies, *others]))
-    found = find_twins(prints, range(10, 20), [*range(10), *range(20, len(prints))])
+    prints = fingerprint_pictures(Listed([*photos, *copies, *others]))
+    found = find_nearest(prints, range(10, 20), [*range(10), *range(20, len(prints))])
     assert {index: twin.index for index, twin in found.items()} == {
         i: i - 10 for i in range(10, 20)
     }
-    assert all(TWINS <= twin.similarity <= 1.0001 for twin in found.values())
+    assert all(MIN_SIMILARITY <= twin.similarity <= 1.0001 for twin in found.values())
     assert not any(twin.exact for twin in found.values())
 
 
@@ -87,61 +91,63 @@ def parts(photos: list[Image.Image], each: int) -> list[Image.Image]:
 def test_equal_pixels_in_another_format_are_equal(photos) -> None:
     file = io.BytesIO()
     photos[0].save(file, "PNG")
-    prints = take_prints(Listed([photos[0], photos[1], Image.open(file)]))
-    (group,) = group_twins(prints)
+    prints = fingerprint_pictures(Listed([photos[0], photos[1], Image.open(file)]))
+    (group,) = group_near_duplicates(prints)
     assert (group.indices, group.exact, group.similarity) == ((0, 2), True, 1.0)
-    assert find_twins(prints, [2], [0, 1])[2].exact
+    assert find_nearest(prints, [2], [0, 1])[2].exact
 
 
 def test_two_pictures_alone_can_be_twins(photos) -> None:
     """What varies cannot be learned from them."""
-    near = take_prints(Listed([photos[0], jpeg(photos[0], 30)]))
-    assert [group.indices for group in group_twins(near)] == [(0, 1)]
-    assert group_twins(take_prints(Listed(photos[:2]))) == []
-    assert group_twins(take_prints(Listed(photos[:1]))) == []
-    assert find_twins(near, [0], []) == {}
+    near = fingerprint_pictures(Listed([photos[0], jpeg(photos[0], 30)]))
+    assert [group.indices for group in group_near_duplicates(near)] == [(0, 1)]
+    assert group_near_duplicates(fingerprint_pictures(Listed(photos[:2]))) == []
+    assert group_near_duplicates(fingerprint_pictures(Listed(photos[:1]))) == []
+    assert find_nearest(near, [0], []) == {}
 
 
 def test_a_mirrored_or_recoloured_picture_is_another(photos) -> None:
     mirrored = photos[1].transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     red, green, blue = photos[1].split()
     swapped = Image.merge("RGB", (blue, red, green))
-    assert group_twins(take_prints(Listed([*photos, mirrored, swapped]))) == []
+    assert group_near_duplicates(fingerprint_pictures(Listed([*photos, mirrored, swapped]))) == []
 
 
 def test_blank_pictures_are_the_same_only_when_they_are_equal() -> None:
     plain = [Image.new("RGB", (50, 50), (grey, grey, grey)) for grey in (0, 255, 254, 255)]
     shade = np.tile(np.arange(50) // 12, (50, 1))[..., None].repeat(3, 2)
     faint = [Image.fromarray((level + shade).astype(np.uint8)) for level in (0, 100, 200)]
-    (group,) = group_twins(take_prints(Listed([*plain, *faint])))
+    (group,) = group_near_duplicates(fingerprint_pictures(Listed([*plain, *faint])))
     assert (group.indices, group.exact) == ((1, 3), True)
 
 
 def test_chains_become_one_group_with_its_weakest_link(photos) -> None:
     first = photos[2]
     copies = [first, jpeg(first, 40), jpeg(first, 15), first]
-    (group,) = group_twins(take_prints(Listed([photos[3], *copies, *photos[4:]])))
+    (group,) = group_near_duplicates(
+        fingerprint_pictures(Listed([photos[3], *copies, *photos[4:]]))
+    )
     assert group.indices == (1, 2, 3, 4)
     assert not group.exact
-    assert TWINS <= group.similarity < 1
+    assert MIN_SIMILARITY <= group.similarity < 1
 
 
-def all_pairs(prints: Prints) -> set[tuple[int, int]]:
+def all_pairs(prints: Fingerprints) -> set[tuple[int, int]]:
     """What the search shall find, without any of its shortcuts."""
     space = twins._Space(prints.looks)
     vectors = space.place(prints.looks)
-    first, second = np.nonzero(vectors @ vectors.T >= TWINS)
+    first, second = np.nonzero(vectors @ vectors.T >= MIN_SIMILARITY)
     return {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b}
 
 
 @pytest.mark.slow
 def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> None:
     splits = load_dataset("fashion-mini").splits.values()
-    prints = joined([take_prints(split.pictures) for split in splits])
+    prints = concatenate([fingerprint_pictures(split.pictures) for split in splits])
     keep = slice(0, None, 2)
-    prints = Prints(prints.hashes[keep], prints.looks[keep], prints.sizes[keep], {})
-    monkeypatch.setattr(twins, "TWINS", 0.75)  # so that there are many
-    monkeypatch.setitem(globals(), "TWINS", 0.75)
+    prints = Fingerprints(prints.hashes[keep], prints.looks[keep], prints.sizes[keep], {})
+    monkeypatch.setattr(twins, "MIN_SIMILARITY", 0.75)  # so that there are many
+    monkeypatch.setitem(globals(), "MIN_SIMILARITY", 0.75)
     monkeypatch.setattr(twins, "_ROWS", 300)
     monkeypatch.setattr(twins, "_COLUMNS", 700)
     expected = all_pairs(prints)
@@ -165,7 +171,7 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
     tile = data.astronaut()[:64, :64]
     noise = np.random.default_rng(0).integers(0, 3, (3000, 64, 64, 3), np.uint8)
     placed, joined_at_once = [], []
-    place, join = twins._Space.place, twins._Links.join
+    place, join = twins._Space.place, twins._DisjointSets.join
 
     def counting_place(space, looks):
         placed.append(len(looks))
@@ -176,8 +182,10 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
         join(links, ones, others, similarities)
 
     monkeypatch.setattr(twins._Space, "place", counting_place)
-    monkeypatch.setattr(twins._Links, "join", counting_join)
-    (group,) = group_twins(take_prints(ArrayPictures(np.minimum(tile, 250) + noise, "x")))
+    monkeypatch.setattr(twins._DisjointSets, "join", counting_join)
+    (group,) = group_near_duplicates(
+        fingerprint_pictures(ArrayPictures(np.minimum(tile, 250) + noise, "x"))
+    )
     assert len(group.indices) == 3000
     assert sum(joined_at_once) > 4_000_000  # nearly all the pairs there are
     assert len(joined_at_once) < 10
@@ -190,8 +198,10 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
 def test_seventy_thousand_pictures(fashion_mnist) -> None:
     """600 million pairs; those found were looked at: the same things, photographed twice."""
     dataset = load_dataset(fashion_mnist)
-    prints = joined([take_prints(dataset.splits[name].pictures) for name in ("train", "test")])
-    found = find_twins(prints, range(60_000, 70_000), range(60_000))
+    prints = concatenate(
+        [fingerprint_pictures(dataset.splits[name].pictures) for name in ("train", "test")]
+    )
+    found = find_nearest(prints, range(60_000, 70_000), range(60_000))
     assert not any(twin.exact for twin in found.values())
     assert 30 <= len(found) <= 100
     same = sum(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.augmentation.mixup import Mixing, mix
+from kerascnn.training.augmentation.mixup import BatchMixing, mix
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.train import fit
 from kerascnn.training.trainer.loss import Loss
@@ -37,7 +37,7 @@ def test_cutmix_takes_the_rectangle_from_the_mirrored_one() -> None:
 
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])
 def test_draws_follow_seed_and_epoch_and_tell_the_share_of_the_pixels(kind: str) -> None:
-    mixing = Mixing(kind, 1.0)  # type: ignore[arg-type]
+    mixing = BatchMixing(kind, 1.0)  # type: ignore[arg-type]
     found = mixing.draw(500, 8, 3, 1)
     np.testing.assert_array_equal(found, mixing.draw(500, 8, 3, 1))
     assert not np.array_equal(found, mixing.draw(500, 8, 3, 2))

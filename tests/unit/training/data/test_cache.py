@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from kerascnn.training.data.cache import PackCache, open_cache
 from kerascnn.training.data.pack import Pack, pack
 
 SIZE = 24
+NOBODY = 65_534
 BYTES = 4 * SIZE * SIZE * 3
 
 
@@ -207,3 +209,83 @@ def test_clearing_leaves_what_is_not_ours(folder: Path, cache: PackCache, packed
     assert not cache.entries()
     assert sorted(path.name for path in cache.folder.iterdir()) == ["notes.txt", "photographs"]
     assert (own / "1.jpg").read_bytes() == b"mine"
+
+
+@pytest.fixture
+def another_user(tmp_path: Path) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Be somebody else for a while, who may look at what this user makes."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    places = [tmp_path, *tmp_path.parents]
+    closed = [(place, place.stat().st_mode) for place in places if not place.stat().st_mode & 1]
+    for place, mode in closed:
+        place.chmod(mode | 0o055)
+
+    @contextmanager
+    def become() -> Iterator[None]:
+        os.setegid(NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+    yield become
+    for place, mode in closed:
+        place.chmod(mode)
+
+
+def test_a_second_user_uses_what_the_first_made(folder, cache, packed, another_user) -> None:
+    first = packed(folder).images.copy()
+    with another_user():
+        assert (packed(folder).images == first).all()
+    assert packed.count == 0
+
+
+def test_a_second_user_keeps_packs_in_a_shared_cache(folder, cache, packed, another_user) -> None:
+    packed(folder)
+    cache.folder.chmod(0o1777)  # as /tmp is
+    with another_user():
+        packed(folder, SIZE // 2)
+        assert packed.count == 4
+        packed(folder, SIZE // 2)
+        assert packed.count == 0
+    assert len(cache.entries()) == 2
+    packed(folder, SIZE // 2)
+    assert packed.count == 0
+
+
+def test_a_second_user_who_may_not_write_goes_on_without(
+    folder, cache, packed, another_user, caplog
+) -> None:
+    packed(folder)
+    with another_user():
+        found = packed(folder, SIZE // 2)
+    assert (found.images.shape, packed.count) == ((4, SIZE // 2, SIZE // 2, 3), 4)
+    assert "goes on without keeping" in caplog.text
+    assert len(cache.entries()) == 1
+
+
+def test_a_damaged_pack_of_the_first_user_stops_nobody(
+    folder, cache, packed, another_user, caplog
+) -> None:
+    whole = packed(folder).images.copy()
+    cache.folder.chmod(0o1777)
+    (pixels,) = cache.folder.glob("*/images")
+    pixels.write_bytes(bytes(BYTES))
+    with another_user():
+        assert (packed(folder).images == whole).all()
+    assert "the pack is not kept" in caplog.text
+    assert [path.name for path in cache.folder.iterdir()] == [pixels.parent.name]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or not os.geteuid(), reason="root may write all")
+def test_a_cache_that_may_not_be_written_to_is_read(folder, cache, packed, caplog) -> None:
+    packed(folder)
+    cache.folder.chmod(0o555)
+    packed(folder)
+    assert packed.count == 0
+    assert len(packed(folder, SIZE // 2).images) == 4
+    cache.folder.chmod(0o755)
+    assert "goes on without keeping" in caplog.text

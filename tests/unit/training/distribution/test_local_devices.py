@@ -116,7 +116,7 @@ DROPPED = """
 import json
 import keras, numpy as np
 from kerascnn.training.networks.blocks import flat
-from kerascnn.training.trainer.mirrored_backend import drawing_apart
+from kerascnn.training.trainer.mirrored_backend import separate_random_draws
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
@@ -126,7 +126,7 @@ alone = keras.Sequential([keras.Input((64,)), keras.layers.Dropout(0.5, seed=3)]
 
 @tf.function
 def step():
-    with drawing_apart(network):
+    with separate_random_draws(network):
         parts = strategy.run(lambda: network(tf.ones((2, 64)), training=True))
     return strategy.experimental_local_results(parts)
 

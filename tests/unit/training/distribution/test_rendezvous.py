@@ -15,7 +15,12 @@ from kerascnn.errors import ConfigError, TrainingError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.distribution import rendezvous
 from kerascnn.training.distribution.processes import check_cluster, cluster_of
-from kerascnn.training.distribution.rendezvous import Cluster, Line, Watch, meet
+from kerascnn.training.distribution.rendezvous import (
+    Cluster,
+    PeerConnection,
+    PeerMonitor,
+    connect_all,
+)
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def meeting(
 ) -> list[Any]:
     with ThreadPoolExecutor(len(those)) as threads:
         found = [
-            threads.submit(outcome, meet, Cluster(address, count, rank), about, seconds)
+            threads.submit(outcome, connect_all, Cluster(address, count, rank), about, seconds)
             for rank, count, about in those
         ]
         return [one.result() for one in found]
@@ -46,8 +51,8 @@ def test_all_meet_and_hear_of_a_loss(address: str) -> None:
     assert sorted(line.rank for line in lines[0]) == [1, 2]
     heard: list[str] = []
     told = threading.Event()
-    Watch(lines[0], lambda text: (heard.append(text), told.set()))  # type: ignore[func-returns-value]
-    Watch(lines[1], lambda text: heard.append(text)).stop("the disk is full")
+    PeerMonitor(lines[0], lambda text: (heard.append(text), told.set()))  # type: ignore[func-returns-value]
+    PeerMonitor(lines[1], lambda text: heard.append(text)).stop("the disk is full")
     assert told.wait(100)
     assert heard[0].startswith("rank 1 was lost: the disk is full")
     for line in (line for part in lines for line in part):
@@ -121,6 +126,6 @@ def test_a_line_that_is_closed_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         near = socket.create_connection(server.getsockname())
         server.accept()[0].close()
-    line = Line(near, 1)
-    assert line.hear(1) is None
+    line = PeerConnection(near, 1)
+    assert line.receive(1) is None
     line.close()

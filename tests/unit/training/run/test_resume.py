@@ -209,7 +209,12 @@ def test_overwrite_replaces_a_run_and_only_when_another_begins(
     clothes: Path, whole: Run, tmp_path: Path
 ) -> None:
     run = Run(shutil.copytree(whole.folder, tmp_path / "r"))
-    (run.folder / "notes.txt").write_text("mine")
+    mine = {"notes.txt", ".x.tmp1", ".notes.tmp", "a.kerascnn.tmp"}
+    for name in mine:
+        (run.folder / name).write_text("mine")
+    (
+        run.folder / ".model.ab_c12de.kerascnn.tmp.keras"
+    ).touch()  # ours, of a process that was killed
     before = run.model_path.read_bytes()
     with pytest.raises(ConfigError, match="no block 'conv9'"):
         training.fit(config(clothes, run.folder, phase=("conv9:1",)), overwrite=True)
@@ -217,7 +222,8 @@ def test_overwrite_replaces_a_run_and_only_when_another_begins(
     training.fit(config(clothes, run.folder, phase=("head:1",), seed=5), overwrite=True)
     assert (run.config.seed, len(run.history)) == (5, 1)
     assert sorted(os.listdir(run.checkpoint_folder)) == ["epoch-000001.npz", "finished.txt"]
-    assert (run.folder / "notes.txt").read_text() == "mine"
+    assert all((run.folder / name).read_text() == "mine" for name in mine)
+    assert not list(run.folder.glob(".model.*"))
     with pytest.raises(ConfigError, match="take one"):
         training.fit(config(clothes, run.folder), resume=True, overwrite=True)
 

@@ -6,6 +6,7 @@ weights of three kinds, as a model made elsewhere, and as a run's own ``model.ke
 
 import io
 import json
+import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -301,3 +302,26 @@ def test_pytorchs_tensors_that_promise_more_than_they_hold(tmp_path: Path) -> No
     parts = read_parts(path)
     write_parts(path, parts | {"archive/data/0": bytes(100 * MEGA)}, zipfile.ZIP_DEFLATED)
     refused(read_tensors, path, "it would unpack to")
+
+
+class Code:
+    """What a pickle can carry: a call."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.place,))
+
+
+@pytest.mark.parametrize("kind", [".pth", ".pt"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_code_in_pytorchs_files_never_runs(kind: str, packed: bool, tmp_path: Path) -> None:
+    """Files made by hand, as torch.save makes them today and made them long ago: without torch."""
+    path, content = tmp_path / f"m{kind}", pickle.dumps({"w": Code(tmp_path / "ran")}, 2)
+    if packed:
+        write_parts(path, {"m/data.pkl": content, "m/version": b"3\n", "m/byteorder": b"little"})
+    else:
+        path.write_bytes(content)
+    refused(read_tensors, path, "torch")
+    assert not (tmp_path / "ran").exists()

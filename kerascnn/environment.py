@@ -1,0 +1,38 @@
+"""Numbers that a user sets in environment variables.
+
+Knows: how such a number is read, and the message if it is none. Does not know any variable.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+from kerascnn.errors import ConfigError
+
+
+def environment_number(name: str, default: float, minimum: float, unit: str) -> float:
+    """Read a number from an environment variable.
+
+    Args:
+        name: Of the variable; if it is unset or empty, the default holds.
+        default: In the variable's unit.
+        minimum: The smallest number that is accepted.
+        unit: For the message, e.g. ``gigabytes``.
+
+    Returns:
+        The number, finite.
+
+    Raises:
+        ConfigError: The variable holds something else.
+    """
+    text = os.environ.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not minimum <= number < math.inf:
+        raise ConfigError(
+            f"{name} is {text!r}; expected {unit}, at least {minimum:g}, e.g. {default:g}."
+        )
+    return number
