@@ -73,7 +73,9 @@ def _explained(path: Path, copy: Path) -> Iterator[None]:
             raise cannot_write(copy.parent, error) from error
         # Keras and h5py raise whatever their parsers meet in a file of another version, or a
         # damaged one: ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...
-        reason = " ".join(str(error).split()).replace(str(copy), str(path))[:300]
+        reason = " ".join(str(error).split()).replace(str(copy), str(path))
+        # Keras puts the whole configuration before what went wrong in it.
+        reason = reason.rpartition("Exception encountered: ")[2][:300]
         raise ModelFileError(
             f"{path}: Keras {keras.__version__} cannot load it ({type(error).__name__}: {reason})."
         ) from error
