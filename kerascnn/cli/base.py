@@ -94,7 +94,7 @@ class Command(click.Command):
         for parameter in self.get_params(ctx):
             row = parameter.get_help_record(ctx)
             if row and isinstance(parameter, click.Option):
-                heading = headings.get(parameter.name or "", OTHERS if rows else "Options")
+                heading = headings.get(parameter.name or "", OTHERS if self.groups else "Options")
                 rows.setdefault(heading, []).append(row)
         for heading, some in rows.items():
             if some:

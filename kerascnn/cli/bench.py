@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json
-from kerascnn.cli.foreign import foreign_from_options, foreign_options
+from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 
 if TYPE_CHECKING:
     from kerascnn.inference.benchmark.benchmark import Benchmark, Measured
@@ -16,7 +16,11 @@ _WIDTH = 24
 """Of the longest bar, in characters."""
 
 
-@click.command("bench", cls=Command)
+@click.command(
+    "bench",
+    cls=Command,
+    groups={"Options": ("also", "batches", "data", "arithmetic", "save", "as_json"), **HEADING},
+)
 @click.argument("model")
 @click.option(
     "--also",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_options, pop_foreign
+from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
 from kerascnn.cli.scores import show_comparison, show_evaluation
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from kerascnn.metrics.outputs import Answers
 
 
-@click.command("evaluate", cls=Command)
+@click.command(
+    "evaluate",
+    cls=Command,
+    groups={
+        "Data": ("split", "leaks"),
+        "Comparison": ("compare", "try_sizing"),
+        "Output": ("curves", "as_json"),
+        **HEADING,
+    },
+)
 @click.argument("model")
 @click.argument("data", required=False)
 @split_option

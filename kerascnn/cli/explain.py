@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_from_options, foreign_options
+from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     Explain = Callable[[UInt8Array, int, str], Explanation]
 
 
-@click.command("explain", cls=Command)
+@click.command(
+    "explain", cls=Command, groups={"Options": ("top", "out", "form", "as_json"), **HEADING}
+)
 @click.argument("model")
 @click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(

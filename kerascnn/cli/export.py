@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import announce_sizing, foreign_options, pop_foreign
+from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.errors import ConfigError, ModelFileError
 
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@click.command("export", cls=Command)
+@click.command(
+    "export",
+    cls=Command,
+    groups={
+        "Output": ("onnx", "out", "triton", "as_json"),
+        "Verification": ("verify",),
+        "Precision": ("precision", "calibrate", "max_drop"),
+        **HEADING,
+    },
+)
 @click.argument("run")
 @click.option("--onnx", is_flag=True, required=True, help="Write an ONNX file.")
 @click.option("--out", metavar="FILE", help="The file.  [default: exported/NAME.onnx]")

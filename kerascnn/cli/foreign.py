@@ -77,27 +77,26 @@ _OPTIONS = (
     click.option(
         "--labels",
         metavar="FILE",
-        help="Model made elsewhere: class names, one per line, in the order of its outputs.",
+        help="Class names, one per line, in the order of the outputs.",
     ),
     click.option(
         "--image-size",
         type=ImageSize(),
         metavar="PIXELS|HxW",
-        help="Model made elsewhere: input size, 224 or 48x192 (height x width).  [default: as "
-        "fixed in the file]",
+        help="Input size, 224 or 48x192 (height x width).  [default: as fixed in the file]",
     ),
     click.option(
         "--like",
         type=click.Choice(list(PRESETS)),
-        help="Model made elsewhere: resize and normalise as this library does by default; the "
-        "options below override parts of it.",
+        help="Resize and normalise as this library does by default; the options below override "
+        "parts of it.",
     ),
     click.option(
         "--normalize",
         type=click.Choice(["none", "unit", "tf", "torch", "caffe"]),
-        help="Model made elsewhere: pixels it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 "
-        "to 1 (tf), standardised with ImageNet's mean and deviation (torch), or BGR minus that "
-        "mean (caffe).  [default: none]",
+        help="Pixel values it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 to 1 (tf), "
+        "standardised with ImageNet's mean and standard deviation (torch), or BGR minus that mean "
+        "(caffe).  [default: none]",
     ),
     click.option(
         "--mean",
@@ -115,8 +114,8 @@ _OPTIONS = (
     click.option(
         "--resize",
         type=click.Choice(["squash", "crop", "pad"]),
-        help="Model made elsewhere: how pictures are resized. crop: the central 0.875 of the "
-        "shorter side (--crop-share 1: all of it).  [default: squash]",
+        help="How pictures are resized. crop: the central 0.875 of the shorter side (--crop-share "
+        "1: all of it).  [default: squash]",
     ),
     click.option(
         "--filter",
@@ -150,12 +149,12 @@ _OPTIONS = (
     click.option(
         "--outputs",
         type=click.Choice(["logits", "probabilities"]),
-        help="Model made elsewhere: what its outputs are.  [default: detected]",
+        help="What the outputs are.  [default: detected]",
     ),
     click.option(
         "--output",
         metavar="NAME",
-        help="Model made elsewhere with several outputs: which one holds the predictions.",
+        help="Which of several outputs holds the predictions.",
     ),
 )
 FOREIGN = (
@@ -163,6 +162,9 @@ FOREIGN = (
     *("filter", "antialias", "crop_share", "pad_color", "enlarge", "outputs", "output"),
 )
 """The options by the names of their parameters."""
+
+HEADING = {"For a model that kerascnn did not export": FOREIGN}
+"""Their heading in the ``--help`` of every command that has them."""
 
 
 def foreign_options(command: F) -> F:

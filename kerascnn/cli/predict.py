@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
-from kerascnn.cli.foreign import announce_sizing, foreign_options, pop_foreign
-from kerascnn.cli.provider import announce, provider_options
+from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
+from kerascnn.cli.provider import RUNTIME, announce, provider_options
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
 
 
-@click.command("predict", cls=Command)
+@click.command(
+    "predict",
+    cls=Command,
+    groups={
+        "Predictions": ("top_k", "min_probability", "form", "as_json"),
+        "Many pictures": ("shard", "resume", "batch_size"),
+        "Runtime": RUNTIME,
+        **HEADING,
+    },
+)
 @click.argument("model")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--top-k", default=5, show_default=True, help="Classes to list for each picture.")

@@ -36,6 +36,10 @@ _OPTIONS = (
 )
 
 
+RUNTIME = ("provider", "arithmetic", "threads")
+"""The options by the names of their parameters."""
+
+
 def provider_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
     for option in reversed(_OPTIONS):

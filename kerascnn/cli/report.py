@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import foreign_from_options, foreign_options
+from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
 
 
-@click.command("report", cls=Command)
+@click.command("report", cls=Command, groups={"Options": ("split", "out", "as_json"), **HEADING})
 @click.argument("model")
 @click.argument("data", required=False)
 @split_option

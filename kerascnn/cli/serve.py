@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import Command
-from kerascnn.cli.foreign import foreign_options, pop_foreign
-from kerascnn.cli.provider import provider_options
+from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
+from kerascnn.cli.provider import RUNTIME, provider_options
 from kerascnn.cli.serve_settings import (
     PREFIX,
     ModelPaths,
@@ -19,7 +19,20 @@ from kerascnn.cli.serve_settings import (
 )
 
 
-@click.command("serve", cls=Command, context_settings={"auto_envvar_prefix": PREFIX})
+@click.command(
+    "serve",
+    cls=Command,
+    groups={
+        "Listening": ("config", "host", "port", "grpc_port", "tls_cert", "tls_key"),
+        "Access": ("token_file", "cors", "allowed_host"),
+        "Runtime": (*RUNTIME, "copies", "reload_seconds"),
+        "Batching": ("max_batch", "max_wait_ms", "max_queue"),
+        "Limits": ("max_body_mb", "max_megapixels", "timeout", "read_timeout", "grace"),
+        "Logs and traces": ("access_log", "traces"),
+        **HEADING,
+    },
+    context_settings={"auto_envvar_prefix": PREFIX},
+)
 @click.argument(
     "models",
     nargs=-1,

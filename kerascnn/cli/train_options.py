@@ -68,10 +68,11 @@ def config_options(command: C) -> C:
 def train_option(name: str) -> Any:
     """Give one of the options, for another command that has it too."""
     declared, its_field = options_of(TrainConfig)[name]
-    return click.option(_name(name, its_field), **_settings(declared, its_field))
+    return click.option(option_flag(name, its_field), **_settings(declared, its_field))
 
 
-def _name(name: str, its_field: Field[Any]) -> str:
+def option_flag(name: str, its_field: Field[Any]) -> str:
+    """Return the flag of a field: ``--batch-size``, ``--calibration/--no-calibration``."""
     words = name.replace("_", "-")
     # What is on without an option needs one to switch it off.
     return f"--{words}/--no-{words}" if its_field.default is True else f"--{words}"

@@ -1,0 +1,28 @@
+"""``--help`` of the long commands stands in groups."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from kerascnn.cli import main
+from kerascnn.cli.base import OTHERS, Command
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_no_option_of_a_grouped_command_is_forgotten(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    if not isinstance(command, Command) or not command.groups:
+        return
+    headed = [one for names in command.groups.values() for one in names]
+    assert len(headed) == len(set(headed))
+    options = {one.name for one in command.params if isinstance(one, click.Option)}
+    assert options - {"debug"} <= set(headed) <= {one.name for one in command.params}
+    text = CliRunner().invoke(main, [name, "--help"]).output
+    places = [text.index(f"\n{heading}:\n") for heading in (*command.groups, OTHERS)]
+    assert places == sorted(places)
+
+
+def test_a_command_without_groups_has_one_heading() -> None:
+    text = CliRunner().invoke(main, ["doctor", "--help"]).output
+    assert "\nOptions:\n" in text
+    assert OTHERS not in text
