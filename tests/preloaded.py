@@ -92,8 +92,15 @@ class Server:
 
     def _accept(self) -> None:
         caller, _ = self._listening.accept()
-        head, streams, _, _ = socket.recv_fds(caller, LENGTH.size, 3)
-        asked = json.loads(receive(caller, LENGTH.unpack(head)[0]))
+        streams: list[int] = []
+        try:
+            head, streams, _, _ = socket.recv_fds(caller, LENGTH.size, 3)
+            asked = json.loads(receive(caller, LENGTH.unpack(head)[0]))
+        except (ConnectionError, struct.error):  # killed before it said what it wants
+            for stream in streams:
+                os.close(stream)
+            caller.close()
+            return
         process = os.fork()
         if not process:
             caller.close()

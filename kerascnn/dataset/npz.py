@@ -104,8 +104,9 @@ def _read(file: Path) -> dict[str, Array]:
     except Exception as error:
         # zlib, lzma, struct, EOF, Value, Key, NotImplemented, ... : whatever zip and npy headers
         # make of damaged bytes. An array of objects is a ValueError: it would need pickle.
+        reason = " ".join(str(error).split())[:300]
         raise DataError(
-            f"{file}: cannot be read ({type(error).__name__}: {' '.join(str(error).split())}). "
+            f"{file}: cannot be read ({type(error).__name__}: {reason}). "
             "Expected arrays of numbers or text written with np.savez."
         ) from error
     return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}

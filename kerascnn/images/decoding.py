@@ -209,7 +209,7 @@ def _cannot_decode(name: str, error: Exception) -> str:
         return f"{name}: a folder without pictures. Expected {_FORMAT_WORDS}."
     if isinstance(error, PermissionError):
         return f"{name}: no permission to read it."
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
         return f"{name}: too many pixels ({reason}). Make it smaller first."
     return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {_FORMAT_WORDS}."

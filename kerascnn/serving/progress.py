@@ -49,7 +49,12 @@ class Progress:
         doing = threads.submit(work)
         self.begin()
         doing.add_done_callback(lambda _: _call_on_loop(loop, self.end))
-        return await asyncio.wrap_future(doing)
+        try:
+            return await asyncio.wrap_future(doing)
+        finally:
+            # An error holds this frame by its traceback, and the future the error: in a circle,
+            # all that the request brought would stay until garbage is collected.
+            del doing
 
 
 def _call_on_loop(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:

@@ -252,7 +252,7 @@ class Models:
             failure = error
         except Exception as error:
             log.exception("%s: loading failed", _shown(slot))
-            reason = " ".join(str(error).split()) or "no reason given"
+            reason = " ".join(str(error).split())[:300] or "no reason given"
             path = self._files[slot].path
             failure = ModelFileError(f"{path}: loading failed ({type(error).__name__}: {reason}).")
         else:

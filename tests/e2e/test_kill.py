@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-KILLS = 10
+KILLS = 30
 HUNG = 900
 """Seconds that only end a test that hangs."""
 
@@ -28,7 +28,8 @@ MOMENTS = {
     "between the checkpoint and the history of the last epoch": ("after", "Checkpoint.save", 8),
 }
 
-# `FOLDER limit BYTES` limits the size of files, which is how a full disk looks;
+# `FOLDER limit BYTES` limits the size of files, which is how a full disk looks; `FOLDER backwards`
+# has the clock go backwards;
 # `FOLDER before|after CLASS.METHOD N` kills the process before or after the Nth call of a method.
 PROGRAM = """
 import os, resource, signal, sys
@@ -55,7 +56,11 @@ def kill_at(when, method, count):
     setattr(home, name, watched)
 
 data, folder, *wish = sys.argv[1:]
-if wish[:1] == ["limit"]:
+if wish == ["backwards"]:
+    import time
+    ticks = iter(range(10**9))
+    time.time = lambda: 1.7e9 - 1000.0 * next(ticks)
+elif wish[:1] == ["limit"]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(wish[1]), int(wish[1])))
 elif wish:
     kill_at(*wish)
@@ -127,15 +132,17 @@ def test_killed_it_ends_with_the_same_bits(
 
 
 @pytest.mark.full
-def test_killed_at_ten_random_moments_it_ends_with_the_same_bits(
+def test_killed_at_random_moments_of_epochs_it_ends_with_the_same_bits(
     start: Start, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path
 ) -> None:
     seconds, expected = undisturbed
     kills, runs = 0, 1
     while kills < KILLS:
         folder = tmp_path / str(runs)
-        process = start(folder)
-        time.sleep(random.uniform(0, seconds))
+        rows, process = rows_of(folder), start(folder)
+        while process.poll() is None and rows_of(folder) == rows:
+            time.sleep(0.002)
+        time.sleep(random.uniform(0, seconds / 8))  # there are eight epochs
         process.kill()
         if ended(process)[0] == -signal.SIGKILL:
             kills += 1
@@ -144,6 +151,35 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bits(
             runs += 1
     finish(start(tmp_path / str(runs)))
     assert outcome(tmp_path / str(runs)) == expected
+
+
+def rows_of(folder: Path) -> int:
+    """Count the epochs in the history of a run."""
+    path = folder / "history.csv"
+    return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
+
+
+@pytest.mark.full
+def test_a_clock_that_goes_backwards_changes_nothing(
+    start: Start, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path
+) -> None:
+    finish(start(tmp_path / "r", "backwards"))
+    assert outcome(tmp_path / "r") == undisturbed[1]
+
+
+@pytest.mark.full
+def test_two_at_once_share_a_cache_and_never_a_folder(
+    start: Start, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("KERASCNN_CACHE", str(tmp_path / "cache"))
+    both = [start(tmp_path / name) for name in ("a", "b")]
+    for process in both:
+        finish(process)
+    assert outcome(tmp_path / "a") == outcome(tmp_path / "b") == undisturbed[1]
+    codes = sorted(ended(process) for process in [start(tmp_path / "c"), start(tmp_path / "c")])
+    assert [code for code, _ in codes] == [0, 1]
+    assert "another process is writing here" in codes[1][1]
+    assert outcome(tmp_path / "c") == undisturbed[1]
 
 
 # model.keras has 145,000 bytes, and the checkpoint of epoch 3 308,000.

@@ -159,6 +159,65 @@ def test_bench_serving_asks_a_server(
     assert '"wrong"' not in told
 
 
+def test_fuzz_finds_nothing_in_a_few_damaged_files() -> None:
+    """Those that need neither Keras nor a server: some milliseconds each."""
+    kinds = ("pictures", "cards", "csv", "npz", "idx")
+    table = printed("fuzz", "--inputs", 300, "--processes", 1, "--seed", 5, "--only", *kinds)
+    rows = re.findall(rf"^\| (\w+) \| (\d+) \| ({NUMBER}) \| ({NUMBER}) .* \| 0 \|$", table, re.M)
+    assert [row[0] for row in rows] == list(kinds)
+    assert sum(int(row[1]) for row in rows) == 300
+    assert all(int(read) and int(refused) for _, _, read, refused in rows), table
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_fuzz_finds_nothing_in_damaged_files_of_all_kinds() -> None:
+    table = printed("fuzz", "--inputs", 3000, "--minutes", 10)
+    assert re.search(r"^3,000 inputs", table), table
+    for kind in ("onnx", "requests", "keras", "weights", "checkpoints", "runs"):
+        assert re.search(rf"^\| {kind} \|.*\| 0 \|$", table, re.M), table
+
+
+def test_fuzz_finds_what_is_wrong_and_shows_it_again(tmp_path: Path) -> None:
+    """A traceback, a process that ends, and one that hangs, in a target made for that."""
+    program = """
+import os, sys, time
+sys.path[:0] = [{scripts!r}, {root!r}]
+import fuzz_processes
+from fuzz_targets import Target
+fuzz_processes.HANGS = 5
+
+def attempt(name, data):
+    if data.startswith(b"a"):
+        raise ValueError("wrong")
+    if data.startswith(b"b"):
+        os._exit(7)
+    while data.startswith(b"c"):
+        time.sleep(1)
+
+def target(folder):
+    return Target({{"x": b"abcd"}}, attempt)
+
+def make_input(target, seed, job):
+    return "x", b"abcd"[job[1] % 4 :]
+
+fuzz_processes.make_input = make_input
+if __name__ == "__main__":
+    jobs = [("odd", number) for number in range(4)]
+    for one in fuzz_processes.try_all({{"odd": target}}, jobs, 0, 1, float("inf")):
+        print(one.job[1], one.outcome, one.fault)
+"""
+    path = tmp_path / "odd.py"
+    path.write_text(program.format(scripts=str(FOLDER), root=str(ROOT)))
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "0 fault odd: ValueError at odd.py:10",
+        "1 fault odd: the process ended with 7",
+        "2 fault odd: hangs: 5 s",
+        "3 read ",
+    ], done.stderr
+
+
 @pytest.mark.parametrize(
     ("package", "script", "arguments"),
     [

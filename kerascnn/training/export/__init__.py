@@ -15,7 +15,7 @@ import onnx
 
 from kerascnn.card import ModelCard, Parity, Precision
 from kerascnn.dataset import Dataset, load_dataset
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, ProviderError
 from kerascnn.files import writing
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
@@ -205,9 +205,17 @@ def proven(
 
     Raises:
         ParityError: It answers differently.
+        ModelFileError: It cannot be run.
     """
     onnx.save(with_card(model, card), file)
-    parity = measure(file)
+    try:
+        parity = measure(file)
+    except (ModelFileError, ProviderError) as error:
+        reason = str(error).replace(f"{file}: ", "")
+        raise ModelFileError(
+            f"{card.name}: was converted to ONNX, and does not run there: {reason} Build it from "
+            "other layers."
+        ) from error
     probes = probe_pictures(card.shape)
     answers = Classifier(file, "cpu").run(probes)[1]
     card = replace(card, parity=parity, probes=make_probes(probes, answers))

@@ -28,19 +28,23 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
     Raises:
         ModelFileError: onnx finds the result invalid.
     """
-    joined = onnx.compose.merge_models(
-        preprocessing_model(card), core, io_map=[("pixels", "pixels")], name=_ascii(card.network)
-    )
-    _add_probabilities(joined.graph, card)
-    # merge_models lists the opset once for each part, and quantisers choke on that.
-    del joined.opset_import[:]
-    joined.opset_import.append(helper.make_opsetid("", OPSET))
-    joined.producer_name = "kerascnn"
-    joined.producer_version = card.versions.get("kerascnn", "")
     try:
+        joined = onnx.compose.merge_models(
+            preprocessing_model(card),
+            core,
+            io_map=[("pixels", "pixels")],
+            name=_ascii(card.network),
+        )
+        _add_probabilities(joined.graph, card)
+        # merge_models lists the opset once for each part, and quantisers choke on that.
+        del joined.opset_import[:]
+        joined.opset_import.append(helper.make_opsetid("", OPSET))
+        joined.producer_name = "kerascnn"
+        joined.producer_version = card.versions.get("kerascnn", "")
         onnx.checker.check_model(joined, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelFileError(f"{card.name}: the ONNX graph is not valid ({error}).") from error
+        reason = " ".join(str(error).split())[:300]
+        raise ModelFileError(f"{card.name}: the ONNX graph is not valid ({reason}).") from error
     return joined
 
 

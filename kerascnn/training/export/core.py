@@ -9,16 +9,15 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import onnx
 
 from kerascnn.errors import ModelFileError
-from kerascnn.training.export.graph import IR_VERSION, OPSET
+from kerascnn.training.export.graph import IR_VERSION, OPSET, in_order
+from kerascnn.training.export.operators import HANDLERS
 from kerascnn.training.export.rewrites import simplify
-from kerascnn.training.networks.blocks import flat
+from kerascnn.training.export.traceable import traceable
 
 if TYPE_CHECKING:
     import keras
@@ -54,17 +53,21 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
     kept = [opset for opset in converted.opset_import if opset.domain in used]
     del converted.opset_import[:]
     converted.opset_import.extend(kept)
-    return simplify(converted)
+    return simplify(in_order(converted))
 
 
 def _convert(network: keras.Model) -> onnx.ModelProto:
     import tensorflow as tf
     import tf2onnx
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    # What it cannot convert is said in one line, from what it leaves: _refuse_unknown.
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     shape = (None, *network.input_shape[1:])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="pixels")])  # type: ignore[untyped-decorator]
+    pixels = tf.TensorSpec(shape, tf.float32, name="pixels")
+
+    # autograph would put its own stack in place of what an error says.
+    @tf.function(input_signature=[pixels], autograph=False)  # type: ignore[untyped-decorator]
     def logits(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"logits": network(pixels, training=False)}
 
@@ -75,12 +78,12 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
             opset=CONVERSION_OPSET,
             # The preprocessing hands over planes, so the network needs no Transpose at its door.
             inputs_as_nchw=["pixels"],
-            custom_op_handlers={"Erfc": (_erfc, [])},
+            custom_op_handlers=HANDLERS,
         )
         return converted
 
     try:
-        with _constants(network), _visible_groups(network):
+        with traceable(network):
             return _without_copies(convert)
     except Exception as error:
         # TensorFlow's tracing and tf2onnx raise whatever they meet in a network they do not know.
@@ -107,7 +110,7 @@ def _refuse_unknown(name: str, converted: onnx.ModelProto) -> None:
     """Name the operations that tf2onnx left as TensorFlow's, which it only logs."""
     unknown = sorted(
         {
-            f"{node.op_type} ({node.name.rpartition('/')[0] or node.name})"
+            f"{node.op_type} ({_layer(node.name)})"
             for node in converted.graph.node
             if node.domain == "" and not onnx.defs.has(node.op_type)
         }
@@ -118,6 +121,11 @@ def _refuse_unknown(name: str, converted: onnx.ModelProto) -> None:
             f"{' and others' if len(unknown) > 3 else ''}, so it cannot be exported. Build the "
             "model from other layers."
         )
+
+
+def _layer(node: str) -> str:
+    """Give the innermost scope that TensorFlow names a node after: the layer."""
+    return (node.rpartition("/")[0] or node).rpartition("/")[2]
 
 
 def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
@@ -147,71 +155,6 @@ def _environment(name: str, value: str | None) -> Iterator[None]:
         os.environ.pop(name, None)
         if before is not None:
             os.environ[name] = before
-
-
-def _erfc(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
-    """Write TensorFlow's Erfc (in its GELU) as 1 - Erf: ONNX has no other."""
-    shapes, dtypes = [graph.get_shape(node.output[0])], [graph.get_dtype(node.output[0])]
-    graph.remove_node(node.name)
-    erf = graph.make_node("Erf", [node.input[0]], shapes=shapes, dtypes=dtypes)
-    one = graph.make_const(f"{node.name}_one", np.asarray(1.0, np.float32))
-    graph.make_node(
-        "Sub",
-        [one.output[0], erf.output[0]],
-        outputs=node.output,
-        name=node.name,
-        shapes=shapes,
-        dtypes=dtypes,
-    )
-
-
-@contextmanager
-def _visible_groups(network: keras.Model) -> Iterator[None]:
-    """Let grouped convolutions be TensorFlow's own operation.
-
-    On a CPU Keras runs them through XLA, as a call that tf2onnx cannot see into. TensorFlow's
-    operation is the same function; it is only traced here, never run.
-    """
-    import keras
-
-    found = [
-        layer for layer in flat(network) if type(layer) is keras.layers.Conv2D and layer.groups > 1
-    ]
-    for layer in found:
-        layer.convolution_op = partial(_grouped, layer)
-    try:
-        yield
-    finally:
-        for layer in found:
-            del layer.convolution_op
-
-
-def _grouped(layer: Any, inputs: Any, kernel: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.nn.convolution(
-        inputs,
-        kernel,
-        strides=list(layer.strides),
-        padding=layer.padding.upper(),
-        dilations=list(layer.dilation_rate),
-    )
-
-
-@contextmanager
-def _constants(network: keras.Model) -> Iterator[None]:
-    """Let Normalization layers hold numpy arrays: tf2onnx takes their tensors for inputs."""
-    import keras
-
-    found = [layer for layer in flat(network) if isinstance(layer, keras.layers.Normalization)]
-    saved = [(layer, layer.mean, layer.variance) for layer in found]
-    for layer, mean, variance in saved:
-        layer.mean, layer.variance = np.asarray(mean), np.asarray(variance)
-    try:
-        yield
-    finally:
-        for layer, mean, variance in saved:
-            layer.mean, layer.variance = mean, variance
 
 
 def _rename_ends(graph: onnx.GraphProto) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from keras import Input, Model, layers
+from keras import Model, layers
 
 from kerascnn import images
 from kerascnn.card import ModelCard, Precision
@@ -34,7 +34,7 @@ from kerascnn.training.export.precision import MAX_DROP, Pictures
 from kerascnn.training.export.verify import compare
 from kerascnn.training.foreign.loading import Loaded, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
-from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
+from kerascnn.training.foreign.opening import answers
 from kerascnn.training.run.provenance import versions, weights_sha256
 
 _ARITHMETIC = {
@@ -90,8 +90,7 @@ def export_foreign(
     card = _card(path, foreign, loaded)
     tell("reading pictures to compare on")
     pictures, data, labels = _pictures(card, verify)
-    values = predict_logits(from_pixels(_whole(loaded), card.normalization), pictures)
-    values = values.reshape(len(values), -1)
+    values = answers(loaded, pictures, card.normalization, path)
     meaning = meaning_of(loaded, values, len(card.classes), str(path), foreign.outputs)
     expected = answers_of(values, meaning, len(card.classes))[1]
     if labels is not None:
@@ -138,11 +137,6 @@ def _starts_with_arithmetic(model: Model) -> bool:
         if name.rpartition(".")[2].lower() in _ARITHMETIC:
             return True
     return False
-
-
-def _whole(loaded: Loaded) -> Model:
-    pixels = Input((*loaded.shape, loaded.channels))
-    return Model(pixels, loaded.on_pictures(pixels))
 
 
 def _pictures(

@@ -131,12 +131,34 @@ def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
     known = {value.name for value in (*graph.input, *graph.initializer)} | {""}
     waiting, placed = list(graph.node), []
     while waiting:
-        ready = [node for node in waiting if known.issuperset(node.input)]
-        if not ready:
+        left = []
+        for node in waiting:
+            if known.issuperset(needs(node)):
+                placed.append(node)
+                known.update(node.output)
+            else:
+                left.append(node)
+        if len(left) == len(waiting):
             raise ModelFileError(f"{graph.name}: the graph has a cycle or a missing tensor.")
-        placed += ready
-        known.update(name for node in ready for name in node.output)
-        waiting = [node for node in waiting if not known.issuperset(node.output)]
+        waiting = left
     del graph.node[:]
     graph.node.extend(placed)
     return unsorted
+
+
+def needs(node: onnx.NodeProto) -> set[str]:
+    """Name the tensors that a node takes, those that the graphs inside it take from outside too.
+
+    Args:
+        node: A Loop or If may hold graphs.
+
+    Returns:
+        The names.
+    """
+    names = set(node.input)
+    for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
+        made = {value.name for value in (*inner.input, *inner.initializer)}
+        made.update(name for one in inner.node for name in one.output)
+        taken = {name for one in inner.node for name in needs(one)}
+        names |= (taken | {value.name for value in inner.output}) - made
+    return names

@@ -1,6 +1,6 @@
 """What tf2onnx leaves in a graph that need not be there.
 
-Knows: three rewrites, each the same function of the input in exact arithmetic; that float32 agrees
+Knows: four rewrites, each the same function of the input in exact arithmetic; that float32 agrees
 is proved at every export by the comparison with the Keras model. Does not know preprocessing.
 
 * A scale and shift behind a convolution (BatchNormalization at inference) go into its weights.
@@ -10,6 +10,8 @@ is proved at every export by the comparison with the Keras model. Does not know 
   and eight nodes that compute the shape become the constant ``[0, -1]``.
 * Zeros laid around a picture before max pooling become the pooling's own padding, where a ReLU
   has left nothing below zero.
+* Rows that a transposed convolution has beyond what its kernel reaches are "output padding";
+  tf2onnx writes them as padding below zero, which ONNX forbids.
 
 Not folded: the division of the preprocessing into the first convolution. It is exact for no
 normalisation in use: a mean that is taken off before zero padding does not commute with it, and
@@ -24,6 +26,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
+
+from kerascnn.training.export.graph import needs
 
 
 def simplify(core: onnx.ModelProto) -> onnx.ModelProto:
@@ -43,6 +47,8 @@ def simplify(core: onnx.ModelProto) -> onnx.ModelProto:
             _flatten(view, node)
         elif node.op_type == "MaxPool":
             _fold_padding(view, node)
+        elif node.op_type == "ConvTranspose":
+            _pad_output(node)
     view.drop_dead()
     return core
 
@@ -81,7 +87,7 @@ class _View:
 
     def only_taker(self, name: str) -> onnx.NodeProto | None:
         """Find the node that takes a tensor, if there is one only and it is no output."""
-        takers = [node for node in self.graph.node if name in node.input]
+        takers = [node for node in self.graph.node if name in needs(node)]
         outside = name in {value.name for value in self.graph.output}
         return takers[0] if len(takers) == 1 and not outside else None
 
@@ -100,7 +106,7 @@ class _View:
         for node in reversed(self.graph.node):
             if wanted.intersection(node.output):
                 kept.append(node)
-                wanted.update(node.input)
+                wanted |= needs(node)
         del self.graph.node[:]
         self.graph.node.extend(reversed(kept))
         constants = [tensor for tensor in self.graph.initializer if tensor.name in wanted]
@@ -189,6 +195,21 @@ def _fold_padding(view: _View, pool: onnx.NodeProto) -> None:
     del pool.attribute[:]
     pool.attribute.extend([*kept, helper.make_attribute("pads", pads)])
     pool.input[0] = pad.input[0]
+
+
+def _pad_output(transposed: onnx.NodeProto) -> None:
+    pads = next((list(one.ints) for one in transposed.attribute if one.name == "pads"), [])
+    if min(pads, default=0) >= 0:
+        return
+    half = len(pads) // 2
+    # TensorFlow lays nothing before, so both ends' missing rows stand behind.
+    beyond = [max(0, -pads[axis] - pads[axis + half]) for axis in range(half)]
+    kept = [one for one in transposed.attribute if one.name != "pads"]
+    del transposed.attribute[:]
+    transposed.attribute.extend(
+        [*kept, helper.make_attribute("pads", [max(0, pad) for pad in pads]),
+         helper.make_attribute("output_padding", beyond)]
+    )  # fmt: skip
 
 
 def _is_zeros(view: _View, pad: onnx.NodeProto) -> bool:

@@ -31,6 +31,9 @@ _REACHING_OUT = frozenset(
 
 _SPACES = ("layers", "models", "initializers", "regularizers", "constraints", "dtype_policies")
 
+_OPERATIONS = ("numpy", "nn", "math", "core", "image", "linalg")
+"""Modules of ``keras.ops`` that hold them as classes."""
+
 _KINDS: tuple[type, ...] = (
     keras.layers.Layer, keras.Operation, keras.initializers.Initializer,
     keras.regularizers.Regularizer, keras.constraints.Constraint,
@@ -142,6 +145,11 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
     if not _is_keras(node.get("module")):
         raise _custom(f"object {name!r}", node, where)
     module = _home(known, str(node.get("module")))
+    if module is None and not node.get("module") and _is_operation(name):
+        raise ModelFileError(
+            f"{where}: holds Keras' operation {name}{_called(node)}, which Keras itself cannot "
+            "read from .h5. Save the model as .keras where it was made."
+        )
     if module is None:
         raise _custom(f"object {name!r}", node, where)
     home = {"class_name": known, "module": module, "registered_name": None}
@@ -163,7 +171,7 @@ def _home(name: str, module: str) -> str | None:
     if name == "Functional":
         return "keras.src.models.functional"
     if module.startswith("keras.src.ops."):
-        for operations in ("numpy", "nn", "math", "core", "image", "linalg"):
+        for operations in _OPERATIONS:
             home = f"keras.src.ops.{operations}"
             found = getattr(_operations(operations), name, None)
             if module == home and isinstance(found, type) and issubclass(found, keras.Operation):
@@ -176,6 +184,10 @@ def _home(name: str, module: str) -> str | None:
         if isinstance(found, type) and issubclass(found, _KINDS):
             return f"keras.{space}"
     return None
+
+
+def _is_operation(name: str) -> bool:
+    return any(hasattr(_operations(module), name) for module in _OPERATIONS)
 
 
 def _operations(name: str) -> Any:

@@ -6,6 +6,7 @@ Does not know what is inside an architecture (architecture), nor in HDF5 (hdf5).
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import tempfile
@@ -21,11 +22,15 @@ from keras.src.legacy.saving import json_utils, saving_options, saving_utils
 
 import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
 from kerascnn.errors import ModelFileError
+from kerascnn.files import cannot_write
 from kerascnn.training.foreign.architecture import safe_architecture
 from kerascnn.training.foreign.container import is_zip, read_architecture, write_copy
 
 _SLACK = 2**20
 """Bytes of variables that a file need not hold: states of generators, counters."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the operating system says when the copy has no room: nothing is wrong with the file."""
 
 _PENDING = "uninitialized_variables"
 
@@ -64,9 +69,13 @@ def _explained(path: Path, copy: Path) -> Iterator[None]:
     except ModelFileError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise cannot_write(copy.parent, error) from error
         # Keras and h5py raise whatever their parsers meet in a file of another version, or a
         # damaged one: ValueError, TypeError, KeyError, AttributeError, OSError, MemoryError...
-        reason = " ".join(str(error).split()).replace(str(copy), str(path))[:300]
+        reason = " ".join(str(error).split()).replace(str(copy), str(path))
+        # Keras puts the whole configuration before what went wrong in it.
+        reason = reason.rpartition("Exception encountered: ")[2][:300]
         raise ModelFileError(
             f"{path}: Keras {keras.__version__} cannot load it ({type(error).__name__}: {reason})."
         ) from error

@@ -6,18 +6,24 @@ network means (logits).
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn import images
-from kerascnn.card import ModelCard
+from kerascnn.card import ModelCard, Normalization
 from kerascnn.dataset import load_dataset
+from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.training.foreign.loading import load_foreign
+from kerascnn.training.foreign.loading import Loaded, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
+
+_CONTROL = re.compile(r"\x1b\[[0-9;]*m")
+"""Keras prints parts of its messages in bold."""
 
 _PICTURES = 32
 """Answers to so many tell probabilities from logits, where the last layer does not."""
@@ -41,8 +47,6 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
     path = Path(path)
     loaded = load_foreign(path, foreign)
     card = foreign.card(path.stem, loaded.model.name, loaded.shape, loaded.channels)
-    pixels = keras.Input((*loaded.shape, loaded.channels))
-    whole = keras.Model(pixels, loaded.on_pictures(pixels))
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     some = np.stack(
         [
@@ -50,7 +54,38 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
             for index in range(_PICTURES)
         ]
     )
-    values = predict_logits(from_pixels(whole, card.normalization), some)
-    values = values.reshape(len(values), -1)
+    values = answers(loaded, some, card.normalization, path)
     meaning = meaning_of(loaded, values, len(card.classes), str(path), foreign.outputs)
     return core_of(loaded, meaning, len(card.classes)), card
+
+
+def answers(
+    loaded: Loaded, pictures: images.UInt8Array, normalization: Normalization, path: Path
+) -> npt.NDArray[np.float32]:
+    """Give what a model from elsewhere answers by itself.
+
+    Args:
+        loaded: The model.
+        pictures: At its size.
+        normalization: What it takes.
+        path: For messages.
+
+    Returns:
+        ``[pictures, numbers]``, whatever they mean.
+
+    Raises:
+        ModelFileError: It cannot calculate.
+    """
+    pixels = keras.Input((*loaded.shape, loaded.channels))
+    try:
+        whole = keras.Model(pixels, loaded.on_pictures(pixels))
+        values = predict_logits(from_pixels(whole, normalization), pictures)
+    except Exception as error:
+        # Layers raise anything where a model was saved that never ran.
+        reason = _CONTROL.sub("", " ".join(str(error).split()))[:300]
+        raise ModelFileError(
+            f"{path}: Keras {keras.__version__} loads it, and cannot run it on a picture of "
+            f"{loaded.shape[0]} x {loaded.shape[1]} pixels ({type(error).__name__}: {reason}). "
+            "Let the model itself predict where it was made, and save it again."
+        ) from error
+    return values.reshape(len(values), -1)

@@ -113,8 +113,9 @@ class Run:
             if [record.epoch for record in records] != [*range(1, len(records) + 1)]:
                 raise ValueError("its epochs do not count 1, 2, 3")
         except (ValueError, KeyError, TypeError, csv.Error) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise ModelFileError(
-                f"{self.history_path}: not the history of a run ({type(error).__name__}: {error}). "
+                f"{self.history_path}: not the history of a run ({reason}). "
                 "Expected one row of numbers an epoch, as kerascnn train writes them."
             ) from error
         return records

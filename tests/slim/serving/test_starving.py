@@ -1,6 +1,7 @@
 """Cheap requests that cost much: bounded before they are taken, and nobody else waits for them."""
 
 import asyncio
+import gc
 import io
 import json
 import threading
@@ -16,6 +17,7 @@ from kerascnn.errors import PictureError
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving import ServeConfig, create_app
+from kerascnn.serving import service as service_module
 from kerascnn.serving.batching import Batcher
 from kerascnn.serving.endpoints import simple
 from kerascnn.serving.endpoints import v2_messages as protocol
@@ -269,3 +271,25 @@ def test_written_values_are_read_again():
     values[3, 3] = np.nan
     with pytest.raises(Refusal, match="not a number"):
         b"".join(messages.write_values(values))
+
+
+def test_what_was_refused_is_let_go_of_at_once(squashing):
+    """In a circle with its error a body stays until garbage is collected: once 30 of 14 MB did."""
+    none = b'{"instances": [%s0]}' % (b"1," * 20_000)
+    assert len(none) > service_module._QUICK, "in a thread"
+
+    async def main() -> int:
+        service = Service(squashing)
+        await service.models.load()
+        async with asking(service) as client:
+            gc.collect()
+            gc.disable()
+            try:
+                for path in ("/v1/models/rgb:predict", "/v2/models/rgb/infer"):
+                    for _ in range(20):
+                        assert (await client.post(path, content=none)).status_code == 400
+                return sum(isinstance(one, Refusal) for one in gc.get_objects())
+            finally:
+                gc.enable()
+
+    assert asyncio.run(main()) <= 2 * usable_cpus()  # a thread may hold its last

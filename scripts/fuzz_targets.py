@@ -1,0 +1,279 @@
+"""What is given damaged files, in the half without Keras: for scripts/fuzz.
+
+Knows: for each kind of input, good examples, and what opens it as its users do. Does not know how
+the examples are damaged.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gzip
+import io
+import itertools
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT / "tests/golden"
+
+Attempt = Callable[[str, bytes], object]
+"""Opens an input, by its name and its bytes. A KerascnnError is an answer, all else is a fault."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of input.
+
+    Attributes:
+        examples: Good ones, by name.
+        attempt: Opens one.
+    """
+
+    examples: dict[str, bytes]
+    attempt: Attempt
+
+
+def pictures(folder: Path) -> Target:
+    """Make pictures of all formats and many modes; they are decoded and sized."""
+    from kerascnn import images
+
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:48, :64]
+    pixels = np.stack([x * 4, y * 5, (x + y) * 2], 2) + rng.integers(0, 30, (48, 64, 3))
+    rgb = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    clear = rgb.copy()
+    clear.putalpha(128)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "text " * 40
+    found = {}
+    for name, picture, options in (
+        ("plain.jpg", rgb, {"exif": exif}), ("progressive.jpg", rgb, {"progressive": True}),
+        ("cmyk.jpg", rgb.convert("CMYK"), {}), ("grey.jpg", rgb.convert("L"), {}),
+        ("plain.png", rgb, {"exif": exif}), ("alpha.png", clear, {}),
+        ("palette.png", rgb.quantize(16), {"bits": 4}), ("bits.png", rgb.convert("1"), {}),
+        ("deep.png", rgb.convert("I;16"), {}),
+        ("lossy.webp", rgb, {"exif": exif}), ("lossless.webp", clear, {"lossless": True}),
+        ("moving.gif", rgb.quantize(8), {"save_all": True, "append_images": [rgb.quantize(4)]}),
+        ("plain.bmp", rgb, {}), ("palette.bmp", rgb.quantize(16), {}),
+        *((f"{how}.tif", rgb, {"compression": how})
+          for how in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")),
+        ("float.tif", rgb.convert("F"), {}),
+        ("fax.tif", rgb.convert("1"), {"compression": "group4"}),
+    ):  # fmt: skip
+        file = io.BytesIO()
+        picture.save(file, Path(name).suffix[1:].replace("jpg", "jpeg").replace("tif", "tiff"),
+                     **options)  # type: ignore[arg-type]  # fmt: skip
+        found[name] = file.getvalue()
+    turn = itertools.count()
+
+    def attempt(name: str, data: bytes) -> object:
+        if next(turn) % 2:
+            return images.prepare(data, 32, "squash", name)
+        (folder / name).write_bytes(data)
+        images.longer_side(folder / name)
+        return images.prepare(folder / name, 32, "crop")
+
+    return Target(found, attempt)
+
+
+def models(folder: Path) -> Target:
+    """Take a file of ONNX; it is described, opened and asked."""
+    from kerascnn import Classifier
+    from kerascnn.inference.model_file.description import describe
+
+    ours = (GOLDEN / "old_run.onnx").read_bytes()
+    picture = np.zeros((16, 16, 3), np.uint8)
+
+    def attempt(name: str, data: bytes) -> object:
+        (folder / name).write_bytes(data)
+        with contextlib.suppress(*_errors()):
+            describe(folder / name)
+        return Classifier(folder / name, "cpu", 1).predict([picture])
+
+    return Target({"ours.onnx": ours}, attempt)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from kerascnn.errors import KerascnnError
+
+    return (KerascnnError,)
+
+
+def cards(_folder: Path) -> Target:
+    """Take a card; it is read."""
+    from kerascnn.card import ModelCard
+
+    data = (GOLDEN / "old_run/card.json").read_bytes()
+    return Target(
+        {"card.json": data}, lambda _, data: ModelCard.from_json(data.decode("utf-8", "replace"))
+    )
+
+
+def lists(folder: Path) -> Target:
+    """Make CSV lists; they are loaded, and their pictures named."""
+    from kerascnn.dataset import load_dataset
+    from kerascnn.dataset.faults import Noted
+
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        Image.new("RGB", (8, 8)).save(folder / name)
+    plain = b"path,label\n" + b"".join(b"%c.jpg,c%d\n" % (97 + n % 3, n % 3) for n in range(9))
+    split = b"label,path,split\ncat,a.jpg,train\ndog,b.jpg,val\ncat,./c.jpg,test\n"
+
+    def attempt(name: str, data: bytes) -> object:
+        (folder / name).write_bytes(data)
+        dataset = load_dataset(folder / name, Noted())
+        return [one.pictures.name(0) for one in dataset.splits.values()]
+
+    return Target({"plain.csv": plain, "split.csv": split}, attempt)
+
+
+def arrays(folder: Path) -> Target:
+    """Make .npz files; they are loaded, and a picture is read."""
+    from kerascnn.dataset import load_dataset
+    from kerascnn.dataset.faults import Noted
+
+    rng, found = np.random.default_rng(0), {}
+    pixels, labels = rng.integers(0, 255, (20, 8, 8), np.uint8), np.arange(20) % 3
+    names = np.asarray(["a", "b", "c"])
+    for name, write in {"plain.npz": np.savez, "packed.npz": np.savez_compressed}.items():
+        file = io.BytesIO()
+        write(file, x_train=pixels, y_train=labels, x_test=pixels, y_test=labels, classes=names)
+        found[name] = file.getvalue()
+
+    def attempt(name: str, data: bytes) -> object:
+        (folder / name).write_bytes(data)
+        return load_dataset(folder / name, Noted()).splits["train"].pictures[0]
+
+    return Target(found, attempt)
+
+
+def idx(folder: Path) -> Target:
+    """Make IDX files; the folder with one of them damaged is loaded."""
+    from kerascnn.dataset import load_dataset
+    from kerascnn.dataset.faults import Noted
+
+    rng = np.random.default_rng(0)
+    pixels = struct.pack(">I3I", 0x803, 20, 8, 8) + rng.bytes(20 * 64)
+    labels = struct.pack(">II", 0x801, 20) + bytes(n % 3 for n in range(20))
+    names = {"train-images-idx3-ubyte.gz": gzip.compress(pixels),
+             "train-labels-idx1-ubyte": labels, "t10k-images-idx3-ubyte": pixels,
+             "t10k-labels-idx1-ubyte.gz": gzip.compress(labels),
+             "classes.txt": b"a\nb\nc\n"}  # fmt: skip
+    for name, data in names.items():
+        (folder / name).write_bytes(data)
+
+    def attempt(name: str, data: bytes) -> object:
+        (folder / name).write_bytes(data)
+        try:
+            return load_dataset(folder, Noted()).splits["train"].pictures[0]
+        finally:
+            (folder / name).write_bytes(names[name])
+
+    return Target(names, attempt)
+
+
+def requests(_folder: Path) -> Target:
+    """Start a server and make requests; none is answered with 500, and nothing ends."""
+    command = [sys.executable, "-m", "kerascnn", "serve", GOLDEN / "old_run.onnx", "--port", "0",
+               "--no-access-log", "--threads", "1", "--read-timeout", "0.3"]  # fmt: skip
+    # An unread pipe would fill; what was said is looked at after each answer that is odd.
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
+    server = subprocess.Popen(
+        list(map(str, command)), env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
+    )  # fmt: skip
+    atexit.register(os.kill, server.pid, signal.SIGKILL)
+    while b"http://" not in (words := _content(said)):
+        if server.poll() is not None:
+            raise SystemExit(f"the server did not start: {words.decode()}")
+    port = int(words.rpartition(b":")[2])
+    _wait_until_ready(port)
+
+    def attempt(_name: str, data: bytes) -> object:
+        answer = exchange(port, data)
+        status = answer.split(b" ", 2)[1:2]
+        if b"Traceback" in _content(said) or status == [b"500"] or server.poll() is not None:
+            raise RuntimeError(f"answered {answer[:300]!r}, and said {_content(said)[-2000:]!r}")
+        return status
+
+    return Target(_good_requests(), attempt)
+
+
+def _content(file: tempfile._TemporaryFileWrapper[bytes] | io.BufferedRandom) -> bytes:
+    return os.pread(file.fileno(), 1 << 20, 0)
+
+
+def _good_requests() -> dict[str, bytes]:
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(file, "PNG")
+    image = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
+    infer = json.dumps({"id": "1", "inputs": [{**image, "data": [7] * 768}]}).encode()
+    head = {**image, "parameters": {"binary_data_size": 768}}
+    binary = json.dumps({"inputs": [head], "parameters": {"binary_data_output": True}}).encode()
+    form = (b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
+            + file.getvalue() + b"\r\n--x--\r\n")  # fmt: skip
+    v1 = json.dumps({"instances": np.zeros((1, 4, 4, 3), int).tolist()}).encode()
+    model = "/v2/models/old_run"
+    return {
+        "picture": _request("/predict", file.getvalue()),
+        "json": _request(f"{model}/infer", infer, "Content-Type: application/json"),
+        "binary": _request(f"{model}/infer", binary + bytes(768),
+                           f"Inference-Header-Content-Length: {len(binary)}"),
+        "form": _request("/predict", form, "Content-Type: multipart/form-data; boundary=x"),
+        "v1": _request("/v1/models/old_run:predict", v1),
+        "packed": _request(f"{model}/infer", gzip.compress(infer), "Content-Encoding: gzip"),
+        "get": f"GET {model}/stats HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n".encode(),
+    }  # fmt: skip
+
+
+def _request(path: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def exchange(port: int, data: bytes) -> bytes:
+    """Send bytes, and give the first answer, or what came of it until the server closed."""
+    answer = b""
+    with (
+        socket.create_connection(("127.0.0.1", port), 60) as connection,
+        contextlib.suppress(ConnectionError),
+    ):
+        connection.sendall(data)
+        while not _is_whole(answer) and (part := connection.recv(65_536)):
+            answer += part
+    return answer
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\ncontent-length: *(\d+)", head)
+    return bool(end and length) and len(body) >= int(length[1] if length else 0)
+
+
+def _wait_until_ready(port: int) -> None:
+    while b" 200 " not in exchange(port, b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n"):
+        pass
+
+
+TARGETS: dict[str, tuple[Callable[[Path], Target], int]] = {
+    "pictures": (pictures, 6), "onnx": (models, 3), "cards": (cards, 2), "csv": (lists, 2),
+    "npz": (arrays, 2), "idx": (idx, 2), "requests": (requests, 3),
+}  # fmt: skip
+"""What makes each, and how many of the inputs are its."""
+
+logging.getLogger("kerascnn").setLevel(logging.CRITICAL)
