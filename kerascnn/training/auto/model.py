@@ -58,10 +58,10 @@ LOOKED_AT = 500
 
 
 def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
-    """Put a network, and what it starts from, in the place of ``--model auto``.
+    """Replace ``model`` ``auto`` by a network and its initial weights.
 
     Args:
-        config: Of a run.
+        config: Configuration of a run.
         dataset: Its pictures.
         progress: Hears of the choice, and of a download.
 
@@ -143,7 +143,7 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
         pictures: To learn from.
         epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
-        rate: Of the second phase.
+        rate: Rate of the second phase.
 
     Returns:
         What ``--phase`` takes.
@@ -158,13 +158,13 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
 def choose_changes(
     config: TrainConfig, feed: Feed, progress: Callback, network: Network | None = None
 ) -> TrainConfig:
-    """Put what suits the pictures in the place of ``--augment auto``.
+    """Replace ``augment`` ``auto`` by what suits the pictures.
 
     ``light``, or ``strong`` for few coloured photographs; ``shift`` or ``strong-shift`` where the
     pictures do not show a flip to be harmless.
 
     Args:
-        config: Of a run, with its network.
+        config: Configuration of a run, with its network.
         feed: Its pictures.
         progress: Hears of the choice.
         network: The row of its network; None: looked up.
@@ -188,7 +188,7 @@ def choose_changes(
 
 
 def _coloured(pack: Pack) -> bool:
-    """Tell whether pictures are in colour; a few grey ones among them do not matter."""
+    """Return whether pictures are in colour; a few grey ones among them do not matter."""
     pixels = pack.images[:: -(-len(pack) // LOOKED_AT)].astype(np.int16)
     return float(np.ptp(pixels, axis=3).mean()) >= COLOURED
 

@@ -31,7 +31,7 @@ WITHOUT_BATCHNORM = 0.0003
 
 
 def rows() -> Iterator[Network]:
-    """Give the rows, in the order in which people are shown them."""
+    """Return the rows, in the order in which people are shown them."""
     yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
                   32, 10, UNIT, family="cnn", learning_rate=0.008)  # fmt: skip
     yield Network("lenet5", "LeCun et al. 1998, tanh and average pooling", "lenet.build_lenet5",
