@@ -1,4 +1,4 @@
-"""From picture files to predictions, and the first prediction of a process: scripts/bench_inference.
+"""From picture files to predictions, and a process's first prediction: for scripts/bench_inference.
 
 Knows: both measurements and what they are held against. Does not know engines other than
 kerascnn's.
