@@ -18,10 +18,10 @@ _WEIGHTS = {"none": "random weights", "imagenet": "ImageNet weights"}
 
 
 def header(plan: Plan) -> list[tuple[str, str]]:
-    """Put a plan into words.
+    """Describe a plan in words.
 
     Args:
-        plan: Of the run.
+        plan: Plan of the run.
 
     Returns:
         Names and values, one a line.

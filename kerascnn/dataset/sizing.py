@@ -20,8 +20,8 @@ def sized_pictures(
     """Read every picture and bring it to the model's size.
 
     Args:
-        pictures: Of any size.
-        size: Of the model's input, in pixels: height and width, or one number for both.
+        pictures: Pictures of any size.
+        size: Size of the model's input, in pixels: height and width, or one number for both.
         resize: The rule.
 
     Yields:

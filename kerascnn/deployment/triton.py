@@ -168,8 +168,8 @@ def triton_config(name: str, card: ModelCard) -> str:
     """Write a model's configuration in protobuf's text form.
 
     Args:
-        name: Of the model.
-        card: Of the file.
+        name: Name of the model.
+        card: Card of the file.
 
     Returns:
         The content of ``config.pbtxt``.

@@ -68,7 +68,7 @@ def answer_file(
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Answers:
-    """Let an exported file answer a data set.
+    """Predict a data set with an exported file.
 
     Args:
         model: The ``.onnx`` file, or a classifier.

@@ -18,7 +18,7 @@ def model_facts(card: ModelCard) -> dict[str, str]:
     """Describe the model.
 
     Args:
-        card: Of the model.
+        card: Card of the model.
 
     Returns:
         Values in words by name.
@@ -35,7 +35,7 @@ def calibration_facts(card: ModelCard) -> dict[str, str]:
     """Describe what calibration on the validation pictures did.
 
     Args:
-        card: Of the model.
+        card: Card of the model.
 
     Returns:
         Values in words by name; empty for a model that was never calibrated.
@@ -55,7 +55,7 @@ def learning_of(card: ModelCard) -> Learning | None:
     """Read how a network learned.
 
     Args:
-        card: Of the model.
+        card: Card of the model.
 
     Returns:
         What its run measured; None for a card of an earlier version, or of a foreign file.

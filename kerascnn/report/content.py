@@ -63,7 +63,7 @@ class Layer:
 
     Attributes:
         name: Its own.
-        block: Of which block it is a part.
+        block: Block of which block it is a part.
         type: Its class.
         output_shape: Without the batch.
         params: Numbers that gradients can reach.
@@ -84,11 +84,11 @@ class Mistake:
 
     Attributes:
         picture: uint8 ``[size, size, 3]``, as the network saw it.
-        name: Of the picture.
+        name: Name of the picture.
         truth: The right class.
         answer: The class that was answered.
-        probability: Of the answer, 0 to 1.
-        truth_probability: Of the right class, 0 to 1.
+        probability: Probability of the answer, 0 to 1.
+        truth_probability: Probability of the right class, 0 to 1.
         heat: Where the network saw its answer; None where that is not known.
     """
 
@@ -121,7 +121,7 @@ class Learning:
     """How a network learned, measured on the network that is kept, in inference mode.
 
     Attributes:
-        steps: Of the optimiser, in all epochs.
+        steps: Steps of the optimiser, in all epochs.
         pictures: It learned from.
         classes: There are.
         train_right: How many of ``train_images`` training pictures are answered right.
@@ -151,7 +151,7 @@ class Content:
     """Everything one report shows. What is empty is left out of the page.
 
     Attributes:
-        name: Of the model.
+        name: Name of the model.
         made: When, in words.
         evaluation: Answers of the model that is kept.
         epochs: In order; none for an exported file.

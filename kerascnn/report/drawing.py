@@ -104,7 +104,7 @@ def drawn(
 
 
 def embeddable(svg: str, name: str, description: str) -> str:
-    """Make matplotlib's SVG fit to stand inside a page.
+    """Make matplotlib's SVG embeddable in a page.
 
     Args:
         svg: A whole SVG document.

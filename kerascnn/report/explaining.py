@@ -24,10 +24,10 @@ _MARGIN = 0.001
 
 
 def explanation_rows(explanation: Explanation) -> list[Row]:
-    """Lay out one explanation.
+    """Arrange one explanation as rows of tiles.
 
     Args:
-        explanation: Of one picture.
+        explanation: Explanation of one picture.
 
     Returns:
         One row: the picture, then the heat of each class over it.
@@ -48,7 +48,7 @@ def _nothing(heat: npt.NDArray[np.float32]) -> str:
 
 
 def kernel_row(layer: str, kernels: npt.NDArray[np.float32], count: int = 64) -> Row:
-    """Lay out the filters of a layer.
+    """Arrange the filters of a layer as a row of tiles.
 
     Args:
         layer: Its name.
@@ -70,7 +70,7 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32], count: int = 64) ->
 
 
 def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) -> Row:
-    """Lay out feature maps.
+    """Arrange feature maps as a row of tiles.
 
     Args:
         title: Above them.

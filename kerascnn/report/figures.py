@@ -89,7 +89,7 @@ def reliability_diagram(reliability: Reliability) -> str:
     """Draw the reliability diagram: accuracy against confidence.
 
     Args:
-        reliability: Of the model's answers.
+        reliability: Reliability of the model's answers.
 
     Returns:
         An ``<svg>`` element.
@@ -115,7 +115,7 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
     """Draw the ROC of every class, one of them marked.
 
     Args:
-        curves: Of all classes.
+        curves: Curves of all classes.
         marked: The one to stand out.
 
     Returns:
@@ -135,7 +135,7 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
     """Draw precision over recall of every class, one of them marked.
 
     Args:
-        curves: Of all classes.
+        curves: Curves of all classes.
         marked: The one to stand out.
 
     Returns:

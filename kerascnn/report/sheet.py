@@ -64,7 +64,7 @@ def write_sheet(
         path: Where; ``.svg``, or ``.png`` for the pictures without words.
         title: At its top.
         rows: In order.
-        side: Of a tile, in pixels.
+        side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 
     Raises:
@@ -83,7 +83,7 @@ def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 
     Args:
         title: At its top.
         rows: In order.
-        side: Of a tile, in pixels.
+        side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 
     Returns:

@@ -37,7 +37,7 @@ class Verdict:
         tone: Which colour they get.
         headline: One sentence.
         remarks: What stands out, each with what to do.
-        interval: Of top-1, with 95 % confidence.
+        interval: Interval of top-1, with 95 % confidence.
         baseline: Top-1 accuracy of always predicting the most frequent class.
     """
 
@@ -49,10 +49,10 @@ class Verdict:
 
 
 def judge(content: Content) -> Verdict:
-    """Put the numbers of a model into words.
+    """Describe a model's metrics in words.
 
     Args:
-        content: Of the report.
+        content: Content of the report.
 
     Returns:
         The verdict.
@@ -166,7 +166,7 @@ def _sure(content: Content) -> str:
 
 
 def _where(content: Content) -> str:
-    """Say so where calibration is judged on the pictures that it was fitted on."""
+    """Add a note if calibration is measured on the pictures that it was fitted on."""
     if content.fitted_on != content.evaluation.split:
         return ""
     return " (measured on the pictures that the temperature was fitted on; expect more on others)"
@@ -186,7 +186,7 @@ def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, s
     """List the most frequent confusions.
 
     Args:
-        content: Of the report.
+        content: Content of the report.
         count: How many at most.
 
     Returns:

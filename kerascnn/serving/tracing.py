@@ -47,7 +47,7 @@ class Tracer:
         """Make the spans of a request that has ended.
 
         Args:
-            record: Of it.
+            record: Record of it.
             outcome: How it is counted.
             seconds: That it took.
 

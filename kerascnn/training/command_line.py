@@ -22,8 +22,8 @@ def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
 
     Args:
         run: Its folder.
-        card: Of the run.
-        config: Of the run.
+        card: Card of the run.
+        config: Configuration of the run.
 
     Yields:
         Command lines.
@@ -38,7 +38,7 @@ def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) ->
     """Write the command line that trains with a configuration.
 
     Args:
-        config: Of a run.
+        config: Configuration of a run.
         gone: Options that the version had which made the run, and this one has not.
 
     Returns:

@@ -49,7 +49,7 @@ def gone_options(text: str) -> dict[str, Any]:
     """List what a configuration says that this version cannot do.
 
     Args:
-        text: Of ``config.json``.
+        text: Text of ``config.json``.
 
     Returns:
         Values by option: those that had an effect on what was learned, as they were.

@@ -42,7 +42,7 @@ class RunSettings:
     Attributes:
         provider: Where.
         arithmetic: ``exact`` or ``fast``.
-        threads: Of one inference.
+        threads: Threads per inference.
         spinning: Whether onnxruntime's threads wait busily.
     """
 
@@ -60,7 +60,7 @@ class Measured:
         way: Which.
         results: One for each batch size.
         pictures: On how many real pictures its answers were compared with exact ones on the CPU.
-        changed: How many first answers differ.
+        changed: How many top-1 predictions differ.
         max_abs_diff: The largest difference of a probability.
     """
 
@@ -76,7 +76,7 @@ class Measured:
         return max(self.results, key=lambda timing: timing.images_per_second)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         values = asdict(self)
         return {**values.pop("way"), **values}
 
@@ -114,11 +114,11 @@ class Benchmark:
         return max(allowed, key=lambda found: found.best.images_per_second)
 
     def settings(self) -> dict[Arithmetic, TunedSettings]:
-        """Give what :func:`kerascnn.inference.runtime.tuned_settings.save_settings` takes."""
+        """Return what :func:`kerascnn.inference.runtime.tuned_settings.save_settings` takes."""
         return {grade: _tuned_settings(self.best(grade)) for grade in ARITHMETICS}
 
     def to_dict(self, arithmetic: Arithmetic) -> dict[str, Any]:
-        """Give plain values for JSON; ``results`` are those of the best way in a grade."""
+        """Return plain values for JSON; ``results`` are those of the best way in a grade."""
         best = self.best(arithmetic)
         return {
             "model": self.model,
@@ -185,7 +185,7 @@ class _Trial:
         return Classifier(self.model, choice, foreign=self.foreign, arithmetic=way.arithmetic)
 
     def medians(self, ways: Sequence[RunSettings], batch: int, rounds: int) -> list[float]:
-        """Give the seconds that a batch takes in each way, timed in turn."""
+        """Return the seconds that a batch takes in each way, timed in turn."""
         pictures = noise(batch, self.size)
         with ExitStack() as stack:
             opened = [stack.enter_context(self.open(way)) for way in ways]

@@ -20,10 +20,10 @@ _OWN = {
 
 
 def sizing_words(card: ModelCard) -> str:
-    """Say in words how a model's pictures are sized.
+    """Describe how a model's pictures are resized.
 
     Args:
-        card: Of the model.
+        card: Card of the model.
 
     Returns:
         Without a full stop.
@@ -35,10 +35,10 @@ def sizing_words(card: ModelCard) -> str:
 
 
 def sizing_notice(card: ModelCard) -> str:
-    """Say how pictures of a model made elsewhere are sized, and what that depends on.
+    """Describe how pictures are resized for a model made elsewhere, and what that depends on.
 
     Args:
-        card: Of the model.
+        card: Card of the model.
 
     Returns:
         One line.
@@ -53,7 +53,7 @@ def sizing_notice(card: ModelCard) -> str:
 def own_normalization(
     mean: Sequence[float] | None, std: Sequence[float] | None, normalize: Normalize | None
 ) -> Normalization:
-    """Make a normalisation of a user's own numbers.
+    """Make a normalisation from a user's own numbers.
 
     Args:
         mean: One number, or three in the order RGB; None: 0.

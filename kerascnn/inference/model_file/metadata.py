@@ -24,7 +24,7 @@ def read_card(path: str | Path) -> ModelCard:
     """Read the card of an exported file.
 
     Args:
-        path: Of the ``.onnx`` file.
+        path: Path of the ``.onnx`` file.
 
     Returns:
         The card.
@@ -47,7 +47,7 @@ def find_card(path: str | Path) -> ModelCard | None:
     """Read the card of an ``.onnx`` file, if it has one.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Returns:
         The card, or None for a file that kerascnn did not export.
@@ -64,7 +64,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     """Read ``metadata_props`` of an ``.onnx`` file.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Returns:
         Keys and values.
@@ -89,7 +89,7 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     """Open an ``.onnx`` file, and turn what can go wrong while reading it into one sentence.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Yields:
         The file, and the span of the whole of it.
@@ -114,7 +114,7 @@ def find_graph(file: BinaryIO, message: Span) -> Span:
     """Find the graph in an ``.onnx`` file.
 
     Args:
-        file: Of :func:`opened`.
+        file: File from :func:`opened`.
         message: The whole of it.
 
     Returns:

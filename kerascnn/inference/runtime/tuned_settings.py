@@ -33,7 +33,7 @@ class TunedSettings:
 
     Attributes:
         provider: Where.
-        threads: Of one inference.
+        threads: Threads per inference.
         spinning: Whether onnxruntime's threads wait busily.
         batch: Pictures a run at which it was fastest.
         images_per_second: At that batch.
@@ -47,7 +47,7 @@ class TunedSettings:
 
 
 def settings_path(model: str | Path) -> Path:
-    """Say where a file's settings lie.
+    """Return the path of a file's settings.
 
     Args:
         model: The ``.onnx`` file.
@@ -126,7 +126,7 @@ def machine() -> dict[str, str]:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    # Slow to import, and needed only where there are settings: a first answer does not wait.
+    # Slow to import, and needed only where there are settings: a first prediction does not wait.
     from importlib.metadata import PackageNotFoundError, version
 
     for package in _PACKAGES:

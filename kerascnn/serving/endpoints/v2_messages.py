@@ -37,9 +37,9 @@ class RequestedOutput:
     """One output that was asked for.
 
     Attributes:
-        name: Of the output.
+        name: Name of the output.
         binary: Whether as bytes, else as JSON.
-        count: Of the highest classes; None: all values.
+        count: Count of the highest classes; None: all values.
     """
 
     name: str
@@ -89,7 +89,7 @@ def read_request(
 
 
 def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> InferRequest:
-    """Make out what is asked.
+    """Interpret a request's fields.
 
     Args:
         fields: As JSON has them.
@@ -125,7 +125,7 @@ def write_answer(
         model: Its name.
         version: Its version.
         classes: Names in the order of the outputs.
-        values: Of all outputs by name, float32 ``[n, classes]``.
+        values: Values of all outputs by name, float32 ``[n, classes]``.
 
     Returns:
         The body, and the length of the JSON in it if bytes follow.
@@ -154,12 +154,12 @@ def write_answer(
 def outputs_of(
     request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
 ) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
-    """Give the outputs that were asked for.
+    """Return the outputs that were asked for.
 
     Args:
         request: What was asked.
         classes: Names in the order of the outputs.
-        values: Of all outputs by name, float32 ``[n, classes]``.
+        values: Values of all outputs by name, float32 ``[n, classes]``.
 
     Yields:
         Name, datatype and shape of each, and its data.

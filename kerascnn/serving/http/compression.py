@@ -23,7 +23,7 @@ _ANY_HEADER = zlib.MAX_WBITS | 32
 
 
 def check_encoding(encoding: str) -> bool:
-    """Tell whether a body must be decompressed.
+    """Return whether a body must be decompressed.
 
     Args:
         encoding: Value of ``Content-Encoding``; empty: it was not sent.

@@ -136,9 +136,9 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
     """Read the texts of a tensor.
 
     Args:
-        data: Of :func:`read_json`: texts, flat or nested.
+        data: Data from :func:`read_json`: texts, flat or nested.
         count: How many there shall be.
-        name: Of the tensor, for messages.
+        name: Name of the tensor, for messages.
 
     Returns:
         The texts, or other values, as many.
@@ -192,7 +192,7 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
 
 
 def _has_many(text: bytes) -> bool:
-    """Tell whether there may be more elements than become objects at once."""
+    """Return whether there may be more elements than become objects at once."""
     commas = 0
     for start in range(0, len(text), _SHORT):
         commas += text.count(b",", start, start + _SHORT)

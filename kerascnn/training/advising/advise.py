@@ -56,11 +56,11 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
 
 
 def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Callback) -> Advice:
-    """Do the same with data and network at hand.
+    """Advise on data and a network that are already loaded.
 
     Args:
         config: ``weights``, ``learning_rate`` and ``seed`` matter.
-        feed: Of :func:`kerascnn.training.data.feed.prepare`.
+        feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
         progress: Who listens.
 
@@ -91,7 +91,7 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
     Args:
         pack: Pictures and labels.
         most: How many, about.
-        seed: Of the choice.
+        seed: Seed of the choice.
 
     Returns:
         Their places, in order, int64 ``[pictures]``.
@@ -106,10 +106,10 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 
 
 def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
-    """Put advice in the place of ``trainable`` ``auto``.
+    """Replace ``trainable`` ``auto`` by the advice.
 
     Args:
-        config: Of a run, with ``trainable`` ``auto``.
+        config: Configuration of a run, with ``trainable`` ``auto``.
         advice: For its data and network.
 
     Returns:
@@ -132,7 +132,7 @@ def advised_for_network(
     Args:
         config: With that backbone.
         asked: As the user left it, with ``model`` ``auto``.
-        feed: Of :func:`kerascnn.training.data.feed.prepare`.
+        feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
         progress: Who listens.
 

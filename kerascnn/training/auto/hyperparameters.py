@@ -40,10 +40,10 @@ FEW_TO_CHOOSE_BY = 100
 
 
 def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
-    """Put what suits the validation pictures in the place of ``keep`` ``auto``.
+    """Replace ``keep`` ``auto`` by what suits the number of validation pictures.
 
     Args:
-        config: Of a run, before :func:`settle`.
+        config: Configuration of a run, before :func:`settle`.
         validation: How many pictures epochs are judged on.
 
     Returns:
@@ -56,10 +56,10 @@ def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
 
 
 def settle(config: TrainConfig, pictures: int, network: Network | None = None) -> TrainConfig:
-    """Put numbers in the place of ``auto``.
+    """Replace ``auto`` by numbers.
 
     Args:
-        config: Of a run.
+        config: Configuration of a run.
         pictures: How many it learns from.
         network: The row of its network; None: looked up.
 
@@ -79,10 +79,10 @@ def settle(config: TrainConfig, pictures: int, network: Network | None = None) -
 
 
 def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | None = None) -> bool:
-    """Tell whether a run sees each picture so often that it will know them by heart.
+    """Return whether a run sees each picture so often that it can memorise them.
 
     Args:
-        config: Of a run, before :func:`settle` or after.
+        config: Configuration of a run, before :func:`settle` or after.
         pictures: How many it learns from.
         network: The row of its network; None: looked up.
 
@@ -94,14 +94,14 @@ def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | N
 
 
 def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
-    """Tell whether a run has the steps that a network of some depth needs from random weights.
+    """Return whether a run has the steps that a deeper network needs from random weights.
 
     Args:
-        config: Of a run, before :func:`settle` or after.
-        pictures: How many it learns from.
+        config: Configuration of a run, before :func:`settle` or after.
+        pictures: Number of training pictures.
 
     Returns:
-        False where the user wants few epochs, or a few pictures make less than a step each.
+        False where the user wants few epochs, or there are very few pictures.
     """
     settled = settle(config, pictures)
     batch_size = min(batch_size_for(settled, pictures), pictures)
@@ -121,10 +121,10 @@ def _rate(
 
 
 def batch_size_for(config: TrainConfig, pictures: int) -> int:
-    """Give the pictures a step: those that were asked for, or what suits so many pictures.
+    """Return the pictures a step: those that were asked for, or what suits so many pictures.
 
     Args:
-        config: Of a run.
+        config: Configuration of a run.
         pictures: How many it learns from.
 
     Returns:

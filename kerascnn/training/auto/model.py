@@ -67,10 +67,10 @@ THUMBNAIL = 32
 
 
 def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
-    """Put a network, and what it starts from, in the place of ``--model auto``.
+    """Replace ``model`` ``auto`` by a network and its initial weights.
 
     Args:
-        config: Of a run.
+        config: Configuration of a run.
         dataset: Its pictures.
         progress: Hears of the choice, and of a download.
 
@@ -167,7 +167,7 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
         pictures: To learn from.
         epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
-        rate: Of the second phase.
+        rate: Rate of the second phase.
 
     Returns:
         What ``--phase`` takes.
@@ -182,13 +182,13 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
 def choose_changes(
     config: TrainConfig, feed: Feed, progress: Callback, network: Network | None = None
 ) -> TrainConfig:
-    """Put what suits the pictures in the place of ``--augment auto``.
+    """Replace ``augment`` ``auto`` by what suits the pictures.
 
     ``light``, or ``strong`` for few coloured photographs; ``shift`` or ``strong-shift`` where the
     pictures do not show a flip to be harmless.
 
     Args:
-        config: Of a run, with its network.
+        config: Configuration of a run, with its network.
         feed: Its pictures.
         progress: Hears of the choice.
         network: The row of its network; None: looked up.
@@ -214,7 +214,7 @@ def choose_changes(
 
 
 def _in_colour(train: Split) -> bool:
-    """Look at a few pictures that have not been decoded yet; what cannot be read does not count."""
+    """Return whether a split is in colour, from a few pictures; unreadable ones do not count."""
     sample = np.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).astype(np.int64)
     found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
     pictures = [one for one in found if not isinstance(one, PictureError)]
@@ -222,7 +222,7 @@ def _in_colour(train: Split) -> bool:
 
 
 def _coloured(pictures: npt.NDArray[np.uint8]) -> bool:
-    """Tell whether pictures are in colour; a few grey ones among them do not matter."""
+    """Return whether pictures are in colour; a few grey ones among them do not matter."""
     return float(np.ptp(pictures.astype(np.int16), axis=3).mean()) >= COLOURED
 
 

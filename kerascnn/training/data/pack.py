@@ -60,7 +60,7 @@ def pack(
 
     Args:
         split: Pictures and labels.
-        size: Of the model's input, in pixels: height and width, or one number for both.
+        size: Size of the model's input, in pixels: height and width, or one number for both.
         resize: The rule.
         strict: Raise for the first broken picture instead of leaving it out.
         progress: Called with the number of pictures done.
@@ -128,7 +128,7 @@ def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
-    """Give the order of the pictures in one epoch; it depends on nothing but seed and epoch.
+    """Return the order of the pictures in one epoch; it depends on nothing but seed and epoch.
 
     Every picture comes once. The last batch is filled with the pictures that the next epoch begins
     with: every step has one shape, and no BatchNormalization sees a batch of one.

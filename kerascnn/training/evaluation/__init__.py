@@ -81,7 +81,7 @@ def answer_run(
     split: str | None = None,
     progress: Callback | None = None,
 ) -> Answers:
-    """Let the network of a run answer a data set.
+    """Predict a data set with the network of a run.
 
     Args:
         run: A run, its folder, or the ``model.keras`` inside it.

@@ -42,7 +42,7 @@ class Judged:
 
 
 def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
-    """Let the network that a run has kept answer some pictures.
+    """Predict some pictures with a run's saved network.
 
     Args:
         run: Complete.
@@ -75,7 +75,7 @@ def evaluate_kept(
 
     Args:
         run: With the network of the best epoch.
-        feed: Of the run.
+        feed: Feed of the run.
         batch_size: Pictures a step.
         calibration: Fit the temperature, too.
         progress: Who listens.

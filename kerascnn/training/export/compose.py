@@ -49,10 +49,10 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """Put a card into a model's metadata, in place of the one it may have.
+    """Set the card in a model's metadata.
 
     Args:
-        model: Of :func:`compose`.
+        model: Model from :func:`compose`.
         card: To carry.
 
     Returns:

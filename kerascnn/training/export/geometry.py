@@ -45,7 +45,7 @@ class Geometry:
     Args:
         g: Where nodes are added.
         sizes: Names of height and width, int64 [1].
-        shape: Of the input.
+        shape: Shape of the input.
         sizing: The rule.
     """
 

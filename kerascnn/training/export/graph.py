@@ -26,7 +26,7 @@ class Graph:
     """A graph that grows by one node a call.
 
     Args:
-        prefix: Of every name in it, so that two graphs can be joined.
+        prefix: Prefix of every name in it, so that two graphs can be joined.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -39,7 +39,7 @@ class Graph:
 
         Args:
             value: A number or nested lists.
-            dtype: Of numpy.
+            dtype: Type of numpy.
 
         Returns:
             Its name.
@@ -55,7 +55,7 @@ class Graph:
             kind: ONNX operator, e.g. ``Add``.
             *inputs: Names.
             output: Its name; None: made up.
-            **attributes: Of the operator.
+            **attributes: Attributes of the operator.
 
         Returns:
             The output's name.
@@ -75,7 +75,7 @@ class Graph:
         """Close the graph.
 
         Args:
-            name: Of the graph.
+            name: Name of the graph.
             inputs: Typed and named.
             outputs: Typed and named.
 
@@ -91,8 +91,8 @@ def tensor(name: str, kind: int, shape: Sequence[int | str | None]) -> onnx.Valu
     """Describe an input or output.
 
     Args:
-        name: Of the tensor.
-        kind: Of ``onnx.TensorProto``.
+        name: Name of the tensor.
+        kind: Kind of ``onnx.TensorProto``.
         shape: Numbers, names of dynamic axes, or None.
 
     Returns:
@@ -119,7 +119,7 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
 
 
 def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
-    """Put every node behind those that it needs, as ONNX wants it and some tools leave it not.
+    """Sort nodes topologically, as ONNX requires and some tools do not.
 
     Args:
         unsorted: A model without cycles.

@@ -30,7 +30,7 @@ def build_alexnet(name: str, classes: int, image_size: int, **_unused: Any) -> k
     (https://arxiv.org/abs/1404.5997), with symmetric padding as in PyTorch.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         classes: How many logits.
         image_size: Height and width of the input in pixels, at least 63.
 

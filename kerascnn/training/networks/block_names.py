@@ -17,7 +17,7 @@ def block_of(name: str) -> str:
     """Find the block in a layer's name.
 
     Args:
-        name: Of a layer.
+        name: Name of a layer.
 
     Returns:
         The block's name.

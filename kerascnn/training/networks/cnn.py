@@ -18,7 +18,7 @@ def build_cnn(name: str, classes: int, image_size: int, **_unused: Any) -> keras
     BatchNormalization, ReLU and 2x2 max pooling; dense 300, dense ``classes``.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         classes: How many logits.
         image_size: Height and width of the input in pixels, at least 10.
 

@@ -61,7 +61,7 @@ def stages(names: list[str]) -> str:
     """Shorten a list of blocks for people.
 
     Args:
-        names: Of blocks, in order.
+        names: Names of blocks, in order.
 
     Returns:
         Stages with the number of blocks in each.

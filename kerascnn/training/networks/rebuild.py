@@ -60,7 +60,7 @@ def rebuild(
 
     Args:
         features: A functional model from ``[batch, size, size, 3]`` to features, of rank 2 or 4.
-        name: Of the new model.
+        name: Name of the new model.
         classes: How many logits.
         image_size: Height and width of the new input, in pixels.
         names: From each layer's name to its new one.
@@ -113,13 +113,13 @@ def _copy(layer: layers.Layer, name: str) -> layers.Layer:
 
 
 def origin_of(layer: layers.Layer) -> str:
-    """Tell what a layer is called in the library that it comes from; "" for one of our own."""
+    """Return a layer's name in the library that it comes from; "" for one of our own."""
     origin: str = getattr(layer, "_kerascnn_origin", "")
     return origin
 
 
 def copy_values(old: layers.Layer, new: layers.Layer) -> None:
-    """Give a layer the values of another of the same shape.
+    """Copy the values of a layer to another of the same shape.
 
     Args:
         old: To read.
@@ -133,7 +133,7 @@ def copy_values(old: layers.Layer, new: layers.Layer) -> None:
 
 
 def settle(layer: layers.Layer) -> None:
-    """Let a Normalization layer take note of statistics that were assigned to it."""
+    """Make a Normalization layer use statistics that were assigned to it."""
     if isinstance(layer, layers.Normalization):
         layer.finalize_state()
 

@@ -60,7 +60,7 @@ def build_hub_resnet(
     bottlenecks, the stride is in the 3x3 convolution, as torchvision and timm have it ("v1.5").
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         classes: How many logits.
         image_size: Height and width of the input in pixels.
         blocks: In each of the four stages.
@@ -100,7 +100,7 @@ def build_cv_resnet(
     """Build a ResNet of basic blocks on keras-cv's backbone.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         classes: How many logits.
         image_size: Height and width of the input in pixels.
         blocks: In each of the four stages.

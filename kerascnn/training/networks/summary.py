@@ -28,7 +28,7 @@ class LayerRow:
     """One layer.
 
     Attributes:
-        name: Of the layer.
+        name: Name of the layer.
         type: Its class.
         output_shape: Without the batch, e.g. ``(28, 28, 7)``.
         params: Numbers that gradients can reach.
@@ -74,7 +74,7 @@ class Summary:
         return sum(row.state for row in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the summary as plain values for JSON."""
+        """Return the summary as plain values for JSON."""
         return {
             "model": self.model,
             "layers": [asdict(row) for row in self.layers],

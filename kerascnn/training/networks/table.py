@@ -32,7 +32,7 @@ WITHOUT_BATCHNORM = 0.0003
 
 
 def rows() -> Iterator[Network]:
-    """Give the rows, in the order in which people are shown them."""
+    """Return the rows, in the order in which people are shown them."""
     yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
                   32, 10, UNIT, family="cnn", learning_rate=0.008)  # fmt: skip
     yield Network("cnn4", "4 convolutions, global average pooling: photographs from random weights",

@@ -174,7 +174,7 @@ class Run:
 
 @contextmanager
 def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Iterator[Run]:
-    """Hold a run folder, so that no other process writes to it.
+    """Lock a run folder, so that no other process writes to it.
 
     Args:
         config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.

@@ -28,8 +28,8 @@ def make_backend(
         optimizer: Not built yet, or for this model's trainable variables.
         objective: The loss.
         batch_size: Pictures a step.
-        devices: Of this process, that share each batch.
-        averages: Of the model, which every step moves.
+        devices: Devices of this process, that share each batch.
+        averages: Averages of the model, which every step moves.
 
     Returns:
         The steps.

@@ -25,7 +25,7 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
     """Gather what a run is going to do.
 
     Args:
-        config: Of the run, with numbers in the place of ``auto``.
+        config: Configuration of the run, with numbers in the place of ``auto``.
         feed: Its data.
         start: Its network.
         run: Its folder.

@@ -129,11 +129,11 @@ def start_network(
 
 
 def file_normalization(path: Path, row: Network) -> Normalization:
-    """Tell what the weights of a file expect of a pixel.
+    """Return the normalisation that the weights of a file expect.
 
     Args:
-        path: Of the file.
-        row: Of the network.
+        path: Path of the file.
+        row: Row of the network.
 
     Returns:
         That of the card beside it (a run of ours), PyTorch's for PyTorch's, else that of the

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
-    """Give a network the values of a file.
+    """Set a network's weights from a file.
 
     Nothing is changed before everything is checked.
 

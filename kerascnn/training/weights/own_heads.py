@@ -23,7 +23,7 @@ def without_own_head(
         tensors: By ``LAYER/WEIGHT``, with our names where we have the layer.
         ours: Names of the network's layers.
         head: Which of them is the head.
-        shape: Of the head's kernel.
+        shape: Shape of the head's kernel.
         source: For messages.
 
     Returns:
@@ -46,7 +46,7 @@ def without_own_head(
 
 
 def strip_prefix(tensors: Tensors, known: Callable[[str], str | None]) -> Tensors:
-    """Take off what Lightning, DataParallel and people's own modules put before PyTorch's names.
+    """Strip the prefixes of Lightning, DataParallel and custom modules from PyTorch's names.
 
     Args:
         tensors: By PyTorch's names.
@@ -82,7 +82,7 @@ def split_own_linear(
         tensors: By PyTorch's names, without a prefix.
         known: As for :func:`strip_prefix`.
         head: Name of the network's head.
-        shape: Of its kernel.
+        shape: Shape of its kernel.
         source: For messages.
 
     Returns:

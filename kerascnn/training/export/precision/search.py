@@ -113,7 +113,7 @@ class _Trial:
 def _keep_more(
     trial: _Trial, ranges: Any, tell: Callable[[str], object]
 ) -> Iterator[tuple[str, ...]]:
-    """Give sets of layers to keep in float32, small ones first."""
+    """Return sets of layers to keep in float32, small ones first."""
     names = layers(trial.core)
     yield tuple(dict.fromkeys((names[0], names[-1])))
     tell(f"trying {len(names)} layers one by one")
