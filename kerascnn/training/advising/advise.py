@@ -27,7 +27,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
-from kerascnn.training.phases import BASELINE, highest_rate, lengths
+from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
 from kerascnn.training.weights import Start
 
@@ -146,8 +146,10 @@ def advised_for_network(
         progress.chosen("phases", "head", str(error))
         depth = "head"
     if depth == "scratch":
-        progress.chosen("model", BASELINE, "the backbone's features tell less than pixels do")
-        return from_scratch(asked)
+        chosen = from_scratch(asked, feed.dataset)
+        reason = "the backbone's features tell less than pixels do"
+        progress.chosen("model", chosen.model, reason)
+        return chosen
     if asked.epochs == AUTO:
         plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)
     else:
