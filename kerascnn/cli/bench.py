@@ -108,7 +108,9 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
 
 def _name(one: Measured) -> str:
     settings = one.settings
-    waits = "" if settings.provider != "cpu" else (" spinning" if settings.spinning else " sleeping")
+    waits = (
+        "" if settings.provider != "cpu" else (" spinning" if settings.spinning else " sleeping")
+    )
     return f"{settings.provider:<10}{settings.arithmetic:<12}{settings.threads}{waits:<11}"
 
 
