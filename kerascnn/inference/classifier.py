@@ -156,9 +156,6 @@ class Classifier:
             top_k: How many classes to list.
             min_probability: Below this, the answer's label is None.
 
-        Returns:
-            The answer.
-
         Raises:
             PictureError: It cannot be read.
             ConfigError: A number is out of its range.
