@@ -213,9 +213,6 @@ class ModelCard:
             text: JSON as :meth:`to_json` writes it.
             source: Where it came from, for messages.
 
-        Returns:
-            The card.
-
         Raises:
             ModelFileError: Not JSON, of an unknown schema, or a field that is missing or wrong.
         """
@@ -246,9 +243,6 @@ class ModelCard:
 
         Args:
             **changes: New values by field name.
-
-        Returns:
-            The new card.
         """
         return replace(self, **changes)
 

@@ -99,12 +99,6 @@ def _copy_contents(source: Path, target: Path) -> None:
 def read_text(path: Path) -> str:
     """Read a file of UTF-8 that belongs to a model.
 
-    Args:
-        path: Path of the file.
-
-    Returns:
-        Its whole content.
-
     Raises:
         ModelFileError: It is not there, cannot be read, or is no text.
     """
@@ -235,7 +229,7 @@ def preallocate(path: str | Path, size: int) -> None:
 
     Args:
         path: The file; made or overwritten.
-        size: In bytes.
+        size: Size in bytes.
 
     Raises:
         KerascnnError: The disk has no room for it, or the folder cannot be written.
@@ -252,7 +246,7 @@ def preallocate_unnamed(size: int) -> BinaryIO:
     """Create an unnamed file of a given size, which cannot be left behind.
 
     Args:
-        size: In bytes.
+        size: Size in bytes.
 
     Returns:
         It, in the folder for temporary files, open for reading and writing; it is gone with the

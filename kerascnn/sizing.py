@@ -161,9 +161,6 @@ def choose(
         pad_color: None: black.
         enlarge: None: no.
 
-    Returns:
-        The rule.
-
     Raises:
         ConfigError: A value that is not known, or some that do not go together.
 

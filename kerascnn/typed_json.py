@@ -29,9 +29,6 @@ def parse_json(text: str | bytes, finite: bool = True) -> Any:
         text: Text of one document.
         finite: Whether to refuse NaN and infinity; a measured loss may be either.
 
-    Returns:
-        Its value.
-
     Raises:
         ValueError: It is not JSON, or holds what no file of kerascnn does.
 

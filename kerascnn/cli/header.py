@@ -20,9 +20,6 @@ _WEIGHTS = {"none": "random weights", "imagenet": "ImageNet weights"}
 def header(plan: Plan) -> list[tuple[str, str]]:
     """Describe a plan in words.
 
-    Args:
-        plan: Plan of the run.
-
     Returns:
         Names and values, one a line.
     """

@@ -28,11 +28,7 @@ _LEVEL = 0.05
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
-    """Print an evaluation.
-
-    Args:
-        evaluation: Evaluation of a model.
-    """
+    """Print an evaluation."""
     out = console()
     _show_summary(evaluation)
     out.print(_class_table(evaluation))

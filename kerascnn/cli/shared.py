@@ -56,9 +56,6 @@ split_option = click.option(
 def check_drawable(path: str) -> None:
     """Refuse an unknown figure format, before anything is computed.
 
-    Args:
-        path: Path of the figure.
-
     Raises:
         ConfigError: Its name ends neither in .svg nor in .png.
     """

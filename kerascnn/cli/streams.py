@@ -23,7 +23,7 @@ class SafeStream:
     """A text stream to which no character is written that a terminal would obey.
 
     Args:
-        raw: Where text goes.
+        raw: The stream to write to.
         lossy: Whether what cannot be written is lost: notices must not stop the work.
         escaping: False: text comes from rich, which has colours of its own.
     """

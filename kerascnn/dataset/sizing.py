@@ -22,7 +22,7 @@ def sized_pictures(
     Args:
         pictures: Pictures of any size.
         size: Size of the model's input, in pixels: height and width, or one number for both.
-        resize: The rule.
+        resize: How pictures are resized.
 
     Yields:
         In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.

@@ -125,9 +125,6 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
         root: What names are relative to.
         walk: What was passed over.
         loose: Pictures that are of no class.
-
-    Returns:
-        The line.
     """
     parts = []
     if walk.others:

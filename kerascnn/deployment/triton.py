@@ -167,10 +167,6 @@ def _differs(path: Path, text: str) -> bool:
 def triton_config(name: str, card: ModelCard) -> str:
     """Write a model's configuration in protobuf's text form.
 
-    Args:
-        name: Name of the model.
-        card: Card of the file.
-
     Returns:
         The content of ``config.pbtxt``.
     """

@@ -155,9 +155,6 @@ def _open(source: str | Path | bytes) -> Image.Image:
 def check_regular(source: str | Path) -> None:
     """Refuse anything that is not a regular file.
 
-    Args:
-        source: Its path.
-
     Raises:
         PictureError: It is something else.
         OSError: It is not there, or a folder.

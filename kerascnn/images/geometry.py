@@ -60,7 +60,7 @@ def sides(height: int, width: int, shape: Shape, sizing: Sizing) -> tuple[Side, 
         height: Height of the picture, at least 1.
         width: Width of the picture, at least 1.
         shape: Height and width of the input.
-        sizing: The rule.
+        sizing: How pictures are resized.
 
     Returns:
         The vertical and the horizontal side.

@@ -53,11 +53,7 @@ def plain_size(data: bytes) -> Size | None:
 
 
 def is_plain(data: bytes) -> bool:
-    """Return whether a file may be decoded in this process.
-
-    Args:
-        data: All of it.
-    """
+    """Return whether a file may be decoded in this process."""
     if len(data) > PLAIN_BYTES:
         return False
     size = plain_size(data)
@@ -65,11 +61,7 @@ def is_plain(data: bytes) -> bool:
 
 
 def is_bounded(data: bytes) -> bool:
-    """Return whether decoding a file costs no more than its header says.
-
-    Args:
-        data: All of it.
-    """
+    """Return whether decoding a file costs no more than its header says."""
     return plain_size(data) is not None
 
 

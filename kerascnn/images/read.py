@@ -87,7 +87,7 @@ def prepare(
     Args:
         source: Source of any size.
         size: Size of the model's input: height and width, or one number for both.
-        resize: The rule.
+        resize: How pictures are resized.
         name: As for :func:`decode`.
         max_pixels: Likewise.
         accept: Likewise.
@@ -148,9 +148,6 @@ def reduced(
 def read_header(path: str | Path) -> Header | None:
     """Read a picture's header.
 
-    Args:
-        path: Path of the file.
-
     Returns:
         The header, or None when it cannot be read (decoding will say why).
     """
@@ -160,9 +157,6 @@ def read_header(path: str | Path) -> Header | None:
 
 def longer_side(path: str | Path) -> int:
     """Read a picture's longer side from its header, without decoding it.
-
-    Args:
-        path: Path of the file.
 
     Returns:
         Pixels, or 0 when the header cannot be read (decoding will say why).

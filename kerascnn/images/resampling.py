@@ -55,7 +55,7 @@ def sized_as(rgb: UInt8Array, shape: Shape, sizing: Sizing) -> UInt8Array:
     Args:
         rgb: uint8 ``[height, width, 3]``.
         shape: Height and width of the input.
-        sizing: The rule.
+        sizing: How pictures are resized.
 
     Returns:
         uint8 ``[*shape, 3]``.
@@ -79,7 +79,7 @@ def vertical_first(height: int, width: int, rows: int, columns: int) -> bool:
     Args:
         height: Height of the picture.
         width: Width of the picture.
-        rows: That it becomes.
+        rows: Number of rows that it becomes.
         columns: That it becomes.
 
     Returns:

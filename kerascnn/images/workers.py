@@ -49,7 +49,7 @@ class Workers:
     """A few processes, started when they are needed.
 
     Args:
-        count: How many at most.
+        count: Largest number.
         memory: Bytes that pictures may take in all of them at once.
     """
 
@@ -301,9 +301,6 @@ def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
     Args:
         answer: Answer from :meth:`Workers.ask`.
         pixels: Likewise.
-
-    Returns:
-        The pixels.
 
     Raises:
         PictureError: The picture cannot be decoded.

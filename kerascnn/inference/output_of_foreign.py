@@ -40,7 +40,7 @@ def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tup
     """Name the outputs that may hold one number a class, by what their shapes say.
 
     Args:
-        path: For messages.
+        path: Path, for error messages.
         values: onnxruntime's descriptions of all outputs.
         foreign: Class names, and perhaps the output that the user named.
 
@@ -73,7 +73,7 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
     """Run some pictures; one at a time if the graph does not take several.
 
     Args:
-        path: For messages.
+        path: Path, for error messages.
         session: Open.
         signature: Its outputs are the candidates.
 

@@ -111,9 +111,6 @@ def finite_rows(
 def no_answer(name: str) -> PictureError:
     """Return the error for a picture whose network output is not finite.
 
-    Args:
-        name: Name of the picture.
-
     Returns:
         An error to raise, or to give in place of the answer.
     """

@@ -52,9 +52,6 @@ def make_probes(pictures: images.UInt8Array, probabilities: np.ndarray) -> tuple
     Args:
         pictures: Pictures from :func:`probe_pictures`.
         probabilities: float32 ``[2, classes]``, the CPU provider's answers.
-
-    Returns:
-        The probes.
     """
     return tuple(
         Probe(_sha256(picture), tuple(float(value) for value in row))

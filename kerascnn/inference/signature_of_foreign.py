@@ -32,9 +32,6 @@ def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signatur
         path: Path of the ``.onnx`` file.
         foreign: What its user says about it, if it was made elsewhere.
 
-    Returns:
-        The signature.
-
     Raises:
         ModelFileError: No such file, no card and nothing said, or a graph that is no classifier
             of single pictures.

@@ -24,7 +24,7 @@ class Trial:
     """What one way of sizing gave.
 
     Attributes:
-        options: That ask for it.
+        options: Options that select it.
         top1: Share of right answers, 0 to 1.
         log_likelihood: Mean logarithm of the right class's probability: tells apart what top-1
             does not.

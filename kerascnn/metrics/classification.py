@@ -54,8 +54,8 @@ class WrongAnswer:
     Attributes:
         index: Index of the picture among those that were answered.
         path: Its name.
-        truth: The right class.
-        answer: The class that was answered.
+        truth: The true class.
+        answer: The predicted class.
         probability: Probability of the answer, 0 to 1.
         truth_probability: Probability of the right class, 0 to 1.
     """
@@ -150,9 +150,6 @@ def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation
     Args:
         answers: To at least one picture.
         leaks: What was found when the pictures were compared with the training pictures.
-
-    Returns:
-        The evaluation.
     """
     hits = answers.ranked == answers.labels[:, None]
     confusion = np.zeros((len(answers.classes),) * 2, np.int64)
@@ -195,7 +192,7 @@ def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[Wr
 
     Args:
         answers: Answers of the model.
-        count: How many at most.
+        count: Largest number.
 
     Returns:
         Most confident first; of equals the earlier picture.

@@ -22,7 +22,7 @@ class Changed:
 
     Attributes:
         path: Its name.
-        truth: The right class.
+        truth: The true class.
         a: The first model's answer.
         a_probability: Its probability, 0 to 1.
         b: The second model's answer.
@@ -91,9 +91,6 @@ def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Compari
         b: Answers of the second; its classes may be in another order.
         a_name: What to call the first.
         b_name: What to call the second.
-
-    Returns:
-        The comparison.
 
     Raises:
         DataError: Other classes, or other pictures.

@@ -40,9 +40,6 @@ def measured(images: int, seconds: float, network_seconds: float, includes: str)
         seconds: In all, above 0.
         network_seconds: Of those, while the network ran, above 0.
         includes: What happened within ``seconds``, in words.
-
-    Returns:
-        The speed.
     """
     return Speed(seconds, images / seconds, images / network_seconds, includes)
 

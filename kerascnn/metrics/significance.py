@@ -38,7 +38,7 @@ def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Inter
     Args:
         right: How many of ``total`` were right, 0 to ``total``; the mean of several counts need not
             be whole.
-        total: How many there were.
+        total: Total number.
         confidence: Between 0 and 1.
 
     Returns:
@@ -112,7 +112,7 @@ def is_chance(right: int, total: int, chance: float) -> bool:
 
     Args:
         right: How many of ``total`` were right.
-        total: How many there were.
+        total: Total number.
         chance: Chance of being right by guessing.
 
     Returns:

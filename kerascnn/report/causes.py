@@ -75,9 +75,6 @@ def not_learned(learning: Learning) -> str:
 def causes(content: Content) -> Iterator[str]:
     """Name what holds a network back.
 
-    Args:
-        content: Content of the report.
-
     Yields:
         One remark a cause, with its numbers and what to do.
     """

@@ -61,9 +61,6 @@ def figure_class(purpose: str) -> type[Figure]:
     Args:
         purpose: For the message, e.g. ``to draw the steps``.
 
-    Returns:
-        The class.
-
     Raises:
         MissingExtraError: matplotlib is not installed.
     """

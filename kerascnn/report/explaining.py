@@ -26,9 +26,6 @@ _MARGIN = 0.001
 def explanation_rows(explanation: Explanation) -> list[Row]:
     """Arrange one explanation as rows of tiles.
 
-    Args:
-        explanation: Explanation of one picture.
-
     Returns:
         One row: the picture, then the heat of each class over it.
     """
@@ -55,9 +52,6 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32], count: int = 64) ->
         kernels: float32 ``[filters, rows, columns, channels]``. Three channels are shown as
             colours, others by their mean; grey is 0.
         count: Filters shown at most.
-
-    Returns:
-        The row.
     """
     tiles = [
         Tile(enlarged(_as_picture(kernel), 80), (f"filter {number}",))
@@ -77,9 +71,6 @@ def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) 
         maps: float32 ``[maps, rows, columns]``, each shown from its smallest number (black) to
             its largest (white).
         channels: Number of each.
-
-    Returns:
-        The row.
     """
     tiles = [
         Tile(_grey(one), (f"channel {channel}",))

@@ -18,9 +18,6 @@ def range_test_png(
         rates: Rates of each step, rising.
         losses: Smoothed, in nats, of each step.
         marks: Names and rates to mark.
-
-    Returns:
-        A PNG file.
     """
     from matplotlib.figure import Figure
 

@@ -141,7 +141,7 @@ def fitting(words: str, room: int) -> str:
 
     Args:
         words: Any Unicode; Hangul and Chinese characters count as two.
-        room: In characters.
+        room: Available width, in characters.
 
     Returns:
         The words, or their beginning and an ellipsis.

@@ -49,14 +49,7 @@ class Verdict:
 
 
 def judge(content: Content) -> Verdict:
-    """Describe a model's metrics in words.
-
-    Args:
-        content: Content of the report.
-
-    Returns:
-        The verdict.
-    """
+    """Describe a model's metrics in words."""
     evaluation = content.evaluation
     interval = evaluation.top1_interval
     baseline = max(score.support for score in evaluation.per_class) / evaluation.images
@@ -187,7 +180,7 @@ def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, s
 
     Args:
         content: Content of the report.
-        count: How many at most.
+        count: Largest number.
 
     Returns:
         True class, answered class, how often: the most frequent first.

@@ -53,9 +53,6 @@ def create_app(
         failed: Called when a model cannot be loaded at the beginning; None: it is logged.
         tracer: Makes spans of OpenTelemetry; None: there are none.
 
-    Returns:
-        The application.
-
     Raises:
         ConfigError: The token cannot be read.
     """

@@ -173,9 +173,6 @@ class Batcher:
 
         Args:
             pictures: Pictures of the model's size, uint8 ``[S, S, 3]`` each; at least one.
-
-        Returns:
-            The answer.
         """
         loop = asyncio.get_running_loop()
         job = _Job(loop.create_future(), len(pictures), loop.time())
@@ -265,9 +262,6 @@ def _answer(job: _Job, waited: float, ran: float) -> Answer:
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
     """List the sizes of runs.
-
-    Args:
-        max_batch: The largest.
 
     Returns:
         Powers of two below it, and itself.

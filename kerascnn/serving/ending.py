@@ -31,7 +31,7 @@ def end_after(seconds: float) -> None:
     process is not the server's then.
 
     Args:
-        seconds: From now.
+        seconds: Seconds from now.
     """
     if threading.current_thread() is threading.main_thread():
         threading.Thread(

@@ -36,15 +36,7 @@ class Progress:
         return self._begun > 0 and time.monotonic() - self._last > seconds
 
     async def of(self, threads: Executor, work: Callable[[], T]) -> T:
-        """Run work in a thread. Cancelled in time, it does not start.
-
-        Args:
-            threads: Where.
-            work: To do.
-
-        Returns:
-            Its result.
-        """
+        """Run work in a thread. Cancelled in time, it does not start."""
         loop = asyncio.get_running_loop()
         doing = threads.submit(work)
         self.begin()

@@ -46,7 +46,7 @@ class ServedModel:
             it): the same on every machine.
         config: What is set about it.
         card: All that the file says about itself.
-        provider: What really runs.
+        provider: Execution provider in use.
         batcher: Takes pictures of the model's size.
         copies: Instances of the network; they are closed with it.
         statistics: Statistics since it was loaded.
@@ -139,9 +139,6 @@ class Models:
 
     def versions(self, name: str) -> list[ServedModel]:
         """List the versions of a model that answer, the newest first.
-
-        Args:
-            name: Name of the model.
 
         Raises:
             Refusal: 404: no such model.

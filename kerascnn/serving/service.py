@@ -119,10 +119,7 @@ class Service:
         """Run work in a thread, off the event loop. Cancelled in time, it does not start.
 
         Args:
-            work: To do in a thread.
-
-        Returns:
-            Its result.
+            work: The function to call in a thread.
         """
         return await self._work.of(self._decoders, work)
 
@@ -130,11 +127,8 @@ class Service:
         """Run work on the event loop if its input is small, else in a thread.
 
         Args:
-            size: In bytes.
-            work: To do.
-
-        Returns:
-            Its result.
+            size: Size in bytes.
+            work: The function to call.
         """
         return work() if size <= _QUICK else await self.run_in_thread(work)
 
@@ -165,7 +159,7 @@ class Service:
         """Compress an answer if its client asks for it.
 
         Args:
-            request: What was asked.
+            request: The request.
             response: All of the answer.
 
         Returns:
@@ -179,7 +173,7 @@ class Service:
 
         Args:
             receive: ASGI receive function of the request; its body was read.
-            work: To do.
+            work: The function to call.
 
         Returns:
             What the work gives.
@@ -206,7 +200,7 @@ class Service:
         """Classify pictures.
 
         Args:
-            served: The model to ask.
+            served: The model.
             pictures: At least one.
 
         Returns:

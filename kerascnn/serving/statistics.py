@@ -57,7 +57,7 @@ class Statistics:
         """Count a request that was answered.
 
         Args:
-            pictures: That it had.
+            pictures: Number of pictures in it.
             queue: Seconds that it waited.
             decode: Seconds of reading and sizing.
             inference: Seconds of running the network.

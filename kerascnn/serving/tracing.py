@@ -49,7 +49,7 @@ class Tracer:
         Args:
             record: Record of it.
             outcome: How it is counted.
-            seconds: That it took.
+            seconds: Seconds that it took.
 
         Returns:
             The trace's id, 32 hexadecimal digits.

@@ -16,7 +16,7 @@ class EpochRecord:
     """One row of ``history.csv``.
 
     Attributes:
-        epoch: From 1.
+        epoch: Number of the epoch, from 1.
         learning_rate: At the end of the epoch.
         loss: Mean cross-entropy over the training pictures, in nats.
         accuracy: Top-1 over the training pictures as they were fed, 0 to 1.
@@ -50,12 +50,12 @@ class Plan:
         network: Its name.
         parameters: Parameters of the network.
         trainable: Of those, how many may learn in the first phase.
-        weights: What it starts from.
-        device: It runs on.
+        weights: Initial weights.
+        device: The device.
         backend: Backend of Keras.
         precision: Precision of the arithmetic.
-        batch_size: Pictures a step.
-        steps: In an epoch.
+        batch_size: Pictures per step.
+        steps: Steps in an epoch.
         phases: Epochs and highest rate of each phase.
         optimizer: Its name.
         changes: What is changed in the pictures at random, as options; none: empty.

@@ -32,7 +32,7 @@ class Deadline:
     """When a run has to be over; its time begins with the object.
 
     Args:
-        seconds: From now on.
+        seconds: Seconds from now.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -51,7 +51,7 @@ class SpeedClock:
     """Tells how fast an epoch has been so far.
 
     Args:
-        batch_size: Pictures a step.
+        batch_size: Pictures per step.
         skipped: Steps that were taken before it was started.
     """
 

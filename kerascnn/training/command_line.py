@@ -20,11 +20,6 @@ from kerascnn.training.run.resume import gone_options
 def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
     """Write what a person types to have the same run again.
 
-    Args:
-        run: Its folder.
-        card: Card of the run.
-        config: Configuration of the run.
-
     Yields:
         Command lines.
     """

@@ -203,9 +203,6 @@ class TrainConfig:
             text: JSON as :meth:`to_json` writes it.
             source: Where it came from, for messages.
 
-        Returns:
-            The configuration.
-
         Raises:
             ModelFileError: Not JSON, or not these fields.
         """

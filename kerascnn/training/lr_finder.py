@@ -73,10 +73,7 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
     Args:
         config: Of the run that the rate is for. Its first phase is tried; its own rate, schedule,
             average of weights and ``out`` do not matter.
-        progress: Who listens; None: nobody.
-
-    Returns:
-        The suggestion.
+        progress: Callback for progress, or None.
 
     Raises:
         ConfigError: An option that does not fit.
@@ -106,9 +103,6 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
         rates: Rising by one factor from step to step.
         losses: Smoothed, in nats, of as many steps.
         diverged: Whether the loss exploded at the end.
-
-    Returns:
-        The suggestion.
 
     Raises:
         TrainingError: Too few steps to say anything.

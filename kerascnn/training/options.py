@@ -213,9 +213,6 @@ def option(default: Any, kind: Kind, help: str, group: str, *, without: str = ""
         help: See :class:`Option`.
         group: See :class:`Option`.
         without: See :class:`Option`, ``default``.
-
-    Returns:
-        The field.
     """
     return field(default=default, metadata={KEY: Option(kind, help, group, without)})
 
@@ -227,9 +224,6 @@ def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
 
 def read_all(configuration: Any) -> None:
     """Check and convert all options of a frozen dataclass in place, from ``__post_init__``.
-
-    Args:
-        configuration: The object.
 
     Raises:
         ConfigError: A value that cannot be used, with the option's name.

@@ -32,7 +32,7 @@ class Phase:
     """A part of a run.
 
     Attributes:
-        scope: Which blocks learn; see :func:`kerascnn.training.networks.blocks.set_trainable`.
+        scope: Blocks to train; see :func:`kerascnn.training.networks.blocks.set_trainable`.
         epochs: Passes over the training pictures.
         learning_rate: The highest, after a warm-up of its own.
     """

@@ -30,7 +30,7 @@ def assemble(
 
     Args:
         config: Configuration of the run.
-        progress: Who listens.
+        progress: Callback for progress.
         network: The row of the network that it names; None: looked up.
 
     Returns:
@@ -62,10 +62,6 @@ def assemble(
 
 def check_scopes(config: TrainConfig, start: Start) -> None:
     """Refuse a scope that matches no block, before anything is trained or written.
-
-    Args:
-        config: Configuration of the run.
-        start: The network.
 
     Raises:
         ConfigError: A block that is not there.

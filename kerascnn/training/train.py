@@ -54,7 +54,7 @@ def fit(
 
     Args:
         config: What to do.
-        progress: Who listens; None: nobody.
+        progress: Callback for progress, or None.
         resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
             never stopped; a folder without a run begins one.
         cluster: The processes that train together, this one included; None: it is alone. Only

@@ -65,7 +65,7 @@ class Repeat:
     """Pictures that are the same or nearly.
 
     Attributes:
-        places: At least two.
+        places: At least two places.
         exact: Whether the pixels of all are equal.
         similarity: The smallest that links two of them.
     """

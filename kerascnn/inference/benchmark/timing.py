@@ -69,7 +69,7 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
     """Time one thing for about a second.
 
     Args:
-        work: To call.
+        work: The function to call.
         batch: Pictures that one call does.
 
     Returns:

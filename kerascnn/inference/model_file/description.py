@@ -89,9 +89,6 @@ def describe(path: str | Path) -> Description:
     Args:
         path: Path of the ``.onnx`` file, whoever made it.
 
-    Returns:
-        It.
-
     Raises:
         ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.
     """

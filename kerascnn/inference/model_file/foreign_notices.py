@@ -22,9 +22,6 @@ _OWN = {
 def sizing_words(card: ModelCard) -> str:
     """Describe how a model's pictures are resized.
 
-    Args:
-        card: Card of the model.
-
     Returns:
         Without a full stop.
     """
@@ -36,9 +33,6 @@ def sizing_words(card: ModelCard) -> str:
 
 def sizing_notice(card: ModelCard) -> str:
     """Describe how pictures are resized for a model made elsewhere, and what that depends on.
-
-    Args:
-        card: Card of the model.
 
     Returns:
         One line.

@@ -49,9 +49,6 @@ _TOLD: dict[Kind, str] = {
 def kind_of_model(path: str | Path) -> Kind:
     """Return what kind of model is at a path, by its content and not by its name.
 
-    Args:
-        path: Path of anything.
-
     Returns:
         The kind; ``other`` for what is not known here, as an ``.onnx`` file is not.
     """

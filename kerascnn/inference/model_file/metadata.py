@@ -26,9 +26,6 @@ def read_card(path: str | Path) -> ModelCard:
     Args:
         path: Path of the ``.onnx`` file.
 
-    Returns:
-        The card.
-
     Raises:
         ModelFileError: No such file, not an ONNX file, or one without a card.
     """
@@ -46,9 +43,6 @@ def read_card(path: str | Path) -> ModelCard:
 def find_card(path: str | Path) -> ModelCard | None:
     """Read the card of an ``.onnx`` file, if it has one.
 
-    Args:
-        path: Path of the file.
-
     Returns:
         The card, or None for a file that kerascnn did not export.
 
@@ -62,9 +56,6 @@ def find_card(path: str | Path) -> ModelCard | None:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """Read ``metadata_props`` of an ``.onnx`` file.
-
-    Args:
-        path: Path of the file.
 
     Returns:
         Keys and values.
@@ -87,9 +78,6 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 @contextmanager
 def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     """Open an ``.onnx`` file, and turn what can go wrong while reading it into one sentence.
-
-    Args:
-        path: Path of the file.
 
     Yields:
         The file, and the span of the whole of it.

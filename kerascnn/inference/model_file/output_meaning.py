@@ -68,11 +68,8 @@ def decide(
     Args:
         ending: Where they come from.
         values: float32 ``[pictures, numbers]``, finite answers to pictures that differ.
-        path: For messages.
+        path: Path, for error messages.
         said: What the user says; it goes before all else.
-
-    Returns:
-        The meaning.
 
     Raises:
         ConfigError: Where they come from and what they are contradict each other and nothing was

@@ -132,9 +132,6 @@ class Signature:
 def own_signature(card: ModelCard) -> Signature:
     """Return the signature of every file that kerascnn exported.
 
-    Args:
-        card: Card of the file.
-
     Returns:
         The signature: raw pixels in, logits and probabilities out.
     """
@@ -173,7 +170,7 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
         values: float32 ``[pictures, classes]``; or ``[pictures, 1]`` for two classes, which then
             speaks for the second.
         meaning: Meaning of the numbers.
-        classes: How many there are.
+        classes: Number of classes.
 
     Returns:
         Logits and probabilities, each float32 ``[pictures, classes]``.

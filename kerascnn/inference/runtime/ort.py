@@ -65,7 +65,7 @@ def opened(
     Args:
         path: Path of the ``.onnx`` file.
         options: Options for onnxruntime.
-        provider: What shall run it.
+        provider: Execution provider.
         chosen: Its name as onnxruntime has it, and its options; None: ``options`` name it.
 
     Returns:

@@ -37,9 +37,9 @@ class Choice:
     """How a file shall be run.
 
     Attributes:
-        provider: Where.
+        provider: Execution provider.
         threads: Threads per inference; None: the processors at hand.
-        spinning: Whether onnxruntime's threads wait busily.
+        spinning: Whether onnxruntime's threads spin while waiting.
         why: One clause, for people.
     """
 

@@ -102,9 +102,6 @@ def run_session(
         outputs: Names of the outputs that are asked for.
         feed: Inputs by name.
 
-    Returns:
-        The outputs.
-
     Raises:
         ModelFileError: The graph does not run on this input.
     """

@@ -32,9 +32,9 @@ class TunedSettings:
     """How a file is run.
 
     Attributes:
-        provider: Where.
+        provider: Execution provider.
         threads: Threads per inference.
-        spinning: Whether onnxruntime's threads wait busily.
+        spinning: Whether onnxruntime's threads spin while waiting.
         batch: Pictures a run at which it was fastest.
         images_per_second: At that batch.
     """
@@ -64,9 +64,6 @@ def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -
     Args:
         model: The ``.onnx`` file.
         best: By grade of arithmetic.
-
-    Returns:
-        The file written.
 
     Raises:
         KerascnnError: The folder cannot be written.

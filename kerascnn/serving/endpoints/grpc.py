@@ -60,7 +60,7 @@ class GrpcServer:
     """The server beside that of HTTP, on the same event loop.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
         records: Counts requests and logs them.
     """
 

@@ -27,7 +27,7 @@ class V1:
     """The endpoints.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
     """
 
     def __init__(self, service: Service) -> None:

@@ -29,7 +29,7 @@ class V2:
     """The endpoints.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
     """
 
     def __init__(self, service: Service) -> None:
@@ -153,7 +153,7 @@ async def infer(
     """Answer a request that was read, be it by HTTP or by gRPC.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
         served: The model.
         asked: What was asked.
 

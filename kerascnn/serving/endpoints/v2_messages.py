@@ -72,12 +72,9 @@ def read_request(
     Args:
         body: JSON, or JSON and binary tensors, or a binary tensor alone.
         header_length: Value of the header; None: it was not sent, so all is JSON.
-        classes: How many the model has.
+        classes: Number of classes of the model.
         shape: Height and width of the model's input, in pixels: a raw request holds pictures of
             this size.
-
-    Returns:
-        The request.
 
     Raises:
         Refusal: 400: not a request that this model can answer, and why.
@@ -94,10 +91,7 @@ def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> Infer
     Args:
         fields: As JSON has them.
         binary: The tensor that follows, if one does.
-        classes: How many the model has.
-
-    Returns:
-        The request.
+        classes: Number of classes of the model.
 
     Raises:
         Refusal: 400: not a request that this model can answer, and why.
@@ -121,7 +115,7 @@ def write_answer(
     """Write the answer to a request for inference.
 
     Args:
-        request: What was asked.
+        request: The request.
         model: Its name.
         version: Its version.
         classes: Names in the order of the outputs.
@@ -157,7 +151,7 @@ def outputs_of(
     """Return the outputs that were asked for.
 
     Args:
-        request: What was asked.
+        request: The request.
         classes: Names in the order of the outputs.
         values: Values of all outputs by name, float32 ``[n, classes]``.
 

@@ -75,11 +75,8 @@ def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
 
     Args:
         data: Base64 of each.
-        count: How many there shall be.
+        count: Expected number.
         name: Name of the tensor, for messages.
-
-    Returns:
-        Their contents.
 
     Raises:
         Refusal: 400: no base64, or another number of them.
@@ -94,11 +91,8 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
 
     Args:
         data: Data of each the length in four bytes (little-endian), and the file as it is.
-        count: How many there shall be.
+        count: Expected number.
         name: Name of the tensor, for messages.
-
-    Returns:
-        Their contents.
 
     Raises:
         Refusal: 400: the lengths do not fit, or another number of them.
@@ -123,7 +117,7 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
 
     Args:
         data: Whole numbers from 0 to 255, flat or nested, in row-major order.
-        shape: What it shall be.
+        shape: Expected shape.
         name: Name of the tensor, for messages.
 
     Returns:
@@ -156,7 +150,7 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
 
     Args:
         data: One byte a value, row-major.
-        shape: What it shall be.
+        shape: Expected shape.
         name: Name of the tensor, for messages.
 
     Returns:

@@ -45,9 +45,6 @@ class BodyReader:
             scope: ASGI scope of the request.
             receive: ASGI receive function of the request.
 
-        Yields:
-            The body.
-
         Raises:
             Refusal: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
                 that is none.
@@ -84,7 +81,7 @@ class BodyReader:
         """Count what a body became when it was decompressed, too.
 
         Args:
-            size: In bytes.
+            size: Size in bytes.
         """
         self._held += size
         try:

@@ -46,7 +46,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     Args:
         body: All of it.
         content_type: Content type of the request, with the boundary.
-        most: Files that are taken.
+        most: Largest number of files.
 
     Returns:
         At least one file, in order.

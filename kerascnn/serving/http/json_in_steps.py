@@ -137,7 +137,7 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
 
     Args:
         data: Data from :func:`read_json`: texts, flat or nested.
-        count: How many there shall be.
+        count: Expected number.
         name: Name of the tensor, for messages.
 
     Returns:
@@ -170,9 +170,6 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
     Args:
         text: JSON.
         most: Elements that are taken; each becomes an object, and there may be millions.
-
-    Returns:
-        The elements.
 
     Raises:
         ValueError: No array, or one of more elements; or a long one that holds texts and very many

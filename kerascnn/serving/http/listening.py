@@ -28,9 +28,6 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
         host: A name or an address.
         port: TCP port; 0: a free one, the same at every address.
 
-    Yields:
-        The sockets.
-
     Raises:
         ConfigError: The address cannot be used.
     """

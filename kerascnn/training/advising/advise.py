@@ -40,7 +40,7 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
 
     Args:
         config: ``data``, ``model``, ``weights`` and what sizes pictures.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The advice, with the facts that it follows from.
@@ -62,10 +62,7 @@ def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Callback)
         config: ``weights``, ``learning_rate`` and ``seed`` matter.
         feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
-        progress: Who listens.
-
-    Returns:
-        The advice.
+        progress: Callback for progress.
 
     Raises:
         DataError: One class, or a class with fewer than two pictures.
@@ -90,7 +87,7 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 
     Args:
         pack: Pictures and labels.
-        most: How many, about.
+        most: Approximate largest number.
         seed: Seed of the choice.
 
     Returns:
@@ -134,7 +131,7 @@ def advised_for_network(
         asked: As the user left it, with ``model`` ``auto``.
         feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The configuration with phases written out; or the small network from random weights,

@@ -91,9 +91,6 @@ def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
     Args:
         facts: Facts of the data and the backbone.
         limits: The numbers that decide.
-
-    Returns:
-        The depth.
     """
     if not facts.pretrained:
         return "scratch"
@@ -110,9 +107,6 @@ def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
         facts: Facts of the data and the backbone.
         rate: The network's own learning rate.
         limits: The numbers that decide.
-
-    Returns:
-        The advice.
     """
     depth = depth_for(facts, limits)
     epochs = epochs_for(facts.pictures)
@@ -176,9 +170,6 @@ def epochs_for(pictures: int) -> int:
 
 def expected(facts: Facts) -> tuple[float, float]:
     """Bound the accuracy that training will reach.
-
-    Args:
-        facts: Facts of the data.
 
     Returns:
         The ends of an interval, 0 to 1: the probe's own uncertainty, and how far training was

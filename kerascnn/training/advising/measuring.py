@@ -90,9 +90,6 @@ def observe(core: keras.Model, normalization: Normalization) -> Observer:
         core: From normalised pixels to logits, as :func:`kerascnn.training.weights.start_network`
             makes it; its head does not matter. Its weights are shared, not copied.
         normalization: What its weights expect.
-
-    Returns:
-        The observer.
     """
     by_name = {layer.name: layer for layer in flat(core)}
     ends: dict[str, Any] = {}

@@ -59,10 +59,10 @@ class BatchAugmentation:
         """Draw all of an epoch.
 
         Args:
-            batches: In the epoch.
-            pictures: In a batch.
+            batches: Batches in the epoch.
+            pictures: Pictures in a batch.
             seed: Seed of the run.
-            epoch: From 1.
+            epoch: Number of the epoch, from 1.
 
         Returns:
             What :func:`changed` takes, one batch after another.

@@ -41,10 +41,10 @@ class BatchMixing:
         """Draw how each batch of an epoch is mixed.
 
         Args:
-            batches: In the epoch.
+            batches: Batches in the epoch.
             size: Height and width of the pictures, in pixels.
             seed: Seed of the run.
-            epoch: From 1.
+            epoch: Number of the epoch, from 1.
 
         Returns:
             float32 ``[batches, 6]``; see :data:`Recipes`.

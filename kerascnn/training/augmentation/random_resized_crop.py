@@ -31,11 +31,11 @@ def draw_boxes(batches: int, pictures: int, least: float, seed: int, epoch: int)
     """Draw a box for every picture of an epoch.
 
     Args:
-        batches: In the epoch.
-        pictures: In a batch.
+        batches: Batches in the epoch.
+        pictures: Pictures in a batch.
         least: The smallest share of a picture's area, above 0 and at most 1.
         seed: Seed of the run.
-        epoch: From 1.
+        epoch: Number of the epoch, from 1.
 
     Returns:
         float32 ``[batches, pictures, 4]``.

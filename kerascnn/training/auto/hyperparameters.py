@@ -60,7 +60,7 @@ def settle(config: TrainConfig, pictures: int, network: Network | None = None) -
 
     Args:
         config: Configuration of a run.
-        pictures: How many it learns from.
+        pictures: Number of training pictures.
         network: The row of its network; None: looked up.
 
     Returns:
@@ -83,7 +83,7 @@ def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | N
 
     Args:
         config: Configuration of a run, before :func:`settle` or after.
-        pictures: How many it learns from.
+        pictures: Number of training pictures.
         network: The row of its network; None: looked up.
 
     Returns:
@@ -125,7 +125,7 @@ def batch_size_for(config: TrainConfig, pictures: int) -> int:
 
     Args:
         config: Configuration of a run.
-        pictures: How many it learns from.
+        pictures: Number of training pictures.
 
     Returns:
         At least 1; of its own choice a power of two from 16 to 64.

@@ -111,7 +111,7 @@ def pack_key(split: Split, size: int | images.Shape, resize: images.How) -> str:
     Args:
         split: Its labels do not matter.
         size: In pixels: height and width, or one number for both.
-        resize: The rule.
+        resize: How pictures are resized.
 
     Returns:
         Hexadecimal.

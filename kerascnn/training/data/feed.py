@@ -63,12 +63,9 @@ def prepare(
 
     Args:
         config: Configuration of the run, with its network.
-        progress: Who listens.
+        progress: Callback for progress.
         dataset: Of :func:`kerascnn.training.data.splits.run_dataset`, where it is loaded already.
         network: The row of the configuration's network; None: looked up.
-
-    Returns:
-        The feed.
 
     Raises:
         DataError: No usable data.

@@ -61,7 +61,7 @@ def pack(
     Args:
         split: Pictures and labels.
         size: Size of the model's input, in pixels: height and width, or one number for both.
-        resize: The rule.
+        resize: How pictures are resized.
         strict: Raise for the first broken picture instead of leaving it out.
         progress: Called with the number of pictures done.
         cache: Where to look for the pictures first, and to keep them; None: nowhere.
@@ -134,7 +134,7 @@ def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt
     with: every step has one shape, and no BatchNormalization sees a batch of one.
 
     Args:
-        pictures: How many there are.
+        pictures: Number of pictures.
         batch_size: Pictures a step, at most ``pictures``.
         seed: Any integer from 0.
         epoch: From 0.

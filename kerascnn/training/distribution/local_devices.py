@@ -75,9 +75,6 @@ def sharing(config: TrainConfig) -> Iterator[None]:
 
     On JAX that is the matter of the steps; on TensorFlow variables must be born so.
 
-    Args:
-        config: Configuration of the run.
-
     Yields:
         While networks and optimisers are made and used.
 

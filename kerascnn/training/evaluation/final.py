@@ -32,7 +32,7 @@ class Judged:
         core: From normalised pixels to logits.
         model: The same from uint8 pictures.
         logits: float32 ``[pictures, classes]``.
-        seconds: What all answers took.
+        seconds: Time for all predictions.
     """
 
     core: keras.Model
@@ -47,7 +47,7 @@ def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
     Args:
         run: Complete.
         pictures: At the network's size.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The network and its answers.
@@ -76,9 +76,9 @@ def evaluate_kept(
     Args:
         run: With the network of the best epoch.
         feed: Feed of the run.
-        batch_size: Pictures a step.
+        batch_size: Pictures per step.
         calibration: Fit the temperature, too.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The network, and its answers to the validation pictures.

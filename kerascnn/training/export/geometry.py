@@ -46,7 +46,7 @@ class Geometry:
         g: Where nodes are added.
         sizes: Names of height and width, int64 [1].
         shape: Shape of the input.
-        sizing: The rule.
+        sizing: How pictures are resized.
     """
 
     def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Sizing) -> None:

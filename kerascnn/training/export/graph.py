@@ -40,9 +40,6 @@ class Graph:
         Args:
             value: A number or nested lists.
             dtype: Type of numpy.
-
-        Returns:
-            Its name.
         """
         name = f"{self._prefix}constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
@@ -78,9 +75,6 @@ class Graph:
             name: Name of the graph.
             inputs: Typed and named.
             outputs: Typed and named.
-
-        Returns:
-            The graph.
         """
         used = {name for node in self._nodes for name in node.input}
         constants = [constant for constant in self._constants if constant.name in used]
@@ -94,9 +88,6 @@ def tensor(name: str, kind: int, shape: Sequence[int | str | None]) -> onnx.Valu
         name: Name of the tensor.
         kind: Kind of ``onnx.TensorProto``.
         shape: Numbers, names of dynamic axes, or None.
-
-    Returns:
-        The description.
     """
     return helper.make_tensor_value_info(name, kind, shape)
 
@@ -106,9 +97,6 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
 
     Args:
         graph: Finished.
-
-    Returns:
-        The model.
     """
     return helper.make_model(
         graph,
@@ -151,9 +139,6 @@ def needs(node: onnx.NodeProto) -> set[str]:
 
     Args:
         node: A Loop or If may hold graphs.
-
-    Returns:
-        The names.
     """
     names = set(node.input)
     for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):

@@ -27,7 +27,7 @@ def resampling(height: str, width: str, shape: Shape, sizing: Sizing) -> onnx.Gr
         height: Name of the picture's height, int64 [1].
         width: Width of its width.
         shape: Shape of the input.
-        sizing: The rule.
+        sizing: How pictures are resized.
 
     Returns:
         A graph without inputs, from ``image`` of the graph around it to ``sizing/sized``.

@@ -25,7 +25,7 @@ def check_values(path: Path, file: h5py.Group) -> int:
     So what is read takes no more memory than the file takes on disk.
 
     Args:
-        path: For messages.
+        path: Path, for error messages.
         file: Opened to be read.
 
     Returns:

@@ -26,7 +26,7 @@ class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
 
     Args:
         meaning: Meaning of what comes.
-        classes: How many there are.
+        classes: Number of classes.
         cut: Whether the final activation was taken off before.
     """
 
@@ -65,11 +65,8 @@ def meaning_of(
         loaded: The model.
         values: float32 ``[pictures, numbers]``, its answers to some pictures.
         classes: How many names there are.
-        path: For messages.
+        path: Path, for error messages.
         said: What the user says.
-
-    Returns:
-        The meaning.
 
     Raises:
         ModelFileError: The numbers do not fit the names.

@@ -68,7 +68,7 @@ def answers(
         loaded: The model.
         pictures: At its size.
         normalization: What it takes.
-        path: For messages.
+        path: Path, for error messages.
 
     Returns:
         ``[pictures, numbers]``, whatever they mean.

@@ -31,7 +31,7 @@ def build_alexnet(name: str, classes: int, image_size: int, **_unused: Any) -> k
 
     Args:
         name: Name of the model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 63.
 
     Returns:

@@ -63,7 +63,7 @@ def build_application(
 
     Args:
         name: Name of the model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels.
         application: Name in ``keras.applications``.
         names: How its layers are named; a key of :data:`NAMES`.

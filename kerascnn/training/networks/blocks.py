@@ -30,8 +30,8 @@ class Block:
         name: E.g. ``conv5_block3``; what a SCOPE takes.
         stage: What it belongs to, e.g. ``conv5``; its own name, if to nothing.
         layers: Names, in order.
-        params: Numbers that gradients can reach.
-        trainable_params: Those that may learn.
+        params: Weights that gradients can reach.
+        trainable_params: Trainable parameters.
         state: Other numbers: moving statistics.
     """
 
@@ -104,9 +104,6 @@ def head_of(model: keras.Model) -> layers.Dense:
 
     Args:
         model: Nested models are opened.
-
-    Returns:
-        The layer.
 
     Raises:
         ConfigError: There is none.

@@ -19,7 +19,7 @@ def build_cnn(name: str, classes: int, image_size: int, **_unused: Any) -> keras
 
     Args:
         name: Name of the model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 10.
 
     Returns:

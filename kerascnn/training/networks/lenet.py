@@ -23,7 +23,7 @@ def build_lenet5(
 
     Args:
         name: Name of the model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 32.
         modern: ReLU and max pooling in place of tanh and average pooling.
 

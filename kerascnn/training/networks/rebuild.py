@@ -61,7 +61,7 @@ def rebuild(
     Args:
         features: A functional model from ``[batch, size, size, 3]`` to features, of rank 2 or 4.
         name: Name of the new model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the new input, in pixels.
         names: From each layer's name to its new one.
         changes: What else shall differ.
@@ -120,10 +120,6 @@ def origin_of(layer: layers.Layer) -> str:
 
 def copy_values(old: layers.Layer, new: layers.Layer) -> None:
     """Copy the values of a layer to another of the same shape.
-
-    Args:
-        old: To read.
-        new: To write.
 
     Raises:
         ValueError: Their shapes differ (Keras' own message).
@@ -218,10 +214,6 @@ def _numbered(block: str, old: str, taken: Any) -> str:
 
 def copy_in_order(donor: keras.Model, model: keras.Model) -> None:
     """Copy values between two builds of one network, which differ in image size at most.
-
-    Args:
-        donor: To read.
-        model: To write.
 
     Raises:
         ValueError: The builds differ: a layer too many, or of another shape.

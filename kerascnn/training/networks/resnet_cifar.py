@@ -25,7 +25,7 @@ def build_cifar_resnet(
 
     Args:
         name: Name of the model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 4.
         blocks: In each stage, the paper's n: 6n + 2 layers have weights.
 

@@ -31,7 +31,7 @@ class LayerRow:
         name: Name of the layer.
         type: Its class.
         output_shape: Without the batch, e.g. ``(28, 28, 7)``.
-        params: Numbers that gradients can reach.
+        params: Weights that gradients can reach.
         trainable: Whether they may learn (True for layers without parameters, as in Keras).
         state: Other numbers: moving statistics, seeds.
     """
@@ -91,9 +91,6 @@ def summarize(model: keras.Model) -> Summary:
 
     Args:
         model: Built; nested models are opened.
-
-    Returns:
-        The summary.
     """
     return Summary(model.name, tuple(_row(layer) for layer in flat(model)), blocks(model))
 

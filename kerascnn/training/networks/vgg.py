@@ -48,7 +48,7 @@ def build_hub_vgg(
 
     Args:
         name: Name of the model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 32.
         repeats: Convolutions in each of the five blocks.
 
@@ -79,7 +79,7 @@ def build_keras_vgg(
 
     Args:
         name: Name of the model.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 32.
         application: Name in ``keras.applications``.
         imagenet: The library's file of ImageNet weights; None: random weights.

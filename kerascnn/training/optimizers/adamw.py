@@ -43,7 +43,7 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
 
         Args:
             gradient: Gradient of the loss, shaped as the variable.
-            variable: What learns.
+            variable: The variable to update.
             learning_rate: Scalar, of the schedule.
         """
         if self._by_index:

@@ -204,7 +204,7 @@ def stage_variables(
     Args:
         model: What is trained.
         core: The network inside it.
-        optimizer: Built.
+        optimizer: An optimizer that is built.
         averages: Averages of the model, if there are any.
 
     Returns:

@@ -240,9 +240,6 @@ def open_run(path: str | Path) -> Run:
     Args:
         path: The folder, or the ``model.keras`` inside it.
 
-    Returns:
-        The run.
-
     Raises:
         ModelFileError: No run there.
     """

@@ -48,7 +48,7 @@ class Trainer:
         optimizer: As given.
         averages: As given.
         batch_size: As given.
-        steps: In an epoch.
+        steps: Steps in an epoch.
         resident: As given.
         xla: Whether XLA compiles the step.
     """

@@ -25,9 +25,9 @@ class JaxBackend:
 
     Args:
         model: What is trained.
-        optimizer: Built.
+        optimizer: An optimizer that is built.
         objective: The loss.
-        batch_size: Pictures a step.
+        batch_size: Pictures per step.
         devices: Devices of this process, that share each batch.
         averages: Averages of the model, which every step moves.
     """

@@ -58,7 +58,7 @@ class Loop:
         start: The network.
         run: Where everything is kept; this process alone writes there.
         device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Who listens.
+        progress: Callback for progress.
         deadline: When the run has to be over; None: whenever it is done.
     """
 

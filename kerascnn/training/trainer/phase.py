@@ -83,14 +83,11 @@ def stage(
     Args:
         start: The network.
         config: Configuration of the run.
-        phase: What learns now.
+        phase: The current phase.
         train: Training pictures.
         val: Validation pictures.
         device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
         progress: Hears of features being computed.
-
-    Returns:
-        The phase.
 
     Raises:
         ConfigError: A block that is not there.

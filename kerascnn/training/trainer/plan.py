@@ -29,10 +29,7 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
         feed: Its data.
         start: Its network.
         run: Its folder.
-        device: It runs on.
-
-    Returns:
-        The plan.
+        device: The device.
     """
     stages = phases(config, start.network)
     set_trainable(start.core, stages[0].scope, config.batchnorm)

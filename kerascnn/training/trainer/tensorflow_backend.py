@@ -22,9 +22,9 @@ class TensorFlowBackend:
 
     Args:
         model: What is trained.
-        optimizer: Built.
+        optimizer: An optimizer that is built.
         objective: The loss.
-        batch_size: Pictures a step.
+        batch_size: Pictures per step.
         averages: Averages of the model, which every step moves.
     """
 

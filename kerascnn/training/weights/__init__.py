@@ -103,7 +103,7 @@ def start_network(
 
     Args:
         network: Its row, or its name as in ``kerascnn models``.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``.
@@ -130,10 +130,6 @@ def start_network(
 
 def file_normalization(path: Path, row: Network) -> Normalization:
     """Return the normalisation that the weights of a file expect.
-
-    Args:
-        path: Path of the file.
-        row: Row of the network.
 
     Returns:
         That of the card beside it (a run of ours), PyTorch's for PyTorch's, else that of the

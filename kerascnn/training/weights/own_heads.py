@@ -24,7 +24,7 @@ def without_own_head(
         ours: Names of the network's layers.
         head: Which of them is the head.
         shape: Shape of the head's kernel.
-        source: For messages.
+        source: Where it comes from, for error messages.
 
     Returns:
         Those of the network. A single dense layer that is left over and has the head's shape is
@@ -83,7 +83,7 @@ def split_own_linear(
         known: As for :func:`strip_prefix`.
         head: Name of the network's head.
         shape: Shape of its kernel.
-        source: For messages.
+        source: Where it comes from, for error messages.
 
     Returns:
         The network's, and those of its head by ``LAYER/WEIGHT`` if one linear layer has its shape.

@@ -95,9 +95,6 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
 def layers(core: onnx.ModelProto) -> list[str]:
     """List the layers that have weights, first to last.
 
-    Args:
-        core: A network.
-
     Returns:
         Names of nodes.
     """

@@ -65,9 +65,6 @@ def search(
         answer: Runs a network on those.
         max_drop: Share of right answers that may be lost, 0 to 1.
         tell: Called with a word on each step.
-
-    Returns:
-        The candidate.
     """
     trial = _Trial(core, labels, answer)
     tell("measuring ranges")
