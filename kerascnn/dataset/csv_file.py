@@ -44,7 +44,7 @@ class _Rows:
     Attributes:
         file: The list.
         lines: Where each stands in it.
-        paths: Of its picture, whole.
+        paths: Paths of its picture, whole.
         kinds: Its place in ``known``.
         known: Labels with their splits, each once.
         missing: Rows whose picture is not there.
@@ -58,11 +58,11 @@ class _Rows:
     missing: list[int] = field(default_factory=list)
 
     def where(self, row: int) -> str:
-        """Say where a row stands."""
+        """Name the place of a row."""
         return f"{self.file}, line {self.lines[row]}"
 
     def kind(self, row: int) -> _Kind:
-        """Give a row's label and split."""
+        """Return a row's label and split."""
         return self.known[self.kinds[row]]
 
     def without(self, rows: Container[int]) -> _Rows:
@@ -79,7 +79,7 @@ class _Rows:
         )
 
     def split(self, name: str, order: dict[str, int]) -> Split | None:
-        """Give the pictures of a split with their labels; None: there are none."""
+        """Return the pictures of a split with their labels; None: there are none."""
         kinds = np.frombuffer(self.kinds, np.int64)
         chosen = np.asarray([kind.split == name for kind in self.known])[kinds]
         if not chosen.any():
@@ -172,7 +172,7 @@ class _Lines(Protocol):
     line_num: int
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Give the values of line by line."""
+        """Return the values of line by line."""
 
 
 class _Reader:
@@ -231,7 +231,7 @@ class _Reader:
         )
 
     def _understood(self, line: int, values: list[str]) -> _Kind | None:
-        """Give label and split of a line, or tell what is wrong with it; None: it is none."""
+        """Return label and split of a line, or tell what is wrong with it; None: it is none."""
         if not any(map(str.strip, values)):
             return None
         if len(values) <= max(self._places.values()):

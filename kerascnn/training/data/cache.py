@@ -92,7 +92,7 @@ class Entry:
 
     Attributes:
         folder: Where it lies.
-        pictures: How many.
+        pictures: Number of pictures.
         size: Height and width, in pixels.
         bytes: On the disk.
         used: When it was last used, in seconds since 1970.
@@ -111,7 +111,7 @@ def pack_key(split: Split, size: int | images.Shape, resize: images.How) -> str:
     Args:
         split: Its labels do not matter.
         size: In pixels: height and width, or one number for both.
-        resize: The rule.
+        resize: How pictures are resized.
 
     Returns:
         Hexadecimal.
@@ -141,12 +141,12 @@ class PackCache:
     def pictures(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
     ) -> Sized | None:
-        """Give a pack, from the folder if it is there; else make it and keep it.
+        """Return a pack, from the folder if it is there; else make it and keep it.
 
         Two processes that need the same pack at once make it once.
 
         Args:
-            key: Of :func:`pack_key`.
+            key: Key from :func:`pack_key`.
             shape: ``[pictures, size, size, 3]``.
             fill: Fills an array of that shape from its start, and tells which pictures are
                 broken.
@@ -232,7 +232,7 @@ class PackCache:
                 _remove(beginning)
 
     def _put(self, beginning: Path, key: str) -> None:
-        """Give a pack its name; where it cannot have it, it serves this process alone."""
+        """Rename a pack into place; where that fails, it serves this process alone."""
         _remove(self.folder / key)  # one that was damaged
         try:
             beginning.rename(self.folder / key)
@@ -334,7 +334,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Tell whether a folder is a pack, perhaps a begun one, and nothing but that."""
+    """Return whether a folder is a pack, perhaps a begun one, and nothing but that."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     try:

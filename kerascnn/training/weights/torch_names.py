@@ -255,7 +255,9 @@ def without_batchnorm(tensors: dict[str, Array], layout: str) -> dict[str, Array
     plain = [i for i in range(99) if LAYOUTS[layout](f"features.{i}.weight")]
     found = {name: tensor for name, tensor in tensors.items() if not name.startswith("features.")}
     for conv, norm, index in zip(there[::2], there[1::2], plain, strict=False):
-        weight, bias = (tensors[f"features.{conv}.{what}"] for what in ("weight", "bias"))
+        weight, bias = (
+            tensors[f"features.{conv}.{what}"].astype(np.float64) for what in ("weight", "bias")
+        )
         gamma, beta, mean, variance = (
             tensors[f"features.{norm}.{what}"].astype(np.float64) for what in _BATCHNORM
         )
@@ -266,12 +268,12 @@ def without_batchnorm(tensors: dict[str, Array], layout: str) -> dict[str, Array
 
 
 def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | None) -> Array:
-    """Lay a tensor out as Keras has it.
+    """Convert a tensor to Keras' layout.
 
     Args:
         name: Ours, ``LAYER/WEIGHT``.
         tensor: As PyTorch has it.
-        shape: Of the weight it is for.
+        shape: Shape of the weight it is for.
         flattened: Channels of the feature map whose flattening this dense layer takes; None:
             it takes none.
 

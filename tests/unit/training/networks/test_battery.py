@@ -36,8 +36,8 @@ GIANT = 26_000_000
 
 
 ALWAYS = {
-    "cnn", "lenet5", "lenet5_modern", "resnet20", "resnet18", "resnet18_kerascv", "resnet50v2",
-    "mobilenet", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny",
+    "cnn", "cnn4", "lenet5", "lenet5_modern", "resnet20", "resnet18", "resnet18_kerascv",
+    "resnet50v2", "mobilenet", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny",
 }  # fmt: skip
 
 
