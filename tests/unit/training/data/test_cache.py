@@ -231,7 +231,7 @@ def test_only_the_run_that_needs_a_damaged_pack_is_told(
     packed(folder, SIZE - 1)
     assert not caplog.records
     packed(folder)
-    assert "it is made again" in caplog.text
+    assert "it is rebuilt" in caplog.text
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def test_a_damaged_pack_of_the_first_user_stops_nobody(
     pixels.write_bytes(bytes(BYTES))
     with another_user():
         assert (packed(folder).images == whole).all()
-    assert "the pack is not kept" in caplog.text
+    assert "the pack is not cached" in caplog.text
     assert [path.name for path in cache.folder.iterdir()] == [pixels.parent.name]
 
 
