@@ -286,7 +286,7 @@ def test_a_second_user_who_may_not_write_goes_on_without(
     with another_user():
         found = packed(folder, SIZE // 2)
     assert (found.images.shape, packed.count) == ((4, SIZE // 2, SIZE // 2, 3), 4)
-    assert "goes on without keeping" in caplog.text
+    assert "continues without caching" in caplog.text
     assert len(cache.entries()) == 1
 
 
@@ -311,4 +311,4 @@ def test_a_cache_that_may_not_be_written_to_is_read(folder, cache, packed, caplo
     assert packed.count == 0
     assert len(packed(folder, SIZE // 2).images) == 4
     cache.folder.chmod(0o755)
-    assert "goes on without keeping" in caplog.text
+    assert "continues without caching" in caplog.text

@@ -176,7 +176,7 @@ LIES: dict[str, tuple[str, Callable[[h5py.File], object], str]] = {
     "names that are a number": (
         ".h5",
         lambda file: file["model_weights"].attrs.__setitem__("layer_names", 7),
-        "no list of names",
+        "not a list of names",
     ),
     "a name that is a path upwards": (
         ".h5",
