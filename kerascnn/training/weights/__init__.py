@@ -237,7 +237,7 @@ def _classes(path: Path, features: int) -> int:
             return 0
         kernel = groups[dense[-1]]["vars"]["0"]
         if not isinstance(kernel, h5py.Dataset):
-            raise ValueError(f"{kernel.name} is no data set")
+            raise ValueError(f"{kernel.name} is not a data set")
         shape = kernel.shape
     if len(shape) != 2 or shape[0] != features:
         raise ModelFileError(

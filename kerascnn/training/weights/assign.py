@@ -139,7 +139,7 @@ def _head_fits(head: layers.Dense, tensors: Tensors, source: str) -> bool:
         return False
     if kernel.ndim == 2 and kernel.shape[-1] != head.units:
         log.warning(
-            "%s: its head tells %d classes apart, the data has %d; a new one is trained.",
+            "%s: its head has %d classes, the data %d; a new one is trained.",
             source,
             kernel.shape[-1],
             head.units,
