@@ -172,7 +172,7 @@ def _listening(cluster: Cluster) -> socket.socket:
         return socket.create_server((host, port), backlog=cluster.processes)
     except OSError as error:
         raise ConfigError(
-            f"rank 0 cannot wait at {cluster.address} ({error}). Expected an address of this "
+            f"rank 0 cannot listen at {cluster.address} ({error}). Expected an address of this "
             "machine, and a port that is free."
         ) from error
 
@@ -217,7 +217,7 @@ def _arrive(cluster: Cluster, end: float) -> PeerConnection:
         except OSError as error:
             if time.monotonic() > end:
                 raise TrainingError(
-                    f"nobody waits at {cluster.address} ({error}). Start rank 0 there, and see "
+                    f"nothing listens at {cluster.address} ({error}). Start rank 0 there, and see "
                     "that this machine can reach it."
                 ) from error
             time.sleep(0.2)
