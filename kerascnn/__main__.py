@@ -43,7 +43,7 @@ def run() -> None:
 
 
 def _flushed() -> bool:
-    """Tell whether all that was written has left the process; nobody may be there to read it."""
+    """Flush standard output; return whether it could be written."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -61,7 +61,7 @@ class Probe:
     """A generated picture with the answer that every provider must give to it.
 
     Attributes:
-        sha256: Of the picture's uint8 ``[size, size, 3]`` values, in hexadecimal.
+        sha256: SHA-256 of the picture's uint8 ``[size, size, 3]`` values, in hexadecimal.
         probabilities: float32 ``[classes]``, as onnxruntime's CPU provider gave them at export.
     """
 
@@ -76,7 +76,7 @@ class Parity:
     Attributes:
         images: How many real pictures.
         max_abs_diff: The largest difference of any probability.
-        top1_mismatches: How many pictures got another first answer.
+        top1_mismatches: Number of pictures with another top-1 prediction.
         data: Name and split of the pictures.
     """
 
@@ -94,7 +94,7 @@ class Reduction:
         method: ``float16``, or how the ranges of int8 were measured.
         kept: Layers that stayed float32.
         calibration: Name of the pictures that ranges were measured on.
-        calibration_images: How many.
+        calibration_images: Number of calibration images.
         top1_before: Share of right answers in float32 on the pictures of ``parity``, 0 to 1.
         top1_after: The same in this precision.
         bytes_before: Size of the float32 file.
@@ -136,13 +136,13 @@ class ModelCard:
         precision: Of the weights in the exported file: ``float32``, ``float16`` or ``int8``.
         metrics: Measured numbers by name.
         data: What it was trained on: name, fingerprint, pictures a split.
-        versions: Of kerascnn and the libraries that made it.
-        weights_sha256: Of the weights' values, in hexadecimal.
+        versions: Versions of kerascnn and the libraries that made it.
+        weights_sha256: SHA-256 of the weights' values, in hexadecimal.
         probes: Pictures and answers that every provider is checked on.
         parity: How the exported file was compared, None before export.
         reduction: What a precision below float32 cost and gave; None for float32.
-        schema: Of this card.
-        image_width: Of an input that is not square; else None.
+        schema: Schema of this card.
+        image_width: Width of an input that is not square; else None.
         sizing: How another library sizes, of a model made elsewhere; None: ``resize`` as it is in
             kerascnn. Neither of the two is in the JSON where it is None.
     """
@@ -180,7 +180,7 @@ class ModelCard:
         return self.sizing or self.resize
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the fields as JSON has them."""
+        """Return the fields as JSON has them."""
         fields = asdict(self)
         fields["schema"] = SCHEMA_WITH_SIZING if self.sizing else SCHEMA
         return {
@@ -207,14 +207,11 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, source: str = "card") -> ModelCard:
-        """Read a card. Fields that this version does not know are left out.
+        """Read a card; fields unknown to this version are ignored.
 
         Args:
             text: JSON as :meth:`to_json` writes it.
             source: Where it came from, for messages.
-
-        Returns:
-            The card.
 
         Raises:
             ModelFileError: Not JSON, of an unknown schema, or a field that is missing or wrong.
@@ -246,15 +243,12 @@ class ModelCard:
 
         Args:
             **changes: New values by field name.
-
-        Returns:
-            The new card.
         """
         return replace(self, **changes)
 
 
 def _check(card: ModelCard) -> None:
-    """Refuse what could give a wrong answer later: this is the one place that knows."""
+    """Refuse values that could give wrong answers later; the only place that checks them."""
     problems = {
         "classes must be at least one name, all text": not card.classes
         or not all(isinstance(name, str) for name in card.classes),

@@ -15,7 +15,7 @@ def environment_number(name: str, default: float, minimum: float, unit: str) -> 
     """Read a number from an environment variable.
 
     Args:
-        name: Of the variable; if it is unset or empty, the default holds.
+        name: Name of the variable; if it is unset or empty, the default holds.
         default: In the variable's unit.
         minimum: The smallest number that is accepted.
         unit: For the message, e.g. ``gigabytes``.

@@ -35,7 +35,7 @@ _TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(_MARK)}(\.[^.]*)?", re
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``, and rename it to ``path`` when all went well.
+    """Yield a temporary path beside ``path``, renamed to ``path`` on success.
 
     Args:
         path: Where the file shall lie in the end. Its folder is made if need be.
@@ -80,7 +80,7 @@ def writing(path: str | Path) -> Iterator[Path]:
 
 
 def _is_special(path: Path) -> bool:
-    """Tell whether something is there that is neither a file nor a folder; links are followed."""
+    """Return whether something is there that is neither a file nor a folder; links are followed."""
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError):
@@ -98,12 +98,6 @@ def _copy_contents(source: Path, target: Path) -> None:
 
 def read_text(path: Path) -> str:
     """Read a file of UTF-8 that belongs to a model.
-
-    Args:
-        path: Of the file.
-
-    Returns:
-        Its whole content.
 
     Raises:
         ModelFileError: It is not there, cannot be read, or is no text.
@@ -141,7 +135,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Tell whether a file's name is one that :func:`writing` gives until the file is whole."""
+    """Return whether a file's name is one that :func:`writing` gives until the file is whole."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
@@ -158,7 +152,7 @@ def remove_leftovers(folder: str | Path) -> None:
 
 @contextmanager
 def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that dies with its process, however that dies.
+    """Hold a lock that is released when its process ends, however it ends.
 
     Args:
         path: A file that is made for the lock and removed after it. Its folder must exist.
@@ -220,7 +214,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Tell whether a name still leads to an open file: its last holder may have removed it."""
+    """Return whether a name still leads to an open file: its last holder may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -228,14 +222,14 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def preallocate(path: str | Path, size: int) -> None:
-    """Make a file of a given size, and make sure that the disk has room for all of it.
+    """Create a file of a given size, with all of its disk space allocated.
 
     A file that only looks so large ends the process when it is written through a memory map and
     the disk is full.
 
     Args:
         path: The file; made or overwritten.
-        size: In bytes.
+        size: Size in bytes.
 
     Raises:
         KerascnnError: The disk has no room for it, or the folder cannot be written.
@@ -249,10 +243,10 @@ def preallocate(path: str | Path, size: int) -> None:
 
 
 def preallocate_unnamed(size: int) -> BinaryIO:
-    """Make a file of a given size that nothing can leave behind: it never has a name.
+    """Create an unnamed file of a given size, which cannot be left behind.
 
     Args:
-        size: In bytes.
+        size: Size in bytes.
 
     Returns:
         It, in the folder for temporary files, open for reading and writing; it is gone with the
@@ -310,7 +304,7 @@ def _flush(path: Path) -> None:
 
 
 def umask() -> int:
-    """Give the rights that new files of this process do not get."""
+    """Return the rights that new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -36,9 +36,6 @@ def printable(text: str, keep: str = "") -> str:
 def printable_json(text: str) -> str:
     r"""Write the same characters as JSON's escapes: the value stays as it is.
 
-    Args:
-        text: A JSON document.
-
     Returns:
         Another, of the same value.
 

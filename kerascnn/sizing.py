@@ -85,7 +85,7 @@ class Sizing:
             )
 
     def words(self, shape: Shape) -> str:
-        """Say in words how a picture is sized.
+        """Describe how a picture is resized.
 
         Args:
             shape: Height and width of the model's input.
@@ -150,7 +150,7 @@ def choose(
     pad_color: tuple[int, int, int] | None = None,
     enlarge: bool | None = None,
 ) -> Sizing:
-    """Put together what was said about how pictures were sized.
+    """Combine the options that say how pictures were resized.
 
     Args:
         like: A preset; all else that is said changes it.
@@ -160,9 +160,6 @@ def choose(
         crop_share: None: the preset's, or 0.875 without one.
         pad_color: None: black.
         enlarge: None: no.
-
-    Returns:
-        The rule.
 
     Raises:
         ConfigError: A value that is not known, or some that do not go together.

@@ -26,11 +26,8 @@ def parse_json(text: str | bytes, finite: bool = True) -> Any:
     """Read JSON that holds finite numbers and whole characters only.
 
     Args:
-        text: Of one document.
+        text: Text of one document.
         finite: Whether to refuse NaN and infinity; a measured loss may be either.
-
-    Returns:
-        Its value.
 
     Raises:
         ValueError: It is not JSON, or holds what no file of kerascnn does.
@@ -57,7 +54,7 @@ def build(cls: type[T], values: Any) -> T:
 
     Args:
         cls: A dataclass whose fields are numbers, text, tuples, dictionaries or dataclasses.
-        values: Of :func:`parse_json`.
+        values: Values from :func:`parse_json`.
 
     Returns:
         One of the class, every value of the type that its field is annotated with.
@@ -83,7 +80,7 @@ def _kinds(cls: type) -> dict[str, Any]:
 
 
 def _convert(value: Any, kind: Any, name: str) -> Any:
-    """Give a value as its annotation has it: lists become tuples, objects dataclasses."""
+    """Return a value as its annotation has it: lists become tuples, objects dataclasses."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return _convert_any(value, arguments, name)

@@ -23,10 +23,10 @@ FLOOR = 2**26
 
 
 def refuse_bombs(path: Path, ratio: int = RATIO, floor: int = FLOOR) -> None:
-    """Refuse an archive that would unpack to far more than it is.
+    """Refuse an archive that would unpack to far more than its size.
 
     Args:
-        path: Of the archive.
+        path: Path of the archive.
         ratio: The most that it may grow by.
         floor: Bytes to which it may unpack in any case.
 

@@ -41,7 +41,7 @@ class Task:
         test: Pictures to judge on.
         test_labels: Of those.
         mixed: Whether kerascnn is given files of many sizes and kinds, as people's folders have
-            them, in place of these arrays.
+            them, and the others what Pillow reads from those files, in place of these arrays.
     """
 
     train: Pictures
@@ -57,30 +57,35 @@ class Task:
         return path
 
     def data(self, path: Path, seed: int) -> Path:
-        """Give what ``kerascnn train`` is told: that file, or a folder of files beside it."""
+        """Write that file; give what ``kerascnn train`` is told: it, or a folder beside it."""
         if not self.mixed:
-            return path
+            return self.save(path)
         rng, folder = np.random.default_rng(seed), path.with_suffix("")
-        parts = (("train", self.train, self.labels), ("test", self.test, self.test_labels))
-        for split, pictures, labels in parts:
-            for number, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
-                target = folder / split / str(label) / f"{number:04}"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _any_file(Image.fromarray(pixels), target, rng)
+
+        def written(split: str, pictures: Pictures, labels: Labels) -> Pictures:
+            files = [folder / split / str(label) / f"{at:04}" for at, label in enumerate(labels)]
+            found = [
+                _any_file(Image.fromarray(one), file, rng)
+                for one, file in zip(pictures, files, strict=True)
+            ]
+            return np.stack(found)
+
+        train = written("train", self.train, self.labels)
+        replace(self, train=train, test=written("test", self.test, self.test_labels)).save(path)
         return folder
 
 
-def _any_file(picture: Image.Image, target: Path, rng: np.random.Generator) -> None:
-    """Write a picture in one of the ways that people's folders hold."""
+def _any_file(picture: Image.Image, target: Path, rng: np.random.Generator) -> Pictures:
+    """Write a picture in one of the ways that people's folders hold; give what Pillow reads."""
     width, height = (int(side * rng.uniform(0.5, 3)) for side in picture.size)
-    picture = picture.resize((width, height))
+    resized = picture.resize((width, height))
     kind = ("jpg", "png", "webp", "gif", "bmp", "alpha", "grey")[int(rng.integers(7))]
-    if kind == "alpha":
-        picture.convert("RGBA").save(target.with_suffix(".png"))
-    elif kind == "grey":
-        picture.convert("L").save(target.with_suffix(".jpg"))
-    else:
-        picture.save(target.with_suffix(f".{kind}"))
+    mode, ending = {"alpha": ("RGBA", "png"), "grey": ("L", "jpg")}.get(kind, ("RGB", kind))
+    file = target.with_suffix(f".{ending}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    resized.convert(mode).save(file)
+    with Image.open(file) as found:
+        return np.asarray(found.convert("RGB").resize(picture.size))
 
 
 def crops(names: tuple[str, ...], count: int, seed: int, tests: int = 40) -> Task:

@@ -86,6 +86,6 @@ def difference(answers: Floats, right: Floats, name: str) -> str:
     changed = int((answers.argmax(1) != right.argmax(1)).sum())
     largest = float(np.abs(answers - right).max())
     return (
-        f"{changed} of {len(answers)} first answers are not those of {name}, largest difference "
-        f"of a probability {largest:.1g}"
+        f"{changed} of {len(answers)} top-1 predictions are not those of {name}, largest "
+        f"difference of a probability {largest:.1g}"
     )

@@ -1,4 +1,4 @@
-"""From picture files to answers, and the first answer of a process: for scripts/bench_inference.
+"""From picture files to predictions, and a process's first prediction: for scripts/bench_inference.
 
 Knows: both measurements and what they are held against. Does not know engines other than
 kerascnn's.
@@ -100,4 +100,4 @@ def first_answer(path: str, folder: Path, rounds: int) -> None:
             subprocess.run(command, check=True, capture_output=True)
             seconds[name].append(time.perf_counter() - began)
     ours, theirs = (float(np.median(seconds[name])) for name in ("kerascnn predict", "ten lines"))
-    print(f"first answer: {ours:.2f} s, ten lines {theirs:.2f} s: {ours / theirs:.2f} times")
+    print(f"first prediction: {ours:.2f} s, ten lines {theirs:.2f} s: {ours / theirs:.2f} times")

@@ -26,7 +26,7 @@ class Judged:
 
     Attributes:
         top1: Share of right answers on the test pictures, 0 to 1.
-        changed: Of how many the first answer is not the one of the Keras model.
+        changed: Number of top-1 predictions that differ from the Keras model's.
     """
 
     top1: float

@@ -1,5 +1,6 @@
 """What tests share: real photographs, the full data set where it is there, one trained run."""
 
+import gc
 import os
 import random
 import socket
@@ -40,6 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(TESTS / "slim"):
             item.add_marker("slim")
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def pytest_unconfigure() -> None:
+    """End at once: Python would look at every object of TensorFlow once more, for two seconds."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

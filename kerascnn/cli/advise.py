@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--figure", metavar="FILE", help="Draw it: a name that ends in .png or .svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON.")
 def command(figure: str | None, as_json: bool, **options: Any) -> None:
-    """Say how deep to fine-tune a backbone on the pictures in DATA.
+    """Recommend how deep to fine-tune a backbone on the pictures in DATA.
 
     Looks at up to 1,500 of them through the backbone, without training: how many there are, and how
     similar they are to what it has learned. `kerascnn train --trainable auto` does what it says.

@@ -21,10 +21,10 @@ Writer = Callable[[dict[str, Any]], None]
 
 
 def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
-    """Give the values of one line.
+    """Return the values of one line.
 
     Args:
-        path: Of the picture.
+        path: Path of the picture.
         answer: The answer, or why there is none.
 
     Returns:

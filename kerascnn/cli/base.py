@@ -111,7 +111,7 @@ class Group(click.Group):
 
 
 def option_name(parameter: click.Option) -> str:
-    """Give the name that a person types, e.g. ``--batch-size``."""
+    """Return the name that a person types, e.g. ``--batch-size``."""
     return max(parameter.opts, key=len)
 
 
@@ -186,7 +186,7 @@ def as_options(message: str) -> str:
     """Name the options of a command line where a message names parameters of Python.
 
     Args:
-        message: Of a part of kerascnn that knows no command line: ```batch_size` is ...``.
+        message: Message of a part of kerascnn that knows no command line: ```batch_size` is ...``.
 
     Returns:
         The same with ``--batch-size``; names that are none of the command's stay.
@@ -240,7 +240,7 @@ def _finite(value: Any) -> Any:
 
 
 def console(stderr: bool = False) -> Console:
-    """Give rich's console; imported late, since ``--help`` does not need it."""
+    """Return rich's console; imported late, since ``--help`` does not need it."""
     from kerascnn.cli.console import SafeConsole
 
     return SafeConsole(stderr)

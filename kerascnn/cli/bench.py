@@ -81,7 +81,7 @@ def command(
             _show(one, arithmetic)
     if save:
         for one in found:
-            click.echo(f"saved: {save_settings(one.model, one.settings())}", err=True)
+            click.echo(f"saved: {save_settings(one.model, one.tuned_settings())}", err=True)
 
 
 def _show(found: Benchmark, arithmetic: Any) -> None:
@@ -107,9 +107,11 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
 
 
 def _name(one: Measured) -> str:
-    way = one.way
-    waits = "" if way.provider != "cpu" else (" spinning" if way.spinning else " sleeping")
-    return f"{way.provider:<10}{way.arithmetic:<12}{way.threads}{waits:<11}"
+    settings = one.settings
+    waits = (
+        "" if settings.provider != "cpu" else (" spinning" if settings.spinning else " sleeping")
+    )
+    return f"{settings.provider:<10}{settings.arithmetic:<12}{settings.threads}{waits:<11}"
 
 
 def _changed(one: Measured) -> str:

@@ -100,7 +100,7 @@ def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
             "compared",
             (
                 f"with the trained model on {parity.images:,} pictures of {parity.data}: "
-                f"{parity.top1_mismatches:,} other first answers, probabilities within "
+                f"{parity.top1_mismatches:,} top-1 predictions differ, probabilities within "
                 f"{parity.max_abs_diff:.1g}"
             ),
         )

@@ -47,7 +47,7 @@ _VARIABLES = (
 
 
 def diagnose(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Look at this machine.
+    """Collect facts about this machine.
 
     Args:
         environment: The variables as the user set them; Keras and onnxruntime add to them.
@@ -99,7 +99,7 @@ def _training() -> dict[str, Any]:
 def _unused_gpu(
     backend: str, devices: Mapping[str, str], driver: Path = Path("/dev/nvidiactl")
 ) -> dict[str, str]:
-    """Tell of an NVIDIA GPU whose driver is there, and which the backend does not use."""
+    """Report an NVIDIA GPU that has a driver and that the backend does not use."""
     from kerascnn.training.distribution.device import GPU_EXTRA
 
     if not driver.exists() or any("gpu" in name or "cuda" in name for name in devices):

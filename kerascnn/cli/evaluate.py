@@ -122,7 +122,7 @@ def _try_sizing(
     for trial in trials.trials:
         click.echo(f"{trial.top1:7.2%}  {trial.log_likelihood:8.3f}  {trial.options}")
     click.echo(
-        f"fits best on {trials.images:,} pictures: {trials.best.options} (by right first answers, "
+        f"fits best on {trials.images:,} pictures: {trials.best.options} (by top-1 accuracy, "
         "then by the mean logarithm of the right class's probability)"
     )
 
@@ -154,7 +154,7 @@ def _compare(
 
 
 def _foreign_of_second(model: str, foreign: Foreign | None) -> Foreign | None:
-    """Say of a second model what was said of the first, unless it speaks for itself."""
+    """Apply the options for the first model to the second, unless that has a card."""
     if foreign is None or not model.lower().endswith(".onnx"):
         return None
     from kerascnn.inference.model_file.metadata import find_card

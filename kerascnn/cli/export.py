@@ -78,8 +78,8 @@ def command(
     """Export the model in RUN as one ONNX file, verified against the trained model.
 
     The file takes raw pictures and carries everything: weights, preprocessing, class names,
-    where it comes from. It is compared with the trained model on real pictures; if a first
-    answer differs, or a probability by more than 1e-4, no file is left.
+    where it comes from. It is compared with the trained model on real pictures; if a top-1
+    prediction differs, or a probability by more than 1e-4, no file is written.
 
     RUN may also be a .keras or .h5 classifier that was made elsewhere, by Keras 2 or 3: then
     --labels says its class names. A model that holds code is refused, and nothing of it runs.
@@ -139,7 +139,7 @@ def _proof(card: ModelCard) -> str:
     where = f"on {parity.images:,} pictures of {parity.data}"
     if cost is None:
         return (
-            f"{where} every first answer is the trained model's, probabilities within "
+            f"{where} every top-1 prediction equals the trained model's, probabilities within "
             f"{parity.max_abs_diff:.1g}"
         )
     speed = ", ".join(f"{times:.2f} times ({name})" for name, times in cost.speedup.items())
@@ -147,7 +147,7 @@ def _proof(card: ModelCard) -> str:
     how = "" if cost.method == card.precision else f" by {cost.method}"
     return (
         f"{card.precision}{how}{kept}; {where} top-1 {cost.top1_after:.2%} (float32: "
-        f"{cost.top1_before:.2%}), {parity.top1_mismatches:,} answers changed; "
+        f"{cost.top1_before:.2%}), {parity.top1_mismatches:,} predictions changed; "
         f"{cost.bytes_after / cost.bytes_before:.0%} of the size; speed here against float32: "
         f"{speed}"
     )

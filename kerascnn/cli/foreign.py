@@ -175,14 +175,14 @@ def foreign_options(command: F) -> F:
 
 
 def announce_sizing(card: ModelCard) -> None:
-    """Say on stderr how pictures of a model made elsewhere are sized."""
+    """Print to stderr how pictures are resized for a model made elsewhere."""
     from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
     click.echo(sizing_notice(card), err=True)
 
 
 def pop_foreign(options: dict[str, Any]) -> Foreign | None:
-    """Take the options of :func:`foreign_options` out of a command's, and put them together.
+    """Remove the options of :func:`foreign_options` from a command's, and combine them.
 
     Args:
         options: By name; they are removed.
@@ -205,7 +205,7 @@ def foreign_from_options(
     output: str | None = None,
     **how: Any,
 ) -> Foreign | None:
-    """Put together what was said about a model that was made elsewhere.
+    """Combine the options about a model that was made elsewhere.
 
     Args:
         labels: File of class names; None: the model's file may have them.
@@ -213,7 +213,7 @@ def foreign_from_options(
         normalize: ``none``, ``unit``, ``tf``, ``torch`` or ``caffe``.
         resize: ``squash``, ``crop`` or ``pad``.
         like: A preset.
-        mean: Of each channel, or one number.
+        mean: Mean of each channel, or one number.
         std: The same.
         outputs: ``logits`` or ``probabilities``.
         output: Name of the output that holds the answers.

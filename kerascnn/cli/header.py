@@ -18,10 +18,7 @@ _WEIGHTS = {"none": "random weights", "imagenet": "ImageNet weights"}
 
 
 def header(plan: Plan) -> list[tuple[str, str]]:
-    """Put a plan into words.
-
-    Args:
-        plan: Of the run.
+    """Describe a plan in words.
 
     Returns:
         Names and values, one a line.

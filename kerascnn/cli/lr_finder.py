@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
-    """Look for a learning rate and tell it.
+    """Run the learning-rate finder and print the suggestion.
 
     Args:
-        config: Of the run that the rate is for.
+        config: Configuration of the run that the rate is for.
         plot: Where the picture goes.
         as_json: Print JSON.
     """

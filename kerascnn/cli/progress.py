@@ -27,7 +27,7 @@ class TrainingDisplay(Callback):
         console: On stderr.
 
     Attributes:
-        folder: Of the run; None: there is none yet.
+        folder: Folder of the run; None: there is none yet.
     """
 
     def __init__(self, console: Console) -> None:

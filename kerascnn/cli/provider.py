@@ -48,7 +48,7 @@ def provider_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def announce(classifier: Classifier) -> None:
-    """Say on stderr which provider runs, with which arithmetic, and why."""
+    """Print to stderr which provider runs, with which arithmetic, and why."""
     provider = classifier.provider
     click.echo(
         f"provider: {provider}, arithmetic {classifier.arithmetic} ({provider.why})", err=True

@@ -28,11 +28,7 @@ _LEVEL = 0.05
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
-    """Print an evaluation.
-
-    Args:
-        evaluation: Of a model.
-    """
+    """Print an evaluation."""
     out = console()
     _show_summary(evaluation)
     out.print(_class_table(evaluation))
@@ -137,7 +133,7 @@ def show_comparison(comparison: Comparison) -> None:
     """Print what two models answered differently.
 
     Args:
-        comparison: Of the two.
+        comparison: Comparison of the two.
     """
     out = console()
     out.print(f"{comparison.images:,} pictures (split {comparison.split})")
@@ -188,10 +184,10 @@ def _table(first: str, *numbers: str) -> Table:
 
 
 def plain(name: str) -> str:
-    """Keep rich from reading markup in a name, and the terminal from obeying it.
+    """Escape a name for rich and for the terminal.
 
     Args:
-        name: Of a class or picture.
+        name: Name of a class or picture.
 
     Returns:
         The name for a table.

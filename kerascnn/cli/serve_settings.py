@@ -77,10 +77,10 @@ config_option = click.option(
 
 
 def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | ModelConfig, ...]:
-    """Give the models: those of the file with what is set about each, or what was given instead.
+    """Return the models: those of the file with what is set about each, or what was given instead.
 
     Args:
-        ctx: Of the command.
+        ctx: Click context of the command.
         options: By name.
 
     Raises:
@@ -117,7 +117,7 @@ def _foreign(
 
 
 def unknown_variables(ctx: click.Context) -> list[str]:
-    """Say which variables look like settings and are none."""
+    """List environment variables that look like settings and are none."""
     known = {f"{PREFIX}_{(option.name or '').upper()}" for option in ctx.command.params}
     known.add(f"{PREFIX}_MODEL")
     lines = []
@@ -198,7 +198,7 @@ def _from_yaml(text: str) -> Any:
 
 
 def _named(content: dict[Any, Any], known: Iterable[str], path: Path, where: str) -> dict[str, Any]:
-    """Give settings by the names of their options: ``max-batch`` and ``max_batch`` are one."""
+    """Return settings by the names of their options: ``max-batch`` and ``max_batch`` are one."""
     known = sorted(known)
     found = {}
     for key, value in content.items():
@@ -214,7 +214,7 @@ def _named(content: dict[Any, Any], known: Iterable[str], path: Path, where: str
 def _checked(
     ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
 ) -> Any:
-    """See that a value is good, and give it as Click's ``default_map`` has it."""
+    """Check a value, and return it as Click's ``default_map`` needs it."""
     plain = _plain(parameter, value, path)
     _converted(ctx, parameter, value, path, where)
     return plain
@@ -230,7 +230,7 @@ def _converted(
 
 
 def _plain(parameter: click.Parameter, value: Any, path: Path) -> Any:
-    """Give a value as text, which is how options get theirs: no 2.5 becomes 2."""
+    """Return a value as text, which is how options get theirs: no 2.5 becomes 2."""
     if parameter.multiple:
         return [str(one) for one in (value if isinstance(value, list) else [value])]
     if isinstance(value, list):

@@ -54,10 +54,7 @@ split_option = click.option(
 
 
 def check_drawable(path: str) -> None:
-    """Refuse a figure of no known kind, before anything is computed.
-
-    Args:
-        path: Of the figure.
+    """Refuse an unknown figure format, before anything is computed.
 
     Raises:
         ConfigError: Its name ends neither in .svg nor in .png.
@@ -67,7 +64,7 @@ def check_drawable(path: str) -> None:
 
 
 def check_data_is_there(*data: Any) -> None:
-    """Tell of a mistyped DATA at once, before Keras is loaded, which takes some seconds.
+    """Refuse a mistyped DATA before Keras is loaded, which takes some seconds.
 
     Args:
         data: As typed; what is not text (no data, or a share) is passed over.

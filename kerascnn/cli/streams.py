@@ -23,7 +23,7 @@ class SafeStream:
     """A text stream to which no character is written that a terminal would obey.
 
     Args:
-        raw: Where text goes.
+        raw: The stream to write to.
         lossy: Whether what cannot be written is lost: notices must not stop the work.
         escaping: False: text comes from rich, which has colours of its own.
     """
@@ -32,11 +32,11 @@ class SafeStream:
         self._raw, self._lossy, self._escaping = raw, lossy, escaping
 
     def unescaped(self) -> SafeStream:
-        """Give the same stream for a writer who escapes by itself."""
+        """Return the same stream for a writer who escapes by itself."""
         return SafeStream(self._raw, self._lossy, escaping=False)
 
     def __getattr__(self, name: str) -> Any:
-        """Be the stream itself in all else."""
+        """Delegate everything else to the stream."""
         return getattr(self._raw, name)
 
     def write(self, text: str) -> int:
@@ -77,17 +77,17 @@ def safe_streams() -> Iterator[None]:
 
 
 def unescaped(stream: TextIO) -> TextIO:
-    """Give a stream for a writer who has escape sequences of its own and escapes the rest."""
+    """Return a stream for a writer who has escape sequences of its own and escapes the rest."""
     return cast(TextIO, stream.unescaped()) if isinstance(stream, SafeStream) else stream
 
 
 def is_full(error: OSError) -> bool:
-    """Tell whether standard output could not be written; a file would have its name in it."""
+    """Return whether standard output could not be written; a file would have its name in it."""
     return error.errno in _FULL and not error.filename
 
 
 def abandon_output(error: OSError) -> None:
-    """Say that output could not be written, and let nobody try again at exit."""
+    """Report that output could not be written, and prevent another attempt at exit."""
     with suppress(OSError):
         sys.stderr.write(
             f"Error: standard output: cannot write ({error.strerror}). Free some space, or write "

@@ -161,7 +161,7 @@ def _callback(display: Callback, tensorboard: bool) -> Callback:
 
 
 def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
-    """Keep what was typed; a default is no wish."""
+    """Keep the options that were typed, not the defaults."""
     return {
         name: value
         for name, value in options.items()

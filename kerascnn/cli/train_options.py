@@ -46,7 +46,7 @@ _TYPES = {"image_size": SquareSize()}
 
 
 def groups() -> dict[str, tuple[str, ...]]:
-    """Give the headings of ``kerascnn train --help`` and the parameters under each."""
+    """Return the headings of ``kerascnn train --help`` and the parameters under each."""
     declared = options_of(TrainConfig).items()
     return {
         group: (
@@ -66,7 +66,7 @@ def config_options(command: C) -> C:
 
 
 def train_option(name: str) -> Any:
-    """Give one of the options, for another command that has it too."""
+    """Return one of the options, for another command that has it too."""
     declared, its_field = options_of(TrainConfig)[name]
     return click.option(option_flag(name, its_field), **_settings(declared, its_field))
 

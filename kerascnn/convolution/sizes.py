@@ -65,7 +65,7 @@ def output_size(
 
 
 def padded(image: Array, size: Sequence[int], stride: int, padding: Padding) -> Array:
-    """Put the zeros around a picture that a convolution puts there.
+    """Pad a picture with zeros as a convolution does.
 
     Args:
         image: ``(H, W)`` or ``(H, W, C)``.

@@ -75,7 +75,7 @@ def pool(
 
     Args:
         feature_map: ``(H, W)`` or ``(H, W, C)``; each channel is pooled on its own.
-        size: Of the square.
+        size: Size of the square.
         stride: How far it moves; None: ``size``, so that squares do not overlap.
         kind: ``max`` or ``average``.
 
@@ -163,7 +163,7 @@ def _result_type(image: Array, kernel: Array) -> np.dtype[Any]:
 
 
 def _as_filters(image: Array, kernel: Array) -> Array:
-    """Bring a filter, or filters, to ``(F, h, w, C)``, or say what does not fit."""
+    """Reshape a filter, or filters, to ``(F, h, w, C)``, or raise what does not fit."""
     channels = image.shape[2] if image.ndim == 3 else 1
     filters = kernel
     if image.ndim == 2 and kernel.ndim in (2, 3):

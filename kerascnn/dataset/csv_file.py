@@ -107,7 +107,7 @@ class _Lines(Protocol):
     line_num: int
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Give the values of line by line."""
+        """Return the values of line by line."""
 
 
 class _Reader:
@@ -168,7 +168,7 @@ class _Reader:
         )
 
     def _understood(self, line: int, values: list[str]) -> Kind | None:
-        """Give label and split of a line, or tell what is wrong with it; None: it is none."""
+        """Return label and split of a line, or tell what is wrong with it; None: it is none."""
         if not any(map(str.strip, values)):
             return None
         if len(values) <= max(self._places.values()):

@@ -33,7 +33,7 @@ class Rows:
     Attributes:
         file: The list.
         lines: Where each stands in it.
-        paths: Of its picture, whole.
+        paths: Paths of its picture, whole.
         kinds: Its place in ``known``.
         known: Labels with their splits, each once.
         missing: Rows whose picture is not there.
@@ -47,11 +47,11 @@ class Rows:
     missing: list[int] = field(default_factory=list)
 
     def where(self, row: int) -> str:
-        """Say where a row stands."""
+        """Name the place of a row."""
         return f"{self.file}, line {self.lines[row]}"
 
     def kind(self, row: int) -> Kind:
-        """Give a row's label and split."""
+        """Return a row's label and split."""
         return self.known[self.kinds[row]]
 
     def without(self, rows: Container[int]) -> Rows:
@@ -68,7 +68,7 @@ class Rows:
         )
 
     def split(self, name: str, order: dict[str, int]) -> Split | None:
-        """Give the pictures of a split with their labels; None: there are none."""
+        """Return the pictures of a split with their labels; None: there are none."""
         kinds = np.frombuffer(self.kinds, np.int64)
         chosen = np.asarray([kind.split == name for kind in self.known])[kinds]
         if not chosen.any():

@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class Faults:
-    """Whom a reader tells what is wrong. This one raises: nobody shall train on faulty data."""
+    """Receives the problems that a reader finds. This one raises: faulty data is not used."""
 
     def tell(self, fault: str) -> None:
-        """Tell of something that must not be trained on; if this returns, leave it out.
+        """Report something that must not be trained on; if this returns, skip it.
 
         Args:
             fault: What came, what was expected, what to do; one line.
@@ -27,11 +27,11 @@ class Faults:
         raise DataError(fault)
 
     def warn(self, fault: str) -> None:
-        """Tell of something that a user must know, and that training can do without."""
+        """Report something that the user must know and that training can skip."""
         log.warning(fault)
 
     def mention(self, notice: str) -> None:
-        """Tell what is left out on purpose."""
+        """Report what is skipped on purpose."""
         log.warning(notice)
 
 
@@ -54,7 +54,7 @@ class CollectedFaults(Faults):
         self.found.append(fault)
 
     def mention(self, notice: str) -> None:
-        """Pass it over: what is left out is listed file by file."""
+        """Ignore it: skipped files are listed one by one."""
 
 
 STRICT = Faults()

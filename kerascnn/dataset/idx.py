@@ -55,9 +55,6 @@ def load_idx(folder: Path, faults: Faults = STRICT) -> Dataset:
             there, the same for ``t10k`` (test) and ``val``; each may end in ``.gz``.
         faults: Told what is wrong with what is not needed for training.
 
-    Returns:
-        The data set.
-
     Raises:
         DataError: A file is missing, truncated, or no such file; counts differ.
     """

@@ -129,7 +129,7 @@ def _shared(names: Sequence[frozenset[str]]) -> bool:
 def _leave_out(
     root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: Faults
 ) -> None:
-    """Pass over folders whose names say that their pictures have no class; ask about others."""
+    """Skip folders that are named as unlabelled; refuse others."""
     words = {folder: re.split(r"[^a-z]+", folder.name.lower()) for folder in others}
     without = [f for f in others if any(_UNLABELLED.fullmatch(word) for word in words[f])]
     walk.unlabelled |= dict.fromkeys(without)

@@ -49,7 +49,7 @@ def load_dataset(data: str | Path, faults: Faults = STRICT) -> Dataset:
 
 
 def check_data_exists(data: str | Path) -> None:
-    """See that there is something of that name, without reading it: before what takes long.
+    """Check that a data set exists, without reading it: before anything slow.
 
     Args:
         data: As for :func:`load_dataset`.

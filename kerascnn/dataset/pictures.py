@@ -38,17 +38,17 @@ class Pictures(Protocol):
 
 @runtime_checkable
 class Reducible(Protocol):
-    """Pictures that are made little of where their pixels are, perhaps in another process."""
+    """Pictures that can be processed where they are decoded, perhaps in another process."""
 
     def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
-        """Read one and give what ``reduce`` makes of it; raises PictureError."""
+        """Decode one and return the result of ``reduce``; raises PictureError."""
 
 
 def reduced(pictures: Pictures, index: int, reduce: images.Reduce) -> images.UInt8Array:
-    """Read one picture and make little of its pixels.
+    """Decode one picture and reduce its pixels to a small result.
 
     Args:
-        pictures: Of any kind.
+        pictures: Pictures of any kind.
         index: Which of them.
         reduce: As for :func:`kerascnn.images.reduced`.
 
@@ -82,7 +82,7 @@ class LazyPaths(Sequence[Path]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Path]: ...
     def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
-        """Give one, or some."""
+        """Return one, or some."""
         found = self._texts[index]
         return Path(found) if isinstance(found, str) else LazyPaths(found)
 
@@ -108,11 +108,11 @@ class FilePictures:
         return images.decode(self.paths[index])
 
     def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
-        """Decode one and make little of it, perhaps in another process; raises PictureError."""
+        """Decode and reduce one, perhaps in another process; raises PictureError."""
         return images.reduced(self.paths[index], reduce)
 
     def name(self, index: int) -> str:
-        """Give the path relative to the root, with forward slashes."""
+        """Return the path relative to the root, with forward slashes."""
         path = self.paths[index]
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
@@ -123,7 +123,7 @@ class FilePictures:
         return images.longer_side(self.paths[index])
 
     def stamp(self, index: int) -> bytes:
-        """Give path, size and times; the second time cannot be set back by copying tools."""
+        """Return path, size and times; the second time cannot be set back by copying tools."""
         path = self.paths[index]
         try:
             found = path.stat()
@@ -150,11 +150,11 @@ class ArrayPictures:
         return len(self.array)
 
     def __getitem__(self, index: int) -> images.UInt8Array:
-        """Give one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
+        """Return one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return images.rgb_array(self.array[index], self.name(index))
 
     def name(self, index: int) -> str:
-        """Give ``prefix[index]``."""
+        """Return ``prefix[index]``."""
         return f"{self.prefix}[{index}]"
 
     def longer_side(self, index: int) -> int:  # noqa: ARG002 - all are of one size
@@ -162,7 +162,7 @@ class ArrayPictures:
         return int(max(self.array.shape[1:3]))
 
     def stamp(self, index: int) -> bytes:
-        """Give the pixels, and how they are laid out."""
+        """Return the pixels, and how they are laid out."""
         return f"{self.array.shape[1:]}".encode() + bytes(self.array[index].tobytes())
 
 

@@ -20,9 +20,9 @@ def sized_pictures(
     """Read every picture and bring it to the model's size.
 
     Args:
-        pictures: Of any size.
-        size: Of the model's input, in pixels: height and width, or one number for both.
-        resize: The rule.
+        pictures: Pictures of any size.
+        size: Size of the model's input, in pixels: height and width, or one number for both.
+        resize: How pictures are resized.
 
     Yields:
         In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.

@@ -38,7 +38,7 @@ class Split:
         return Split(Part(self.pictures, indices), self.labels[indices])
 
     def longest_side(self) -> int:
-        """Give the longest side in pixels among up to 1,000 pictures spread over the split."""
+        """Return the longest side in pixels among up to 1,000 pictures spread over the split."""
         sample = np.linspace(0, len(self) - 1, min(len(self), 1000)).astype(int)
         return max(self.pictures.longer_side(int(index)) for index in sample)
 
@@ -58,7 +58,7 @@ class Dataset:
     splits: dict[str, Split] = field(default_factory=dict)
 
     def ordered(self) -> dict[str, Split]:
-        """Give the splits in the order train, val, test."""
+        """Return the splits in the order train, val, test."""
         return {name: self.splits[name] for name in SPLITS if name in self.splits}
 
     def choose(
@@ -92,8 +92,8 @@ class Dataset:
         """Express the labels of a split as indices into a model's classes, by name.
 
         Args:
-            split: Of this data set, whose classes may be fewer, or in another order.
-            classes: Of the model.
+            split: Split of this data set, whose classes may be fewer, or in another order.
+            classes: Classes of the model.
 
         Raises:
             DataError: A class that the model does not know.
@@ -110,7 +110,7 @@ class Dataset:
 
 
 def join(splits: Sequence[Split]) -> Split:
-    """Put splits one after the other.
+    """Concatenate splits.
 
     Args:
         splits: At least one, of the same classes.

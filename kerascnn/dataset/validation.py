@@ -26,7 +26,7 @@ def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Data
 
     Args:
         dataset: With or without a ``val`` split.
-        fraction: Of the training pictures, between 0 and 1 (exclusive); None: 0.1, or 0.05
+        fraction: Fraction of the training pictures, between 0 and 1 (exclusive); None: 0.1, or 0.05
             above 20,000 pictures.
         seed: Any integer.
 

@@ -74,7 +74,7 @@ class Walk:
         """List the pictures at any depth, folder by folder, files before folders.
 
         Args:
-            folder: Of a class, or any other.
+            folder: Folder of a class, or any other.
         """
         inside = []
         for entry in self._entries(folder):
@@ -110,7 +110,7 @@ class Walk:
 
 
 def is_picture(name: str) -> bool:
-    """Tell from a file's name whether it is to be read as a picture.
+    """Return whether a file is read as a picture, by its name.
 
     Args:
         name: Without folders.
@@ -119,15 +119,12 @@ def is_picture(name: str) -> bool:
 
 
 def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
-    """Say in one line what was left out, if anything was.
+    """Describe in one line what was skipped, if anything.
 
     Args:
         root: What names are relative to.
         walk: What was passed over.
         loose: Pictures that are of no class.
-
-    Returns:
-        The line.
     """
     parts = []
     if walk.others:

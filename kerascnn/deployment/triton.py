@@ -167,10 +167,6 @@ def _differs(path: Path, text: str) -> bool:
 def triton_config(name: str, card: ModelCard) -> str:
     """Write a model's configuration in protobuf's text form.
 
-    Args:
-        name: Of the model.
-        card: Of the file.
-
     Returns:
         The content of ``config.pbtxt``.
     """

@@ -78,7 +78,7 @@ def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
     """Convert any Pillow image as :func:`decode_here` does.
 
     Args:
-        image: Of any mode; it may not be loaded yet.
+        image: Image of any mode; it may not be loaded yet.
         name: What to call it in an error.
 
     Returns:
@@ -153,10 +153,7 @@ def _open(source: str | Path | bytes) -> Image.Image:
 
 
 def check_regular(source: str | Path) -> None:
-    """Refuse what is no file.
-
-    Args:
-        source: Its path.
+    """Refuse anything that is not a regular file.
 
     Raises:
         PictureError: It is something else.
@@ -274,7 +271,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _highest(image: Image.Image) -> int:
-    """Give the value that means white: cameras and scanners write 12 bits in TIFF too."""
+    """Return the value that means white: cameras and scanners write 12 bits in TIFF too."""
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE)
     return 4095 if bits == (12,) else 65535
 

@@ -57,10 +57,10 @@ def sides(height: int, width: int, shape: Shape, sizing: Sizing) -> tuple[Side, 
     """Work out how a picture of any size becomes a model's input.
 
     Args:
-        height: Of the picture, at least 1.
-        width: Of the picture, at least 1.
+        height: Height of the picture, at least 1.
+        width: Width of the picture, at least 1.
         shape: Height and width of the input.
-        sizing: The rule.
+        sizing: How pictures are resized.
 
     Returns:
         The vertical and the horizontal side.

@@ -14,7 +14,7 @@ from kerascnn.images.decoding import opened
 
 @dataclass(frozen=True)
 class Header:
-    """Of one file.
+    """Header of one file.
 
     Attributes:
         format: As Pillow calls it, e.g. ``JPEG``.

@@ -53,11 +53,7 @@ def plain_size(data: bytes) -> Size | None:
 
 
 def is_plain(data: bytes) -> bool:
-    """Tell whether a file may be decoded right here.
-
-    Args:
-        data: All of it.
-    """
+    """Return whether a file may be decoded in this process."""
     if len(data) > PLAIN_BYTES:
         return False
     size = plain_size(data)
@@ -65,11 +61,7 @@ def is_plain(data: bytes) -> bool:
 
 
 def is_bounded(data: bytes) -> bool:
-    """Tell whether a file costs no more than its pixels do, as many as it says it has.
-
-    Args:
-        data: All of it.
-    """
+    """Return whether decoding a file costs no more than its header says."""
     return plain_size(data) is not None
 
 
@@ -176,7 +168,7 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _few_tags(exif: bytes) -> bool:
-    """Tell whether EXIF is small, whatever its entries point to."""
+    """Return whether EXIF is small, whatever its entries point to."""
     if len(exif) < 8:
         return True
     order = ">" if exif.startswith(b"MM") else "<"

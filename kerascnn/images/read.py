@@ -85,9 +85,9 @@ def prepare(
     """Read one picture, whatever it is, and bring it to a model's size.
 
     Args:
-        source: Of any size.
-        size: Of the model's input: height and width, or one number for both.
-        resize: The rule.
+        source: Source of any size.
+        size: Size of the model's input: height and width, or one number for both.
+        resize: How pictures are resized.
         name: As for :func:`decode`.
         max_pixels: Likewise.
         accept: Likewise.
@@ -119,7 +119,7 @@ def reduced(
     max_pixels: int | None = None,
     accept: Accept | None = None,
 ) -> UInt8Array:
-    """Read one picture and make little of its pixels, in the process where they are.
+    """Decode one picture and reduce it to a small result, in the same process.
 
     Args:
         source: As for :func:`decode`.
@@ -148,9 +148,6 @@ def reduced(
 def read_header(path: str | Path) -> Header | None:
     """Read a picture's header.
 
-    Args:
-        path: Of the file.
-
     Returns:
         The header, or None when it cannot be read (decoding will say why).
     """
@@ -160,9 +157,6 @@ def read_header(path: str | Path) -> Header | None:
 
 def longer_side(path: str | Path) -> int:
     """Read a picture's longer side from its header, without decoding it.
-
-    Args:
-        path: Of the file.
 
     Returns:
         Pixels, or 0 when the header cannot be read (decoding will say why).
@@ -180,7 +174,7 @@ def longer_side(path: str | Path) -> int:
 
 
 def attempt(work: Callable[[], T]) -> T | PictureError:
-    """Do something with a picture, and give the error where it cannot be done.
+    """Call a function on a picture, and return its PictureError instead of raising it.
 
     An error that was raised holds all that was on its way, through its traceback and its cause:
     the picture's bytes, Pillow's image. Thousands of them would fill the memory. This one is new.
@@ -226,7 +220,7 @@ def _header(path: str | Path) -> dict[str, Any] | None:
 def _asked(
     job: dict[str, Any], source: str | Path | bytes, data: bytes, accept: Accept | None
 ) -> tuple[dict[str, Any], UInt8Array | None]:
-    """Have it done elsewhere; a large file is read there, not sent."""
+    """Process it in another process; a large file is read there, not sent."""
     size = plain_size(data[:_HEAD])
     estimate = BYTES_EACH if size is None else size[0] * size[1] * _PIXEL + len(data) + _SPARE
     if isinstance(source, bytes) or len(data) <= PLAIN_BYTES:

@@ -50,12 +50,12 @@ _LONGEST = 8
 
 
 def sized_as(rgb: UInt8Array, shape: Shape, sizing: Sizing) -> UInt8Array:
-    """Bring one RGB picture to a model's size as another library does.
+    """Resize one RGB picture to a model's size as another library does.
 
     Args:
         rgb: uint8 ``[height, width, 3]``.
         shape: Height and width of the input.
-        sizing: The rule.
+        sizing: How pictures are resized.
 
     Returns:
         uint8 ``[*shape, 3]``.
@@ -74,12 +74,12 @@ def sized_as(rgb: UInt8Array, shape: Shape, sizing: Sizing) -> UInt8Array:
 
 
 def vertical_first(height: int, width: int, rows: int, columns: int) -> bool:
-    """Tell which side Pillow 13 sizes first.
+    """Return whether Pillow 13 resizes vertically first.
 
     Args:
-        height: Of the picture.
-        width: Of the picture.
-        rows: That it becomes.
+        height: Height of the picture.
+        width: Width of the picture.
+        rows: Number of rows that it becomes.
         columns: That it becomes.
 
     Returns:
@@ -160,7 +160,7 @@ def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
 
 
 def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.float64]:
-    """Give a filter's weight.
+    """Return a filter's weight.
 
     Args:
         distance: From the middle, in pixels.
@@ -213,7 +213,7 @@ def _taken(
 
 
 def tensorflow_taps(side: Side, kind: Filter) -> Taps:
-    """Give TensorFlow's weights for one side (``half_pixel_centers``, no antialias).
+    """Return TensorFlow's weights for one side (``half_pixel_centers``, no antialias).
 
     Args:
         side: How it is sized.
@@ -253,7 +253,7 @@ def tensorflow_taps(side: Side, kind: Filter) -> Taps:
 
 
 def cubic_table() -> npt.NDArray[np.float32]:
-    """Give TensorFlow's cubic weights of the four pixels around a point.
+    """Return TensorFlow's cubic weights of the four pixels around a point.
 
     Returns:
         float32 ``[1025, 4]``, by how far the point lies behind the second pixel.

@@ -68,9 +68,9 @@ def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis
     """Work out how a picture of any size becomes ``size`` x ``size``.
 
     Args:
-        height: Of the picture, in pixels, at least 1.
-        width: Of the picture, in pixels, at least 1.
-        size: Of the model's input, in pixels.
+        height: Height of the picture, in pixels, at least 1.
+        width: Width of the picture, in pixels, at least 1.
+        size: Size of the model's input, in pixels.
         resize: ``squash``, ``crop`` or ``pad``; see the module's docstring.
 
     Returns:
@@ -115,9 +115,9 @@ def pixels_between(height: int, width: int, size: int | Shape, resize: How) -> i
     Of a tall, thin picture they may be a hundred times as many as it has: it is made wider first.
 
     Args:
-        height: Of the picture, in pixels, at least 1.
-        width: Of the picture, in pixels, at least 1.
-        size: Of the model's input: height and width, or one number for both.
+        height: Height of the picture, in pixels, at least 1.
+        width: Width of the picture, in pixels, at least 1.
+        size: Size of the model's input: height and width, or one number for both.
         resize: As for :func:`size_picture`.
 
     Returns:
@@ -143,11 +143,11 @@ def _side(size: int | Shape, resize: Resize) -> int:
 
 
 def size_picture(rgb: UInt8Array, size: int | Shape, resize: How) -> UInt8Array:
-    """Bring one RGB picture to the model's size.
+    """Resize one RGB picture to the model's size.
 
     Args:
         rgb: uint8 ``[height, width, 3]``.
-        size: Of the model's input: height and width, or one number for both.
+        size: Size of the model's input: height and width, or one number for both.
         resize: ``squash``, ``crop`` or ``pad``, kerascnn's own, for square inputs; or what
             another library does, for all.
 
@@ -228,7 +228,7 @@ def default_resize(weights: str, largest: int, size: int) -> Resize:
     Args:
         weights: ``none``, ``imagenet`` or a file: where the weights come from.
         largest: The longer side of the largest picture seen, in pixels.
-        size: Of the model's input, in pixels.
+        size: Size of the model's input, in pixels.
 
     Returns:
         ``crop`` with ImageNet weights, as they were trained; ``pad`` for pictures smaller

@@ -93,7 +93,7 @@ def _send(target: BinaryIO, answer: dict[str, Any], pixels: Any = None) -> None:
 
 
 def _limit(more: int | None) -> None:
-    """Let the process take so much more memory; None: as much as it wants."""
+    """Limit further memory of the process, in bytes; None: no limit."""
     if sys.platform == "linux":
         import resource
 
@@ -110,7 +110,7 @@ def _data_bytes() -> int:
 
 
 def _seconds(seconds: float) -> None:
-    """Have the process ended after so much processor time from now; 0: no more."""
+    """Limit further processor time of this process, in seconds; 0: no limit."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
 

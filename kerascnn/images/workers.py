@@ -49,7 +49,7 @@ class Workers:
     """A few processes, started when they are needed.
 
     Args:
-        count: How many at most.
+        count: Largest number.
         memory: Bytes that pictures may take in all of them at once.
     """
 
@@ -68,7 +68,7 @@ class Workers:
         estimate: int,
         accept: Callable[[int, int], object] | None = None,
     ) -> tuple[dict[str, Any], UInt8Array | None]:
-        """Have one picture worked on; waits for its turn.
+        """Process one picture, waiting for a free process.
 
         Args:
             job: What :mod:`kerascnn.images.worker` takes.
@@ -206,7 +206,7 @@ class _Worker:
     def ask(
         self, job: dict[str, Any], content: bytes, accept: Callable[[int, int], object] | None
     ) -> tuple[dict[str, Any], UInt8Array | None]:
-        """Have a picture worked on; OSError or EOFError: the process ended."""
+        """Process a picture; OSError or EOFError: the process ended."""
         giving_up = threading.Timer(PATIENCE, self._give_up)
         giving_up.daemon = True
         giving_up.start()
@@ -276,7 +276,7 @@ _workers: Workers | None = None
 
 
 def workers() -> Workers:
-    """Give the processes of this one; a forked process gets its own."""
+    """Return the processes of this one; a forked process gets its own."""
     global _workers
     with _lock:
         if _workers is None or _workers._owner != os.getpid():
@@ -296,14 +296,11 @@ def stop() -> None:
 
 
 def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
-    """Give the pixels of an answer, or raise what it says.
+    """Return the pixels of an answer, or raise what it says.
 
     Args:
-        answer: Of :meth:`Workers.ask`.
+        answer: Answer from :meth:`Workers.ask`.
         pixels: Likewise.
-
-    Returns:
-        The pixels.
 
     Raises:
         PictureError: The picture cannot be decoded.

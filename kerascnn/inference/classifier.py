@@ -41,16 +41,16 @@ BATCH_SIZE = 32
 
 
 class Classifier:
-    """Answers which class a picture shows, with onnxruntime only.
+    """Classifies pictures with onnxruntime only.
 
     Args:
-        path: Of a file written by ``kerascnn export``.
+        path: Path of a file written by ``kerascnn export``.
         provider: Where it runs: ``cpu``, ``openvino``, ``cuda``, ``tensorrt``, or ``auto``: the
             best that ``kerascnn bench --save`` measured here, else ``cpu``.
-        threads: Of one inference; None: what was measured as best, else the processors this
+        threads: Threads per inference; None: what was measured as best, else the processors this
             process may use.
         foreign: What the file does not say, if kerascnn did not export it.
-        arithmetic: ``exact`` (float32, no first answer changed) or ``fast`` (the provider's
+        arithmetic: ``exact`` (float32, no top-1 prediction changed) or ``fast`` (the provider's
             bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).
 
     Attributes:
@@ -91,7 +91,7 @@ class Classifier:
     def _first_that_passes(
         self, path: str | Path, choices: Sequence[Choice]
     ) -> tuple[Runner, ProviderName]:
-        """Open the best provider that answers as the card says."""
+        """Open the first provider that reproduces the card's probes."""
         for choice in choices[:-1]:
             try:
                 return self._checked(path, choice)
@@ -155,9 +155,6 @@ class Classifier:
             picture: A path, bytes, a Pillow image or a uint8 array, of any size.
             top_k: How many classes to list.
             min_probability: Below this, the answer's label is None.
-
-        Returns:
-            The answer.
 
         Raises:
             PictureError: It cannot be read.
@@ -275,7 +272,7 @@ class Classifier:
         return bounded(logits), probabilities
 
     def _pool(self) -> Executor:
-        """Give the threads that decode; they are made once, and when they are first needed."""
+        """Return the threads that decode; they are made once, and when they are first needed."""
         with self._making:
             if self._decoders is None:
                 self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="reading")
@@ -287,7 +284,7 @@ class Classifier:
         return name, images.attempt(lambda: images.prepare(picture, card.shape, card.how))
 
     def _weight(self, picture: Picture) -> int:
-        """Give the bytes that a picture takes as it came and at the network's size."""
+        """Return the bytes that a picture takes as it came and at the network's size."""
         given = 0
         if isinstance(picture, bytes):
             given = len(picture)
@@ -305,7 +302,7 @@ def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
 
 
 def _check_signature(path: str | Path, session: Any, card: ModelCard) -> None:
-    """Hold the graph to the file contract: a file that breaks it was changed by hand."""
+    """Check the graph's inputs and outputs; a file that fails was changed by hand."""
     inputs = {value.name: value.type for value in session.get_inputs()}
     outputs = {value.name: value.type for value in session.get_outputs()}
     if inputs != {"image": "tensor(uint8)"} or not {"logits", "probabilities"} <= outputs.keys():

@@ -49,9 +49,6 @@ def evaluate_file(
         leaks: Look for the pictures in the other splits of the data, nearly equal ones too; all
             of them have to be read for it.
 
-    Returns:
-        The evaluation.
-
     Raises:
         ConfigError: No data given, and none built in.
         DataError: No usable data, or classes that the model does not know.
@@ -68,16 +65,13 @@ def answer_file(
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Answers:
-    """Let an exported file answer a data set.
+    """Predict a data set with an exported file.
 
     Args:
         model: The ``.onnx`` file, or a classifier.
         data: As for :func:`evaluate_file`.
         split: As for :func:`evaluate_file`.
         progress: Called with pictures done and pictures in all.
-
-    Returns:
-        The answers.
 
     Raises:
         ConfigError: No data given, and none built in.

@@ -32,7 +32,7 @@ class ClassHeat:
 
     Attributes:
         label: The class.
-        probability: Of the class, 0 to 1.
+        probability: Probability of the class, 0 to 1.
         heat: Where; all 0 if nothing in the picture speaks for it.
     """
 
@@ -119,11 +119,11 @@ def _heats(
 
 
 def top_classes(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
-    """Give the indices of the likeliest classes.
+    """Return the indices of the likeliest classes.
 
     Args:
         probabilities: float32 ``[classes]``.
-        top: How many.
+        top: Number of top.
 
     Returns:
         int64, the likeliest first; of equals the earlier class.
@@ -137,7 +137,7 @@ def reasons(
     chosen: npt.NDArray[np.int64],
     heats: Sequence[Heat],
 ) -> tuple[ClassHeat, ...]:
-    """Put names, probabilities and heat together.
+    """Combine names, probabilities and heat.
 
     Args:
         classes: Names in order.
@@ -157,7 +157,7 @@ def reasons(
 def log_odds(
     logits: npt.NDArray[np.float32], chosen: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Give the log-odds of some classes, each against all others.
+    """Return the log-odds of some classes, each against all others.
 
     Args:
         logits: float32 ``[pictures, classes]``.
@@ -181,7 +181,7 @@ def log_odds(
 
 
 def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
-    """Keep what speaks for a class, on a scale from 0 to 1.
+    """Keep positive values, scaled to 0 to 1.
 
     Args:
         values: ``[height, width]``, any sign.

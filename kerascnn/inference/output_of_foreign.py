@@ -40,7 +40,7 @@ def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tup
     """Name the outputs that may hold one number a class, by what their shapes say.
 
     Args:
-        path: For messages.
+        path: Path, for error messages.
         values: onnxruntime's descriptions of all outputs.
         foreign: Class names, and perhaps the output that the user named.
 
@@ -73,7 +73,7 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
     """Run some pictures; one at a time if the graph does not take several.
 
     Args:
-        path: For messages.
+        path: Path, for error messages.
         session: Open.
         signature: Its outputs are the candidates.
 
@@ -103,12 +103,12 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
 def choose_output(
     path: str | Path, signature: Signature, rows: Rows, foreign: Foreign
 ) -> Signature:
-    """Choose the output that holds the answers, and decide what its numbers mean.
+    """Choose the output that holds the predictions, and decide what its numbers mean.
 
     Args:
-        path: Of the file.
-        signature: Of :func:`try_outputs`.
-        rows: Of the same, by output.
+        path: Path of the file.
+        signature: Signature from :func:`try_outputs`.
+        rows: Rows of the same, by output.
         foreign: What the user says.
 
     Returns:
@@ -143,7 +143,7 @@ def choose_output(
 
 
 def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> bool:
-    """Tell whether probabilities are the softmax of logits at some temperature.
+    """Return whether probabilities are the softmax of logits at some temperature.
 
     A calibrated model may give both; what it answers are the probabilities.
     """
@@ -229,7 +229,7 @@ def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
 
 
 def _pictures(size: images.Shape) -> images.UInt8Array:
-    """Give the probe pictures, and black, white, red, green and blue ones: they differ most."""
+    """Return the probe pictures, and black, white, red, green and blue ones: they differ most."""
     colours = np.asarray([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8) * 255
     flat = np.broadcast_to(colours[:, None, None], (len(colours), *size, 3))
     return np.concatenate([probe_pictures(size), flat])

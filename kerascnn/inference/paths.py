@@ -99,7 +99,7 @@ def predict_paths(
 
     Args:
         classifier: To ask.
-        paths: Of pictures; may be endless.
+        paths: Paths of pictures; may be endless.
         top_k: How many classes to list for each.
         batch_size: Pictures a run of the network.
         min_probability: Below this, an answer's label is None.

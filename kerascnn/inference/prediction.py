@@ -34,7 +34,7 @@ class Prediction:
 
     Attributes:
         label: The likeliest class; None where it is less likely than was asked for.
-        probability: Of the likeliest class, 0 to 1.
+        probability: Probability of the likeliest class, 0 to 1.
         top: The likeliest classes, first the likeliest.
     """
 
@@ -43,7 +43,7 @@ class Prediction:
     top: tuple[Ranked, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the answer as plain values for JSON."""
+        """Return the answer as plain values for JSON."""
         return {
             "label": self.label,
             "probability": self.probability,
@@ -90,7 +90,7 @@ def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def finite_rows(
     logits: npt.NDArray[np.floating[Any]], probabilities: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.bool_]:
-    """Tell which pictures have an answer: a number that is not finite is never one.
+    """Return which pictures have finite outputs, the only ones that count as an answer.
 
     Args:
         logits: ``[pictures, classes]``, :func:`bounded`.
@@ -109,10 +109,7 @@ def finite_rows(
 
 
 def no_answer(name: str) -> PictureError:
-    """Make the error of a picture to which the network's answer is not finite.
-
-    Args:
-        name: Of the picture.
+    """Return the error for a picture whose network output is not finite.
 
     Returns:
         An error to raise, or to give in place of the answer.

@@ -32,7 +32,7 @@ def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     Pillow alone, so that they are the same everywhere.
 
     Args:
-        size: Of the model's input, in pixels: height and width, or one number for both.
+        size: Size of the model's input, in pixels: height and width, or one number for both.
 
     Returns:
         uint8 ``[2, height, width, 3]``.
@@ -50,11 +50,8 @@ def make_probes(pictures: images.UInt8Array, probabilities: np.ndarray) -> tuple
     """Record answers for the card.
 
     Args:
-        pictures: Of :func:`probe_pictures`.
+        pictures: Pictures from :func:`probe_pictures`.
         probabilities: float32 ``[2, classes]``, the CPU provider's answers.
-
-    Returns:
-        The probes.
     """
     return tuple(
         Probe(_sha256(picture), tuple(float(value) for value in row))
@@ -73,7 +70,7 @@ def check_probes(
 
     Args:
         card: With probes.
-        pictures: Of :func:`probe_pictures`.
+        pictures: Pictures from :func:`probe_pictures`.
         probabilities: float32 ``[2, classes]``, what the provider answered.
         provider: Its name, for the message.
         arithmetic: ``exact``, or ``fast``, which may differ by more.

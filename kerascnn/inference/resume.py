@@ -39,7 +39,7 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
 
     Args:
         file: JSON lines, as ``predict --json`` writes them.
-        classes: Of the model that goes on, to notice when it is another one.
+        classes: Classes of the model that goes on, to notice when it is another one.
 
     Returns:
         What was answered.
@@ -75,7 +75,7 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
 
 
 def repair(earlier: PreviousOutput, descriptor: int) -> None:
-    """Make ready the earlier output for new lines, if it may be that they are appended to it.
+    """Repair the previous output if new lines may be appended to it.
 
     A line that was cut off is taken away: what was written after it would belong to it, and
     its picture is done again anyway.

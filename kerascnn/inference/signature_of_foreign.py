@@ -29,11 +29,8 @@ def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signatur
     """Find out how to ask a file, whoever made it.
 
     Args:
-        path: Of the ``.onnx`` file.
+        path: Path of the ``.onnx`` file.
         foreign: What its user says about it, if it was made elsewhere.
-
-    Returns:
-        The signature.
 
     Raises:
         ModelFileError: No such file, no card and nothing said, or a graph that is no classifier
@@ -53,7 +50,7 @@ def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signatur
 
 
 def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
-    """Take from the file what it says though it has no card, and nobody said."""
+    """Complete what the user said from the metadata of a file without a card."""
     told = from_metadata(read_metadata(path))
     if foreign is None:
         return told
@@ -91,7 +88,7 @@ def _foreign_signature(path: str | Path, foreign: Foreign) -> Signature:
 
 
 def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Signature]:
-    """Give every signature that fits the ends; what fits is then tried."""
+    """Return every signature that fits the ends; what fits is then tried."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
         raise ModelFileError(
@@ -142,7 +139,7 @@ def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
 
 
 def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape | None:
-    """Give height and width: fixed ones as they are, open ones as they were said."""
+    """Return height and width: fixed ones as they are, open ones as they were said."""
     fixed = [int(side) if isinstance(side, int) and side > 0 else None for side in sides]
     if said and any(side not in (None, wish) for side, wish in zip(fixed, said, strict=True)):
         return None

@@ -114,7 +114,7 @@ class _Source(Generic[T]):
             return True
 
     def available(self, patience: float | None) -> list[tuple[list[T], int]]:
-        """Take what is there, as tasks with their bytes.
+        """Return the tasks that are ready, with their bytes.
 
         Args:
             patience: Seconds to wait for the first; None: for ever.
@@ -128,14 +128,14 @@ class _Source(Generic[T]):
             return found
 
     def give_back(self, items: int, weight: int) -> None:
-        """Let as many more items and bytes be taken."""
+        """Allow this many more items and bytes to be read."""
         with self._changed:
             self._held -= items
             self._bytes -= weight
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Take no more."""
+        """Stop reading items."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -24,7 +24,7 @@ class Trial:
     """What one way of sizing gave.
 
     Attributes:
-        options: That ask for it.
+        options: Options that select it.
         top1: Share of right answers, 0 to 1.
         log_likelihood: Mean logarithm of the right class's probability: tells apart what top-1
             does not.
@@ -53,14 +53,14 @@ class Trials:
         return self.trials[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON has it."""
+        """Return it as JSON has it."""
         return {"images": self.images, "best": self.best.options} | {
             "trials": [asdict(trial) for trial in self.trials]
         }
 
 
 def candidates() -> dict[str, Sizing]:
-    """Give what is tried, by the options that ask for it."""
+    """Return what is tried, by the options that ask for it."""
     found = {f"--like {name}": preset.sizing for name, preset in PRESETS.items()}
     for kind in ("bilinear", "bicubic", "lanczos"):
         found[f"--resize squash --filter {kind}"] = choose(resize="squash", filter=kind)
@@ -80,7 +80,7 @@ def try_sizing(
     """Try the ways of sizing on labelled pictures.
 
     Args:
-        classifier: Of the model.
+        classifier: Classifier of the model.
         data: Labelled pictures, as for :func:`kerascnn.inference.evaluation.answer_file`.
         split: Which part of them.
         normalized: Whether it was said what the network expects of its pixels, or the graph does

@@ -38,7 +38,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far the confidence of first answers is from their accuracy.
+    """How well the confidence of top-1 predictions matches their accuracy.
 
     Attributes:
         ece: Expected calibration error: the mean over all answers of how far their bin's
@@ -54,7 +54,7 @@ class Reliability:
     bins: tuple[Bin, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values for JSON."""
+        """Return it as plain values for JSON."""
         return {**vars(self), "bins": [vars(one) for one in self.bins]}
 
 
@@ -77,7 +77,7 @@ def softmax(logits: npt.NDArray[np.float32], temperature: float = 1.0) -> npt.ND
 def cross_entropy(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], temperature: float = 1.0
 ) -> float:
-    """Give the mean negative log-likelihood of the labels.
+    """Return the mean negative log-likelihood of the labels.
 
     Args:
         logits: float32 ``[pictures, classes]``, at least one picture.

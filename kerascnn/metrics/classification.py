@@ -25,7 +25,7 @@ MISTAKES = 20
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How good the answers are for one class.
+    """Metrics of one class.
 
     Attributes:
         label: Class name.
@@ -52,12 +52,12 @@ class WrongAnswer:
     """One mistake.
 
     Attributes:
-        index: Of the picture among those that were answered.
+        index: Index of the picture among those that were answered.
         path: Its name.
-        truth: The right class.
-        answer: The class that was answered.
-        probability: Of the answer, 0 to 1.
-        truth_probability: Of the right class, 0 to 1.
+        truth: The true class.
+        answer: The predicted class.
+        probability: Probability of the answer, 0 to 1.
+        truth_probability: Probability of the right class, 0 to 1.
     """
 
     index: int
@@ -68,17 +68,17 @@ class WrongAnswer:
     truth_probability: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the mistake as plain values for JSON."""
+        """Return the mistake as plain values for JSON."""
         return {name: value for name, value in vars(self).items() if name != "index"}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good the answers are for some pictures.
+    """Metrics on some pictures.
 
     Attributes:
         images: How many could be read.
-        top1: Share whose first answer is right.
+        top1: Share whose top-1 prediction is right.
         top1_interval: Where the true share lies, with 95 % confidence (Wilson).
         top5: Share whose first five answers (or as many as there are classes) hold the right one.
         top5_interval: Likewise.
@@ -93,8 +93,8 @@ class Evaluation:
         skipped: Why each broken picture was left out.
         speed: How long it took, where that was measured.
         leaks: Pictures that lie in the training pictures too; None where that was not looked for.
-        top1_without_leaks: Share of the others whose first answer is right; None where there are
-            no others, or where that was not looked for.
+        top1_without_leaks: Top-1 accuracy on the others; None where there are no others, or where
+            that was not looked for.
     """
 
     images: int
@@ -116,7 +116,7 @@ class Evaluation:
     top1_without_leaks: float | None = None
 
     def to_dict(self, curves: bool = False) -> dict[str, Any]:
-        """Give the evaluation as plain values for JSON.
+        """Return the evaluation as plain values for JSON.
 
         Args:
             curves: With the points of each class's curves.
@@ -150,9 +150,6 @@ def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation
     Args:
         answers: To at least one picture.
         leaks: What was found when the pictures were compared with the training pictures.
-
-    Returns:
-        The evaluation.
     """
     hits = answers.ranked == answers.labels[:, None]
     confusion = np.zeros((len(answers.classes),) * 2, np.int64)
@@ -194,8 +191,8 @@ def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[Wr
     """Find the wrong answers that the model was surest of.
 
     Args:
-        answers: Of the model.
-        count: How many at most.
+        answers: Answers of the model.
+        count: Largest number.
 
     Returns:
         Most confident first; of equals the earlier picture.

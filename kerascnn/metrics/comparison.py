@@ -22,11 +22,11 @@ class Changed:
 
     Attributes:
         path: Its name.
-        truth: The right class.
+        truth: The true class.
         a: The first model's answer.
-        a_probability: Of that, 0 to 1.
+        a_probability: Its probability, 0 to 1.
         b: The second model's answer.
-        b_probability: Of that, 0 to 1.
+        b_probability: Its probability, 0 to 1.
     """
 
     path: str
@@ -46,15 +46,15 @@ class Comparison:
         b: Name of the second.
         split: Which part of the data it was.
         images: Pictures that both could answer.
-        a_top1: Share that the first answers right.
+        a_top1: Top-1 accuracy of the first.
         b_top1: Share that the second answers right.
         both_right: Pictures.
         only_a_right: Pictures.
         only_b_right: Pictures.
         both_wrong: Pictures, with the same or with different answers.
-        p_value: Of McNemar's exact test, two-sided: how often two equally good models would
+        p_value: p-value of McNemar's exact test, two-sided: how often two equally good models would
             differ at least as much by chance.
-        largest_difference: Of any probability of any picture, 0 to 1.
+        largest_difference: Largest difference of any probability of any picture, 0 to 1.
         changed: All pictures with different answers, in the order of the data.
         skipped: Why each broken picture was left out.
     """
@@ -75,7 +75,7 @@ class Comparison:
     skipped: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the comparison as plain values for JSON."""
+        """Return the comparison as plain values for JSON."""
         return {
             **vars(self),
             "changed": [vars(one) for one in self.changed],
@@ -87,13 +87,10 @@ def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Compari
     """Compare the answers of two models to the same pictures.
 
     Args:
-        a: Of the first model.
-        b: Of the second; its classes may be in another order.
+        a: Answers of the first model.
+        b: Answers of the second; its classes may be in another order.
         a_name: What to call the first.
         b_name: What to call the second.
-
-    Returns:
-        The comparison.
 
     Raises:
         DataError: Other classes, or other pictures.

@@ -44,7 +44,7 @@ class ClassCurves:
     average_precision: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the curves as plain values for JSON."""
+        """Return the curves as plain values for JSON."""
         return {
             "label": self.label,
             "roc": {

@@ -40,23 +40,20 @@ def measured(images: int, seconds: float, network_seconds: float, includes: str)
         seconds: In all, above 0.
         network_seconds: Of those, while the network ran, above 0.
         includes: What happened within ``seconds``, in words.
-
-    Returns:
-        The speed.
     """
     return Speed(seconds, images / seconds, images / network_seconds, includes)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered, with what would have been right.
+    """Outputs of a model, with the true labels.
 
     Attributes:
         logits: float32 ``[pictures, classes]``, uncalibrated.
         labels: int64 ``[pictures]``, indices into ``classes``.
         classes: Names in the order of the logits.
         names: One a picture; none for pictures without names.
-        temperature: Of the model's card.
+        temperature: Temperature of the model's card.
         split: Which part of the data it was.
         skipped: Why each broken picture was left out.
         speed: How long it took, where that was measured.
@@ -91,17 +88,17 @@ class Answers:
 
     @property
     def first(self) -> npt.NDArray[np.int64]:
-        """The first answer, int64 ``[pictures]``."""
+        """The top-1 class, int64 ``[pictures]``."""
         return self.ranked[:, 0]
 
     @property
     def confidence(self) -> npt.NDArray[np.float64]:
-        """Probability of the first answer, float64 ``[pictures]``."""
+        """Probability of the top-1 class, float64 ``[pictures]``."""
         return self.probabilities[np.arange(len(self)), self.first]
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Whether the first answer is right, bool ``[pictures]``."""
+        """Whether the top-1 class is right, bool ``[pictures]``."""
         equal: npt.NDArray[np.bool_] = self.first == self.labels
         return equal
 

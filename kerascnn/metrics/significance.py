@@ -30,7 +30,7 @@ class Interval:
 
 
 def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Interval:
-    """Give Wilson's score interval for a share (Wilson 1927).
+    """Return Wilson's score interval for a share (Wilson 1927).
 
     It stays within 0 and 1 and is honest for shares near either, where the textbook's
     ``p ± 1.96 sqrt(p (1 - p) / n)`` is not.
@@ -38,7 +38,7 @@ def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Inter
     Args:
         right: How many of ``total`` were right, 0 to ``total``; the mean of several counts need not
             be whole.
-        total: How many there were.
+        total: Total number.
         confidence: Between 0 and 1.
 
     Returns:
@@ -71,12 +71,12 @@ def wilson_interval(right: float, total: int, confidence: float = 0.95) -> Inter
 
 
 def binomial_tail(right: int, total: int, chance: float) -> float:
-    """Give the p-value of an exact one-sided binomial test.
+    """Return the p-value of an exact one-sided binomial test.
 
     Args:
         right: How many of ``total`` were right, 0 to ``total``.
         total: How many there were, from 0.
-        chance: Of being right by guessing, between 0 and 1.
+        chance: Chance of being right by guessing, between 0 and 1.
 
     Returns:
         The chance that guessing gets so many right, or more.
@@ -108,12 +108,12 @@ def binomial_tail(right: int, total: int, chance: float) -> float:
 
 
 def is_chance(right: int, total: int, chance: float) -> bool:
-    """Tell whether answers are no better than guesses.
+    """Return whether answers are no better than guesses.
 
     Args:
         right: How many of ``total`` were right.
-        total: How many there were.
-        chance: Of being right by guessing.
+        total: Total number.
+        chance: Chance of being right by guessing.
 
     Returns:
         Whether guessing gets so many right in one of 20 tries, or more often. False where there are
@@ -145,7 +145,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """Give the two-sided p-value of McNemar's exact test (McNemar 1947).
+    """Return the two-sided p-value of McNemar's exact test (McNemar 1947).
 
     Of two models that are equally good, each of the pictures that only one of them answers right
     is a toss of a coin. The p-value is the chance that coins fall as unevenly as this, or more.

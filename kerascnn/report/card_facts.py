@@ -17,9 +17,6 @@ _COUNTED = (
 def model_facts(card: ModelCard) -> dict[str, str]:
     """Describe the model.
 
-    Args:
-        card: Of the model.
-
     Returns:
         Values in words by name.
     """
@@ -33,9 +30,6 @@ def model_facts(card: ModelCard) -> dict[str, str]:
 
 def calibration_facts(card: ModelCard) -> dict[str, str]:
     """Describe what calibration on the validation pictures did.
-
-    Args:
-        card: Of the model.
 
     Returns:
         Values in words by name; empty for a model that was never calibrated.
@@ -53,9 +47,6 @@ def calibration_facts(card: ModelCard) -> dict[str, str]:
 
 def learning_of(card: ModelCard) -> Learning | None:
     """Read how a network learned.
-
-    Args:
-        card: Of the model.
 
     Returns:
         What its run measured; None for a card of an earlier version, or of a foreign file.

@@ -31,7 +31,7 @@ _UNLIKE = 0.15
 
 
 def not_learned(learning: Learning) -> str:
-    """Say why a network answers no better than chance, and what to do.
+    """Explain why a network predicts no better than chance, and what to do.
 
     Args:
         learning: How it learned; ``has_learned`` is False.
@@ -74,9 +74,6 @@ def not_learned(learning: Learning) -> str:
 
 def causes(content: Content) -> Iterator[str]:
     """Name what holds a network back.
-
-    Args:
-        content: Of the report.
 
     Yields:
         One remark a cause, with its numbers and what to do.

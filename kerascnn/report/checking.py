@@ -81,7 +81,7 @@ class Section:
     """Findings of one kind.
 
     Attributes:
-        title: Of the section.
+        title: Title of the section.
         text: What they mean and what to do.
         groups: Some of them.
         more: How many are not shown.
@@ -97,7 +97,7 @@ def write_check_page(path: str | Path, check: Check, dataset: Dataset) -> None:
     """Write the page.
 
     Args:
-        path: Of the HTML file.
+        path: Path of the HTML file.
         check: What was found.
         dataset: In which; the pictures that are shown are read again.
 

@@ -26,7 +26,7 @@ class Epoch:
     """One pass over the training pictures.
 
     Attributes:
-        number: From 1.
+        number: Its number, from 1.
         learning_rate: At its end.
         loss: Over the training pictures, in nats.
         accuracy: Over the training pictures as they were fed, 0 to 1.
@@ -63,11 +63,11 @@ class Layer:
 
     Attributes:
         name: Its own.
-        block: Of which block it is a part.
+        block: Block of which block it is a part.
         type: Its class.
         output_shape: Without the batch.
-        params: Numbers that gradients can reach.
-        trainable: Whether they may learn.
+        params: Weights that gradients can reach.
+        trainable: Whether they are trainable.
     """
 
     name: str
@@ -84,11 +84,11 @@ class Mistake:
 
     Attributes:
         picture: uint8 ``[size, size, 3]``, as the network saw it.
-        name: Of the picture.
-        truth: The right class.
-        answer: The class that was answered.
-        probability: Of the answer, 0 to 1.
-        truth_probability: Of the right class, 0 to 1.
+        name: Name of the picture.
+        truth: The true class.
+        answer: The predicted class.
+        probability: Probability of the answer, 0 to 1.
+        truth_probability: Probability of the right class, 0 to 1.
         heat: Where the network saw its answer; None where that is not known.
     """
 
@@ -121,13 +121,13 @@ class Learning:
     """How a network learned, measured on the network that is kept, in inference mode.
 
     Attributes:
-        steps: Of the optimiser, in all epochs.
-        pictures: It learned from.
+        steps: Steps of the optimiser, in all epochs.
+        pictures: Training pictures.
         classes: There are.
         train_right: How many of ``train_images`` training pictures are answered right.
-        train_images: How many were asked.
+        train_images: Number of training pictures evaluated.
         val_right: How many of the validation pictures are answered right.
-        val_images: How many there are.
+        val_images: Number of validation pictures.
         val_largest: How many of those belong to the commonest class among them.
     """
 
@@ -151,12 +151,12 @@ class Content:
     """Everything one report shows. What is empty is left out of the page.
 
     Attributes:
-        name: Of the model.
+        name: Name of the model.
         made: When, in words.
         evaluation: Answers of the model that is kept.
         epochs: In order; none for an exported file.
         best_epoch: Whose network is kept; None when there are no epochs.
-        phase_spans: Which blocks learned when.
+        phase_spans: Which blocks were trained when.
         layers: In order.
         mistakes: Most confident first.
         method: How their heat was found.

@@ -61,9 +61,6 @@ def figure_class(purpose: str) -> type[Figure]:
     Args:
         purpose: For the message, e.g. ``to draw the steps``.
 
-    Returns:
-        The class.
-
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
@@ -104,7 +101,7 @@ def drawn(
 
 
 def embeddable(svg: str, name: str, description: str) -> str:
-    """Make matplotlib's SVG fit to stand inside a page.
+    """Make matplotlib's SVG embeddable in a page.
 
     Args:
         svg: A whole SVG document.

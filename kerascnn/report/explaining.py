@@ -24,10 +24,7 @@ _MARGIN = 0.001
 
 
 def explanation_rows(explanation: Explanation) -> list[Row]:
-    """Lay out one explanation.
-
-    Args:
-        explanation: Of one picture.
+    """Arrange one explanation as rows of tiles.
 
     Returns:
         One row: the picture, then the heat of each class over it.
@@ -48,16 +45,13 @@ def _nothing(heat: npt.NDArray[np.float32]) -> str:
 
 
 def kernel_row(layer: str, kernels: npt.NDArray[np.float32], count: int = 64) -> Row:
-    """Lay out the filters of a layer.
+    """Arrange the filters of a layer as a row of tiles.
 
     Args:
         layer: Its name.
         kernels: float32 ``[filters, rows, columns, channels]``. Three channels are shown as
             colours, others by their mean; grey is 0.
         count: Filters shown at most.
-
-    Returns:
-        The row.
     """
     tiles = [
         Tile(enlarged(_as_picture(kernel), 80), (f"filter {number}",))
@@ -70,16 +64,13 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32], count: int = 64) ->
 
 
 def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) -> Row:
-    """Lay out feature maps.
+    """Arrange feature maps as a row of tiles.
 
     Args:
         title: Above them.
         maps: float32 ``[maps, rows, columns]``, each shown from its smallest number (black) to
             its largest (white).
         channels: Number of each.
-
-    Returns:
-        The row.
     """
     tiles = [
         Tile(_grey(one), (f"channel {channel}",))

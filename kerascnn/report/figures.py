@@ -27,7 +27,7 @@ def loss_curves(
     """Draw training and validation loss.
 
     Args:
-        epochs: At least one.
+        epochs: At least one epoch.
         best: Number of the epoch to mark, or None.
         phase_spans: Phases to mark, if more than one.
 
@@ -48,7 +48,7 @@ def accuracy_curves(
     """Draw training and validation accuracy in per cent.
 
     Args:
-        epochs: At least one.
+        epochs: At least one epoch.
         best: Number of the epoch to mark, or None.
         phase_spans: Phases to mark, if more than one.
 
@@ -68,7 +68,7 @@ def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan
     """Draw the learning rate.
 
     Args:
-        epochs: At least one.
+        epochs: At least one epoch.
         phase_spans: Phases to mark, if more than one.
 
     Returns:
@@ -89,7 +89,7 @@ def reliability_diagram(reliability: Reliability) -> str:
     """Draw the reliability diagram: accuracy against confidence.
 
     Args:
-        reliability: Of the model's answers.
+        reliability: Reliability of the model's answers.
 
     Returns:
         An ``<svg>`` element.
@@ -115,7 +115,7 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
     """Draw the ROC of every class, one of them marked.
 
     Args:
-        curves: Of all classes.
+        curves: Curves of all classes.
         marked: The one to stand out.
 
     Returns:
@@ -135,7 +135,7 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
     """Draw precision over recall of every class, one of them marked.
 
     Args:
-        curves: Of all classes.
+        curves: Curves of all classes.
         marked: The one to stand out.
 
     Returns:
@@ -186,12 +186,12 @@ def _pair(
 def _phases(axes: Axes, phase_spans: Sequence[PhaseSpan]) -> None:
     if len(phase_spans) < 2:
         return
-    for number, stretch in enumerate(phase_spans):
+    for number, span in enumerate(phase_spans):
         if number:
-            axes.axvline(stretch.first - 0.5, color=INK, lw=0.8, ls=":")
+            axes.axvline(span.first - 0.5, color=INK, lw=0.8, ls=":")
         # Above the axes, where no curve is; two heights, since neighbours may be short.
         axes.text(
-            (stretch.first + stretch.last) / 2, 1.02 + 0.08 * (number % 2), stretch.scope,
+            (span.first + span.last) / 2, 1.02 + 0.08 * (number % 2), span.scope,
             transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=8, color=INK,
         )  # fmt: skip
 

@@ -38,7 +38,7 @@ def report_file(
     Args:
         classifier: The file.
         data: What :func:`kerascnn.dataset.load_dataset` takes.
-        path: Of the page.
+        path: Path of the page.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         model: What the file is called where the report says how to repeat it.
 

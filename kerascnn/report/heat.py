@@ -41,7 +41,7 @@ def colours(heat: npt.NDArray[np.floating]) -> UInt8Array:
 
 
 def overlay(picture: UInt8Array, heat: npt.NDArray[np.floating]) -> UInt8Array:
-    """Lay heat over a picture: the warmer a place, the more of its colour.
+    """Overlay a heat map on a picture.
 
     Args:
         picture: uint8 ``[height, width, 3]``.

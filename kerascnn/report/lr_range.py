@@ -15,12 +15,9 @@ def range_test_png(
     """Draw the smoothed loss over the learning rate.
 
     Args:
-        rates: Of each step, rising.
+        rates: Rates of each step, rising.
         losses: Smoothed, in nats, of each step.
         marks: Names and rates to mark.
-
-    Returns:
-        A PNG file.
     """
     from matplotlib.figure import Figure
 

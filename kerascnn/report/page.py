@@ -32,7 +32,7 @@ class Block:
     """Layers that belong together.
 
     Attributes:
-        name: Of the block.
+        name: Name of the block.
         layers: In order.
     """
 
@@ -52,7 +52,7 @@ class Block:
 
     @property
     def state(self) -> str:
-        """Give ``learns``, ``frozen``, ``partly`` or ``plain`` (no parameters)."""
+        """Return ``learns``, ``frozen``, ``partly`` or ``plain`` (no parameters)."""
         states = {layer.trainable for layer in self.layers if layer.params}
         if not states:
             return "plain"
@@ -131,7 +131,7 @@ def _blocks(layers: Sequence[Layer]) -> list[Block]:
 
 
 def _confusion(content: Content) -> list[list[tuple[int, int]]]:
-    """Give each count with its shade: the share of its row, in tenths."""
+    """Return each count with its shade: the share of its row, in tenths."""
     rows = content.evaluation.confusion
     if len(rows) > _WIDEST_CONFUSION:
         return []
@@ -139,7 +139,7 @@ def _confusion(content: Content) -> list[list[tuple[int, int]]]:
 
 
 def _balance(content: Content) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Give each class with its count in each split, and that as a share of the largest."""
+    """Return each class with its count in each split, and that as a share of the largest."""
     largest = {split: max(1, *counts) for split, counts in content.balance.items()}
     return [
         (

@@ -64,7 +64,7 @@ def write_sheet(
         path: Where; ``.svg``, or ``.png`` for the pictures without words.
         title: At its top.
         rows: In order.
-        side: Of a tile, in pixels.
+        side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 
     Raises:
@@ -83,7 +83,7 @@ def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 
     Args:
         title: At its top.
         rows: In order.
-        side: Of a tile, in pixels.
+        side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 
     Returns:
@@ -141,7 +141,7 @@ def fitting(words: str, room: int) -> str:
 
     Args:
         words: Any Unicode; Hangul and Chinese characters count as two.
-        room: In characters.
+        room: Available width, in characters.
 
     Returns:
         The words, or their beginning and an ellipsis.

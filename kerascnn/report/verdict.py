@@ -37,7 +37,7 @@ class Verdict:
         tone: Which colour they get.
         headline: One sentence.
         remarks: What stands out, each with what to do.
-        interval: Of top-1, with 95 % confidence.
+        interval: Interval of top-1, with 95 % confidence.
         baseline: Top-1 accuracy of always predicting the most frequent class.
     """
 
@@ -49,14 +49,7 @@ class Verdict:
 
 
 def judge(content: Content) -> Verdict:
-    """Put the numbers of a model into words.
-
-    Args:
-        content: Of the report.
-
-    Returns:
-        The verdict.
-    """
+    """Describe a model's metrics in words."""
     evaluation = content.evaluation
     interval = evaluation.top1_interval
     baseline = max(score.support for score in evaluation.per_class) / evaluation.images
@@ -166,7 +159,7 @@ def _sure(content: Content) -> str:
 
 
 def _where(content: Content) -> str:
-    """Say so where calibration is judged on the pictures that it was fitted on."""
+    """Add a note if calibration is measured on the pictures that it was fitted on."""
     if content.fitted_on != content.evaluation.split:
         return ""
     return " (measured on the pictures that the temperature was fitted on; expect more on others)"
@@ -186,8 +179,8 @@ def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, s
     """List the most frequent confusions.
 
     Args:
-        content: Of the report.
-        count: How many at most.
+        content: Content of the report.
+        count: Largest number.
 
     Returns:
         True class, answered class, how often: the most frequent first.

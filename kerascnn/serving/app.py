@@ -53,9 +53,6 @@ def create_app(
         failed: Called when a model cannot be loaded at the beginning; None: it is logged.
         tracer: Makes spans of OpenTelemetry; None: there are none.
 
-    Returns:
-        The application.
-
     Raises:
         ConfigError: The token cannot be read.
     """
@@ -102,7 +99,7 @@ async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> 
 
 
 def _report(task: asyncio.Task[None]) -> None:
-    """Say that work in the background ended by an error: nobody waits for its result."""
+    """Log an error of a background task, whose result nobody awaits."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.error("work in the background ended", exc_info=error)

@@ -38,7 +38,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a job got.
+    """Result of a job.
 
     Attributes:
         logits: float32 ``[n, classes]``.
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass
 class Admission:
-    """Pictures that were taken.
+    """Pictures that were admitted.
 
     Attributes:
         typical: Whether their time tells how long others will take.
@@ -75,7 +75,7 @@ class _Job:
 
 
 class Batcher:
-    """Collects pictures of one model and runs them together.
+    """Batches pictures of one model.
 
     Args:
         networks: One or several copies of the network; each runs by itself, one batch at a time.
@@ -112,12 +112,12 @@ class Batcher:
         return self.taken * self._seconds_each
 
     def stalled(self, seconds: float) -> bool:
-        """Tell whether a run has not ended for so long, and no other either."""
+        """Return whether no run has finished for this many seconds."""
         return self._runs.stalled(seconds)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep it from being closed, from before a body is read until the answer is there."""
+        """Prevent closing, from before a body is read until the response is sent."""
         self.users += 1
         try:
             yield
@@ -126,10 +126,10 @@ class Batcher:
 
     @contextmanager
     def admit(self, count: int, deadline: float) -> Iterator[Admission]:
-        """Take pictures, if there is room for them and time to answer in.
+        """Admit pictures, if there is room for them and time to answer.
 
         Args:
-            count: How many.
+            count: Number of count.
             deadline: Seconds within which they must be answered.
 
         Yields:
@@ -159,7 +159,7 @@ class Batcher:
 
     @contextmanager
     def expect_more(self) -> Iterator[None]:
-        """Tell that pictures are being made ready: it may be worth waiting for them."""
+        """Announce that pictures are being decoded, so that a batch may wait for them."""
         self._expected += 1
         try:
             yield
@@ -172,10 +172,7 @@ class Batcher:
         """Run pictures, together with those of others. If cancelled, they are not run.
 
         Args:
-            pictures: Of the model's size, uint8 ``[S, S, 3]`` each; at least one.
-
-        Returns:
-            The answer.
+            pictures: Pictures of the model's size, uint8 ``[S, S, 3]`` each; at least one.
         """
         loop = asyncio.get_running_loop()
         job = _Job(loop.create_future(), len(pictures), loop.time())
@@ -184,7 +181,7 @@ class Batcher:
         return await job.future
 
     def close(self) -> None:
-        """Let the threads end when their runs are done."""
+        """Stop the threads when their runs are done."""
         self._threads.shutdown(wait=False)
 
     def _start_if_due(self) -> None:
@@ -265,9 +262,6 @@ def _answer(job: _Job, waited: float, ran: float) -> Answer:
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
     """List the sizes of runs.
-
-    Args:
-        max_batch: The largest.
 
     Returns:
         Powers of two below it, and itself.

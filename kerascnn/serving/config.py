@@ -34,8 +34,8 @@ class ServeConfig:
         port: TCP port; 0 takes a free one.
         provider: Where the networks run, as for :class:`kerascnn.Classifier`.
         arithmetic: ``exact`` or ``fast``.
-        threads: Of one inference; None: the processors this process may use.
-        copies: Of each network, which run side by side and share the processors.
+        threads: Threads per inference; None: the processors this process may use.
+        copies: Instances of each network, which run in parallel and share the processors.
         max_batch: Most pictures in one run of a network.
         max_wait_ms: How long a picture waits for others that are on their way, in
             milliseconds. With nobody on the way it does not wait.

@@ -25,13 +25,13 @@ THREADS = ("decoding", "inference", "loading")
 
 
 def end_after(seconds: float) -> None:
-    """Have the process end by itself a second after so many, whatever it does then.
+    """Exit the process one second after a deadline, whatever it is doing.
 
     It ends as usual if it can. Elsewhere than in a process's main thread nothing is done: the
     process is not the server's then.
 
     Args:
-        seconds: From now.
+        seconds: Seconds from now.
     """
     if threading.current_thread() is threading.main_thread():
         threading.Thread(

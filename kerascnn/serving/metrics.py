@@ -39,7 +39,7 @@ class Metrics:
         info: 1 for what is served, with version, network, precision and provider as labels.
         reloads: Reloads by model and outcome, ``ok`` or ``failed``.
         reload_checks: Times that all files were looked at, and newer ones dealt with.
-        body_bytes: Of requests, in memory now.
+        body_bytes: Body bytes of requests, in memory now.
         log_lines_lost: Lines of the access log that nobody took in time.
     """
 

@@ -24,7 +24,7 @@ class ModelFile:
     """One model's file, and the weights beside it.
 
     Args:
-        path: Of the ``.onnx`` file.
+        path: Path of the ``.onnx`` file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,11 +45,11 @@ class ModelFile:
         return _stamp(self.path) is not None
 
     def signature(self) -> Signature:
-        """Tell this from what it was before, without reading it."""
+        """Return what changes when the file changes, without reading it."""
         return tuple(map(_stamp, (self.path, *self._beside)))
 
     def version(self) -> str:
-        """Give the first 12 digits of the SHA-256 of all that it is made of.
+        """Return the first 12 digits of the SHA-256 of all that it is made of.
 
         Raises:
             ModelFileError: A file is not there, or cannot be read.

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Of one kind of work; used on the event loop alone."""
+    """Progress of one kind of work; used on the event loop only."""
 
     def __init__(self) -> None:
         self._begun, self._last = 0, 0.0
@@ -32,19 +32,11 @@ class Progress:
         self._last = time.monotonic()
 
     def stalled(self, seconds: float) -> bool:
-        """Tell whether there is work, and none was done for so long."""
+        """Return whether there is work and none was finished for this many seconds."""
         return self._begun > 0 and time.monotonic() - self._last > seconds
 
     async def of(self, threads: Executor, work: Callable[[], T]) -> T:
-        """Do something in a thread. If cancelled in time, it is not done.
-
-        Args:
-            threads: Where.
-            work: To do.
-
-        Returns:
-            Its result.
-        """
+        """Run work in a thread. Cancelled in time, it does not start."""
         loop = asyncio.get_running_loop()
         doing = threads.submit(work)
         self.begin()

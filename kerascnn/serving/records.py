@@ -28,11 +28,11 @@ class Record:
 
     Attributes:
         client: Its address.
-        method: Of HTTP, or ``gRPC``.
+        method: Method of HTTP, or ``gRPC``.
         path: What was asked for.
         id: The client's, or a new one.
         traceparent: What it is a part of, as W3C's trace context has it; empty: it begins here.
-        status: Of the answer.
+        status: Status of the answer.
         sent: Bytes of it.
         facts: What handlers tell of it.
         began: When it came, by ``time.perf_counter``.
@@ -50,7 +50,7 @@ class Record:
 
 
 def request_id(given: bytes) -> str:
-    """Take a client's name for a request, or make one: no secret, so it costs no system call."""
+    """Return the client's request ID, or a new one (not secret, so without a system call)."""
     return given.decode() if _ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
@@ -75,7 +75,7 @@ class Records:
         """Count a request that has ended, and write its line.
 
         Args:
-            record: Of it.
+            record: Record of it.
             outcome: How it is counted.
         """
         seconds = time.perf_counter() - record.began

@@ -46,10 +46,10 @@ class ServedModel:
             it): the same on every machine.
         config: What is set about it.
         card: All that the file says about itself.
-        provider: What really runs.
+        provider: Execution provider in use.
         batcher: Takes pictures of the model's size.
-        copies: Of the network; they are closed with it.
-        statistics: Of what it did so far.
+        copies: Instances of the network; they are closed with it.
+        statistics: Statistics since it was loaded.
     """
 
     name: str
@@ -63,7 +63,7 @@ class ServedModel:
     statistics: Statistics
 
     def close(self) -> None:
-        """Let go of its memory and its thread, when the last run is done."""
+        """Free its memory and thread when the last run is done."""
         self.batcher.close()
         for copy in self.copies:
             copy.close()
@@ -92,7 +92,7 @@ class Models:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all models, in the order in which they were given."""
+        """Names of all models, in the order in which they were given."""
         return tuple(self._models)
 
     @property
@@ -101,7 +101,7 @@ class Models:
         return self._loaded and {name for name, _ in self._served} == self._models.keys()
 
     def stalled(self, seconds: float) -> bool:
-        """Tell whether one of them has been running for so long without an end."""
+        """Return whether one of them has been running this long without finishing."""
         return any(served.batcher.stalled(seconds) for served in self._served.values())
 
     @property
@@ -114,8 +114,8 @@ class Models:
         """Find a model.
 
         Args:
-            name: Of the model.
-            version: Of it; None: the newest.
+            name: Name of the model.
+            version: Version of it; None: the newest.
 
         Returns:
             The model. It goes on answering even if it is replaced meanwhile.
@@ -139,9 +139,6 @@ class Models:
 
     def versions(self, name: str) -> list[ServedModel]:
         """List the versions of a model that answer, the newest first.
-
-        Args:
-            name: Of the model.
 
         Raises:
             Refusal: 404: no such model.
@@ -213,19 +210,19 @@ class Models:
             self._metrics.reload_checks.inc()
 
     async def watch(self) -> None:
-        """Look for newer files for ever."""
+        """Check for newer files, forever."""
         while True:
             await asyncio.sleep(self._config.reload_seconds)
             await self.reload()
 
     def close(self) -> None:
-        """Let all threads end when they are done."""
+        """Stop all threads when they are done."""
         self._loader.shutdown(wait=False, cancel_futures=True)
         for served in self._served.values():
             served.close()
 
     def _look(self) -> list[Slot]:
-        """See which versions there are, and give those that are gone."""
+        """Update the list of versions, and return those that are gone."""
         gone = []
         for name, model in self._models.items():
             known = [slot for slot in self._files if slot[0] == name]

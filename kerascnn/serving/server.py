@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
         )
 
     def tell(self, started: Callable[[str], object], addresses: str) -> None:
-        """Have somebody told when the server listens."""
+        """Register a callback for when the server listens."""
         self._started, self._addresses = started, addresses
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -139,7 +139,7 @@ class _Server(uvicorn.Server):
         self._started(where)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Refuse what is new, finish what was taken, within the time of grace."""
+        """Refuse new requests and finish accepted ones, within the grace period."""
         self._service.stopping = True
         end_after(self._grace)
         cutting = asyncio.get_running_loop().call_later(self._grace, self._close_connections)
@@ -180,7 +180,7 @@ class _Server(uvicorn.Server):
         self._reloading = asyncio.ensure_future(self._service.models.reload(force=True))
 
     def _renew_certificate(self) -> None:
-        """Take a certificate that was renewed; one that cannot be used leaves the older."""
+        """Load a renewed certificate; keep the old one if it cannot be used."""
         certificate, context = self._service.config.tls_cert, self.config.ssl
         if certificate is None or context is None:
             return
@@ -237,7 +237,7 @@ def _grpc_server(service: Service, records: Records) -> GrpcServer | None:
 
 
 class _AccessLog:
-    """Writes lines in a thread of its own: who reads them may be slow, and nobody shall wait."""
+    """Writes lines in a thread of its own, so that a slow reader delays nobody."""
 
     def __init__(self, stream: TextIO) -> None:
         self.lost: Callable[[], object] = lambda: None
@@ -257,7 +257,7 @@ class _AccessLog:
         self._thread.join(1)
 
     def write(self, line: str) -> None:
-        """Take a line; it is lost if too many wait."""
+        """Queue a line; it is dropped if too many wait."""
         try:
             self._lines.put_nowait(line)
         except queue.Full:

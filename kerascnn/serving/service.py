@@ -57,7 +57,7 @@ Picture = bytes | UInt8Array
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the pictures of a request.
+    """Outcome of the pictures of a request.
 
     Attributes:
         answer: Of those that could be read, in order; None: there were none.
@@ -85,7 +85,7 @@ class Service:
 
     Attributes:
         models: By name.
-        metrics: Of this server.
+        metrics: Metrics of this server.
         bodies: Reads bodies within limits.
         stopping: Whether the server takes no more requests.
     """
@@ -110,31 +110,25 @@ class Service:
         return self.models.ready and not self.stopping and not stalled
 
     def close(self) -> None:
-        """Let all threads end when they are done."""
+        """Stop all threads when they are done."""
         for threads in (self._decoders, self._large):
             threads.shutdown(wait=False, cancel_futures=True)
         self.models.close()
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
-        """Do something that takes long off the event loop. If cancelled in time, it is not done.
+        """Run work in a thread, off the event loop. Cancelled in time, it does not start.
 
         Args:
-            work: To do in a thread.
-
-        Returns:
-            Its result.
+            work: The function to call in a thread.
         """
         return await self._work.of(self._decoders, work)
 
     async def run_by_size(self, size: int, work: Callable[[], T]) -> T:
-        """Do something that takes as long as its input is large: on the event loop if it is small.
+        """Run work on the event loop if its input is small, else in a thread.
 
         Args:
-            size: In bytes.
-            work: To do.
-
-        Returns:
-            Its result.
+            size: Size in bytes.
+            work: The function to call.
         """
         return work() if size <= _QUICK else await self.run_in_thread(work)
 
@@ -165,7 +159,7 @@ class Service:
         """Compress an answer if its client asks for it.
 
         Args:
-            request: What was asked.
+            request: The request.
             response: All of the answer.
 
         Returns:
@@ -175,11 +169,11 @@ class Service:
         return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
 
     async def run_for_client(self, receive: Receive, work: Awaitable[T]) -> T:
-        """Do work for a client, as long as it is there and has time.
+        """Run work for a client until it disconnects or times out.
 
         Args:
-            receive: Of the request; its body was read.
-            work: To do.
+            receive: ASGI receive function of the request; its body was read.
+            work: The function to call.
 
         Returns:
             What the work gives.
@@ -206,7 +200,7 @@ class Service:
         """Classify pictures.
 
         Args:
-            served: The model to ask.
+            served: The model.
             pictures: At least one.
 
         Returns:
@@ -250,7 +244,7 @@ class Service:
     async def _sized(
         self, served: ServedModel, pictures: Sequence[Picture]
     ) -> tuple[list[UInt8Array | PictureError], float, bool]:
-        """Bring pictures to the model's size, in threads unless they have it."""
+        """Resize pictures to the model's size, in threads unless they have it."""
         shape = served.card.shape
         ready = [
             picture
@@ -331,13 +325,13 @@ class Service:
 
 
 class _Large(PictureError):
-    """A picture that others shall not wait for."""
+    """A picture too large for the common queue."""
 
 
 def _without_nan(
     answer: Answer, numbers: Sequence[int], errors: dict[int, PictureError]
 ) -> Answer | None:
-    """Keep the rows that are answers; of the others' pictures, by number, tell it as errors."""
+    """Keep the finite rows, and record an error for the pictures of the others."""
     finite = finite_rows(answer.logits, answer.probabilities)
     for number, sound in zip(numbers, finite, strict=True):
         if not sound:
@@ -350,7 +344,7 @@ def _without_nan(
 
 
 def _end(limit: asyncio.Timeout) -> None:
-    """Let a time limit end now, unless what it limits has ended."""
+    """Expire a time limit now, unless it is already over."""
     with suppress(RuntimeError):
         limit.reschedule(0)
 
@@ -361,7 +355,7 @@ async def _hung_up(receive: Receive) -> None:
 
 
 def too_late(seconds: float) -> Refusal:
-    """Make the refusal of a request that could not be answered in time."""
+    """Return the refusal for a request that timed out."""
     return Refusal(
         503,
         f"no answer within {seconds:g} s: too many others are waiting. Try again later.",

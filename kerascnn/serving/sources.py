@@ -35,8 +35,8 @@ class ModelConfig:
         name: Under which it is served; empty: the name of the file or folder.
         provider: As of ``ServeConfig``, as all that follows.
         arithmetic: ``exact`` or ``fast``.
-        threads: Of one inference.
-        copies: Of the network.
+        threads: Threads per inference.
+        copies: Instances of the network.
         max_batch: Most pictures in one run.
         max_wait_ms: How long a picture waits for others that are on their way.
         max_queue: Most pictures that are taken and not yet answered.

@@ -25,13 +25,13 @@ class Duration:
         self.ns += round(seconds * 1e9)
 
     def to_dict(self) -> dict[str, int]:
-        """Give it as JSON has it."""
+        """Return it as JSON has it."""
         return {"count": self.count, "ns": self.ns}
 
 
 @dataclass
 class Statistics:
-    """Of one version of one model, since it was loaded. All on the event loop.
+    """Statistics of one version of a model since it was loaded; on the event loop only.
 
     Attributes:
         pictures: That were answered.
@@ -41,7 +41,7 @@ class Statistics:
         queue: Time that requests waited.
         decode: Time of reading and sizing their pictures.
         inference: Time of running the network.
-        runs: Of the network, by the number of pictures.
+        runs: Runs of the network, by the number of pictures.
     """
 
     pictures: int = 0
@@ -57,7 +57,7 @@ class Statistics:
         """Count a request that was answered.
 
         Args:
-            pictures: That it had.
+            pictures: Number of pictures in it.
             queue: Seconds that it waited.
             decode: Seconds of reading and sizing.
             inference: Seconds of running the network.
@@ -70,7 +70,7 @@ class Statistics:
         self.inference.add(inference)
 
     def to_dict(self, name: str, version: str) -> dict[str, Any]:
-        """Give all as JSON has it; writing answers is not measured, and nothing is cached."""
+        """Return all as JSON has it; writing answers is not measured, and nothing is cached."""
         nothing = Duration()
         stages = {
             "success": self.success, "fail": self.fail, "queue": self.queue,

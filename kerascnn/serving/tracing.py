@@ -47,9 +47,9 @@ class Tracer:
         """Make the spans of a request that has ended.
 
         Args:
-            record: Of it.
+            record: Record of it.
             outcome: How it is counted.
-            seconds: That it took.
+            seconds: Seconds that it took.
 
         Returns:
             The trace's id, 32 hexadecimal digits.

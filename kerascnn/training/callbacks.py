@@ -16,14 +16,14 @@ class EpochRecord:
     """One row of ``history.csv``.
 
     Attributes:
-        epoch: From 1.
+        epoch: Number of the epoch, from 1.
         learning_rate: At the end of the epoch.
         loss: Mean cross-entropy over the training pictures, in nats.
         accuracy: Top-1 over the training pictures as they were fed, 0 to 1.
         val_loss: Cross-entropy over the validation pictures, in nats.
         val_accuracy: Top-1 over the validation pictures, 0 to 1.
         images_per_second: Training pictures a second, validation not counted.
-        seconds: Of the whole epoch.
+        seconds: Seconds of the whole epoch.
     """
 
     epoch: int
@@ -44,18 +44,18 @@ class Plan:
         data: Name of the data set.
         pictures: How many, by split.
         classes: How many pictures each class has in training, in the order of the classes.
-        longest_side: Of the pictures as they are, in pixels.
-        image_size: Of the network's input, in pixels.
+        longest_side: Longest side of the pictures as they are, in pixels.
+        image_size: Size of the network's input, in pixels.
         resize: How pictures are brought to it.
         network: Its name.
-        parameters: Of the network.
+        parameters: Parameters of the network.
         trainable: Of those, how many may learn in the first phase.
-        weights: What it starts from.
-        device: It runs on.
-        backend: Of Keras.
-        precision: Of the arithmetic.
-        batch_size: Pictures a step.
-        steps: In an epoch.
+        weights: Initial weights.
+        device: The device.
+        backend: Backend of Keras.
+        precision: Precision of the arithmetic.
+        batch_size: Pictures per step.
+        steps: Steps in an epoch.
         phases: Epochs and highest rate of each phase.
         optimizer: Its name.
         changes: What is changed in the pictures at random, as options; none: empty.

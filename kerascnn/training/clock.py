@@ -32,18 +32,18 @@ class Deadline:
     """When a run has to be over; its time begins with the object.
 
     Args:
-        seconds: From now on.
+        seconds: Seconds from now.
     """
 
     def __init__(self, seconds: float) -> None:
         self._end = time.perf_counter() + seconds
 
     def left(self) -> float:
-        """Give the seconds that are left, below 0 when it is over."""
+        """Return the seconds that are left, below 0 when it is over."""
         return self._end - time.perf_counter()
 
     def sooner(self, seconds: float) -> Deadline:
-        """Give a deadline that is so much earlier."""
+        """Return a deadline that is so much earlier."""
         return Deadline(self.left() - seconds)
 
 
@@ -51,7 +51,7 @@ class SpeedClock:
     """Tells how fast an epoch has been so far.
 
     Args:
-        batch_size: Pictures a step.
+        batch_size: Pictures per step.
         skipped: Steps that were taken before it was started.
     """
 
@@ -59,6 +59,6 @@ class SpeedClock:
         self._batch_size, self._skipped, self._began = batch_size, skipped, time.perf_counter()
 
     def after(self, steps: int) -> float:
-        """Give the images a second after so many steps of the epoch."""
+        """Return the images a second after so many steps of the epoch."""
         images = (steps - self._skipped) * self._batch_size
         return images / max(time.perf_counter() - self._began, 1e-9)

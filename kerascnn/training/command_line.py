@@ -20,11 +20,6 @@ from kerascnn.training.run.resume import gone_options
 def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
     """Write what a person types to have the same run again.
 
-    Args:
-        run: Its folder.
-        card: Of the run.
-        config: Of the run.
-
     Yields:
         Command lines.
     """
@@ -38,7 +33,7 @@ def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) ->
     """Write the command line that trains with a configuration.
 
     Args:
-        config: Of a run.
+        config: Configuration of a run.
         gone: Options that the version had which made the run, and this one has not.
 
     Returns:

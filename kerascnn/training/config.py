@@ -88,8 +88,8 @@ class TrainConfig:
         "Stop at an image that cannot be read, instead of leaving it out.", DATA)
     model: str = option(AUTO, Text("a name from `kerascnn models`, or auto", "NAME|auto"),
         "A name from `kerascnn models`. auto: cnn for the built-in data and for images up to 64 "
-        "pixels; for photographs mobilenet_v3_large with ImageNet weights, or cnn without them.",
-        NETWORK)
+        "pixels; for photographs mobilenet_v3_large with ImageNet weights, or without them cnn4 on "
+        "random crops (cnn for grayscale images and for few steps).", NETWORK)
     weights: str = option(AUTO, Text("auto, none, imagenet or a file", "auto|none|imagenet|FILE"),
         "Initial weights. auto: none, unless `model` is auto and finds ImageNet weights. FILE: "
         ".keras, .weights.h5, .h5, .safetensors or .pth.", NETWORK)
@@ -158,7 +158,7 @@ class TrainConfig:
     random_crop: float = option(0.0,
         Number(float, lambda x: 0 <= x <= 1, "0 (off) or a share up to 1, e.g. 0.35", "SHARE"),
         "Train on a random crop of each image with at least this share of its area, e.g. 0.35; "
-        "0: off.", AUGMENTATION)
+        "0: off, unless `model` and `augment` are auto and choose otherwise.", AUGMENTATION)
     mixup: float = option(0.0, _ALPHA, "Alpha of mixup, e.g. 0.2; 0: off.", AUGMENTATION)
     cutmix: float = option(0.0, _ALPHA, "Alpha of CutMix, e.g. 1.0; 0: off.", AUGMENTATION)
     precision: Precision = option("float32", Choice(PRECISIONS),
@@ -202,9 +202,6 @@ class TrainConfig:
         Args:
             text: JSON as :meth:`to_json` writes it.
             source: Where it came from, for messages.
-
-        Returns:
-            The configuration.
 
         Raises:
             ModelFileError: Not JSON, or not these fields.

@@ -17,7 +17,7 @@ BACKENDS = ("tensorflow", "jax")
 
 
 def check_backend() -> None:
-    """See that Keras' backend is one that kerascnn runs on.
+    """Check that Keras' backend is supported.
 
     Raises:
         ConfigError: It is another.
@@ -34,7 +34,7 @@ def check_backend() -> None:
 
 
 def _backend() -> tuple[str, str]:
-    """Give the name, and where it stands: the variable comes before the file."""
+    """Return the name, and where it stands: the variable comes before the file."""
     if name := os.environ.get("KERAS_BACKEND"):
         return name, "KERAS_BACKEND"
     home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())

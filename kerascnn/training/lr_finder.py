@@ -55,7 +55,7 @@ class Suggestion:
         steepest: The rate at which it fell fastest, by the logarithm of the rate.
         diverged: Whether the loss exploded before the ramp's end. If not, ``lowest`` may be a
             matter of how long the test had learned by then.
-        rates: Of each step.
+        rates: Rates of each step.
         losses: Smoothed, in nats, of each step.
     """
 
@@ -73,10 +73,7 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
     Args:
         config: Of the run that the rate is for. Its first phase is tried; its own rate, schedule,
             average of weights and ``out`` do not matter.
-        progress: Who listens; None: nobody.
-
-    Returns:
-        The suggestion.
+        progress: Callback for progress, or None.
 
     Raises:
         ConfigError: An option that does not fit.
@@ -106,9 +103,6 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
         rates: Rising by one factor from step to step.
         losses: Smoothed, in nats, of as many steps.
         diverged: Whether the loss exploded at the end.
-
-    Returns:
-        The suggestion.
 
     Raises:
         TrainingError: Too few steps to say anything.
@@ -152,7 +146,7 @@ def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -
 
 
 def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:
-    """Give the smoothed loss of each step of the optimiser, and whether it exploded."""
+    """Return the smoothed loss of each step of the optimiser, and whether it exploded."""
     curve, gathered = _Smoothed(), list[float]()
     for loss in _batches(trainer, config, progress):
         gathered.append(loss)
@@ -177,14 +171,14 @@ def _batches(trainer: Trainer, config: TrainConfig, progress: Callback) -> Itera
 
 
 class _Smoothed:
-    """A mean that forgets, free of the bias of its start (Kingma and Ba 2015, section 3)."""
+    """Bias-corrected exponential moving average (Kingma and Ba 2015, section 3)."""
 
     def __init__(self) -> None:
         self.values: list[float] = []
         self._mean = 0.0
 
     def explodes(self, loss: float) -> bool:
-        """Take a loss in (if it is a number), and tell whether this is the end."""
+        """Add a loss (if it is finite), and return whether it has exploded."""
         if not np.isfinite(loss):
             return True
         self._mean = SMOOTHING * self._mean + (1 - SMOOTHING) * loss

@@ -31,7 +31,7 @@ def warn_if_slow(precision: str, device: str) -> None:
 
     Args:
         precision: As for :func:`set_precision`.
-        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
+        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
     """
     if precision == "float32" or device != "cpu" or keras.config.backend() != "tensorflow":
         return
@@ -65,7 +65,7 @@ def slowdown(precision: str) -> float:
 
 
 def _convolved(dtype: str) -> float:
-    """Give the seconds of one pass forward and back of a layer as in a ResNet's second stage."""
+    """Return the seconds of one pass forward and back of a layer as in a ResNet's second stage."""
     import tensorflow as tf
 
     pictures, kernel = (tf.ones(shape, dtype) for shape in ((8, 28, 28, 32), (3, 3, 32, 32)))
@@ -79,7 +79,7 @@ def _convolved(dtype: str) -> float:
 
 
 def set_precision(core: keras.Model, precision: str) -> None:
-    """Let a network calculate in another precision; its weights stay float32.
+    """Make a network compute in another precision; its weights stay float32.
 
     Args:
         core: From normalised pixels to logits. The head stays in float32, so that the logits, of
@@ -93,7 +93,7 @@ def set_precision(core: keras.Model, precision: str) -> None:
 
 @contextmanager
 def as_float32(core: keras.Model) -> Iterator[None]:
-    """Give a network float32 for a while, as the file shall have it.
+    """Make a network compute in float32 while the block runs, as the file does.
 
     Args:
         core: From normalised pixels to logits.

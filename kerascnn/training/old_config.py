@@ -48,9 +48,6 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
 def gone_options(text: str) -> dict[str, Any]:
     """List what a configuration says that this version cannot do.
 
-    Args:
-        text: Of ``config.json``.
-
     Returns:
         Values by option: those that had an effect on what was learned, as they were.
     """

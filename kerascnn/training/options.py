@@ -50,7 +50,7 @@ class Number:
         type: int or float.
         good: Whether a finite number is within the limits.
         expected: The limits, in words.
-        metavar: Of ``--help``.
+        metavar: Metavar of ``--help``.
         words: Possible in place of a number, e.g. ``auto``.
     """
 
@@ -107,7 +107,7 @@ class Text:
 
     Attributes:
         expected: What it has to be, in words.
-        metavar: Of ``--help``.
+        metavar: Metavar of ``--help``.
         good: Whether a text can be used.
     """
 
@@ -133,7 +133,7 @@ class Flag:
     choices: tuple[str, ...] = ()
 
     def read(self, value: Any) -> bool:
-        """Take a truth value, of numpy too, and no number or word that might mean one."""
+        """Accept a bool, of numpy too, but no number or word that might mean one."""
         if type(value).__name__ not in ("bool", "bool_"):
             raise ValueError(value)
         return bool(value)
@@ -191,7 +191,7 @@ class Option:
     """One option: everything that is to be said of it.
 
     Attributes:
-        kind: Of its values.
+        kind: Kind of its values.
         help: What it does, for ``--help`` and docs/training.md, which name other options in
             backticks as they are called in Python.
         group: The heading under which it stands.
@@ -209,13 +209,10 @@ def option(default: Any, kind: Kind, help: str, group: str, *, without: str = ""
 
     Args:
         default: Its value when none is given. None is then possible as a value.
-        kind: Of its values.
+        kind: Kind of its values.
         help: See :class:`Option`.
         group: See :class:`Option`.
         without: See :class:`Option`, ``default``.
-
-    Returns:
-        The field.
     """
     return field(default=default, metadata={KEY: Option(kind, help, group, without)})
 
@@ -227,9 +224,6 @@ def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
 
 def read_all(configuration: Any) -> None:
     """Check and convert all options of a frozen dataclass in place, from ``__post_init__``.
-
-    Args:
-        configuration: The object.
 
     Raises:
         ConfigError: A value that cannot be used, with the option's name.
@@ -269,7 +263,7 @@ def _shown(default: Any) -> str:
 
 
 def help_text(declared: Option, default: Any) -> str:
-    """Say what an option does and what holds without it, with the names of the command line."""
+    """Return the help of an option with its default, using the command line's names."""
     without = declared.default or _shown(default)
     text = f"{declared.help}  [default: {without}]" if without else declared.help
     return _NAME.sub(lambda found: "--" + found[1].replace("_", "-"), text)

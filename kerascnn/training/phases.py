@@ -32,7 +32,7 @@ class Phase:
     """A part of a run.
 
     Attributes:
-        scope: Which blocks learn; see :func:`kerascnn.training.networks.blocks.set_trainable`.
+        scope: Blocks to train; see :func:`kerascnn.training.networks.blocks.set_trainable`.
         epochs: Passes over the training pictures.
         learning_rate: The highest, after a warm-up of its own.
     """
@@ -100,7 +100,7 @@ def lengths(config: Options) -> tuple[tuple[str, int, float | None], ...]:
 
 
 def highest_rate(config: Options, network: Network | None = None) -> float:
-    """Give the learning rate that was asked for, or the network's own."""
+    """Return the learning rate that was asked for, or the network's own."""
     if config.learning_rate is not None:
         return config.learning_rate
     times = SGD_TIMES if config.optimizer == "sgd" else 1
@@ -119,7 +119,7 @@ def merit(record: EpochRecord) -> tuple[float, float]:
 
 
 def out_of_patience(history: Sequence[EpochRecord], done: int, patience: int | None) -> bool:
-    """Tell whether nothing has got better for ``patience`` epochs of this phase.
+    """Return whether nothing has got better for ``patience`` epochs of this phase.
 
     Args:
         history: The epochs so far, at least one.
@@ -140,7 +140,7 @@ def phase_ends(
     Args:
         phases: As they were planned.
         history: All epochs of the run.
-        patience: Of the run.
+        patience: Patience of the run.
 
     Yields:
         Phases that were begun, with their first and last epoch, from 1.

@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 def assemble(
     config: TrainConfig, progress: Callback, network: Network | None = None
 ) -> tuple[TrainConfig, str, Feed, Start]:
-    """Bring together what is trained on what: a device, the data, the network.
+    """Assemble a run: the device, the data and the network.
 
     Args:
-        config: Of the run.
-        progress: Who listens.
+        config: Configuration of the run.
+        progress: Callback for progress.
         network: The row of the network that it names; None: looked up.
 
     Returns:
@@ -61,11 +61,7 @@ def assemble(
 
 
 def check_scopes(config: TrainConfig, start: Start) -> None:
-    """Refuse a scope that no block answers to, before anything is trained or written.
-
-    Args:
-        config: Of the run.
-        start: The network.
+    """Refuse a scope that matches no block, before anything is trained or written.
 
     Raises:
         ConfigError: A block that is not there.

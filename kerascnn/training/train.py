@@ -54,7 +54,7 @@ def fit(
 
     Args:
         config: What to do.
-        progress: Who listens; None: nobody.
+        progress: Callback for progress, or None.
         resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
             never stopped; a folder without a run begins one.
         cluster: The processes that train together, this one included; None: it is alone. Only
@@ -147,7 +147,7 @@ def _finish(
 def _opened(
     config: TrainConfig, progress: Callback, network: Network | None = None
 ) -> tuple[TrainConfig, str, Feed, Start]:
-    """Bring together what is trained; what was left to the data or to advice is decided then."""
+    """Assemble data and network, and settle what was left to ``auto`` or to advice."""
     start_deterministically(config.seed, config.deterministic)
     asked = config
     config, device, feed, start = assemble(config, progress, network)

@@ -135,7 +135,7 @@ def test_bench_zoo_trains_a_network_of_it() -> None:
 @pytest.mark.full
 def test_bench_inference_counts_changed_answers(exported: Path) -> None:
     table = printed("bench_inference", "--trained", exported, "--data", "fashion-mini")
-    told = re.findall(r"^(\w+), openvino (\w+): \d+ of 500 first answers", table, re.M)
+    told = re.findall(r"^(\w+), openvino (\w+): \d+ of 500 top-1 predictions", table, re.M)
     assert len(set(told)) == 6
 
 

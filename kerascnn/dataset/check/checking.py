@@ -43,7 +43,7 @@ class Place:
     index: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values for JSON."""
+        """Return it as plain values for JSON."""
         return {"path": self.path, "split": self.split, "label": self.label}
 
 
@@ -65,7 +65,7 @@ class Repeat:
     """Pictures that are the same or nearly.
 
     Attributes:
-        places: At least two.
+        places: At least two places.
         exact: Whether the pixels of all are equal.
         similarity: The smallest that links two of them.
     """
@@ -85,7 +85,7 @@ class Repeat:
         return len({place.label for place in self.places}) > 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values for JSON."""
+        """Return it as plain values for JSON."""
         return {
             "exact": self.exact,
             "similarity": self.similarity,
@@ -173,7 +173,7 @@ class Check:
         return {kind: count for kind, count in found.items() if count}
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the check as plain values for JSON."""
+        """Return the check as plain values for JSON."""
         return {
             "data": self.data,
             "images": self.images,
@@ -202,7 +202,7 @@ def check_data(
     progress: Callable[[int, int], object] | None = None,
     faults: Sequence[str] = (),
 ) -> Check:
-    """Look for everything that is wrong with a data set, and do not stop at the first fault.
+    """Find everything that is wrong with a data set, not only the first problem.
 
     Args:
         data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes.

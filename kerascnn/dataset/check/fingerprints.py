@@ -32,7 +32,7 @@ _HASH, _SIZES = 16, 16
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Of some pictures, in their order.
+    """Fingerprints of some pictures, in their order.
 
     Attributes:
         hashes: Of size and decoded pixels, bytes ``[pictures]`` of length 16; empty where the
@@ -64,7 +64,7 @@ def fingerprint_pictures(
     """Read every picture and take its print.
 
     Args:
-        pictures: Of any size.
+        pictures: Pictures of any size.
         progress: Called with the number of pictures done.
 
     Returns:
@@ -92,7 +92,7 @@ def fingerprint_pictures(
 
 
 def concatenate(prints: list[Fingerprints]) -> Fingerprints:
-    """Put the prints of several collections one after the other."""
+    """Concatenate the fingerprints of several collections."""
     starts = np.cumsum([0, *map(len, prints)])
     return Fingerprints(
         tuple(one for part in prints for one in part.hashes),
@@ -107,7 +107,7 @@ def concatenate(prints: list[Fingerprints]) -> Fingerprints:
 
 
 def _fingerprint(picture: images.UInt8Array) -> images.UInt8Array:
-    """Put hash, look and size of a picture behind one another."""
+    """Concatenate hash, thumbnail and size of a picture."""
     sizes = np.asarray(picture.shape[:2], "<i8").tobytes()
     return np.frombuffer(_hash(picture) + _look(picture).tobytes() + sizes, np.uint8)
 

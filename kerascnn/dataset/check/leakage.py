@@ -57,7 +57,7 @@ class Leaks:
         return sum(leak.exact for leak in self.pictures)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the leaks as plain values for JSON."""
+        """Return the leaks as plain values for JSON."""
         return {
             "images": self.images,
             "against": list(self.against),

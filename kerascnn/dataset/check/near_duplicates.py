@@ -91,13 +91,13 @@ class _Space:
         self._basis = (directions / scale)[:, ::-1].astype(np.float32)
 
     def place(self, looks: npt.NDArray[np.uint8]) -> _Floats:
-        """Give unit vectors, float32 ``[pictures, LOOK]``."""
+        """Return unit vectors, float32 ``[pictures, LOOK]``."""
         vectors: _Floats = (_normalised(looks) - self._mean) @ self._basis
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
         return vectors
 
     def begin(self, looks: npt.NDArray[np.uint8]) -> _Floats:
-        """Give the first values of each unit vector, float32 ``[pictures, _FEW]``."""
+        """Return the first values of each unit vector, float32 ``[pictures, _FEW]``."""
         parts = [
             self.place(looks[start : start + _COLUMNS])[:, :_FEW]
             for start in range(0, len(looks), _COLUMNS)
@@ -106,7 +106,7 @@ class _Space:
 
 
 def _photographs() -> npt.NDArray[np.float64]:
-    """Give how grey values of photographs vary together, with a mean variance of 1.
+    """Return how grey values of photographs vary together, with a mean variance of 1.
 
     Their power falls with the square of the frequency (Field 1987), so wide shades say little of
     what is seen. Colours are taken as they come.
@@ -122,7 +122,7 @@ def _photographs() -> npt.NDArray[np.float64]:
 
 
 def _normalised(looks: npt.NDArray[np.uint8]) -> _Floats:
-    """Take away brightness and contrast."""
+    """Normalise brightness and contrast."""
     values = looks.astype(np.float32)
     grey, colours = values[:, : SIDE * SIDE], values[:, SIDE * SIDE :]
     contrast = np.maximum(grey.std(axis=1, keepdims=True), FLAT)
@@ -135,7 +135,7 @@ def group_near_duplicates(prints: Fingerprints) -> list[Group]:
     """Find all pictures that are the same or nearly.
 
     Args:
-        prints: Of all pictures.
+        prints: Fingerprints of all pictures.
 
     Returns:
         Groups, in the order of their first pictures; no picture is in two.
@@ -162,7 +162,7 @@ def find_nearest(prints: Fingerprints, of: Sequence[int], among: Sequence[int]) 
     """Find for some pictures the one among others that is most alike.
 
     Args:
-        prints: Of all pictures.
+        prints: Fingerprints of all pictures.
         of: Indices to look for.
         among: Indices to look among; none of ``of``.
 
@@ -202,7 +202,7 @@ def _by_hash(prints: Fingerprints, indices: Sequence[int]) -> dict[bytes, list[i
 def _pairs(
     space: _Space, looks: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
 ) -> Iterator[tuple[_Indices, _Indices, _Floats]]:
-    """Give pairs of indices with their similarity, a few at a time; each pair once."""
+    """Return pairs of indices with their similarity, a few at a time; each pair once."""
     mirrored = ones is others
     rows, columns = space.begin(looks[ones]), space.begin(looks[others])
     for top in range(0, len(ones), _ROWS):
@@ -217,7 +217,7 @@ def _pairs(
 
 
 def _may_be_near(one: _Floats, other: _Floats) -> tuple[_Indices, _Indices]:
-    """Give the places of pairs whose first values alone do not set them too far apart."""
+    """Return the places of pairs whose first values alone do not set them too far apart."""
     # |a - b|^2 as one product: no further pass over all the pairs.
     ones, size = np.ones((len(one), 1), np.float32), (one * one).sum(axis=1, keepdims=True)
     others, length = (
@@ -240,7 +240,7 @@ def _near(
 
 
 class _DisjointSets:
-    """Which pictures hang together: disjoint sets, joined many at a time."""
+    """Disjoint sets of pictures, merged many at a time."""
 
     def __init__(self, count: int) -> None:
         self._parent = np.arange(count)

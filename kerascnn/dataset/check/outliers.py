@@ -52,7 +52,7 @@ class Outlier:
     """One thing that is odd.
 
     Attributes:
-        index: Of the picture among all.
+        index: Index of the picture among all.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
         detail: In words.
     """
@@ -66,7 +66,7 @@ def headers(dataset: Dataset) -> dict[int, images.Header]:
     """Read the header of every file.
 
     Args:
-        dataset: Of files or arrays.
+        dataset: Dataset of files or arrays.
 
     Returns:
         By index over all splits in order; none for arrays and broken files.
@@ -107,7 +107,7 @@ def find_outliers(
     """Find pictures that are unlike the others.
 
     Args:
-        prints: Of all pictures.
+        prints: Fingerprints of all pictures.
         files: Their headers, by index.
         names: One a picture.
 

@@ -18,7 +18,7 @@ def structural_faults(
     Args:
         counts: Pictures a class that can be read, in the order of the classes, by split.
         classes: Names in order.
-        prints: Of all pictures.
+        prints: Fingerprints of all pictures.
 
     Yields:
         Each fault in one line: what is there, what was expected, what to do.

@@ -1,6 +1,6 @@
-"""How fast a file runs here, in which way, and what a quicker way changes.
+"""How fast a file runs here with which settings, and what faster settings change.
 
-Knows: which ways there are. Does not know how time is taken (:mod:`.timing`), nor printing.
+Knows: which settings there are. Does not know how time is taken (:mod:`.timing`), nor printing.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _REAL = 500
 """Pictures on which changed answers are counted."""
 
 _FEW = 5
-"""Rounds in which the ways of one provider are compared."""
+"""Rounds in which the settings of one provider are compared."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """One way to run a file.
+    """Settings with which a file can be run.
 
     Attributes:
-        provider: Where.
+        provider: Execution provider.
         arithmetic: ``exact`` or ``fast``.
-        threads: Of one inference.
-        spinning: Whether onnxruntime's threads wait busily.
+        threads: Threads per inference.
+        spinning: Whether onnxruntime's threads spin while waiting.
     """
 
     provider: Provider
@@ -54,17 +54,17 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one way does.
+    """Speed and changed predictions with some settings.
 
     Attributes:
-        way: Which.
+        settings: The settings.
         results: One for each batch size.
         pictures: On how many real pictures its answers were compared with exact ones on the CPU.
-        changed: How many first answers differ.
+        changed: How many top-1 predictions differ.
         max_abs_diff: The largest difference of a probability.
     """
 
-    way: RunSettings
+    settings: RunSettings
     results: tuple[Timing, ...]
     pictures: int
     changed: int
@@ -76,9 +76,9 @@ class Measured:
         return max(self.results, key=lambda timing: timing.images_per_second)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         values = asdict(self)
-        return {**values.pop("way"), **values}
+        return {**values.pop("settings"), **values}
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Benchmark:
         measured: The best threads and spinning of each provider and grade, at every batch size.
         default: What runs where nothing was measured: the CPU, all processors.
         unavailable: By provider, why it does not run here.
-        gain: By grade, how many times as fast as the default its quickest way is, both timed in
-            turn.
+        gain: By grade, how many times as fast as the default its fastest settings are, both
+            timed in turn.
     """
 
     model: str
@@ -101,28 +101,28 @@ class Benchmark:
     gain: dict[Arithmetic, float] = field(default_factory=dict)
 
     def best(self, arithmetic: Arithmetic) -> Measured:
-        """Choose a way in a grade: the quickest, if that is quicker than the default."""
+        """Return the fastest settings in a grade, if faster than the default; else that."""
         return self.quickest(arithmetic) if self.gain[arithmetic] > 1 else self.default
 
     def quickest(self, arithmetic: Arithmetic) -> Measured:
-        """Find the fastest way in a grade; for ``exact`` no answer may have changed."""
+        """Find the fastest settings in a grade; for ``exact`` no answer may have changed."""
         allowed = [
             found
             for found in self.measured
-            if arithmetic == "fast" or (found.way.arithmetic == "exact" and not found.changed)
+            if arithmetic == "fast" or (found.settings.arithmetic == "exact" and not found.changed)
         ]
         return max(allowed, key=lambda found: found.best.images_per_second)
 
-    def settings(self) -> dict[Arithmetic, TunedSettings]:
-        """Give what :func:`kerascnn.inference.runtime.tuned_settings.save_settings` takes."""
+    def tuned_settings(self) -> dict[Arithmetic, TunedSettings]:
+        """Return what :func:`kerascnn.inference.runtime.tuned_settings.save_settings` takes."""
         return {grade: _tuned_settings(self.best(grade)) for grade in ARITHMETICS}
 
     def to_dict(self, arithmetic: Arithmetic) -> dict[str, Any]:
-        """Give plain values for JSON; ``results`` are those of the best way in a grade."""
+        """Return plain values for JSON; ``results`` are those of the best in a grade."""
         best = self.best(arithmetic)
         return {
             "model": self.model,
-            **asdict(best.way),
+            **asdict(best.settings),
             "gain": max(1.0, self.gain[arithmetic]),
             "results": [asdict(timing) for timing in best.results],
             "ways": [found.to_dict() for found in self.measured],
@@ -138,7 +138,7 @@ def benchmark(
     foreign: Foreign | None = None,
     tell: Callable[[str], object] = lambda _step: None,
 ) -> Benchmark:
-    """Measure every way to run a file here.
+    """Measure a file with all settings that can run here.
 
     Args:
         model: The ``.onnx`` file.
@@ -157,13 +157,15 @@ def benchmark(
         real = pictures if pictures is not None else np.zeros((0, *size, 3), np.uint8)
         trial = _Trial(model, foreign, batches, size, real, _answers(reference, real))
         default = trial.measure(RunSettings("cpu", "exact", usable_cpus(), True))
-        for ways in _ways():
-            tell(f"{ways[0].provider}, {ways[0].arithmetic}")
+        for candidates in _candidates():
+            tell(f"{candidates[0].provider}, {candidates[0].arithmetic}")
             try:
-                way = trial.quickest(ways)
-                measured.append(default if way == default.way else trial.measure(way))
+                settings = trial.quickest(candidates)
+                measured.append(
+                    default if settings == default.settings else trial.measure(settings)
+                )
             except ProviderError as error:
-                unavailable[ways[0].provider] = str(error)
+                unavailable[candidates[0].provider] = str(error)
     found = Benchmark(str(model), tuple(measured), default, unavailable)
     tell("comparing the best with the default")
     return replace(found, gain={grade: trial.gain(found, grade) for grade in ARITHMETICS})
@@ -180,35 +182,35 @@ class _Trial:
     real: npt.NDArray[np.uint8]
     expected: npt.NDArray[np.float32]
 
-    def open(self, way: RunSettings) -> Classifier:
-        choice = Choice(way.provider, way.threads, way.spinning, "measured")
-        return Classifier(self.model, choice, foreign=self.foreign, arithmetic=way.arithmetic)
+    def open(self, settings: RunSettings) -> Classifier:
+        choice = Choice(settings.provider, settings.threads, settings.spinning, "measured")
+        return Classifier(self.model, choice, foreign=self.foreign, arithmetic=settings.arithmetic)
 
-    def medians(self, ways: Sequence[RunSettings], batch: int, rounds: int) -> list[float]:
-        """Give the seconds that a batch takes in each way, timed in turn."""
+    def medians(self, candidates: Sequence[RunSettings], batch: int, rounds: int) -> list[float]:
+        """Return the seconds that a batch takes with each of some settings, timed in turn."""
         pictures = noise(batch, self.size)
         with ExitStack() as stack:
-            opened = [stack.enter_context(self.open(way)) for way in ways]
+            opened = [stack.enter_context(self.open(settings)) for settings in candidates]
             runs = [lambda one=one: one.run(pictures) for one in opened]
             return [float(np.median(taken)) for taken in interleaved(runs, rounds)]
 
-    def quickest(self, ways: Sequence[RunSettings]) -> RunSettings:
-        return ways[int(np.argmin(self.medians(ways, max(self.batches), _FEW)))]
+    def quickest(self, candidates: Sequence[RunSettings]) -> RunSettings:
+        return candidates[int(np.argmin(self.medians(candidates, max(self.batches), _FEW)))]
 
-    def measure(self, way: RunSettings) -> Measured:
-        with self.open(way) as classifier:
+    def measure(self, settings: RunSettings) -> Measured:
+        with self.open(settings) as classifier:
             found = _answers(classifier, self.real)
             timings = tuple(_timed(classifier, noise(one, self.size)) for one in self.batches)
         changed = int((found.argmax(1) != self.expected.argmax(1)).sum()) if len(found) else 0
         worst = float(np.abs(found - self.expected).max()) if len(found) else 0.0
-        return Measured(way, timings, len(found), changed, worst)
+        return Measured(settings, timings, len(found), changed, worst)
 
     def gain(self, found: Benchmark, grade: Arithmetic) -> float:
         quickest = found.quickest(grade)
-        if quickest.way == found.default.way:
+        if quickest.settings == found.default.settings:
             return 1.0
-        ways = [found.default.way, quickest.way]
-        default, other = self.medians(ways, quickest.best.batch, ROUNDS)
+        candidates = [found.default.settings, quickest.settings]
+        default, other = self.medians(candidates, quickest.best.batch, ROUNDS)
         return default / other
 
 
@@ -242,8 +244,8 @@ def real_pictures(
     return np.stack(found)
 
 
-def _ways() -> Iterator[list[RunSettings]]:
-    """List the ways of each provider and grade; the best of each list is looked at closely."""
+def _candidates() -> Iterator[list[RunSettings]]:
+    """List settings by provider and grade; only the best of each list is measured fully."""
     counts = sorted({1, usable_cpus(), max(1, usable_cpus() // 2)})
     for provider in PROVIDERS:
         # On the CPU provider both grades are the same arithmetic; GPUs need no threads here.
@@ -265,7 +267,7 @@ def _answers(classifier: Classifier, pictures: npt.NDArray[np.uint8]) -> npt.NDA
 
 
 def _tuned_settings(found: Measured) -> TunedSettings:
-    way, best = found.way, found.best
+    settings, best = found.settings, found.best
     return TunedSettings(
-        way.provider, way.threads, way.spinning, best.batch, best.images_per_second
+        settings.provider, settings.threads, settings.spinning, best.batch, best.images_per_second
     )

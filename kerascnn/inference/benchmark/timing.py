@@ -69,7 +69,7 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
     """Time one thing for about a second.
 
     Args:
-        work: To call.
+        work: The function to call.
         batch: Pictures that one call does.
 
     Returns:
@@ -83,10 +83,10 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
 
 
 def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
-    """Make pictures to time with: what they show does not change how long it takes.
+    """Make random pictures for timing; their content does not affect it.
 
     Args:
-        batch: How many.
+        batch: Number of pictures.
         size: Height and width of the model's input, in pixels.
 
     Returns:

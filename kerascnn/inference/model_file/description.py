@@ -32,8 +32,8 @@ class TensorInfo:
     """An input or output of a graph.
 
     Attributes:
-        name: Of the value.
-        type: Of its numbers, as numpy calls it; ``sequence``, ``map`` or the like for others.
+        name: Name of the value.
+        type: Type of its numbers, as numpy calls it; ``sequence``, ``map`` or the like for others.
         shape: Sizes, or names of those that are open; None where one says nothing.
     """
 
@@ -47,13 +47,13 @@ class Description:
     """What a file says.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         bytes: Its size.
         card: What kerascnn wrote into it; None: made elsewhere.
-        inputs: Of the graph, without its weights.
-        outputs: Of the graph.
+        inputs: Inputs of the graph, without its weights.
+        outputs: Outputs of the graph.
         opsets: Versions by domain; ``ai.onnx`` is ONNX' own.
-        ir_version: Of the format of the file.
+        ir_version: IR version of the format of the file.
         producer: What wrote it, and its version.
         graph: Name of the graph.
         doc: Texts for people that it carries.
@@ -79,7 +79,7 @@ class Description:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON has it."""
+        """Return it as JSON has it."""
         return asdict(self) | {"card": self.card.to_dict() if self.card else None}
 
 
@@ -87,10 +87,7 @@ def describe(path: str | Path) -> Description:
     """Read all that a file says about itself.
 
     Args:
-        path: Of the ``.onnx`` file, whoever made it.
-
-    Returns:
-        It.
+        path: Path of the ``.onnx`` file, whoever made it.
 
     Raises:
         ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.

@@ -29,7 +29,7 @@ def files_beside(path: str | Path) -> tuple[Path, ...]:
     """List the files that hold weights of an ``.onnx`` file.
 
     Args:
-        path: Of the ``.onnx`` file.
+        path: Path of the ``.onnx`` file.
 
     Returns:
         Their paths, sorted; they need not exist. Places outside the file's own folder are left

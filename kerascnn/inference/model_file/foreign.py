@@ -81,7 +81,7 @@ class Foreign:
             )
 
     def filled_from(self, told: Foreign) -> Foreign:
-        """Take what was not said from what the file tells.
+        """Fill in what the user did not say from the file's metadata.
 
         Args:
             told: Of the file's metadata.
@@ -105,7 +105,7 @@ class Foreign:
         return (size, size) if isinstance(size, int) else size
 
     def how(self, shape: Shape) -> How:
-        """Say how pictures get their size, once that is known."""
+        """Return the resize rule, once the size is known."""
         if self.sizing or shape[0] == shape[1]:
             return self.sizing or self.resize or "squash"
         return choose(resize=self.resize)
@@ -153,7 +153,7 @@ class Foreign:
         return Normalization(normalization.mean, normalization.std, "grey")
 
     def warn_if_unsaid(self, name: str) -> None:
-        """Tell that pixels go in as they are, where nobody said so."""
+        """Warn that pixels are not normalised if that was not asked for."""
         if self.normalize is None and self.normalization is None:
             log.warning(
                 "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "

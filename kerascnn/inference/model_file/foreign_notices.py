@@ -20,10 +20,7 @@ _OWN = {
 
 
 def sizing_words(card: ModelCard) -> str:
-    """Say in words how a model's pictures are sized.
-
-    Args:
-        card: Of the model.
+    """Describe how a model's pictures are resized.
 
     Returns:
         Without a full stop.
@@ -35,10 +32,7 @@ def sizing_words(card: ModelCard) -> str:
 
 
 def sizing_notice(card: ModelCard) -> str:
-    """Say how pictures of a model made elsewhere are sized, and what that depends on.
-
-    Args:
-        card: Of the model.
+    """Describe how pictures are resized for a model made elsewhere, and what that depends on.
 
     Returns:
         One line.
@@ -53,7 +47,7 @@ def sizing_notice(card: ModelCard) -> str:
 def own_normalization(
     mean: Sequence[float] | None, std: Sequence[float] | None, normalize: Normalize | None
 ) -> Normalization:
-    """Make a normalisation of a user's own numbers.
+    """Make a normalisation from a user's own numbers.
 
     Args:
         mean: One number, or three in the order RGB; None: 0.

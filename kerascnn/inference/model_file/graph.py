@@ -59,7 +59,7 @@ class _Graph:
     weights: set[str] = field(default_factory=set)
 
     def is_constant(self, name: str) -> bool:
-        """Tell whether a value is the same for all pictures."""
+        """Return whether a value is the same for all pictures."""
         if not name or name in self.weights:
             return True
         if name in self.given or name not in self.makers:
@@ -74,7 +74,7 @@ def ending(path: str | Path, output: str) -> Ending:
     """Find out where an output's numbers come from.
 
     Args:
-        path: Of the ``.onnx`` file.
+        path: Path of the ``.onnx`` file.
         output: Name of one of the graph's outputs.
 
     Returns:
@@ -135,7 +135,7 @@ def _sources(graph: _Graph, output: str) -> Ending:
 
 
 def _is_of_softmax(graph: _Graph, inputs: list[str]) -> bool:
-    """Tell whether a matrix is applied to a softmax: it groups probabilities then."""
+    """Return whether a matrix is applied to a softmax: it groups probabilities then."""
     moving = [name for name in inputs if not graph.is_constant(name)]
     return len(moving) == 1 and _sources_of_one(graph, moving[0]) == "softmax"
 

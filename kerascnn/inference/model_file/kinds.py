@@ -47,10 +47,7 @@ _TOLD: dict[Kind, str] = {
 
 
 def kind_of_model(path: str | Path) -> Kind:
-    """Tell what lies at a path, by what is in it and not by its name.
-
-    Args:
-        path: Of anything.
+    """Return what kind of model is at a path, by its content and not by its name.
 
     Returns:
         The kind; ``other`` for what is not known here, as an ``.onnx`` file is not.
@@ -69,7 +66,7 @@ def kind_of_model(path: str | Path) -> Kind:
 
 
 def describe_path(path: str | Path) -> str:
-    """Say what a path is, and what to do with it.
+    """Describe what a path is, and what to do with it.
 
     Args:
         path: That could not be used for what it was given for.
@@ -111,10 +108,10 @@ def _of_zip(path: Path) -> Kind:
 
 
 def is_own(path: str | Path) -> bool:
-    """Tell whether a path is a run or its ``model.keras``, rather than a file made elsewhere.
+    """Return whether a path is a run or its ``model.keras``, rather than a file made elsewhere.
 
     Args:
-        path: Of a file or folder.
+        path: Path of a file or folder.
 
     Returns:
         Whether a card lies where it would.

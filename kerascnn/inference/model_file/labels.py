@@ -58,10 +58,10 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
 
 
 def from_metadata(metadata: Mapping[str, str]) -> Foreign | None:
-    """Tell what an ``.onnx`` file's metadata say about a classifier.
+    """Read what an ``.onnx`` file's metadata say about a classifier.
 
     Args:
-        metadata: Of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
+        metadata: Metadata of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
 
     Returns:
         Class names, and size, sizing and normalisation where they are known; None if there are no
@@ -106,7 +106,7 @@ def _from_json(path: str | Path, text: str) -> list[str]:
 
 
 def _in_order(value: Any) -> list[str]:
-    """Give the names of a list or an object by their numbers.
+    """Return the names of a list or an object by their numbers.
 
     Raises:
         ValueError: It is neither, or the numbers are not 0 to one less than their count.
@@ -130,7 +130,7 @@ def _in_order(value: Any) -> list[str]:
 
 
 def _name(item: Any) -> str:
-    """Give a name; keras' ImageNet index has a list of identifier and name for each."""
+    """Return a name; keras' ImageNet index has a list of identifier and name for each."""
     if isinstance(item, list) and item:
         item = item[-1]
     if isinstance(item, bool) or not isinstance(item, str | int):
@@ -151,7 +151,7 @@ def _from_lines(path: str | Path, text: str) -> list[str]:
 
 
 def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
-    """Put its number from 0 behind a name that stands there already, and say so."""
+    """Append its index to a name that occurs twice, with a notice."""
     known, distinct = set(names), dict[str, int]()
     for number, name in enumerate(names):
         called = name

@@ -24,10 +24,7 @@ def read_card(path: str | Path) -> ModelCard:
     """Read the card of an exported file.
 
     Args:
-        path: Of the ``.onnx`` file.
-
-    Returns:
-        The card.
+        path: Path of the ``.onnx`` file.
 
     Raises:
         ModelFileError: No such file, not an ONNX file, or one without a card.
@@ -46,9 +43,6 @@ def read_card(path: str | Path) -> ModelCard:
 def find_card(path: str | Path) -> ModelCard | None:
     """Read the card of an ``.onnx`` file, if it has one.
 
-    Args:
-        path: Of the file.
-
     Returns:
         The card, or None for a file that kerascnn did not export.
 
@@ -62,9 +56,6 @@ def find_card(path: str | Path) -> ModelCard | None:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """Read ``metadata_props`` of an ``.onnx`` file.
-
-    Args:
-        path: Of the file.
 
     Returns:
         Keys and values.
@@ -87,9 +78,6 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 @contextmanager
 def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     """Open an ``.onnx`` file, and turn what can go wrong while reading it into one sentence.
-
-    Args:
-        path: Of the file.
 
     Yields:
         The file, and the span of the whole of it.
@@ -114,7 +102,7 @@ def find_graph(file: BinaryIO, message: Span) -> Span:
     """Find the graph in an ``.onnx`` file.
 
     Args:
-        file: Of :func:`opened`.
+        file: File from :func:`opened`.
         message: The whole of it.
 
     Returns:

@@ -56,7 +56,7 @@ class Ending:
     quantised: bool = False
 
     def only(self, source: Source) -> bool:
-        """Tell whether all numbers come from one kind of source."""
+        """Return whether all numbers come from one kind of source."""
         return self.sources == {source}
 
 
@@ -68,11 +68,8 @@ def decide(
     Args:
         ending: Where they come from.
         values: float32 ``[pictures, numbers]``, finite answers to pictures that differ.
-        path: For messages.
+        path: Path, for error messages.
         said: What the user says; it goes before all else.
-
-    Returns:
-        The meaning.
 
     Raises:
         ConfigError: Where they come from and what they are contradict each other and nothing was
@@ -98,7 +95,7 @@ def decide(
 
 
 def looks_like_probabilities(values: npt.NDArray[np.float32], quantised: bool = False) -> bool:
-    """Tell whether numbers can be probabilities: 0 to 1, and each row sums to 1.
+    """Return whether numbers can be probabilities: 0 to 1, and each row sums to 1.
 
     Args:
         values: float32 ``[pictures, numbers]``.
@@ -148,7 +145,7 @@ def _by_values(ending: Ending, values: npt.NDArray[np.float32], path: str) -> Me
 
 
 def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
-    """Take one number of a matrix for a logit though it lies within 0 and 1, and say so."""
+    """Treat a single output of a matrix as a logit although it is within 0 to 1, with a notice."""
     if values.shape[1] == 1:
         log.warning(
             "%s: its last layer has no sigmoid, so its one number is taken for a logit, though on "

@@ -19,7 +19,7 @@ class Span:
     """Where a field's value lies in the file; empty for numbers.
 
     Attributes:
-        start: Of its first byte.
+        start: Start of its first byte.
         end: After its last byte.
         number: Of a whole number, its value, without a sign.
     """

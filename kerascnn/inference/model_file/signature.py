@@ -48,10 +48,10 @@ class Signature:
         card: Classes, size and normalisation. Where ``dtype`` is uint8 the graph normalises.
         input: Name of the input.
         outputs: Names of the outputs that are asked for.
-        layout: Of the input; ``NHW`` has no axis of channels.
-        dtype: Of the input, a key of ``TYPES``.
+        layout: Layout of the input; ``NHW`` has no axis of channels.
+        dtype: Type of the input, a key of ``TYPES``.
         channels: 3, or 1 for grey.
-        meaning: Of the outputs.
+        meaning: Meaning of the outputs.
         batch: Pictures that the graph takes at once, None for any number.
         pinned: Dynamic axes of the input by name, with the size they shall have.
         normalizes: Whether the graph is seen to normalise its pixels itself.
@@ -132,9 +132,6 @@ class Signature:
 def own_signature(card: ModelCard) -> Signature:
     """Return the signature of every file that kerascnn exported.
 
-    Args:
-        card: Of the file.
-
     Returns:
         The signature: raw pixels in, logits and probabilities out.
     """
@@ -147,11 +144,11 @@ def own_signature(card: ModelCard) -> Signature:
 def normalized(
     pictures: images.UInt8Array, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """Do to pictures what the exported graph does before the network.
+    """Normalise pictures as the exported graph does.
 
     Args:
         pictures: uint8 ``[pictures, height, width, 3]``, RGB.
-        normalization: Of the card.
+        normalization: Normalization of the card.
 
     Returns:
         float32 ``[pictures, height, width, channels]`` in the network's order; one channel for a
@@ -172,8 +169,8 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
     Args:
         values: float32 ``[pictures, classes]``; or ``[pictures, 1]`` for two classes, which then
             speaks for the second.
-        meaning: Of the numbers.
-        classes: How many there are.
+        meaning: Meaning of the numbers.
+        classes: Number of classes.
 
     Returns:
         Logits and probabilities, each float32 ``[pictures, classes]``.
@@ -197,7 +194,7 @@ def rows_of(output: npt.NDArray[Any], count: int) -> npt.NDArray[Any] | None:
     """Read an output as one row a picture; axes of length 1 are of no consequence.
 
     Args:
-        output: Of any shape.
+        output: Output of any shape.
         count: Pictures that went in.
 
     Returns:

@@ -29,8 +29,8 @@ def open_gpu(
     """Open a file on the GPU, with CUDA graphs if every node of it can be recorded.
 
     Args:
-        path: Of the ``.onnx`` file.
-        options: Of onnxruntime.
+        path: Path of the ``.onnx`` file.
+        options: Options for onnxruntime.
         provider: ``cuda`` or ``tensorrt``.
         arithmetic: ``exact`` or ``fast``.
 
@@ -63,12 +63,12 @@ def _open(path: str | Path, options: Any, provider: OnGpu, arithmetic: Arithmeti
 
 
 def gpu_options(provider: OnGpu, arithmetic: Arithmetic, path: str) -> dict[str, Any]:
-    """Give what onnxruntime shall tell a provider.
+    """Return what onnxruntime shall tell a provider.
 
     Args:
         provider: ``cuda`` or ``tensorrt``.
         arithmetic: ``exact`` keeps TF32 and float16 off.
-        path: Of the model, beside which TensorRT keeps what it compiled.
+        path: Path of the model, beside which TensorRT keeps what it compiled.
 
     Returns:
         Options by name, as onnxruntime has them.

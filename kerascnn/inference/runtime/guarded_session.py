@@ -19,8 +19,8 @@ class Runner:
     """An open session; several threads may run it at once.
 
     Args:
-        session: Of onnxruntime, or with the same methods.
-        name: Of the file, for messages.
+        session: Session for onnxruntime, or with the same methods.
+        name: Name of the file, for messages.
         failures: What the session raises when it cannot compute.
     """
 
@@ -37,9 +37,9 @@ class Runner:
         """Run the model.
 
         Args:
-            names: Of the outputs; None: all.
+            names: Names of the outputs; None: all.
             feed: Inputs by name.
-            options: Of onnxruntime, for this run.
+            options: Options for onnxruntime, for this run.
 
         Returns:
             Outputs in the order of ``names``.
@@ -78,7 +78,7 @@ class Runner:
         return providers
 
     def close(self) -> None:
-        """Let go of the model's memory; calls that are running finish first."""
+        """Free the model's memory, after running calls have finished."""
         self._session = None
 
     def _open(self) -> Any:

@@ -51,7 +51,7 @@ _THREADS: dict[int, ThreadPoolExecutor] = {}
 
 
 def run_on_device_thread(work: Callable[[], T]) -> T:
-    """Do something in the one thread that works on the device, when it is its turn.
+    """Run work in the one thread that uses the device.
 
     Args:
         work: What to do; must not come here again.
@@ -68,7 +68,7 @@ class _Place:
     """Memory of the device for one shape.
 
     Attributes:
-        binding: Of inputs and outputs.
+        binding: Binding of inputs and outputs.
         inputs: Values on the device, by name.
         options: For the run; they number its recording.
     """
@@ -103,7 +103,7 @@ class BoundSession:
         """Run the model.
 
         Args:
-            names: Of the outputs; None: all.
+            names: Names of the outputs; None: all.
             feed: Inputs by name.
 
         Returns:
@@ -136,7 +136,7 @@ class BoundSession:
         return place
 
     def _settle(self, shape: tuple[Any, ...], arrays: Feed) -> list[npt.NDArray[Any]]:
-        """Give a shape its place, and a recording if that answers as an ordinary run does."""
+        """Allocate buffers for a shape, and capture a graph if it reproduces an ordinary run."""
         wanted = shape[0]
         found = self._ordinary(wanted, arrays)
         expected, room = _host(found), found.binding.get_outputs()

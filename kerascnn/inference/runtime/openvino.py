@@ -28,10 +28,10 @@ _TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "f16": "tensor(float16)
 
 
 def settings(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
-    """Give OpenVINO's own settings.
+    """Return OpenVINO's own settings.
 
     Args:
-        threads: Of one inference.
+        threads: Threads per inference.
         arithmetic: ``exact`` keeps it from its default, bfloat16 where the processor has it.
 
     Returns:
@@ -45,10 +45,10 @@ def settings(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
 
 
 def plugin_options(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
-    """Give the same settings as the plugin wants them.
+    """Return the same settings as the plugin wants them.
 
     Args:
-        threads: Of one inference.
+        threads: Threads per inference.
         arithmetic: As for :func:`settings`.
 
     Returns:
@@ -62,7 +62,7 @@ class TensorInfo:
     """An input or output, described as onnxruntime does.
 
     Attributes:
-        name: Of the tensor.
+        name: Name of the tensor.
         type: e.g. ``tensor(uint8)``.
         shape: Sizes; None where dynamic.
     """
@@ -76,8 +76,8 @@ class OpenVinoSession:
     """A file in OpenVINO's own runtime, with the methods of an onnxruntime session.
 
     Args:
-        path: Of the ``.onnx`` file.
-        threads: Of one inference.
+        path: Path of the ``.onnx`` file.
+        threads: Threads per inference.
         pinned: Dynamic axes by name with their sizes; ``height`` and ``width`` are known.
         arithmetic: ``exact`` or ``fast``.
 
@@ -110,7 +110,7 @@ class OpenVinoSession:
         """Run the model; safe to call from several threads at once.
 
         Args:
-            names: Of the outputs; None: all.
+            names: Names of the outputs; None: all.
             feed: Inputs by name.
 
         Returns:
@@ -162,7 +162,7 @@ def _import() -> Any:
 
 @contextmanager
 def _no_telemetry() -> Iterator[None]:
-    """Keep OpenVINO from reporting its import over the net: without the package it cannot."""
+    """Keep OpenVINO from reporting its import over the network, by hiding its helper."""
     name = "openvino_telemetry"
     before = sys.modules.get(name)
     sys.modules[name] = None  # type: ignore[assignment] # Python's own way to forbid an import

@@ -66,9 +66,9 @@ def open_plugin(path: str | Path, options: Any, threads: int, arithmetic: Arithm
     """Open a file in the plugin.
 
     Args:
-        path: Of the ``.onnx`` file.
-        options: Of onnxruntime.
-        threads: Of one inference.
+        path: Path of the ``.onnx`` file.
+        options: Options for onnxruntime.
+        threads: Threads per inference.
         arithmetic: ``exact`` or ``fast``.
 
     Returns:

@@ -63,9 +63,9 @@ def opened(
     """Open a session with a provider, or say why not.
 
     Args:
-        path: Of the ``.onnx`` file.
-        options: Of onnxruntime.
-        provider: What shall run it.
+        path: Path of the ``.onnx`` file.
+        options: Options for onnxruntime.
+        provider: Execution provider.
         chosen: Its name as onnxruntime has it, and its options; None: ``options`` name it.
 
     Returns:
@@ -129,7 +129,7 @@ def missing_library(name: str) -> str:
 
 @contextmanager
 def silently() -> Iterator[None]:
-    """Keep onnxruntime's log quiet for a while: what it would say, an error says."""
+    """Silence onnxruntime's log while the block runs; errors carry the message."""
     onnxruntime.set_default_logger_severity(SILENT)
     try:
         yield
@@ -138,7 +138,7 @@ def silently() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Give an error's text in one line of at most 300 characters, without places in C++."""
+    """Return an error's text in one line of at most 300 characters, without places in C++."""
     text = _PLACES.sub("", " ".join(str(error).split()))
     return text.split(" ; GPU=")[0][:300]
 

@@ -14,7 +14,7 @@ PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 Arithmetic = Literal["exact", "fast"]
 ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
-"""``exact``: float32, every first answer is the trained model's. ``fast``: bfloat16, TF32 or
+"""``exact``: float32, every top-1 prediction is the trained model's. ``fast``: bfloat16, TF32 or
 float16 as the provider likes; some answers may change, and ``kerascnn bench`` counts them."""
 
 

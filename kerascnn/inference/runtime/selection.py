@@ -26,7 +26,7 @@ class ProviderName(str):
     why: str
 
     def __new__(cls, name: str, why: str) -> ProviderName:
-        """Make one."""
+        """Create it."""
         running = super().__new__(cls, name)
         running.why = why
         return running
@@ -37,9 +37,9 @@ class Choice:
     """How a file shall be run.
 
     Attributes:
-        provider: Where.
-        threads: Of one inference; None: the processors at hand.
-        spinning: Whether onnxruntime's threads wait busily.
+        provider: Execution provider.
+        threads: Threads per inference; None: the processors at hand.
+        spinning: Whether onnxruntime's threads spin while waiting.
         why: One clause, for people.
     """
 
@@ -55,7 +55,7 @@ def choose(
     """Choose, best first.
 
     Args:
-        path: Of the ``.onnx`` file; ``kerascnn bench --save`` left settings beside it, or not.
+        path: Path of the ``.onnx`` file; ``kerascnn bench --save`` left settings beside it, or not.
         asked: ``auto``; or a provider or a choice: then there is no other.
         arithmetic: The settings are those of this grade.
         threads: What the user asked for goes before what was measured.

@@ -40,7 +40,7 @@ def open_session(
     """Open a model file.
 
     Args:
-        path: Of the ``.onnx`` file.
+        path: Path of the ``.onnx`` file.
         provider: Where it runs; one of those that run here, not ``auto``.
         threads: Of one inference; None: the processors this process may use. onnxruntime itself
             would count those of the host, not of the container.
@@ -97,13 +97,10 @@ def run_session(
     """Run a session on what may not fit it: a graph that was made elsewhere.
 
     Args:
-        path: Of the file, for messages.
-        session: Of :func:`open_session`.
+        path: Path of the file, for messages.
+        session: Session from :func:`open_session`.
         outputs: Names of the outputs that are asked for.
         feed: Inputs by name.
-
-    Returns:
-        The outputs.
 
     Raises:
         ModelFileError: The graph does not run on this input.

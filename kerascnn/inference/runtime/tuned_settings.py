@@ -32,9 +32,9 @@ class TunedSettings:
     """How a file is run.
 
     Attributes:
-        provider: Where.
-        threads: Of one inference.
-        spinning: Whether onnxruntime's threads wait busily.
+        provider: Execution provider.
+        threads: Threads per inference.
+        spinning: Whether onnxruntime's threads spin while waiting.
         batch: Pictures a run at which it was fastest.
         images_per_second: At that batch.
     """
@@ -47,7 +47,7 @@ class TunedSettings:
 
 
 def settings_path(model: str | Path) -> Path:
-    """Say where a file's settings lie.
+    """Return the path of a file's settings.
 
     Args:
         model: The ``.onnx`` file.
@@ -64,9 +64,6 @@ def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -
     Args:
         model: The ``.onnx`` file.
         best: By grade of arithmetic.
-
-    Returns:
-        The file written.
 
     Raises:
         KerascnnError: The folder cannot be written.
@@ -126,7 +123,7 @@ def machine() -> dict[str, str]:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    # Slow to import, and needed only where there are settings: a first answer does not wait.
+    # Slow to import, and needed only where there are settings: a first prediction does not wait.
     from importlib.metadata import PackageNotFoundError, version
 
     for package in _PACKAGES:

@@ -23,7 +23,7 @@ def read_base64(text: Any, what: str) -> bytes:
 
     Args:
         text: As JSON had it: base64 of the standard alphabet or that of URLs.
-        what: It is, for messages.
+        what: What it is, for error messages.
 
     Returns:
         The file's content.

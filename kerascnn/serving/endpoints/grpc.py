@@ -60,7 +60,7 @@ class GrpcServer:
     """The server beside that of HTTP, on the same event loop.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
         records: Counts requests and logs them.
     """
 
@@ -148,7 +148,7 @@ class GrpcServer:
     def _answering(
         self, name: str, answer: Callable[[Any], dict[str, Any]]
     ) -> Callable[[bytes, Context, Record], Awaitable[bytes]]:
-        """Make the handler of a short question."""
+        """Make the handler of a unary call that needs no model run."""
 
         async def handle(content: bytes, _context: Context, _record: Record) -> bytes:
             asked = read_message(f"{name}Request", content)
@@ -226,7 +226,7 @@ class GrpcServer:
     async def _recorded(
         self, name: str, work: Callable[..., Awaitable[Any]], content: bytes, context: Context
     ) -> Any:
-        """Do the work for a request, and keep what is kept of each.
+        """Handle a request, and record it.
 
         Raises:
             Refusal: Whatever kept it from being answered.
@@ -260,7 +260,7 @@ class GrpcServer:
 
 
 def code_of(refusal: Refusal) -> Any:
-    """Give gRPC's status for a refusal."""
+    """Return gRPC's status for a refusal."""
     if refusal.outcome == "deadline":
         return grpc.StatusCode.DEADLINE_EXCEEDED
     return _CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
@@ -274,7 +274,7 @@ def _check_token(given: bytes, wanted: bytes) -> None:
 
 
 def _seconds(service: Service, context: Context) -> float:
-    """Give how long an answer is of use: the client's deadline, or the server's."""
+    """Return how long an answer is of use: the client's deadline, or the server's."""
     left = context.time_remaining()
     return service.config.timeout if left is None else min(left, service.config.timeout)
 

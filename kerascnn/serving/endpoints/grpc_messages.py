@@ -25,10 +25,10 @@ _PIECE = 32_768
 
 @cache
 def message_class(name: str) -> Any:
-    """Give the class of a message.
+    """Return the class of a message.
 
     Args:
-        name: Of it, e.g. ``ModelInferRequest``.
+        name: Name of it, e.g. ``ModelInferRequest``.
     """
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"inference.{name}"))
 
@@ -37,7 +37,7 @@ def read_message(name: str, content: bytes) -> Any:
     """Read a message.
 
     Args:
-        name: Of its class.
+        name: Name of its class.
         content: As it came.
 
     Raises:
@@ -53,14 +53,14 @@ def write_message(name: str, fields: dict[str, Any]) -> bytes:
     """Write a message.
 
     Args:
-        name: Of its class.
+        name: Name of its class.
         fields: As JSON has them.
     """
     return bytes(json_format.ParseDict(fields, message_class(name)()).SerializeToString())
 
 
 def fields_of(request: Any) -> tuple[dict[str, Any], memoryview]:
-    """Give a request for inference as HTTP has it: the fields of the JSON, and a binary tensor.
+    """Return a request for inference as HTTP has it: the fields of the JSON, and a binary tensor.
 
     Args:
         request: A ``ModelInferRequest``.
@@ -139,7 +139,7 @@ def _parameters(values: Any) -> dict[str, Any]:
 
 
 def _contents(tensor: Any) -> Iterator[bytes]:
-    """Give typed contents as bytes: pixels one a value, files each behind its length."""
+    """Return typed contents as bytes: pixels one a value, files each behind its length."""
     if tensor.datatype == "BYTES":
         for content in tensor.contents.bytes_contents:
             yield len(content).to_bytes(4, "little") + content

@@ -31,9 +31,6 @@ def describe(models: Sequence[str]) -> Json:
 
     Args:
         models: Names of the models that are served.
-
-    Returns:
-        An OpenAPI document.
     """
     name = _parameter("name", "path", {"type": "string", "enum": list(models)})
     pattern = "^([0-9a-f]{12}|[1-9][0-9]*)$"

@@ -31,7 +31,7 @@ class Simple:
     """The endpoints.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
     """
 
     def __init__(self, service: Service) -> None:

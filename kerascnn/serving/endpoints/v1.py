@@ -27,7 +27,7 @@ class V1:
     """The endpoints.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
     """
 
     def __init__(self, service: Service) -> None:
@@ -59,7 +59,7 @@ class V1:
             raise
 
     async def predict(self, request: Request) -> Response:
-        """Give the probabilities of each picture."""
+        """Return the probabilities of each picture."""
         asked = request.path_params
         served = self._models.get(asked["name"], asked.get("version"))
         facts = request.scope["state"]["facts"]

@@ -58,10 +58,7 @@ def read_request(body: bytes, most: int) -> PredictRequest:
 
     Args:
         body: JSON.
-        most: Pictures that are taken.
-
-    Returns:
-        The request.
+        most: Largest number of pictures.
 
     Raises:
         Refusal: 400: not a request that can be answered, and why.
@@ -88,7 +85,7 @@ def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
     """Write the answer: the probabilities of each picture, in the order of the classes.
 
     Args:
-        request: What was asked.
+        request: The request.
         probabilities: float32 ``[n, classes]``.
 
     Returns:

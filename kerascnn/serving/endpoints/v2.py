@@ -29,7 +29,7 @@ class V2:
     """The endpoints.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
     """
 
     def __init__(self, service: Service) -> None:
@@ -58,17 +58,17 @@ class V2:
         ]
 
     async def live(self, _request: Request) -> Response:
-        """Say that the process answers."""
+        """Report that the process is alive."""
         return JSONResponse({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Say whether every model is warm, and why one never will be."""
+        """Return whether every model is ready, and why one never will be."""
         ready, problem = self._service.ready, self._models.problem
         answer = {"ready": ready} if problem is None else {"ready": ready, "reason": problem}
         return JSONResponse(answer, 200 if ready else 503)
 
     async def server(self, _request: Request) -> Response:
-        """Say who answers."""
+        """Return the server's metadata."""
         return JSONResponse(v2_metadata.server_metadata())
 
     async def list_models(self, _request: Request) -> Response:
@@ -76,20 +76,20 @@ class V2:
         return JSONResponse({"models": list(self._models.names)})
 
     async def model_ready(self, request: Request) -> Response:
-        """Say whether a model is warm."""
+        """Return whether a model is warm."""
         served = self._find(request)
         return JSONResponse({"name": served.name, "ready": True})
 
     async def metadata(self, request: Request) -> Response:
-        """Say what a model takes and gives."""
+        """Return a model's metadata: inputs and outputs."""
         return JSONResponse(v2_metadata.model_metadata(self._find(request), self._models))
 
     async def config(self, request: Request) -> Response:
-        """Say how a model is run, as Triton's configuration has it."""
+        """Return a model's configuration in Triton's form."""
         return JSONResponse(v2_metadata.model_config(self._find(request)))
 
     async def statistics(self, request: Request) -> Response:
-        """Say what models have done so far, as Triton's extension has it."""
+        """Return statistics of models, as in Triton's extension."""
         asked = request.path_params
         found = v2_metadata.statistics(self._models, asked.get("name"), asked.get("version"))
         return JSONResponse(found)
@@ -153,7 +153,7 @@ async def infer(
     """Answer a request that was read, be it by HTTP or by gRPC.
 
     Args:
-        service: To ask.
+        service: Handles the requests.
         served: The model.
         asked: What was asked.
 
@@ -187,18 +187,18 @@ def _check_size(shape: tuple[int, ...], most: int) -> None:
 
 
 def log_facts(result: Result, pictures: int) -> dict[str, Any]:
-    """Give what the access log says of a result."""
+    """Return what the access log says of a result."""
     times = {f"{stage}_ms": round(getattr(result, stage) * 1000, 3) for stage in STAGES}
     return {"pictures": pictures, **times}
 
 
 def server_timing(result: Result) -> str:
-    """Give the stages as browsers show them (https://www.w3.org/TR/server-timing/)."""
+    """Return the stages as browsers show them (https://www.w3.org/TR/server-timing/)."""
     return ", ".join(f"{stage};dur={getattr(result, stage) * 1000:.2f}" for stage in STAGES)
 
 
 def first_error(result: Result) -> PictureError:
-    """Give why the first picture without an answer has none."""
+    """Return why the first picture without an answer has none."""
     return next(iter(result.errors.values()))
 
 

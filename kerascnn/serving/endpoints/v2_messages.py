@@ -37,9 +37,9 @@ class RequestedOutput:
     """One output that was asked for.
 
     Attributes:
-        name: Of the output.
+        name: Name of the output.
         binary: Whether as bytes, else as JSON.
-        count: Of the highest classes; None: all values.
+        count: Count of the highest classes; None: all values.
     """
 
     name: str
@@ -72,12 +72,9 @@ def read_request(
     Args:
         body: JSON, or JSON and binary tensors, or a binary tensor alone.
         header_length: Value of the header; None: it was not sent, so all is JSON.
-        classes: How many the model has.
+        classes: Number of classes of the model.
         shape: Height and width of the model's input, in pixels: a raw request holds pictures of
             this size.
-
-    Returns:
-        The request.
 
     Raises:
         Refusal: 400: not a request that this model can answer, and why.
@@ -89,15 +86,12 @@ def read_request(
 
 
 def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> InferRequest:
-    """Make out what is asked.
+    """Interpret a request's fields.
 
     Args:
         fields: As JSON has them.
         binary: The tensor that follows, if one does.
-        classes: How many the model has.
-
-    Returns:
-        The request.
+        classes: Number of classes of the model.
 
     Raises:
         Refusal: 400: not a request that this model can answer, and why.
@@ -121,11 +115,11 @@ def write_answer(
     """Write the answer to a request for inference.
 
     Args:
-        request: What was asked.
+        request: The request.
         model: Its name.
         version: Its version.
         classes: Names in the order of the outputs.
-        values: Of all outputs by name, float32 ``[n, classes]``.
+        values: Values of all outputs by name, float32 ``[n, classes]``.
 
     Returns:
         The body, and the length of the JSON in it if bytes follow.
@@ -154,12 +148,12 @@ def write_answer(
 def outputs_of(
     request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
 ) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
-    """Give the outputs that were asked for.
+    """Return the outputs that were asked for.
 
     Args:
-        request: What was asked.
+        request: The request.
         classes: Names in the order of the outputs.
-        values: Of all outputs by name, float32 ``[n, classes]``.
+        values: Values of all outputs by name, float32 ``[n, classes]``.
 
     Yields:
         Name, datatype and shape of each, and its data.

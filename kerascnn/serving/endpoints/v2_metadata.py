@@ -20,12 +20,12 @@ Json = dict[str, Any]
 
 
 def server_metadata() -> Json:
-    """Say who answers."""
+    """Return the server's metadata."""
     return {"name": "kerascnn", "version": __version__, "extensions": list(EXTENSIONS)}
 
 
 def model_metadata(served: ServedModel, models: Models) -> Json:
-    """Say what a model takes and gives.
+    """Return a model's metadata: inputs and outputs.
 
     Args:
         served: The version that was asked for.
@@ -45,7 +45,7 @@ def model_metadata(served: ServedModel, models: Models) -> Json:
 
 
 def model_config(served: ServedModel) -> Json:
-    """Say how a model is run, as Triton's configuration has it."""
+    """Return a model's configuration in Triton's form."""
     config = served.config
     outputs = [
         {"name": name, "data_type": "TYPE_FP32", "dims": [len(served.card.classes)]}
@@ -72,12 +72,12 @@ def model_config(served: ServedModel) -> Json:
 
 
 def statistics(models: Models, name: str | None = None, version: str | None = None) -> Json:
-    """Say what models have done so far.
+    """Return statistics of models.
 
     Args:
         models: All of them.
         name: Of one; None: all that answer.
-        version: Of it; None: all.
+        version: Version of it; None: all.
 
     Raises:
         Refusal: 404: no such model or version; 503: it does not answer.

@@ -25,7 +25,7 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
 
     Args:
         shape: As JSON had it.
-        name: Of the tensor, for messages.
+        name: Name of the tensor, for messages.
 
     Returns:
         Pictures, height, width, 3.
@@ -51,7 +51,7 @@ def read_count(shape: Any, name: str) -> int:
 
     Args:
         shape: As JSON had it.
-        name: Of the tensor, for messages.
+        name: Name of the tensor, for messages.
 
     Returns:
         How many files there are.
@@ -75,11 +75,8 @@ def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
 
     Args:
         data: Base64 of each.
-        count: How many there shall be.
-        name: Of the tensor, for messages.
-
-    Returns:
-        Their contents.
+        count: Expected number.
+        name: Name of the tensor, for messages.
 
     Raises:
         Refusal: 400: no base64, or another number of them.
@@ -93,12 +90,9 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
     """Read a tensor of files from bytes.
 
     Args:
-        data: Of each the length in four bytes (little-endian), and the file as it is.
-        count: How many there shall be.
-        name: Of the tensor, for messages.
-
-    Returns:
-        Their contents.
+        data: Data of each the length in four bytes (little-endian), and the file as it is.
+        count: Expected number.
+        name: Name of the tensor, for messages.
 
     Raises:
         Refusal: 400: the lengths do not fit, or another number of them.
@@ -123,8 +117,8 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
 
     Args:
         data: Whole numbers from 0 to 255, flat or nested, in row-major order.
-        shape: What it shall be.
-        name: Of the tensor, for messages.
+        shape: Expected shape.
+        name: Name of the tensor, for messages.
 
     Returns:
         uint8, of that shape.
@@ -156,8 +150,8 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
 
     Args:
         data: One byte a value, row-major.
-        shape: What it shall be.
-        name: Of the tensor, for messages.
+        shape: Expected shape.
+        name: Name of the tensor, for messages.
 
     Returns:
         uint8, of that shape; a view of the bytes.
@@ -176,7 +170,7 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
 
 
 def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
-    """Give the highest values as ``value:index:label``, as Triton's extension has it.
+    """Return the highest values as ``value:index:label``, as Triton's extension has it.
 
     Args:
         values: float32 ``[n, classes]``.

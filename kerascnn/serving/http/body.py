@@ -42,11 +42,8 @@ class BodyReader:
         """Read a body; it counts as held until the block is left.
 
         Args:
-            scope: Of the request.
-            receive: Of the request.
-
-        Yields:
-            The body.
+            scope: ASGI scope of the request.
+            receive: ASGI receive function of the request.
 
         Raises:
             Refusal: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
@@ -84,7 +81,7 @@ class BodyReader:
         """Count what a body became when it was decompressed, too.
 
         Args:
-            size: In bytes.
+            size: Size in bytes.
         """
         self._held += size
         try:
@@ -103,7 +100,7 @@ class BodyReader:
         self.check_held()
 
     def check_held(self) -> None:
-        """See that there is room for what is held.
+        """Check that there is room for what is held.
 
         Raises:
             Refusal: 503: there is not.
@@ -118,10 +115,10 @@ class BodyReader:
 
 
 async def drain(receive: Receive) -> None:
-    """Take the rest of a body that was refused, within limits.
+    """Read and drop the rest of a refused body, within limits.
 
     Args:
-        receive: Of the request.
+        receive: ASGI receive function of the request.
     """
     taken = 0
     try:

@@ -23,7 +23,7 @@ _ANY_HEADER = zlib.MAX_WBITS | 32
 
 
 def check_encoding(encoding: str) -> bool:
-    """Tell whether a body must be decompressed.
+    """Return whether a body must be decompressed.
 
     Args:
         encoding: Value of ``Content-Encoding``; empty: it was not sent.
@@ -49,10 +49,7 @@ def decompress(body: bytes, most: int) -> bytes:
 
     Args:
         body: As gzip or zlib made it, or raw deflate, as some clients send it.
-        most: Bytes that it may become.
-
-    Returns:
-        The content.
+        most: Largest size after decompression, in bytes.
 
     Raises:
         Refusal: 413: it becomes more; 400: it is not compressed, or not the whole of it came.
@@ -79,9 +76,6 @@ def compressed(response: Response, accepted: str) -> Response:
     Args:
         response: All of it.
         accepted: Value of ``Accept-Encoding``.
-
-    Returns:
-        The answer.
     """
     response.headers["Vary"] = "Accept-Encoding"
     content = bytes(response.body)

@@ -58,11 +58,11 @@ class Refusal(KerascnnError):
 
 
 class ClientDisconnected(Exception):
-    """The client hung up: nobody is there to answer to."""
+    """The client has disconnected."""
 
 
 def outcome_of(status: int) -> str:
-    """Give the name under which an answer of a status is counted.
+    """Return the name under which an answer of a status is counted.
 
     Args:
         status: HTTP status.

@@ -24,8 +24,8 @@ class Upload:
     """A picture that was sent.
 
     Attributes:
-        name: Of the file; None: it was not said.
-        content: Of the file.
+        name: Name of the file; None: it was not said.
+        content: Content of the file.
     """
 
     name: str | None
@@ -33,7 +33,7 @@ class Upload:
 
 
 def is_form(content_type: str) -> bool:
-    """Tell whether a body of this type is a form."""
+    """Return whether a body of this type is a form."""
     return content_type.lower().startswith("multipart/form-data")
 
 
@@ -45,8 +45,8 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
 
     Args:
         body: All of it.
-        content_type: Of the request, with the boundary.
-        most: Files that are taken.
+        content_type: Content type of the request, with the boundary.
+        most: Largest number of files.
 
     Returns:
         At least one file, in order.

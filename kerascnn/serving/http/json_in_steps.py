@@ -136,9 +136,9 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
     """Read the texts of a tensor.
 
     Args:
-        data: Of :func:`read_json`: texts, flat or nested.
-        count: How many there shall be.
-        name: Of the tensor, for messages.
+        data: Data from :func:`read_json`: texts, flat or nested.
+        count: Expected number.
+        name: Name of the tensor, for messages.
 
     Returns:
         The texts, or other values, as many.
@@ -171,9 +171,6 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
         text: JSON.
         most: Elements that are taken; each becomes an object, and there may be millions.
 
-    Returns:
-        The elements.
-
     Raises:
         ValueError: No array, or one of more elements; or a long one that holds texts and very many
             other values.
@@ -192,7 +189,7 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
 
 
 def _has_many(text: bytes) -> bool:
-    """Tell whether there may be more elements than become objects at once."""
+    """Return whether there may be more elements than become objects at once."""
     commas = 0
     for start in range(0, len(text), _SHORT):
         commas += text.count(b",", start, start + _SHORT)

@@ -28,9 +28,6 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
         host: A name or an address.
         port: TCP port; 0: a free one, the same at every address.
 
-    Yields:
-        The sockets.
-
     Raises:
         ConfigError: The address cannot be used.
     """
@@ -48,7 +45,7 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
 
 
 def urls(found: list[socket.socket], scheme: str) -> str:
-    """Give the addresses of sockets, with the port that each really has.
+    """Return the addresses of sockets, with the port that each really has.
 
     Args:
         found: Of :func:`listeners`.
@@ -58,13 +55,13 @@ def urls(found: list[socket.socket], scheme: str) -> str:
 
 
 def address(listener: socket.socket) -> str:
-    """Give host and port of a socket, as in a URL."""
+    """Return host and port of a socket, as in a URL."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def check_certificate(certificate: str, key: str | None) -> None:
-    """See that a certificate and its key can be used, before anything listens.
+    """Check that a certificate and its key can be used, before anything listens.
 
     Args:
         certificate: File with it and with those that vouch for it (PEM).

@@ -49,7 +49,7 @@ class Gate:
         self._wanted, self._origins = token, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class Gate:
 
 
 def is_authorized(given: bytes | None, wanted: bytes) -> bool:
-    """Tell whether a request carries the token: ``Bearer TOKEN``."""
+    """Return whether a request carries the token: ``Bearer TOKEN``."""
     scheme, _, word = (given or b"").partition(b" ")
     # Lengths may leak, contents not. The scheme has no case (RFC 9110, section 11.1).
     return scheme.lower() == b"bearer" and hmac.compare_digest(word.strip(), wanted)
@@ -103,8 +103,8 @@ class Exchange:
 
     Attributes:
         record: What is kept of it.
-        headers: Of the request; of several with one name, the last.
-        status: Of the answer.
+        headers: Headers of the request; of several with one name, the last.
+        status: Status of the answer.
         outcome: How it is counted; None: as its status says.
     """
 

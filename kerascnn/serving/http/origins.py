@@ -30,7 +30,7 @@ class Origins:
         hosts: Names by which the server is called; ``*.example.org``: all below it; ``*``: any.
             Numbers (a page's address is never one that its owner does not control) and names
             without a dot (of this machine, or of a container; nobody can register one) always are.
-        origins: Of pages that may use it, besides its own; ``*``: any.
+        origins: Origins of pages that may use it, besides its own; ``*``: any.
     """
 
     def __init__(self, hosts: Sequence[str], origins: Sequence[str]) -> None:
@@ -38,10 +38,10 @@ class Origins:
         self._origins = set(origins)
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Let a request pass.
+        """Check a request; raise if it is refused.
 
         Args:
-            method: Of HTTP.
+            method: Method of HTTP.
             headers: By name in lower case.
 
         Raises:

@@ -67,7 +67,7 @@ function show(model) {
   }
   if (card.parity) {
     facts["Compared with Keras"] = `on ${card.parity.images.toLocaleString()} pictures, ` +
-      `${card.parity.top1_mismatches || "no"} first answers differ`;
+      `${card.parity.top1_mismatches || "no"} top-1 predictions differ`;
   }
   const list = element("card");
   list.replaceChildren();

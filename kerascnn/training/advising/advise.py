@@ -27,7 +27,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
-from kerascnn.training.phases import BASELINE, highest_rate, lengths
+from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
 from kerascnn.training.weights import Start
 
@@ -40,7 +40,7 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
 
     Args:
         config: ``data``, ``model``, ``weights`` and what sizes pictures.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The advice, with the facts that it follows from.
@@ -56,16 +56,13 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
 
 
 def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Callback) -> Advice:
-    """Do the same with data and network at hand.
+    """Advise on data and a network that are already loaded.
 
     Args:
         config: ``weights``, ``learning_rate`` and ``seed`` matter.
-        feed: Of :func:`kerascnn.training.data.feed.prepare`.
+        feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
-        progress: Who listens.
-
-    Returns:
-        The advice.
+        progress: Callback for progress.
 
     Raises:
         DataError: One class, or a class with fewer than two pictures.
@@ -90,8 +87,8 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 
     Args:
         pack: Pictures and labels.
-        most: How many, about.
-        seed: Of the choice.
+        most: Approximate largest number.
+        seed: Seed of the choice.
 
     Returns:
         Their places, in order, int64 ``[pictures]``.
@@ -106,10 +103,10 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 
 
 def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
-    """Put advice in the place of ``trainable`` ``auto``.
+    """Replace ``trainable`` ``auto`` by the advice.
 
     Args:
-        config: Of a run, with ``trainable`` ``auto``.
+        config: Configuration of a run, with ``trainable`` ``auto``.
         advice: For its data and network.
 
     Returns:
@@ -132,9 +129,9 @@ def advised_for_network(
     Args:
         config: With that backbone.
         asked: As the user left it, with ``model`` ``auto``.
-        feed: Of :func:`kerascnn.training.data.feed.prepare`.
+        feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The configuration with phases written out; or the small network from random weights,
@@ -149,8 +146,10 @@ def advised_for_network(
         progress.chosen("phases", "head", str(error))
         depth = "head"
     if depth == "scratch":
-        progress.chosen("model", BASELINE, "the backbone's features tell less than pixels do")
-        return from_scratch(asked)
+        chosen = from_scratch(asked, feed.dataset)
+        reason = "the backbone's features tell less than pixels do"
+        progress.chosen("model", chosen.model, reason)
+        return chosen
     if asked.epochs == AUTO:
         plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)
     else:

@@ -81,7 +81,7 @@ class Advice:
     facts: Facts
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what JSON can hold."""
+        """Return what JSON can hold."""
         return {**asdict(self), "expected_top1": list(self.expected_top1)}
 
 
@@ -89,11 +89,8 @@ def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
     """Decide how much of a network shall learn.
 
     Args:
-        facts: Of the data and the backbone.
+        facts: Facts of the data and the backbone.
         limits: The numbers that decide.
-
-    Returns:
-        The depth.
     """
     if not facts.pretrained:
         return "scratch"
@@ -107,12 +104,9 @@ def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
     """Turn facts into advice.
 
     Args:
-        facts: Of the data and the backbone.
+        facts: Facts of the data and the backbone.
         rate: The network's own learning rate.
         limits: The numbers that decide.
-
-    Returns:
-        The advice.
     """
     depth = depth_for(facts, limits)
     epochs = epochs_for(facts.pictures)
@@ -162,7 +156,7 @@ def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
 
 
 def epochs_for(pictures: int) -> int:
-    """Say how many epochs so many pictures need, in steps of :data:`BATCH`.
+    """Return the number of epochs for a number of pictures, in batches of :data:`BATCH`.
 
     Args:
         pictures: To learn from.
@@ -176,9 +170,6 @@ def epochs_for(pictures: int) -> int:
 
 def expected(facts: Facts) -> tuple[float, float]:
     """Bound the accuracy that training will reach.
-
-    Args:
-        facts: Of the data.
 
     Returns:
         The ends of an interval, 0 to 1: the probe's own uncertainty, and how far training was

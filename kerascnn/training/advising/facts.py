@@ -15,7 +15,7 @@ class StageFacts:
     """How the pictures look after one stage of the backbone.
 
     Attributes:
-        name: Of the stage; what ``from:`` takes.
+        name: Name of the stage; what ``from:`` takes.
         probe: Accuracy of a linear classifier on its features, leave-one-out, 0 to 1.
     """
 
@@ -35,7 +35,7 @@ class Facts:
         pretrained: Whether the backbone has weights that mean something.
         flipped: Of the best stage's probe on flipped pictures, 0 to 1.
         confused: Two classes and the share of the first that is taken for the second.
-        names: Of the classes.
+        names: Names of the classes.
     """
 
     counts: tuple[int, ...]

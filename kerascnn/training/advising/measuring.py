@@ -50,10 +50,10 @@ def measure(
     counts: tuple[int, ...],
     progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> Facts:
-    """Look at pictures through a backbone: they, and then their mirror images, once each.
+    """Run pictures and their mirror images through a backbone, once each.
 
     Args:
-        observer: Of :func:`observe`.
+        observer: Observer from :func:`observe`.
         pictures: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, of at least two classes.
         counts: Training pictures of each class, of which these may be a sample.
@@ -90,9 +90,6 @@ def observe(core: keras.Model, normalization: Normalization) -> Observer:
         core: From normalised pixels to logits, as :func:`kerascnn.training.weights.start_network`
             makes it; its head does not matter. Its weights are shared, not copied.
         normalization: What its weights expect.
-
-    Returns:
-        The observer.
     """
     by_name = {layer.name: layer for layer in flat(core)}
     ends: dict[str, Any] = {}

@@ -26,8 +26,8 @@ class Decomposed:
         left: Orthonormal columns, float64 ``[pictures, rank]``.
         sizes: Singular values, float64 ``[rank]``, above 0.
         right: Orthonormal rows, float64 ``[rank, features]``.
-        mean: Of each feature, float64 ``[features]``.
-        deviation: Of each feature, float64 ``[features]``; 1 where it is 0.
+        mean: Mean of each feature, float64 ``[features]``.
+        deviation: Standard deviation of each feature, float64 ``[features]``; 1 where it is 0.
     """
 
     left: Floats
@@ -69,7 +69,7 @@ def probe(found: Decomposed, labels: npt.NDArray[np.int64], classes: int) -> npt
     Args:
         found: Of the features.
         labels: int64 ``[pictures]``.
-        classes: How many.
+        classes: Number of classes.
 
     Returns:
         The answers, int64 ``[pictures]``.
@@ -87,13 +87,13 @@ def probe(found: Decomposed, labels: npt.NDArray[np.int64], classes: int) -> npt
 def probe_with_views(
     found: Decomposed, labels: npt.NDArray[np.int64], classes: int
 ) -> npt.NDArray[np.int64]:
-    """Do the same when the classifier also learns from a second view of every other picture.
+    """As :func:`probe`, with a second view of every other picture to learn from.
 
     Args:
         found: Of the features of all pictures, and then, in the same order, of their second views,
             e.g. flipped.
         labels: int64 ``[pictures]``.
-        classes: How many.
+        classes: Number of classes.
 
     Returns:
         The answers to the pictures themselves, int64 ``[pictures]``; each by the classifier that
@@ -117,7 +117,7 @@ def probe_with_views(
 def _least(
     found: Decomposed, targets: Floats, left_out: Callable[[Floats, Floats], Floats]
 ) -> Floats:
-    """Give the left-out residuals of the penalty that makes them smallest."""
+    """Return the left-out residuals of the penalty that makes them smallest."""
     tried = []
     for penalty in PENALTIES:
         shrink = found.sizes**2 / (found.sizes**2 + penalty * len(targets))

@@ -21,7 +21,7 @@ class Draws(NamedTuple):
     """What was drawn for some batches.
 
     Attributes:
-        boxes: Of each picture, float32 ``[batches, pictures, 4]``; None: pictures stay whole.
+        boxes: Boxes of each picture, float32 ``[batches, pictures, 4]``; None: pictures stay whole.
         recipes: How each batch is mixed, float32 ``[batches, 6]``; None: not at all.
     """
 
@@ -29,15 +29,15 @@ class Draws(NamedTuple):
     recipes: Recipes | None = None
 
     def each(self, do: Callable[[Any], Any]) -> Draws:
-        """Do something with all that was drawn."""
+        """Apply a function to each part."""
         return Draws(*(None if part is None else do(part) for part in self))
 
     def at(self, step: Any) -> Draws:
-        """Give one batch's part, without the first axis."""
+        """Return one batch's part, without the first axis."""
         return self.each(lambda part: part[step])
 
     def rows(self, start: int, count: int) -> Draws:
-        """Give as many batches from ``start`` on; what is missing at the end is made up."""
+        """Return as many batches from ``start`` on; what is missing at the end is made up."""
         return self.each(lambda part: np.resize(part[start:], (count, *part.shape[1:])))
 
 
@@ -46,9 +46,9 @@ class BatchAugmentation:
     """How pictures are changed.
 
     Attributes:
-        size: Of the network's input, in pixels.
+        size: Size of the network's input, in pixels.
         least: The smallest share of a picture that a crop takes; 0: no crops.
-        mixing: Of the batches; None: they stay apart.
+        mixing: Mixing of the batches; None: they stay apart.
     """
 
     size: int
@@ -59,10 +59,10 @@ class BatchAugmentation:
         """Draw all of an epoch.
 
         Args:
-            batches: In the epoch.
-            pictures: In a batch.
-            seed: Of the run.
-            epoch: From 1.
+            batches: Batches in the epoch.
+            pictures: Pictures in a batch.
+            seed: Seed of the run.
+            epoch: Number of the epoch, from 1.
 
         Returns:
             What :func:`changed` takes, one batch after another.
@@ -73,11 +73,11 @@ class BatchAugmentation:
 
 
 def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation | None:
-    """Tell how a run changes its pictures.
+    """Return how a run crops and mixes its pictures.
 
     Args:
-        config: Of the run.
-        size: Of the network's input, in pixels.
+        config: Configuration of the run.
+        size: Size of the network's input, in pixels.
 
     Returns:
         How; None: not at all.
@@ -95,8 +95,8 @@ def changed(pictures: Any, draws: Draws, size: int) -> tuple[Any, Any | None]:
 
     Args:
         pictures: uint8 ``[batch, side, side, 3]``.
-        draws: Of this batch.
-        size: Of the network's input, in pixels.
+        draws: Draws of this batch.
+        size: Size of the network's input, in pixels.
 
     Returns:
         The pictures, uint8 ``[batch, size, size, 3]``, and the share of each one's own label;

@@ -31,7 +31,7 @@ class BatchMixing:
         kind: ``mixup``: a weighted mean of two pictures (Zhang et al. 2018,
             https://arxiv.org/abs/1710.09412). ``cutmix``: a rectangle of the one in the other (Yun
             et al. 2019, https://arxiv.org/abs/1905.04899).
-        alpha: Of the Beta distribution of the share, above 0; 1: all shares are as likely.
+        alpha: Alpha of the Beta distribution of the share, above 0; 1: all shares are as likely.
     """
 
     kind: Literal["mixup", "cutmix"]
@@ -41,10 +41,10 @@ class BatchMixing:
         """Draw how each batch of an epoch is mixed.
 
         Args:
-            batches: In the epoch.
+            batches: Batches in the epoch.
             size: Height and width of the pictures, in pixels.
-            seed: Of the run.
-            epoch: From 1.
+            seed: Seed of the run.
+            epoch: Number of the epoch, from 1.
 
         Returns:
             float32 ``[batches, 6]``; see :data:`Recipes`.
@@ -67,7 +67,7 @@ class BatchMixing:
 
 
 def mixing_of(config: TrainConfig) -> BatchMixing | None:
-    """Tell whether and how a run mixes its batches."""
+    """Return how a run mixes its batches, if at all."""
     if config.mixup:
         return BatchMixing("mixup", config.mixup)
     return BatchMixing("cutmix", config.cutmix) if config.cutmix else None

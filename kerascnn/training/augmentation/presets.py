@@ -35,7 +35,7 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
             and a horizontal flip; ``strong-shift``: a shift by up to an eighth, brightness and
             contrast, and a rectangle of 2 to 20 % of the area greyed out in every fourth picture;
             ``strong``: that and a flip. A flip is wrong for digits and letters.
-        seed: Of the random numbers.
+        seed: Seed of the random numbers.
 
     Returns:
         Layers from float32 ``[batch, size, size, 3]`` in 0..255 to the same.

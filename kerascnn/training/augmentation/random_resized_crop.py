@@ -31,11 +31,11 @@ def draw_boxes(batches: int, pictures: int, least: float, seed: int, epoch: int)
     """Draw a box for every picture of an epoch.
 
     Args:
-        batches: In the epoch.
-        pictures: In a batch.
+        batches: Batches in the epoch.
+        pictures: Pictures in a batch.
         least: The smallest share of a picture's area, above 0 and at most 1.
-        seed: Of the run.
-        epoch: From 1.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 1.
 
     Returns:
         float32 ``[batches, pictures, 4]``.
@@ -56,7 +56,7 @@ def draw_boxes(batches: int, pictures: int, least: float, seed: int, epoch: int)
 
 
 def crop(pictures: Any, boxes: Any, size: int) -> Any:
-    """Bring a box of each picture to one size, inside the compiled step.
+    """Crop and resize a box of each picture, inside the compiled step.
 
     Bilinear, with a triangle that widens when shrinking, as :mod:`kerascnn.images` sizes. Each axis
     is a product with a matrix of weights: the one way that is fast on TensorFlow and on JAX alike,
@@ -65,7 +65,7 @@ def crop(pictures: Any, boxes: Any, size: int) -> Any:
     Args:
         pictures: uint8 ``[batch, side, side, 3]``.
         boxes: float32 ``[batch, 4]``; see :data:`Boxes`.
-        size: Of the result, in pixels.
+        size: Size of the result, in pixels.
 
     Returns:
         uint8 ``[batch, size, size, 3]``.
@@ -98,7 +98,7 @@ def stored_size(size: int, longest: int) -> int:
     """Choose the size that pictures are kept in for crops.
 
     Args:
-        size: Of the network's input, in pixels.
+        size: Size of the network's input, in pixels.
         longest: The longer side of the largest picture, in pixels.
 
     Returns:

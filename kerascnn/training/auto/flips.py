@@ -34,12 +34,12 @@ FEW = 5
 def judge_flips(
     pictures: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], seed: int = 0
 ) -> Verdict:
-    """Tell whether a horizontal flip leaves the classes as they are.
+    """Return whether a horizontal flip leaves the classes as they are.
 
     Args:
         pictures: ``[pictures, height, width, channels]``.
         labels: Of those, from 0.
-        seed: Of the sample.
+        seed: Seed of the sample.
 
     Returns:
         ``harmful``: mirror images are answered right significantly less often, in one class or in

@@ -11,16 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from kerascnn.card import ModelCard
-from kerascnn.dataset import Dataset
-from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.dataset import Dataset, Split, sized_pictures
+from kerascnn.errors import ConfigError, ModelFileError, PictureError
 from kerascnn.training.auto.flips import Verdict, judge_flips
-from kerascnn.training.auto.hyperparameters import sees_pictures_often
+from kerascnn.training.auto.hyperparameters import has_enough_steps, sees_pictures_often
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
-from kerascnn.training.data.pack import Pack
 from kerascnn.training.networks import Network
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
@@ -34,6 +34,12 @@ which halves its input five times, has little left to look at."""
 
 BACKBONE = "mobilenet_v3_large"
 """For photographs; docs/training.md compares it with others in accuracy, size and time."""
+
+FOR_PHOTOGRAPHS = "cnn4"
+"""Without such weights; docs/experiments.md compares it with the baseline CNN."""
+
+LEAST_AREA = 0.35
+"""Of a photograph, in a random crop of it (torchvision's 0.08 is for a million pictures)."""
 
 SIZES = (160, 224)
 """Of its input, in pixels: smaller pictures are enlarged, since what the weights know is larger
@@ -53,15 +59,18 @@ COLOURED = 8.0
 picture is 1 or 2. Photographs in colour come in all kinds of light, which is what strong changes
 of pictures make up for; grey figures on a plain ground, however large, lose by them."""
 
-LOOKED_AT = 500
+LOOKED_AT = 100
 """Pictures at most, for their colour."""
+
+THUMBNAIL = 32
+"""Pixels, for the same."""
 
 
 def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
-    """Put a network, and what it starts from, in the place of ``--model auto``.
+    """Replace ``model`` ``auto`` by a network and its initial weights.
 
     Args:
-        config: Of a run.
+        config: Configuration of a run.
         dataset: Its pictures.
         progress: Hears of the choice, and of a download.
 
@@ -78,34 +87,49 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         return replace(config, model=_network_of(Path(config.weights)))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
-        return _from_nothing(config, "from random weights, as asked for", progress)
+        return _from_scratch(config, dataset, "from random weights, as asked for", progress)
     if config.weights == AUTO and longest <= SMALL:
-        return _from_nothing(config, f"the pictures are small: {longest} pixels", progress)
+        reason = f"the pictures are small: {longest} pixels"
+        return _from_scratch(config, dataset, reason, progress)
     try:
         ensure(BACKBONE, lambda done, total: progress.fetching(BACKBONE, done, total))
     except ModelFileError as error:
         if config.weights == "imagenet":
             raise
-        log.warning("%s Meanwhile %s is trained from random weights.", error, BASELINE)
-        return _from_nothing(config, "there are no ImageNet weights on this machine", progress)
+        chosen = from_scratch(config, dataset)
+        log.warning("%s Meanwhile %s is trained from random weights.", error, chosen.model)
+        reason = "there are no ImageNet weights on this machine"
+        return _from_scratch(config, dataset, reason, progress)
     return _pretrained(config, longest, progress)
 
 
-def from_scratch(config: TrainConfig) -> TrainConfig:
-    """Choose the small network, from random weights.
+def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """Choose a network that learns from random weights.
 
     Args:
         config: With ``model`` ``auto``.
+        dataset: Its pictures.
 
     Returns:
-        The configuration; what is random cannot be frozen, so all of it learns.
+        The configuration: for coloured photographs a network that sees more detail, on random crops
+        of them unless ``augment`` is named; the baseline CNN for small or grey pictures, a small
+        input, or few steps, in which a deeper network would not learn. What is random cannot be
+        frozen, so all of it learns.
     """
     trainable = "all" if config.trainable == AUTO else config.trainable
-    return replace(config, model=BASELINE, weights="none", trainable=trainable)
+    chosen = replace(config, model=BASELINE, weights="none", trainable=trainable)
+    train = dataset.splits["train"]
+    wide = (config.image_size or SMALL) >= SMALL and train.longest_side() > SMALL
+    if not (wide and has_enough_steps(chosen, len(train)) and _in_colour(train)):
+        return chosen
+    crop = config.random_crop or (LEAST_AREA if config.augment == AUTO else 0.0)
+    return replace(chosen, model=FOR_PHOTOGRAPHS, random_crop=crop)
 
 
-def _from_nothing(config: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
-    chosen = from_scratch(config)
+def _from_scratch(
+    config: TrainConfig, dataset: Dataset, reason: str, progress: Callback
+) -> TrainConfig:
+    chosen = from_scratch(config, dataset)
     progress.chosen("model", chosen.model, reason)
     return chosen
 
@@ -143,7 +167,7 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
         pictures: To learn from.
         epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
-        rate: Of the second phase.
+        rate: Rate of the second phase.
 
     Returns:
         What ``--phase`` takes.
@@ -158,13 +182,13 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
 def choose_changes(
     config: TrainConfig, feed: Feed, progress: Callback, network: Network | None = None
 ) -> TrainConfig:
-    """Put what suits the pictures in the place of ``--augment auto``.
+    """Replace ``augment`` ``auto`` by what suits the pictures.
 
     ``light``, or ``strong`` for few coloured photographs; ``shift`` or ``strong-shift`` where the
     pictures do not show a flip to be harmless.
 
     Args:
-        config: Of a run, with its network.
+        config: Configuration of a run, with its network.
         feed: Its pictures.
         progress: Hears of the choice.
         network: The row of its network; None: looked up.
@@ -179,18 +203,27 @@ def choose_changes(
         progress.chosen("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
-    photographs = feed.dataset.splits["train"].longest_side() > SMALL and _coloured(feed.train)
-    strong = photographs and sees_pictures_often(config, len(feed.train), network)
+    # Crops of few photographs are change enough: together with these they cost accuracy.
+    photographs = not config.random_crop and feed.dataset.splits["train"].longest_side() > SMALL
+    often = photographs and sees_pictures_often(config, len(feed.train), network)
+    strong = often and _coloured(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
     augment = _CHANGES[verdict == "harmless", strong]
     kind = "coloured photographs; " if strong else ""
     progress.chosen("augment", augment, kind + _FLIPS[verdict])
     return replace(config, augment=augment)
 
 
-def _coloured(pack: Pack) -> bool:
-    """Tell whether pictures are in colour; a few grey ones among them do not matter."""
-    pixels = pack.images[:: -(-len(pack) // LOOKED_AT)].astype(np.int16)
-    return float(np.ptp(pixels, axis=3).mean()) >= COLOURED
+def _in_colour(train: Split) -> bool:
+    """Return whether a split is in colour, from a few pictures; unreadable ones do not count."""
+    sample = np.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).astype(np.int64)
+    found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
+    pictures = [one for one in found if not isinstance(one, PictureError)]
+    return bool(pictures) and _coloured(np.stack(pictures))
+
+
+def _coloured(pictures: npt.NDArray[np.uint8]) -> bool:
+    """Return whether pictures are in colour; a few grey ones among them do not matter."""
+    return float(np.ptp(pictures.astype(np.int16), axis=3).mean()) >= COLOURED
 
 
 _CHANGES: dict[tuple[bool, bool], Augment] = {

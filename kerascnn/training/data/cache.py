@@ -64,6 +64,9 @@ _PASSED_OVER = {
 }
 """What the operating system says of a folder that is somebody else's, or knows no locks."""
 
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
+"""What reading a damaged pack raises."""
+
 _LONGEST = 1 << 28
 """Bytes of the description of a pack: it names every broken picture."""
 
@@ -89,7 +92,7 @@ class Entry:
 
     Attributes:
         folder: Where it lies.
-        pictures: How many.
+        pictures: Number of pictures.
         size: Height and width, in pixels.
         bytes: On the disk.
         used: When it was last used, in seconds since 1970.
@@ -108,7 +111,7 @@ def pack_key(split: Split, size: int | images.Shape, resize: images.How) -> str:
     Args:
         split: Its labels do not matter.
         size: In pixels: height and width, or one number for both.
-        resize: The rule.
+        resize: How pictures are resized.
 
     Returns:
         Hexadecimal.
@@ -138,12 +141,12 @@ class PackCache:
     def pictures(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
     ) -> Sized | None:
-        """Give a pack, from the folder if it is there; else make it and keep it.
+        """Return a pack, from the folder if it is there; else make it and keep it.
 
         Two processes that need the same pack at once make it once.
 
         Args:
-            key: Of :func:`pack_key`.
+            key: Key from :func:`pack_key`.
             shape: ``[pictures, size, size, 3]``.
             fill: Fills an array of that shape from its start, and tells which pictures are
                 broken.
@@ -217,9 +220,10 @@ class PackCache:
             array.flush()
             kept = array[: shape[0] - len(broken)]
             found = Sized(kept, broken, pixels_digest(kept))
-            write_text(beginning / _ABOUT, _described(found))
-            beginning.chmod(0o777 & ~umask())
-            self._put(beginning, key)
+            if len(kept):  # else every picture is broken: nothing is worth keeping
+                write_text(beginning / _ABOUT, _described(found))
+                beginning.chmod(0o777 & ~umask())
+                self._put(beginning, key)
             return found
         except OSError as error:
             raise cannot_write(self.folder, error) from error
@@ -228,7 +232,7 @@ class PackCache:
                 _remove(beginning)
 
     def _put(self, beginning: Path, key: str) -> None:
-        """Give a pack its name; where it cannot have it, it serves this process alone."""
+        """Rename a pack into place; where that fails, it serves this process alone."""
         _remove(self.folder / key)  # one that was damaged
         try:
             beginning.rename(self.folder / key)
@@ -247,8 +251,10 @@ class PackCache:
 
     def _entries(self) -> Iterator[Entry]:
         for path in _listed(self.folder):
-            found = _described_in(path) if _PACK.fullmatch(path.name) else None
-            if found is not None:
+            with suppress(*_DAMAGED):  # told by the run that needs it
+                found = _described_in(path) if _PACK.fullmatch(path.name) else None
+                if found is None:
+                    continue
                 count, size = found["shape"][:2]
                 used = (path / _ABOUT).stat().st_mtime
                 yield Entry(path, count, size, (path / _IMAGES).stat().st_size, used)
@@ -280,16 +286,16 @@ def open_cache(folder: str | None) -> PackCache | None:
 
 def _open(folder: Path) -> Sized | None:
     """Open a pack and compare its pixels with their digest; None: it is not there, or damaged."""
-    about = _described_in(folder)
-    if about is None:
-        return None
     try:
+        about = _described_in(folder)
+        if about is None:
+            return None
         with _unlinked(folder / _IMAGES) as file:
             array = np.memmap(file, np.uint8, "r", shape=tuple(about["shape"]))
         broken = {int(index): str(reason) for index, reason in about["broken"]}
         if pixels_digest(array) != about["digest"]:
             raise ValueError("its pixels are not those that were written")
-    except (OSError, ValueError, TypeError) as error:
+    except _DAMAGED as error:
         log.warning("%s: a kept pack that cannot be used (%s); it is made again.", folder, error)
         return None
     with suppress(OSError):  # another user's
@@ -303,22 +309,16 @@ def _described(pack: Sized) -> str:
 
 
 def _described_in(folder: Path) -> dict[str, Any] | None:
-    """Read what a pack says about itself; None: it is no pack, or a damaged one."""
-    if not _is_ours(folder):
+    """Read what a pack says about itself; None: it is no pack. Raises one of _DAMAGED."""
+    if not _is_ours(folder) or not (folder / _ABOUT).exists():
         return None
-    try:
-        with _unlinked(folder / _ABOUT) as file:
-            about: dict[str, Any] = json.loads(file.read(_LONGEST))
-        shape, size = about["shape"], (folder / _IMAGES).stat().st_size
-        whole = all(type(side) is int and side >= 0 for side in shape) and len(shape) == 4
-        if not whole or math.prod(shape) > size or not math.prod(shape):
-            raise ValueError(f"{size:,} bytes for pictures of shape {shape}")
-        return {**about, "broken": list(about["broken"]), "digest": str(about["digest"])}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        log.warning("%s: a kept pack that cannot be read (%s).", folder, error)
-        return None
+    with _unlinked(folder / _ABOUT) as file:
+        about: dict[str, Any] = json.loads(file.read(_LONGEST))
+    shape, size = about["shape"], (folder / _IMAGES).stat().st_size
+    whole = all(type(side) is int and side > 0 for side in shape) and len(shape) == 4
+    if not whole or math.prod(shape) > size:
+        raise ValueError(f"{size:,} bytes for pictures of shape {shape}")
+    return {**about, "broken": list(about["broken"]), "digest": str(about["digest"])}
 
 
 def _unlinked(path: Path) -> BinaryIO:
@@ -334,7 +334,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Tell whether a folder is a pack, perhaps a begun one, and nothing but that."""
+    """Return whether a folder is a pack, perhaps a begun one, and nothing but that."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     try:

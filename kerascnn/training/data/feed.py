@@ -32,7 +32,7 @@ class Feed:
         dataset: With a validation split.
         train: Training pictures.
         val: Validation pictures.
-        size: Of the network's input, in pixels.
+        size: Size of the network's input, in pixels.
         resize: How every picture was brought to it.
     """
 
@@ -62,13 +62,10 @@ def prepare(
     """Load, split, decode and size the data of a run.
 
     Args:
-        config: Of the run, with its network.
-        progress: Who listens.
+        config: Configuration of the run, with its network.
+        progress: Callback for progress.
         dataset: Of :func:`kerascnn.training.data.splits.run_dataset`, where it is loaded already.
         network: The row of the configuration's network; None: looked up.
-
-    Returns:
-        The feed.
 
     Raises:
         DataError: No usable data.

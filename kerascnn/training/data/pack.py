@@ -60,8 +60,8 @@ def pack(
 
     Args:
         split: Pictures and labels.
-        size: Of the model's input, in pixels: height and width, or one number for both.
-        resize: The rule.
+        size: Size of the model's input, in pixels: height and width, or one number for both.
+        resize: How pictures are resized.
         strict: Raise for the first broken picture instead of leaving it out.
         progress: Called with the number of pictures done.
         cache: Where to look for the pictures first, and to keep them; None: nowhere.
@@ -128,13 +128,13 @@ def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
-    """Give the order of the pictures in one epoch; it depends on nothing but seed and epoch.
+    """Return the order of the pictures in one epoch; it depends on nothing but seed and epoch.
 
     Every picture comes once. The last batch is filled with the pictures that the next epoch begins
     with: every step has one shape, and no BatchNormalization sees a batch of one.
 
     Args:
-        pictures: How many there are.
+        pictures: Number of pictures.
         batch_size: Pictures a step, at most ``pictures``.
         seed: Any integer from 0.
         epoch: From 0.

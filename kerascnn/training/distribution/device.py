@@ -135,7 +135,7 @@ def kernels() -> str:
 
 
 def peak_memory() -> dict[str, int]:
-    """Give the most memory that was in use so far.
+    """Return the most memory that was in use so far.
 
     Returns:
         Bytes: ``process`` (not on Windows), and ``gpu`` where the backend counts it.
@@ -154,7 +154,7 @@ def free_memory(device: str, source: Path = Path("/proc/meminfo")) -> int | None
     """Estimate how many bytes the device has left.
 
     Args:
-        device: Of :func:`choose_device`.
+        device: Device from :func:`choose_device`.
         source: Where Linux tells of its memory.
 
     Returns:
@@ -172,7 +172,7 @@ def free_memory(device: str, source: Path = Path("/proc/meminfo")) -> int | None
 
 
 def _gpu_statistics() -> dict[str, Any]:
-    """Give ``peak``, ``used`` and ``limit`` in bytes, as far as the backend tells."""
+    """Return ``peak``, ``used`` and ``limit`` in bytes, as far as the backend tells."""
     if keras.config.backend() == "jax":
         import jax
 

@@ -71,12 +71,9 @@ def _tensorflow_devices() -> list[str]:
 
 @contextmanager
 def sharing(config: TrainConfig) -> Iterator[None]:
-    """Lay what is made meanwhile on all devices that share each batch.
+    """Create variables on all devices that share each batch, while the block runs.
 
     On JAX that is the matter of the steps; on TensorFlow variables must be born so.
-
-    Args:
-        config: Of the run.
 
     Yields:
         While networks and optimisers are made and used.
@@ -99,7 +96,7 @@ def sharing(config: TrainConfig) -> Iterator[None]:
 
 @cache
 def _mirrored(devices: tuple[str, ...]) -> Any:
-    """Make the strategy for some devices, once: a second one would number its sums from 0 again.
+    """Make the strategy for some devices once; a second would restart its collective keys.
 
     TensorFlow takes sums of one number for parts of one sum, and stops where their shapes differ.
     """
@@ -109,10 +106,10 @@ def _mirrored(devices: tuple[str, ...]) -> Any:
 
 
 def check_devices(config: TrainConfig, pictures: int) -> None:
-    """Refuse what the devices cannot share, before anything is trained or written.
+    """Refuse a batch that the devices cannot share, before anything is trained or written.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         pictures: For training.
 
     Raises:

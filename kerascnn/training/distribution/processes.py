@@ -45,7 +45,7 @@ def count_processes() -> int:
 
 
 def is_first() -> bool:
-    """Tell whether this process is the one that writes."""
+    """Return whether this process is the one that writes."""
     if keras.config.backend() != "jax":
         return True
     import jax
@@ -59,8 +59,8 @@ def cluster_of(address: str | None, processes: int | None, rank: int | None) -> 
 
     Args:
         address: ``HOST:PORT`` of rank 0.
-        processes: How many.
-        rank: Of this one.
+        processes: Number of processes.
+        rank: Rank of this one.
 
     Returns:
         The cluster; None: none of the three was given.
@@ -78,11 +78,11 @@ def cluster_of(address: str | None, processes: int | None, rank: int | None) -> 
 
 
 def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
-    """Refuse what processes cannot do together.
+    """Refuse options that do not work with several processes.
 
     Args:
         cluster: All processes; None: this one is alone.
-        config: Of the run.
+        config: Configuration of the run.
 
     Raises:
         ConfigError: The backend is not JAX, or the scope is left to advice.
@@ -106,11 +106,11 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
 
 @contextmanager
 def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None]:
-    """Train with other processes.
+    """Join a group of processes that train together, while the block runs.
 
     Args:
         cluster: All processes; None: this one is alone.
-        config: Of the run; it must be the same everywhere, but for where things lie.
+        config: Configuration of the run; it must be the same everywhere, but for where things lie.
 
     Yields:
         While all are there. If one is lost this process says so and ends, with exit code 1: it
@@ -169,7 +169,7 @@ def refuse_other_data(fingerprint: str) -> None:
     """Compare the data of all processes.
 
     Args:
-        fingerprint: Of :func:`kerascnn.training.data.feed.fingerprint`.
+        fingerprint: Fingerprint from :func:`kerascnn.training.data.feed.fingerprint`.
 
     Raises:
         DataError: They differ; in all processes alike.
@@ -192,7 +192,7 @@ def refuse_other_options(config: TrainConfig) -> None:
     """Compare what was left to the data in some process, and given by hand in another.
 
     Args:
-        config: Of the run, with numbers in the place of ``auto``.
+        config: Configuration of the run, with numbers in the place of ``auto``.
 
     Raises:
         ConfigError: They differ from those of rank 0.
@@ -208,7 +208,7 @@ def refuse_other_options(config: TrainConfig) -> None:
 
 
 def broadcast_from_first(*numbers: float) -> tuple[float, ...]:
-    """Give all processes the numbers of rank 0, bit by bit, so that all decide alike."""
+    """Broadcast numbers from rank 0 to all processes, bit for bit."""
     if count_processes() == 1:
         return numbers
     found = np.frombuffer(_broadcast(np.array(numbers, np.float64).tobytes()), np.float64)
@@ -216,11 +216,11 @@ def broadcast_from_first(*numbers: float) -> tuple[float, ...]:
 
 
 def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
-    """Give all processes the weights and the checkpoint of rank 0.
+    """Broadcast weights and checkpoint from rank 0 to all processes.
 
     Args:
         core: The network.
-        checkpoint: Of the run that goes on; only rank 0 needs to have it.
+        checkpoint: Checkpoint of the run that goes on; only rank 0 needs to have it.
 
     Returns:
         The checkpoint of rank 0, or None.
@@ -245,7 +245,7 @@ def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpo
 
 
 def _broadcast(data: bytes) -> bytes:
-    """Give all processes the bytes of rank 0; what the others bring is not looked at."""
+    """Broadcast bytes from rank 0 to all processes; those of the others are ignored."""
     from jax.experimental import multihost_utils
 
     size = int(multihost_utils.broadcast_one_to_all(np.int32(len(data))))

@@ -34,8 +34,8 @@ class Cluster:
 
     Attributes:
         address: ``HOST:PORT`` of the first.
-        processes: How many.
-        rank: Of this one, from 0.
+        processes: Number of processes.
+        rank: Rank of this one, from 0.
     """
 
     address: str
@@ -68,7 +68,7 @@ class PeerConnection:
 
     Args:
         connection: Open.
-        rank: Of the other.
+        rank: Rank of the other.
     """
 
     def __init__(self, connection: socket.socket, rank: int) -> None:
@@ -219,7 +219,7 @@ class PeerMonitor:
     """Listens to the other processes in threads.
 
     Args:
-        lines: Of :func:`meet`.
+        lines: Connections from :func:`meet`.
         lost: Called, in a thread, with what to tell the user, as soon as one is lost.
     """
 
@@ -230,14 +230,14 @@ class PeerMonitor:
             threading.Thread(target=self._listen, args=(line,), daemon=True).start()
 
     def finish(self) -> None:
-        """Say that this process has done its part, and wait until the others have."""
+        """Announce that this process is done, and wait until the others are."""
         for line in self._lines:
             line.send(done=True)
         for done in self._done.values():
             done.wait()
 
     def shutdown(self) -> None:
-        """Wait, after :meth:`finish`, until the others have closed their lines."""
+        """Wait, after :meth:`finish`, until the others have disconnected."""
         for line in self._lines:
             line.receive(10)
 

@@ -25,26 +25,26 @@ class Sharding(Protocol):
     """Where arrays lie."""
 
     def put(self, array: Any) -> jax.Array:
-        """Lay an array, whole, where the steps need it; may be called in a thread."""
+        """Copy a whole array to where the steps need it; may be called in a thread."""
 
     def part(self, batch: Any) -> Any:
-        """Deal a batch out by its first axis; called while compiling."""
+        """Shard a batch along its first axis; called while compiling."""
 
     def home(self, array: jax.Array) -> jax.Array:
-        """Give an array that is whole everywhere as one that the rest of the program can use."""
+        """Return an array that is whole everywhere as one that the rest of the program can use."""
 
     def settle(self, array: jax.Array) -> None:
         """Wait for a step, where steps must not overtake each other."""
 
     def broadcast(self, number: int) -> int:
-        """Give all processes the number of the first."""
+        """Broadcast the number of the first process."""
 
 
 class OneDevice:
     """Everything lies on JAX' first device."""
 
     def put(self, array: Any) -> jax.Array:
-        """Lay an array on the device."""
+        """Copy an array to the device."""
         return jnp.asarray(array) if isinstance(array, jax.Array) else jax.device_put(array)
 
     def part(self, batch: Any) -> Any:
@@ -59,7 +59,7 @@ class OneDevice:
         """Let the next step begin before this one has ended."""
 
     def broadcast(self, number: int) -> int:
-        """Agree with oneself."""
+        """Return the number: there is one process."""
         return number
 
 
@@ -67,7 +67,7 @@ class ManyDevices:
     """Variables and pictures lie on each device; each works on its part of a batch.
 
     Args:
-        devices: Of each process, counted from its first.
+        devices: Devices of each process, counted from its first.
     """
 
     def __init__(self, devices: int) -> None:
@@ -82,16 +82,16 @@ class ManyDevices:
         self._parts = NamedSharding(mesh, PartitionSpec(AXIS))
 
     def put(self, array: Any) -> jax.Array:
-        """Lay an array on each device of this process; the other processes do it with theirs."""
+        """Copy an array to each device of this process; the others do the same."""
         copies = [jax.device_put(array, device) for device in self._here]
         return jax.make_array_from_single_device_arrays(copies[0].shape, self._everywhere, copies)
 
     def part(self, batch: Any) -> Any:
-        """Let each device have its part of a batch."""
+        """Split a batch over the devices."""
         return jax.lax.with_sharding_constraint(batch, self._parts)
 
     def home(self, array: jax.Array) -> jax.Array:
-        """Give the copy on this process' first device."""
+        """Return the copy on this process' first device."""
         return array.addressable_data(0)
 
     def settle(self, array: jax.Array) -> None:
@@ -103,7 +103,7 @@ class ManyDevices:
         array.block_until_ready()
 
     def broadcast(self, number: int) -> int:
-        """Give all processes the number of the first, so that they call the same steps."""
+        """Broadcast the number of the first process, so that all call the same steps."""
         if jax.process_count() == 1:
             return number
         return int(multihost_utils.broadcast_one_to_all(np.int32(number)))

@@ -46,11 +46,8 @@ def evaluate_run(
         data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data, split
             as it was in training.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        progress: Who listens.
+        progress: Callback for progress.
         leaks: Look for the pictures among those that the run learned from, nearly equal ones too.
-
-    Returns:
-        The evaluation.
 
     Raises:
         ModelFileError: No such run.
@@ -81,16 +78,13 @@ def answer_run(
     split: str | None = None,
     progress: Callback | None = None,
 ) -> Answers:
-    """Let the network of a run answer a data set.
+    """Predict a data set with the network of a run.
 
     Args:
         run: A run, its folder, or the ``model.keras`` inside it.
         data: As for :func:`evaluate_run`.
         split: As for :func:`evaluate_run`.
-        progress: Who listens.
-
-    Returns:
-        The answers.
+        progress: Callback for progress.
 
     Raises:
         ModelFileError: No such run.
@@ -129,9 +123,6 @@ def run_data(run: Run) -> Dataset:
 
     Args:
         run: With its configuration.
-
-    Returns:
-        The data set.
 
     Raises:
         DataError: It is not there any more.

@@ -6,7 +6,7 @@ when the validation pictures cannot tell it. Does not know how it is applied: th
 
 With b = 1 / temperature, the mean negative log-likelihood of softmax(b z) is a convex function
 of b, so its slope rises, and the one place where it crosses zero is found by halving an
-interval. Dividing by a temperature above 0 keeps the order of the logits: no first answer can
+interval. Dividing by a temperature above 0 keeps the order of the logits: no top-1 prediction can
 change.
 """
 
@@ -72,7 +72,7 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
 
     Returns:
         Between 0.05 and 20; None where the pictures are fewer than 20, or the likelihood has no
-        best temperature between those (above all where no first answer is wrong: the surer,
+        best temperature between those (above all where no top-1 prediction is wrong: the surer,
         the better, without end).
     """
     if len(labels) < FEWEST:
@@ -92,7 +92,7 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
 def _slope(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], log_factor: float
 ) -> float:
-    """Give the derivative of the negative log-likelihood by the factor 1 / temperature."""
+    """Return the derivative of the negative log-likelihood by the factor 1 / temperature."""
     expected = (softmax(logits, math.exp(-log_factor)) * logits).sum(axis=1)
     return float((expected - logits[np.arange(len(labels)), labels]).mean())
 

@@ -32,7 +32,7 @@ class Judged:
         core: From normalised pixels to logits.
         model: The same from uint8 pictures.
         logits: float32 ``[pictures, classes]``.
-        seconds: What all answers took.
+        seconds: Time for all predictions.
     """
 
     core: keras.Model
@@ -42,12 +42,12 @@ class Judged:
 
 
 def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
-    """Let the network that a run has kept answer some pictures.
+    """Predict some pictures with a run's saved network.
 
     Args:
         run: Complete.
         pictures: At the network's size.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The network and its answers.
@@ -75,10 +75,10 @@ def evaluate_kept(
 
     Args:
         run: With the network of the best epoch.
-        feed: Of the run.
-        batch_size: Pictures a step.
+        feed: Feed of the run.
+        batch_size: Pictures per step.
         calibration: Fit the temperature, too.
-        progress: Who listens.
+        progress: Callback for progress.
 
     Returns:
         The network, and its answers to the validation pictures.

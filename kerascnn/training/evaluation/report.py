@@ -92,7 +92,7 @@ def write_report(
         train: Training pictures.
         judged: Pictures to judge the model on.
         split: What those are called.
-        path: Of the page; None: ``report.html`` in the run folder.
+        path: Path of the page; None: ``report.html`` in the run folder.
         kept: The run's network and its answers to those pictures; None: they are had here.
 
     Returns:
@@ -118,7 +118,7 @@ def report_run(
         run: Complete.
         data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        path: Of the page; None: ``report.html`` in the run folder.
+        path: Path of the page; None: ``report.html`` in the run folder.
 
     Returns:
         Where the page lies.

@@ -28,7 +28,7 @@ class BlockMaps:
     Attributes:
         block: Its name.
         layer: Whose output they are: the block's last that puts out maps.
-        shape: Of the whole output: rows, columns, channels.
+        shape: Shape of the whole output: rows, columns, channels.
         channels: Numbers of the channels that are kept.
         maps: float32 ``[kept, rows, columns]``.
     """

@@ -103,7 +103,7 @@ class Explainer:
 
     Args:
         core: From normalised float32 pixels to logits.
-        card: Of the network.
+        card: Card of the network.
 
     Raises:
         ConfigError: The network has no convolution.
@@ -122,7 +122,7 @@ class Explainer:
         Args:
             picture: uint8 ``[height, width, 3]``, RGB, of any size.
             top: How many classes to explain.
-            name: Of the picture, for messages.
+            name: Name of the picture, for messages.
 
         Raises:
             ConfigError: ``top`` is below 1.

@@ -16,10 +16,10 @@ from keras import layers
 
 @contextmanager
 def hooked(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
-    """Pass on what a layer puts out through a function, for a while.
+    """Route a layer's output through a function while the block runs.
 
     Args:
-        layer: Of any model; a nested one need not be taken apart.
+        layer: Layer of any model; a nested one need not be taken apart.
         look: Given the layer's output; what it returns goes on through the network instead.
 
     Yields:

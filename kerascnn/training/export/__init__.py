@@ -40,7 +40,7 @@ class Export:
     """What an export wrote.
 
     Attributes:
-        path: Of the ``.onnx`` file.
+        path: Path of the ``.onnx`` file.
         bytes: Its size.
         parity: How it was compared with the Keras model.
         card: What it says about itself.
@@ -110,7 +110,7 @@ def target_file(out: str | Path | None, name: str) -> Path:
 
     Args:
         out: What the user named, or None.
-        name: Of the model.
+        name: Name of the model.
 
     Returns:
         ``out``, or ``exported/NAME.onnx``.
@@ -155,7 +155,7 @@ def write_proven(
         target: The file.
         network: From normalised pixels to logits.
         model: The same with preprocessing and answers.
-        card: Of the model.
+        card: Card of the model.
         measure: Compares a file of ``model`` with the Keras model.
         measured: Pictures on which it does, and on which lower precision is judged.
         request: Precision, and what it may cost.
@@ -197,7 +197,7 @@ def proven(
     Args:
         file: Where to write.
         model: Preprocessing, network and answers.
-        card: Of the model.
+        card: Card of the model.
         measure: Compares the file with the Keras model.
 
     Returns:
@@ -246,7 +246,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
 
 
 def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
-    """Take some pictures of every part of a data set, the training pictures if it has them.
+    """Choose calibration pictures, from the training split if there is one.
 
     Args:
         dataset: With classes that the model knows.

@@ -49,15 +49,7 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """Put a card into a model's metadata, in place of the one it may have.
-
-    Args:
-        model: Of :func:`compose`.
-        card: To carry.
-
-    Returns:
-        The same model.
-    """
+    """Set the card in a model's metadata."""
     helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     return model
 

@@ -91,7 +91,7 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
 
 
 def _raised(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
-    """Bring a model to the opset that is written."""
+    """Convert a model to the opset that is written."""
     try:
         return onnx.version_converter.convert_version(converted, OPSET)
     except Exception as error:  # of C++, and of whatever class it has there
@@ -124,7 +124,7 @@ def _refuse_unknown(name: str, converted: onnx.ModelProto) -> None:
 
 
 def _layer(node: str) -> str:
-    """Give the innermost scope that TensorFlow names a node after: the layer."""
+    """Return the innermost scope that TensorFlow names a node after: the layer."""
     return (node.rpartition("/")[0] or node).rpartition("/")[2]
 
 
@@ -145,7 +145,7 @@ def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
 
 @contextmanager
 def _environment(name: str, value: str | None) -> Iterator[None]:
-    """Give an environment variable a value, or take it away, for a while."""
+    """Set or unset an environment variable while the block runs."""
     before = os.environ.pop(name, None)
     if value is not None:
         os.environ[name] = value

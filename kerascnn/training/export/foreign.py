@@ -60,7 +60,7 @@ def export_foreign(
     """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and prove that it answers the same.
 
     Args:
-        path: Of the model.
+        path: Path of the model.
         foreign: Class names, image size, normalisation and resize rule.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the model file's.
         verify: Data to compare on; None: pictures made of the built-in ones. With labels that
@@ -117,7 +117,7 @@ def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
 
 
 def _normalizes(model: Model) -> bool:
-    """Tell whether a model normalises its pixels itself, in one of its first layers.
+    """Return whether a model normalises its pixels itself, in one of its first layers.
 
     That is a layer for it, or arithmetic before anything that has weights, as ``preprocess_input``
     leaves it.
@@ -142,7 +142,7 @@ def _starts_with_arithmetic(model: Model) -> bool:
 def _pictures(
     card: ModelCard, verify: str | Path | None
 ) -> tuple[images.UInt8Array, str, npt.NDArray[np.int64] | None]:
-    """Give pictures at the model's size, what to call them, and labels that the model knows."""
+    """Return pictures at the model's size, what to call them, and labels that the model knows."""
     if verify is None:
         return _composites(card), BUILT_IN, None
     dataset = load_dataset(verify)
@@ -154,7 +154,7 @@ def _pictures(
 
 
 def _composites(card: ModelCard) -> images.UInt8Array:
-    """Make coloured pictures of grey ones: a swap of red and blue would not show on those."""
+    """Compose coloured pictures from grey ones, which would not reveal swapped channels."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
     rule: images.How = "squash" if card.image_width is None else images.Sizing()

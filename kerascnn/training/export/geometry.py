@@ -45,8 +45,8 @@ class Geometry:
     Args:
         g: Where nodes are added.
         sizes: Names of height and width, int64 [1].
-        shape: Of the input.
-        sizing: The rule.
+        shape: Shape of the input.
+        sizing: How pictures are resized.
     """
 
     def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Sizing) -> None:

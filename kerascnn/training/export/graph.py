@@ -26,7 +26,7 @@ class Graph:
     """A graph that grows by one node a call.
 
     Args:
-        prefix: Of every name in it, so that two graphs can be joined.
+        prefix: Prefix of every name in it, so that two graphs can be joined.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -39,10 +39,7 @@ class Graph:
 
         Args:
             value: A number or nested lists.
-            dtype: Of numpy.
-
-        Returns:
-            Its name.
+            dtype: Type of numpy.
         """
         name = f"{self._prefix}constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
@@ -55,7 +52,7 @@ class Graph:
             kind: ONNX operator, e.g. ``Add``.
             *inputs: Names.
             output: Its name; None: made up.
-            **attributes: Of the operator.
+            **attributes: Attributes of the operator.
 
         Returns:
             The output's name.
@@ -75,12 +72,9 @@ class Graph:
         """Close the graph.
 
         Args:
-            name: Of the graph.
+            name: Name of the graph.
             inputs: Typed and named.
             outputs: Typed and named.
-
-        Returns:
-            The graph.
         """
         used = {name for node in self._nodes for name in node.input}
         constants = [constant for constant in self._constants if constant.name in used]
@@ -91,12 +85,9 @@ def tensor(name: str, kind: int, shape: Sequence[int | str | None]) -> onnx.Valu
     """Describe an input or output.
 
     Args:
-        name: Of the tensor.
-        kind: Of ``onnx.TensorProto``.
+        name: Name of the tensor.
+        kind: Kind of ``onnx.TensorProto``.
         shape: Numbers, names of dynamic axes, or None.
-
-    Returns:
-        The description.
     """
     return helper.make_tensor_value_info(name, kind, shape)
 
@@ -106,9 +97,6 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
 
     Args:
         graph: Finished.
-
-    Returns:
-        The model.
     """
     return helper.make_model(
         graph,
@@ -119,7 +107,7 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
 
 
 def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
-    """Put every node behind those that it needs, as ONNX wants it and some tools leave it not.
+    """Sort nodes topologically, as ONNX requires and some tools do not.
 
     Args:
         unsorted: A model without cycles.
@@ -151,9 +139,6 @@ def needs(node: onnx.NodeProto) -> set[str]:
 
     Args:
         node: A Loop or If may hold graphs.
-
-    Returns:
-        The names.
     """
     names = set(node.input)
     for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):

@@ -110,7 +110,7 @@ def _apply(graph: Any, kind: str, *inputs: str, **attributes: Any) -> str:
 
 
 def _finish(graph: Any, node: Any, kind: str, *inputs: str, **attributes: Any) -> None:
-    """Put an operator in the node's place, with its name and outputs."""
+    """Replace the node by an operator with its name and outputs."""
     shapes, dtypes = [graph.get_shape(node.output[0])], [graph.get_dtype(node.output[0])]
     graph.remove_node(node.name)
     graph.make_node(

@@ -81,7 +81,7 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
 
 
 def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
-    """Give ``pixels``: taking off 0 and dividing by 1 are left out, they would change nothing."""
+    """Add ``pixels``; subtracting 0 and dividing by 1 are omitted."""
     mean, std = card.normalization.mean, card.normalization.std
     steps: Steps = [("Sub", mean)] if any(mean) else []
     steps += [("Div", std)] if set(std) != {1.0} else []
@@ -126,7 +126,7 @@ def _planes(g: Graph, sized: str, card: ModelCard, output: str | None = None) ->
 
 
 def _grey(g: Graph, planes: str, output: str | None) -> str:
-    """Do what images.grey does. All integers stay below 2**24, so float32 is exact."""
+    """Convert to grey as images.grey does. Integers stay below 2**24, so float32 is exact."""
     weights = g.constant(np.reshape(images.GREY_WEIGHTS, (1, 3, 1, 1)), np.float32)
     total = g.op("ReduceSum", g.op("Mul", planes, weights), g.constant([1], np.int64), keepdims=1)
     rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
@@ -175,7 +175,7 @@ class _Axis:
         return self.g.constant([number], np.int64)
 
     def _scaled(self, numerator: str, denominator: str) -> str:
-        """Give length * numerator / denominator, rounded half up, in integers."""
+        """Return length * numerator / denominator, rounded half up, in integers."""
         g, two = self.g, self._whole(2)
         product = g.op("Mul", two, g.op("Mul", self.length, numerator))
         return g.op("Div", g.op("Add", product, denominator), g.op("Mul", two, denominator))
@@ -202,7 +202,7 @@ class _Axis:
         self.offset = g.op("Div", g.op("Sub", size, self.target), self._whole(2))
 
     def weights(self) -> str:
-        """Give float64 [size, length]: how much of each input pixel each output pixel takes."""
+        """Return float64 [size, length]: how much of each input pixel each output pixel takes."""
         g = self.g
         one, half = g.constant(1.0, np.float64), g.constant(0.5, np.float64)
         extent = g.op("Cast", g.op("Sub", self.stop, self.start), to=DOUBLE)

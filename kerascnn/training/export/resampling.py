@@ -25,9 +25,9 @@ def resampling(height: str, width: str, shape: Shape, sizing: Sizing) -> onnx.Gr
 
     Args:
         height: Name of the picture's height, int64 [1].
-        width: Of its width.
-        shape: Of the input.
-        sizing: The rule.
+        width: Width of its width.
+        shape: Shape of the input.
+        sizing: How pictures are resized.
 
     Returns:
         A graph without inputs, from ``image`` of the graph around it to ``sizing/sized``.
@@ -67,7 +67,7 @@ class _Resampling:
         g.op("Where", inside, sized, colour, output="sizing/sized")
 
     def _index(self, side: GraphSide) -> str:
-        """Give int64 [wanted]: which pixel of the sized side each pixel of the input is."""
+        """Return int64 [wanted]: which pixel of the sized side each pixel of the input is."""
         g = self.g
         shift = g.op("Sub", side.skip, side.offset)
         return g.op("Add", g.constant(np.arange(side.wanted), np.int64), shift)
@@ -128,7 +128,7 @@ class _Resampling:
         return g.op("Div", extent, g.op("Cast", side.length, to=DOUBLE))
 
     def _weights(self, side: GraphSide) -> str:
-        """Give float64 [wanted, pixels]: how much of each pixel each pixel of the input takes."""
+        """Return float64 [wanted, pixels]: how much of each pixel each pixel of the input takes."""
         g, one, half = self.g, self._number(1.0), self._number(0.5)
         step = self._step(side)
         index = g.op("Unsqueeze", self._index(side), g.constant([1], np.int64))
@@ -152,7 +152,7 @@ class _Resampling:
         return g.op("Where", inside, g.op("Div", whole, unit), self._number(0.0))
 
     def _filtered(self, x: str) -> str:
-        """Give the filter's weight at float64 distances, all at least 0."""
+        """Return the filter's weight at float64 distances, all at least 0."""
         if self.sizing.filter == "bilinear":
             return self.g.op("Max", self.g.op("Sub", self._number(1.0), x), self._number(0.0))
         if self.sizing.filter == "bicubic":
@@ -215,7 +215,7 @@ class _Resampling:
         return g.op("Cast", g.op("Gather", places, index, axis=0), to=INT64)
 
     def _place(self, side: GraphSide) -> str:
-        """Give the half-pixel centres [wanted], in pixels of the picture."""
+        """Return the half-pixel centres [wanted], in pixels of the picture."""
         g, (kind, real) = self.g, self._real
         length = g.op("Cast", self._length(side), to=kind)
         scale = g.op("Div", length, g.op("Cast", side.length, to=kind))
@@ -250,7 +250,7 @@ class _Resampling:
         return _total(g, [g.op("Mul", *pair) for pair in zip(parts, shares, strict=True)])
 
     def _shares(self, index: list[str], bounded: list[str], place: str, part: str) -> list[str]:
-        """Give each neighbour's weight, [wanted]; those of one pixel sum to 1."""
+        """Return each neighbour's weight, [wanted]; those of one pixel sum to 1."""
         g = self.g
         if self.sizing.filter == "bicubic":
             steps = g.op("Round", g.op("Mul", part, g.constant(float(TABLE), np.float32)))

@@ -66,7 +66,7 @@ class _View:
         }
 
     def array(self, name: str) -> npt.NDArray[np.float32] | None:
-        """Give a constant's values, if it is one."""
+        """Return a constant's values, if it is one."""
         tensor = self.constants.get(name)
         return None if tensor is None else numpy_helper.to_array(tensor)
 
@@ -78,7 +78,7 @@ class _View:
         return name
 
     def shape(self, name: str) -> list[int]:
-        """Give the sizes of a tensor, 0 where dynamic; nothing where unknown."""
+        """Return the sizes of a tensor, 0 where dynamic; nothing where unknown."""
         return self._shapes.get(name, [])
 
     def giver(self, name: str) -> onnx.NodeProto | None:
@@ -92,7 +92,7 @@ class _View:
         return takers[0] if len(takers) == 1 and not outside else None
 
     def replace(self, node: onnx.NodeProto, by: str) -> None:
-        """Take a node of one output away; its takers take another tensor."""
+        """Remove a node with one output; its consumers get another tensor."""
         for taker in self.graph.node:
             for index, name in enumerate(taker.input):
                 if name == node.output[0]:
@@ -100,7 +100,7 @@ class _View:
         self.graph.node.remove(node)
 
     def drop_dead(self) -> None:
-        """Take away nodes and constants that nothing needs any more."""
+        """Remove unused nodes and constants."""
         wanted = {value.name for value in self.graph.output}
         kept = []
         for node in reversed(self.graph.node):
@@ -132,7 +132,7 @@ def _fold_affine(view: _View, conv: onnx.NodeProto) -> None:
 def _affine(
     view: _View, conv: onnx.NodeProto
 ) -> Iterator[tuple[onnx.NodeProto, npt.NDArray[np.float32]]]:
-    """Give the Mul and Add nodes with one number a channel that follow a convolution."""
+    """Return the Mul and Add nodes with one number a channel that follow a convolution."""
     channels = view.shape(conv.output[0])[1:2]
     while (node := view.only_taker(conv.output[0])) and node.op_type in ("Mul", "Add"):
         other = node.input[1] if node.input[0] == conv.output[0] else node.input[0]

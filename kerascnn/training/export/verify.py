@@ -34,7 +34,7 @@ def measure_parity(
     Args:
         file: The exported file.
         core: The Keras model, from normalised pixels to logits.
-        card: Of both.
+        card: Card of both.
         pictures: Real ones, at the model's size.
         data: What to call them.
 
@@ -42,7 +42,7 @@ def measure_parity(
         What was found.
 
     Raises:
-        ParityError: A first answer changed, or a probability differs by more than 1e-4.
+        ParityError: A top-1 prediction changed, or a probability differs by more than 1e-4.
     """
     keras_logits = predict_logits(from_pixels(core, card.normalization), pictures.images)
     expected = softmax(keras_logits, card.temperature)
@@ -61,7 +61,7 @@ def compare(
     Args:
         file: The exported file.
         expected: Probabilities ``[pictures, classes]``.
-        card: Of the file.
+        card: Card of the file.
         pictures: uint8 ``[pictures, size, size, 3]``, RGB.
         data: What to call them.
 
@@ -69,7 +69,7 @@ def compare(
         What was found.
 
     Raises:
-        ParityError: A first answer changed, or a probability differs by more than 1e-4.
+        ParityError: A top-1 prediction changed, or a probability differs by more than 1e-4.
     """
     classifier = Classifier(file, "cpu")
     found = np.concatenate(
@@ -87,8 +87,8 @@ def compare(
     if parity.top1_mismatches or not parity.max_abs_diff <= MAX_ABS_DIFF:
         raise ParityError(
             f"{card.name}: the exported graph does not answer as the Keras model does: on "
-            f"{parity.images:,} pictures of {data}, {parity.top1_mismatches} first answers differ "
-            f"(allowed: none) and the largest difference of a probability is "
+            f"{parity.images:,} pictures of {data}, {parity.top1_mismatches} top-1 predictions "
+            f"differ (allowed: none) and the largest difference of a probability is "
             f"{parity.max_abs_diff:.2g} (allowed: {MAX_ABS_DIFF:g}). No file was written. "
             "Please report this with the model."
         )

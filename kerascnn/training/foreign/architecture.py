@@ -62,7 +62,7 @@ def safe_architecture(
     """Check an architecture, and write it as this Keras reads it.
 
     Args:
-        architecture: Of a file, as plain values.
+        architecture: Architecture of a file, as plain values.
         where: The file, for messages.
         libraries: Packages whose registered classes are taken too, where they are installed.
 
@@ -157,7 +157,7 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
 
 
 def _is_of(libraries: tuple[str, ...], node: dict[str, Any]) -> bool:
-    """Tell whether an installed library has registered the class under the name that is given."""
+    """Return whether an installed library has registered the class under the name that is given."""
     registered = str(node.get("registered_name"))
     library = registered.partition(">")[0]
     if library not in libraries or find_spec(library) is None:
@@ -197,7 +197,7 @@ def _operations(name: str) -> Any:
 
 
 def _is_keras(module: Any) -> bool:
-    """Tell whether a file claims that something is Keras' own; what it is, is looked up."""
+    """Return whether a file claims that something is Keras' own; what it is, is looked up."""
     return module in (None, "builtins") or (
         isinstance(module, str) and module.partition(".")[0] in ("keras", "tf_keras", "tensorflow")
     )

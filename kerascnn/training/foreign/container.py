@@ -40,7 +40,7 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
     """Read a model's architecture as plain values; nothing of it is made or run.
 
     Args:
-        path: Of a file as Keras saves them, zip or HDF5, whatever it is called.
+        path: Path of a file as Keras saves them, zip or HDF5, whatever it is called.
 
     Returns:
         The architecture, and the version of Keras that wrote it (``unknown`` if it is not said).
@@ -65,7 +65,7 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def is_zip(path: Path) -> bool:
-    """Tell whether a file is of the kind that is called ``.keras``, whatever its name is."""
+    """Return whether a file is of the kind that is called ``.keras``, whatever its name is."""
     return path.is_file() and zipfile.is_zipfile(path)
 
 
@@ -78,7 +78,7 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
     """Copy a model with another architecture, so that what is loaded is what was inspected.
 
     Args:
-        path: Of the original.
+        path: Path of the original.
         architecture: To put in place of its own.
         target: The file to write, of the same kind.
 

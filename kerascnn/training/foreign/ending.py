@@ -87,7 +87,7 @@ def last_layer(model: keras.Model) -> Any:
 
 
 def activation_meaning(operation: Any) -> Meaning | None:
-    """Tell what a layer gives by its activation; None where it has none that squashes."""
+    """Return what a layer's activation makes of its outputs; None without a squashing one."""
     squashing = _squashing(operation) if hasattr(operation, "activation") else None
     return _MEANINGS.get(squashing or "")
 
@@ -129,7 +129,7 @@ def _is_linear(operation: Any) -> bool:
 
 
 def _grouped(operation: Any, inputs: list[Any]) -> Source | None:
-    """Tell whether a matrix is applied to a softmax: it groups probabilities then."""
+    """Return whether a matrix is applied to a softmax: it groups probabilities then."""
     if not _is_linear(operation) or len(inputs) != 1:
         return None
     behind, _ = _behind(inputs[0], _SAME_NUMBERS | _CUTTING)

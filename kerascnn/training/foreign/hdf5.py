@@ -25,7 +25,7 @@ def check_values(path: Path, file: h5py.Group) -> int:
     So what is read takes no more memory than the file takes on disk.
 
     Args:
-        path: For messages.
+        path: Path, for error messages.
         file: Opened to be read.
 
     Returns:
@@ -62,7 +62,7 @@ def _inside(group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Datas
 
 
 def _stored(values: h5py.Dataset, where: str) -> int:
-    """Give the bytes of a data set that is plain."""
+    """Return the bytes of a data set that is plain."""
     if values.external or values.is_virtual:
         raise ModelFileError(f"{where}: its values lie in another file. Weights must be inside.")
     if values.dtype.kind not in _KINDS or values.dtype.hasobject:

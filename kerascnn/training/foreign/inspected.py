@@ -39,7 +39,7 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
     """Load any model of Keras 2 or 3. No code of the file is run.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         libraries: Packages whose registered layers it may hold, besides Keras.
 
     Returns:
@@ -101,7 +101,7 @@ def _refuse_larger_layers(path: Path, architecture: dict[str, Any], stored: int)
 
 
 def _build(architecture: dict[str, Any], legacy: bool) -> Any:
-    """Do what ``load_model`` does before it reads weights, for either kind of file."""
+    """Build the model as ``load_model`` does before it reads weights."""
     if not legacy:
         return keras.saving.deserialize_keras_object(architecture, safe_mode=True)
     with saving_options.keras_option_scope(use_legacy_config=True):

@@ -65,7 +65,7 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _with_input(config: dict[str, Any]) -> dict[str, Any]:
-    """Give a Sequential model the input layer that the oldest files say in their first layer."""
+    """Add the input layer that the oldest files declare in their first layer."""
     inner = config.get("layers") or []
     first = inner[0] if inner else {}
     options = first.get("config") if isinstance(first, dict) else None
@@ -77,7 +77,7 @@ def _with_input(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def single(dtype: Any) -> Any:
-    """Give float32 for a mixed precision, whose weights are float32; else what came."""
+    """Return float32 for a mixed precision, whose weights are float32; else what came."""
     mixed = isinstance(dtype, str) and dtype.startswith("mixed_")
     return "float32" if mixed else dtype
 
@@ -117,7 +117,7 @@ def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_keras3(inner: list[dict[str, Any]]) -> bool:
-    """Tell by how calls are written: Keras 3 has an object for each, Keras 2 a list."""
+    """Return whether calls are written as in Keras 3 (objects) and not as in Keras 2 (lists)."""
     nodes = [node for layer in inner for node in layer.get("inbound_nodes") or []]
     return any(isinstance(node, dict) for node in nodes)
 
@@ -147,7 +147,7 @@ def _least_calls(values: list[Any]) -> dict[str, int]:
 
 
 def _only(ends: Any) -> Any:
-    """Give the one tensor of a list of one: Keras 2 took and gave it as itself."""
+    """Return the one tensor of a list of one: Keras 2 took and gave it as itself."""
     single_list = isinstance(ends, list) and len(ends) == 1 and isinstance(ends[0], list)
     return ends[0] if single_list else ends
 

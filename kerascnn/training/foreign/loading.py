@@ -48,7 +48,7 @@ class Loaded:
 
 
 def is_keras_file(path: str | Path) -> bool:
-    """Tell by its name, or what people give in place of it, whether Keras wrote it elsewhere."""
+    """Return whether a path looks like a Keras model that was made elsewhere."""
     path = Path(path)
     elsewhere = path.suffix.lower() in SUFFIXES or kind_of_model(path) in _NOT_LOADED
     return elsewhere and not is_own(path)
@@ -58,7 +58,7 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
     """Load a classifier of pictures that was made elsewhere. No code of the file is run.
 
     Args:
-        path: Of a ``.keras`` or ``.h5`` file, of Keras 2 or 3.
+        path: Path of a ``.keras`` or ``.h5`` file, of Keras 2 or 3.
         foreign: What its user says about it.
 
     Returns:
@@ -77,7 +77,7 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
 
 
 def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
-    """Give the model with one tensor in and one out, whatever lists it had them in."""
+    """Return the model with one tensor in and one out, whatever lists it had them in."""
     if not model.built or not getattr(model, "inputs", None):
         if foreign.shape is None:
             raise ConfigError(f"{path}: does not say its input's size. Give `image_size` PIXELS.")

@@ -25,8 +25,8 @@ class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
     """Turns what a model gives into one logit a class.
 
     Args:
-        meaning: Of what comes.
-        classes: How many there are.
+        meaning: Meaning of what comes.
+        classes: Number of classes.
         cut: Whether the final activation was taken off before.
     """
 
@@ -59,17 +59,14 @@ def meaning_of(
     path: str,
     said: Outputs | None = None,
 ) -> Meaning:
-    """Tell what a model's numbers are, by its last layers and by their values.
+    """Find out what a model's outputs mean, from its last layers and their values.
 
     Args:
         loaded: The model.
         values: float32 ``[pictures, numbers]``, its answers to some pictures.
         classes: How many names there are.
-        path: For messages.
+        path: Path, for error messages.
         said: What the user says.
-
-    Returns:
-        The meaning.
 
     Raises:
         ModelFileError: The numbers do not fit the names.
@@ -98,7 +95,7 @@ def core_of(loaded: Loaded, meaning: Meaning, classes: int) -> keras.Model:
 
     Args:
         loaded: The model.
-        meaning: Of :func:`meaning_of`.
+        meaning: Meaning from :func:`meaning_of`.
         classes: How many names there are.
 
     Returns:

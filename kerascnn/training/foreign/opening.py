@@ -33,7 +33,7 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
     """Load a ``.keras`` or ``.h5`` classifier that was made elsewhere.
 
     Args:
-        path: Of the model.
+        path: Path of the model.
         foreign: Class names, image size, normalisation and resize rule.
 
     Returns:
@@ -62,13 +62,13 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
 def answers(
     loaded: Loaded, pictures: images.UInt8Array, normalization: Normalization, path: Path
 ) -> npt.NDArray[np.float32]:
-    """Give what a model from elsewhere answers by itself.
+    """Return what a model from elsewhere answers by itself.
 
     Args:
         loaded: The model.
         pictures: At its size.
         normalization: What it takes.
-        path: For messages.
+        path: Path, for error messages.
 
     Returns:
         ``[pictures, numbers]``, whatever they mean.

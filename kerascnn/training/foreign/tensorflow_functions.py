@@ -47,7 +47,7 @@ class TensorFlowFunction(layers.Layer):  # type: ignore[misc] # Keras has no typ
 
     Args:
         function: A key of ``FUNCTIONS``.
-        **options: Of every layer.
+        **options: Options of every layer.
     """
 
     def __init__(self, function: str, **options: Any) -> None:

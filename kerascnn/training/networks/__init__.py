@@ -26,9 +26,6 @@ def find_network(name: str) -> Network:
     Args:
         name: As in ``kerascnn models``.
 
-    Returns:
-        Its row.
-
     Raises:
         ConfigError: No such network; near names are listed.
     """

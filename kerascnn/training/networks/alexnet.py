@@ -30,8 +30,8 @@ def build_alexnet(name: str, classes: int, image_size: int, **_unused: Any) -> k
     (https://arxiv.org/abs/1404.5997), with symmetric padding as in PyTorch.
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 63.
 
     Returns:

@@ -62,8 +62,8 @@ def build_application(
     """Build a network of keras.applications.
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels.
         application: Name in ``keras.applications``.
         names: How its layers are named; a key of :data:`NAMES`.
@@ -91,7 +91,7 @@ def build_application(
 
 
 def _like_imagenet(features: keras.Model) -> Changes:
-    """Give EfficientNet the layer that Keras adds only when it loads ImageNet weights.
+    """Add the layer to EfficientNet that Keras adds only with ImageNet weights.
 
     With it, and the statistics below, the first layers compute ``(x / 255 - mean) / deviation``:
     see the comment in keras/src/applications/efficientnet.py.
@@ -102,7 +102,7 @@ def _like_imagenet(features: keras.Model) -> Changes:
 
 
 def _by_rules(*rules: tuple[str, str]) -> Callable[[keras.Model], dict[str, str]]:
-    """Make a namer of regular expressions; a name that none fits stays, automatic ones go."""
+    """Make a namer from regular expressions; unmatched names stay, automatic ones are dropped."""
 
     def namer(name: str) -> str | None:
         for pattern, replacement in rules:

@@ -16,9 +16,6 @@ BLOCK = re.compile(
 def block_of(name: str) -> str:
     """Find the block in a layer's name.
 
-    Args:
-        name: Of a layer.
-
     Returns:
         The block's name.
 
@@ -32,9 +29,6 @@ def block_of(name: str) -> str:
 
 def stage_of(block: str) -> str:
     """Find the stage of a block; a block that is in none is its own.
-
-    Args:
-        block: Name of a block.
 
     Returns:
         The stage's name.

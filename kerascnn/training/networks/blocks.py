@@ -30,8 +30,8 @@ class Block:
         name: E.g. ``conv5_block3``; what a SCOPE takes.
         stage: What it belongs to, e.g. ``conv5``; its own name, if to nothing.
         layers: Names, in order.
-        params: Numbers that gradients can reach.
-        trainable_params: Those that may learn.
+        params: Weights that gradients can reach.
+        trainable_params: Trainable parameters.
         state: Other numbers: moving statistics.
     """
 
@@ -67,7 +67,7 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
 def set_trainable(
     model: keras.Model, scope: str, batchnorm: BatchNorm = "frozen"
 ) -> tuple[str, ...]:
-    """Let some blocks learn and freeze the others.
+    """Make some blocks trainable and freeze the others.
 
     A frozen BatchNormalization runs in inference mode: it normalises by its moving statistics,
     and they stay as they are, bit by bit.
@@ -105,9 +105,6 @@ def head_of(model: keras.Model) -> layers.Dense:
     Args:
         model: Nested models are opened.
 
-    Returns:
-        The layer.
-
     Raises:
         ConfigError: There is none.
     """
@@ -118,7 +115,7 @@ def head_of(model: keras.Model) -> layers.Dense:
 
 
 def flat(model: keras.Model) -> Iterator[layers.Layer]:
-    """Give the layers of a model in order, nested models opened, without its inputs."""
+    """Return the layers of a model in order, nested models opened, without its inputs."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from flat(layer)

@@ -28,7 +28,7 @@ class PerChannelConv2D(layers.Conv2D):  # type: ignore[misc] # Keras has no type
 
 
 def is_per_channel(layer: layers.Layer) -> bool:
-    """Tell whether a layer is a grouped convolution that this module can run."""
+    """Return whether a layer is a grouped convolution that this module can run."""
     return (
         type(layer) is layers.Conv2D
         and layer.groups > 1

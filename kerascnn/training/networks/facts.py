@@ -22,7 +22,7 @@ class Facts(TypedDict):
     """Numbers of one network at 1,000 classes and its usual image size.
 
     Attributes:
-        params: Numbers that gradients can reach.
+        params: Weights that gradients can reach.
         state: Moving statistics.
         blocks: Names in order.
     """
@@ -43,9 +43,6 @@ def facts_of(model: keras.Model) -> Facts:
 
     Args:
         model: From normalised pixels to logits.
-
-    Returns:
-        Its facts.
     """
     from kerascnn.training.networks.blocks import blocks
 
@@ -61,7 +58,7 @@ def stages(names: list[str]) -> str:
     """Shorten a list of blocks for people.
 
     Args:
-        names: Of blocks, in order.
+        names: Names of blocks, in order.
 
     Returns:
         Stages with the number of blocks in each.

@@ -31,7 +31,7 @@ class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
     """``(pixel - mean) / std`` for each channel, in the network's channel order.
 
     Args:
-        normalization: Of the card.
+        normalization: Normalization of the card.
     """
 
     def __init__(self, normalization: Normalization) -> None:
@@ -54,11 +54,11 @@ class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
 def from_pixels(
     core: keras.Model, normalization: Normalization, augmentation: Sequence[layers.Layer] = ()
 ) -> keras.Model:
-    """Put augmentation and normalisation before a network.
+    """Prepend augmentation and normalisation to a network.
 
     Args:
         core: From normalised float32 to logits. Its weights are shared, not copied.
-        normalization: Of the card.
+        normalization: Normalization of the card.
         augmentation: Layers that act on float32 pixels in 0..255 while training.
 
     Returns:
@@ -94,11 +94,11 @@ def predict_logits(
 
 
 def at_size(pictures: Any, size: int) -> Any:
-    """Bring pictures that are stored larger, for random crops, to the size of a network.
+    """Resize pictures that are stored larger, for random crops, to a network's size.
 
     Args:
         pictures: uint8 ``[pictures, side, side, 3]``.
-        size: Of the network.
+        size: Size of the network.
 
     Returns:
         uint8 ``[pictures, size, size, 3]``: the same array, where it has that size.
@@ -160,7 +160,7 @@ def alike(
 
 
 def most_at_once(shape: tuple[int, ...]) -> int:
-    """Give how many pictures of a shape go into one call when no gradient is needed."""
+    """Return how many pictures of a shape go into one call when no gradient is needed."""
     return max(1, min(PREDICT_BATCH, PREDICT_VALUES // math.prod(shape)))
 
 

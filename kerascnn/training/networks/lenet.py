@@ -22,8 +22,8 @@ def build_lenet5(
     three channels, not one.
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 32.
         modern: ReLU and max pooling in place of tanh and average pooling.
 

@@ -60,8 +60,8 @@ def rebuild(
 
     Args:
         features: A functional model from ``[batch, size, size, 3]`` to features, of rank 2 or 4.
-        name: Of the new model.
-        classes: How many logits.
+        name: Name of the new model.
+        classes: Number of logits.
         image_size: Height and width of the new input, in pixels.
         names: From each layer's name to its new one.
         changes: What else shall differ.
@@ -113,17 +113,13 @@ def _copy(layer: layers.Layer, name: str) -> layers.Layer:
 
 
 def origin_of(layer: layers.Layer) -> str:
-    """Tell what a layer is called in the library that it comes from; "" for one of our own."""
+    """Return a layer's name in the library that it comes from; "" for one of our own."""
     origin: str = getattr(layer, "_kerascnn_origin", "")
     return origin
 
 
 def copy_values(old: layers.Layer, new: layers.Layer) -> None:
-    """Give a layer the values of another of the same shape.
-
-    Args:
-        old: To read.
-        new: To write.
+    """Copy the values of a layer to another of the same shape.
 
     Raises:
         ValueError: Their shapes differ (Keras' own message).
@@ -133,7 +129,7 @@ def copy_values(old: layers.Layer, new: layers.Layer) -> None:
 
 
 def settle(layer: layers.Layer) -> None:
-    """Let a Normalization layer take note of statistics that were assigned to it."""
+    """Make a Normalization layer use statistics that were assigned to it."""
     if isinstance(layer, layers.Normalization):
         layer.finalize_state()
 
@@ -218,10 +214,6 @@ def _numbered(block: str, old: str, taken: Any) -> str:
 
 def copy_in_order(donor: keras.Model, model: keras.Model) -> None:
     """Copy values between two builds of one network, which differ in image size at most.
-
-    Args:
-        donor: To read.
-        model: To write.
 
     Raises:
         ValueError: The builds differ: a layer too many, or of another shape.

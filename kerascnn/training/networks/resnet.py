@@ -31,9 +31,6 @@ STRIDES = [1, 2, 2, 2]
 def keras_hub() -> Any:
     """Import keras-hub.
 
-    Returns:
-        The module.
-
     Raises:
         MissingExtraError: It is not installed.
     """
@@ -60,8 +57,8 @@ def build_hub_resnet(
     bottlenecks, the stride is in the 3x3 convolution, as torchvision and timm have it ("v1.5").
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels.
         blocks: In each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
@@ -100,8 +97,8 @@ def build_cv_resnet(
     """Build a ResNet of basic blocks on keras-cv's backbone.
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels.
         blocks: In each of the four stages.
 
@@ -132,9 +129,6 @@ def _with_small_stem() -> Changes:
     """Change a ResNet's stem to a 3x3 convolution of stride 1 without pooling.
 
     For pictures as small as CIFAR's (He et al. 2016, https://arxiv.org/abs/1512.03385, 4.2).
-
-    Returns:
-        The changes.
     """
     convolution = layers.Conv2D(64, 3, padding="same", use_bias=False, name="conv1_conv")
     return Changes(

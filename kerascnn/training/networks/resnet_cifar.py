@@ -24,8 +24,8 @@ def build_cifar_resnet(
     option A): where a stage begins, every second pixel, and zeros for the channels that are new.
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 4.
         blocks: In each stage, the paper's n: 6n + 2 layers have weights.
 

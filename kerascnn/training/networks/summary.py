@@ -28,10 +28,10 @@ class LayerRow:
     """One layer.
 
     Attributes:
-        name: Of the layer.
+        name: Name of the layer.
         type: Its class.
         output_shape: Without the batch, e.g. ``(28, 28, 7)``.
-        params: Numbers that gradients can reach.
+        params: Weights that gradients can reach.
         trainable: Whether they may learn (True for layers without parameters, as in Keras).
         state: Other numbers: moving statistics, seeds.
     """
@@ -74,7 +74,7 @@ class Summary:
         return sum(row.state for row in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the summary as plain values for JSON."""
+        """Return the summary as plain values for JSON."""
         return {
             "model": self.model,
             "layers": [asdict(row) for row in self.layers],
@@ -91,9 +91,6 @@ def summarize(model: keras.Model) -> Summary:
 
     Args:
         model: Built; nested models are opened.
-
-    Returns:
-        The summary.
     """
     return Summary(model.name, tuple(_row(layer) for layer in flat(model)), blocks(model))
 

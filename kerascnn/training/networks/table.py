@@ -15,7 +15,8 @@ from kerascnn.training.networks.row import CAFFE, INSIDE, TORCH, UNIT, Network
 _HUB, _APPS, _CV = "keras-hub", "keras.applications", "keras-cv"
 
 FAMILIES = {
-    "cnn": "CNN", "lenet5": "LeNet-5", "lenet5_modern": "LeNet-5, modern", "alexnet": "AlexNet",
+    "cnn": "CNN", "cnn4": "CNN", "lenet5": "LeNet-5", "lenet5_modern": "LeNet-5, modern",
+    "alexnet": "AlexNet",
     "vgg_hub": "VGG", "vgg": "VGG", "resnet_cifar": "ResNet for CIFAR", "resnet_basic": "ResNet",
     "resnet_small": "ResNet", "resnet_kerascv": "ResNet", "resnet": "ResNet",
     "resnet_bottleneck": "ResNet v1.5",
@@ -31,9 +32,11 @@ WITHOUT_BATCHNORM = 0.0003
 
 
 def rows() -> Iterator[Network]:
-    """Give the rows, in the order in which people are shown them."""
+    """Return the rows, in the order in which people are shown them."""
     yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
                   32, 10, UNIT, family="cnn", learning_rate=0.008)  # fmt: skip
+    yield Network("cnn4", "4 convolutions, global average pooling: photographs from random weights",
+                  "cnn.build_cnn4", 64, 16, UNIT, family="cnn4", learning_rate=0.008)  # fmt: skip
     yield Network("lenet5", "LeCun et al. 1998, tanh and average pooling", "lenet.build_lenet5",
                   32, 32, UNIT, family="lenet5")  # fmt: skip
     yield Network("lenet5_modern", "LeNet-5 with ReLU and max pooling", "lenet.build_lenet5",

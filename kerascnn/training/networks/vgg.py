@@ -19,7 +19,7 @@ DROPOUT = 0.5
 
 
 def dense_layers(x: keras.KerasTensor, dropout_first: bool = False) -> keras.KerasTensor:
-    """Put the two dense layers of AlexNet and VGG behind a feature map.
+    """Add the two dense layers of AlexNet and VGG to a feature map.
 
     Args:
         x: ``[batch, height, width, channels]``.
@@ -47,8 +47,8 @@ def build_hub_vgg(
     (https://arxiv.org/abs/1409.1556), configurations A and B.
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 32.
         repeats: Convolutions in each of the five blocks.
 
@@ -78,8 +78,8 @@ def build_keras_vgg(
     """Build VGG16 or VGG19 on keras.applications, with the paper's dropout.
 
     Args:
-        name: Of the model.
-        classes: How many logits.
+        name: Name of the model.
+        classes: Number of logits.
         image_size: Height and width of the input in pixels, at least 32.
         application: Name in ``keras.applications``.
         imagenet: The library's file of ImageNet weights; None: random weights.

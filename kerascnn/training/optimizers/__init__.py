@@ -65,9 +65,6 @@ def schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRate
     Args:
         peak: The highest rate.
         steps: In all.
-
-    Returns:
-        The schedule.
     """
     warm_up = max(1, round(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(

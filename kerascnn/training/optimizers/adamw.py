@@ -24,7 +24,7 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
 
     Args:
         factors: By ``id`` of the variable; 1 for those not in it. None: 1 for all.
-        **options: Of the optimizer.
+        **options: Options of the optimizer.
     """
 
     def __init__(self, factors: Mapping[int, float] | None = None, **options: Any) -> None:
@@ -33,7 +33,7 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
         self._by_index: list[float] = []
 
     def build(self, variables: Any) -> None:
-        """Look up the variables' factors here: backends pass variables of their own later."""
+        """Look up the variables' factors now; backends later pass variables of their own."""
         super().build(variables)
         if self._factors is not None:
             self._by_index = [self._factors.get(id(variable), 1.0) for variable in variables]
@@ -42,8 +42,8 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
         """Decay one variable, and then update it as the optimizer does.
 
         Args:
-            gradient: Of the loss, shaped as the variable.
-            variable: What learns.
+            gradient: Gradient of the loss, shaped as the variable.
+            variable: The variable to update.
             learning_rate: Scalar, of the schedule.
         """
         if self._by_index:
@@ -104,7 +104,7 @@ class SGD(Decoupled, keras.optimizers.SGD):  # type: ignore[misc] # Keras has no
 
 
 def block_factors(model: keras.Model, decay: float) -> dict[int, float]:
-    """Give each variable of a network its factor.
+    """Return the learning-rate factor of each variable of a network.
 
     Args:
         model: From normalised pixels to logits.

@@ -33,7 +33,7 @@ class ExponentialMovingAverage:
 
     Args:
         model: What is trained; its weights are frozen or not by now.
-        momentum: Of the average, above 0 and below 1.
+        momentum: Momentum of the average, above 0 and below 1.
         accumulate: Batches to one step of the optimiser; the average moves with the last of them.
 
     Attributes:
@@ -88,7 +88,7 @@ class ExponentialMovingAverage:
             self.swap()
 
     def swap(self) -> None:
-        """Put the averages where the network is, and the network where the averages are."""
+        """Swap the averages and the network's weights."""
         for learned, average in zip(self._learned, self._averages, strict=True):
             values = [np.array(keras.ops.convert_to_numpy(one.value)) for one in (learned, average)]
             learned.assign(values[1])

@@ -37,10 +37,10 @@ def cached(name: str) -> Path | None:
 
 
 def place_of(source: LibraryFile) -> Path:
-    """Say where Keras keeps a file: under ``KERAS_HOME`` or ``~/.keras``, or beside ``/tmp``.
+    """Return where Keras keeps a file: ``KERAS_HOME``, ``~/.keras``, or a temporary folder.
 
     Args:
-        source: Of keras.applications.
+        source: Source of keras.applications.
 
     Returns:
         The path, whether it is there or not.
@@ -56,7 +56,7 @@ def misfit(path: Path, digest: str | None) -> str | None:
     """Compare a file with a checksum.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         digest: MD5 or SHA-256 in hexadecimal; None: nothing is known.
 
     Returns:

@@ -20,7 +20,7 @@ class LibraryFile:
     """A file of keras.applications, with its head.
 
     Attributes:
-        name: Of the file, in the cache.
+        name: Name of the file, in the cache.
         url: Where it is.
         digest: MD5 or SHA-256 in hexadecimal, as the library has it; None: it names none.
     """
@@ -36,7 +36,7 @@ class HubPreset:
 
     Attributes:
         preset: What keras-hub calls it.
-        handle: Of Kaggle, without its version.
+        handle: Handle of Kaggle, without its version.
     """
 
     preset: str

@@ -46,7 +46,7 @@ ByteProgress = Callable[[int, int], object]
 
 
 def _silent(_done: int, _total: int) -> None:
-    """Hear nothing."""
+    """Ignore progress."""
 
 
 def is_offline() -> bool:
@@ -55,7 +55,7 @@ def is_offline() -> bool:
 
 
 def ensure(name: str, progress: ByteProgress = _silent) -> Path:
-    """Give the ImageNet weights of a network: from this machine, else from the network.
+    """Return the ImageNet weights of a network: from this machine, else from the network.
 
     Args:
         name: As in ``kerascnn models``.
@@ -147,7 +147,7 @@ def _opened(url: str) -> Any:
 
 
 def _fetch_preset(name: str, source: HubPreset) -> Path:
-    """Let keras-hub fetch its preset, once it is known that there is a network."""
+    """Let keras-hub download its preset, after checking that there is a network connection."""
     try:
         _opened("https://www.kaggle.com/robots.txt").close()
     except urllib.error.HTTPError as error:
@@ -180,7 +180,7 @@ def _cannot(name: str, reason: str) -> ModelFileError:
 
 
 def _words(error: BaseException) -> str:
-    """Say why in a few words, without Python's wrapping."""
+    """Return the reason of an error in a few words."""
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answers {error.code}"
     if isinstance(error, urllib.error.URLError) and error.reason:

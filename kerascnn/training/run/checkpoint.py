@@ -52,14 +52,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a run between two epochs.
+    """State of a run between two epochs.
 
     Attributes:
         position: What comes next.
         history: All epochs so far.
         best: The number of the best of them.
         data: What the run was trained on; see :func:`kerascnn.training.run.resume.data_identity`.
-        versions: Of libraries and backend.
+        versions: Versions of libraries and backend.
         core: The network's variables.
         stage: The other variables of the model that is trained, and the optimiser's. Between two
             phases they are gone: the next phase makes its own.
@@ -137,7 +137,7 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
     """Read the newest checkpoint that can be read.
 
     Args:
-        folder: Of the checkpoints; it need not exist.
+        folder: Folder of the checkpoints; it need not exist.
 
     Returns:
         The checkpoint, or None if there is none yet.
@@ -204,8 +204,8 @@ def stage_variables(
     Args:
         model: What is trained.
         core: The network inside it.
-        optimizer: Built.
-        averages: Of the model, if there are any.
+        optimizer: An optimizer that is built.
+        averages: Averages of the model, if there are any.
 
     Returns:
         Variables in an order that depends on model and optimiser only.
@@ -225,7 +225,7 @@ def values(variables: Sequence[keras.Variable]) -> Arrays:
 
 
 def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> None:
-    """Give variables the values that a checkpoint holds for them.
+    """Set variables to the values of a checkpoint.
 
     Args:
         variables: As :func:`core_variables` or :func:`stage_variables` list them.

@@ -174,7 +174,7 @@ class Run:
 
 @contextmanager
 def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Iterator[Run]:
-    """Hold a run folder, so that no other process writes to it.
+    """Lock a run folder, so that no other process writes to it.
 
     Args:
         config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
@@ -239,9 +239,6 @@ def open_run(path: str | Path) -> Run:
 
     Args:
         path: The folder, or the ``model.keras`` inside it.
-
-    Returns:
-        The run.
 
     Raises:
         ModelFileError: No run there.

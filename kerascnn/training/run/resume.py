@@ -56,7 +56,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
 
 
 def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
-    """Put what was decided when a run began in the place of ``auto``.
+    """Replace ``auto`` by what was decided when the run began.
 
     Args:
         run: With or without its ``config.json``.
@@ -95,7 +95,7 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
     settled = tuple(name for name in AUTOMATIC if given.get(name, AUTO) in (AUTO, None))
     if given.get("model") == AUTO:
         # With the network came what suits it.
-        plain = {"trainable": "all", "phase": (), "image_size": None}
+        plain = {"trainable": "all", "phase": (), "image_size": None, "random_crop": 0.0}
         settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
     if given.get("time"):
         settled += ("epochs", "phase")
@@ -106,7 +106,7 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
 
 
 def refuse_changed_options(run: Run, asked: TrainConfig) -> None:
-    """Refuse to go on with other options than those that a run was started with.
+    """Refuse to resume with options other than the run's own.
 
     Args:
         run: With its ``config.json``.
@@ -136,12 +136,12 @@ def _shown(value: object) -> str:
 def data_identity(
     classes: tuple[str, ...], packs: Mapping[str, Pack], fingerprint: str
 ) -> dict[str, Any]:
-    """Note what a run is trained on, in enough detail to say later what has changed.
+    """Record what a run is trained on, in enough detail to name later changes.
 
     Args:
         classes: In order.
         packs: By split.
-        fingerprint: Of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
+        fingerprint: Fingerprint of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
 
     Returns:
         What JSON can hold.
@@ -165,7 +165,7 @@ def _hash(data: bytes) -> str:
 
 
 def refuse_changed_data(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse to go on with other data than a run was trained on so far.
+    """Refuse to resume with other data.
 
     Args:
         run: For the message.
@@ -204,7 +204,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 
 def refuse_changed_backend(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Refuse another backend, and tell of other library versions.
+    """Refuse another backend, and report other library versions.
 
     Args:
         run: For the message.

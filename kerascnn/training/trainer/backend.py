@@ -27,10 +27,10 @@ class Backend(Protocol):
     xla: bool
 
     def put(self, pictures: Array, labels: Array) -> Any:
-        """Lay pictures and labels (int32) in the device's memory; may be called in a thread."""
+        """Copy pictures and labels (int32) to the device; may be called in a thread."""
 
     def broadcast(self, steps: int) -> int:
-        """Give how many steps the first process would run in one call: all must run as many."""
+        """Return how many steps the first process would run in one call: all must run as many."""
 
     def run(
         self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None

@@ -13,7 +13,7 @@ from kerascnn.training.phases import merit
 
 
 def is_kept(history: Sequence[EpochRecord], keep: str, pictures: int) -> bool:
-    """Tell whether the newest epoch takes the place of the one that was kept so far.
+    """Return whether the newest epoch takes the place of the one that was kept so far.
 
     Args:
         history: The epochs so far, at least one.

@@ -44,7 +44,7 @@ def first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
 def trained_facts(
     config: TrainConfig, device: str, trainer: Trainer, history: Sequence[EpochRecord]
 ) -> dict[str, Any]:
-    """Tell on what a run was trained and how fast.
+    """Return hardware and speed of a run.
 
     Returns:
         ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,

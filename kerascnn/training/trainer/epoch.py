@@ -35,7 +35,7 @@ class Trainer:
 
     Args:
         model: From uint8 ``[batch, size, size, 3]`` (or features) to logits.
-        optimizer: Of the model.
+        optimizer: Optimizer of the model.
         backend: The compiled steps.
         pack: Training pictures.
         batch_size: Pictures a step; the last step of an epoch is filled up.
@@ -48,7 +48,7 @@ class Trainer:
         optimizer: As given.
         averages: As given.
         batch_size: As given.
-        steps: In an epoch.
+        steps: Steps in an epoch.
         resident: As given.
         xla: Whether XLA compiles the step.
     """
@@ -77,7 +77,7 @@ class Trainer:
         """Learn from every picture once, and from some twice where the last batch is filled up.
 
         Args:
-            seed: Of the run.
+            seed: Seed of the run.
             epoch: From 1; with the seed it decides on the order.
 
         Yields:
@@ -95,7 +95,7 @@ class Trainer:
             yield done, losses, right
 
     def learning_rate(self) -> float:
-        """Give the rate of the next step."""
+        """Return the rate of the next step."""
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
 
     def _resident(

@@ -43,7 +43,7 @@ class Tail(keras.Model):  # type: ignore[misc] # Keras has no types
         return x
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Give ``[batch, classes]``."""
+        """Return ``[batch, classes]``."""
         return (input_shape[0], self.chain[-1].units)
 
 
@@ -64,7 +64,7 @@ class Fixed(layers.Layer):  # type: ignore[misc] # Keras has no types
 
 
 def trains_head_only(core: keras.Model) -> bool:
-    """Tell whether the head is all that may learn, and nothing else changes.
+    """Return whether the head is all that may learn, and nothing else changes.
 
     Args:
         core: From normalised pixels to logits, after ``set_trainable``.
@@ -123,7 +123,7 @@ def with_features(
         packs: Pictures, uint8 ``[pictures, size, size, 3]``; all in one go, because the network is
             compiled for each number of pictures a call.
         features: The frozen part of :func:`split`.
-        normalization: Of the run.
+        normalization: Normalization of the run.
         progress: Called with the number of pictures done, and of all.
 
     Returns:

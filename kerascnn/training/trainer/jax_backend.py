@@ -25,11 +25,11 @@ class JaxBackend:
 
     Args:
         model: What is trained.
-        optimizer: Built.
+        optimizer: An optimizer that is built.
         objective: The loss.
-        batch_size: Pictures a step.
-        devices: Of this process, that share each batch.
-        averages: Of the model, which every step moves.
+        batch_size: Pictures per step.
+        devices: Devices of this process, that share each batch.
+        averages: Averages of the model, which every step moves.
     """
 
     xla = True
@@ -57,11 +57,11 @@ class JaxBackend:
         self._many_steps = jax.jit(self._steps, donate_argnums=0)
 
     def put(self, pictures: Array, labels: Array) -> Any:
-        """Lay pictures and labels in the device's memory."""
+        """Copy pictures and labels to the device."""
         return self._where.put(np.asarray(pictures)), self._where.put(np.asarray(labels))
 
     def broadcast(self, steps: int) -> int:
-        """Give all processes the number of the first."""
+        """Broadcast the number of the first process."""
         return self._where.broadcast(steps)
 
     def run(

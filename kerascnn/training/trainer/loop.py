@@ -57,8 +57,8 @@ class Loop:
         feed: Pictures and labels.
         start: The network.
         run: Where everything is kept; this process alone writes there.
-        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Who listens.
+        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
+        progress: Callback for progress.
         deadline: When the run has to be over; None: whenever it is done.
     """
 
@@ -85,7 +85,7 @@ class Loop:
         self.stage_values: Arrays = ()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up the state of an earlier process, and mend what its end may have left undone.
+        """Restore a checkpoint, and complete what an interruption left undone.
 
         Args:
             checkpoint: The run's latest.
@@ -137,11 +137,11 @@ class Loop:
         return len(self.history) > before
 
     def facts(self) -> dict[str, Any]:
-        """Tell on what this was trained and how fast, after :meth:`run_all` did something."""
+        """Return hardware and speed of the training, after :meth:`run_all`."""
         return trained_facts(self.config, self.device, self.trainer, self.history)
 
     def _begin(self, phase: Phase) -> None:
-        """Freeze and compile anew, so that the optimiser sees what may learn now."""
+        """Start a phase: freeze and compile again, so that the optimizer sees what is trainable."""
         staged = stage(
             self.start,
             self.config,
@@ -221,7 +221,7 @@ class Loop:
         return stage_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
 
     def _note(self, record: EpochRecord, phase: Phase) -> None:
-        """Keep an epoch, so that whatever happens next, the run can go on after it."""
+        """Record an epoch, so that the run can be resumed after it."""
         self.history.append(record)
         is_best = is_kept(self.history, self.config.keep, len(self.val))
         if is_best:
@@ -278,7 +278,7 @@ class Loop:
         ).save(self.run.checkpoint_folder)
 
     def _publish(self) -> None:
-        """Write what others read: the network, if the newest epoch is the best, and the history."""
+        """Write the network, if the newest epoch is the best, and the history."""
         if self.best is not None and self.best is self.history[-1]:
             self._keep(
                 {

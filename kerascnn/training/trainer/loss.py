@@ -16,7 +16,7 @@ class Loss:
     """The loss of a batch, and how many answers were right.
 
     Args:
-        classes: How many.
+        classes: Number of classes.
         smoothing: Share of each label that is spread evenly over all classes, from 0 and below 1.
         weights: float32 ``[classes]``: how much a picture of each class weighs; None: all alike.
     """
@@ -63,7 +63,7 @@ class Loss:
 
 
 def opposite(labels: Any) -> Any:
-    """Give the labels of the pictures that a batch's pictures are mixed with.
+    """Return the labels of the pictures that a batch's pictures are mixed with.
 
     Args:
         labels: ``[batch]``.
@@ -78,8 +78,8 @@ def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray
     """Weigh the classes so that each counts as much as every other.
 
     Args:
-        labels: Of the training pictures, int64 ``[pictures]``; every class occurs.
-        classes: How many.
+        labels: Labels of the training pictures, int64 ``[pictures]``; every class occurs.
+        classes: Number of classes.
 
     Returns:
         float32 ``[classes]``: pictures / (classes x pictures of the class), as scikit-learn's

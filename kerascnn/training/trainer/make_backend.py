@@ -27,12 +27,9 @@ def make_backend(
         model: What is trained.
         optimizer: Not built yet, or for this model's trainable variables.
         objective: The loss.
-        batch_size: Pictures a step.
-        devices: Of this process, that share each batch.
-        averages: Of the model, which every step moves.
-
-    Returns:
-        The steps.
+        batch_size: Pictures per step.
+        devices: Devices of this process, that share each batch.
+        averages: Averages of the model, which every step moves.
 
     Raises:
         ConfigError: Keras runs on another backend than TensorFlow or JAX.

@@ -57,7 +57,7 @@ class MirroredBackend(TensorFlowBackend):
         return loss, right
 
     def _shared(self, batch: tuple[Any, ...]) -> Any:
-        """Give every device its part of each tensor."""
+        """Split each tensor over the devices."""
         size = self._batch_size // self._devices
 
         def part(context: Any) -> tuple[Any, ...]:
@@ -89,7 +89,7 @@ def _halves(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
 
 @contextmanager
 def synchronized(network: keras.Model) -> Iterator[None]:
-    """Let BatchNormalization take its statistics over the parts of all devices for a while.
+    """Synchronise BatchNormalization statistics over all devices while the block runs.
 
     Args:
         network: What is traced meanwhile.
@@ -109,7 +109,7 @@ def synchronized(network: keras.Model) -> Iterator[None]:
 
 @contextmanager
 def separate_random_draws(network: keras.Model) -> Iterator[None]:
-    """Let dropout, and whatever else draws, draw for each part of a batch its own for a while.
+    """Give each replica its own random draws (dropout) while the block runs.
 
     The seeds of all devices' copies are alike, so that without it every part has the same mask:
     what is meant to differ from picture to picture would repeat itself in a batch.

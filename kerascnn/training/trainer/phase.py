@@ -78,19 +78,16 @@ def stage(
     device: str,
     progress: Callback,
 ) -> PreparedPhase:
-    """Freeze what is not in the scope, and make steps for the rest.
+    """Prepare a phase: freeze what is outside its scope, and compile the steps.
 
     Args:
         start: The network.
-        config: Of the run.
-        phase: What learns now.
+        config: Configuration of the run.
+        phase: The current phase.
         train: Training pictures.
         val: Validation pictures.
-        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
+        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
         progress: Hears of features being computed.
-
-    Returns:
-        The phase.
 
     Raises:
         ConfigError: A block that is not there.

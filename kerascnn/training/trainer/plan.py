@@ -25,14 +25,11 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
     """Gather what a run is going to do.
 
     Args:
-        config: Of the run, with numbers in the place of ``auto``.
+        config: Configuration of the run, with numbers in the place of ``auto``.
         feed: Its data.
         start: Its network.
         run: Its folder.
-        device: It runs on.
-
-    Returns:
-        The plan.
+        device: The device.
     """
     stages = phases(config, start.network)
     set_trainable(start.core, stages[0].scope, config.batchnorm)

@@ -38,9 +38,9 @@ class PreciseBatchNorm:
 
     Args:
         core: From normalised pixels to logits, with what is frozen frozen.
-        normalization: Of the run.
+        normalization: Normalization of the run.
         pack: Training pictures.
-        seed: Of the choice of pictures.
+        seed: Seed of the choice of pictures.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class PreciseBatchNorm:
         self._calls = [np.sort(chosen[n * size : (n + 1) * size]) for n in range(calls)]
 
     def estimate(self) -> None:
-        """Give the layers the statistics of the pictures, as the weights are now."""
+        """Set the layers' statistics to those of the pictures, with the current weights."""
         found = [self._statistics(self._pictures[chosen]) for chosen in self._calls]
         for number, layer in enumerate(self._layers):
             means = np.stack([call[2 * number] for call in found])
@@ -68,7 +68,7 @@ class PreciseBatchNorm:
             _assign(layer.moving_variance, variances.mean(axis=0) + means.var(axis=0))
 
     def _statistics(self, pictures: npt.NDArray[np.uint8]) -> Batches:
-        """Give mean and variance of a batch in each layer, one after the other."""
+        """Return mean and variance of a batch in each layer, one after the other."""
         model = self._model
         with _batch_statistics_only(model, self._layers):
             after = self._run(
@@ -118,7 +118,7 @@ def _compiled(model: keras.Model, size: int) -> Callable[..., list[Any]]:
 def _batch_statistics_only(
     model: keras.Model, normalizing: list[keras.layers.BatchNormalization]
 ) -> Iterator[None]:
-    """Let nothing of earlier batches stay in the statistics, and no dropout change what varies.
+    """Make statistics those of the current batch alone, with dropout off.
 
     What is compiled meanwhile stays so; the training steps are compiled at other times.
     """

@@ -22,10 +22,10 @@ class TensorFlowBackend:
 
     Args:
         model: What is trained.
-        optimizer: Built.
+        optimizer: An optimizer that is built.
         objective: The loss.
-        batch_size: Pictures a step.
-        averages: Of the model, which every step moves.
+        batch_size: Pictures per step.
+        averages: Averages of the model, which every step moves.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class TensorFlowBackend:
         self._many_steps = tf.function(self._steps, reduce_retracing=True)
 
     def put(self, pictures: Array, labels: Array) -> Any:
-        """Lay pictures and labels in the device's memory."""
+        """Copy pictures and labels to the device."""
         return tf.convert_to_tensor(pictures), tf.convert_to_tensor(labels)
 
     def broadcast(self, steps: int) -> int:
-        """Agree with oneself: there is one process."""
+        """Return the number: there is one process."""
         return steps
 
     def run(

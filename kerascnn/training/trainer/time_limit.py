@@ -66,12 +66,12 @@ def fit_into(
     Each phase is tried for some seconds; afterwards the network has the weights it had before.
 
     Args:
-        config: Of a run, with numbers in the place of ``auto``.
-        deadline: Of the run.
+        config: Configuration of a run, with numbers in the place of ``auto``.
+        deadline: Deadline of the run.
         more: Whether there may also be more epochs than the configuration has.
         feed: Its data.
         start: Its network.
-        device: Of :func:`kerascnn.training.distribution.device.choose_device`.
+        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
         progress: Hears of it.
 
     Returns:
@@ -102,7 +102,7 @@ def fewer_epochs(epochs: Sequence[int], position: Position, fit: int) -> list[in
     """Shorten the phases that are not over, because a machine is slower than it was.
 
     Args:
-        epochs: Of each phase, as planned.
+        epochs: Epochs of each phase, as planned.
         position: Where the run is.
         fit: Epochs there is time for, fewer than are left.
 
@@ -119,10 +119,10 @@ def fewer_epochs(epochs: Sequence[int], position: Position, fit: int) -> list[in
 
 
 def with_epochs(config: TrainConfig, stages: Sequence[Phase], epochs: Sequence[int]) -> TrainConfig:
-    """Give the phases of a run other numbers of epochs.
+    """Return the phases of a run other numbers of epochs.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         stages: Its phases.
         epochs: One number for each of its phases.
 
@@ -171,7 +171,7 @@ def _cost(
 
 
 def _predicting(staged: PreparedPhase) -> float:
-    """Give the seconds a picture, of one call over validation pictures that does not compile."""
+    """Return the seconds a picture, of one call over validation pictures that does not compile."""
     some = staged.val.images[: most_at_once(staged.val.images.shape[1:])]
     predict_logits(staged.trainer.model, some)
     began = time.perf_counter()

@@ -103,7 +103,7 @@ def start_network(
 
     Args:
         network: Its row, or its name as in ``kerascnn models``.
-        classes: How many logits.
+        classes: Number of logits.
         image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``.
@@ -129,11 +129,7 @@ def start_network(
 
 
 def file_normalization(path: Path, row: Network) -> Normalization:
-    """Tell what the weights of a file expect of a pixel.
-
-    Args:
-        path: Of the file.
-        row: Of the network.
+    """Return the normalisation that the weights of a file expect.
 
     Returns:
         That of the card beside it (a run of ours), PyTorch's for PyTorch's, else that of the

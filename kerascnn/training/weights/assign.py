@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
-    """Give a network the values of a file.
+    """Set a network's weights from a file.
 
     Nothing is changed before everything is checked.
 
     Args:
         model: From normalised pixels to logits.
         tensors: By ``LAYER/WEIGHT``.
-        source: For messages.
+        source: Where it comes from, for error messages.
 
     Returns:
         Whether the head was in it too; otherwise it keeps its fresh weights.
@@ -69,7 +69,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
         model: From normalised pixels to logits.
         layout: A key of :data:`LAYOUTS`.
         tensors: By PyTorch's names.
-        source: For messages.
+        source: Where it comes from, for error messages.
 
     Returns:
         By ``LAYER/WEIGHT``.

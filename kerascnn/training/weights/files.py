@@ -53,7 +53,7 @@ def key(layer: str, weight: str) -> str:
 
 
 def tensors_of(model: keras.Model) -> Tensors:
-    """Give the values of a network.
+    """Return the values of a network.
 
     Args:
         model: Nested models are opened.
@@ -69,10 +69,10 @@ def tensors_of(model: keras.Model) -> Tensors:
 
 
 def kind_of(path: Path) -> str:
-    """Tell what kind of weights file a path names.
+    """Return the kind of a weights file.
 
     Args:
-        path: Of an existing file.
+        path: Path of an existing file.
 
     Returns:
         One of :data:`KINDS`.
@@ -92,7 +92,7 @@ def kind_of(path: Path) -> str:
 
 
 def _by_content(path: Path, kind: str) -> str:
-    """Tell the two kinds of HDF5 weights apart, which are named alike by people."""
+    """Distinguish the two kinds of HDF5 weights, which often have the same extension."""
     if kind not in (".weights.h5", ".h5") or not h5py.is_hdf5(path):
         return kind
     with suppress(OSError, KeyError, RuntimeError), h5py.File(path, "r") as file:
@@ -107,7 +107,7 @@ def read_tensors(path: Path) -> Tensors:
     """Read every tensor of a file.
 
     Args:
-        path: Of any kind but ``.weights.h5``, which names tensors by their order.
+        path: Path of any kind but ``.weights.h5``, which names tensors by their order.
 
     Returns:
         For Keras' kinds by ``LAYER/WEIGHT``, for PyTorch's by PyTorch's names.
@@ -217,7 +217,7 @@ def _pth(path: Path) -> Tensors:
 
 
 def _stored(name: str, tensor: Any) -> npt.NDArray[np.generic]:
-    """Give a tensor's values, if all of them are stored: strides of 0 promise any number."""
+    """Return a tensor's values, if all of them are stored: strides of 0 promise any number."""
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and fewer values are stored")
     values: npt.NDArray[np.generic] = tensor.float().numpy()

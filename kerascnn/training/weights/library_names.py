@@ -20,7 +20,7 @@ HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")
 
 
 def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
-    """Give the tensors of a library's own model the names that our build of it has.
+    """Return the tensors of a library's own model the names that our build of it has.
 
     Args:
         model: From normalised pixels to logits.

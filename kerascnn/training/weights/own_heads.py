@@ -23,8 +23,8 @@ def without_own_head(
         tensors: By ``LAYER/WEIGHT``, with our names where we have the layer.
         ours: Names of the network's layers.
         head: Which of them is the head.
-        shape: Of the head's kernel.
-        source: For messages.
+        shape: Shape of the head's kernel.
+        source: Where it comes from, for error messages.
 
     Returns:
         Those of the network. A single dense layer that is left over and has the head's shape is
@@ -46,7 +46,7 @@ def without_own_head(
 
 
 def strip_prefix(tensors: Tensors, known: Callable[[str], str | None]) -> Tensors:
-    """Take off what Lightning, DataParallel and people's own modules put before PyTorch's names.
+    """Strip the prefixes of Lightning, DataParallel and custom modules from PyTorch's names.
 
     Args:
         tensors: By PyTorch's names.
@@ -82,8 +82,8 @@ def split_own_linear(
         tensors: By PyTorch's names, without a prefix.
         known: As for :func:`strip_prefix`.
         head: Name of the network's head.
-        shape: Of its kernel.
-        source: For messages.
+        shape: Shape of its kernel.
+        source: Where it comes from, for error messages.
 
     Returns:
         The network's, and those of its head by ``LAYER/WEIGHT`` if one linear layer has its shape.

@@ -93,12 +93,12 @@ IGNORED = re.compile(r".*\.num_batches_tracked")
 
 
 def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | None) -> Array:
-    """Lay a tensor out as Keras has it.
+    """Convert a tensor to Keras' layout.
 
     Args:
         name: Ours, ``LAYER/WEIGHT``.
         tensor: As PyTorch has it.
-        shape: Of the weight it is for.
+        shape: Shape of the weight it is for.
         flattened: Channels of the feature map whose flattening this dense layer takes; None:
             it takes none.
 

@@ -149,7 +149,8 @@ def test_it_is_not_ready_while_what_was_begun_hangs(serving, exported, content, 
             wait_for(lambda: ready() == 503)
             assert http.get(f"{server.url}/v2/health/live").status_code == 200
         wait_for(lambda: ready() == 200)
-        assert post(server, content).status_code == 200
+        # On a busy machine one may take longer than the time that they have here.
+        wait_for(lambda: post(server, content).status_code == 200)
 
 
 def test_idle_connections_do_not_hold_it_up(serving, exported):

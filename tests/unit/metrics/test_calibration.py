@@ -7,7 +7,7 @@ from kerascnn.metrics.calibration import BINS, cross_entropy, reliability, softm
 
 
 def logits_of(*confidences: float) -> np.ndarray:
-    """Give logits of two classes whose first answer, class 0, has these probabilities."""
+    """Give logits of two classes whose top-1 prediction, class 0, has these probabilities."""
     return np.log([[c, 1 - c] for c in confidences]).astype(np.float32)
 
 

@@ -34,7 +34,7 @@ def to_float16(core: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _without_last_casts(half: onnx.ModelProto) -> onnx.ModelProto:
-    """Let the last layer give ``logits`` itself, not by way of float16.
+    """Make the last layer output float32 ``logits`` directly, without a cast from float16.
 
     Where such casts stand before an output that another node takes too, onnxruntime 1.32 removes
     them on the CPU and leaves the output under another name.

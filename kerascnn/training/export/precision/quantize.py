@@ -95,9 +95,6 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
 def layers(core: onnx.ModelProto) -> list[str]:
     """List the layers that have weights, first to last.
 
-    Args:
-        core: A network.
-
     Returns:
         Names of nodes.
     """
@@ -110,11 +107,11 @@ def layers(core: onnx.ModelProto) -> list[str]:
 
 
 def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray[np.float32]:
-    """Do to pictures what the exported graph does before the network.
+    """Normalise pictures as the exported graph does.
 
     Args:
         images: uint8 ``[pictures, size, size, 3]``, RGB.
-        rule: Of the card.
+        rule: Rule of the card.
 
     Returns:
         float32 ``[pictures, 3, size, size]``; one plane for a grey network.
@@ -129,14 +126,14 @@ class _Reader:
         self._batches: Iterator[npt.NDArray[np.float32]] = iter(batches)
 
     def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
-        """Give the next input, or None."""
+        """Return the next input, or None."""
         batch = next(self._batches, None)
         return None if batch is None else {"pixels": batch}
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep off the screen what the quantiser prints, and its advice to pre-process."""
+    """Silence the quantiser's output and its advice to pre-process."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -65,9 +65,6 @@ def search(
         answer: Runs a network on those.
         max_drop: Share of right answers that may be lost, 0 to 1.
         tell: Called with a word on each step.
-
-    Returns:
-        The candidate.
     """
     trial = _Trial(core, labels, answer)
     tell("measuring ranges")
@@ -113,7 +110,7 @@ class _Trial:
 def _keep_more(
     trial: _Trial, ranges: Any, tell: Callable[[str], object]
 ) -> Iterator[tuple[str, ...]]:
-    """Give sets of layers to keep in float32, small ones first."""
+    """Return sets of layers to keep in float32, small ones first."""
     names = layers(trial.core)
     yield tuple(dict.fromkeys((names[0], names[-1])))
     tell(f"trying {len(names)} layers one by one")

@@ -12,18 +12,26 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 from skimage import data as scenes
 from sklearn.datasets import load_digits
 
 from kerascnn import training
 from kerascnn.cli import main
 from kerascnn.cli.train import command
+from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training import TrainConfig
-from kerascnn.training.auto.model import affordable_phases, choose_changes
+from kerascnn.training.auto.model import (
+    _in_colour,
+    affordable_phases,
+    choose_changes,
+    from_scratch,
+)
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.command_line import train_command
 from kerascnn.training.data.feed import prepare
+from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.run.checkpoint import latest_checkpoint
 
 BACKBONE = "mobilenet"
@@ -123,13 +131,74 @@ def test_photographs_without_weights_say_so_in_one_line(photographs: Path) -> No
 def test_coloured_photographs_that_are_seen_often_are_changed_strongly(
     tmp_path: Path, side: int, colour: int, epochs: int | Literal["auto"], augment: tuple[str, str]
 ) -> None:
+    data = gradients(tmp_path, side, colour)
+    config = TrainConfig(data=data, model="cnn", epochs=epochs, cache="none")
+    feed = prepare(config, Callback())
+    assert choose_changes(config, feed, Callback()).augment in augment
+
+
+def gradients(folder: Path, side: int = 96, colour: int = 60) -> str:
+    """Write 80 pictures in two classes that brightness tells apart, grey if ``colour`` is 0."""
     rng, labels = np.random.default_rng(0), np.arange(80) % 2
     grey = rng.integers(0, 180, (80, side, side, 1)) // (1 + labels.reshape(-1, 1, 1, 1))
     pictures = (grey + np.array([0, colour // 2, colour])).astype(np.uint8)
-    np.savez(tmp_path / "p.npz", x_train=pictures, y_train=labels)
-    config = TrainConfig(data=str(tmp_path / "p.npz"), model="cnn", epochs=epochs, cache="none")
-    feed = prepare(config, Callback())
-    assert choose_changes(config, feed, Callback()).augment in augment
+    np.savez(folder / "p.npz", x_train=pictures, y_train=labels)
+    return str(folder / "p.npz")
+
+
+@pytest.mark.parametrize(
+    ("side", "colour", "options", "network", "crop"),
+    [
+        (96, 60, {}, "cnn4", 0.35),
+        (96, 60, {"random_crop": 0.5}, "cnn4", 0.5),
+        (96, 60, {"augment": "light"}, "cnn4", 0.0),  # what is named is all that is done
+        (96, 60, {"epochs": 49}, "cnn", 0.0),  # 245 steps
+        (96, 60, {"epochs": 50}, "cnn4", 0.35),
+        (96, 60, {"image_size": 32}, "cnn", 0.0),
+        (96, 60, {"image_size": 64, "trainable": "auto"}, "cnn4", 0.35),
+        (64, 60, {}, "cnn", 0.0),
+        (96, 2, {}, "cnn", 0.0),
+    ],
+)
+def test_coloured_photographs_take_a_deeper_network_and_crops(
+    tmp_path: Path, side: int, colour: int, options: dict[str, Any], network: str, crop: float
+) -> None:
+    asked = {"weights": "imagenet", **options}
+    config = TrainConfig(data=gradients(tmp_path, side, colour), cache="none", **asked)
+    found = from_scratch(config, run_dataset(config))
+    assert (found.model, found.random_crop, found.trainable) == (network, crop, "all")
+    assert (found.weights, found.augment) == ("none", config.augment)
+    feed = prepare(found, Callback())
+    # Crops are change enough.
+    augment = choose_changes(found, feed, Callback()).augment
+    assert augment not in ("strong", "strong-shift") or not crop
+
+
+def test_colour_is_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
+    for number in range(6):
+        file = tmp_path / "train" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (96, 96), (20 * number, 100, 200)).save(file)
+    (tmp_path / "train" / "a" / "broken.png").write_bytes(b"none")
+    train = load_dataset(tmp_path).splits["train"]
+    assert len(train) == 7 and _in_colour(train)
+    broken = np.array([train.pictures.name(at).endswith("broken.png") for at in range(7)])
+    assert not _in_colour(train.take(np.flatnonzero(broken)))
+
+
+def test_a_run_that_chose_crops_goes_on_without_naming_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerascnn.training.auto.hyperparameters.ENOUGH_STEPS", 10)
+    options = {"weights": "none", "epochs": 2, "cache": "none", "out": str(tmp_path / "r")}
+    asked = TrainConfig(data=gradients(tmp_path), **options)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(asked, CtrlC())
+    done = training.fit(asked, resume=True)
+    assert (done.config.model, done.config.random_crop) == ("cnn4", 0.35)
+    assert done.card.network == "cnn4" and done.card.image_size == 64
+    with pytest.raises(ConfigError, match=r"`random_crop` was 0\.35 and is now 0\.5"):
+        training.fit(replace(asked, random_crop=0.5), resume=True)
 
 
 def test_weights_that_were_asked_for_are_not_done_without(photographs: Path) -> None:
@@ -197,7 +266,7 @@ def test_a_run_that_chose_for_itself_goes_on_bit_by_bit(photographs: Path) -> No
     ends = [latest_checkpoint(one.checkpoint_folder) for one in (done, whole)]
     assert ends[0] is not None and ends[1] is not None
     assert all(map(np.array_equal, ends[0].core, ends[1].core))
-    with pytest.raises(ConfigError, match=f"model was {BACKBONE} and is now cnn"):
+    with pytest.raises(ConfigError, match=f"`model` was {BACKBONE} and is now cnn"):
         training.fit(replace(parts, model="cnn"), resume=True)
 
 

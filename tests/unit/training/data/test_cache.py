@@ -211,6 +211,29 @@ def test_clearing_leaves_what_is_not_ours(folder: Path, cache: PackCache, packed
     assert (own / "1.jpg").read_bytes() == b"mine"
 
 
+def test_pictures_that_are_all_broken_are_not_kept(
+    folder: Path, cache: PackCache, packed: Decoded, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in folder.glob("*/*.png"):
+        path.write_bytes(b"no picture")
+    for _ in range(2):
+        assert len(packed(folder).skipped) == packed.count == 4
+    assert not list(cache.folder.glob("*/about.json"))
+    assert all(record.message.startswith("left out: ") for record in caplog.records)
+
+
+def test_only_the_run_that_needs_a_damaged_pack_is_told(
+    folder: Path, cache: PackCache, packed: Decoded, caplog: pytest.LogCaptureFixture
+) -> None:
+    packed(folder)
+    (about,) = cache.folder.glob("*/about.json")
+    about.write_text('{"shape": [0, 24, 24, 3], "broken": [], "digest": ""}')
+    packed(folder, SIZE - 1)
+    assert not caplog.records
+    packed(folder)
+    assert "it is made again" in caplog.text
+
+
 @pytest.fixture
 def another_user(tmp_path: Path) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Be somebody else for a while, who may look at what this user makes."""

@@ -256,6 +256,9 @@ def test_what_is_refused_is_one_line(middle, words, tmp_path) -> None:
     assert not list(tmp_path.glob("*.onnx"))
 
 
+LISTED = "3.15"
+"""Version of Keras whose layers are all here."""
+
 NO_PART_OF_A_CLASSIFIER_OF_PICTURES = {
     # what others are made of
     "Layer", "Wrapper", "InputLayer", "AbstractRNNCell", "GRUCell", "LSTMCell", "SimpleRNNCell",
@@ -272,6 +275,8 @@ NO_PART_OF_A_CLASSIFIER_OF_PICTURES = {
 
 
 def test_no_layer_of_keras_is_forgotten() -> None:
+    if not keras.__version__.startswith(LISTED):
+        pytest.skip(f"the list is of Keras {LISTED}; this one may have other layers")
     known = {name.partition(" ")[0] for name in CASES} | NO_PART_OF_A_CLASSIFIER_OF_PICTURES
     every = {
         name

@@ -193,11 +193,11 @@ from kerascnn.training.evaluation import report as reporting
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
 class CtrlC(Callback):
     def step(self, epoch, step, loss, accuracy):
-        if epoch == 3:
+        if epoch == 2:
             raise KeyboardInterrupt
-options = dict(model="cnn", image_size=12, phase=("all:3", "head:1"), batch_size=50, val=0.2,
-               deterministic=True, calibration=False, data=sys.argv[1], precision=sys.argv[2],
-               optimizer=sys.argv[3], ema=0.9,
+options = dict(model=sys.argv[4], image_size=int(sys.argv[5]), phase=("all:2", "head:1"),
+               batch_size=50, val=0.2, deterministic=True, calibration=False,
+               data=sys.argv[1], precision=sys.argv[2], optimizer=sys.argv[3], ema=0.9,
                accumulate=2, clip_norm=5.0)
 whole = fit(TrainConfig(out="whole", **options))
 try:
@@ -214,20 +214,26 @@ for run in (whole, parts):
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # float16 is slow on processors
 @pytest.mark.parametrize(
-    ("backend", "precision", "optimizer"),
-    [("tensorflow", "mixed_float16", "adamw"), ("jax", "float32", "sgd")],
+    ("backend", "precision", "optimizer", "model", "size"),
+    [
+        ("tensorflow", "mixed_float16", "adamw", "cnn", 12),
+        ("jax", "float32", "sgd", "lenet5", 32),
+    ],
 )
 def test_averaged_and_gathered_a_run_goes_on_bit_by_bit(
     backend: str,
     precision: str,
     optimizer: str,
+    model: str,
+    size: int,
     preloaded: Callable[[str], list[str]],
     subset: Callable[[int], Path],
 ) -> None:
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
+    options = [str(subset(900)), precision, optimizer, model, str(size)]
     found = subprocess.run(
-        [*preloaded(backend), "-c", INTERRUPTED, str(subset(900)), precision, optimizer],
+        [*preloaded(backend), "-c", INTERRUPTED, *options],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
