@@ -6,7 +6,6 @@ they are shown. Every message says what came, what was expected and what to do n
 
 from __future__ import annotations
 
-
 _LONGEST, _END = 4000, 500
 """Characters of a message, and how many of them are its end, which says what to do."""
 
