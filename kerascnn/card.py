@@ -221,7 +221,7 @@ class ModelCard:
         except ValueError as error:
             raise ModelFileError(f"{source}: the card is not JSON ({error}).") from error
         if not isinstance(fields, dict):
-            raise ModelFileError(f"{source}: the card is no JSON object.")
+            raise ModelFileError(f"{source}: the card is not a JSON object.")
         if fields.get("schema") not in (SCHEMA, SCHEMA_WITH_SIZING):
             raise ModelFileError(
                 f"{source}: the card has schema {fields.get('schema')!r}, and this kerascnn reads "

@@ -45,7 +45,7 @@ def parse_json(text: str | bytes, finite: bool = True) -> Any:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     except UnicodeEncodeError as error:
-        raise ValueError("it holds half of a surrogate pair, which is no character") from error
+        raise ValueError("it holds half of a surrogate pair, which is not a character") from error
     return value
 
 
@@ -63,7 +63,7 @@ def build(cls: type[T], values: Any) -> T:
         ValueError: Naming the first field that is missing or has another type.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{_shown(values)} is no JSON object")
+        raise ValueError(f"{_shown(values)} is not a JSON object")
     kinds = _kinds(cls)  # type: ignore[arg-type] # classes are hashable
     found: dict[str, Any] = {}
     for field in fields(cls):  # type: ignore[arg-type] # a dataclass, as the docstring says

@@ -17,7 +17,7 @@ def build(model: str, size: int, classes: int) -> nn.Module:
 
     Args:
         model: `cnn`, `resnet18` or `resnet50`.
-        size: Of the pictures, in pixels a side.
+        size: Of the pictures, in pixels per side.
         classes: How many.
     """
     return cnn(size, classes) if model == "cnn" else resnet(model, classes)

@@ -1,4 +1,4 @@
-"""How `kerascnn predict` writes its answers, one a line.
+"""How `kerascnn predict` writes its answers, one per line.
 
 Knows: the three formats. Does not know how answers are made.
 """

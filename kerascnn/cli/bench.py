@@ -85,7 +85,7 @@ def command(
 
 
 def _show(found: Benchmark, arithmetic: Any) -> None:
-    click.echo(f"{found.model}: pictures a second; in memory, of the model's size")
+    click.echo(f"{found.model}: pictures per second, from memory, at the model's size")
     heading = "provider  arithmetic  threads     batch  pictures/s    p50 ms    p99 ms"
     click.echo(f"{heading}  changed")
     most = max(one.best.images_per_second for one in found.measured)

@@ -26,7 +26,7 @@ def command(clear: bool, folder: str | None, as_json: bool) -> None:
 
     cache = open_cache(folder)
     if cache is None:
-        raise click.UsageError("there is no cache: --cache or KERASCNN_CACHE says none")
+        raise click.UsageError("the cache is off: --cache or KERASCNN_CACHE is none")
     freed = cache.clear() if clear else 0
     entries = cache.entries()
     if as_json:

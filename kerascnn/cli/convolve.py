@@ -38,7 +38,7 @@ class PaddingType(click.ParamType[Any]):
     show_default=True,
     metavar="NAME|FILE",
     help="edge, sobel-x, sobel-y, sharpen, box-blur, gaussian-blur, emboss, or a text file with "
-    "one row of numbers a line.",
+    "one row of numbers per line.",
 )
 @click.option("--stride", type=click.IntRange(1), default=1, show_default=True)
 @click.option(

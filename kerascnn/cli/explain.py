@@ -110,9 +110,7 @@ def _explainer(model: str, foreign: Foreign | None) -> Explain:
                 "a line, in the order of its outputs."
             )
         if foreign is not None and not elsewhere:
-            raise ConfigError(
-                f"{model}: a run of kerascnn has its class names; leave out --labels."
-            )
+            raise ConfigError(f"{model}: a kerascnn run has its class names; leave out --labels.")
         if foreign is not None:
             return Explainer(*open_foreign(model, foreign)).explain
         run = open_run(model)

@@ -21,7 +21,7 @@ def header(plan: Plan) -> list[tuple[str, str]]:
     """Describe a plan in words.
 
     Returns:
-        Names and values, one a line.
+        Names and values, one per line.
     """
     trainable = "all" if plan.trainable == plan.parameters else f"{plan.trainable:,}"
     return [
@@ -63,4 +63,4 @@ def _steps(plan: Plan) -> str:
         f"{epochs:,} {'epoch' if epochs == 1 else 'epochs'} of {plan.steps:,}, rate to {rate:.3g}"
         for epochs, rate in plan.phases
     ]
-    return f"{', then '.join(parts)}; {plan.batch_size:,} pictures a step; {plan.optimizer}"
+    return f"{', then '.join(parts)}; {plan.batch_size:,} pictures per step; {plan.optimizer}"

@@ -43,5 +43,5 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
         f"the smoothed loss was lowest (it fell fastest at {found.steepest:.2g})"
     )
     if not found.diverged:
-        click.echo("the loss did not explode: a higher rate may do as well. Look at the picture.")
+        click.echo("the loss did not diverge: a higher rate may work too. See the plot.")
     click.echo(f"picture: {plot}")

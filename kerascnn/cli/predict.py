@@ -82,7 +82,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
 
     form = "json" if as_json else form
     if options["resume"] and form != "json":
-        raise ConfigError("--resume reads and goes on with JSON lines. Add --json.")
+        raise ConfigError("--resume continues JSON lines. Add --json.")
     foreign = pop_foreign(options)
     classifier = Classifier(
         model,
@@ -123,7 +123,9 @@ def _paths(
     earlier = read_previous(resume, classifier.classes)
     if _has_descriptor(sys.stdout):
         repair(earlier, sys.stdout.fileno())
-    click.echo(f"{len(earlier.answered):,} pictures are answered in {resume}", err=True)
+    click.echo(
+        f"{len(earlier.answered):,} pictures already have a prediction in {resume}", err=True
+    )
     return (path for path in paths if path not in earlier.answered)
 
 

@@ -77,7 +77,7 @@ class TrainingDisplay(Callback):
     def started(self, epochs: int, steps: int, batch_size: int) -> None:
         """Remember what there is to do."""
         self._epochs, self._steps, self._speed = epochs, steps, ""
-        self._show("compiling the first step", 0, epochs * steps, f"{batch_size} pictures a step")
+        self._show("compiling the first step", 0, epochs * steps, f"{batch_size} pictures per step")
 
     def speed(self, images_per_second: float) -> None:
         """Remember it for the live line."""

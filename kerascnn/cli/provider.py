@@ -31,7 +31,10 @@ _OPTIONS = (
         help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some answers change.",
     ),
     click.option(
-        "--threads", type=int, help="Threads per inference.  [default: the available processors]"
+        "--threads",
+        type=int,
+        help="Threads per inference; `predict` reads pictures with as many.  "
+        "[default: the available processors]",
     ),
 )
 

@@ -68,7 +68,7 @@ def _file(
     from kerascnn.report.file_report import report_file
 
     if data is None:
-        raise ConfigError(f"{model}: data do not travel with an .onnx file. Name the DATA.")
+        raise ConfigError(f"{model}: an .onnx file does not contain its data. Give DATA.")
     classifier = Classifier(model, foreign=given_foreign)
     page = out or str(Path(model).with_name(f"{Path(model).stem}-report.html"))
     with console(stderr=True).status("judging"):

@@ -131,7 +131,7 @@ def unknown_variables(ctx: click.Context) -> list[str]:
             continue
         nearest = difflib.get_close_matches(name, known, 1)
         meant = f" Did you mean {nearest[0]}?" if nearest else ""
-        lines.append(f"{name} is no setting.{meant}")
+        lines.append(f"{name} is not a setting.{meant}")
     return lines
 
 
@@ -206,7 +206,7 @@ def _named(content: dict[Any, Any], known: Iterable[str], path: Path, where: str
         if name not in known:
             nearest = difflib.get_close_matches(name, known, 1)
             meant = f" Did you mean {nearest[0].replace('_', '-')}?" if nearest else ""
-            raise ConfigError(f"{path}: {where}{key} is no setting.{meant}")
+            raise ConfigError(f"{path}: {where}{key} is not a setting.{meant}")
         found[name] = value
     return found
 

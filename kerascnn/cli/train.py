@@ -173,6 +173,6 @@ def _stopped(folder: Path | None) -> str:
     if folder is None:
         return "Stopped before anything was learned."
     return (
-        f"Stopped. What was learned so far is in {folder}; go on with: "
+        f"Stopped. The run so far is in {folder}; go on with: "
         f"kerascnn train --out {shlex.quote(str(folder))} --resume"
     )

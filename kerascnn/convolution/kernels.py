@@ -51,7 +51,7 @@ def parse_kernel(text: str, source: str = "kernel") -> Array:
         kernel = np.array([[float(word) for word in row] for row in rows])
     except ValueError as error:
         raise ConfigError(
-            f"{source}: not a filter ({error}). Expected one row of numbers a line, all rows "
+            f"{source}: not a filter ({error}). Expected one row of numbers per line, all rows "
             "of one length, for example: 0 -1 0"
         ) from error
     if kernel.ndim != 2 or not kernel.size or not np.isfinite(kernel).all():

@@ -78,7 +78,7 @@ def _read(file: Path, faults: Faults) -> Rows:
     except UnicodeDecodeError as error:
         faults.tell(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
     except csv.Error as error:
-        faults.tell(f"{file}, line {reader.line_num}: not CSV ({error}). Mend it.")
+        faults.tell(f"{file}, line {reader.line_num}: not CSV ({error}). Fix it.")
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
     return rows
@@ -164,7 +164,7 @@ class _Reader:
     def _tell_short(self, line: int, values: list[str]) -> None:
         self._faults.tell(
             f"{self._file}, line {line}: {len(values)} values ({','.join(values)}), expected one "
-            f"for each of {', '.join(self._places)}. A name with a comma in it stands in quotes."
+            f"for each of {', '.join(self._places)}. Put a name with a comma in quotes."
         )
 
     def _understood(self, line: int, values: list[str]) -> Kind | None:
@@ -209,7 +209,7 @@ def _without_repeats(rows: Rows, faults: Faults) -> Rows:
         _tell_difference(rows, row, earlier, faults)
     repeated = sum(rows.kinds[row] == rows.kinds[earlier] for row, earlier in repeats.items())
     if repeated:
-        faults.mention(f"{rows.file}: {repeated:,} rows repeat others; left out")
+        faults.mention(f"{rows.file}: {repeated:,} duplicate rows were skipped")
     return rows.without(repeats)
 
 

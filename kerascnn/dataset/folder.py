@@ -49,7 +49,7 @@ def load_folder(root: Path, faults: Faults = STRICT) -> Dataset:
         if found is not None:
             listed[name] = found
     for folder, reason in walk.denied.items():
-        faults.warn(f"{folder}: cannot be listed ({reason}), so what is in it is left out.")
+        faults.warn(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
     loose = [path for folder in {root, *folders.values()} for path in walk.loose(folder)]
     if line := notice(root, walk, loose):
         faults.mention(line)
@@ -60,7 +60,7 @@ def _no_classes(folder: Path, walk: Walk) -> str:
     links = " (links to folders are passed over)" if walk.links else ""
     denied = "".join(f" ({reason})" for place, reason in walk.denied.items() if place == folder)
     return (
-        f"{folder}: no class folders{links}{denied}. Expected one folder a class with pictures "
+        f"{folder}: no class folders{links}{denied}. Expected one folder per class with pictures "
         "inside, e.g. DATA/cat/1.jpg and DATA/dog/2.jpg."
     )
 

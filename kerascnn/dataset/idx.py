@@ -138,7 +138,7 @@ def _class_names(folder: Path, splits: dict[str, Split], faults: Faults) -> tupl
         return names
     faults.tell(
         f"{file}: {len(names)} names ({len(set(names))} different) for labels up to "
-        f"{count - 1}. Expected one name a line, in the order of the labels."
+        f"{count - 1}. Expected one name per line, in the order of the labels."
     )
     return numbers
 
@@ -155,5 +155,5 @@ def _text(file: Path) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{file}: not UTF-8 ({error}). Expected one class name a line; save it as UTF-8."
+            f"{file}: not UTF-8 ({error}). Expected one class name per line; save it as UTF-8."
         ) from error

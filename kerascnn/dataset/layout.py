@@ -101,7 +101,7 @@ def _by_split(
         if split in found:
             faults.tell(
                 f"{root}: {found[split].name} and {folder.name} are both split {split}. Expected "
-                "one folder a split: join them, or rename one."
+                "one folder per split: join them, or rename one."
             )
         elif split:
             found[split] = folder

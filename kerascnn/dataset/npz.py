@@ -157,7 +157,7 @@ def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) ->
     if array.dtype != np.uint8:
         raise DataError(
             f"{file}, {pictures}: values of type {array.dtype}, expected uint8 from 0 to 255. "
-            "Convert them first: a guess about their range would be a wrong answer."
+            "Convert them first: guessing their range could give wrong results."
         )
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
         raise DataError(
@@ -195,7 +195,7 @@ def _classes(file: Path, names: Array | None, train: Array, faults: Faults) -> t
     if names.dtype.kind != "U" or names.ndim != 1 or len(set(classes)) < len(classes):
         raise DataError(
             f"{file}, {CLASSES}: {len(set(classes))} different values of type {names.dtype}, shape "
-            f"{list(names.shape)}. Expected one name a class, each once, as text."
+            f"{list(names.shape)}. Expected one name per class, each once, as text."
         )
     return classes
 

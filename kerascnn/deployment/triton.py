@@ -146,7 +146,7 @@ def _replace(path: Path, text: str) -> None:
     if _differs(path, text):
         old = path.with_name(f"{path.name}.old")
         write_bytes(old, path.read_bytes())
-        log.warning("%s is written anew; what it said is in %s.", path, old)
+        log.warning("%s was overwritten; its previous content is in %s.", path, old)
     write_text(path, text)
 
 
@@ -157,7 +157,7 @@ def _write_unless_edited(path: Path, text: str) -> None:
         return
     new = path.with_name(f"{path.name}.new")
     write_text(new, text)
-    log.warning("%s differs from what would be written, and stays; see %s.", path, new)
+    log.warning("%s was edited and is kept; the generated version is %s.", path, new)
 
 
 def _differs(path: Path, text: str) -> bool:

@@ -85,7 +85,7 @@ def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
         uint8 ``[height, width, 3]``.
 
     Raises:
-        PictureError: It cannot be decoded, or its pixels have no agreed range.
+        PictureError: It cannot be decoded, or its pixels have no defined range.
     """
     with named(name):
         _check_pixels(image, name, None)
@@ -194,8 +194,8 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None
         raise PictureError(f"{name}: {width} x {height} has no pixels.")
     if max(width, height) > MAX_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError(
-            f"{name}: {width} x {height} is too long or too thin. Expected at most {MAX_SIDE:,} "
-            f"pixels a side, and one side at most {MAX_ASPECT:,} times the other. Cut it first."
+            f"{name}: {width} x {height} is too long or too narrow. Expected at most {MAX_SIDE:,} "
+            f"pixels per side, and one side at most {MAX_ASPECT:,} times the other. Cut it first."
         )
 
 
@@ -304,7 +304,7 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
     if array.dtype != np.uint8:
         raise PictureError(
             f"{name}: values of type {array.dtype}, expected uint8 from 0 to 255. "
-            "Convert them first: a guess about their range would be a wrong answer."
+            "Convert them first: guessing their range could give wrong results."
         )
     if array.ndim == 2:
         array = array[:, :, None]
@@ -316,8 +316,9 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
     longer, shorter = max(array.shape[:2]), min(array.shape[:2])
     if longer > MAX_SIDE or longer > MAX_ASPECT * shorter:
         raise PictureError(
-            f"{name}: {array.shape[1]} x {array.shape[0]} is too long or too thin. Expected at "
-            f"most {MAX_SIDE:,} pixels a side, and one side at most {MAX_ASPECT:,} times the other."
+            f"{name}: {array.shape[1]} x {array.shape[0]} is too long or too narrow. "
+            f"Expected at most {MAX_SIDE:,} pixels per side, and one side at most {MAX_ASPECT:,} "
+            "times the other."
         )
     picture = array.astype(np.uint8, copy=False)
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

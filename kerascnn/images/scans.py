@@ -39,5 +39,5 @@ def check_scans(image: Image.Image, name: str) -> None:
     if scans * image.width * image.height > MAX_SCANS:
         raise PictureError(
             f"{name}: {image.width} x {image.height} in {scans:,} scans takes too long to decode. "
-            "Save it anew, with fewer scans."
+            "Save it again, with fewer scans."
         )

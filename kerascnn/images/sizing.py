@@ -162,8 +162,8 @@ def size_picture(rgb: UInt8Array, size: int | Shape, resize: How) -> UInt8Array:
     between = pixels_between(height, width, size, resize)
     if between > _MOST_BETWEEN:
         raise PictureError(
-            f"picture: {width} x {height} is too thin: sizing it takes {between:,} pixels, more "
-            f"than the limit of {_MOST_BETWEEN:,}. Cut it first."
+            f"picture: {width} x {height} is too narrow: resizing it takes {between:,} pixels, "
+            f"more than the limit of {_MOST_BETWEEN:,}. Cut it first."
         )
     if isinstance(resize, Sizing):
         return sized_as(rgb, (size, size) if isinstance(size, int) else size, resize)

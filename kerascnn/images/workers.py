@@ -97,7 +97,7 @@ class Workers:
                 "picture may take. Make it smaller first."
             )
         if not answer:
-            raise PictureError(f"{name}: cannot decode ({_ending(code)}). Save it anew.")
+            raise PictureError(f"{name}: cannot decode ({_ending(code)}). Save it again.")
         return answer, pixels
 
     def start(self) -> None:

@@ -47,8 +47,8 @@ class Classifier:
         path: Path of a file written by ``kerascnn export``.
         provider: Where it runs: ``cpu``, ``openvino``, ``cuda``, ``tensorrt``, or ``auto``: the
             best that ``kerascnn bench --save`` measured here, else ``cpu``.
-        threads: Threads per inference; None: what was measured as best, else the processors this
-            process may use.
+        threads: Threads per inference, and threads that read pictures; None: what was measured as
+            best for the network, and the processors that this process may use.
         foreign: What the file does not say, if kerascnn did not export it.
         arithmetic: ``exact`` (float32, no top-1 prediction changed) or ``fast`` (the provider's
             bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).
@@ -63,6 +63,7 @@ class Classifier:
     ``close()``, or leaving a ``with`` block, frees the model's memory.
 
     Raises:
+        ConfigError: There are to be fewer threads than one.
         ModelFileError: No such file, or not one that kerascnn exported and nothing said.
         ProviderError: The provider cannot run here, or does not answer as the trained model does.
 
@@ -80,11 +81,14 @@ class Classifier:
         foreign: Foreign | None = None,
         arithmetic: Arithmetic = "exact",
     ) -> None:
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads is {threads}; expected at least 1.")
         self.signature: Signature = open_signature(path, foreign)
         self.card: ModelCard = self.signature.card
         self.arithmetic: Arithmetic = arithmetic
         choices = choose(path, provider, arithmetic, threads)
         self._session, self.provider = self._first_that_passes(path, choices)
+        self._readers = threads or usable_cpus()
         self._decoders: Executor | None = None
         self._making = threading.Lock()
 
@@ -219,7 +223,9 @@ class Classifier:
             )
         if not 0 <= min_probability <= 1:
             raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")
-        for batch in in_batches(self._size, pictures, batch_size, self._weight, self._pool):
+        for batch in in_batches(
+            self._size, pictures, batch_size, self._weight, self._pool, self._readers
+        ):
             good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
             rows = iter(zip(*self._answered(np.stack(good)), strict=True) if good else ())
             for name, sized in batch:
@@ -275,7 +281,7 @@ class Classifier:
         """Return the threads that decode; they are made once, and when they are first needed."""
         with self._making:
             if self._decoders is None:
-                self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="reading")
+                self._decoders = ThreadPoolExecutor(self._readers, thread_name_prefix="reading")
             return self._decoders
 
     def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:

@@ -85,7 +85,7 @@ def answer_file(
     seconds = time.perf_counter() - start
     if not done.kept:
         first = f" The first: {done.skipped[0]}" if done.skipped else ""
-        raise DataError(f"{dataset.name}: no picture of split {name} can be answered.{first}")
+        raise DataError(f"{dataset.name}: no picture of split {name} could be classified.{first}")
     return Answers(
         logits=np.concatenate(done.logits),
         labels=chosen.labels[done.kept],
@@ -106,8 +106,8 @@ def _built_in(classifier: Classifier) -> str:
     name = str(classifier.card.data.get("name", "data that are not known"))
     if name not in BUILTIN:
         raise ConfigError(
-            f"{classifier.card.name}: trained on {name}, and they do not travel with the file. "
-            "Name the DATA to evaluate on."
+            f"{classifier.card.name}: trained on {name}, which is not part of the file. "
+            "Give the DATA to evaluate on."
         )
     return name
 

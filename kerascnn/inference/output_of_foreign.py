@@ -31,7 +31,7 @@ _ROUNDED = 1e-6
 _SAME = 1e-3
 """Difference of probabilities below which two outputs say the same."""
 
-_UNFIT = "Give the labels of this very model, one a line, in the order of its outputs."
+_UNFIT = "Give the labels of this very model, one per line, in the order of its outputs."
 
 Rows = dict[str, npt.NDArray[np.float32]]
 
@@ -241,7 +241,7 @@ def _misfit(
     rows = rows_of(output, count)
     if rows is not None:
         return ModelFileError(
-            f"{path}: gives {rows.shape[1]:,} numbers a picture, and --labels has {classes:,} "
+            f"{path}: gives {rows.shape[1]:,} numbers per picture, and --labels has {classes:,} "
             f"names. {_UNFIT}"
         )
     return _NotRowsError(

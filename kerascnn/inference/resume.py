@@ -59,8 +59,8 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
                     break  # killed in the middle of writing it
                 if row is None:
                     raise DataError(
-                        f"{path}, line {number}: {line[:60]!r} is no answer. Expected a file that "
-                        "`kerascnn predict --json` wrote, and nothing else in it."
+                        f"{path}, line {number}: {line[:60]!r} is not a prediction. Expected a "
+                        "file that `kerascnn predict --json` wrote, and nothing else in it."
                     )
                 _check_model(f"{path}, line {number}", row, classes)
                 if "top" in row:
@@ -121,6 +121,6 @@ def _check_model(where: str, row: dict[str, Any], classes: Collection[str]) -> N
     unknown = [label for label in labels if label not in classes]
     if unknown:
         raise DataError(
-            f"{where}: {unknown[0]!r} is no class of this model, so another one wrote the file. "
+            f"{where}: {unknown[0]!r} is not a class of this model, so another one wrote the file. "
             "Go on with that model, or begin again without --resume."
         )

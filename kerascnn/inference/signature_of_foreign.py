@@ -58,7 +58,7 @@ def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
         return foreign.filled_from(told)
     if not foreign.classes:
         raise ConfigError(
-            f"{path}: --labels FILE is missing: its class names, one a line, in the order of its "
+            f"{path}: --labels FILE is missing: its class names, one per line, in the order of its "
             "outputs."
         )
     return foreign
@@ -78,7 +78,7 @@ def _foreign_signature(path: str | Path, foreign: Foreign) -> Signature:
     if len(tried) > 1:
         raise ModelFileError(
             f"{path}: takes {shown(session.get_inputs())} and runs whether channels come first "
-            "or last, so which is right cannot be told. Export it again with fixed channels."
+            "or last, so the layout is ambiguous. Export it again with fixed channels."
         )
     signature = choose_output(path, *tried[0], foreign)
     itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)

@@ -37,6 +37,7 @@ def in_batches(
     size: int,
     weigh: Callable[[T], int],
     pool: Callable[[], Executor] | None = None,
+    threads: int | None = None,
 ) -> Iterator[list[R]]:
     """Apply ``work`` to every item in threads, and give the results in order, in batches.
 
@@ -46,9 +47,9 @@ def in_batches(
             thread of their own, so that results never wait for the next item.
         size: Results a batch. Batches are full, but for the last and where the source is slow.
         weigh: Gives the bytes that an item and its result take.
-        pool: Gives threads to use, :func:`kerascnn.parallel.usable_cpus` of them; None: they are
-            made for this call. It is not asked for a few items in a list, which are worked on in
-            the caller's thread.
+        pool: Gives the threads to use; None: they are made for this call. It is not asked for a
+            few items in a list, which are worked on in the caller's thread.
+        threads: How many there are; None: :func:`kerascnn.parallel.usable_cpus`.
 
     Yields:
         At most ``size`` results, at least one.
@@ -58,9 +59,10 @@ def in_batches(
         for start in range(0, len(few), size):
             yield _all(work, few[start : start + size])
         return
-    source = _Source(items, weigh, _AHEAD * usable_cpus())
+    threads = threads or usable_cpus()
+    source = _Source(items, weigh, _AHEAD * threads)
     with ExitStack() as stack:
-        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(usable_cpus()))
+        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(threads))
         waiting: deque[tuple[Future[list[R]], int]] = deque()
         batch: list[R] = []
         try:

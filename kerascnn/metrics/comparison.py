@@ -102,7 +102,9 @@ def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Compari
             f"{', '.join(map(repr, lone[:5]))}. Compare models of the same classes."
         )
     if a.names != b.names:
-        raise DataError(f"{a_name} and {b_name} answered other pictures. Name the DATA for both.")
+        raise DataError(
+            f"{a_name} and {b_name} were evaluated on different pictures. Give the DATA for both."
+        )
     places = {name: place for place, name in enumerate(b.classes)}
     order = [places[name] for name in a.classes]
     probabilities = b.probabilities[:, order]

@@ -23,7 +23,7 @@ _Floats: TypeAlias = npt.NDArray[np.float64]
 class ClassCurves:
     """Both curves of one class against all others.
 
-    They are empty where there is nothing to tell apart: no picture of the class, or of no other.
+    They are empty where there is nothing to classify: no picture of the class, or of no other.
 
     Attributes:
         label: Class name.

@@ -285,7 +285,7 @@ class Models:
             return
         del self._served[slot]
         self._metrics.info.remove(*_labels(old))
-        log.warning("%s: its file is gone, and it is served no longer", _shown(slot))
+        log.warning("%s: its file is gone, and it is no longer served", _shown(slot))
         await _idle(old.batcher)
         old.close()
 

@@ -317,8 +317,8 @@ class Service:
         between += _ROW * max(height, width)
         if between > most:
             raise PictureError(
-                f"picture: {width} x {height} is too thin: sizing it costs as much as {between:,} "
-                f"pixels, more than the limit of {most:,}. Cut it first."
+                f"picture: {width} x {height} is too narrow: resizing it costs as much as "
+                f"{between:,} pixels, more than the limit of {most:,}. Cut it first."
             )
         if not patient and height * width + between + math.prod(card.shape) > _LARGE:
             raise _Large

@@ -211,7 +211,7 @@ class TrainConfig:
             values = upgraded(parse_json(text))
             unknown = [name for name in values if name not in names]
             if unknown:
-                raise ValueError(f"{unknown[0]!r} is no option of it")
+                raise ValueError(f"{unknown[0]!r} is not an option of it")
             return cls(**values)
         except (TypeError, ValueError) as error:
             raise ModelFileError(

@@ -70,7 +70,7 @@ def check_scopes(config: TrainConfig, start: Start) -> None:
     learned = {name for scope in scopes for name in set_trainable(start.core, scope)}
     if start.fresh_head and "head" not in learned:
         log.warning(
-            "the head is new and no phase trains it, so the answers stay guesses. "
+            "the head is new and no phase trains it, so predictions will be random. "
             "Add it to the scope: %s,head.",
             scopes[-1],
         )

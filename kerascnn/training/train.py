@@ -75,7 +75,7 @@ def fit(
         KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
     """
     if resume and overwrite:
-        raise ConfigError("`resume` goes on with a run and `overwrite` replaces it: take one.")
+        raise ConfigError("`resume` continues a run and `overwrite` replaces it: use one of them.")
     progress = progress or Callback()
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
     network = None if config.model == AUTO else find_network(config.model)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerascnn import parallel
+from kerascnn import Classifier, parallel
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, KerascnnError, PictureError
 from kerascnn.inference import classifier as home
@@ -36,6 +36,19 @@ def test_one_picture_in_every_form(classifier, paths):
         classifier.classify("none.jpg")
     with pytest.raises(ConfigError, match="top_k is 0"):
         classifier.classify(path, top_k=0)
+
+
+def test_threads_are_as_many_as_asked_for(exported):
+    """Of the network and of those that read pictures: many processes may share a machine."""
+    pictures = [np.full((40, 40, 3), 7, np.uint8)] * 400
+    for count in (1, 3):
+        before = set(threading.enumerate())
+        with Classifier(exported, threads=count) as classifier:
+            assert len(classifier.predict(pictures)) == 400
+            mine = set(threading.enumerate()) - before
+            assert sum(one.name.startswith("reading") for one in mine) <= count
+    with pytest.raises(ConfigError, match="threads is 0; expected at least 1"):
+        Classifier(exported, threads=0)
 
 
 def test_no_pictures(classifier):

@@ -76,7 +76,7 @@ def test_cut_off_anywhere_and_gone_on_with(resume, tmp_path, cut: int, save_pict
     kept = whole[:cut].count(b"\n") + (cut == -1)
     done = resume()
     assert done.returncode == 0, done.stderr
-    assert f"{kept} pictures are answered in all.jsonl".encode() in done.stderr
+    assert f"{kept} pictures already have a prediction in all.jsonl".encode() in done.stderr
     assert Path("all.jsonl").read_bytes() == whole
     assert [row["path"] for row in rows(whole)] == paths
 
@@ -146,11 +146,14 @@ def test_shard_first_then_what_is_left_of_it(resume, tmp_path, save_pictures) ->
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"path,label\na.png,cat\n", "line 1: .*is no answer"),
-        (b'{"path":"a","error":"x"}\n[]\n', "line 2: .*is no answer"),
-        (b'{"path":"a","error":"x"}\n{"pa\n{"path":"b","error":"x"}\n', "line 2: .*is no answer"),
-        (b'{"path":"a","label":"cow","top":[{"label":"cow"}]}\n', "'cow' is no class of this"),
-        (b"\xff\xfe\n", "line 1: .*is no answer"),
+        (b"path,label\na.png,cat\n", "line 1: .*is not a prediction"),
+        (b'{"path":"a","error":"x"}\n[]\n', "line 2: .*is not a prediction"),
+        (
+            b'{"path":"a","error":"x"}\n{"pa\n{"path":"b","error":"x"}\n',
+            "line 2: .*is not a prediction",
+        ),
+        (b'{"path":"a","label":"cow","top":[{"label":"cow"}]}\n', "'cow' is not a class of this"),
+        (b"\xff\xfe\n", "line 1: .*is not a prediction"),
     ],
 )
 def test_another_file_is_refused(classifier, content: bytes, message: str) -> None:

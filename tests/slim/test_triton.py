@@ -75,8 +75,8 @@ def test_what_was_edited_is_kept_by_a_second_export(repository, exported, tmp_pa
     # The configuration must fit the model; so it is the old one that lies beside.
     assert config.read_text(encoding="utf-8") == text
     assert (home / "config.pbtxt.old").read_text() == "# mine\n"
-    assert "kserve.yaml differs from what would be written, and stays" in caplog.text
-    assert "config.pbtxt is written anew" in caplog.text
+    assert "kserve.yaml was edited and is kept" in caplog.text
+    assert "config.pbtxt was overwritten" in caplog.text
 
 
 def test_the_manifest(repository):

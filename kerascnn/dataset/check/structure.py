@@ -45,4 +45,4 @@ def structural_faults(
     if len(hashes) == 1 and readable > 1:
         yield f"all {readable:,} pictures are the same: expected different ones. Are they blank?"
     elif readable > 1 and prints.flat[[bool(one) for one in prints.hashes]].all():
-        yield f"all {readable:,} pictures are blank: there is nothing to tell apart. Look at them."
+        yield f"all {readable:,} pictures are blank: there is nothing to classify. Look at them."

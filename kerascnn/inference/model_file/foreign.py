@@ -157,7 +157,7 @@ class Foreign:
         if self.normalize is None and self.normalization is None:
             log.warning(
                 "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "
-                "was trained on others, its answers are wrong: say --normalize %s.",
+                "was trained on others, its answers are wrong: use --normalize %s.",
                 name,
                 "|".join(NORMALIZE),
             )

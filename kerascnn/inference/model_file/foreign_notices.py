@@ -38,7 +38,7 @@ def sizing_notice(card: ModelCard) -> str:
         One line.
     """
     return (
-        f"{card.name}: pictures are {sizing_words(card)}. This must be as it was in training, or "
+        f"{card.name}: pictures are {sizing_words(card)}. This must match training, or "
         "answers are wrong and nothing shows it: --like, --resize, --filter; evaluate "
         "--try-sizing compares them."
     )

@@ -1,6 +1,6 @@
 """Class names as others keep them: text, JSON, and the metadata of an ``.onnx`` file.
 
-Knows: one name a line, Teachable Machine's ``0 apple``, JSON lists and objects in either
+Knows: one name per line, Teachable Machine's ``0 apple``, JSON lists and objects in either
 direction, Hugging Face's ``id2label``, ultralytics' ``names``. Does not know models.
 """
 
@@ -28,14 +28,14 @@ _NUMBERED = re.compile(r"(\d+)\s*[\s:,;=]\s*(\S.*)")
 _KEYS = ("id2label", "names", "classes", "class_names", "labels", "label2id", "class_indices")
 """Where a larger JSON object or the metadata of a file keep the names."""
 
-_SAID = 'Expected one class name a line, or JSON: a list, or an object like {"0": "apple"}.'
+_SAID = 'Expected one class name per line, or JSON: a list, or an object like {"0": "apple"}.'
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
     """Read class names from a file.
 
     Args:
-        path: UTF-8, in the order of the model's outputs: one name a line (empty lines at the end
+        path: UTF-8, in the order of the model's outputs: one name per line (empty lines at the end
             are of no consequence), each perhaps behind its number from 0 (``0 apple``); or JSON,
             a list of names, or an object from numbers to names or from names to numbers, also
             under ``id2label`` and the like.
@@ -123,7 +123,7 @@ def _in_order(value: Any) -> list[str]:
     try:
         numbered = {int(number): _name(item) for number, item in value.items()}
     except (TypeError, ValueError) as error:
-        raise ValueError("its keys are no numbers, nor are its values") from error
+        raise ValueError("neither its keys nor its values are numbers") from error
     if sorted(numbered) != list(range(len(value))):
         raise ValueError(f"its numbers are not 0 to {len(value) - 1}")
     return [numbered[number] for number in range(len(value))]
@@ -161,7 +161,7 @@ def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
     renamed = [name for name in distinct if name not in known]
     if renamed:
         log.warning(
-            "%s: names that stand there twice are told apart by their number: %s.",
+            "%s: duplicate names get their number appended: %s.",
             where, ", ".join(renamed[:5]) + (" …" if len(renamed) > 5 else ""),
         )  # fmt: skip
     return tuple(distinct)

@@ -32,7 +32,7 @@ def read_base64(text: Any, what: str) -> bytes:
         Refusal: 400: no base64, or none of anything.
     """
     if not isinstance(text, str) or not text.isascii():
-        raise Refusal(400, f"{what} is no base64; expected a text of ASCII characters.")
+        raise Refusal(400, f"{what} is not base64; expected a text of ASCII characters.")
     if text.startswith("data:"):
         text = text.partition(",")[2]
     pieces = (text[start : start + _PIECE].encode() for start in range(0, len(text), _PIECE))
@@ -44,7 +44,7 @@ def read_base64(text: Any, what: str) -> bytes:
             for start in range(0, len(plain), _PIECE)
         )
     except binascii.Error as error:
-        raise Refusal(400, f"{what} is no base64 ({error}).") from error
+        raise Refusal(400, f"{what} is not base64 ({error}).") from error
     if not content:
         raise Refusal(400, f"{what} is empty; expected a picture's file in base64.")
     return content

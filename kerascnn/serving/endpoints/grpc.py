@@ -269,7 +269,7 @@ def code_of(refusal: Refusal) -> Any:
 def _check_token(given: bytes, wanted: bytes) -> None:
     if not is_authorized(given, wanted):
         raise Refusal(
-            401, "a wrong token, or none; expected the metadata authorization: Bearer TOKEN."
+            401, "wrong or missing token; expected the metadata authorization: Bearer TOKEN."
         )
 
 

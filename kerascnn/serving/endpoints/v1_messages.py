@@ -75,7 +75,9 @@ def read_request(body: bytes, most: int) -> PredictRequest:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
         reason = "nested too deeply" if deep else str(error)[:200]
-        raise Refusal(400, f"the request is no JSON that is understood ({reason}).") from error
+        raise Refusal(
+            400, f"the request is not JSON that this endpoint understands ({reason})."
+        ) from error
     if not pictures:
         raise Refusal(400, f"{name!r} is empty; expected at least one picture.")
     return PredictRequest(pictures, by_row)
@@ -102,12 +104,12 @@ def _rows(text: bytes, name: str, most: int) -> list[msgspec.Raw]:
         fields = list(_OBJECT.decode(text).values())
         text = bytes(fields[0]) if len(fields) == 1 else b""
     if text[:1] != b"[":
-        raise Refusal(400, f"{name!r} is no list; expected a list of {_EXPECTED}.")
+        raise Refusal(400, f"{name!r} is not a list; expected a list of {_EXPECTED}.")
     try:
         return split_list(text, most)
     except (msgspec.DecodeError, ValueError) as error:
         raise Refusal(
-            400, f"{name!r} is no list of at most {most:,} pictures ({error})."
+            400, f"{name!r} is not a list of at most {most:,} pictures ({error})."
         ) from error
 
 
@@ -128,13 +130,13 @@ def _picture(text: bytes, what: str) -> bytes | UInt8Array:
             inner_text = bytes(inner)
             if inner_text[:1] in (b"{", b"[", b'"'):
                 return _inner(inner_text, f"{what}[{name[:40]!r}]")
-    raise Refusal(400, f"{what} is no picture; expected {_EXPECTED}.")
+    raise Refusal(400, f"{what} is not a picture; expected {_EXPECTED}.")
 
 
 def _inner(text: bytes, what: str) -> bytes | UInt8Array:
     """Read what has the input's name around it, which may not have another."""
     if text[:1] == b"{" and "b64" not in _OBJECT.decode(text):
-        raise Refusal(400, f"{what} is no picture; expected {_EXPECTED}.")
+        raise Refusal(400, f"{what} is not a picture; expected {_EXPECTED}.")
     return _picture(text, what)
 
 
@@ -146,8 +148,8 @@ def _from_numbers(text: bytes, what: str) -> UInt8Array:
     except (msgspec.ValidationError, ValueError) as error:
         raise Refusal(
             400,
-            f"{what} is no picture ({str(error)[:100]}); expected whole numbers from 0 to 255, as "
-            "the network's file normalises them itself, in lists [height][width][3] or "
+            f"{what} is not a picture ({str(error)[:100]}); expected whole numbers from 0 to 255, "
+            "as the network's file normalises them itself, in lists [height][width][3] or "
             "[height][width].",
         ) from error
     if picture.ndim == 2:

@@ -129,7 +129,7 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
     try:
         values = np.asarray(data)
     except (ValueError, OverflowError) as error:
-        raise Refusal(400, f"input {name!r}: its data is no tensor ({error}).") from error
+        raise Refusal(400, f"input {name!r}: its data is not a tensor ({error}).") from error
     if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
         raise Refusal(
             400, f"input {name!r}: its data has other values than whole numbers from 0 to 255."

@@ -119,7 +119,7 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
         if len(text) > _SHORT:
             raise Refusal(
                 400,
-                f"input {name!r}: its data is no tensor of shape {list(shape)} of whole numbers "
+                f"input {name!r}: its data is not a tensor of shape {list(shape)} of whole numbers "
                 "from 0 to 255.",
             ) from error
     else:
@@ -151,10 +151,11 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
             data = [_text(bytes(part)) for part in split_list(bytes(data), count)]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Refusal(
-            400, f"input {name!r}: its data is no array of {count:,} texts ({str(error)[:100]})."
+            400,
+            f"input {name!r}: its data is not an array of {count:,} texts ({str(error)[:100]}).",
         ) from error
     if not isinstance(data, list):
-        raise Refusal(400, f"input {name!r}: its data is no array of {count:,} texts.")
+        raise Refusal(400, f"input {name!r}: its data is not an array of {count:,} texts.")
     return [one for row in data for one in (row if isinstance(row, list) else [row])]
 
 

@@ -85,7 +85,7 @@ class Gate:
         if not is_authorized(given, self._wanted):
             raise Refusal(
                 401,
-                "a wrong token, or none; expected the header Authorization: Bearer TOKEN.",
+                "wrong or missing token; expected the header Authorization: Bearer TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
                 close=True,
             )

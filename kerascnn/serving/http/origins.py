@@ -51,7 +51,7 @@ class Origins:
         if host and not self._is_ours(host):
             raise Refusal(
                 421,
-                f"Host is {host[:80]!r}, which is no name of this server. Start it with "
+                f"Host is {host[:80]!r}, which is not a name of this server. Start it with "
                 "--allowed-host NAME if it is one.",
                 close=True,
             )

@@ -189,13 +189,13 @@ def command(config: TrainConfig, advice: Advice) -> str:
 
 def _check(classes: tuple[str, ...], counts: np.ndarray) -> None:
     if len(classes) < 2:
-        raise DataError(f"one class only ({classes[0]}): there is nothing to tell apart.")
+        raise DataError(f"one class only ({classes[0]}): there is nothing to classify.")
     poor = [name for name, count in zip(classes, counts, strict=True) if count < 2]
     if poor:
         raise DataError(
             f"{len(poor)} of {len(classes)} classes have fewer than two training pictures "
             f"({', '.join(poor[:5])}{', …' if len(poor) > 5 else ''}), so nothing can be held back "
-            "to see what was learned from the rest. Expected at least two a class, better twenty."
+            "to see what was learned from the rest. Expected at least two per class, better twenty."
         )
 
 

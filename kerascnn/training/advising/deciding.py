@@ -247,13 +247,13 @@ def _why(facts: Facts, depth: Depth) -> str:
         return "Its features fit and there is little to learn more from: train the head alone."
     if depth == "all":
         return (
-            "Train the head, then everything, at a low rate: the tasks that the rule was fitted on "
-            "came out best so."
+            "Train the head, then everything, at a low rate: this worked best on the tasks that "
+            "the rule was fitted on."
         )
     if not facts.pretrained:
         return "There is nothing to transfer: train everything, from random weights."
     enough = "" if _inseparable(facts) else ", and there is enough to learn from"
     return (
-        f"The backbone's last stage says less than the pixels do{enough}: do not transfer, train "
-        "from random weights."
+        f"The backbone's last stage is less informative than the pixels{enough}: do not "
+        "transfer, train from random weights."
     )

@@ -121,7 +121,7 @@ def _rate(
 
 
 def batch_size_for(config: TrainConfig, pictures: int) -> int:
-    """Return the pictures a step: those that were asked for, or what suits so many pictures.
+    """Return the pictures per step: those that were asked for, or what suits so many pictures.
 
     Args:
         config: Configuration of a run.

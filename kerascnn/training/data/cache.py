@@ -163,7 +163,7 @@ class PackCache:
             return found
         if math.prod(shape) > self.limit:
             log.warning(
-                "the sized pictures take %.1f GB and are not kept: the cache may hold %.1f (%s).",
+                "the resized pictures take %.1f GB and are not cached: the limit is %.1f (%s).",
                 math.prod(shape) / 1e9,
                 self.limit / 1e9,
                 LIMIT_VARIABLE,
@@ -176,7 +176,9 @@ class PackCache:
         except KerascnnError as error:
             if getattr(error.__cause__, "errno", None) not in _PASSED_OVER:
                 raise
-            log.warning("%s: goes on without keeping the sized pictures. %s", self.folder, error)
+            log.warning(
+                "%s: continues without caching the resized pictures. %s", self.folder, error
+            )
             return None
 
     def entries(self) -> list[Entry]:
@@ -238,7 +240,7 @@ class PackCache:
             beginning.rename(self.folder / key)
         except OSError as error:
             reason = error.strerror or error
-            log.warning("%s: the pack is not kept (%s).", self.folder / key, reason)
+            log.warning("%s: the pack is not cached (%s).", self.folder / key, reason)
 
     def _make_room(self, needed: int) -> None:
         held = self.entries()
@@ -296,7 +298,7 @@ def _open(folder: Path) -> Sized | None:
         if pixels_digest(array) != about["digest"]:
             raise ValueError("its pixels are not those that were written")
     except _DAMAGED as error:
-        log.warning("%s: a kept pack that cannot be used (%s); it is made again.", folder, error)
+        log.warning("%s: a cached pack cannot be used (%s); it is rebuilt.", folder, error)
         return None
     with suppress(OSError):  # another user's
         os.utime(folder / _ABOUT)

@@ -31,7 +31,7 @@ def run_dataset(config: TrainConfig) -> Dataset:
         return with_validation(dataset, config.val, config.seed)
     if "val" in dataset.splits:
         log.warning(
-            "%s has a validation split of its own; %s is used in its place.",
+            "%s has a validation split of its own; %s is used instead.",
             dataset.name,
             config.val,
         )

@@ -67,7 +67,7 @@ def _leaks(run: Run, data: str | Path | None, judged: str) -> Leaks | None:
     try:
         learned = run_data(run)
     except DataError as error:
-        log.warning("no look for pictures that were learned from: %s", error)
+        log.warning("not checked for training pictures: %s", error)
         return None
     return find_leaks(dataset, judged, learned)
 

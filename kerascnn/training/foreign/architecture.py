@@ -105,7 +105,7 @@ def _clean(value: Any, where: str, libraries: tuple[str, ...]) -> Any:
 def _checked(node: dict[str, Any], where: str, libraries: tuple[str, ...]) -> dict[str, Any]:
     name = node["class_name"]
     if not isinstance(name, str):
-        raise ModelFileError(f"{where}: a class has the name {name!r}, which is no text.")
+        raise ModelFileError(f"{where}: a class has the name {name!r}, which is not text.")
     if name in ("Lambda", "__lambda__"):
         raise ModelFileError(
             f"{where}: holds a Lambda layer{_called(node)}, whose code is inside the file and "

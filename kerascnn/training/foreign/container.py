@@ -58,7 +58,7 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
             f"Expected a .keras or .h5 file with architecture and weights. {_instead(path)}"
         ) from error
     if not isinstance(architecture, dict):
-        raise ModelFileError(f"{path}: its architecture is no JSON object.")
+        raise ModelFileError(f"{path}: its architecture is not a JSON object.")
     return architecture, version
 
 

@@ -75,8 +75,8 @@ def meaning_of(
     width = values.shape[1]
     if width != classes and (width, classes) != (1, 2):
         raise ModelFileError(
-            f"{path}: gives {width:,} numbers a picture, and `labels` has {classes:,} names. Give "
-            "the labels of this very model, one a line, in the order of its outputs."
+            f"{path}: gives {width:,} numbers per picture, and `labels` has {classes:,} names. "
+            "Give the labels of this very model, one per line, in the order of its outputs."
         )
     if not np.isfinite(values).all():
         raise ModelFileError(f"{path}: gives numbers that are not finite. Is it trained?")

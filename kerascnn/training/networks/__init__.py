@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.networks.row import TORCH, Network
+from kerascnn.training.networks.row import INSIDE, TORCH, Network
 from kerascnn.training.networks.table import rows
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def build_network(
     return row.build(classes, image_size, imagenet)
 
 
-__all__ = ["NETWORKS", "TORCH", "Network", "build_network", "find_network"]
+__all__ = ["INSIDE", "NETWORKS", "TORCH", "Network", "build_network", "find_network"]

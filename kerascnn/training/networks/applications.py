@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import layers
@@ -58,6 +60,7 @@ def build_application(
     names: str,
     imagenet: Path | None = None,
     smallest: int = 32,
+    torch_epsilon: float | None = None,
 ) -> keras.Model:
     """Build a network of keras.applications.
 
@@ -69,6 +72,7 @@ def build_application(
         names: How its layers are named; a key of :data:`NAMES`.
         imagenet: The library's file of ImageNet weights; None: random weights.
         smallest: Size that the library insists on; the network itself may work below it.
+        torch_epsilon: Of BatchNormalization, for padding as PyTorch has it; None: Keras' of both.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
@@ -79,6 +83,8 @@ def build_application(
     """
     features = features_of(application, max(image_size, smallest), imagenet)
     changes = _like_imagenet(features) if names == "efficientnet" else Changes()
+    if torch_epsilon is not None:
+        changes = _like_torch(features, changes, torch_epsilon)
     return rebuild(
         features,
         name,
@@ -99,6 +105,28 @@ def _like_imagenet(features: keras.Model) -> Changes:
     norm = next(layer for layer in features.layers if isinstance(layer, layers.Normalization))
     factors = [deviation**-0.5 for deviation in _EFFICIENTNET_DEVIATION]
     return Changes(after={norm.name: layers.Rescaling(factors, name="stem_rescaling2")})
+
+
+def _like_torch(features: keras.Model, changes: Changes, epsilon: float) -> Changes:
+    """Pad both sides alike before convolutions of stride 2, and divide as PyTorch does.
+
+    TensorFlow pads below and to the right only, so its convolutions see other pixels.
+    """
+    config: dict[str, dict[str, Any]] = {}
+    before: dict[str, layers.Layer] = {}
+    for layer in features.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            config[layer.name] = {"epsilon": epsilon}
+        elif isinstance(layer, layers.ZeroPadding2D):
+            both = max(side for axis in layer.padding for side in axis)
+            config[layer.name] = {"padding": ((both, both), (both, both))}
+        elif (
+            isinstance(layer, layers.Conv2D) and layer.padding == "same" and max(layer.strides) > 1
+        ):
+            config[layer.name] = {"padding": "valid"}
+            both = layer.kernel_size[0] // 2
+            before[layer.name] = layers.ZeroPadding2D(both, name=f"{layer.name.lower()}_pad")
+    return replace(changes, config=config, before=before)
 
 
 def _by_rules(*rules: tuple[str, str]) -> Callable[[keras.Model], dict[str, str]]:

@@ -40,11 +40,15 @@ class Changes:
         skip: Layers to leave out, by the library's name.
         replace: A layer in place of another, by the library's name.
         after: A layer to put behind another, by the library's name.
+        before: A layer to put before another, by the library's name.
+        config: Values of a layer's configuration to change, by the library's name.
     """
 
     skip: frozenset[str] = frozenset()
     replace: Mapping[str, layers.Layer] = field(default_factory=dict)
     after: Mapping[str, layers.Layer] = field(default_factory=dict)
+    before: Mapping[str, layers.Layer] = field(default_factory=dict)
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def rebuild(
@@ -77,7 +81,9 @@ def rebuild(
     def clone(layer: Any) -> Any:
         if not isinstance(layer, layers.Layer):
             return layer  # an operation such as x + y has neither name nor weights to change
-        new = changes.replace.get(layer.name) or _copy(layer, names[layer.name])
+        new = changes.replace.get(layer.name) or _copy(
+            layer, names[layer.name], changes.config.get(layer.name, {})
+        )
         new._kerascnn_origin = layer.name
         made.append((layer, new))
         return new
@@ -86,6 +92,8 @@ def rebuild(
         origin = origin_of(layer)
         if origin in changes.skip:
             return args[0]
+        if origin in changes.before:
+            args = (changes.before[origin](args[0]), *args[1:])
         out = layer(*args, **kwargs)
         return changes.after[origin](out) if origin in changes.after else out
 
@@ -104,9 +112,9 @@ MOMENTUM = 0.9
 keras.applications, a run of a few hundred steps is judged on statistics of its first ones."""
 
 
-def _copy(layer: layers.Layer, name: str) -> layers.Layer:
+def _copy(layer: layers.Layer, name: str, changed: Mapping[str, Any]) -> layers.Layer:
     kind = PerChannelConv2D if is_per_channel(layer) else layer.__class__
-    config = {**layer.get_config(), "name": name}
+    config = {**layer.get_config(), "name": name, **changed}
     if isinstance(layer, layers.BatchNormalization):
         config["momentum"] = MOMENTUM
     return kind.from_config(config)

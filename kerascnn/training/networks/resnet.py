@@ -48,6 +48,8 @@ def build_hub_resnet(
     blocks: tuple[int, ...],
     block_type: str,
     small_stem: bool = False,
+    width: int = 1,
+    groups: int = 1,
     imagenet: Path | None = None,
     preset: str = "",  # noqa: ARG001 - part of the recipe, for what fetches the weights
 ) -> keras.Model:
@@ -63,6 +65,8 @@ def build_hub_resnet(
         blocks: In each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
         small_stem: 3x3, stride 1, no pooling.
+        width: How many times as many channels the 3x3 convolutions of bottlenecks have.
+        groups: Of these convolutions.
         imagenet: Folder of keras-hub's preset of ImageNet weights; None: random weights.
         preset: What keras-hub calls them.
 
@@ -82,9 +86,8 @@ def build_hub_resnet(
     )
     if imagenet:
         copy_in_order(hub.models.ResNetBackbone.from_preset(str(imagenet)), backbone)
-    return _classifier(
-        backbone, name, classes, image_size, copy=imagenet is not None, small_stem=small_stem
-    )
+    changes = _with_small_stem() if small_stem else _widened(backbone, width, groups)
+    return _classifier(backbone, name, classes, image_size, imagenet is not None, changes)
 
 
 def build_cv_resnet(
@@ -122,7 +125,7 @@ def build_cv_resnet(
         include_rescaling=False,
         input_shape=(image_size, image_size, 3),
     )
-    return _classifier(backbone, name, classes, image_size, copy=False)
+    return _classifier(backbone, name, classes, image_size, False, Changes())
 
 
 def _with_small_stem() -> Changes:
@@ -137,17 +140,33 @@ def _with_small_stem() -> Changes:
     )
 
 
+def _widened(backbone: keras.Model, width: int, groups: int) -> Changes:
+    """Give bottlenecks the inner convolutions of ResNeXt or Wide ResNet.
+
+    https://arxiv.org/abs/1611.05431 and https://arxiv.org/abs/1605.07146, as torchvision has them.
+    """
+    if width == 1:
+        return Changes()
+    config: dict[str, dict[str, Any]] = {}
+    for layer in backbone.layers:
+        inner = re.fullmatch(r"stack\d_block\d+_([12])_conv", layer.name)
+        if inner:
+            config[layer.name] = {"filters": layer.filters * width}
+        if inner and inner[1] == "2":
+            config[layer.name]["groups"] = groups
+    return Changes(config=config)
+
+
 def _classifier(
     backbone: keras.Model,
     name: str,
     classes: int,
     image_size: int,
     copy: bool,
-    small_stem: bool = False,
+    changes: Changes,
 ) -> keras.Model:
     x = layers.GlobalAveragePooling2D(name="avg_pool")(backbone.outputs[0])
     features = keras.Model(backbone.inputs[0], x)
-    changes = _with_small_stem() if small_stem else Changes()
     return rebuild(
         features, name, classes, image_size, named(features, _namer), changes, copy_weights=copy
     )

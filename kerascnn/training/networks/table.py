@@ -19,8 +19,10 @@ FAMILIES = {
     "alexnet": "AlexNet",
     "vgg_hub": "VGG", "vgg": "VGG", "resnet_cifar": "ResNet for CIFAR", "resnet_basic": "ResNet",
     "resnet_small": "ResNet", "resnet_kerascv": "ResNet", "resnet": "ResNet",
-    "resnet_bottleneck": "ResNet v1.5",
-    "resnet_v2": "ResNet v2", "efficientnet": "EfficientNet", "efficientnet_v2": "EfficientNetV2",
+    "resnet_bottleneck": "ResNet v1.5", "resnext": "ResNeXt", "wide_resnet": "Wide ResNet",
+    "resnet_v2": "ResNet v2", "efficientnet": "EfficientNet",
+    "efficientnet_torch": "EfficientNet, PyTorch's", "mobilenet_v2_torch": "MobileNetV2, PyTorch's",
+    "efficientnet_v2": "EfficientNetV2",
     "convnext": "ConvNeXt", "densenet": "DenseNet", "inception": "Inception v3",
     "inception_resnet": "Inception-ResNet v2", "xception": "Xception", "mobilenet": "MobileNet",
     "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3", "nasnet": "NASNet",
@@ -47,9 +49,13 @@ def rows() -> Iterator[Network]:
     yield from _vggs()
     yield from _resnets()
     for letter, size in enumerate((224, 240, 260, 300, 380, 456, 528, 600)):
+        # Above B4, torchvision and timm differ in an epsilon.
+        twin = f"efficientnet_b{letter}_torch" if letter < 5 else None
         yield _application(f"efficientnet_b{letter}", f"EfficientNetB{letter}",
-                           "Tan and Le 2019", "efficientnet", size, INSIDE)  # fmt: skip
+                           "Tan and Le 2019", "efficientnet", size, INSIDE,
+                           torch="efficientnet", torch_twin=twin)  # fmt: skip
     yield from _others()
+    yield from _like_torch()
 
 
 def _vggs() -> Iterator[Network]:
@@ -102,6 +108,35 @@ def _resnets() -> Iterator[Network]:
                            "resnet_v2", 224, UNIT, UNIT, minimum=16)  # fmt: skip
 
 
+def _like_torch() -> Iterator[Network]:
+    """Give the networks that PyTorch has with other padding, or other convolutions, than Keras."""
+    for letter, size in enumerate((224, 240, 260, 300, 380)):
+        yield _torch_application(f"efficientnet_b{letter}", f"EfficientNetB{letter}",
+                                 "Tan and Le 2019", "efficientnet", size, INSIDE)  # fmt: skip
+    yield _torch_application("mobilenet_v2", "MobileNetV2", "Sandler et al. 2018", "mobilenet_v2",
+                             224, UNIT)  # fmt: skip
+    for name, summary, blocks, width, groups in (
+        ("resnext50_32x4d", "Xie et al. 2017", (3, 4, 6, 3), 2, 32),
+        ("resnext101_32x8d", "Xie et al. 2017", (3, 4, 23, 3), 4, 32),
+        ("wide_resnet50_2", "Zagoruyko and Komodakis 2016", (3, 4, 6, 3), 2, 1),
+        ("wide_resnet101_2", "Zagoruyko and Komodakis 2016", (3, 4, 23, 3), 2, 1),
+    ):
+        recipe = {"blocks": blocks, "block_type": "bottleneck_block", "width": width,
+                  "groups": groups}  # fmt: skip
+        family = "resnext" if groups > 1 else "wide_resnet"
+        yield Network(name, f"{summary}, as in torchvision", "resnet.build_hub_resnet", 224, 16,
+                      UNIT, family=family, recipe=recipe, torch="resnet", source=_HUB)  # fmt: skip
+
+
+def _torch_application(
+    name: str, application: str, summary: str, names: str, image_size: int, unit: Normalization
+) -> Network:
+    recipe = {"application": application, "names": names, "torch_epsilon": 1e-5}
+    return Network(f"{name}_torch", f"{summary}, padding as in PyTorch",
+                   "applications.build_application", image_size, 32, unit, recipe=recipe,
+                   family=f"{names}_torch", torch=names, source=_APPS)  # fmt: skip
+
+
 def _others() -> Iterator[Network]:
     for size, pixels in (("b0", 224), ("b1", 240), ("b2", 260), ("b3", 300), ("s", 384),
                          ("m", 480), ("l", 480)):  # fmt: skip
@@ -110,10 +145,10 @@ def _others() -> Iterator[Network]:
     for size in ("tiny", "small", "base", "large", "xlarge"):
         title = "XLarge" if size == "xlarge" else size.title()
         yield _application(f"convnext_{size}", f"ConvNeXt{title}", "Liu et al. 2022", "convnext",
-                           224, INSIDE)  # fmt: skip
+                           224, INSIDE, torch=f"convnext_{size}")  # fmt: skip
     for depth in (121, 169, 201):
         yield _application(f"densenet{depth}", f"DenseNet{depth}", "Huang et al. 2017", "densenet",
-                           224, UNIT, TORCH)  # fmt: skip
+                           224, UNIT, TORCH, torch="densenet")  # fmt: skip
     yield _application("inception_v3", "InceptionV3", "Szegedy et al. 2016", "inception", 299,
                        UNIT, UNIT, minimum=75)  # fmt: skip
     yield _application("inception_resnet_v2", "InceptionResNetV2", "Szegedy et al. 2017",
@@ -123,7 +158,7 @@ def _others() -> Iterator[Network]:
     yield _application("mobilenet", "MobileNet", "Howard et al. 2017", "mobilenet", 224, UNIT,
                        UNIT)  # fmt: skip
     yield _application("mobilenet_v2", "MobileNetV2", "Sandler et al. 2018", "mobilenet_v2", 224,
-                       UNIT, UNIT)  # fmt: skip
+                       UNIT, UNIT, torch_twin="mobilenet_v2_torch")  # fmt: skip
     for size in ("small", "large"):
         yield _application(f"mobilenet_v3_{size}", f"MobileNetV3{size.title()}",
                            "Howard et al. 2019", "mobilenet_v3", 224, INSIDE)  # fmt: skip

@@ -75,7 +75,7 @@ def source_of(name: str) -> Source:
     if name not in PRETRAINED:
         find_network(name)  # says so where there is none of that name
         raise ConfigError(
-            f"there are no ImageNet weights for {name}. Train it from nothing, give a file, "
+            f"there are no ImageNet weights for {name}. Train it from random weights, give a file, "
             f"or choose one of: {', '.join(PRETRAINED)}."
         )
     return PRETRAINED[name]

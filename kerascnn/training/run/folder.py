@@ -116,7 +116,7 @@ class Run:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise ModelFileError(
                 f"{self.history_path}: not the history of a run ({reason}). "
-                "Expected one row of numbers an epoch, as kerascnn train writes them."
+                "Expected one row of numbers per epoch, as kerascnn train writes them."
             ) from error
         return records
 
@@ -195,7 +195,7 @@ def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Itera
             run = Run(folder)
             if run.config_path.exists() and not (resume or overwrite):
                 raise ConfigError(
-                    f"{folder}: holds a run already. Go on with it (`resume`), replace it "
+                    f"{folder}: already holds a run. Continue it (`resume`), replace it "
                     "(`overwrite`), or choose another folder with `out`."
                 )
             remove_leftovers(folder)

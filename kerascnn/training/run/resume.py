@@ -45,7 +45,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
     if not run.config_path.exists():
         if "data" not in given:
             raise ConfigError(
-                f"{run.folder}: no run to go on with (there is no {run.config_path.name}). Check "
+                f"{run.folder}: no run to resume (there is no {run.config_path.name}). Check "
                 "`out`, or name DATA to begin one."
             )
         return TrainConfig(**given)

@@ -21,6 +21,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import read_text
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks import (
+    INSIDE,
     NETWORKS,
     TORCH,
     Network,
@@ -80,15 +81,33 @@ def check_weights(network: str | Network, weights: str) -> Network:
         source_of(row.name)
     if weights in ("none", "imagenet") or kind_of(Path(weights)) not in TORCH_KINDS:
         return row
-    if row.torch_twin:
+    return _row_for_torch(row, Path(weights))
+
+
+def _row_for_torch(row: Network, path: Path) -> Network:
+    """Find the row whose strides and padding are those that PyTorch's weights were made with."""
+    # timm's ports of TensorFlow's weights have the tensors' names of its own networks.
+    ported = path.name.startswith("tf_")
+    if row.torch_twin and not (ported and row.torch):
         log.warning(
-            "%s: PyTorch's %s has its strides in other places than Keras'; building %s for it.",
-            weights, row.name, row.torch_twin,
+            "%s: PyTorch's %s has its strides or padding in other places than Keras'; building %s "
+            "for it.",
+            path, row.name, row.torch_twin,
         )  # fmt: skip
         return NETWORKS[row.torch_twin]
+    if row.torch == "efficientnet" and ported == ("torch_epsilon" in row.recipe):
+        name = row.name.removesuffix("_torch")
+        raise ConfigError(
+            f"{path}: weights of timm's tf_{name}, in a file whose name begins so, go to {name}; "
+            f"other weights of PyTorch have another padding, and go to {name}_torch, which there "
+            "is up to B4."
+        )
     if row.torch is None:
         able = ", ".join(one.name for one in NETWORKS.values() if one.torch or one.torch_twin)
-        raise ConfigError(f"{row.name} takes no weights of PyTorch. These do: {able}.")
+        raise ConfigError(
+            f"{row.name} takes no weights of PyTorch, whose layers or padding are others than "
+            f"Keras'. These do: {able}."
+        )
     return row
 
 
@@ -139,7 +158,7 @@ def file_normalization(path: Path, row: Network) -> Normalization:
     if card.is_file():
         return ModelCard.from_json(read_text(card), str(card)).normalization
     if kind_of(path) in TORCH_KINDS:
-        return TORCH
+        return row.normalization if row.normalization == INSIDE else TORCH
     return row.imagenet or row.normalization
 
 
@@ -218,7 +237,7 @@ def _classes(path: Path, features: int) -> int:
             return 0
         kernel = groups[dense[-1]]["vars"]["0"]
         if not isinstance(kernel, h5py.Dataset):
-            raise ValueError(f"{kernel.name} is no data set")
+            raise ValueError(f"{kernel.name} is not a data set")
         shape = kernel.shape
     if len(shape) != 2 or shape[0] != features:
         raise ModelFileError(

@@ -16,9 +16,12 @@ from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.networks.rebuild import settle
 from kerascnn.training.weights.files import Tensors, key
 from kerascnn.training.weights.own_heads import split_own_linear, strip_prefix
-from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras
+from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras, without_batchnorm
 
 log = logging.getLogger(__name__)
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Keras' EfficientNet divides by the deviation in two steps, so that its "variance" is this."""
 
 
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
@@ -80,10 +83,11 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
     shapes = {key(la.name, w.name): tuple(w.shape) for la in flat(model) for w in la.weights}
     flattened = _flattened(model)
     head = head_of(model)
-    tensors = strip_prefix(tensors, LAYOUTS[layout])
+    tensors = without_batchnorm(strip_prefix(tensors, LAYOUTS[layout]), layout)
     tensors, converted = split_own_linear(
         tensors, LAYOUTS[layout], head.name, tuple(head.kernel.shape), source
     )
+    converted |= _statistics(model)
     for theirs, tensor in tensors.items():
         if IGNORED.fullmatch(theirs):
             continue
@@ -96,6 +100,17 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
         channels = flattened.get(ours.partition("/")[0])
         converted[ours] = to_keras(ours, tensor, shapes.get(ours, ()), channels)
     return converted
+
+
+def _statistics(model: keras.Model) -> Tensors:
+    """Give EfficientNet's first layer ImageNet's statistics, which PyTorch applies before it."""
+    values = {"mean": IMAGENET_MEAN, "variance": IMAGENET_DEVIATION, "count": 0}
+    return {
+        key(layer.name, weight.name): np.asarray(values[weight.name], np.float32)
+        for layer in flat(model)
+        if isinstance(layer, layers.Normalization)
+        for weight in layer.weights
+    }
 
 
 def _flattened(model: keras.Model) -> dict[str, int]:
@@ -124,7 +139,7 @@ def _head_fits(head: layers.Dense, tensors: Tensors, source: str) -> bool:
         return False
     if kernel.ndim == 2 and kernel.shape[-1] != head.units:
         log.warning(
-            "%s: its head tells %d classes apart, the data has %d; a new one is trained.",
+            "%s: its head has %d classes, the data %d; a new one is trained.",
             source,
             kernel.shape[-1],
             head.units,

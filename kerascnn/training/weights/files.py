@@ -161,7 +161,7 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
     """Read the names that Keras notes beside a group, in order."""
     names = np.asarray(group.attrs.get(attribute, 0))
     if names.ndim != 1 or names.dtype.kind not in "SUOf":
-        raise ValueError(f"it holds no Keras layers: {attribute} is no list of names")
+        raise ValueError(f"it holds no Keras layers: {attribute} is not a list of names")
     return [_text(name) for name in names.tolist()]
 
 

@@ -1,7 +1,7 @@
 """How PyTorch names and lays out the tensors of torchvision's and timm's networks.
 
-Knows: names, and the four traps of layout: convolutions are OIHW there and HWIO here, dense
-layers are transposed, a feature map is flattened CHW there and HWC here, and
+Knows: names, and the five traps of layout: convolutions are OIHW there and HWIO here, depthwise
+ones too, dense layers are transposed, a feature map is flattened CHW there and HWC here, and
 BatchNormalization's statistics have other names. Does not know: files, Keras.
 """
 
@@ -50,8 +50,143 @@ def _resnet(name: str) -> str | None:
     return None
 
 
+def _densenet(name: str) -> str | None:
+    if dense := re.fullmatch(r"classifier\.(weight|bias)", name):
+        return f"head/{_WEIGHT[dense[1]]}"
+    if stem := re.fullmatch(r"features\.(conv|norm)0\.(\w+)", name):
+        return _layer(f"conv1_{'conv' if stem[1] == 'conv' else 'bn'}", stem[1], stem[2])
+    if last := re.fullmatch(r"features\.norm5\.(\w+)", name):
+        return _layer("post_bn", "norm", last[1])
+    if between := re.fullmatch(r"features\.transition(\d)\.(conv|norm)\.(\w+)", name):
+        kind = "conv" if between[2] == "conv" else "bn"
+        return _layer(f"transition{int(between[1]) + 1}_{kind}", kind, between[3])
+    inner = re.fullmatch(r"features\.denseblock(\d)\.denselayer(\d+)\.(conv|norm)(\d)\.(\w+)", name)
+    if inner is None:
+        return None
+    stage, block, kind, number, what = inner.groups()
+    part = f"{number}_conv" if kind == "conv" else f"{int(number) - 1}_bn"
+    return _layer(f"conv{int(stage) + 1}_block{block}_{part}", kind, what)
+
+
+_CONVNEXT = {
+    "block.0": "depthwise_conv", "conv_dw": "depthwise_conv", "dwconv": "depthwise_conv",
+    "block.2": "layernorm", "norm": "layernorm",
+    "block.3": "pointwise_conv_1", "mlp.fc1": "pointwise_conv_1", "pwconv1": "pointwise_conv_1",
+    "block.5": "pointwise_conv_2", "mlp.fc2": "pointwise_conv_2", "pwconv2": "pointwise_conv_2",
+}  # fmt: skip
+"""Parts of a block by torchvision, timm and the authors' own code."""
+
+
+def _convnext(size: str) -> Callable[[str], str | None]:
+    ends = {"features.0": "stem", "stem": "stem", "downsample_layers.0": "stem"}
+    heads = {
+        "classifier.0": "post_layernorm", "head.norm": "post_layernorm", "norm": "post_layernorm",
+        "classifier.2": "head", "head.fc": "head", "head": "head",
+    }  # fmt: skip
+
+    def names(name: str) -> str | None:
+        layer, _, what = name.rpartition(".")
+        group, _, index = layer.rpartition(".")
+        if what in ("gamma", "layer_scale"):
+            block = _convnext_block(layer)
+            return f"{block}_layer_scale/variable" if block else None
+        between = re.fullmatch(r"(?:features|downsample_layers|stages)\.(\d)(\.downsample)?", group)
+        if layer in heads:
+            kind = "norm" if heads[layer] == "post_layernorm" else "dense"
+            return _layer(heads[layer], kind, what)
+        if group in ends and index in ("0", "1"):
+            kind = ("conv", "layernorm")[int(index)]
+            return _layer(f"convnext_{size}_stem_{kind}", kind, what)
+        if between and index in ("0", "1") and (between[2] or not group.startswith("stages")):
+            number = (
+                int(between[1]) // 2 - 1 if group.startswith("features") else int(between[1]) - 1
+            )
+            kind = ("layernorm", "conv")[int(index)]
+            return _layer(f"convnext_{size}_downsampling_{kind}_{number}", kind, what)
+        for theirs, ours in _CONVNEXT.items():
+            block = _convnext_block(layer.removesuffix(f".{theirs}"))
+            if layer.endswith(f".{theirs}") and block:
+                return _layer(f"{block}_{ours}", ours, what)
+        return None
+
+    return names
+
+
+def _convnext_block(name: str) -> str | None:
+    found = re.fullmatch(r"(features|stages)\.(\d)\.(?:blocks\.)?(\d+)", name)
+    if found is None:
+        return None
+    stage = int(found[2]) // 2 if found[1] == "features" else int(found[2])
+    return f"stage{stage}_block{found[3]}"
+
+
+_PARTS = ("expand", "expand_bn", "dw", "dw_bn", "project", "project_bn")
+_TIMM = ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3")
+_TIMM_FIRST = ("", "", "conv_dw", "bn1", "conv_pw", "bn2")
+"""Of a block that does not expand."""
+
+
+def _efficientnet(name: str) -> str | None:
+    layer, _, what = name.rpartition(".")
+    ends = {"features.0.0": "stem_conv", "conv_stem": "stem_conv", "features.0.1": "stem_bn",
+            "bn1": "stem_bn", "features.8.0": "top_conv", "conv_head": "top_conv",
+            "features.8.1": "top_bn", "bn2": "top_bn", "classifier": "head",
+            "classifier.1": "head"}  # fmt: skip
+    if layer in ends:
+        return _layer(ends[layer], ends[layer][-2:], what)
+    found = re.fullmatch(r"(features|blocks)\.(\d)\.(\d+)\.(?:block\.)?(.+)", layer)
+    if found is None:
+        return None
+    stage = int(found[2]) + (found[1] == "blocks")
+    ours = dict(zip(_PARTS, ("expand_conv", "expand_bn", "dwconv", "bn", "project_conv",
+                             "project_bn"), strict=True))  # fmt: skip
+    first = stage == 1
+    shift = 0 if first else 1
+    theirs = {
+        **dict(zip(_TIMM_FIRST if first else _TIMM, _PARTS, strict=True)),
+        "se.conv_reduce": "se_reduce", "se.conv_expand": "se_expand",
+        f"{shift + 1}.fc1": "se_reduce", f"{shift + 1}.fc2": "se_expand",
+        f"{shift}.0": "dw", f"{shift}.1": "dw_bn",
+        f"{shift + 2}.0": "project", f"{shift + 2}.1": "project_bn",
+        **({} if first else {"0.0": "expand", "0.1": "expand_bn"}),
+    }  # fmt: skip
+    part = theirs.get(found[4])
+    if part is None:
+        return None
+    suffix = ours.get(part, part)
+    return _layer(f"block{stage}{chr(97 + int(found[3]))}_{suffix}", suffix[-2:], what)
+
+
+_MOBILENET_V2_STAGES = (1, 2, 3, 4, 3, 3, 1)
+
+
+def _mobilenet_v2(name: str) -> str | None:
+    layer, _, what = name.rpartition(".")
+    ends = {"features.0.0": "conv1_conv", "conv_stem": "conv1_conv", "features.0.1": "conv1_bn",
+            "bn1": "conv1_bn", "features.18.0": "top_conv", "conv_head": "top_conv",
+            "features.18.1": "top_bn", "bn2": "top_bn", "classifier": "head",
+            "classifier.1": "head"}  # fmt: skip
+    if layer in ends:
+        return _layer(ends[layer], ends[layer][-2:], what)
+    torchvision = re.fullmatch(r"features\.(\d+)\.conv\.(.+)", layer)
+    timm = re.fullmatch(r"blocks\.(\d)\.(\d+)\.(.+)", layer)
+    if torchvision:
+        block, part = int(torchvision[1]) - 1, torchvision[2]
+        theirs = (
+            ("0.0", "0.1", "1.0", "1.1", "2", "3") if block else ("", "", "0.0", "0.1", "1", "2")
+        )
+    elif timm:
+        block = sum(_MOBILENET_V2_STAGES[: int(timm[1])]) + int(timm[2])
+        theirs, part = (_TIMM if block else _TIMM_FIRST), timm[3]
+    else:
+        return None
+    ours = dict(zip(theirs, ("expand", "expand_BN", "depthwise", "depthwise_BN", "project",
+                             "project_BN"), strict=True)).get(part)  # fmt: skip
+    return _layer(f"block{block}_{ours}", ours[-2:].lower(), what) if ours else None
+
+
 def _layer(layer: str, kind: str, what: str) -> str | None:
-    ours = (_BATCHNORM if kind == "bn" else _WEIGHT).get(what)
+    ours = (_BATCHNORM if kind in ("bn", "norm", "layernorm") else _WEIGHT).get(what)
     return f"{layer}/{ours}" if ours else None
 
 
@@ -84,12 +219,52 @@ _ALEXNET = _sequence(
 LAYOUTS: dict[str, Callable[[str], str | None]] = {
     "resnet": _resnet,
     "alexnet": _ALEXNET,
+    "densenet": _densenet,
+    "efficientnet": _efficientnet,
+    "mobilenet_v2": _mobilenet_v2,
+    **{
+        f"convnext_{size}": _convnext(size) for size in ("tiny", "small", "base", "large", "xlarge")
+    },
     **{name: _vgg(repeats) for name, repeats in VGG_REPEATS.items()},
 }
 """From a network's layout to what turns PyTorch's names into ``LAYER/WEIGHT``."""
 
 IGNORED = re.compile(r".*\.num_batches_tracked")
 """PyTorch's counter of batches has no twin in Keras and changes no answer."""
+
+
+EPSILON = 1e-5
+"""Of PyTorch's BatchNormalization."""
+
+
+def without_batchnorm(tensors: dict[str, Array], layout: str) -> dict[str, Array]:
+    """Fold the BatchNormalization of VGG's ``_bn`` into its convolutions: the same answers.
+
+    Args:
+        tensors: Of any network, by PyTorch's names.
+        layout: A key of :data:`LAYOUTS`.
+
+    Returns:
+        Of VGG without BatchNormalization; any other tensors as they are.
+    """
+    if layout not in VGG_REPEATS or "features.1.running_var" not in tensors:
+        return tensors
+    there = sorted(
+        {int(n.split(".")[1]) for n in tensors if re.fullmatch(r"features\.\d+\.weight", n)}
+    )
+    plain = [i for i in range(99) if LAYOUTS[layout](f"features.{i}.weight")]
+    found = {name: tensor for name, tensor in tensors.items() if not name.startswith("features.")}
+    for conv, norm, index in zip(there[::2], there[1::2], plain, strict=False):
+        weight, bias = (
+            tensors[f"features.{conv}.{what}"].astype(np.float64) for what in ("weight", "bias")
+        )
+        gamma, beta, mean, variance = (
+            tensors[f"features.{norm}.{what}"].astype(np.float64) for what in _BATCHNORM
+        )
+        scale = gamma / np.sqrt(variance + EPSILON)
+        found[f"features.{index}.weight"] = weight * scale[:, None, None, None]
+        found[f"features.{index}.bias"] = (bias - mean) * scale + beta
+    return found
 
 
 def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | None) -> Array:
@@ -106,9 +281,11 @@ def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | 
         The tensor in Keras' order; its shape may still be wrong.
     """
     if not name.endswith("/kernel"):
-        return tensor
+        return tensor.reshape(-1) if tensor.ndim > 1 else tensor  # torchvision's LayerScale
     if tensor.ndim == 4 and len(shape) == 4:
-        return tensor.transpose(2, 3, 1, 0)
+        ours = tensor.transpose(2, 3, 1, 0)
+        # A depthwise convolution has its channels in the third place or, as groups, in the last.
+        return ours.reshape(shape) if ours.shape[2] == shape[3] == 1 else ours
     if tensor.ndim == 4:  # timm's VGG has convolutions in place of dense layers
         return tensor.transpose(2, 3, 1, 0).reshape(-1, tensor.shape[0])
     if tensor.ndim == 2 and flattened and tensor.shape[1] % flattened == 0:

@@ -73,7 +73,7 @@ RAGGED = request_of(data=[[1, 2], [3]])
         (b"\xff\xfe\x00", "not JSON"),
         (NAN, "NaN is no JSON value"),
         (DEEP, "nested too deeply"),
-        (RAGGED, "is no tensor"),
+        (RAGGED, "is not a tensor"),
         (request_of(name="picture"), "exactly one"),
         (request_of(name=None), "exactly one"),
         (request_of(datatype="FP32"), "expected UINT8"),

@@ -164,11 +164,11 @@ def test_models_in_a_variable(settle, folder):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("max-bach = 3", "max-bach is no setting. Did you mean max-batch?"),
-        ("[models.x]\npath = 'a.onnx'\nmax_bach = 3", "models.x: max_bach is no setting. Did you"),
-        ("[models.x]\npath = 'a.onnx'\nport = 3", "models.x: port is no setting"),
+        ("max-bach = 3", "max-bach is not a setting. Did you mean max-batch?"),
+        ("[models.x]\npath = 'a.onnx'\nmax_bach = 3", "models.x: max_bach is not a setting. Did"),
+        ("[models.x]\npath = 'a.onnx'\nport = 3", "models.x: port is not a setting"),
         ("[models.x]\nmax-batch = 3", 'models.x: expected a section with path = "FILE.onnx"'),
-        ("[modles.x]\npath = 'a.onnx'", "modles is no setting"),
+        ("[modles.x]\npath = 'a.onnx'", "modles is not a setting"),
         ("port = 'x'", "port: 'x' is not a valid integer"),
         ("port = true", "port: 'True' is not a valid integer"),
         ("max-batch = 2.5", "max_batch: '2.5' is not a valid integer"),
@@ -226,6 +226,6 @@ def test_variables_that_are_none(settle, folder):
     assert config.port == 8000
     [line] = [line for line in result.output.splitlines() if line.startswith("warning")]
     assert line == (
-        "warning: KERASCNN_SERVE_MAX_BACH is no setting. Did you mean KERASCNN_SERVE_MAX_BATCH?"
+        "warning: KERASCNN_SERVE_MAX_BACH is not a setting. Did you mean KERASCNN_SERVE_MAX_BATCH?"
     )
     assert json.dumps(config.names) == '["a"]'

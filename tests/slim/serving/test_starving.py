@@ -70,7 +70,7 @@ def test_thin_pictures_are_refused_before_they_are_decoded(squashing, monkeypatc
     assert max(map(len, contents)) < 40_000
     for answer in finished(main()):
         assert answer.status_code == 422
-        assert "too thin" in answer.json()["error"]
+        assert "too narrow" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("rule", images.RESIZE_RULES)
@@ -78,7 +78,7 @@ def test_pictures_of_usual_shapes_are_not(rule):
     for height, width in ((3000, 4000), (1000, 12_000), (12_000, 1000), (1, 50), (50, 1)):
         between = images.pixels_between(height, width, 224, rule)
         assert between < 5_000_000, (height, width)
-    with pytest.raises(PictureError, match="too thin"):
+    with pytest.raises(PictureError, match="too narrow"):
         images.size_picture(np.zeros((6_000_000, 1, 3), np.uint8), 32, "squash")
 
 

@@ -119,7 +119,7 @@ def test_a_row_that_repeats_another_is_left_out_and_said(write, caplog) -> None:
     with caplog.at_level(logging.WARNING):
         dataset = load_dataset(write("path,label\na.png,cat\nb.png,dog\na.png,cat\n"))
     assert len(dataset.splits["train"]) == 2
-    assert "1 rows repeat others" in caplog.text
+    assert "1 duplicate rows were skipped" in caplog.text
 
 
 def test_a_long_list_costs_no_call_of_python_for_each_row(write) -> None:

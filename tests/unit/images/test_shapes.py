@@ -56,7 +56,7 @@ def test_what_is_too_thin_or_too_long_is_refused(size: tuple[int, int]) -> None:
         (images.from_pillow, picture),
         (images.rgb_array, np.asarray(picture)),
     ):
-        with pytest.raises(PictureError, match="too long or too thin"):
+        with pytest.raises(PictureError, match="too long or too narrow"):
             read(given)
 
 

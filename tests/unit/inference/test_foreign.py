@@ -201,7 +201,7 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
     for path, said, kind, words in cases:
         with pytest.raises(kind, match=words):
             Classifier(path, foreign=said)
-    with pytest.raises(ModelFileError, match="which is right cannot be told"):
+    with pytest.raises(ModelFileError, match="so the layout is ambiguous"):
         Classifier(either, foreign=Foreign(NAMES, 3))  # 3 x 3 x 3 is both
 
 

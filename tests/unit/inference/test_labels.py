@@ -50,7 +50,7 @@ def test_a_name_that_stands_twice_gets_its_number(tmp_path, caplog) -> None:
         ('{"0": "a", "2": "b"}', "numbers are not 0 to 1"),
         ('["a", ""]', "name 1 is empty"),
         ("[1.5]", "1.5 is no name"),
-        ('{"a": "b"}', "keys are no numbers"),
+        ('{"a": "b"}', "neither its keys nor its values are numbers"),
         ('["a",', "no class names in it"),
         ("[" * 100_000, "no class names in it"),
         ("[]", "name 0 is empty"),

@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_model(
 def test_a_run_is_never_overwritten(small: Path) -> None:
     run = fit(small, "run", epochs=1)
     before = {path: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
-    with pytest.raises(ConfigError, match="holds a run already"):
+    with pytest.raises(ConfigError, match="already holds a run"):
         fit(small, "run", epochs=1)
     after = {path: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
     assert after == before

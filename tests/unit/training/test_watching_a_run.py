@@ -50,7 +50,7 @@ def test_the_header_tells_what_is_going_to_happen() -> None:
     assert header["network"].startswith("cnn, ")
     assert "parameters, all trainable" not in header["network"]
     assert header["network"].endswith("trainable; from random weights")
-    assert header["steps"] == "2 epochs of 7, rate to 0.008; 16 pictures a step; adamw"
+    assert header["steps"] == "2 epochs of 7, rate to 0.008; 16 pictures per step; adamw"
     assert (header["augment"], header["run"]) == ("--augment light", "r")
     assert lines[8].startswith("epoch 1/2")
     assert json.loads(done.stdout)["metrics"]["steps"] == 14

@@ -96,7 +96,7 @@ def test_of_inseparable_classes_nothing_is_said_that_needs_separable_ones(pixels
 
 def test_a_backbone_in_the_way_is_said_to_be() -> None:
     told = " ".join(advise_from(facts(100, 0.9, 0.85, 0.5), 0.01).reasons)
-    assert "less than the pixels do, and there is enough to learn from" in told
+    assert "less informative than the pixels, and there is enough to learn from" in told
     assert "unlike what the backbone has learned" in told
 
 

@@ -87,7 +87,7 @@ def test_phases_that_patience_ended_and_the_command_that_repeats_them():
     )
     run = fit(config)
     assert len(run.history) == 3
-    found = list(reporting._stretches(run.config, run.history))
+    found = list(reporting._phase_spans(run.config, run.history))
     assert [(one.scope, one.first, one.last) for one in found] == [("head", 1, 2), ("all", 3, 3)]
     pip, repeat, export = commands(run, run.card, run.config)
     assert pip.startswith("pip install 'kerascnn[train]==")

@@ -234,7 +234,7 @@ def test_what_does_not_fit_is_said(tmp_path, with_weights) -> None:
     abc = ("a", "b", "c")
     for path, said, words in [
         (good, Foreign(abc, 32), "takes 16 x 16 pixels"),
-        (good, Foreign(("a", "b")), "gives 3 numbers a picture, and `labels` has 2"),
+        (good, Foreign(("a", "b")), "gives 3 numbers per picture, and `labels` has 2"),
         (saved(two, "two.keras"), Foreign(abc), "2 outputs"),
         (saved(planes, "planes.keras"), Foreign(abc), "expected pictures, "),
         (saved(dense(1, "softmax"), "one.keras"), Foreign(("a", "b")), "softmax of one number"),

@@ -127,7 +127,7 @@ CRAFTED = {
         {**layer("keras.layers", "Dense"), "registered_name": "elsewhere>OfMyOwn"},
         "custom object 'elsewhere>OfMyOwn'",
     ),
-    "no name": ({"class_name": 7, "config": {}}, "is no text"),
+    "no name": ({"class_name": 7, "config": {}}, "is not text"),
     "TensorFlow's files": (
         layer(None, "TFOpLambda", function="io.read_file"),
         "TensorFlow's io.read_file",

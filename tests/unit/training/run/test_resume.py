@@ -201,7 +201,7 @@ def test_two_runs_never_write_to_one_folder(clothes: Path, tmp_path: Path) -> No
 
 
 def test_without_resume_a_run_is_not_overwritten(clothes: Path, whole: Run) -> None:
-    with pytest.raises(ConfigError, match="holds a run already"):
+    with pytest.raises(ConfigError, match="already holds a run"):
         training.fit(config(clothes, whole.folder))
 
 
@@ -235,7 +235,7 @@ def test_nothing_to_go_on_with_and_no_data_is_refused() -> None:
 
     done = CliRunner().invoke(main, ["train", "--out", "typo", "--resume"])
     assert done.exit_code == 2
-    assert "typo: no run to go on with" in done.output
+    assert "typo: no run to resume" in done.output
     assert not Path("typo").exists()
 
 

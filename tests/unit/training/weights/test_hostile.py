@@ -177,7 +177,7 @@ LIES: dict[str, tuple[str, Callable[[h5py.File], object], str]] = {
     "names that are a number": (
         ".h5",
         lambda file: file["model_weights"].attrs.__setitem__("layer_names", 7),
-        "no list of names",
+        "not a list of names",
     ),
     "a name that is a path upwards": (
         ".h5",
@@ -197,7 +197,7 @@ LIES: dict[str, tuple[str, Callable[[h5py.File], object], str]] = {
     "a kernel that is a group": (
         ".weights.h5",
         lambda file: empty(file["layers/dense_1/vars"], "0").create_group("0"),
-        "is no data set",
+        "is not a data set",
     ),
     "a kernel that is one number": (
         ".weights.h5",
