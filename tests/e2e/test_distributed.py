@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,10 +69,13 @@ Start = Callable[..., subprocess.Popen[str]]
 def start(preloaded: Callable[[str], list[str]]) -> Start:
     """Start the command."""
     pytest.importorskip("jax")
+    return starting(preloaded("jax"))
 
+
+def starting(python: list[str]) -> Start:
     def run(*words: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*preloaded("jax"), "-c", PAUSING, "pause", "train", *OPTIONS, *words],
+            [*python, "-c", PAUSING, "pause", "train", *OPTIONS, *words],
             env=os.environ | {"KERAS_BACKEND": "jax"},
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -134,6 +138,26 @@ def test_two_processes_learn_what_one_learns_and_outlive_a_killed_one(
     assert Run(two).report_path.exists()
     assert Run(two).card.temperature == pytest.approx(Run(one).card.temperature, rel=1e-2)
     assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_that_is_stopped_and_alive_ends_the_others(
+    victim: int, subset: Callable[[int], Path], tmp_path: Path, free_port: int
+) -> None:
+    pytest.importorskip("jax")
+    start = starting([sys.executable])  # itself: no other can be stopped for it
+    out = tmp_path / "two"
+    Path("pause").touch()
+    processes = pair(start, str(subset(300)), free_port, out)
+    wait_for(out / "checkpoint" / "epoch-000001.npz", processes)
+    processes[victim].send_signal(signal.SIGSTOP)
+    Path("pause").unlink()
+    _, told = processes[1 - victim].communicate(timeout=HUNG)
+    processes[victim].send_signal(signal.SIGCONT)
+    _, other = processes[victim].communicate(timeout=HUNG)
+    assert f"rank {victim} was lost (no sign of life for 40 s" in told
+    assert (processes[0].returncode, processes[1].returncode) == (1, 1), other
 
 
 def test_other_data_is_refused_by_both(start: Start, tmp_path: Path, free_port: int) -> None:

@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -105,6 +107,30 @@ def test_bench_defaults_judges_on_held_out_pictures_once(tmp_path: Path) -> None
     row = rf"^\| textures, 3 classes, 40 each \| {cell} \|(?: not measured \|){{3}} {cell} \|"
     assert re.search(row, table, re.M)
     assert printed("bench_defaults", *asked) == table
+
+
+def test_bench_defaults_gives_everybody_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    sets = import_module("bench_defaults_sets")
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 24, 24, 3), np.uint8)
+    labels = np.arange(40) % 2
+    task = sets.Task(pictures, labels, pictures[:5], labels[:5], mixed=True)
+    folder = task.data(tmp_path / "p.npz", 0)
+    for split, number in (("train", 40), ("test", 5)):
+        with np.load(tmp_path / "p.npz") as arrays:
+            read = arrays[f"x_{split}"]
+        files = sorted((folder / split).rglob("*.*"), key=lambda file: file.stem)
+        assert len(files) == len(read) == number
+        for file, pixels in zip(files, read, strict=True):
+            with Image.open(file) as found:
+                resized = np.asarray(found.convert("RGB").resize((24, 24)))
+            np.testing.assert_array_equal(resized, pixels)
+    assert {file.suffix for file in folder.rglob("*.*")} > {".gif", ".jpg", ".png", ".webp"}
+    plain = replace(task, mixed=False).data(tmp_path / "q.npz", 0)
+    with np.load(plain) as arrays:
+        np.testing.assert_array_equal(arrays["x_train"], pictures)
 
 
 @pytest.mark.full

@@ -4,8 +4,9 @@ Knows: sockets, one line of JSON at a time. Does not know: JAX, training.
 
 The first process (rank 0) waits at an address, and the others come to it and say who they are.
 When all are there it tells them to begin. The connections stay open for the whole run: the
-system closes those of a process that dies, and asks after a machine that is silent, so that a
-loss is noticed at once, or within about half a minute, and not only when a sum over all waits.
+system closes those of a process that dies, so that its loss is noticed at once. Each process also
+sends a heartbeat, since for one that was stopped, or whose machine hangs, the system itself goes on
+answering. A loss is thus noticed within 40 s, and not only when a sum over all waits for ever.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ from kerascnn.errors import ConfigError, TrainingError
 ARRIVAL = 120.0
 """Seconds within which all processes must be there."""
 
-SILENCE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
-"""After 10 s without a word the system asks, four times in 20 s."""
+HEARTBEAT = 5.0
+"""Seconds between two signs of life."""
+
+PATIENCE = 40.0
+"""Seconds without any after which a process is lost; compiling holds none of them up so long."""
 
 
 @dataclass(frozen=True)
@@ -69,19 +73,20 @@ class PeerConnection:
     Args:
         connection: Open.
         rank: Rank of the other.
+
+    Attributes:
+        silent: Whether the other said nothing in time, though its connection is open.
     """
 
     def __init__(self, connection: socket.socket, rank: int) -> None:
         self.rank, self._connection = rank, connection
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in SILENCE.items():
-            if hasattr(socket, name):  # Windows and macOS lack some
-                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self.silent = False
+        self._sending = threading.Lock()
         self._file = connection.makefile("rb")
 
     def send(self, **message: Any) -> None:
         """Send a message; whoever is gone does not hear it."""
-        with suppress(OSError):
+        with suppress(OSError), self._sending:
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
     def close(self) -> None:
@@ -96,6 +101,9 @@ class PeerConnection:
         self._connection.settimeout(seconds)
         try:
             return json.loads(self._file.readline()) or None
+        except TimeoutError:
+            self.silent = True
+            return None
         except (OSError, ValueError):
             return None
 
@@ -216,21 +224,24 @@ def _arrive(cluster: Cluster, end: float) -> PeerConnection:
 
 
 class PeerMonitor:
-    """Listens to the other processes in threads.
+    """Listens to the other processes in threads, and sends them a heartbeat.
 
     Args:
-        lines: Connections from :func:`meet`.
+        lines: Connections from :func:`connect_all`.
         lost: Called, in a thread, with what to tell the user, as soon as one is lost.
     """
 
     def __init__(self, lines: list[PeerConnection], lost: Callable[[str], None]) -> None:
         self._lines, self._exit_after_loss = lines, lost
         self._done = {line.rank: threading.Event() for line in lines}
+        self._finished = threading.Event()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         for line in lines:
             threading.Thread(target=self._listen, args=(line,), daemon=True).start()
 
     def finish(self) -> None:
         """Announce that this process is done, and wait until the others are."""
+        self._finished.set()
         for line in self._lines:
             line.send(done=True)
         for done in self._done.values():
@@ -243,6 +254,7 @@ class PeerMonitor:
 
     def close(self) -> None:
         """Close the lines."""
+        self._finished.set()
         for line in self._lines:
             line.close()
 
@@ -251,12 +263,23 @@ class PeerMonitor:
         for line in self._lines:
             line.send(stopped=reason)
 
+    def _beat(self) -> None:
+        while not self._finished.wait(HEARTBEAT):
+            for line in self._lines:
+                line.send(alive=True)
+
     def _listen(self, line: PeerConnection) -> None:
-        heard = line.receive()
+        heard = line.receive(PATIENCE)
+        while heard and "alive" in heard:
+            heard = line.receive(PATIENCE)
         if heard and "done" in heard:
             self._done[line.rank].set()
             return
-        reason = f": {heard['stopped']}" if heard else " (its process or machine is gone)"
+        reason = " (its process or machine is gone)"
+        if heard:
+            reason = f": {heard['stopped']}"
+        elif line.silent:
+            reason = f" (no sign of life for {PATIENCE:g} s: it was stopped, or it hangs)"
         cause = f"rank {line.rank} was lost{reason}"
         for other in self._lines:
             if other is not line:  # who stopped knows why

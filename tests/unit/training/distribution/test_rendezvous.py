@@ -59,6 +59,44 @@ def test_all_meet_and_hear_of_a_loss(address: str) -> None:
         line.close()
 
 
+def test_one_that_says_nothing_is_lost_though_its_connection_is_open(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the process that was stopped: the system answers for it, and it does not."""
+    monkeypatch.setattr(rendezvous, "PATIENCE", 0.2)
+    (mine,), (silent,) = meeting(address, (0, 2, {}), (1, 2, {}))
+    heard: list[str] = []
+    told = threading.Event()
+    PeerMonitor([mine], lambda text: (heard.append(text), told.set()))  # type: ignore[func-returns-value]
+    assert told.wait(100)
+    assert heard[0].startswith("rank 1 was lost (no sign of life for 0.2 s")
+    silent.close()
+    mine.close()
+
+
+def test_those_that_beat_are_not_lost(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendezvous, "HEARTBEAT", 0.001)
+    lost: list[str] = []
+    beats = threading.Semaphore(0)
+    send = PeerConnection.send
+
+    def counted(line: PeerConnection, **message: Any) -> None:
+        send(line, **message)
+        if "alive" in message:
+            beats.release()
+
+    monkeypatch.setattr(PeerConnection, "send", counted)
+    lines = meeting(address, (0, 2, {}), (1, 2, {}))
+    both = [PeerMonitor(line, lost.append) for line in lines]
+    for _ in range(100):
+        assert beats.acquire(timeout=100)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(PeerMonitor.finish, both))
+    assert not lost
+    for one in both:
+        one.close()
+
+
 def test_options_that_differ_are_named_to_all(address: str) -> None:
     found = meeting(address, (0, 2, {"epochs": 2, "seed": 1}), (1, 2, {"epochs": 3, "seed": 1}))
     for error in found:
