@@ -61,6 +61,12 @@ def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tup
         for value in values
         if value.type in TYPES and value.type != "tensor(uint8)" and _may_fit(value.shape, wanted)
     )
+    quantised = [value for value in values if str(value.type) in ("tensor(uint8)", "tensor(int8)")]
+    if not found and any(_may_fit(value.shape, wanted) for value in quantised):
+        raise ModelFileError(
+            f"{path}: gives {shown(quantised)}: quantised numbers, whose scale is inside. Expected "
+            "float: end the graph in DequantizeLinear and export it again."
+        )
     if not found:
         raise ModelFileError(
             f"{path}: gives {shown(values)}; expected one number for each of the "

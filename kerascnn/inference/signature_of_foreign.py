@@ -96,6 +96,11 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Sign
             "[batch, height, width, channels] or [batch, channels, height, width]."
         )
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
+    if len(shape) == 3 and (shape[0] == 3 or shape[2] == 3):
+        raise ModelFileError(
+            f"{path}: takes {shown(inputs)}, one picture without a batch axis. Export it again "
+            "with one: [batch, height, width, channels] or [batch, channels, height, width]."
+        )
     own = foreign.normalize not in (None, "none") or foreign.normalization is not None
     if dtype == "tensor(uint8)" and own:
         raise ConfigError(

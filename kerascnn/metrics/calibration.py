@@ -68,7 +68,10 @@ def softmax(logits: npt.NDArray[np.float32], temperature: float = 1.0) -> npt.ND
     Returns:
         float64 of the same shape; every row sums to 1.
     """
-    scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
+    with np.errstate(
+        invalid="ignore"
+    ):  # infinite logits give NaN, which is refused where it counts
+        scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
     powers: npt.NDArray[np.float64] = np.exp(scaled)
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
@@ -87,7 +90,10 @@ def cross_entropy(
     Returns:
         Nats, from 0 upwards.
     """
-    scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
+    with np.errstate(
+        invalid="ignore"
+    ):  # infinite logits give NaN, which is refused where it counts
+        scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
     log_sum = np.log(np.exp(scaled).sum(axis=1))
     return float((log_sum - scaled[np.arange(len(labels)), labels]).mean())
 

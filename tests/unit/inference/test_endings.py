@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from kerascnn import Classifier
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference import Foreign
+from kerascnn.metrics import calibration
 
 SIZE = 6
 NAMES = ("red", "green", "blue")
@@ -284,3 +285,24 @@ def test_two_heads_that_answer_differently_are_not_taken_for_a_calibrated_one(
     path = graph.write(tmp_path / "m.onnx", other, graph.softmax())
     with pytest.raises(ConfigError, match="--output NAME"):
         found(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "zero"), [(TensorProto.UINT8, np.uint8), (TensorProto.INT8, np.int8)]
+)
+def test_quantised_numbers_are_not_taken_for_a_wrong_list_of_labels(kind, zero, tmp_path) -> None:
+    g = Graph()
+    path = tmp_path / "m.onnx"
+    last = g("QuantizeLinear", g.softmax(), g.number(1 / 256), g.constant(zero(0)))
+    g.write(path, last)
+    model = onnx.load(path)
+    model.graph.output[0].type.tensor_type.elem_type = kind
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match=r"quantised numbers, .*DequantizeLinear"):
+        found(path)
+
+
+def test_infinite_logits_warn_of_nothing(recwarn) -> None:
+    values = calibration.softmax(np.asarray([[np.inf, 0, np.inf]], np.float32))
+    assert np.isnan(values).any()
+    assert not recwarn.list

@@ -188,7 +188,9 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
     oblong = graph_file(tmp_path / "o.onnx", ["n", 3, SIZE, 2 * SIZE])
     video = graph_file(tmp_path / "v.onnx", ["n", 3, SIZE, SIZE, 1])
     bytes_in = graph_file(tmp_path / "u.onnx", ["n", 3, SIZE, SIZE], dtype=TensorProto.UINT8)
+    single = graph_file(tmp_path / "s.onnx", [3, SIZE, SIZE], "NHW")
     cases = [
+        (single, Foreign(NAMES), ModelFileError, "one picture without a batch axis"),
         (dynamic, None, ModelFileError, "--labels"),
         (dynamic, Foreign(NAMES), ConfigError, "--image-size is missing"),
         (fixed, Foreign(NAMES, 32), ModelFileError, "Is --image-size right"),

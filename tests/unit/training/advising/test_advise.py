@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from kerascnn import training
 from kerascnn.cli import main
@@ -164,6 +165,22 @@ def test_random_weights_are_doubted(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "random weights" in found.output
     assert "--weights" not in found.output.splitlines()[-1]
+
+
+def test_what_is_left_out_of_the_pictures_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    (tmp_path / "data/cat/13.heic").write_bytes(b"what phones take")
+    (tmp_path / "data/dog/14.png").write_bytes(b"no picture")
+    line = ["advise", str(tmp_path / "data"), "--model", "cnn", "--weights", "none"]
+    found = CliRunner().invoke(main, line)
+    assert found.exit_code == 0, found.output
+    assert ".heic" in found.stderr
+    assert "14.png" in found.stderr
 
 
 def test_one_class_and_one_picture_a_class(trained: Path, tmp_path: Path) -> None:
