@@ -6,11 +6,20 @@ they are shown. Every message says what came, what was expected and what to do n
 
 from __future__ import annotations
 
+_LONGEST, _END = 4000, 500
+"""Characters of a message, and how many of them are its end, which says what to do."""
+
 
 class KerascnnError(Exception):
-    """Something went wrong that a user can understand and fix."""
+    """Something went wrong that a user can understand and fix.
+
+    A message may repeat what came, and that may be a whole damaged file: it is shortened.
+    """
 
     exit_code = 1
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(_shortened(one) if isinstance(one, str) else one for one in arguments))
 
 
 class ConfigError(KerascnnError, ValueError):
@@ -63,3 +72,9 @@ class MissingExtraError(KerascnnError):
             f"{package} is not installed, and it is needed {purpose}. "
             f"Install it with: pip install 'kerascnn[{extra}]'"
         )
+
+
+def _shortened(message: str) -> str:
+    if len(message) <= _LONGEST:
+        return message
+    return f"{message[: _LONGEST - _END]} [...] {message[-_END:]}"

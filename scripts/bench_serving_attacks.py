@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_serving_load import load, request_of, tell
-from bench_serving_process import ours
+from bench_serving_process import memory, ours
 from PIL import Image
 
 from kerascnn import Classifier
@@ -29,12 +29,15 @@ def attacks(options: argparse.Namespace) -> None:
     """Print liveness beside each attack, and beside none."""
     classifier = Classifier(options.model, options.provider)
     name, size = Path(options.model).stem, classifier.card.image_size
-    with ours(options.model, "--provider", options.provider) as (port, _):
-        for attack, make in {"none": None, **ATTACKS}.items():
-            if options.only and options.only not in attack:
-                continue
+    chosen = {
+        attack: make for attack, make in {"none": None, **ATTACKS}.items()
+        if not options.only or options.only in attack
+    }  # fmt: skip
+    with ours(options.model, "--provider", options.provider) as (port, server):
+        for attack, make in [*chosen.items()] * options.rounds:
             request = make(name, size) if make else None
-            tell(attack=attack, **beside(port, request, options.clients, options.seconds))
+            borne = beside(port, request, options.clients, options.seconds)
+            tell(attack=attack, **borne, memory_mb=round(memory(server)))
 
 
 def beside(port: int, request: bytes | None, clients: int, seconds: float) -> dict[str, object]:

@@ -203,13 +203,15 @@ def requests(_folder: Path) -> Target:
             raise SystemExit(f"the server did not start: {words.decode()}")
     port = int(words.rpartition(b":")[2])
     _wait_until_ready(port)
+    seen = len(_content(said))
 
     def attempt(_name: str, data: bytes) -> object:
+        nonlocal seen
         answer = exchange(port, data)
-        status = answer.split(b" ", 2)[1:2]
-        if b"Traceback" in _content(said) or status == [b"500"] or server.poll() is not None:
-            raise RuntimeError(f"answered {answer[:300]!r}, and said {_content(said)[-2000:]!r}")
-        return status
+        new, seen = _content(said)[seen:], len(_content(said))
+        if new or answer.split(b" ", 2)[1:2] == [b"500"] or server.poll() is not None:
+            raise RuntimeError(f"answered {answer[:300]!r}, and said {new.decode()}")
+        return answer
 
     return Target(_good_requests(), attempt)
 

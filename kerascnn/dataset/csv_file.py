@@ -9,21 +9,15 @@ from __future__ import annotations
 import csv
 import os
 import unicodedata
-from array import array
-from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import compress
+from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import numpy as np
-
+from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.layout import SPLIT_FOLDERS
-from kerascnn.dataset.pictures import FilePictures, LazyPaths
-from kerascnn.dataset.split import SPLITS, Dataset, Split
+from kerascnn.dataset.split import SPLITS, Dataset
 from kerascnn.errors import DataError
 
 _VALID = "is_valid"
@@ -35,65 +29,6 @@ _TRUTHS = {
 """What spreadsheets and fastai write for is_valid."""
 
 _EXPECTED = "Expected a first line path,label or path,label,split"
-
-
-@dataclass
-class _Rows:
-    """The lines that were understood, as columns: a million rows as objects take 5 s and 300 MB.
-
-    Attributes:
-        file: The list.
-        lines: Where each stands in it.
-        paths: Paths of its picture, whole.
-        kinds: Its place in ``known``.
-        known: Labels with their splits, each once.
-        missing: Rows whose picture is not there.
-    """
-
-    file: Path
-    lines: array[int] = field(default_factory=partial(array, "q"))
-    paths: list[str] = field(default_factory=list)
-    kinds: array[int] = field(default_factory=partial(array, "q"))
-    known: list[_Kind] = field(default_factory=list)
-    missing: list[int] = field(default_factory=list)
-
-    def where(self, row: int) -> str:
-        """Name the place of a row."""
-        return f"{self.file}, line {self.lines[row]}"
-
-    def kind(self, row: int) -> _Kind:
-        """Return a row's label and split."""
-        return self.known[self.kinds[row]]
-
-    def without(self, rows: Container[int]) -> _Rows:
-        """Leave some out."""
-        kept = [row not in rows for row in range(len(self.paths))]
-        places = {row: place for place, row in enumerate(compress(range(len(kept)), kept))}
-        return _Rows(
-            self.file,
-            array("q", compress(self.lines, kept)),
-            list(compress(self.paths, kept)),
-            array("q", compress(self.kinds, kept)),
-            self.known,
-            [places[row] for row in self.missing if row in places],
-        )
-
-    def split(self, name: str, order: dict[str, int]) -> Split | None:
-        """Return the pictures of a split with their labels; None: there are none."""
-        kinds = np.frombuffer(self.kinds, np.int64)
-        chosen = np.asarray([kind.split == name for kind in self.known])[kinds]
-        if not chosen.any():
-            return None
-        labels = np.asarray([order.get(kind.label, -1) for kind in self.known], np.int64)
-        paths = self.paths if chosen.all() else list(compress(self.paths, chosen.tolist()))
-        return Split(FilePictures(LazyPaths(paths), self.file.parent), labels[kinds[chosen]])
-
-
-class _Kind(NamedTuple):
-    """What a row says about its picture."""
-
-    label: str
-    split: str
 
 
 def load_csv(file: Path, faults: Faults = STRICT) -> Dataset:
@@ -133,8 +68,8 @@ def load_csv(file: Path, faults: Faults = STRICT) -> Dataset:
     return Dataset(str(file), classes, {name: one for name, one in splits.items() if one})
 
 
-def _read(file: Path, faults: Faults) -> _Rows:
-    rows = _Rows(file)
+def _read(file: Path, faults: Faults) -> Rows:
+    rows = Rows(file)
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
@@ -178,10 +113,11 @@ class _Lines(Protocol):
 class _Reader:
     """Understands lines, of which there may be millions; labels and folders occur over and over."""
 
-    def __init__(self, rows: _Rows, places: dict[str, int], faults: Faults) -> None:
+    def __init__(self, rows: Rows, places: dict[str, int], faults: Faults) -> None:
         self._rows, self._file, self._places, self._faults = rows, rows.file, places, faults
         self._base = os.path.join(os.path.normpath(rows.file.parent), "")  # noqa: PTH118 - quick
         self._kinds: dict[object, int] = {}
+        self._numbers: dict[Kind, int] = {}
         self._folders: dict[str, tuple[str, set[str]]] = {}
 
     def read(self, reader: _Lines) -> None:
@@ -219,10 +155,11 @@ class _Reader:
         found = self._folders[head] = (folder, _files(folder))
         return found
 
-    def _number(self, kind: _Kind) -> int:
-        if kind not in self._rows.known:
+    def _number(self, kind: Kind) -> int:
+        number = self._numbers.setdefault(kind, len(self._numbers))
+        if number == len(self._rows.known):
             self._rows.known.append(kind)
-        return self._rows.known.index(kind)
+        return number
 
     def _tell_short(self, line: int, values: list[str]) -> None:
         self._faults.tell(
@@ -230,7 +167,7 @@ class _Reader:
             f"for each of {', '.join(self._places)}. Put a name with a comma in quotes."
         )
 
-    def _understood(self, line: int, values: list[str]) -> _Kind | None:
+    def _understood(self, line: int, values: list[str]) -> Kind | None:
         """Return label and split of a line, or tell what is wrong with it; None: it is none."""
         if not any(map(str.strip, values)):
             return None
@@ -249,7 +186,7 @@ class _Reader:
             expected = ", ".join(SPLITS) if name == "split" else "True or False"
             self._faults.tell(f"{where}: {name} {found[name]!r}. Expected {expected}.")
             return None
-        return _Kind(unicodedata.normalize("NFC", found["label"]), split)
+        return Kind(unicodedata.normalize("NFC", found["label"]), split)
 
 
 def _split(found: dict[str, str]) -> str | None:
@@ -258,7 +195,7 @@ def _split(found: dict[str, str]) -> str | None:
     return SPLIT_FOLDERS.get(found.get("split", "train").lower())
 
 
-def _without_repeats(rows: _Rows, faults: Faults) -> _Rows:
+def _without_repeats(rows: Rows, faults: Faults) -> Rows:
     alike = rows.paths if os.sep == "/" else list(map(os.path.normcase, rows.paths))
     if len(set(alike)) == len(alike):
         return rows
@@ -276,7 +213,7 @@ def _without_repeats(rows: _Rows, faults: Faults) -> _Rows:
     return rows.without(repeats)
 
 
-def _tell_difference(rows: _Rows, row: int, earlier: int, faults: Faults) -> None:
+def _tell_difference(rows: Rows, row: int, earlier: int, faults: Faults) -> None:
     here, there = rows.kind(row), rows.kind(earlier)
     for what in ("split", "label"):
         one, other = getattr(there, what), getattr(here, what)
@@ -287,7 +224,7 @@ def _tell_difference(rows: _Rows, row: int, earlier: int, faults: Faults) -> Non
             )
 
 
-def _of_classes(rows: _Rows, classes: tuple[str, ...], faults: Faults) -> _Rows:
+def _of_classes(rows: Rows, classes: tuple[str, ...], faults: Faults) -> Rows:
     names = set(classes)
     odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
     strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
@@ -301,7 +238,7 @@ def _of_classes(rows: _Rows, classes: tuple[str, ...], faults: Faults) -> _Rows:
     return rows.without(strange) if strange else rows
 
 
-def _of_files(rows: _Rows, faults: Faults) -> _Rows:
+def _of_files(rows: Rows, faults: Faults) -> Rows:
     for number, row in enumerate(rows.missing):
         # Who stops at the first shall know that there are more.
         left = len(rows.missing) - number - 1

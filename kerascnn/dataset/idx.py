@@ -24,7 +24,7 @@ from kerascnn.errors import DataError
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
-_UNSIGNED_BYTE = 0x08
+_UNSIGNED_BYTE = 0x08  # the type code in the header of an IDX file
 
 
 def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:

@@ -82,7 +82,8 @@ def load_npz(file: Path, faults: Faults = STRICT) -> Dataset:
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
         known = np.flatnonzero(numbers >= 0)
         whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
-        splits[split] = whole if len(known) == len(whole) else whole.take(known)
+        if len(known):
+            splits[split] = whole if len(known) == len(whole) else whole.take(known)
     return Dataset(str(file), classes, splits)
 
 
@@ -99,6 +100,9 @@ def _read(file: Path) -> dict[str, Array]:
                 raise DataError(f"{file}: one array, not an .npz archive. Write it with np.savez.")
             with archive:
                 arrays = {name: archive[name] for name in archive.files}
+        for array in arrays.values():
+            if isinstance(array, np.ndarray) and array.dtype.kind == "U":
+                array.tolist()  # what is no text is found here, and not by who reads it later
     except DataError:
         raise
     except Exception as error:

@@ -15,6 +15,7 @@ _START = b"\xff\xda"
 one of their own, which does not matter."""
 
 _READ = 1 << 20
+"""Bytes searched at a time."""
 
 
 def check_scans(image: Image.Image, name: str) -> None:

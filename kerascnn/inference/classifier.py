@@ -38,6 +38,7 @@ Picture: TypeAlias = images.Source
 """A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
 
 BATCH_SIZE = 32
+"""Pictures per run; onnxruntime keeps the memory of the largest batch that it has seen."""
 
 
 class Classifier:

@@ -23,6 +23,7 @@ and each rounding is rightful. What it costs is counted on real pictures, not he
 find a provider that computes something else."""
 
 _GRID = 9
+"""Cells per side of the coarse grid: coarse enough that the resized picture is smooth."""
 
 
 def probe_pictures(size: int | images.Shape) -> images.UInt8Array:

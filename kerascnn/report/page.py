@@ -25,6 +25,7 @@ _WIDEST_CONFUSION = 25
 """Classes; a larger matrix fits no page, and the commonest confusions tell the story."""
 
 _SHADES = 10
+"""Shades of the confusion matrix, a tenth of a row each; style.css has a class for each."""
 
 
 @dataclass(frozen=True)

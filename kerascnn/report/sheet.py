@@ -22,6 +22,8 @@ from kerascnn.images import UInt8Array
 from kerascnn.report.pictures import data_address
 
 _GAP, _LINE, _TITLE = 12, 15, 24
+"""Pixels between tiles, of a line of text, and of a title."""
+
 _FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans KR', "
     "'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"

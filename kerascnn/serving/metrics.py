@@ -21,8 +21,10 @@ STAGES = ("queue", "decode", "inference")
 _SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
+"""Histogram buckets from a small network's run to beyond the default --timeout of 10 s."""
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Histogram buckets of batch sizes: the sizes that the batcher forms."""
 
 
 class Metrics:

@@ -18,6 +18,7 @@ Signature = tuple[Stamp | None, ...]
 """Of the ``.onnx`` file and of those beside it; None: it is not there."""
 
 _CHUNK = 1 << 20
+"""Bytes hashed at a time: weights may not fit in memory twice."""
 
 
 class ModelFile:

@@ -18,7 +18,9 @@ from kerascnn.training.networks.blocks import flat, head_of
 SLOW = 1.5
 """A precision is warned of from so many times float32's seconds: below that, what is timed may be
 noise."""
+
 ROUNDS = 5
+"""Timings of each precision, of which the fastest counts: other work only slows them down."""
 
 log = logging.getLogger(__name__)
 

@@ -132,6 +132,7 @@ def test_killed_it_ends_with_the_same_bits(
 
 
 @pytest.mark.full
+@pytest.mark.timeout(4 * HUNG)
 def test_killed_at_random_moments_of_epochs_it_ends_with_the_same_bits(
     start: Start, undisturbed: tuple[float, tuple[Any, ...]], tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def changed(**fields) -> str:
     ("text", "message"),
     [
         ("{", "not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         (changed(schema=99), "schema 99.*reads schema 1"),
         (changed(classes=[]), "classes must be at least one"),
         (changed(classes=["a", "a", "b"]), "classes must differ"),

@@ -20,6 +20,8 @@ from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
 SIDE, COLOURS = 16, 4
+"""Pixels per side of a thumbnail: of its grey values, and of its colours, which vary less."""
+
 LOOK = SIDE * SIDE + 2 * COLOURS * COLOURS
 """Values of a look: grey, then the two colour differences of the JPEG standard."""
 

@@ -31,6 +31,8 @@ MIN_SIMILARITY = 0.95
 """Cosine from which two pictures are nearly the same."""
 
 _FEW = 40
+"""Values that are compared first; whitening sorts them by variance, so few decide most pairs."""
+
 _ROWS, _COLUMNS = 1024, 8192
 """Pairs compared at once: 32 MB."""
 

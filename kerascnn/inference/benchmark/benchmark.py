@@ -27,6 +27,7 @@ from kerascnn.inference.runtime.tuned_settings import TunedSettings
 from kerascnn.parallel import usable_cpus
 
 BATCHES = (1, 4, 16, 32, 64)
+"""Batch sizes that are timed, from a single picture (latency) to full batches (throughput)."""
 
 _REAL = 500
 """Pictures on which changed answers are counted."""

@@ -26,6 +26,7 @@ MADE_ELSEWHERE = "made elsewhere"
 
 _MIDDLE = (127.5, 127.5, 127.5)
 _HIGHEST = (255.0, 255.0, 255.0)
+"""Middle and maximum of an 8-bit pixel, in each channel."""
 
 NORMALIZATIONS: dict[str, Normalization] = {
     "none": Normalization(),

@@ -43,7 +43,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._clock: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._begun = self._in_head = self._refused = False
+        self._begun = self._in_head = self._refused = self._ended = False
         self._head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -192,6 +192,9 @@ class Connection(HttpToolsProtocol):
     def _answer(self, status: int, message: str, header: str = "", *, close: bool = True) -> None:
         if self.transport.is_closing():
             return
+        if self._ended:  # and the client closes its half, or goes on with what is no request
+            self.transport.close()
+            return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             body = error_body(message)
             head = (
@@ -203,6 +206,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         elif self.transport.can_write_eof():
             self.transport.write_eof()
+            self._ended = True
 
     def _start_clock(self) -> None:
         self._stop_clock()

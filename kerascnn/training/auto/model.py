@@ -53,6 +53,7 @@ DEEPER_PICTURES = 1500
 a minute on two cores at 160 pixels."""
 
 DEEPER_EPOCHS = (2, 10)
+"""Fewest and most epochs of the whole network, after the head has learned."""
 
 COLOURED = 8.0
 """Between a pixel's highest and lowest channel, of 255, on average: what JPEG leaves of a grey

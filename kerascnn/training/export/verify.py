@@ -24,6 +24,7 @@ MAX_ABS_DIFF = 1e-4
 """Of any probability, in float32 on the CPU."""
 
 BATCH = 128
+"""Pictures per run; only memory depends on it."""
 
 
 def measure_parity(

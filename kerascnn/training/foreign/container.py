@@ -14,11 +14,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
-from kerascnn.training.foreign.hdf5 import check_values
+from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.typed_json import parse_json
 from kerascnn.zip_files import refuse_bombs
 
@@ -91,14 +89,14 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
     text = json.dumps(architecture)
     if not is_zip(path):
         shutil.copyfile(path, target)
-        with h5py.File(target, "r+") as file:
+        with opened(target, "r+") as file:
             file.attrs["model_config"] = text
             return check_values(path, file)
     # Beside the copy: reading HDF5 inside a zip, which seeks, takes ten times as long.
     loose = target.with_suffix(".weights")
     with zipfile.ZipFile(path) as old, old.open(_WEIGHTS) as weights, loose.open("wb") as out:
         shutil.copyfileobj(weights, out)
-    with h5py.File(loose, "r") as file:
+    with opened(loose) as file:
         stored = check_values(path, file)
     with zipfile.ZipFile(target, "w") as new:
         new.writestr(_CONFIG, text)
@@ -126,7 +124,7 @@ def _read_text(file: zipfile.ZipFile, name: str, longest: int) -> str:
 
 
 def _read_h5(path: Path) -> tuple[str, str]:
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         text = file.attrs.get("model_config")
         if text is None:
             raise ModelFileError(

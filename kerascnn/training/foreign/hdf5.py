@@ -6,6 +6,11 @@ promising more than is stored, and of running filters. Does not know what the nu
 
 from __future__ import annotations
 
+import mmap
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -17,6 +22,53 @@ _OBJECTS = 100_000
 
 _KINDS = "biufVS"
 """Of numpy's types: numbers, bfloat16 (``V``) and bytes; the rest are references and pointers."""
+
+
+_HEAP, _HEAP_HEADER = re.compile(rb"GCOL\x01"), 16
+"""Where texts of any length lie, and the bytes before its objects, and before each of them."""
+
+
+@contextmanager
+def opened(path: Path, mode: str = "r") -> Iterator[h5py.File]:
+    """Open a file of HDF5 in which nothing keeps the library busy for ever.
+
+    Args:
+        path: Of the file.
+        mode: As h5py has it.
+
+    Yields:
+        The file.
+
+    Raises:
+        ValueError: Its heaps lie about the sizes of what is in them.
+        OSError: It is no such file.
+    """
+    with h5py.File(path, mode) as file:
+        if file.id.get_create_plist().get_sizes() != (8, 8):
+            raise ValueError("its addresses or lengths do not have 8 bytes")
+        _check_heaps(path)
+        yield file
+
+
+def _check_heaps(path: Path) -> None:
+    """Walk through all heaps as the library does, which stays at an object of no size for ever."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for found in _HEAP.finditer(data):
+            place, size = found.start() + _HEAP_HEADER, _length(data, found.start() + 8)
+            end = found.start() + size
+            if size < _HEAP_HEADER or end > len(data):
+                continue  # by chance among the values, or the library refuses it
+            while place + _HEAP_HEADER <= end:
+                (number,), length = struct.unpack_from("<H", data, place), _length(data, place + 8)
+                needed = _HEAP_HEADER + (length + 7) // 8 * 8 if number else length
+                if not _HEAP_HEADER <= needed <= end - place:
+                    raise ValueError(f"a heap holds an object of {length:,} bytes, which cannot be")
+                place += needed
+
+
+def _length(data: mmap.mmap, place: int) -> int:
+    found: int = struct.unpack_from("<Q", data, place)[0] if place + 8 <= len(data) else 0
+    return found
 
 
 def check_values(path: Path, file: h5py.Group) -> int:

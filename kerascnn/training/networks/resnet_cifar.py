@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 FILTERS = (16, 32, 64)
+"""Of each stage (He et al. 2016, section 4.2)."""
 
 
 def build_cifar_resnet(

@@ -40,6 +40,7 @@ STALLED = 30.0
 """Seconds without a byte after which a download has failed."""
 
 CHUNK = 1 << 18
+"""Bytes read at a time, between two reports of progress."""
 
 ByteProgress = Callable[[int, int], object]
 """Hears bytes done, and in all (0: unknown)."""

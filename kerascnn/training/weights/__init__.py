@@ -19,7 +19,7 @@ import keras
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import read_text
-from kerascnn.training.foreign.hdf5 import check_values
+from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks import (
     INSIDE,
     NETWORKS,
@@ -224,7 +224,7 @@ def _classes(path: Path, features: int) -> int:
     Raises:
         ModelFileError: The layer takes other features, so that a network as wide might be huge.
     """
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
         check_values(path, file)
         groups = file["layers"]
         if not isinstance(groups, h5py.Group):

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
-from kerascnn.training.foreign.hdf5 import check_values
+from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
 from kerascnn.zip_files import refuse_bombs
 
@@ -95,7 +95,7 @@ def _by_content(path: Path, kind: str) -> str:
     """Distinguish the two kinds of HDF5 weights, which often have the same extension."""
     if kind not in (".weights.h5", ".h5") or not h5py.is_hdf5(path):
         return kind
-    with suppress(OSError, KeyError, RuntimeError), h5py.File(path, "r") as file:
+    with suppress(OSError, KeyError, RuntimeError, ValueError), opened(path) as file:
         if "layer_names" in file.get("model_weights", file).attrs:
             return ".h5"
         if "layers" in file:
@@ -142,7 +142,7 @@ def _keras(path: Path) -> Tensors:
 
 def _h5(path: Path) -> Tensors:
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             check_values(path, file)
             root = file.get("model_weights", file)
             return {

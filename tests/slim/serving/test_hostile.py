@@ -307,6 +307,15 @@ def test_heads_are_limited_in_bytes(server, head):
     assert answer["error"].startswith("the ")
 
 
+def test_a_client_that_goes_after_its_refusal_is_no_error(serving, exported):
+    """Its end came in the middle of what was still taken, and was to be answered once more."""
+    with serving(exported) as server:
+        for data, _ in HEADS.values():
+            exchange(server, data)
+        assert server.stop() == 0
+        assert server.process.stderr.read() == ""
+
+
 def test_a_body_of_100_megabytes(server):
     told = post("/predict", "Content-Length: 100000000")
     assert exchange(server, told)[0] == 413  # before any of it is sent

@@ -107,6 +107,14 @@ def test_each_mistake_is_named_by_its_line(write, text: str | bytes, message: st
         load_dataset(write(text))
 
 
+def test_a_message_is_not_as_long_as_what_it_repeats(write) -> None:
+    with pytest.raises(DataError) as caught:
+        load_dataset(write("x" * 100_000 + "\na.png,cat\n"))
+    assert len(str(caught.value)) < 4100
+    assert "its first line is 'xxx" in str(caught.value)
+    assert str(caught.value).endswith("with commas.")
+
+
 def test_a_row_that_repeats_another_is_left_out_and_said(write, caplog) -> None:
     with caplog.at_level(logging.WARNING):
         dataset = load_dataset(write("path,label\na.png,cat\nb.png,dog\na.png,cat\n"))

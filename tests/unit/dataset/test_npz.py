@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kerascnn.dataset import load_dataset
+from kerascnn.dataset.faults import CollectedFaults
 from kerascnn.errors import DataError
 
 
@@ -181,6 +182,20 @@ def test_a_bomb_is_one_line_and_takes_no_memory(clothes, shape, kind, data) -> N
         assert tracemalloc.get_traced_memory()[1] < 10e6
     finally:
         tracemalloc.stop()
+
+
+def test_text_that_is_none_is_told(clothes) -> None:
+    names = np.frombuffer(np.full(10, 0x0100_0000, "<u4").tobytes(), "<U1")
+    with pytest.raises(DataError, match="cannot be read"):
+        load_dataset(save(images=clothes[0], labels=clothes[1], classes=names))
+
+
+def test_a_split_without_a_known_label_is_left_out(clothes) -> None:
+    pair = {"images": clothes[0], "labels": clothes[1]}
+    file = save(**pair, x_test=clothes[0], y_test=np.full(60, 99))
+    faults = CollectedFaults()
+    assert set(load_dataset(file, faults).splits) == {"train"}
+    assert "99 is none of the 10 classes" in faults.found[0]
 
 
 def test_files_written_by_python_2_are_read_in_silence(clothes) -> None:

@@ -70,5 +70,5 @@ def test_what_cannot_be_compared_is_refused(answers):
     renamed = replace(answers, classes=("Tee", *answers.classes[1:]))
     with pytest.raises(DataError, match=r"only one knows .*'Tee'"):
         compare_answers(answers, renamed, "a", "b")
-    with pytest.raises(DataError, match="answered other pictures"):
+    with pytest.raises(DataError, match="evaluated on different pictures"):
         compare_answers(answers, replace(answers, names=answers.names[::-1]), "a", "b")

@@ -34,6 +34,7 @@ CALIBRATION = 256
 """Pictures to measure ranges on; as many others choose between the ways to do it."""
 
 _BATCH = 128
+"""Pictures per run; only memory depends on it."""
 
 
 @dataclass(frozen=True)

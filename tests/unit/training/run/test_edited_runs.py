@@ -156,7 +156,7 @@ LARGE = b"\x93NUMPY\x01\x00\x76\x00" + (
         ({"core-000000": as_npy(bytes(10**7))}, zipfile.ZIP_DEFLATED, "it would unpack to"),
         ({"core-000000": LARGE}, zipfile.ZIP_STORED, "cannot be read"),
         ({"about": as_npy(b"[" * 100_000)}, zipfile.ZIP_STORED, "nested too deeply"),
-        ({"about": as_npy(b"[]")}, zipfile.ZIP_STORED, "no JSON object"),
+        ({"about": as_npy(b"[]")}, zipfile.ZIP_STORED, "not a JSON object"),
         ({"about": b"\x93NUMPY\x01\x00\x04\x00((()"}, zipfile.ZIP_STORED, "cannot be read"),
     ],
 )

@@ -224,7 +224,7 @@ def test_overwrite_replaces_a_run_and_only_when_another_begins(
     assert sorted(os.listdir(run.checkpoint_folder)) == ["epoch-000001.npz", "finished.txt"]
     assert all((run.folder / name).read_text() == "mine" for name in mine)
     assert not list(run.folder.glob(".model.*"))
-    with pytest.raises(ConfigError, match="take one"):
+    with pytest.raises(ConfigError, match="use one of them"):
         training.fit(config(clothes, run.folder), resume=True, overwrite=True)
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import shutil
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -325,3 +326,15 @@ def test_code_in_pytorchs_files_never_runs(kind: str, packed: bool, tmp_path: Pa
         path.write_bytes(content)
     refused(read_tensors, path, "torch")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("road", ["first weights, .h5", "made elsewhere, .h5"])
+@pytest.mark.parametrize("size", [0, 8, 2**63])
+def test_a_heap_in_which_the_library_stays_for_ever(
+    road: str, size: int, good: dict[str, Path], tmp_path: Path
+) -> None:
+    path, content = tmp_path / "m.h5", bytearray(good[".h5"].read_bytes())
+    place = content.index(b"GCOL\x01") + 16
+    content[place : place + 16] = struct.pack("<HHIQ", 0, 0, 0, size)
+    path.write_bytes(content)
+    refused(ROADS[road][1], path, f"a heap holds an object of {size:,} bytes")

@@ -1,0 +1,78 @@
+"""The rows of a list of pictures, as columns.
+
+Knows: what was understood of each line. Does not know CSV, nor what is wrong with a row.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Container
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import compress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kerascnn.dataset.pictures import FilePictures, LazyPaths
+from kerascnn.dataset.split import Split
+
+
+class Kind(NamedTuple):
+    """What a row says about its picture."""
+
+    label: str
+    split: str
+
+
+@dataclass
+class Rows:
+    """The lines that were understood, as columns: a million rows as objects take 5 s and 300 MB.
+
+    Attributes:
+        file: The list.
+        lines: Where each stands in it.
+        paths: Paths of its picture, whole.
+        kinds: Its place in ``known``.
+        known: Labels with their splits, each once.
+        missing: Rows whose picture is not there.
+    """
+
+    file: Path
+    lines: array[int] = field(default_factory=partial(array, "q"))
+    paths: list[str] = field(default_factory=list)
+    kinds: array[int] = field(default_factory=partial(array, "q"))
+    known: list[Kind] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
+
+    def where(self, row: int) -> str:
+        """Name the place of a row."""
+        return f"{self.file}, line {self.lines[row]}"
+
+    def kind(self, row: int) -> Kind:
+        """Return a row's label and split."""
+        return self.known[self.kinds[row]]
+
+    def without(self, rows: Container[int]) -> Rows:
+        """Leave some out."""
+        kept = [row not in rows for row in range(len(self.paths))]
+        places = {row: place for place, row in enumerate(compress(range(len(kept)), kept))}
+        return Rows(
+            self.file,
+            array("q", compress(self.lines, kept)),
+            list(compress(self.paths, kept)),
+            array("q", compress(self.kinds, kept)),
+            self.known,
+            [places[row] for row in self.missing if row in places],
+        )
+
+    def split(self, name: str, order: dict[str, int]) -> Split | None:
+        """Return the pictures of a split with their labels; None: there are none."""
+        kinds = np.frombuffer(self.kinds, np.int64)
+        chosen = np.asarray([kind.split == name for kind in self.known])[kinds]
+        if not chosen.any():
+            return None
+        labels = np.asarray([order.get(kind.label, -1) for kind in self.known], np.int64)
+        paths = self.paths if chosen.all() else list(compress(self.paths, chosen.tolist()))
+        return Split(FilePictures(LazyPaths(paths), self.file.parent), labels[kinds[chosen]])
