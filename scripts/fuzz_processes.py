@@ -141,8 +141,9 @@ class _Worker:
 
     def _end_others(self) -> None:
         """End what the process had started: a server."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _work(
