@@ -5,10 +5,13 @@ Knows: time, memory, processes and their ends. Does not know kinds of input.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -112,6 +115,7 @@ class _Worker:
             said = self.pipe.recv()
         except EOFError:
             self._process.join()
+            self._end_others()
             if self.left:
                 yield self.ended(f"the process ended with {self._process.exitcode}")
             return
@@ -133,11 +137,19 @@ class _Worker:
         """End it."""
         self._process.kill()
         self._process.join()
+        self._end_others()
+
+    def _end_others(self) -> None:
+        """End what the process had started: a server."""
+        if self._process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _work(
     makers: Mapping[str, Callable[[Path], Target]], jobs: Sequence[Job], seed: int, pipe: Connection
 ) -> None:
+    os.setsid()  # so that what it starts can be ended with it
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     try:
         targets = {}

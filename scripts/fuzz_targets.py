@@ -195,7 +195,7 @@ def requests(_folder: Path) -> Target:
     said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
     server = subprocess.Popen(
         list(map(str, command)), env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=said,
     )  # fmt: skip
     atexit.register(os.kill, server.pid, signal.SIGKILL)
     while b"http://" not in (words := _content(said)):

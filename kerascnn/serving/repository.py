@@ -7,66 +7,24 @@ HTTP.
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from kerascnn import images
-from kerascnn.card import ModelCard
 from kerascnn.errors import KerascnnError, ModelFileError
-from kerascnn.inference.classifier import Classifier
-from kerascnn.inference.probes import probe_pictures
-from kerascnn.parallel import usable_cpus
-from kerascnn.serving.batching import Batcher, batch_sizes
+from kerascnn.serving.batching import Batcher
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.model_file import ModelFile, Signature
-from kerascnn.serving.sources import ModelConfig, versions_in
-from kerascnn.serving.statistics import Statistics
+from kerascnn.serving.served_model import ServedModel, open_model
+from kerascnn.serving.sources import versions_in
 
 log = logging.getLogger(__name__)
 
 Slot = tuple[str, str]
 """A model's name, and the number of a version in its folder; empty: it is a file of its own."""
-
-
-@dataclass(frozen=True, eq=False)
-class ServedModel:
-    """One version of one model, ready to answer.
-
-    Attributes:
-        name: Under which it is served.
-        version: Its number in a model repository; else the digest.
-        digest: The first 12 digits of the file's SHA-256 (of all files, if weights lie beside
-            it): the same on every machine.
-        config: What is set about it.
-        card: All that the file says about itself.
-        provider: Execution provider in use.
-        batcher: Takes pictures of the model's size.
-        copies: Instances of the network; they are closed with it.
-        statistics: Statistics since it was loaded.
-    """
-
-    name: str
-    version: str
-    digest: str
-    config: ModelConfig
-    card: ModelCard
-    provider: str
-    batcher: Batcher
-    copies: list[Classifier]
-    statistics: Statistics
-
-    def close(self) -> None:
-        """Free its memory and thread when the last run is done."""
-        self.batcher.close()
-        for copy in self.copies:
-            copy.close()
 
 
 class Models:
@@ -263,7 +221,9 @@ class Models:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._loader, self._files[slot].look)
         self._seen[slot] = self._files[slot].signature()
-        new = await loop.run_in_executor(self._loader, self._open, slot)
+        file, model = self._files[slot], self._models[slot[0]]
+        work = partial(open_model, file, model, slot[1], self._metrics)
+        new = await loop.run_in_executor(self._loader, work)
         old = self._served.get(slot)
         if old is not None and old.digest == new.digest:
             new.close()
@@ -289,42 +249,6 @@ class Models:
         await _idle(old.batcher)
         old.close()
 
-    def _open(self, slot: Slot) -> ServedModel:
-        file, model = self._files[slot], self._models[slot[0]]
-        before, path = file.signature(), file.path
-        digest = file.version()
-        copies = [_copy(model, path) for _ in range(model.copies)]
-        for classifier in copies:
-            _warm(classifier, batch_sizes(model.max_batch))
-        if file.signature() != before:
-            raise ModelFileError(f"{path}: was replaced while it was being loaded.")
-        first, statistics = copies[0], Statistics()
-        batcher = self._batcher(model, copies, statistics)
-        version = slot[1] or digest
-        return ServedModel(
-            model.name, version, digest, model, first.card, first.provider, batcher, copies,
-            statistics,
-        )  # fmt: skip
-
-    def _batcher(
-        self, model: ModelConfig, copies: list[Classifier], statistics: Statistics
-    ) -> Batcher:
-        sizes = self._metrics.batches.labels(model.name)
-        seconds = self._metrics.run_seconds.labels(model.name)
-
-        def observe(size: int, took: float) -> None:
-            sizes.observe(size)
-            seconds.observe(took)
-            statistics.runs[size].add(took)
-
-        return Batcher(
-            [copy.run for copy in copies],
-            model.max_batch,
-            model.max_wait_ms / 1000,
-            model.max_queue,
-            observe,
-        )
-
     def _log_switch(self, new: ServedModel, old: ServedModel | None) -> None:
         if old is not None:
             self._metrics.info.remove(*_labels(old))
@@ -337,23 +261,6 @@ class Models:
 
 def _shown(slot: Slot) -> str:
     return "/".join(filter(None, slot))
-
-
-def _copy(model: ModelConfig, path: Path) -> Classifier:
-    threads = model.threads
-    if threads is None and model.copies > 1:
-        threads = max(1, usable_cpus() // model.copies)
-    return Classifier(path, model.provider, threads, model.foreign, model.arithmetic)
-
-
-def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:
-    # The first run of a size is slow: memory is laid out, and some providers compile.
-    picture = probe_pictures(classifier.card.shape)[:1]
-    file = io.BytesIO()
-    Image.fromarray(picture[0]).save(file, "PNG")
-    images.decode(file.getvalue())  # Pillow loads its formats at the first picture
-    for size in sizes:
-        classifier.run(picture.repeat(size, axis=0))
 
 
 def _labels(served: ServedModel) -> tuple[str, str, str, str, str]:

@@ -33,7 +33,8 @@ from kerascnn.serving.http.compression import check_encoding, compressed, decomp
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.progress import Progress
-from kerascnn.serving.repository import Models, ServedModel
+from kerascnn.serving.repository import Models
+from kerascnn.serving.served_model import ServedModel
 
 T = TypeVar("T")
 

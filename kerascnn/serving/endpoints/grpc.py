@@ -30,7 +30,7 @@ from kerascnn.serving.http.connection import MOST
 from kerascnn.serving.http.errors import Refusal, outcome_of
 from kerascnn.serving.http.middleware import is_authorized
 from kerascnn.serving.records import Record, Records, request_id
-from kerascnn.serving.repository import ServedModel
+from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Service, too_late
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from kerascnn.serving.endpoints.v2 import log_facts, server_timing
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.http.forms import Upload, is_form, read_form
 from kerascnn.serving.metrics import CONTENT_TYPE
-from kerascnn.serving.repository import ServedModel
+from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service
 
 _MOST = 1000

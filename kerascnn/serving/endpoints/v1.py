@@ -16,7 +16,7 @@ from starlette.routing import Route
 from kerascnn.serving.endpoints.v1_messages import read_request, write_answer
 from kerascnn.serving.endpoints.v2 import first_error, log_facts, server_timing
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.repository import ServedModel
+from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Service
 
 _STATES = {"READY": "AVAILABLE", "LOADING": "LOADING", "UNAVAILABLE": "END"}

@@ -21,7 +21,7 @@ from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.http.json_in_steps import read_only_ready
 from kerascnn.serving.metrics import STAGES
-from kerascnn.serving.repository import ServedModel
+from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service, too_late
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from kerascnn import __version__
 from kerascnn.serving.endpoints.v2_messages import INPUT, OUTPUTS
-from kerascnn.serving.repository import Models, ServedModel
+from kerascnn.serving.repository import Models
+from kerascnn.serving.served_model import ServedModel
 
 EXTENSIONS = (
     *("binary_tensor_data", "classification", "model_configuration", "model_repository"),

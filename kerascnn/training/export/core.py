@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from kerascnn.errors import ModelFileError
-from kerascnn.training.export.graph import IR_VERSION, OPSET, in_order
+from kerascnn.training.export.graph import IR_VERSION, OPSET
 from kerascnn.training.export.operators import HANDLERS
 from kerascnn.training.export.rewrites import simplify
 from kerascnn.training.export.traceable import traceable
@@ -53,7 +53,7 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
     kept = [opset for opset in converted.opset_import if opset.domain in used]
     del converted.opset_import[:]
     converted.opset_import.extend(kept)
-    return simplify(in_order(converted))
+    return simplify(converted)
 
 
 def _convert(network: keras.Model) -> onnx.ModelProto:

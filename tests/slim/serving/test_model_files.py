@@ -6,10 +6,11 @@ import httpx
 import numpy as np
 import pytest
 
+from kerascnn.errors import KerascnnError
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.serving import ModelConfig, ServeConfig, create_app
-from kerascnn.serving import repository as home
+from kerascnn.serving import served_model as home
 from kerascnn.serving.model_file import ModelFile
 from kerascnn.serving.service import Service
 
@@ -123,7 +124,7 @@ def test_one_that_fails_keeps_no_other_from_being_served(tmp_path, exported):
 
     async def main():
         service = of(broken, exported, foreign=None)
-        with pytest.raises(home.KerascnnError, match="broken"):
+        with pytest.raises(KerascnnError, match="broken"):
             await service.models.load()
         assert service.models.get(exported.stem)
         assert not service.ready

@@ -89,7 +89,7 @@ def test_the_converted_network_answers_as_pytorch_did(name: str, tmp_path: Path)
     if inside:  # they take pixels, and normalise as PyTorch's preprocessing does
         pictures = pictures * np.float32(TORCH.std) + np.float32(TORCH.mean)
     logits, wanted = start.core.predict_on_batch(pictures), np.asarray(golden["logits"])
-    assert np.abs(logits - wanted).max() <= 1e-5 * max(1, np.abs(wanted).max())
+    assert np.abs(logits - wanted).max() <= 3e-5 * max(1, np.abs(wanted).max())
     assert not start.fresh_head
 
 

@@ -1,0 +1,123 @@
+"""One version of one model, opened and warmed: the network's copies behind one batcher.
+
+Knows: how a file becomes ready to answer. Does not know other versions or models, nor HTTP.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from kerascnn import images
+from kerascnn.card import ModelCard
+from kerascnn.errors import ModelFileError
+from kerascnn.inference.classifier import Classifier
+from kerascnn.inference.probes import probe_pictures
+from kerascnn.parallel import usable_cpus
+from kerascnn.serving.batching import Batcher, batch_sizes
+from kerascnn.serving.metrics import Metrics
+from kerascnn.serving.model_file import ModelFile
+from kerascnn.serving.sources import ModelConfig
+from kerascnn.serving.statistics import Statistics
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One version of one model, ready to answer.
+
+    Attributes:
+        name: Under which it is served.
+        version: Its number in a model repository; else the digest.
+        digest: The first 12 digits of the file's SHA-256 (of all files, if weights lie beside
+            it): the same on every machine.
+        config: What is set about it.
+        card: All that the file says about itself.
+        provider: Execution provider in use.
+        batcher: Takes pictures of the model's size.
+        copies: Instances of the network; they are closed with it.
+        statistics: Statistics since it was loaded.
+    """
+
+    name: str
+    version: str
+    digest: str
+    config: ModelConfig
+    card: ModelCard
+    provider: str
+    batcher: Batcher
+    copies: list[Classifier]
+    statistics: Statistics
+
+    def close(self) -> None:
+        """Free its memory and thread when the last run is done."""
+        self.batcher.close()
+        for copy in self.copies:
+            copy.close()
+
+
+def open_model(file: ModelFile, model: ModelConfig, number: str, metrics: Metrics) -> ServedModel:
+    """Open and warm a version of a model.
+
+    Args:
+        file: Its file; it may be replaced meanwhile, which is noticed.
+        model: What is set about it.
+        number: Of the version in a model repository; empty: the digest is its version.
+        metrics: Counts its runs.
+
+    Raises:
+        KerascnnError: It cannot be used, or was replaced meanwhile.
+    """
+    before, path = file.signature(), file.path
+    digest = file.version()
+    copies = [_copy(model, path) for _ in range(model.copies)]
+    for classifier in copies:
+        _warm(classifier, batch_sizes(model.max_batch))
+    if file.signature() != before:
+        raise ModelFileError(f"{path}: was replaced while it was being loaded.")
+    first, statistics = copies[0], Statistics()
+    batcher = _batcher(model, copies, statistics, metrics)
+    version = number or digest
+    return ServedModel(
+        model.name, version, digest, model, first.card, first.provider, batcher, copies,
+        statistics,
+    )  # fmt: skip
+
+
+def _batcher(
+    model: ModelConfig, copies: list[Classifier], statistics: Statistics, metrics: Metrics
+) -> Batcher:
+    sizes = metrics.batches.labels(model.name)
+    seconds = metrics.run_seconds.labels(model.name)
+
+    def observe(size: int, took: float) -> None:
+        sizes.observe(size)
+        seconds.observe(took)
+        statistics.runs[size].add(took)
+
+    return Batcher(
+        [copy.run for copy in copies],
+        model.max_batch,
+        model.max_wait_ms / 1000,
+        model.max_queue,
+        observe,
+    )
+
+
+def _copy(model: ModelConfig, path: Path) -> Classifier:
+    threads = model.threads
+    if threads is None and model.copies > 1:
+        threads = max(1, usable_cpus() // model.copies)
+    return Classifier(path, model.provider, threads, model.foreign, model.arithmetic)
+
+
+def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:
+    # The first run of a size is slow: memory is laid out, and some providers compile.
+    picture = probe_pictures(classifier.card.shape)[:1]
+    file = io.BytesIO()
+    Image.fromarray(picture[0]).save(file, "PNG")
+    images.decode(file.getvalue())  # Pillow loads its formats at the first picture
+    for size in sizes:
+        classifier.run(picture.repeat(size, axis=0))
