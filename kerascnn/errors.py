@@ -6,8 +6,9 @@ they are shown. Every message says what came, what was expected and what to do n
 
 from __future__ import annotations
 
-_LONGEST, _END = 4000, 500
-"""Characters of a message, and how many of them are its end, which says what to do."""
+_LONGEST, _END = 20_000, 2_000
+"""Characters of a message, and how many of them are its end, which says what to do. The longest
+path that a system takes has 4,096, and a list of all that is wrong with a folder may be longer."""
 
 
 class KerascnnError(Exception):

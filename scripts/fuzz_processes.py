@@ -175,7 +175,7 @@ def try_one(target: Target, seed: int, job: Job) -> Tried:
         outcome = "read"
     except KerascnnError as error:
         outcome = "refused"
-        if "\n" in str(error) or len(str(error)) > 4100:
+        if "\n" in str(error) or len(str(error)) > 20_100:
             outcome, fault, details = "fault", f"{job[0]}: no one line", str(error)[:5000]
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is a fault
         outcome, details = "fault", traceback.format_exc()
