@@ -13,7 +13,7 @@ import pytest
 
 from kerascnn.training.run.folder import Run
 
-OPTIONS = ("--model", "lenet5", "--epochs", "4", "--val", "0.2", "--seed", "1")
+OPTIONS = ("--model", "lenet5", "--epochs", "3", "--val", "0.2", "--seed", "1")
 HUNG = 600
 """Seconds that only end a test that hangs."""
 

@@ -110,7 +110,7 @@ def test_each_mistake_is_named_by_its_line(write, text: str | bytes, message: st
 def test_a_message_is_not_as_long_as_what_it_repeats(write) -> None:
     with pytest.raises(DataError) as caught:
         load_dataset(write("x" * 100_000 + "\na.png,cat\n"))
-    assert len(str(caught.value)) < 4100
+    assert len(str(caught.value)) < 20_100
     assert "its first line is 'xxx" in str(caught.value)
     assert str(caught.value).endswith("with commas.")
 

@@ -97,7 +97,7 @@ def test_predict_says_in_one_line_how_pictures_are_sized(tmp_path, picture, labe
     more = ["--json", "--filter", "bicubic", "--mean", "0.5", "--std", "0.25,0.5,0.5"]
     result = CliRunner().invoke(main, [*words.split(), *more])
     assert result.exit_code == 0, result.output
-    [line] = [line for line in result.stderr.splitlines() if "as it was in training" in line]
+    [line] = [line for line in result.stderr.splitlines() if "This must match training" in line]
     assert "6 x 14" in line and "bicubic" in line
     assert "--normalize" not in result.stderr
     sized = np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))

@@ -135,7 +135,7 @@ def test_who_does_not_come_is_named_in_time(address: str, monkeypatch: pytest.Mo
 def test_nobody_there_is_told_in_time(address: str) -> None:
     (error,) = meeting(address, (1, 2, {}), seconds=0.5)
     assert isinstance(error, TrainingError)
-    assert "nobody waits" in str(error)
+    assert "nothing listens" in str(error)
 
 
 @pytest.mark.parametrize(
