@@ -38,6 +38,9 @@ Accept: TypeAlias = Callable[[int, int], object]
 _HEAD = 1 << 17
 """Bytes in which a file tells its size: EXIF with its thumbnail stands before, 64 kB at most."""
 
+_PIECE = 1 << 16
+"""Bytes of a file that are read at a time if it does not say how many it has."""
+
 _PIXEL = 8
 """Bytes a pixel takes while it is decoded: four in Pillow, three as an array, and one to spare."""
 
@@ -199,7 +202,9 @@ def _beginning(path: str | Path, most: int) -> bytes:
     check_regular(path)
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of a name that Path may not take
         data = bytearray()
-        while len(data) < most and (some := file.read(most - len(data))):
+        # Memory is taken for all that is asked for, so no more than there may be.
+        piece = max(os.fstat(file.fileno()).st_size + 1, _PIECE)
+        while len(data) < most and (some := file.read(min(piece, most - len(data)))):
             data += some
     return bytes(data)
 
