@@ -1,8 +1,9 @@
 """Every row of the table: builds, learns, freezes by block, exports, and answers the same.
 
 A new row is tested by being there. Our own networks run always (but for AlexNet and VGG, whose
-million weights a layer take long), and of those that Keras builds one of each kind of layer; of the
-others one, another with each commit. All but the giants run in `scripts/test --full`.
+million weights a layer take long), and of those that Keras builds one of each kind of layer
+(ConvNeXt with fewer blocks); of the others one, another with each commit. All but the giants run in
+`scripts/test --full`.
 """
 
 import gc
@@ -41,7 +42,7 @@ NASNet, takes longer than any two others."""
 
 ALWAYS = {
     "cnn", "cnn4", "lenet5", "lenet5_modern", "resnet20", "resnet18", "resnet18_kerascv",
-    "resnet50v2", "mobilenet", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny",
+    "resnet50v2", "mobilenet", "mobilenet_v3_small", "efficientnet_b0",
 }  # fmt: skip
 
 
@@ -113,6 +114,24 @@ def test_a_network_learns_freezes_and_answers_the_same_as_onnx(name: str, tmp_pa
     settle_statistics(model, core, size)
     core.save(tmp_path / "model.keras")
     check_parity(name, Run(tmp_path).load_model(), size, tmp_path)
+
+
+def test_a_convnext_of_few_blocks_learns_and_answers_the_same_as_onnx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All kinds of layers of its family; to export the many blocks of the smallest takes long."""
+    from keras.src.applications import convnext
+
+    few = {"depths": [1, 1, 1, 1], "projection_dims": [24, 48, 96, 192], "default_size": 224}
+    monkeypatch.setitem(convnext.MODEL_CONFIGS, "tiny", few)
+    network, size = NETWORKS["convnext_tiny"], picture_size("convnext_tiny")
+    core = build_network("convnext_tiny", CLASSES, size)
+    assert core.count_params() < FACTS["convnext_tiny"]["params"] / 10
+    model = from_pixels(core, network.normalization)
+    learn(model, core, "all")
+    learn(model, core, f"{training.blocks(core)[-2].name},head")
+    core.save(tmp_path / "model.keras")
+    check_parity("convnext_tiny", Run(tmp_path).load_model(), size, tmp_path)
 
 
 def picture_size(name: str) -> int:
