@@ -88,10 +88,11 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         return replace(config, model=_network_of(Path(config.weights)))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
-        return _from_scratch(config, dataset, "from random weights, as asked for", progress)
+        chosen, reason = from_scratch(config, dataset), "from random weights, as asked for"
+        return _announced(chosen, reason, progress)
     if config.weights == AUTO and longest <= SMALL:
         reason = f"the pictures are small: {longest} pixels"
-        return _from_scratch(config, dataset, reason, progress)
+        return _announced(from_scratch(config, dataset), reason, progress)
     try:
         ensure(BACKBONE, lambda done, total: progress.fetching(BACKBONE, done, total))
     except ModelFileError as error:
@@ -99,8 +100,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
             raise
         chosen = from_scratch(config, dataset)
         log.warning("%s Meanwhile %s is trained from random weights.", error, chosen.model)
-        reason = "there are no ImageNet weights on this machine"
-        return _from_scratch(config, dataset, reason, progress)
+        return _announced(chosen, "there are no ImageNet weights on this machine", progress)
     return _pretrained(config, longest, progress)
 
 
@@ -127,10 +127,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     return replace(chosen, model=FOR_PHOTOGRAPHS, random_crop=crop)
 
 
-def _from_scratch(
-    config: TrainConfig, dataset: Dataset, reason: str, progress: Callback
-) -> TrainConfig:
-    chosen = from_scratch(config, dataset)
+def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
     progress.chosen("model", chosen.model, reason)
     return chosen
 

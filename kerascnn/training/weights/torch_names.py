@@ -126,12 +126,20 @@ _TIMM_FIRST = ("", "", "conv_dw", "bn1", "conv_pw", "bn2")
 """Of a block that does not expand."""
 
 
+def _ends(stem: str, last: int) -> dict[str, str]:
+    """Name what stands before and behind the blocks, in torchvision and in timm."""
+    return {
+        "features.0.0": f"{stem}_conv", "conv_stem": f"{stem}_conv",
+        "features.0.1": f"{stem}_bn", "bn1": f"{stem}_bn",
+        f"features.{last}.0": "top_conv", "conv_head": "top_conv",
+        f"features.{last}.1": "top_bn", "bn2": "top_bn",
+        "classifier": "head", "classifier.1": "head",
+    }  # fmt: skip
+
+
 def _efficientnet(name: str) -> str | None:
     layer, _, what = name.rpartition(".")
-    ends = {"features.0.0": "stem_conv", "conv_stem": "stem_conv", "features.0.1": "stem_bn",
-            "bn1": "stem_bn", "features.8.0": "top_conv", "conv_head": "top_conv",
-            "features.8.1": "top_bn", "bn2": "top_bn", "classifier": "head",
-            "classifier.1": "head"}  # fmt: skip
+    ends = _ends("stem", 8)
     if layer in ends:
         return _layer(ends[layer], ends[layer][-2:], what)
     found = re.fullmatch(r"(features|blocks)\.(\d)\.(\d+)\.(?:block\.)?(.+)", layer)
@@ -162,10 +170,7 @@ _MOBILENET_V2_STAGES = (1, 2, 3, 4, 3, 3, 1)
 
 def _mobilenet_v2(name: str) -> str | None:
     layer, _, what = name.rpartition(".")
-    ends = {"features.0.0": "conv1_conv", "conv_stem": "conv1_conv", "features.0.1": "conv1_bn",
-            "bn1": "conv1_bn", "features.18.0": "top_conv", "conv_head": "top_conv",
-            "features.18.1": "top_bn", "bn2": "top_bn", "classifier": "head",
-            "classifier.1": "head"}  # fmt: skip
+    ends = _ends("conv1", 18)
     if layer in ends:
         return _layer(ends[layer], ends[layer][-2:], what)
     torchvision = re.fullmatch(r"features\.(\d+)\.conv\.(.+)", layer)

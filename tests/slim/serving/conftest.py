@@ -196,6 +196,17 @@ def encoded(picture: np.ndarray, form: str = "PNG") -> bytes:
     return file.getvalue()
 
 
+@pytest.fixture(scope="module")
+def content(pictures) -> bytes:
+    """A picture as a file."""
+    return encoded(pictures[0])
+
+
+def post(server: Server, content: bytes) -> httpx.Response:
+    """Ask for a picture to be classified."""
+    return http.post(f"{server.url}/predict", content=content)
+
+
 def exchange(server: Server, data: bytes, half_close: bool = False) -> tuple[int, dict]:
     """Send bytes as they are, and give status and JSON of the answer."""
     with closing(server.connect()) as connection:

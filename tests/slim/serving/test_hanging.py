@@ -8,18 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .conftest import encoded, http, wait_for
+from .conftest import http, post, wait_for
 
 pytestmark = pytest.mark.slow
-
-
-def post(server, content: bytes):
-    return http.post(f"{server.url}/predict", content=content)
-
-
-@pytest.fixture(scope="module")
-def content(pictures) -> bytes:
-    return encoded(pictures[0])
 
 
 @pytest.mark.parametrize("hold", ["decode", "run"])

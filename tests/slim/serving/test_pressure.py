@@ -13,18 +13,9 @@ import pytest
 
 from kerascnn.parallel import usable_cpus
 
-from .conftest import encoded, exchange, http, wait_for
+from .conftest import exchange, http, post, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
-
-
-def post(server, content: bytes):
-    return http.post(f"{server.url}/predict", content=content)
-
-
-@pytest.fixture(scope="module")
-def content(pictures) -> bytes:
-    return encoded(pictures[0])
 
 
 def test_a_full_queue_refuses_with_retry_after(serving, exported, content):
