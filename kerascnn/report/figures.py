@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kerascnn.language import tr
 from kerascnn.metrics.calibration import Reliability
 from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report.content import Epoch, PhaseSpan
@@ -36,10 +37,12 @@ def loss_curves(
     """
 
     def draw(axes: Axes) -> None:
-        _pair(axes, epochs, best, [e.loss for e in epochs], [e.val_loss for e in epochs], "nats")
+        _pair(
+            axes, epochs, best, [e.loss for e in epochs], [e.val_loss for e in epochs], tr("nats")
+        )
         _phases(axes, phase_spans)
 
-    return drawn("loss", "Cross-entropy of training and validation pictures by epoch", draw)
+    return drawn("loss", tr("Cross-entropy of training and validation pictures by epoch"), draw)
 
 
 def accuracy_curves(
@@ -61,7 +64,7 @@ def accuracy_curves(
         _pair(axes, epochs, best, train, val, "%")
         _phases(axes, phase_spans)
 
-    return drawn("accuracy", "Accuracy on training and validation pictures by epoch", draw)
+    return drawn("accuracy", tr("Accuracy on training and validation pictures by epoch"), draw)
 
 
 def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan] = ()) -> str:
@@ -82,7 +85,7 @@ def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan
         _epoch_axis(axes)
         _phases(axes, phase_spans)
 
-    return drawn("rate", "Learning rate at the end of each epoch", draw)
+    return drawn("rate", tr("Learning rate at the end of each epoch"), draw)
 
 
 def reliability_diagram(reliability: Reliability) -> str:
@@ -106,9 +109,9 @@ def reliability_diagram(reliability: Reliability) -> str:
                 [low, low + width * 0.9], [100 * one.confidence] * 2, color=SECOND, lw=2.5,
                 solid_capstyle="butt",
             )  # fmt: skip
-        _per_cent(axes, "confidence, %", "accuracy, %")
+        _per_cent(axes, tr("confidence, %"), tr("accuracy, %"))
 
-    return drawn("reliability", "Reliability diagram: accuracy by confidence", draw, _SQUARE)
+    return drawn("reliability", tr("Reliability diagram: accuracy by confidence"), draw, _SQUARE)
 
 
 def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
@@ -126,9 +129,9 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
         axes.plot([0, 100], [0, 100], color=INK, ls="--", lw=1)
         for one in (*curves, marked):
             _line(axes, one.false_positive_rate, one.true_positive_rate, one is marked)
-        _per_cent(axes, "false positive rate, %", "true positive rate, %")
+        _per_cent(axes, tr("false positive rate, %"), tr("true positive rate, %"))
 
-    return drawn("roc", "Receiver operating characteristic of each class", draw, _SQUARE)
+    return drawn("roc", tr("Receiver operating characteristic of each class"), draw, _SQUARE)
 
 
 def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
@@ -145,9 +148,9 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
     def draw(axes: Axes) -> None:
         for one in (*curves, marked):
             _line(axes, one.recall, one.precision, one is marked)
-        _per_cent(axes, "recall, %", "precision, %")
+        _per_cent(axes, tr("recall, %"), tr("precision, %"))
 
-    return drawn("pr", "Precision over recall of each class", draw, _SQUARE)
+    return drawn("pr", tr("Precision over recall of each class"), draw, _SQUARE)
 
 
 def _line(axes: Axes, across: Sequence[float], up: Sequence[float], marked: bool) -> None:
@@ -173,11 +176,11 @@ def _pair(
     unit: str,
 ) -> None:
     numbers = [epoch.number for epoch in epochs]
-    axes.plot(numbers, train, color=SECOND, marker="o", ms=3, ls="--", label="training")
-    axes.plot(numbers, val, color=FIRST, marker="o", ms=3, label="validation")
+    axes.plot(numbers, train, color=SECOND, marker="o", ms=3, ls="--", label=tr("training"))
+    axes.plot(numbers, val, color=FIRST, marker="o", ms=3, label=tr("validation"))
     if best in numbers:
         place = numbers.index(best)
-        axes.plot(best, val[place], "o", ms=9, mfc="none", mec=FIRST, label="kept")
+        axes.plot(best, val[place], "o", ms=9, mfc="none", mec=FIRST, label=tr("kept"))
     axes.set_ylabel(unit)
     axes.legend()
     _epoch_axis(axes)
@@ -199,5 +202,5 @@ def _phases(axes: Axes, phase_spans: Sequence[PhaseSpan]) -> None:
 def _epoch_axis(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(tr("epoch"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
