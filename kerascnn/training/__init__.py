@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Advice": ".advising.deciding",
+    "Advice": ".advising.decision",
     "advise": ".advising.advise",
     "Block": ".networks.blocks",
     "blocks": ".networks.blocks",
