@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from kerascnn.errors import ModelFileError
-from kerascnn.sizing import How, Shape, Sizing
+from kerascnn.sizing import ResizeRule, Shape, Sizing
 from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
@@ -175,7 +175,7 @@ class ModelCard:
         return self.image_size, self.image_width or self.image_size
 
     @property
-    def how(self) -> How:
+    def resize_rule(self) -> ResizeRule:
         """How a picture gets that size, as :func:`kerascnn.images.size_picture` takes it."""
         return self.sizing or self.resize
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from kerascnn.dataset.faults import Faults
+from kerascnn.dataset.faults import FaultHandler
 from kerascnn.dataset.walk import Walk
 
 SPLIT_FOLDERS = {
@@ -43,7 +43,7 @@ _FEW = 20
 """Folders, more than which are no splits."""
 
 
-def find_splits(root: Path, walk: Walk, faults: Faults) -> dict[str, Path]:
+def find_splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path]:
     """Find the folders of the splits.
 
     Args:
@@ -93,13 +93,13 @@ def _split_of(name: str) -> str | None:
 
 
 def _by_split(
-    folders: Sequence[Path], split_of: Callable[[str], str | None], faults: Faults, root: Path
+    folders: Sequence[Path], split_of: Callable[[str], str | None], faults: FaultHandler, root: Path
 ) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         split = split_of(folder.name)
         if split in found:
-            faults.tell(
+            faults.error(
                 f"{root}: {found[split].name} and {folder.name} are both split {split}. Expected "
                 "one folder per split: join them, or rename one."
             )
@@ -127,7 +127,7 @@ def _shared(names: Sequence[frozenset[str]]) -> bool:
 
 
 def _leave_out(
-    root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: Faults
+    root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: FaultHandler
 ) -> None:
     """Skip folders that are named as unlabelled; refuse others."""
     words = {folder: re.split(r"[^a-z]+", folder.name.lower()) for folder in others}
@@ -135,21 +135,21 @@ def _leave_out(
     walk.unlabelled |= dict.fromkeys(without)
     unknown = sorted(folder.name for folder in others if folder not in without)
     if unknown:
-        faults.tell(
+        faults.error(
             f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and "
             f"also {', '.join(unknown)}. Expected either splits or class folders, not both: move "
             "the others away."
         )
 
 
-def _ask_if_alike(root: Path, inside: Mapping[Path, frozenset[str]], faults: Faults) -> None:
+def _ask_if_alike(root: Path, inside: Mapping[Path, frozenset[str]], faults: FaultHandler) -> None:
     """Ask where folders hold the same sub-folders: their names may be the classes."""
     for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
         same = sorted(inside[one] & inside[other])
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
         if mostly and not all(_DATE.fullmatch(name) for name in same):
             shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
-            faults.tell(
+            faults.error(
                 f"{root}: {one.name} and {other.name} hold the same sub-folders ({shown}). If "
                 "those are the classes, call the folders around them train, val and test; if not, "
                 "give them other names, or list the pictures in a .csv file."

@@ -12,12 +12,12 @@ from kerascnn.images.limits import MAX_PIXELS
 from kerascnn.images.plain import is_bounded
 from kerascnn.images.read import (
     Source,
+    apply_decoded,
     attempt,
     decode,
     longer_side,
     prepare,
     read_header,
-    reduced,
 )
 from kerascnn.images.sizing import (
     Axis,
@@ -27,8 +27,8 @@ from kerascnn.images.sizing import (
     pixels_between,
     size_picture,
 )
-from kerascnn.images.worker_pool import Reduce
-from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.images.worker_pool import PixelFunction
+from kerascnn.sizing import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
 
 __all__ = [
     "FORMATS",
@@ -38,13 +38,14 @@ __all__ = [
     "SUFFIXES",
     "Axis",
     "Header",
-    "How",
-    "Reduce",
+    "PixelFunction",
     "Resize",
+    "ResizeRule",
     "Shape",
     "Sizing",
     "Source",
     "UInt8Array",
+    "apply_decoded",
     "attempt",
     "axes",
     "decode",
@@ -56,7 +57,6 @@ __all__ = [
     "pixels_between",
     "prepare",
     "read_header",
-    "reduced",
     "rgb_array",
     "size_picture",
 ]

@@ -30,7 +30,7 @@ from kerascnn.images.limits import BYTES, BYTES_EACH, PATIENCE
 from kerascnn.images.sizing import UInt8Array
 from kerascnn.parallel import usable_cpus
 
-Reduce = Callable[[UInt8Array], UInt8Array]
+PixelFunction = Callable[[UInt8Array], UInt8Array]
 """Makes little of much, right where the pixels are; a function of a module, perhaps partial."""
 
 _START = "import sys; sys.path[:] = {path!r}; from kerascnn.images.worker import main; main()"
@@ -45,7 +45,7 @@ _TRIES = 4
 """One with too little memory, and a few with processes that had come to such an end."""
 
 
-class Workers:
+class WorkerPool:
     """A few processes, started when they are needed.
 
     Args:
@@ -272,16 +272,16 @@ def _ending(code: int) -> str:
 
 
 _lock = threading.Lock()
-_workers: Workers | None = None
+_workers: WorkerPool | None = None
 
 
-def workers() -> Workers:
+def workers() -> WorkerPool:
     """Return the processes of this one; a forked process gets its own."""
     global _workers
     with _lock:
         if _workers is None or _workers._owner != os.getpid():
             count = usable_cpus()
-            _workers = Workers(count, max(BYTES, count * BYTES_EACH))
+            _workers = WorkerPool(count, max(BYTES, count * BYTES_EACH))
         return _workers
 
 
@@ -299,7 +299,7 @@ def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
     """Return the pixels of an answer, or raise what it says.
 
     Args:
-        answer: Answer from :meth:`Workers.ask`.
+        answer: Answer from :meth:`WorkerPool.ask`.
         pixels: Likewise.
 
     Raises:

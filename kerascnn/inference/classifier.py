@@ -24,7 +24,7 @@ from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import Prediction, bounded, finite_rows, no_answer, rank
 from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
-from kerascnn.inference.runtime.guarded_session import Runner
+from kerascnn.inference.runtime.guarded_session import GuardedSession
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked, Choice, ProviderName, choose
 from kerascnn.inference.runtime.session import open_session
@@ -95,7 +95,7 @@ class Classifier:
 
     def _first_that_passes(
         self, path: str | Path, choices: Sequence[Choice]
-    ) -> tuple[Runner, ProviderName]:
+    ) -> tuple[GuardedSession, ProviderName]:
         """Open the first provider that reproduces the card's probes."""
         for choice in choices[:-1]:
             try:
@@ -104,7 +104,7 @@ class Classifier:
                 log.warning("%s: goes on with %s. %s", path, choices[-1].provider, error)
         return self._checked(path, choices[-1])
 
-    def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, ProviderName]:
+    def _checked(self, path: str | Path, choice: Choice) -> tuple[GuardedSession, ProviderName]:
         card, pictures = self.card, probe_pictures(self.card.shape)
         if not card.probes and choice.provider != "cpu":
             # A file that was made elsewhere carries no answers: the CPU's are the measure.
@@ -288,7 +288,7 @@ class Classifier:
     def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
         name = str(picture) if isinstance(picture, str | Path) else "picture"
         card = self.card
-        return name, images.attempt(lambda: images.prepare(picture, card.shape, card.how))
+        return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))
 
     def _weight(self, picture: Picture) -> int:
         """Return the bytes that a picture takes as it came and at the network's size."""

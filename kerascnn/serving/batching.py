@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.stall_detector import Progress
+from kerascnn.serving.stall_detector import StallDetector
 
 Floats = npt.NDArray[np.float32]
 
@@ -104,7 +104,7 @@ class Batcher:
         self._soon: asyncio.Handle | None = None
         self._seconds_each = 0.0
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
-        self._runs = Progress()
+        self._runs = StallDetector()
 
     @property
     def backlog(self) -> float:

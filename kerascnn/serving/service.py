@@ -32,9 +32,9 @@ from kerascnn.serving.http.body import BodyReader
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal
 from kerascnn.serving.metrics import Metrics
-from kerascnn.serving.repository import Models
+from kerascnn.serving.repository import ModelRepository
 from kerascnn.serving.served_model import ServedModel
-from kerascnn.serving.stall_detector import Progress
+from kerascnn.serving.stall_detector import StallDetector
 
 T = TypeVar("T")
 
@@ -95,13 +95,13 @@ class Service:
         self.config = config
         self.stopping = False
         self.metrics = Metrics()
-        self.models = Models(config, self.metrics)
+        self.models = ModelRepository(config, self.metrics)
         self.bodies = BodyReader(config.max_body, config.read_timeout, self.metrics)
         self._decoders = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
         half = max(1, usable_cpus() // 2)  # the others are always free for small pictures
         self._large = ThreadPoolExecutor(half, thread_name_prefix="decoding large")
         self._waiting = 0
-        self._work = Progress()
+        self._work = StallDetector()
 
     @property
     def ready(self) -> bool:
@@ -305,15 +305,15 @@ class Service:
             return picture  # beside others that are not: what a client sized is taken as it is
         else:
             accept(*picture.shape[:2])
-        return images.size_picture(picture, card.shape, card.how)
+        return images.size_picture(picture, card.shape, card.resize_rule)
 
     def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
         """Bound what a picture may cost before it is worked on: pixels in, between and out."""
         most = self.config.max_pixels
         # A photograph may lie on its side, and is turned before it is sized.
         between = max(
-            images.pixels_between(height, width, card.shape, card.how),
-            images.pixels_between(width, height, card.shape, card.how),
+            images.pixels_between(height, width, card.shape, card.resize_rule),
+            images.pixels_between(width, height, card.shape, card.resize_rule),
         )
         between += _ROW * max(height, width)
         if between > most:

@@ -105,7 +105,7 @@ class Entry:
     used: float
 
 
-def pack_key(split: Split, size: int | images.Shape, resize: images.How) -> str:
+def pack_key(split: Split, size: int | images.Shape, resize: images.ResizeRule) -> str:
     """Hash all that decides on the pixels of a pack: every file, and every option.
 
     Args:

@@ -51,7 +51,7 @@ class Pack:
 def pack(
     split: Split,
     size: int | images.Shape,
-    resize: images.How,
+    resize: images.ResizeRule,
     strict: bool = False,
     progress: Callable[[int], object] | None = None,
     cache: PackCache | None = None,
@@ -97,7 +97,7 @@ def pack(
 def _decode(
     split: Split,
     size: int | images.Shape,
-    resize: images.How,
+    resize: images.ResizeRule,
     strict: bool,
     progress: Callable[[int], object] | None,
     array: npt.NDArray[np.uint8],

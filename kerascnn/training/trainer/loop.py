@@ -49,7 +49,7 @@ from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
 from kerascnn.training.weights import Start
 
 
-class Loop:
+class TrainingLoop:
     """The loop over epochs, with what it has to remember.
 
     Args:
