@@ -1,7 +1,7 @@
 """Which pictures are the same, or nearly.
 
-Knows: fingerprints, how alike two thumbnails are, and how to compare very many. Does not know labels,
-splits or files.
+Knows: fingerprints, how alike two thumbnails are, and how to compare very many. Does not know
+labels, splits or files.
 
 *The same* are pictures whose decoded pixels are equal. *Nearly the same* are those whose thumbnails
 agree in what sets pictures of this data set apart: thumbnails are whitened, that is, scaled so that
