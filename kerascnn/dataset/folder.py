@@ -18,7 +18,7 @@ from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walking import Walk, notice
+from kerascnn.dataset.walk import Walk, notice
 from kerascnn.errors import DataError
 
 

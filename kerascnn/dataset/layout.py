@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from kerascnn.dataset.faults import Faults
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk
 
 SPLIT_FOLDERS = {
     "train": "train",

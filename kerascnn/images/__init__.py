@@ -27,7 +27,7 @@ from kerascnn.images.sizing import (
     pixels_between,
     size_picture,
 )
-from kerascnn.images.workers import Reduce
+from kerascnn.images.worker_pool import Reduce
 from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 __all__ = [

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction
