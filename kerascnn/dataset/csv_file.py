@@ -18,7 +18,7 @@ from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.layout import SPLIT_FOLDERS
 from kerascnn.dataset.split import SPLITS, Dataset
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 
 _VALID = "is_valid"

@@ -20,7 +20,7 @@ from kerascnn.dataset.idx import idx_files
 from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walking import Walk, notice, unread_notice
+from kerascnn.dataset.walk import Walk, notice, unread_notice
 from kerascnn.errors import DataError
 
 LISTS = (".csv", ".npz")

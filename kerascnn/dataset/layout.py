@@ -15,7 +15,7 @@ from itertools import combinations
 from pathlib import Path
 
 from kerascnn.dataset.faults import Faults
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk
 from kerascnn.dataset.wrappers import DATE, inside_wrapper
 
 log = logging.getLogger(__name__)

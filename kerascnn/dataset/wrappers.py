@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk
 
 DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
 """What many classes are divided by, and is no class."""

@@ -28,7 +28,7 @@ from kerascnn.images.sizing import (
     size_picture,
 )
 from kerascnn.images.unread import UNREAD_SUFFIXES, WHAT_TO_DO
-from kerascnn.images.workers import Reduce
+from kerascnn.images.worker_pool import Reduce
 from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 __all__ = [

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from kerascnn.dataset.walking import Walk, unread_notice
+from kerascnn.dataset.walk import Walk, unread_notice
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction

@@ -11,7 +11,7 @@ from PIL import Image
 
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.checking import check_data
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 
 
