@@ -120,7 +120,8 @@ def _repeat(places: tuple[PictureLocation, ...]) -> str:
 def _list(heading: str, lines: list[str], most: int | None = _LISTED) -> None:
     if not lines:
         return
-    _print(f"\n{heading}: {len(lines):,}")
+    _print("")
+    _print(f"{heading}: {len(lines):,}")
     for line in lines[:most]:
         _print(f"  {line}")
     if most is not None and lines[most:]:

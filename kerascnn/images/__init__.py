@@ -27,6 +27,7 @@ from kerascnn.images.sizing import (
     pixels_between,
     size_picture,
 )
+from kerascnn.images.unread import UNREAD_SUFFIXES, WHAT_TO_DO
 from kerascnn.images.worker_pool import PixelFunction
 from kerascnn.sizing import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
 
@@ -36,6 +37,8 @@ __all__ = [
     "MAX_PIXELS",
     "RESIZE_RULES",
     "SUFFIXES",
+    "UNREAD_SUFFIXES",
+    "WHAT_TO_DO",
     "Axis",
     "Header",
     "PixelFunction",
