@@ -26,6 +26,7 @@ from kerascnn.serving.endpoints.v1 import V1
 from kerascnn.serving.endpoints.v2 import V2
 from kerascnn.serving.http.middleware import Gate
 from kerascnn.serving.http.origins import Origins, names_of
+from kerascnn.serving.http.routing import Routing
 from kerascnn.serving.page import page_routes
 from kerascnn.serving.records import Records
 from kerascnn.serving.service import Service
@@ -87,7 +88,7 @@ def create_app(
     options = service.config
     origins = Origins(options.allowed_host or names_of(options.host), options.cors)
     records = Records(service.metrics, write_log, tracer)
-    gate = Gate(router, records, options.read_token(), origins)
+    gate = Gate(Routing(router), records, options.read_token(), origins)
     return _with_cors(gate, options.cors)
 
 
