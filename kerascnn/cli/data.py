@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, Group, console, print_json
-from kerascnn.cli.scores import plain
+from kerascnn.cli.evaluation_tables import plain
 
 if TYPE_CHECKING:
     from kerascnn.dataset.check.checking import Check, Place
@@ -66,7 +66,7 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
         dataset = load_dataset(data, noted)
         found = check_data(dataset, smallest, faults=noted.found)
     if page:
-        from kerascnn.report.checking import write_check_page
+        from kerascnn.report.data_check import write_check_page
 
         write_check_page(Path(page), found, dataset)
     if as_json:
@@ -120,7 +120,8 @@ def _repeat(places: tuple[Place, ...]) -> str:
 def _list(heading: str, lines: list[str], most: int | None = _LISTED) -> None:
     if not lines:
         return
-    _print(f"\n{heading}: {len(lines):,}")
+    _print("")
+    _print(f"{heading}: {len(lines):,}")
     for line in lines[:most]:
         _print(f"  {line}")
     if most is not None and lines[most:]:

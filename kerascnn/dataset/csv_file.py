@@ -18,6 +18,7 @@ from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, Faults
 from kerascnn.dataset.layout import SPLIT_FOLDERS
 from kerascnn.dataset.split import SPLITS, Dataset
+from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 
 _VALID = "is_valid"
@@ -246,8 +247,27 @@ def _of_files(rows: Rows, faults: Faults) -> Rows:
         faults.tell(
             f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
             "Expected paths relative to the folder of the list."
+            f"{'' if number else _found(rows, row)}"
         )
     return rows.without(set(rows.missing)) if rows.missing else rows
+
+
+def _found(rows: Rows, row: int) -> str:
+    """Say where a missing picture is, if the list lies one or two folders off."""
+    base = rows.file.parent
+    path = os.path.relpath(rows.paths[row], base)
+    if _is_file(base, path.replace("\\", "/")):
+        return " It is there if / divides its folders, and not \\."
+    walk = Walk()
+    inside = walk.folders(base)
+    below = [sub for folder in inside for sub in walk.folders(folder)]
+    around = (base.absolute().parent, *inside, *below)
+    folder = next((place for place in around if _is_file(place, path)), None)
+    return f" It is in {folder}: move the list there." if folder else ""
+
+
+def _is_file(folder: Path, path: str) -> bool:
+    return os.path.isfile(os.path.join(folder, path))  # noqa: PTH113, PTH118 - no raise
 
 
 def _files(folder: str) -> set[str]:

@@ -27,7 +27,8 @@ from kerascnn.images.sizing import (
     pixels_between,
     size_picture,
 )
-from kerascnn.images.workers import Reduce
+from kerascnn.images.unread import UNREAD_SUFFIXES, WHAT_TO_DO
+from kerascnn.images.worker_pool import Reduce
 from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "MAX_PIXELS",
     "RESIZE_RULES",
     "SUFFIXES",
+    "UNREAD_SUFFIXES",
+    "WHAT_TO_DO",
     "Axis",
     "Header",
     "How",

@@ -26,6 +26,7 @@ from kerascnn.images.jpeg import quick_pixels
 from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE, PLAIN_PIXELS
 from kerascnn.images.scans import check_scans
 from kerascnn.images.sizing import UInt8Array
+from kerascnn.images.unread import WHAT_TO_DO, kind_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (
@@ -92,6 +93,10 @@ def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
         return _to_rgb(image, name)
 
 
+class _UnreadError(Exception):
+    """A picture of a format that is known and not read; its name."""
+
+
 class _Quiet:
     """Keeps Pillow's warnings off while any thread decodes.
 
@@ -135,6 +140,11 @@ def named(name: str) -> Iterator[None]:
         raise PictureError(
             f"{name}: not a picture that can be read. Expected {_FORMAT_WORDS}."
         ) from error
+    except _UnreadError as error:
+        raise PictureError(
+            f"{name}: not a picture that can be read, but {error}. Expected {_FORMAT_WORDS}. "
+            f"{WHAT_TO_DO}."
+        ) from error
     except MemoryError as error:
         raise PictureError(f"{name}: not enough memory to decode it.") from error
     except Exception as error:
@@ -146,10 +156,15 @@ def named(name: str) -> Iterator[None]:
 
 
 def _open(source: str | Path | bytes) -> Image.Image:
-    if isinstance(source, bytes):
-        return Image.open(io.BytesIO(source), formats=FORMATS)
-    check_regular(source)
-    return Image.open(source, formats=FORMATS)
+    if not isinstance(source, bytes):
+        check_regular(source)
+    try:
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        if kind := kind_of(source):
+            raise _UnreadError(kind) from error
+        raise
 
 
 def check_regular(source: str | Path) -> None:

@@ -2,7 +2,7 @@
 
 Knows: that a plain file is decoded in the calling thread and all others in a process of their own,
 which can be killed. Does not know how pixels are decoded (:mod:`kerascnn.images.decoding`) or how
-processes are asked (:mod:`kerascnn.images.workers`).
+processes are asked (:mod:`kerascnn.images.worker_pool`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
 from kerascnn.images.plain import is_plain, plain_size
 from kerascnn.images.sizing import UInt8Array, size_picture
-from kerascnn.images.workers import Reduce, unpacked, workers
+from kerascnn.images.worker_pool import Reduce, unpacked, workers
 from kerascnn.sizing import How, Shape
 
 T = TypeVar("T")

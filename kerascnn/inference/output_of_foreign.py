@@ -18,8 +18,8 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.inference.model_file.graph import ending
 from kerascnn.inference.model_file.output_meaning import decide
+from kerascnn.inference.model_file.output_origin import ending
 from kerascnn.inference.model_file.signature import TYPES, Signature, answers_of, rows_of
 from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import run_session

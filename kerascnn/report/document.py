@@ -16,7 +16,7 @@ from typing import Any
 
 from kerascnn import __version__
 from kerascnn.metrics.significance import percent
-from kerascnn.report.pictures import data_address
+from kerascnn.report.data_url import data_address
 
 
 def render(

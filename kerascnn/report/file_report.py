@@ -51,7 +51,7 @@ def report_file(
         ModuleNotFoundError: The libraries that make a page are not installed.
     """
     check_libraries()  # before the work, not after it
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, known=classifier.classes)
     name, chosen = dataset.choose(split)
     answers = answer_file(classifier, dataset, name)
     content = _content(classifier, dataset, chosen, answers, (model, str(data), name))

@@ -16,9 +16,9 @@ import numpy as np
 from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report import figures
 from kerascnn.report.content import Content, Layer, Mistake
+from kerascnn.report.data_url import data_address
 from kerascnn.report.document import render
 from kerascnn.report.heat import overlay
-from kerascnn.report.pictures import data_address
 from kerascnn.report.verdict import SPLIT_NAMES, commonest_confusions, judge
 
 _WIDEST_CONFUSION = 25

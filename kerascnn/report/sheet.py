@@ -19,7 +19,7 @@ from PIL import Image
 
 from kerascnn.files import write_text, writing
 from kerascnn.images import UInt8Array
-from kerascnn.report.pictures import data_address
+from kerascnn.report.data_url import data_address
 
 _GAP, _LINE, _TITLE = 12, 15, 24
 """Pixels between tiles, of a line of text, and of a title."""

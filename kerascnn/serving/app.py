@@ -21,14 +21,14 @@ from starlette.types import ASGIApp
 from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.endpoints.openapi import describe
-from kerascnn.serving.endpoints.simple import Simple
+from kerascnn.serving.endpoints.predict import Simple
 from kerascnn.serving.endpoints.v1 import V1
 from kerascnn.serving.endpoints.v2 import V2
 from kerascnn.serving.http.middleware import Gate
 from kerascnn.serving.http.origins import Origins, names_of
 from kerascnn.serving.http.routing import Routing
 from kerascnn.serving.page import page_routes
-from kerascnn.serving.records import Records
+from kerascnn.serving.request_log import Records
 from kerascnn.serving.service import Service
 
 if TYPE_CHECKING:

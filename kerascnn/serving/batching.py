@@ -22,7 +22,7 @@ import numpy.typing as npt
 from kerascnn.images import UInt8Array
 from kerascnn.inference.prediction import finite_rows
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.progress import Progress
+from kerascnn.serving.stall_detector import Progress
 
 Floats = npt.NDArray[np.float32]
 

@@ -23,15 +23,15 @@ from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.ending import end_after
+from kerascnn.serving.forced_exit import end_after
 from kerascnn.serving.http.connection import Connection
-from kerascnn.serving.http.listening import (
+from kerascnn.serving.http.listeners import (
     check_certificate,
     listeners,
     load_certificate,
     urls,
 )
-from kerascnn.serving.records import Records
+from kerascnn.serving.request_log import Records
 from kerascnn.serving.service import Service
 from kerascnn.serving.sources import versions_in
 

@@ -32,9 +32,9 @@ from kerascnn.serving.http.compression import check_encoding, compressed, decomp
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal
 from kerascnn.serving.http.leaving import Leaving
 from kerascnn.serving.metrics import Metrics
-from kerascnn.serving.progress import Progress
 from kerascnn.serving.repository import Models
 from kerascnn.serving.served_model import ServedModel
+from kerascnn.serving.stall_detector import Progress
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from kerascnn import __version__
 
 if TYPE_CHECKING:
-    from kerascnn.serving.records import Record
+    from kerascnn.serving.request_log import Record
 
 _ORDER = ("decode", "queue", "inference")
 """Stages, one after the other: the last ends with the answer."""

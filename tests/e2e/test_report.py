@@ -11,8 +11,8 @@ from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.inference import Classifier, evaluate_file
 from kerascnn.inference.occlusion import heat_of
+from kerascnn.report.data_url import data_address
 from kerascnn.report.heat import overlay
-from kerascnn.report.pictures import data_address
 
 pytestmark = pytest.mark.slow
 

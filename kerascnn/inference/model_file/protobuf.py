@@ -2,7 +2,8 @@
 
 See https://protobuf.dev/programming-guides/encoding/. Knows: tags, lengths, and that a message's
 fields can be skipped without reading them. Does not know what the fields mean: see
-:mod:`kerascnn.inference.model_file.metadata` and :mod:`kerascnn.inference.model_file.graph`.
+:mod:`kerascnn.inference.model_file.metadata` and
+:mod:`kerascnn.inference.model_file.output_origin`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret, outp
 from kerascnn.serving.http.connection import MOST
 from kerascnn.serving.http.errors import Refusal, outcome_of
 from kerascnn.serving.http.middleware import is_authorized
-from kerascnn.serving.records import Record, Records, request_id
+from kerascnn.serving.request_log import Record, Records, request_id
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Service, too_late
 

@@ -19,7 +19,7 @@ from kerascnn.serving.endpoints import v2_metadata
 from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.body import header_of, parse_length
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.http.json_in_steps import read_only_ready
+from kerascnn.serving.http.incremental_json import read_only_ready
 from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service, too_late

@@ -17,7 +17,7 @@ from kerascnn.images import Shape, UInt8Array
 from kerascnn.serving.endpoints import v2_tensors as tensors
 from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.http.json_in_steps import (
+from kerascnn.serving.http.incremental_json import (
     read_json,
     read_texts,
     read_values,

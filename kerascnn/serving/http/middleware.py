@@ -17,7 +17,7 @@ from kerascnn.errors import PictureError
 from kerascnn.serving.http.body import drain
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal, outcome_of
 from kerascnn.serving.http.origins import Origins
-from kerascnn.serving.records import Record, Records, request_id
+from kerascnn.serving.request_log import Record, Records, request_id
 
 log = logging.getLogger(__name__)
 

@@ -128,7 +128,7 @@ def report_run(
         KerascnnError: The page cannot be written.
     """
     card = run.card
-    dataset = load_dataset(data) if data else run_data(run)
+    dataset = load_dataset(data, known=card.classes) if data else run_data(run)
     own = _own_data(run, dataset) if data else dataset
     cache = open_cache(run.config.cache)
     name, judged = labelled_pack(dataset, card, split, cache)

@@ -145,7 +145,7 @@ def _pictures(
     """Return pictures at the model's size, what to call them, and labels that the model knows."""
     if verify is None:
         return _composites(card), BUILT_IN, None
-    dataset = load_dataset(verify)
+    dataset = load_dataset(verify, known=card.classes)
     known = set(dataset.classes) <= set(card.classes)
     # Of other classes, the pictures are of use all the same.
     name, packed = labelled_pack(dataset, card if known else replace(card, classes=dataset.classes))

@@ -1,7 +1,7 @@
 """From whatever a classifier ends in to logits.
 
 Knows: softmax, sigmoid, and what one number for two classes means. Does not know files, ONNX, nor
-how layers are followed back (:mod:`kerascnn.training.foreign.ending`).
+how layers are followed back (:mod:`kerascnn.training.foreign.output_origin`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from keras import layers, ops
 from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.output_meaning import Outputs, decide
 from kerascnn.inference.model_file.signature import Meaning
-from kerascnn.training.foreign.ending import activation_meaning, ending, last_layer
 from kerascnn.training.foreign.loading import Loaded
+from kerascnn.training.foreign.output_origin import activation_meaning, ending, last_layer
 
 
 class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types

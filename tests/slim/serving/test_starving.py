@@ -19,9 +19,9 @@ from kerascnn.parallel import usable_cpus
 from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving import service as service_module
 from kerascnn.serving.batching import Batcher
-from kerascnn.serving.endpoints import simple
+from kerascnn.serving.endpoints import predict
 from kerascnn.serving.endpoints import v2_messages as protocol
-from kerascnn.serving.http import json_in_steps as messages
+from kerascnn.serving.http import incremental_json as messages
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.service import Service
 
@@ -197,7 +197,7 @@ def test_long_messages_are_dealt_with_in_threads(exported, monkeypatch):
 
     watched(protocol, "read_request")
     watched(protocol, "write_answer")
-    watched(simple, "_rows")
+    watched(predict, "_rows")
     many = np.zeros((200, 32, 32, 3), np.uint8)
     tensor = {"name": "image", "datatype": "UINT8", "shape": list(many.shape)}
     text = json.dumps({"inputs": [tensor | {"data": many.ravel().tolist()}]}).encode()

@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import suppress
 
-from kerascnn.images.workers import stop
+from kerascnn.images.worker_pool import stop
 
 log = logging.getLogger(__name__)
 

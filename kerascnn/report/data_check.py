@@ -19,8 +19,8 @@ from kerascnn.dataset.pictures import reduced
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
+from kerascnn.report.data_url import data_address
 from kerascnn.report.document import render
-from kerascnn.report.pictures import data_address
 
 THUMBNAIL = 128
 """Pixels of the longer side; smaller pictures are not enlarged."""
