@@ -26,6 +26,7 @@ from kerascnn.serving.endpoints.v1 import V1
 from kerascnn.serving.endpoints.v2 import V2
 from kerascnn.serving.http.middleware import RequestMiddleware
 from kerascnn.serving.http.origins import OriginPolicy, names_of
+from kerascnn.serving.http.routing import Routing
 from kerascnn.serving.page import page_routes
 from kerascnn.serving.request_log import RequestLog
 from kerascnn.serving.service import Service
@@ -87,7 +88,7 @@ def create_app(
     options = service.config
     origins = OriginPolicy(options.allowed_host or names_of(options.host), options.cors)
     request_log = RequestLog(service.metrics, write_log, tracer)
-    middleware = RequestMiddleware(router, request_log, options.read_token(), origins)
+    middleware = RequestMiddleware(Routing(router), request_log, options.read_token(), origins)
     return _with_cors(middleware, options.cors)
 
 

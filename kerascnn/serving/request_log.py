@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kerascnn.printable import printable_json
-from kerascnn.serving.metrics import STAGES, Metrics
+from kerascnn.serving.metrics import Metrics
 
 if TYPE_CHECKING:
     from kerascnn.serving.tracing import Tracer
@@ -81,11 +81,9 @@ class RequestLog:
         seconds = time.perf_counter() - record.began
         facts = record.facts
         model = facts.get("model", "")
-        self._metrics.requests.labels(model, outcome).inc()
+        self._metrics.count(model, outcome)
         if model and outcome == "ok" and "pictures" in facts:
-            self._metrics.seconds.labels(model).observe(seconds)
-            for stage in STAGES:
-                self._metrics.stages.labels(model, stage).observe(facts[f"{stage}_ms"] / 1000)
+            self._metrics.observe(model, seconds, facts)
         if self._tracer is not None:
             facts["trace_id"] = self._tracer.trace(record, outcome, seconds)
         if self._write_log is not None:

@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive
 
 from kerascnn import images
 from kerascnn.card import ModelCard
@@ -28,9 +27,10 @@ from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.http.body import BodyReader
+from kerascnn.serving.http.body import BodyReader, header_of
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal
+from kerascnn.serving.http.leaving import Leaving
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.repository import ModelRepository
 from kerascnn.serving.served_model import ServedModel
@@ -147,14 +147,14 @@ class Service:
             Refusal: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
             ClientDisconnected: The client hung up.
         """
-        packed = check_encoding(request.headers.get("content-encoding", ""))
-        async with self.bodies.read(request.scope, request.receive) as body:
-            if not packed:
-                yield body
-                return
-            content = await self.run_in_thread(lambda: decompress(body, self.config.max_body))
-            with self.bodies.holding(len(content)):
-                yield content
+        packed = check_encoding(header_of(request.scope, b"content-encoding") or "")
+        with self.bodies.holding() as held:
+            body = await self.bodies.read(request.scope, request.receive, held)
+            if packed:
+                most = self.config.max_body
+                body = await self.run_in_thread(partial(decompress, body, most))
+                held.add(len(body))
+            yield body
 
     async def compress_if_accepted(self, request: Request, response: Response) -> Response:
         """Compress an answer if its client asks for it.
@@ -166,14 +166,14 @@ class Service:
         Returns:
             What to send.
         """
-        accepted = request.headers.get("accept-encoding", "")
+        accepted = header_of(request.scope, b"accept-encoding") or ""
         return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
 
-    async def run_for_client(self, receive: Receive, work: Awaitable[T]) -> T:
+    async def run_for_client(self, request: Request, work: Awaitable[T]) -> T:
         """Run work for a client until it disconnects or times out.
 
         Args:
-            receive: ASGI receive function of the request; its body was read.
+            request: The request; its body was read.
             work: The function to call.
 
         Returns:
@@ -183,19 +183,18 @@ class Service:
             ClientDisconnected: The client hung up; the work was cancelled.
             Refusal: 503: there was not enough time.
         """
-        leaving = asyncio.ensure_future(_hung_up(receive))
+        limit = asyncio.timeout(self.config.timeout)
+        leaving = Leaving(request, partial(_end, limit))
         try:
-            async with asyncio.timeout(self.config.timeout) as limit:
-                leaving.add_done_callback(lambda _: _end(limit))
-                return await work
+            async with limit:
+                with leaving:
+                    return await work
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            if leaving.done():
+            if leaving.happened:
                 raise ClientDisconnected from error
             raise too_late(self.config.timeout) from error
-        finally:
-            leaving.cancel()
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
         """Classify pictures.
@@ -238,7 +237,7 @@ class Service:
         errors = {n: found for n, found in enumerate(sized) if isinstance(found, PictureError)}
         ran = answer.ran if answer else 0.0
         queue = max(0.0, time.perf_counter() - began - decode - ran)
-        if answer is not None:
+        if answer is not None and not answer.finite:
             answer = _without_nan(answer, [n for n in range(count) if n not in errors], errors)
         return Result(answer, errors, queue, decode)
 
@@ -348,11 +347,6 @@ def _end(limit: asyncio.Timeout) -> None:
     """Expire a time limit now, unless it is already over."""
     with suppress(RuntimeError):
         limit.reschedule(0)
-
-
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def too_late(seconds: float) -> Refusal:

@@ -176,7 +176,8 @@ class GrpcServer:
         return bytes((await self._infer(content, context, record)).SerializeToString())
 
     async def _infer(self, content: bytes, context: Context, record: RequestRecord) -> Any:
-        with self._service.bodies.holding(len(content)):
+        with self._service.bodies.holding() as held:
+            held.add(len(content))
             self._service.bodies.check_held()
             asked = await self._service.run_by_size(
                 len(content), lambda: read_message("ModelInferRequest", content)

@@ -17,7 +17,7 @@ from kerascnn.errors import PictureError
 from kerascnn.serving.endpoints import v2_messages as protocol
 from kerascnn.serving.endpoints import v2_metadata
 from kerascnn.serving.endpoints.v2_tensors import Floats
-from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.body import header_of, parse_length
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.http.incremental_json import read_only_ready
 from kerascnn.serving.metrics import STAGES
@@ -114,9 +114,9 @@ class V2:
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
             async with self._service.body(request) as body:
-                header = request.headers.get(protocol.HEADER_LENGTH)
+                header = header_of(request.scope, protocol.HEADER_LENGTH)
                 response = await self._service.run_for_client(
-                    request.receive, self._infer(served, body, header, facts)
+                    request, self._infer(served, body, header, facts)
                 )
         return await self._service.compress_if_accepted(request, response)
 

@@ -28,7 +28,7 @@ from kerascnn.serving.http.incremental_json import (
 INPUT = "image"
 OUTPUTS = ("logits", "probabilities")
 
-HEADER_LENGTH = "inference-header-content-length"
+HEADER_LENGTH = b"inference-header-content-length"
 """Header with the length of the JSON in front of binary tensors; 0: there is none."""
 
 
@@ -45,6 +45,10 @@ class RequestedOutput:
     name: str
     binary: bool
     count: int | None = None
+
+
+_BINARY, _TEXT = (tuple(RequestedOutput(name, form) for name in OUTPUTS) for form in (True, False))
+"""What is asked for by those who do not say it."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,7 @@ def _raw(body: bytes, shape: Shape) -> InferRequest:
             f"3 values, so a multiple of {each:,}.",
         )
     pictures = np.frombuffer(body, np.uint8).reshape(count, height, width, 3)
-    return InferRequest(pictures, tuple(RequestedOutput(name, binary=True) for name in OUTPUTS))
+    return InferRequest(pictures, _BINARY)
 
 
 def _json_object(text: bytes) -> dict[str, Any]:
@@ -288,7 +292,7 @@ def _requested_outputs(
     default = _flag(parameters, "binary_data_output", False)
     asked = _objects(fields, "outputs")
     if not asked:
-        return tuple(RequestedOutput(name, default) for name in OUTPUTS)
+        return _BINARY if default else _TEXT
     names = [output.get("name") for output in asked]
     for name in names:
         if name not in OUTPUTS or names.count(name) > 1:
