@@ -20,9 +20,10 @@ from PIL import Image
 
 from kerascnn.errors import PictureError
 from kerascnn.images import limits
-from kerascnn.images.decoding import check_regular, decode_here, from_pillow, named, rgb_array
+from kerascnn.images.decoding import check_regular, decode_here, from_pillow, rgb_array
 from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
+from kerascnn.images.pillow_errors import one_sentence_errors
 from kerascnn.images.plain import is_plain, plain_size
 from kerascnn.images.sizing import UInt8Array, size_picture
 from kerascnn.images.worker_pool import PixelFunction, unpacked, workers
@@ -139,7 +140,7 @@ def apply_decoded(
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
-    with named(shown):
+    with one_sentence_errors(shown):
         data = source if isinstance(source, bytes) else _beginning(source, PLAIN_BYTES + 1)
     if is_plain(data) or not sys.executable:
         plain = source if len(data) > PLAIN_BYTES else data

@@ -15,7 +15,7 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
-from kerascnn.images import limits, worker_pool
+from kerascnn.images import limits, worker_pool, worker_process
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_one_that_takes_too_long_is_told_and_the_next_is_answered(large: bytes) 
 
 
 def test_one_that_is_given_up_is_told_at_once(large: bytes, monkeypatch) -> None:
-    monkeypatch.setattr(worker_pool, "PATIENCE", 0.05)
+    monkeypatch.setattr(worker_process, "PATIENCE", 0.05)
     endless = partial(reduce, operator.or_, itertools.repeat(0))
     with pytest.raises(PictureError, match=r"stuck\.png: .*more than 0\.05 s"):
         images.apply_decoded(large, endless, "stuck.png")
