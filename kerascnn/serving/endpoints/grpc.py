@@ -25,7 +25,8 @@ from kerascnn.serving.endpoints.grpc_messages import (
     write_message,
 )
 from kerascnn.serving.endpoints.v2 import infer, log_facts
-from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret, outputs_of
+from kerascnn.serving.endpoints.v2_answers import outputs_of
+from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret
 from kerascnn.serving.http.connection import MOST
 from kerascnn.serving.http.errors import Refusal, outcome_of
 from kerascnn.serving.http.middleware import is_authorized
