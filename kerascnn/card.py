@@ -239,11 +239,7 @@ class ModelCard:
             ) from error
 
     def with_(self, **changes: Any) -> ModelCard:
-        """Copy the card with some fields changed.
-
-        Args:
-            **changes: New values by field name.
-        """
+        """Copy the card with some fields changed."""
         return replace(self, **changes)
 
 
@@ -295,9 +291,8 @@ def _is_sound(normalization: Normalization) -> bool:
         )
         and all(map(_is_positive, normalization.std))
         and normalization.channel_order in get_args(ChannelOrder)
-        and (normalization.channel_order != "grey" or _is_uniform(normalization))
+        and (
+            normalization.channel_order != "grey"
+            or len(set(normalization.mean)) == len(set(normalization.std)) == 1
+        )
     )
-
-
-def _is_uniform(normalization: Normalization) -> bool:
-    return len(set(normalization.mean)) == len(set(normalization.std)) == 1
