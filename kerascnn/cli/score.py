@@ -115,7 +115,8 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
         click.echo("\nStopped. The same command goes on.", err=True)
         ctx.exit(INTERRUPTED)
     _report(failed, summary, as_json)
-    if failed or (summary or {}).get("failed"):
+    # A scheduler would begin a part again, which broken pictures do not make better.
+    if failed or (summary and summary["failed"] and work.number is None):
         ctx.exit(SOME_INPUTS_BAD)
 
 

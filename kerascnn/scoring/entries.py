@@ -128,11 +128,13 @@ def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
         for old in plan.entries():
             _classify(changes, old, _look_at(old.path, plan.base))
         return changes
+    here = os.getcwd()  # noqa: PTH109 - a string
+    bases = ("", "") if here == plan.base else (here, plan.base)
     # A number stands for size and time: of a million entries that saves half of the memory.
-    seen = {_located(one.path, os.getcwd()): hash(one[1:]) for one in now}  # noqa: PTH109
+    seen = {_located(one.path, bases[0]): hash(one[1:]) for one in now}
     nothing = hash(Entry("")[1:])
     for old in plan.entries():
-        found = seen.pop(_located(old.path, plan.base), nothing)
+        found = seen.pop(_located(old.path, bases[1]), nothing)
         if found != hash(old[1:]):
             changes.add("gone" if found == nothing else "changed", old.path)
     for path in seen:
@@ -158,4 +160,10 @@ def _classify(changes: Changes, old: Entry, now: Entry) -> None:
 
 
 def _located(path: str, base: str) -> str:
-    return path if uris.is_uri(path) else os.path.join(base, path)  # noqa: PTH118 - likewise
+    """Return one name for a file, from whatever folder it was named; no base: it is that already.
+
+    Examples:
+        >>> _located("../p/a.png", "/data/p"), _located("p/a.png", "")
+        ('/data/p/a.png', 'p/a.png')
+    """
+    return os.path.normpath(os.path.join(base, path)) if base and not uris.is_uri(path) else path  # noqa: PTH118
