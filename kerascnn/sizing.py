@@ -106,7 +106,7 @@ class Sizing:
         return f"{how}, {self.filter} {kind}"
 
 
-How: TypeAlias = Resize | Sizing
+ResizeRule: TypeAlias = Resize | Sizing
 """A rule of kerascnn's own (:mod:`kerascnn.images.sizing`), or what another library does."""
 
 

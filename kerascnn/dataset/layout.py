@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from kerascnn.dataset.faults import Faults
+from kerascnn.dataset.faults import FaultHandler
 from kerascnn.dataset.walk import Walk
 from kerascnn.dataset.wrappers import DATE, inside_wrapper
 
@@ -45,7 +45,7 @@ _FEW = 20
 
 
 def find_splits(
-    root: Path, walk: Walk, faults: Faults, known: Collection[str] = ()
+    root: Path, walk: Walk, faults: FaultHandler, known: Collection[str] = ()
 ) -> dict[str, Path]:
     """Find the folders of the splits.
 
@@ -75,7 +75,7 @@ def find_splits(
     return found
 
 
-def _splits(root: Path, walk: Walk, faults: Faults) -> dict[str, Path] | None:
+def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | None:
     """Find folders that are splits by their names; None: there are none."""
     folders = walk.folders(root)
     exact = _by_split(folders, lambda name: SPLIT_FOLDERS.get(name.lower()), faults, root)
@@ -96,13 +96,13 @@ def _splits(root: Path, walk: Walk, faults: Faults) -> dict[str, Path] | None:
     return None
 
 
-def _inner(folder: Path, faults: Faults, known: Collection[str]) -> Path | None:
+def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path | None:
     """Find the folder that all pictures are in, if that is no class."""
     folders = Walk().folders(folder)
     inner = inside_wrapper(folders, known)
     if inner is not None and len(folders) > 1:
         empty = ", ".join(sub.name for sub in folders if sub != inner)
-        faults.tell(
+        faults.error(
             f"{folder}: only {inner.name} holds pictures, and {empty} none. Give {inner} if its "
             f"folders are the classes or splits; if {inner.name} is a class, add pictures to the "
             "others."
@@ -110,7 +110,7 @@ def _inner(folder: Path, faults: Faults, known: Collection[str]) -> Path | None:
     return inner
 
 
-def _innermost(folder: Path, faults: Faults, known: Collection[str]) -> Path:
+def _innermost(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path:
     """Go into ``train/train/`` and ``train/images/``, as archives have them."""
     inner = reached = _unwrapped(folder)
     while (further := _inner(reached, faults, known)) is not None:
@@ -142,13 +142,13 @@ def _split_of(name: str) -> str | None:
 
 
 def _by_split(
-    folders: Sequence[Path], split_of: Callable[[str], str | None], faults: Faults, root: Path
+    folders: Sequence[Path], split_of: Callable[[str], str | None], faults: FaultHandler, root: Path
 ) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         split = split_of(folder.name)
         if split in found:
-            faults.tell(
+            faults.error(
                 f"{root}: {found[split].name} and {folder.name} are both split {split}. Expected "
                 "one folder per split: join them, or rename one."
             )
@@ -176,7 +176,7 @@ def _shared(names: Sequence[frozenset[str]]) -> bool:
 
 
 def _leave_out(
-    root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: Faults
+    root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: FaultHandler
 ) -> None:
     """Skip folders that are named as unlabelled; refuse others."""
     words = {folder: re.split(r"[^a-z]+", folder.name.lower()) for folder in others}
@@ -184,14 +184,14 @@ def _leave_out(
     walk.unlabelled |= dict.fromkeys(without)
     unknown = sorted(folder.name for folder in others if folder not in without)
     if unknown:
-        faults.tell(
+        faults.error(
             f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and "
             f"also {', '.join(unknown)}. Expected either splits or class folders, not both: move "
             "the others away."
         )
 
 
-def _ask_if_alike(root: Path, faults: Faults) -> None:
+def _ask_if_alike(root: Path, faults: FaultHandler) -> None:
     """Ask where folders hold the same sub-folders: their names may be the classes."""
     inside = {folder: _names(_unwrapped(folder)) for folder in Walk().folders(root)}
     for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
@@ -199,7 +199,7 @@ def _ask_if_alike(root: Path, faults: Faults) -> None:
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
         if mostly and not all(DATE.fullmatch(name) for name in same):
             shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
-            faults.tell(
+            faults.error(
                 f"{root}: {one.name} and {other.name} hold the same sub-folders ({shown}). If "
                 "those are the classes, call the folders around them train, val and test; if not, "
                 "give them other names, or list the pictures in a .csv file."

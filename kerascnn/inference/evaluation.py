@@ -143,7 +143,7 @@ def _run(
     classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
 ) -> _Run:
     card, done = classifier.card, _Run()
-    sized = enumerate(sized_pictures(split.pictures, card.shape, card.how))
+    sized = enumerate(sized_pictures(split.pictures, card.shape, card.resize_rule))
     while batch := list(islice(sized, BATCH_SIZE)):
         good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
         bad = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]

@@ -19,7 +19,7 @@ from kerascnn import images
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.output_meaning import decide
-from kerascnn.inference.model_file.output_origin import ending
+from kerascnn.inference.model_file.output_origin import find_origin
 from kerascnn.inference.model_file.output_scale import QUANTISED, output_scale
 from kerascnn.inference.model_file.signature import TYPES, Scale, Signature, answers_of, rows_of
 from kerascnn.inference.probes import probe_pictures
@@ -139,7 +139,7 @@ def choose_output(
     for name, values in rows.items():
         # A flat picture may give 0/0 where real ones do not.
         finite = values[np.isfinite(values).all(axis=1)]
-        meaning = decide(ending(path, name), finite, str(path), foreign.outputs)
+        meaning = decide(find_origin(path, name), finite, str(path), foreign.outputs)
         answer = answers_of(values, meaning, classes)[1]
         chosen.append((replace(signature, outputs=(name,), meaning=meaning), answer))
     first = chosen[0][1]

@@ -25,8 +25,8 @@ def sizing_words(card: ModelCard) -> str:
     Returns:
         Without a full stop.
     """
-    if isinstance(card.how, Sizing):
-        return card.how.words(card.shape)
+    if isinstance(card.resize_rule, Sizing):
+        return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
     return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
-from kerascnn.inference.model_file.output_meaning import Ending, Source
+from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
 from kerascnn.inference.model_file.protobuf import Span, fields
 
 _NODE, _GRAPH_INPUT, _INITIALIZER = 1, 11, 5
@@ -76,7 +76,7 @@ class Graph:
         )
 
 
-def ending(path: str | Path, output: str) -> Ending:
+def find_origin(path: str | Path, output: str) -> OutputOrigin:
     """Find out where an output's numbers come from.
 
     Args:
@@ -103,10 +103,10 @@ def ending(path: str | Path, output: str) -> Ending:
         name = inputs[0]
     kind, _ = graph.makers.get(name, ("", []))
     if kind in _SQUASHING:
-        return Ending(frozenset({_SQUASHING[kind]}), quantised=quantised)
+        return OutputOrigin(frozenset({_SQUASHING[kind]}), quantised=quantised)
     found = _sources(graph, name)
     squashed = bool(found.sources - {"linear", "unknown"})
-    return Ending(
+    return OutputOrigin(
         found.sources or frozenset({"unknown"}),
         mixed=squashed,
         by_matrix=found.by_matrix,
@@ -114,7 +114,7 @@ def ending(path: str | Path, output: str) -> Ending:
     )
 
 
-def _sources(graph: Graph, output: str) -> Ending:
+def _sources(graph: Graph, output: str) -> OutputOrigin:
     """Collect what made the numbers that are mixed in a value."""
     sources: set[Source] = set()
     by_matrix = quantised = False
@@ -137,7 +137,7 @@ def _sources(graph: Graph, output: str) -> Ending:
             by_matrix = True
         else:
             sources.add("linear" if kind in _MATRICES else "unknown")
-    return Ending(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
+    return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
 
 
 def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:
