@@ -86,9 +86,9 @@ def _of_pictures(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "normalisation", _normalization(card.normalization)
 
 
-def _normalization(how: Normalization) -> str:
-    mean, std = (", ".join(f"{one:g}" for one in values) for values in (how.mean, how.std))
-    return f"(pixel - mean) / std, pixels 0 to 255: mean {mean}; std {std}; {how.channel_order}"
+def _normalization(rule: Normalization) -> str:
+    mean, std = (", ".join(f"{one:g}" for one in values) for values in (rule.mean, rule.std))
+    return f"(pixel - mean) / std, pixels 0 to 255: mean {mean}; std {std}; {rule.channel_order}"
 
 
 def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:

@@ -70,7 +70,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     kerascnn predict exported/flowers.onnx garden/ --json --resume all.jsonl >> all.jsonl
     kerascnn predict other.onnx rose.jpg --labels names.txt --image-size 224 --normalize torch
     """
-    from kerascnn.cli.answers import writer
+    from kerascnn.cli.prediction_formats import writer
     from kerascnn.inference import Classifier
     from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
     from kerascnn.inference.paths import predict_paths

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
+from kerascnn.cli.train_settings import config_option, dump_option, dumped, given_options
 
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Callback
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 @click.command("train", cls=Command, groups=groups())
 @click.argument("data", default="fashion-mini")
 @config_options
+@config_option
+@dump_option
 @click.option(
     "--recipe",
     type=click.Choice(["best"]),
@@ -76,7 +78,8 @@ def command(
     distributed: str | None,
     processes: int | None,
     rank: int | None,
-    **options: Any,
+    dump_config: bool,
+    **_options: Any,
 ) -> None:
     """Train a classifier on the pictures in DATA.
 
@@ -90,11 +93,16 @@ def command(
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     kerascnn train flowers/ --recipe best                # slower and more accurate
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
+    kerascnn train --config run.yaml --epochs 20         # options in a file; those typed win
     kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
     """
     if find_lr and (resume or tensorboard):
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
-    config = _config(_given(ctx, options), recipe, resume)
+    given = given_options(ctx, recipe, resume)
+    if dump_config:
+        click.echo(dumped(given), nl=False)
+        return
+    config = _config(given, resume)
     check_data_is_there(config.data, config.val)
     if find_lr:
         from kerascnn.cli.lr_finder import find_rate
@@ -144,13 +152,10 @@ def _next(run: Run) -> str:
     )
 
 
-def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainConfig:
+def _config(given: dict[str, Any], resume: bool) -> TrainConfig:
     from kerascnn.training.config import TrainConfig
-    from kerascnn.training.recipes import recipe_values
     from kerascnn.training.run.resume import resumed_config
 
-    if recipe:
-        given = {**recipe_values(recipe), **given}
     return resumed_config(given) if resume else TrainConfig(**given)
 
 
@@ -158,15 +163,6 @@ def _callback(display: Callback, tensorboard: bool) -> Callback:
     from kerascnn.training.callbacks import CallbackList, TensorBoard
 
     return CallbackList(display, TensorBoard()) if tensorboard else display
-
-
-def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
-    """Keep the options that were typed, not the defaults."""
-    return {
-        name: value
-        for name, value in options.items()
-        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
-    }
 
 
 def _stopped(folder: Path | None) -> str:

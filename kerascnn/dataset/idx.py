@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
@@ -47,7 +47,7 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
     return pairs
 
 
-def load_idx(folder: Path, faults: Faults = STRICT) -> Dataset:
+def load_idx(folder: Path, faults: FaultHandler = STRICT) -> Dataset:
     """Read a folder with IDX files.
 
     Args:
@@ -69,7 +69,7 @@ def load_idx(folder: Path, faults: Faults = STRICT) -> Dataset:
         try:
             splits[name] = _split(*files)
         except DataError as error:
-            faults.tell(str(error))
+            faults.error(str(error))
     return Dataset(str(folder), _class_names(folder, splits, faults), splits)
 
 
@@ -126,7 +126,7 @@ def _split(pictures: Path, labels: Path) -> Split:
     return Split(ArrayPictures(array, pictures.name), numbers.astype(np.int64))
 
 
-def _class_names(folder: Path, splits: dict[str, Split], faults: Faults) -> tuple[str, ...]:
+def _class_names(folder: Path, splits: dict[str, Split], faults: FaultHandler) -> tuple[str, ...]:
     count = 1 + max(int(split.labels.max()) for split in splits.values())
     numbers = tuple(str(label) for label in range(count))
     file = folder / "classes.txt"
@@ -136,7 +136,7 @@ def _class_names(folder: Path, splits: dict[str, Split], faults: Faults) -> tupl
     names = tuple(unicodedata.normalize("NFC", name) for name in lines if name)
     if len(names) >= count and len(set(names)) == len(names):
         return names
-    faults.tell(
+    faults.error(
         f"{file}: {len(names)} names ({len(set(names))} different) for labels up to "
         f"{count - 1}. Expected one name per line, in the order of the labels."
     )

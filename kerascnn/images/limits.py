@@ -1,7 +1,7 @@
 """What one picture may cost, and why: the one table of limits.
 
 Knows: numbers. Does not know who holds pictures to them (:mod:`kerascnn.images.decoding`,
-:mod:`kerascnn.images.plain`, :mod:`kerascnn.images.workers`).
+:mod:`kerascnn.images.plain`, :mod:`kerascnn.images.worker_pool`).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from PIL import Image
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.images.geometry import sides
 from kerascnn.images.resampling import sized_as
-from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.sizing import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 
@@ -109,7 +109,7 @@ def _padded(length: int, longer: int, size: int) -> Axis:
     return Axis(0.0, float(length), scaled, (size - scaled) // 2)
 
 
-def pixels_between(height: int, width: int, size: int | Shape, resize: How) -> int:
+def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRule) -> int:
     """Count the pixels that lie between the two passes of sizing.
 
     Of a tall, thin picture they may be a hundred times as many as it has: it is made wider first.
@@ -142,7 +142,7 @@ def _side(size: int | Shape, resize: Resize) -> int:
     return size[0]
 
 
-def size_picture(rgb: UInt8Array, size: int | Shape, resize: How) -> UInt8Array:
+def size_picture(rgb: UInt8Array, size: int | Shape, resize: ResizeRule) -> UInt8Array:
     """Resize one RGB picture to the model's size.
 
     Args:

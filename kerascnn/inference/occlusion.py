@@ -77,7 +77,7 @@ def explain_file(
     """
     check_top(top)
     card = classifier.card
-    sized = images.size_picture(picture, card.shape, card.how)
+    sized = images.size_picture(picture, card.shape, card.resize_rule)
     logits, probabilities = classifier.run(sized[None])
     if not finite_rows(logits, probabilities)[0]:
         raise no_answer(name)

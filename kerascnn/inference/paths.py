@@ -8,16 +8,19 @@ reported for it alone.
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk, unread_notice
 from kerascnn.errors import PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction
+
+log = logging.getLogger(__name__)
 
 _READ = 1 << 16
 """Bytes of a list that are read at once, at most."""
@@ -96,6 +99,8 @@ def _walk(folder: str) -> Iterator[str]:
     yield from walk.picture_paths(Path(folder))
     # A folder that could not be listed is given as it is: decoding it will say why.
     yield from map(str, walk.denied)
+    if line := unread_notice(Path(folder), walk):
+        log.warning(line)
 
 
 def _matches(pattern: str) -> Iterator[str]:

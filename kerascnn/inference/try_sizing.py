@@ -13,7 +13,7 @@ import numpy as np
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.inference.classifier import Classifier
-from kerascnn.inference.evaluation import answer_file
+from kerascnn.inference.evaluation import answer_file, data_for
 from kerascnn.inference.model_file.foreign import NORMALIZATIONS
 from kerascnn.metrics.calibration import softmax
 from kerascnn.sizing import PRESETS, Sizing, choose
@@ -95,6 +95,7 @@ def try_sizing(
     """
     card, signature = classifier.card, classifier.signature
     found, images = [], 0
+    dataset = data_for(classifier, data)
     try:
         for options, sizing in candidates().items():
             progress(options)
@@ -103,7 +104,7 @@ def try_sizing(
                 tried = tried.with_(normalization=_normalization(options, card))
             classifier.card = tried
             classifier.signature = replace(signature, card=tried)
-            answers = answer_file(classifier, data, split)
+            answers = answer_file(classifier, dataset, split)
             images = len(answers.labels)
             found.append(_trial(options, answers.logits, answers.labels))
     finally:

@@ -153,7 +153,7 @@ def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation
     """
     hits = answers.ranked == answers.labels[:, None]
     confusion = np.zeros((len(answers.classes),) * 2, np.int64)
-    np.add.at(confusion, (answers.labels, answers.first), 1)
+    np.add.at(confusion, (answers.labels, answers.top1), 1)
     curves = tuple(
         class_curves(label, answers.probabilities[:, number], answers.labels == number)
         for number, label in enumerate(answers.classes)
@@ -204,7 +204,7 @@ def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[Wr
             index=int(index),
             path=answers.name(int(index)),
             truth=answers.classes[answers.labels[index]],
-            answer=answers.classes[answers.first[index]],
+            answer=answers.classes[answers.top1[index]],
             probability=float(answers.confidence[index]),
             truth_probability=float(answers.probabilities[index, answers.labels[index]]),
         )

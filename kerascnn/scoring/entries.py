@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from kerascnn import uris
-from kerascnn.dataset.walking import is_picture
+from kerascnn.dataset.walk import is_picture
 from kerascnn.inference.paths import expand
 from kerascnn.parallel import in_order
 from kerascnn.scoring.plan import Entry, Plan

@@ -16,7 +16,8 @@ from typing import Any, TextIO
 from kerascnn import uris
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
-from kerascnn.files import cannot_write, locked, remove_leftovers
+from kerascnn.file_lock import locked
+from kerascnn.files import cannot_write, remove_leftovers
 from kerascnn.inference import Foreign
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.runtime.selection import Asked

@@ -35,7 +35,7 @@ from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run, claimed
 from kerascnn.training.run.resume import refuse_changed_options, with_stored_values
 from kerascnn.training.setup import assemble, check_scopes
-from kerascnn.training.trainer.loop import Loop
+from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import fit_into
 from kerascnn.training.weights import Start, check_weights
@@ -120,7 +120,7 @@ def _train(
         if deadline:
             more = asked.epochs == AUTO and not asked.phase
             config, deadline = fit_into(config, deadline, more, feed, start, device, progress)
-        loop = Loop(config, feed, start, run, device, progress, deadline)
+        loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
         if checkpoint:
             loop.restore(checkpoint)
         elif is_first():
@@ -133,7 +133,7 @@ def _train(
 
 
 def _finish(
-    config: TrainConfig, run: Run, feed: Feed, trained: Loop | None, progress: Callback
+    config: TrainConfig, run: Run, feed: Feed, trained: TrainingLoop | None, progress: Callback
 ) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")

@@ -98,13 +98,13 @@ def find_leaks(
     other = join([source.splits[name] for name in names])
     total = len(one) + len(other)
     tell = progress or (lambda _done, _total: None)
-    prints = concatenate(
+    fingerprints = concatenate(
         [
             fingerprint_pictures(one.pictures, lambda done: tell(done, total)),
             fingerprint_pictures(other.pictures, lambda done: tell(len(one) + done, total)),
         ]
     )
-    found = find_nearest(prints, range(len(one)), range(len(one), total))
+    found = find_nearest(fingerprints, range(len(one)), range(len(one), total))
     pictures = tuple(
         Leak(
             *_named(one, index, dataset.classes),

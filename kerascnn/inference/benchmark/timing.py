@@ -113,8 +113,8 @@ def compare_speed(before: Path, after: Path, provider: Provider, batch: int = 32
     """
     # Not the median, and no spinning: beside other work, threads that wait for one another lose
     # whole time slices, and a small network in many short steps looked twenty times slower.
-    how = Choice(provider, None, False, "compared")
-    with Classifier(before, how) as first, Classifier(after, how) as second:
+    choice = Choice(provider, None, False, "compared")
+    with Classifier(before, choice) as first, Classifier(after, choice) as second:
         pictures = noise(batch, first.card.shape)
         runs = [lambda: first.run(pictures), lambda: second.run(pictures)]
         once = sum(seconds for (seconds,) in interleaved(runs, 1))

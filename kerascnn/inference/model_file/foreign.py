@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.images import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
 from kerascnn.inference.model_file.output_meaning import OUTPUTS, Outputs
 from kerascnn.sizing import choose
 
@@ -105,7 +105,7 @@ class Foreign:
         size = self.image_size
         return (size, size) if isinstance(size, int) else size
 
-    def how(self, shape: Shape) -> How:
+    def resize_rule(self, shape: Shape) -> ResizeRule:
         """Return the resize rule, once the size is known."""
         if self.sizing or shape[0] == shape[1]:
             return self.sizing or self.resize or "squash"
@@ -129,16 +129,16 @@ class Foreign:
             ConfigError: A normalisation of three channels for a network that takes one.
         """
         shape = (image_size, image_size) if isinstance(image_size, int) else image_size
-        how = self.how(shape)
+        rule = self.resize_rule(shape)
         return ModelCard(
             name,
             network,
             self.classes,
             shape[0],
-            how.resize if isinstance(how, Sizing) else how,
+            rule.resize if isinstance(rule, Sizing) else rule,
             normalization=self._normalization(name, channels),
             image_width=shape[1] if shape[1] != shape[0] else None,
-            sizing=how if isinstance(how, Sizing) else None,
+            sizing=rule if isinstance(rule, Sizing) else None,
         )
 
     def _normalization(self, name: str, channels: int) -> Normalization:

@@ -14,7 +14,7 @@ from kerascnn.inference.model_file.foreign import Normalize
 
 _OWN = {
     "squash": "squashed to {size}",
-    "crop": "middle cropped to {size} (0.875 of the shorter side)",
+    "crop": "centre-cropped to {size} (0.875 of the shorter side)",
     "pad": "padded to {size} with black, none enlarged",
 }
 
@@ -25,8 +25,8 @@ def sizing_words(card: ModelCard) -> str:
     Returns:
         Without a full stop.
     """
-    if isinstance(card.how, Sizing):
-        return card.how.words(card.shape)
+    if isinstance(card.resize_rule, Sizing):
+        return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
     return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
 

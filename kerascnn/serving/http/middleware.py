@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kerascnn.errors import PictureError
 from kerascnn.serving.http.body import drain
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal, outcome_of
-from kerascnn.serving.http.origins import Origins
-from kerascnn.serving.records import Record, Records, request_id
+from kerascnn.serving.http.origins import OriginPolicy
+from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ PAGE = "/page/"
 """Where the page's own files lie."""
 
 
-class Gate:
+class RequestMiddleware:
     """The outermost layer.
 
     Args:
         app: All that is inside.
-        records: Counts requests and logs them.
+        request_log: Counts requests and logs them.
         token: That requests must carry; None: none.
         origins: Knows for which names and pages the server is there.
     """
@@ -41,11 +41,11 @@ class Gate:
     def __init__(
         self,
         app: ASGIApp,
-        records: Records,
+        request_log: RequestLog,
         token: bytes | None,
-        origins: Origins,
+        origins: OriginPolicy,
     ) -> None:
-        self._app, self._records = app, records
+        self._app, self._request_log = app, request_log
         self._wanted, self._origins = token, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +76,7 @@ class Gate:
             record = passage.record
             record.status = passage.status
             outcome = passage.outcome or outcome_of(passage.status)
-            self._records.keep(record, outcome)
+            self._request_log.keep(record, outcome)
 
     def _check_token(self, scope: Scope, given: bytes | None) -> None:
         path = scope["path"]
@@ -111,7 +111,7 @@ class Exchange:
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         client = scope.get("client")
-        self.record = Record(
+        self.record = RequestRecord(
             client[0] if client else None,
             scope["method"],
             scope["path"],

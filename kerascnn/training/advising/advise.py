@@ -13,7 +13,7 @@ import numpy as np
 
 from kerascnn.errors import DataError
 from kerascnn.training.advising import SAMPLE
-from kerascnn.training.advising.deciding import (
+from kerascnn.training.advising.decision import (
     BATCH,
     DEEPER,
     Advice,
@@ -21,7 +21,7 @@ from kerascnn.training.advising.deciding import (
     phases_for,
 )
 from kerascnn.training.advising.facts import Facts
-from kerascnn.training.advising.measuring import measure, observe
+from kerascnn.training.advising.measurement import measure, observe
 from kerascnn.training.auto.model import affordable_phases, from_scratch
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig

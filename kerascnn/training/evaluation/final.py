@@ -25,7 +25,7 @@ SAMPLE = 2000
 
 
 @dataclass(frozen=True)
-class Judged:
+class KeptPredictions:
     """A kept network and its answers.
 
     Attributes:
@@ -41,7 +41,7 @@ class Judged:
     seconds: float
 
 
-def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
+def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> KeptPredictions:
     """Predict some pictures with a run's saved network.
 
     Args:
@@ -61,12 +61,12 @@ def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
     logits = predict_logits(
         model, pictures.images, lambda done: told.finishing("validation", done, total)
     )
-    return Judged(core, model, logits, time.perf_counter() - began)
+    return KeptPredictions(core, model, logits, time.perf_counter() - began)
 
 
 def evaluate_kept(
     run: Run, feed: Feed, batch_size: int, calibration: bool, progress: Callback
-) -> Judged:
+) -> KeptPredictions:
     """Measure the kept network on training and validation pictures, and write it into the card.
 
     The card's metrics get ``steps`` of the optimiser in all epochs, ``train_right`` of
@@ -87,7 +87,7 @@ def evaluate_kept(
         ModelFileError: The run folder is not complete.
     """
     card = run.card
-    kept = judge(run, feed.val, progress)
+    kept = predict_kept(run, feed.val, progress)
     logits = kept.logits
     sample = _sample(feed.train, run.config.seed)
     train = predict_logits(

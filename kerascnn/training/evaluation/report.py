@@ -37,7 +37,7 @@ from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.evaluation import run_data
-from kerascnn.training.evaluation.final import Judged, judge
+from kerascnn.training.evaluation.final import KeptPredictions, predict_kept
 from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
 from kerascnn.training.phases import phase_ends, phases
@@ -52,7 +52,9 @@ VARIANTS = 3
 """Of each of them, as augmentation makes them."""
 
 
-def report_or_warn(run: Run, dataset: Dataset, train: Pack, val: Pack, kept: Judged) -> None:
+def report_or_warn(
+    run: Run, dataset: Dataset, train: Pack, val: Pack, kept: KeptPredictions
+) -> None:
     """Write the report of a run that has just ended; if that fails, the run is still good.
 
     Args:
@@ -82,7 +84,7 @@ def write_report(
     judged: Pack,
     split: str = "val",
     path: str | Path | None = None,
-    kept: Judged | None = None,
+    kept: KeptPredictions | None = None,
 ) -> Path:
     """Write the report of a run.
 
@@ -102,7 +104,9 @@ def write_report(
         ModelFileError: The run folder is not complete.
         KerascnnError: The page cannot be written.
     """
-    page = render_page(gather(run, dataset, train, judged, split, kept or judge(run, judged)))
+    page = render_page(
+        gather(run, dataset, train, judged, split, kept or predict_kept(run, judged))
+    )
     # File names may hold bytes that are not UTF-8; the page shows a question mark for them.
     out = Path(path) if path else run.report_path
     files.write_bytes(out, page.encode("utf-8", "replace"))
@@ -128,7 +132,7 @@ def report_run(
         KerascnnError: The page cannot be written.
     """
     card = run.card
-    dataset = load_dataset(data) if data else run_data(run)
+    dataset = load_dataset(data, known=card.classes) if data else run_data(run)
     own = _own_data(run, dataset) if data else dataset
     cache = open_cache(run.config.cache)
     name, judged = labelled_pack(dataset, card, split, cache)
@@ -149,7 +153,7 @@ def _own_data(run: Run, other: Dataset) -> Dataset:
 
 
 def gather(
-    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: Judged
+    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: KeptPredictions
 ) -> Content:
     """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history

@@ -239,7 +239,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     Raises:
         DataError: None can be read.
     """
-    dataset = load_dataset(verify) if verify else run_data(run)
+    dataset = load_dataset(verify, known=card.classes) if verify else run_data(run)
     cache = open_cache(run.config.cache)
     name, pictures = labelled_pack(dataset, card, cache=cache)
     return f"{Path(dataset.name).name} ({name})", pictures

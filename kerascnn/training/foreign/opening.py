@@ -18,7 +18,7 @@ from kerascnn.card import ModelCard, Normalization
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.training.foreign.loading import Loaded, load_foreign
+from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
@@ -60,7 +60,7 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
 
 
 def answers(
-    loaded: Loaded, pictures: images.UInt8Array, normalization: Normalization, path: Path
+    loaded: LoadedModel, pictures: images.UInt8Array, normalization: Normalization, path: Path
 ) -> npt.NDArray[np.float32]:
     """Return what a model from elsewhere answers by itself.
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.file_lock import locked
 from kerascnn.files import (
     cannot_write,
-    locked,
     read_text,
     remove_leftovers,
     write_text,

@@ -24,7 +24,7 @@ from kerascnn.training.networks.blocks import blocks, head_of
 from kerascnn.training.networks.from_pixels import from_pixels, run_over
 
 
-class Tail(keras.Model):  # type: ignore[misc] # Keras has no types
+class FrozenFeaturesHead(keras.Model):  # type: ignore[misc] # Keras has no types
     """The head, and the dropout right before it. Shares its layers with the network.
 
     Args:
@@ -47,7 +47,7 @@ class Tail(keras.Model):  # type: ignore[misc] # Keras has no types
         return (input_shape[0], self.chain[-1].units)
 
 
-class Fixed(layers.Layer):  # type: ignore[misc] # Keras has no types
+class InferenceOnly(layers.Layer):  # type: ignore[misc] # Keras has no types
     """A model that always runs in inference mode, whatever runs around it.
 
     Args:
@@ -80,7 +80,7 @@ def trains_head_only(core: keras.Model) -> bool:
     return head.trainable and not any(block.trainable for block in others) and not moving
 
 
-def split(core: keras.Model) -> tuple[keras.Model, Tail]:
+def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
     """Cut a network before its head, and before the dropout that stands there.
 
     Args:
@@ -94,7 +94,7 @@ def split(core: keras.Model) -> tuple[keras.Model, Tail]:
     while isinstance(before._keras_history.operation, layers.Dropout):
         chain.insert(0, before._keras_history.operation)
         before = chain[0].input
-    return keras.Model(core.inputs[0], before, name="features"), Tail(chain)
+    return keras.Model(core.inputs[0], before, name="features"), FrozenFeaturesHead(chain)
 
 
 def head_training_model(core: keras.Model) -> keras.Model:
@@ -108,7 +108,7 @@ def head_training_model(core: keras.Model) -> keras.Model:
     """
     features, tail = split(core)
     image = keras.Input(core.input_shape[1:], name="pixels")
-    return keras.Model(image, tail(Fixed(features)(image)), name=core.name)
+    return keras.Model(image, tail(InferenceOnly(features)(image)), name=core.name)
 
 
 def with_features(

@@ -1,12 +1,12 @@
 """The loop over epochs: what is measured, what is kept, when it ends, where it goes on.
 
-Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from (feeding),
-what a step looks like (step), what happens after the last epoch (fitting).
+Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from
+(:mod:`..data.feed`), what a step looks like (:mod:`.tensorflow_backend`, :mod:`.jax_backend`), what
+happens after the last epoch (:mod:`..train`).
 """
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,10 +15,10 @@ from typing import Any
 
 import keras
 
-from kerascnn.errors import ModelFileError, TrainingError
+from kerascnn.errors import ModelFileError
 from kerascnn.metrics.calibration import cross_entropy
 from kerascnn.training.callbacks import Callback, EpochRecord
-from kerascnn.training.clock import Deadline, SpeedClock
+from kerascnn.training.clock import Deadline
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.processes import broadcast_from_first, is_first
@@ -44,12 +44,13 @@ from kerascnn.training.run.resume import (
 )
 from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
+from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.phase import stage
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
 from kerascnn.training.weights import Start
 
 
-class Loop:
+class TrainingLoop:
     """The loop over epochs, with what it has to remember.
 
     Args:
@@ -173,7 +174,15 @@ class Loop:
         averages = self.trainer.averages
         # Between epochs the network holds its averages; at a phase's first they are the same.
         with averages.swapped() if averages else nullcontext():
-            loss, accuracy, speed = self._learn(epoch)
+            loss, accuracy, speed = train_epoch(
+                self.trainer,
+                self.config.seed,
+                epoch,
+                self._compiling,
+                self._remedy(),
+                self.progress,
+            )
+        self._compiling = False
         if self.batchnorm:
             self.batchnorm.estimate()
         logits = predict_logits(self.trainer.model, self.val.images)
@@ -193,28 +202,6 @@ class Loop:
             time.perf_counter() - start,
         )
         self._note(record, phase)
-
-    def _learn(self, epoch: int) -> tuple[float, float, float]:
-        """Run an epoch; give its mean loss, its accuracy and its images a second."""
-        total_loss, total_right, done = 0.0, 0.0, 0
-        clock = SpeedClock(self.trainer.batch_size)
-        for step, losses, right in self.trainer.epoch(self.config.seed, epoch):
-            # One by one: the sum must not depend on how many steps a call took.
-            for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
-                if not math.isfinite(loss):
-                    raise TrainingError(self._not_finite(float(loss), epoch, number))
-                total_loss += float(loss)
-                total_right += float(count)
-            done = step
-            speed = clock.after(done)
-            if not (self._compiling and done == len(losses)):
-                self.progress.speed(speed)
-            elif done < self.trainer.steps:
-                clock = SpeedClock(self.trainer.batch_size, done)  # compiling is no training
-            self._compiling = False
-            accuracy = total_right / (done * self.trainer.batch_size)
-            self.progress.step(epoch, done, total_loss / done, accuracy)
-        return total_loss / done, total_right / (done * self.trainer.batch_size), speed
 
     def _stage_variables(self) -> list[keras.Variable]:
         trainer = self.trainer
@@ -297,14 +284,12 @@ class Loop:
         with as_float32(self.core):
             self.run.save_model(self.core, card)
 
-    def _not_finite(self, loss: float, epoch: int, step: int) -> str:
+    def _remedy(self) -> str:
+        """Say what is left, and what to do, if the loss of the coming epoch is not finite."""
         kept = (
             f"The model of epoch {self.best.epoch} is kept in {self.run.folder}."
             if self.best
             else "There is no earlier model to keep."
         )
         rate = self.phases[self.position.phase].learning_rate
-        return (
-            f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
-            f"Try a lower `learning_rate` (it was {rate:g})."
-        )
+        return f"{kept} Try a lower `learning_rate` (it was {rate:g})."

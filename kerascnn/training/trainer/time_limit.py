@@ -38,7 +38,7 @@ REPORT = 5.0
 
 
 @dataclass(frozen=True)
-class Cost:
+class PhaseCost:
     """What a phase takes, in seconds.
 
     Attributes:
@@ -137,7 +137,9 @@ def with_epochs(config: TrainConfig, stages: Sequence[Phase], epochs: Sequence[i
     )
 
 
-def _shared_out(stages: tuple[Phase, ...], costs: list[Cost], left: float, more: bool) -> list[int]:
+def _shared_out(
+    stages: tuple[Phase, ...], costs: list[PhaseCost], left: float, more: bool
+) -> list[int]:
     planned = sum(phase.epochs * cost.epoch for phase, cost in zip(stages, costs, strict=True))
     most = max(1.0, MOST_EPOCHS / sum(phase.epochs for phase in stages)) if more else 1.0
     factor = min(left / planned, most)
@@ -146,7 +148,7 @@ def _shared_out(stages: tuple[Phase, ...], costs: list[Cost], left: float, more:
 
 def _cost(
     config: TrainConfig, phase: Phase, feed: Feed, start: Start, device: str, progress: Callback
-) -> Cost:
+) -> PhaseCost:
     before = values(core_variables(start.core))
     began = time.perf_counter()
     staged = stage(start, config, phase, feed.train, feed.val, device, progress)
@@ -167,7 +169,7 @@ def _cost(
         staged.batchnorm.estimate()
         epoch += time.perf_counter() - began
     restore(core_variables(start.core), before, "the network")
-    return Cost(once, epoch, picture)
+    return PhaseCost(once, epoch, picture)
 
 
 def _predicting(staged: PreparedPhase) -> float:

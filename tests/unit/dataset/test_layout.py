@@ -11,7 +11,7 @@ from PIL import Image
 
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.checking import check_data
-from kerascnn.dataset.walking import Walk
+from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 
 
@@ -104,8 +104,10 @@ def test_real_endings_are_read_and_the_rest_is_named_and_counted_once(caplog) ->
     write("d/loose.png")
     with caplog.at_level(logging.WARNING):
         assert counts(load_dataset("d")) == {"train": [len(endings)] * 2}
-    (line,) = caplog.messages
-    assert "2 .heic, 1 .avif, 1 without ending (a/1.heic, a/2.HEIC, b/3.avif, ...)" in line
+    unread, line = caplog.messages
+    assert "d: not read: 2 .heic, 1 .avif (a/1.heic, a/2.HEIC, b/3.avif). Convert to" in unread
+    assert "left out: 1 without ending (b/noending);" in line
+    assert unread in check_data("d").faults
     assert "1 pictures beside the class folders (loose.png)" in line
 
 

@@ -15,15 +15,15 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
-from kerascnn.images import limits, workers
+from kerascnn.images import limits, worker_pool, worker_process
 
 
 @pytest.fixture(autouse=True)
 def _processes() -> Iterator[None]:
     """Begin and end without processes: what a test patches is not in one of another test."""
-    workers.stop()
+    worker_pool.stop()
     yield
-    workers.stop()
+    worker_pool.stop()
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +53,19 @@ def test_a_large_picture_has_the_same_pixels_and_is_sized_there(large: bytes, tm
 def test_one_that_takes_too_long_is_told_and_the_next_is_answered(large: bytes) -> None:
     endless = partial(reduce, operator.or_, itertools.repeat(0))
     with pytest.raises(PictureError, match=r"slow\.png: .*too much time"):
-        images.reduced(large, endless, "slow.png")
+        images.apply_decoded(large, endless, "slow.png")
     assert (images.decode(large) == here(large)).all()
 
 
 def test_one_that_is_given_up_is_told_at_once(large: bytes, monkeypatch) -> None:
-    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    monkeypatch.setattr(worker_process, "PATIENCE", 0.05)
     endless = partial(reduce, operator.or_, itertools.repeat(0))
     with pytest.raises(PictureError, match=r"stuck\.png: .*more than 0\.05 s"):
-        images.reduced(large, endless, "stuck.png")
+        images.apply_decoded(large, endless, "stuck.png")
 
 
 def test_one_that_takes_too_much_memory_is_told(large: bytes, monkeypatch) -> None:
-    monkeypatch.setattr(workers, "BYTES", 1 << 20)
+    monkeypatch.setattr(worker_pool, "BYTES", 1 << 20)
     with pytest.raises(PictureError, match=r"big\.png: not enough memory"):
         images.decode(large, "big.png")
 
@@ -75,7 +75,7 @@ def test_a_crash_in_the_middle_of_a_picture_is_its_error_alone(large: bytes) -> 
     crashed = []
 
     def crash(_height: int, _width: int) -> None:
-        (worker,) = workers.workers()._all
+        (worker,) = worker_pool.workers()._all
         crashed.append(worker)
         os.kill(worker._process.pid, signal.SIGSEGV)
 
@@ -88,7 +88,7 @@ def test_a_crash_in_the_middle_of_a_picture_is_its_error_alone(large: bytes) -> 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal there")
 def test_a_process_that_somebody_killed_costs_no_picture(large: bytes) -> None:
     images.decode(large)
-    for worker in list(workers.workers()._all):
+    for worker in list(worker_pool.workers()._all):
         os.kill(worker._process.pid, signal.SIGKILL)
         worker._process.wait()
     assert (images.decode(large) == here(large)).all()

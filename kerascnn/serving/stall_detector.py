@@ -14,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Progress:
+class StallDetector:
     """Progress of one kind of work; used on the event loop only."""
 
     def __init__(self) -> None:

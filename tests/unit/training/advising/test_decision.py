@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kerascnn.training.advising.deciding import LIMITS, advise_from, depth_for, expected
+from kerascnn.training.advising.decision import LIMITS, advise_from, depth_for, expected
 from kerascnn.training.advising.facts import Facts, StageFacts
 
 
@@ -109,7 +109,7 @@ def test_good_data_raises_no_doubt() -> None:
 
 def test_deciding_never_meets_keras() -> None:
     code = (
-        "import sys; from kerascnn.training.advising import deciding; "
+        "import sys; from kerascnn.training.advising import decision; "
         "assert not {'keras', 'tensorflow', 'jax'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from kerascnn.dataset import load_dataset
 from kerascnn.dataset.check.checking import check_data
-from kerascnn.report.checking import _MEMBERS, render_check_page, write_check_page
+from kerascnn.report.data_check import _MEMBERS, render_check_page, write_check_page
 
 HOSTILE = "<script>alert(1)<\u2215script>"
 

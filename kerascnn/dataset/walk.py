@@ -130,10 +130,8 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
         loose: Pictures that are of no class.
     """
     parts = []
-    if walk.others:
-        kinds = Counter(path.suffix.lower() or "without ending" for path in walk.others)
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-        parts.append(f"{counts} ({_few(root, list(walk.others))})")
+    if others := [path for path in walk.others if not _is_unread(path)]:
+        parts.append(_counted(root, others))
     words = {
         "pictures beside the class folders": loose,
         "folders of thumbnails or copies": list(walk.leftovers),
@@ -144,6 +142,32 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
         if paths:
             parts.append(f"{len(paths):,} {what} ({_few(root, paths)})")
     return f"{root}: left out: {'; '.join(parts)}" if parts else None
+
+
+def unread_notice(root: Path, walk: Walk) -> str | None:
+    """Count the pictures whose formats are not read, and say what to do.
+
+    Args:
+        root: What names are relative to.
+        walk: What was passed over.
+
+    Returns:
+        One line, or None: there are none.
+    """
+    unread = [path for path in walk.others if _is_unread(path)]
+    if not unread:
+        return None
+    return f"{root}: not read: {_counted(root, unread)}. {images.WHAT_TO_DO}."
+
+
+def _is_unread(path: Path) -> bool:
+    return path.suffix.lower() in images.UNREAD_SUFFIXES
+
+
+def _counted(root: Path, paths: list[Path]) -> str:
+    kinds = Counter(path.suffix.lower() or "without ending" for path in paths)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    return f"{counts} ({_few(root, paths)})"
 
 
 def _few(root: Path, paths: list[Path]) -> str:

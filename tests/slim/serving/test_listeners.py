@@ -12,7 +12,7 @@ import pytest
 
 from kerascnn.errors import ConfigError
 from kerascnn.serving import ServeConfig
-from kerascnn.serving.http.listening import check_certificate, listeners, urls
+from kerascnn.serving.http.listeners import check_certificate, listeners, urls
 
 from .conftest import http, wait_for
 
