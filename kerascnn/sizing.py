@@ -94,9 +94,10 @@ class Sizing:
             Without a full stop.
         """
         size = f"{shape[0]} x {shape[1]}"
+        share = "all" if self.crop_share == 1 else f"{self.crop_share:g}"
         how = {
             "squash": f"squashed to {size}",
-            "crop": f"middle cropped to {size} ({self.crop_share:g} of the shorter side, as "
+            "crop": f"centre-cropped to {size} ({share} of the shorter side, as "
             f"{self.library} does)",
             "pad": f"padded to {size} with {self.pad_color}"
             + (", small ones enlarged" if self.enlarge else ", none enlarged"),

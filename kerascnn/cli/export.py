@@ -154,6 +154,14 @@ def _proof(card: ModelCard) -> str:
 
 
 def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[str, Any]) -> Export:
+    from kerascnn.inference.model_file.kinds import describe_path
+
+    if run.lower().endswith(".onnx") and Path(run).is_file():
+        what = describe_path(run) or (
+            "It is an .onnx file already: `kerascnn predict`, `evaluate` and `serve` take it as it "
+            "is, with --labels FILE and what goes with it if another program made it."
+        )
+        raise ConfigError(f"{run}: nothing to export. {what}")
     with quiet_tensorflow():
         from kerascnn.training.export import export_onnx
         from kerascnn.training.export.foreign import export_foreign

@@ -197,8 +197,14 @@ def server_timing(result: Result) -> str:
 
 
 def first_error(result: Result) -> PictureError:
-    """Return why the first picture without an answer has none."""
-    return next(iter(result.errors.values()))
+    """Return why the first picture without an answer has none, and which of several it is."""
+    number = min(result.errors)
+    error = result.errors[number]
+    count = len(result.errors) + (len(result.answer.logits) if result.answer else 0)
+    if count == 1:
+        return error
+    reason = str(error).removeprefix("picture: ")
+    return PictureError(f"picture {number} (of {count:,}, counted from 0): {reason}")
 
 
 def _response(content: bytes, length: int | None, result: Result) -> Response:
