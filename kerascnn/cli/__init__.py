@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "Export a trained model as one ONNX file.",
     "card": "Show the metadata of an ONNX file.",
     "predict": "Classify pictures with an ONNX file.",
+    "score": "Classify very many pictures, in parts, on one machine or many.",
     "serve": "Serve models over HTTP.",
     "summary": "Show the layers and parameters of a network.",
     "models": "List the networks.",
