@@ -40,10 +40,10 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     """Read class names from a file.
 
     Args:
-        path: UTF-8, or UTF-16 with its mark, in the order of the model's outputs: one name per line (empty lines at the end
-            are of no consequence), each perhaps behind its number from 0 (``0 apple``); or JSON,
-            a list of names, or an object from numbers to names or from names to numbers, also
-            under ``id2label`` and the like.
+        path: UTF-8, or UTF-16 with its mark, in the order of the model's outputs: one name per
+            line (empty lines at the end are of no consequence), each perhaps behind its number
+            from 0 (``0 apple``); or JSON, a list of names, or an object from numbers to names or
+            from names to numbers, also under ``id2label`` and the like.
 
     Returns:
         Names, in NFC like those of data sets. One that stands there twice has its number behind
@@ -148,7 +148,8 @@ def _name(item: Any) -> str:
 
 
 def _from_lines(path: str | Path, text: str) -> list[str]:
-    names = [line.strip() for line in text.rstrip().split("\n")]
+    ends = text.rstrip().replace("\r\n", "\n").replace("\r", "\n")
+    names = [line.strip() for line in ends.split("\n")]
     for number, name in enumerate(names, 1):
         if not name:
             raise DataError(f"{path}, line {number}: empty. {_SAID}")

@@ -34,8 +34,9 @@ def test_names_are_read_in_the_order_of_outputs(text, tmp_path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_names_in_encodings_that_say_what_they_are(encoding, tmp_path) -> None:
-    (tmp_path / "l.txt").write_bytes("고양이\r\ncafé\r\n".encode(encoding))
-    assert read_labels(tmp_path / "l.txt") == ("고양이", "café")
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "l.txt").write_bytes(f"고양이{end}café{end}".encode(encoding))
+        assert read_labels(tmp_path / "l.txt") == ("고양이", "café")
 
 
 @pytest.mark.parametrize(
