@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -119,16 +119,8 @@ def decode_text(content: bytes) -> str:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all.
-
-    Args:
-        path: The file to write.
-        text: Its whole content.
-
-    Raises:
-        KerascnnError: The folder cannot be written, or the disk is full.
-    """
-    _write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all; see :func:`write_bytes`."""
+    write_bytes(path, text.encode())
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -141,7 +133,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
-    _write(path, lambda temporary: temporary.write_bytes(data))
+    with writing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def is_temporary(name: str) -> bool:
@@ -229,11 +222,6 @@ def cannot_write(path: Path, error: OSError) -> KerascnnError:
         f"{path}: cannot write ({reason}). Nothing was changed. "
         "Free some space or choose another place."
     )
-
-
-def _write(path: str | Path, write: Callable[[Path], object]) -> None:
-    with writing(path) as temporary:
-        write(temporary)
 
 
 def _flush(path: Path) -> None:

@@ -139,12 +139,12 @@ def _trainer(
             "all: nothing would be learned. Take fewer, smaller batches or more epochs."
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
-    objective = Loss(classes, config.label_smoothing, weights)
+    loss = Loss(classes, config.label_smoothing, weights)
     averages = None
     if config.ema:
         averages = ExponentialMovingAverage(model, config.ema, config.accumulate)
     devices = count_devices(config.devices)
-    backend = make_backend(model, optimizer, objective, batch_size, devices, averages)
+    backend = make_backend(model, optimizer, loss, batch_size, devices, averages)
     if not backend.xla:
         model.jit_compile = False  # nor when it predicts
     # Each machine has memory of its own, and all must run the same steps.
