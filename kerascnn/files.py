@@ -6,6 +6,7 @@ should say. Does not know what is written.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import re
@@ -98,6 +99,23 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path}: cannot read it ({error}).") from error
+
+
+def decode_text(content: bytes) -> str:
+    """Decode text of one of the encodings that say what they are, else UTF-8.
+
+    Args:
+        content: Content of a file.
+
+    Raises:
+        UnicodeDecodeError: It is in another encoding.
+
+    Examples:
+        >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
+        True
+    """
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return content.decode("utf-16" if content.startswith(marks) else "utf-8-sig")
 
 
 def write_text(path: str | Path, text: str) -> None:
