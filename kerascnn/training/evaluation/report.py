@@ -186,12 +186,8 @@ def gather(
         facts=_facts(card, config, history, len(judged) / kept.seconds),
         commands=tuple(commands(run, card, config)),
         learning=learning_of(card),
-        fitted_on=_fitted_on(card),
+        fitted_on="val" if card.temperature != 1 else "",
     )
-
-
-def _fitted_on(card: ModelCard) -> str:
-    return "val" if card.temperature != 1 else ""
 
 
 def _heats(

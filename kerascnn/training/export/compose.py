@@ -33,7 +33,7 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
             preprocessing_model(card),
             core,
             io_map=[("pixels", "pixels")],
-            name=_ascii(card.network),
+            name=card.network.encode("ascii", "replace").decode(),
         )
         _add_probabilities(joined.graph, card)
         # merge_models lists the opset once for each part, and quantisers choke on that.
@@ -68,7 +68,3 @@ def _add_probabilities(graph: onnx.GraphProto, card: ModelCard) -> None:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name in ("logits", "probabilities")
     )
-
-
-def _ascii(name: str) -> str:
-    return name.encode("ascii", "replace").decode()
