@@ -182,6 +182,9 @@ class Classifier:
 
         Yields:
             In order, for each picture: its answer, or why there is none.
+
+        Raises:
+            ConfigError: A number is out of its range.
         """
         if top_k < 1 or batch_size < 1:
             raise ConfigError(

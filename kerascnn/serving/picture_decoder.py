@@ -67,7 +67,7 @@ class PictureDecoder:
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
         """Run work in a thread, off the event loop. Cancelled in time, it does not start."""
-        return await self._work.of(self._threads, work)
+        return await self._work.run_in(self._threads, work)
 
     async def sized(
         self, served: ServedModel, pictures: Sequence[Picture]

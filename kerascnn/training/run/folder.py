@@ -104,7 +104,11 @@ class Run:
 
     @property
     def history(self) -> list[EpochRecord]:
-        """The rows of ``history.csv``."""
+        """The rows of ``history.csv``.
+
+        Raises:
+            ModelFileError: The file is missing, or was edited.
+        """
         rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
         try:
             records = [
