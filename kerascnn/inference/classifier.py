@@ -1,6 +1,6 @@
 """The classifier: an exported file that answers.
 
-Knows: card, session, sizing, batching. Does not know: Keras, files of labels, printing.
+Knows: card, session, resizing, batching. Does not know: Keras, files of labels, printing.
 """
 
 from __future__ import annotations

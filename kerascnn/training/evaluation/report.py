@@ -264,7 +264,7 @@ def _facts(
         },
         "Speed": {
             **_speed(config.batch_size, history),
-            "answering": f"{answered:,.0f} images/s (Keras, from sized pictures)",
+            "answering": f"{answered:,.0f} images/s (Keras, from resized pictures)",
         },
         "Machine": {**machine(), **_devices()},
         "Versions": dict(card.versions),

@@ -36,7 +36,7 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
             name=card.network.encode("ascii", "replace").decode(),
         )
         _add_probabilities(joined.graph, card)
-        # merge_models lists the opset once for each part, and quantisers choke on that.
+        # merge_models lists the opset once for each part, and quantizers choke on that.
         del joined.opset_import[:]
         joined.opset_import.append(helper.make_opsetid("", OPSET))
         joined.producer_name = "kerascnn"
