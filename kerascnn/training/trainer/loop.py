@@ -47,7 +47,7 @@ from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.phase import stage
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
 class TrainingLoop:
@@ -67,7 +67,7 @@ class TrainingLoop:
         self,
         config: TrainConfig,
         feed: Feed,
-        start: Start,
+        start: StartingNetwork,
         run: Run,
         device: str,
         progress: Callback,

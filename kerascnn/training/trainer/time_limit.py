@@ -24,7 +24,7 @@ from kerascnn.training.networks.from_pixels import most_at_once, predict_logits
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
 from kerascnn.training.trainer.phase import PreparedPhase, stage
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 MEASURED = 1.5
 """Seconds of steps, after the first call, which compiles."""
@@ -57,7 +57,7 @@ def fit_into(
     deadline: Deadline,
     more: bool,
     feed: Feed,
-    start: Start,
+    start: StartingNetwork,
     device: str,
     progress: Callback,
 ) -> tuple[TrainConfig, Deadline]:
@@ -147,7 +147,12 @@ def _shared_out(
 
 
 def _cost(
-    config: TrainConfig, phase: Phase, feed: Feed, start: Start, device: str, progress: Callback
+    config: TrainConfig,
+    phase: Phase,
+    feed: Feed,
+    start: StartingNetwork,
+    device: str,
+    progress: Callback,
 ) -> PhaseCost:
     before = values(core_variables(start.core))
     began = time.perf_counter()

@@ -15,7 +15,7 @@ from kerascnn.training.networks import build_network
 from kerascnn.training.optimizers.adamw import AdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.trainer import loop
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
 def test_without_phases_there_is_one() -> None:
@@ -61,7 +61,7 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
     moved: list[set[str]] = []
     real = loop.stage
 
-    def hooked(start: Start, *rest: object) -> object:
+    def hooked(start: StartingNetwork, *rest: object) -> object:
         weights = {w.path: np.array(w) for w in start.core.weights}
         staged = real(start, *rest)  # type: ignore[arg-type]
         epoch = staged.trainer.epoch
