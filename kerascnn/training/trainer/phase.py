@@ -69,7 +69,7 @@ class PreparedPhase:
     batchnorm: PreciseBatchNorm | None
 
 
-def stage(
+def prepare_phase(
     start: StartingNetwork,
     config: TrainConfig,
     phase: Phase,
