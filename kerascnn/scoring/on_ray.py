@@ -7,6 +7,7 @@ free processor, and where actors hold them all nothing else begins.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import sys
@@ -18,6 +19,8 @@ from typing import Any
 from kerascnn import __version__
 from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.scoring.parts import Failure, Job, attempt
+
+log = logging.getLogger(__name__)
 
 _AHEAD = 2
 """Parts for each processor that are handed over: while one is scored the next lies ready."""
@@ -123,6 +126,10 @@ def _check_versions(ray: Any) -> None:
     for node, reference in zip(nodes, asked, strict=True):
         try:
             host, there = ray.get(reference, timeout=_WAIT_FOR_NODE)
+        except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
+            # A node that died a moment ago is listed still; parts go to the others.
+            log.warning("%s: gives no answer (%s)", node["NodeManagerHostname"], _first_line(error))
+            continue
         except ray.exceptions.RayError as error:
             raise ConfigError(
                 f"{node['NodeManagerHostname']}: cannot run kerascnn ({_first_line(error)}). "
