@@ -6,13 +6,14 @@ should say. Does not know what is written.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -100,17 +101,26 @@ def read_text(path: Path) -> str:
         raise ModelFileError(f"{path}: cannot read it ({error}).") from error
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all.
+def decode_text(content: bytes) -> str:
+    """Decode text of one of the encodings that say what they are, else UTF-8.
 
     Args:
-        path: The file to write.
-        text: Its whole content.
+        content: Content of a file.
 
     Raises:
-        KerascnnError: The folder cannot be written, or the disk is full.
+        UnicodeDecodeError: It is in another encoding.
+
+    Examples:
+        >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
+        True
     """
-    _write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return content.decode("utf-16" if content.startswith(marks) else "utf-8-sig")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all; see :func:`write_bytes`."""
+    write_bytes(path, text.encode())
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -123,7 +133,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
-    _write(path, lambda temporary: temporary.write_bytes(data))
+    with writing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def is_temporary(name: str) -> bool:
@@ -211,11 +222,6 @@ def cannot_write(path: Path, error: OSError) -> KerascnnError:
         f"{path}: cannot write ({reason}). Nothing was changed. "
         "Free some space or choose another place."
     )
-
-
-def _write(path: str | Path, write: Callable[[Path], object]) -> None:
-    with writing(path) as temporary:
-        write(temporary)
 
 
 def _flush(path: Path) -> None:

@@ -154,7 +154,7 @@ def _proof(card: ModelCard) -> str:
 
 
 def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[str, Any]) -> Export:
-    from kerascnn.inference.model_file.kinds import describe_path
+    from kerascnn.inference.model_file.kinds import describe_path, is_own
 
     if run.lower().endswith(".onnx") and Path(run).is_file():
         what = describe_path(run) or (
@@ -168,6 +168,12 @@ def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[st
         from kerascnn.training.foreign.loading import is_keras_file
 
     own = not is_keras_file(run)
+    if own and foreign and not is_own(run):
+        what = describe_path(run) if Path(run).exists() else "There is no such file."
+        raise ModelFileError(
+            f"{run}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
+            f"{what}".rstrip()
+        )
     if own and foreign:
         raise ConfigError(
             f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "

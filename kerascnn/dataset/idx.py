@@ -6,7 +6,6 @@ the format has none, so the classes are "0", "1", ... unless a ``classes.txt`` l
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import math
 import struct
@@ -21,6 +20,7 @@ from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
+from kerascnn.files import decode_text
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
@@ -144,15 +144,12 @@ def _class_names(folder: Path, splits: dict[str, Split], faults: FaultHandler) -
 
 
 def _text(file: Path) -> str:
-    """Read text of one of the encodings that say what they are, else UTF-8."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
-    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    encoding = "utf-16" if content.startswith(marks) else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        return decode_text(content)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{file}: not UTF-8 ({error}). Expected one class name per line; save it as UTF-8."

@@ -83,8 +83,6 @@ def prepare(
     size: int | Shape,
     resize: ResizeRule,
     name: str | None = None,
-    max_pixels: int | None = None,
-    accept: Accept | None = None,
 ) -> UInt8Array:
     """Read one picture, whatever it is, and bring it to a model's size.
 
@@ -93,8 +91,6 @@ def prepare(
         size: Size of the model's input: height and width, or one number for both.
         resize: How pictures are resized.
         name: As for :func:`decode`.
-        max_pixels: Likewise.
-        accept: Likewise.
 
     Returns:
         uint8 ``[size, size, 3]`` (or ``[*size, 3]``).
@@ -105,7 +101,7 @@ def prepare(
     """
     if isinstance(source, str | Path | bytes):
         sized = partial(size_picture, size=size, resize=resize)
-        return apply_decoded(source, sized, name, max_pixels, accept)
+        return apply_decoded(source, sized, name)
     shown = name or "picture"
     if isinstance(source, Image.Image):
         return size_picture(from_pillow(source, shown), size, resize)

@@ -187,18 +187,10 @@ def _without_leaks(answers: Answers, leaks: Leaks) -> float | None:
     return float(answers.right[others].mean()) if any(others) else None
 
 
-def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[WrongAnswer, ...]:
-    """Find the wrong answers that the model was surest of.
-
-    Args:
-        answers: Answers of the model.
-        count: Largest number.
-
-    Returns:
-        Most confident first; of equals the earlier picture.
-    """
+def most_confident_mistakes(answers: Answers) -> tuple[WrongAnswer, ...]:
+    """Return the wrong answers with the highest confidence; of equals the earlier picture."""
     wrong = np.flatnonzero(~answers.right)
-    surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:count]
+    surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:MISTAKES]
     return tuple(
         WrongAnswer(
             index=int(index),

@@ -121,14 +121,9 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
     Returns:
         An ``<svg>`` element.
     """
-
-    def draw(axes: Axes) -> None:
-        axes.plot([0, 100], [0, 100], color=INK, ls="--", lw=1)
-        for one in (*curves, marked):
-            _line(axes, one.false_positive_rate, one.true_positive_rate, one is marked)
-        _per_cent(axes, "false positive rate, %", "true positive rate, %")
-
-    return drawn("roc", "Receiver operating characteristic of each class", draw, _SQUARE)
+    lines = [(one.false_positive_rate, one.true_positive_rate) for one in (*curves, marked)]
+    labels = ("false positive rate, %", "true positive rate, %")
+    return _class_curves("roc", "Receiver operating characteristic", labels, lines, chance=True)
 
 
 def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
@@ -141,23 +136,31 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
     Returns:
         An ``<svg>`` element.
     """
+    lines = [(one.recall, one.precision) for one in (*curves, marked)]
+    labels = ("recall, %", "precision, %")
+    return _class_curves("pr", "Precision over recall", labels, lines)
+
+
+def _class_curves(
+    name: str,
+    title: str,
+    labels: tuple[str, str],
+    lines: Sequence[tuple[Sequence[float], Sequence[float]]],
+    chance: bool = False,
+) -> str:
+    """Draw a curve of each class; the last stands out."""
 
     def draw(axes: Axes) -> None:
-        for one in (*curves, marked):
-            _line(axes, one.recall, one.precision, one is marked)
-        _per_cent(axes, "recall, %", "precision, %")
+        if chance:
+            axes.plot([0, 100], [0, 100], color=INK, ls="--", lw=1)
+        for number, line in enumerate(lines, 1):
+            across, up = ([100 * share for share in shares] for shares in line)
+            marked = number == len(lines)
+            color, lw, alpha = (SECOND, 2, 1) if marked else (FIRST, 0.8, 0.55)
+            axes.plot(across, up, color=color, lw=lw, alpha=alpha)
+        _per_cent(axes, *labels)
 
-    return drawn("pr", "Precision over recall of each class", draw, _SQUARE)
-
-
-def _line(axes: Axes, across: Sequence[float], up: Sequence[float], marked: bool) -> None:
-    axes.plot(
-        [100 * share for share in across],
-        [100 * share for share in up],
-        color=SECOND if marked else FIRST,
-        lw=2 if marked else 0.8,
-        alpha=1 if marked else 0.55,
-    )
+    return drawn(name, f"{title} of each class", draw, _SQUARE)
 
 
 def _per_cent(axes: Axes, across: str, up: str) -> None:

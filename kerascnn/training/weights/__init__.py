@@ -89,11 +89,6 @@ def _row_for_torch(row: Network, path: Path) -> Network:
     # timm's ports of TensorFlow's weights have the tensors' names of its own networks.
     ported = path.name.startswith("tf_")
     if row.torch_twin and not (ported and row.torch):
-        log.warning(
-            "%s: PyTorch's %s has its strides or padding in other places than Keras'; building %s "
-            "for it.",
-            path, row.name, row.torch_twin,
-        )  # fmt: skip
         return NETWORKS[row.torch_twin]
     if row.torch == "efficientnet" and ported == ("torch_epsilon" in row.recipe):
         name = row.name.removesuffix("_torch")
@@ -135,7 +130,14 @@ def start_network(
         ConfigError: A size that the network cannot take, or weights that it has not.
         ModelFileError: Weights that cannot be had, read or used.
     """
-    row = check_weights(network, weights)
+    asked = find_network(network) if isinstance(network, str) else network
+    row = check_weights(asked, weights)
+    if row != asked:
+        log.warning(
+            "%s: PyTorch's %s has its strides or padding in other places than Keras'; building %s "
+            "for it.",
+            weights, asked.name, row.name,
+        )  # fmt: skip
     if weights == "none":
         core = build_network(row, classes, image_size)
         return Start(core, row, row.normalization, fresh_head=True)
