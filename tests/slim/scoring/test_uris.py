@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from kerascnn import uris
 from kerascnn.errors import DataError, KerascnnError, MissingExtraError
 from kerascnn.inference.paths import predict_paths
 from kerascnn.inference.prediction import to_row
-
-fsspec = pytest.importorskip("fsspec")
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +65,6 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(pictures) -> Iterator[Server]:
-    pytest.importorskip("aiohttp")
     with Server() as serving:
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
