@@ -194,6 +194,17 @@ def _leave_out(
 def _ask_if_alike(root: Path, faults: FaultHandler) -> None:
     """Ask where folders hold the same sub-folders: their names may be the classes."""
     inside = {folder: _names(_unwrapped(folder)) for folder in Walk().folders(root)}
+    beside = _names(root)
+    for folder, names in inside.items():
+        same = sorted(names & beside)
+        if len(same) > 1 and 2 * len(same) >= len(names):
+            shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
+            faults.error(
+                f"{root}: {folder.name} holds sub-folders called as those beside it ({shown}), so "
+                "it looks like a second copy of the data and not like a class. Move it away, or "
+                "list the pictures in a .csv file."
+            )
+            return
     for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
         same = sorted(inside[one] & inside[other])
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
