@@ -27,7 +27,7 @@ _LONGEST = 5000
 def command(file: str, as_json: bool) -> None:
     """Show the metadata of FILE, an .onnx file made by kerascnn or by anything else.
 
-    Of a file that `kerascnn export` wrote: classes, how pictures are sized and normalised, where it
+    Of a file that `kerascnn export` wrote: classes, how pictures are sized and normalized, where it
     comes from, how it was compared with the trained model, and what was measured. Of any: inputs,
     outputs, operators, versions and metadata. The model is not run, and no Keras is needed.
 
@@ -83,7 +83,7 @@ def _of_pictures(card: ModelCard) -> Iterator[tuple[str, str]]:
     from kerascnn.inference.model_file.foreign_notices import sizing_words
 
     yield "pictures", sizing_words(card)
-    yield "normalisation", _normalization(card.normalization)
+    yield "normalization", _normalization(card.normalization)
 
 
 def _normalization(rule: Normalization) -> str:

@@ -55,7 +55,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take 
 class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take none
     """A name, ``#rrggbb``, a grey level or ``R,G,B``."""
 
-    name = "colour"
+    name = "color"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
         """Read it."""
@@ -88,7 +88,7 @@ _OPTIONS = (
     click.option(
         "--like",
         type=click.Choice(list(PRESETS)),
-        help="Resize and normalise as this library does by default; the options below override "
+        help="Resize and normalize as this library does by default; the options below override "
         "parts of it.",
     ),
     click.option(

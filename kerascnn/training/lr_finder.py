@@ -81,14 +81,14 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
         TrainingError: The loss is not finite from the start.
     """
     progress = progress or Callback()
-    _refuse_open_scope(config)
+    _refuse_open_scope(config.trainable)
     network = None if config.model == AUTO else check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
     batches = STEPS * config.accumulate
     ramp = keras.optimizers.schedules.ExponentialDecay(
         LOWEST, batches - 1, HIGHEST / LOWEST, name="ramp"
     )
-    with sharing(config):
+    with sharing(config.device, config.devices):
         trainer = _trainer(config, progress, network)
         trainer.optimizer.learning_rate = ramp
         losses, diverged = _losses(trainer, config, progress)
@@ -125,8 +125,8 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
     )
 
 
-def _refuse_open_scope(config: TrainConfig) -> None:
-    if config.trainable == AUTO:
+def _refuse_open_scope(trainable: str) -> None:
+    if trainable == AUTO:
         raise ConfigError(
             "a rate is looked for with the blocks that shall learn, and auto leaves them open. Ask "
             "`kerascnn advise` first, and name `model`, and its scope or phases."
@@ -135,7 +135,7 @@ def _refuse_open_scope(config: TrainConfig) -> None:
 
 def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -> Trainer:
     config, device, feed, start = assemble(config, progress, network)
-    _refuse_open_scope(config)
+    _refuse_open_scope(config.trainable)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     warn_if_slow(config.precision, device)

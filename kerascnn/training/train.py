@@ -111,7 +111,7 @@ def _train(
     deadline: Deadline | None = None,
 ) -> None:
     asked = config
-    with sharing(config):
+    with sharing(config.device, config.devices):
         config, device, feed, start = _opened(config, progress, network)
         check_scopes(config, start)
         set_precision(start.core, config.precision)
@@ -137,7 +137,7 @@ def _finish(
 ) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
-    batch_size = batch_size_for(config, len(feed.train))
+    batch_size = batch_size_for(config.batch_size, len(feed.train))
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
     progress.finishing("writing the report", 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)

@@ -53,29 +53,29 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = Exchange(scope, send)
+        exchange = Exchange(scope, send)
         scope["app"] = self  # so Starlette's router raises what it cannot route
         try:
-            self._origins.check(scope["method"], passage.headers)
-            self._check_token(scope, passage.headers.get(b"authorization"))
-            await self._app(scope, receive, passage.send)
+            self._origins.check(scope["method"], exchange.headers)
+            self._check_token(scope, exchange.headers.get(b"authorization"))
+            await self._app(scope, receive, exchange.send)
         except ClientDisconnected:
-            passage.status = 499  # nginx's word for it; nothing can be sent
+            exchange.status = 499  # nginx's word for it; nothing can be sent
         except Refusal as refusal:
-            await passage.refuse(refusal, receive)
+            await exchange.refuse(refusal, receive)
         except PictureError as error:
-            await passage.refuse(Refusal(422, str(error)), receive)
+            await exchange.refuse(Refusal(422, str(error)), receive)
         except HTTPException as error:
-            await passage.refuse(_from_router(error, scope), receive)
+            await exchange.refuse(_from_router(error, scope), receive)
         except Exception:  # whatever it is: one request fails, and the server goes on
-            log.exception("request %s failed", passage.record.id)
-            await passage.refuse(
-                Refusal(500, f"internal error; request {passage.record.id}"), receive
+            log.exception("request %s failed", exchange.record.id)
+            await exchange.refuse(
+                Refusal(500, f"internal error; request {exchange.record.id}"), receive
             )
         finally:
-            record = passage.record
-            record.status = passage.status
-            outcome = passage.outcome or outcome_of(passage.status)
+            record = exchange.record
+            record.status = exchange.status
+            outcome = exchange.outcome or outcome_of(exchange.status)
             self._request_log.keep(record, outcome)
 
     def _check_token(self, scope: Scope, given: bytes | None) -> None:

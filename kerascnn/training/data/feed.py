@@ -73,7 +73,9 @@ def prepare(
     dataset = dataset or run_dataset(config)
     size = config.image_size or (network or find_network(config.model)).image_size
     longest = dataset.splits["train"].longest_side()
-    resize = config.resize or images.default_resize(_kind(config), longest, size)
+    resize = config.resize or images.default_resize(
+        "imagenet" if config.weights == "imagenet" else "none", longest, size
+    )
     cache, packs = open_cache(config.cache), {}
     # Of crops alone more is seen than the network takes.
     sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
@@ -100,10 +102,6 @@ def _check_validation(dataset: Dataset, val: Pack) -> None:
             f"{dataset.name}: no validation picture can be read. Add some, or leave the split out; "
             f"then some training pictures are kept for it.{first}"
         )
-
-
-def _kind(config: TrainConfig) -> str:
-    return "imagenet" if config.weights == "imagenet" else "none"
 
 
 def check_classes(dataset: Dataset, train: Pack) -> None:

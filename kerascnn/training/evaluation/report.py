@@ -267,7 +267,7 @@ def _facts(
             "left out as broken": str(card.data.get("skipped", 0)),
         },
         "Speed": {
-            **_speed(config, history),
+            **_speed(config.batch_size, history),
             "answering": f"{answered:,.0f} images/s (Keras, from sized pictures)",
         },
         "Machine": {**machine(), **_devices()},
@@ -275,12 +275,12 @@ def _facts(
     }
 
 
-def _speed(config: TrainConfig, history: list[EpochRecord]) -> dict[str, str]:
+def _speed(batch_size: int | str, history: list[EpochRecord]) -> dict[str, str]:
     if not history:
         return {}
     return {
         "training": f"{median(row.images_per_second for row in history):,.0f} images/s "
-        f"(median of {len(history)} epochs, batch {config.batch_size})",
+        f"(median of {len(history)} epochs, batch {batch_size})",
         "time in all epochs": f"{sum(row.seconds for row in history):,.1f} s",
     }
 

@@ -25,7 +25,7 @@ def resampling(height: str, width: str, shape: Shape, sizing: Sizing) -> onnx.Gr
 
     Args:
         height: Name of the picture's height, int64 [1].
-        width: Width of its width.
+        width: Name of its width.
         shape: Shape of the input.
         sizing: How pictures are resized.
 

@@ -40,6 +40,7 @@ class JaxBackend:
         )
         # XLA's convolutions lose their threads inside a loop on a CPU, where it would gain nothing.
         self._loops = jax.default_backend() != "cpu"
+        # The old weights and moments give their memory to the new ones: no second copy of them.
         self._many_steps = jax.jit(self._steps, donate_argnums=0)
 
     def put(self, pictures: Array, labels: Array) -> Any:
@@ -81,6 +82,7 @@ class JaxBackend:
     ) -> Any:
         def body(step: Any, carry: Any) -> Any:
             state, losses, right = carry
+            # The pictures of a step are gathered on the device: no step waits for the host.
             chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
             chosen = self._where.part(chosen)
             batch = self._where.part(pictures[chosen]), self._where.part(labels[chosen])
@@ -111,6 +113,7 @@ class JaxBackend:
             trainable, others, pictures, training=True, return_losses=True
         )
         loss, right = self._loss(logits, labels, share)
+        # With mixed_float16 the loss scale is one of the optimizer's variables, and changes.
         mapping = zip(self._optimizer.variables, moments, strict=True)
         with keras.StatelessScope(state_mapping=list(mapping)):
             scaled = self._optimizer.scale_loss(sum(added, loss))

@@ -139,7 +139,9 @@ class TrainingLoop:
 
     def facts(self) -> dict[str, Any]:
         """Return hardware and speed of the training, after :meth:`run_all`."""
-        return trained_facts(self.config, self.device, self.trainer, self.history)
+        return trained_facts(
+            self.config.devices, self.device, self.config.precision, self.trainer, self.history
+        )
 
     def _begin(self, phase: Phase) -> None:
         """Start a phase: freeze and compile again, so that the optimizer sees what is trainable."""

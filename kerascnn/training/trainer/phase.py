@@ -129,7 +129,10 @@ def _trainer(
     train: Pack,
     device: str,
 ) -> Trainer:
-    classes, batch_size = core.output_shape[-1], min(batch_size_for(config, len(train)), len(train))
+    classes, batch_size = (
+        core.output_shape[-1],
+        min(batch_size_for(config.batch_size, len(train)), len(train)),
+    )
     balanced = config.class_weights == "balanced"
     weights = balanced_weights(train.labels, classes) if balanced else None
     steps = steps_per_epoch(len(train), batch_size) * phase.epochs

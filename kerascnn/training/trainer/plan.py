@@ -34,7 +34,7 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
     stages = phases(config, start.network)
     set_trainable(start.core, stages[0].scope, config.batchnorm)
     parts = blocks(start.core)
-    batch_size = min(batch_size_for(config, len(feed.train)), len(feed.train))
+    batch_size = min(batch_size_for(config.batch_size, len(feed.train)), len(feed.train))
     return Plan(
         data=Path(feed.dataset.name).name,
         pictures={name: len(pack) for name, pack in feed.packs.items()},

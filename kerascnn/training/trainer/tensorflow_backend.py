@@ -62,6 +62,7 @@ class TensorFlowBackend:
             return step + 1, losses.write(place, loss), right.write(place, count)
 
         empty = [tf.TensorArray(tf.float32, stop - start, element_shape=()) for _ in range(2)]
+        # One at a time: each step begins with the weights that the one before it left.
         _, losses, right = tf.while_loop(
             lambda step, *_: step < stop, body, [start, *empty], parallel_iterations=1
         )
