@@ -1,4 +1,4 @@
-"""How pictures were sized where a model was trained: the words for it, and what libraries do.
+"""How pictures were resized where a model was trained: the words for it, and what libraries do.
 
 Knows: the fields, which of them go together, and the presets. Does not know pixels: the
 arithmetic is that of :mod:`kerascnn.images`.
@@ -80,7 +80,7 @@ class Sizing:
             )
         if self.resize == "pad" and self.library == "keras":
             raise ConfigError(
-                "keras pads before it sizes (pad_to_aspect_ratio), which kerascnn does not do. "
+                "keras pads before it resizes (pad_to_aspect_ratio), which kerascnn does not do. "
                 "Leave out --like keras, or choose --resize squash or crop."
             )
 

@@ -26,7 +26,7 @@ class SafeStream:
     Args:
         raw: The stream to write to.
         lossy: Whether what cannot be written is lost: notices must not stop the work.
-        escaping: False: text comes from rich, which has colours of its own.
+        escaping: False: text comes from rich, which has colors of its own.
     """
 
     def __init__(self, raw: TextIO, lossy: bool, escaping: bool = True) -> None:

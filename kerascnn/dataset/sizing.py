@@ -1,4 +1,4 @@
-"""Reading and sizing many pictures, in parallel and in order.
+"""Reading and resizing many pictures, in parallel and in order.
 
 Knows: that a broken picture must not end the run. Does not know what the arrays are for.
 """

@@ -187,7 +187,7 @@ def _turned(image: Image.Image, pixels: UInt8Array) -> UInt8Array:
     turn = _UPRIGHT.get(_orientation(image))
     if turn is None:
         return pixels
-    # A large one stays a view: sizing copies no more of it than it needs at a time.
+    # A large one stays a view: resizing copies no more of it than it needs at a time.
     large = image.width * image.height > PLAIN_PIXELS
     return turn(pixels) if large else np.ascontiguousarray(turn(pixels))
 

@@ -59,7 +59,7 @@ def decode(
 
     The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
     consequence; transparency is laid on white, as a viewer shows it; 16-bit (and 12-bit) grey is
-    scaled to 8 bits, and of 16-bit colours Pillow gives the upper 8. Colour profiles are not
+    scaled to 8 bits, and of 16-bit colors Pillow gives the upper 8. Color profiles are not
     applied.
 
     Args:

@@ -1,6 +1,6 @@
 """The classifier: an exported file that answers.
 
-Knows: card, session, sizing, batching. Does not know: Keras, files of labels, printing.
+Knows: card, session, resizing, batching. Does not know: Keras, files of labels, printing.
 """
 
 from __future__ import annotations
@@ -182,6 +182,9 @@ class Classifier:
 
         Yields:
             In order, for each picture: its answer, or why there is none.
+
+        Raises:
+            ConfigError: A number is out of its range.
         """
         if top_k < 1 or batch_size < 1:
             raise ConfigError(

@@ -29,7 +29,7 @@ _GRID = 9
 def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     """Generate the probe pictures of a model.
 
-    Smooth patches of colour: random numbers on a coarse grid, enlarged. From integers and
+    Smooth patches of color: random numbers on a coarse grid, enlarged. From integers and
     Pillow alone, so that they are the same everywhere.
 
     Args:
@@ -85,7 +85,7 @@ def check_probes(
         if probe.sha256 != _sha256(picture):
             raise ProviderError(
                 f"{card.name}: the probe pictures differ from those at export: numpy or Pillow "
-                "computes differently here, so pictures would be sized differently too."
+                "computes differently here, so pictures would be resized differently too."
             )
         difference = float(np.abs(np.asarray(probe.probabilities) - row).max())
         if not difference <= allowed:

@@ -23,7 +23,7 @@ _MOST_KERNELS = 64
 """Filters shown; more would not be looked at one by one."""
 
 _MARGIN = 0.001
-"""Below this share of the largest weight, a kernel's colours would be noise made visible."""
+"""Below this share of the largest weight, a kernel's colors would be noise made visible."""
 
 
 def explanation_rows(explanation: Explanation) -> list[Row]:
@@ -53,7 +53,7 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
     Args:
         layer: Its name.
         kernels: float32 ``[filters, rows, columns, channels]``. Three channels are shown as
-            colours, others by their mean; grey is 0.
+            colors, others by their mean; grey is 0.
     """
     tiles = [
         Tile(enlarged(_as_picture(kernel), 80), (f"filter {number}",))

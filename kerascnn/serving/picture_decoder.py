@@ -67,7 +67,7 @@ class PictureDecoder:
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
         """Run work in a thread, off the event loop. Cancelled in time, it does not start."""
-        return await self._work.of(self._threads, work)
+        return await self._work.run_in(self._threads, work)
 
     async def sized(
         self, served: ServedModel, pictures: Sequence[Picture]
@@ -101,7 +101,7 @@ class PictureDecoder:
             late = [self._size_large(served, pictures[number]) for number in large]
             for number, found in zip(large, await asyncio.gather(*late), strict=True):
                 done[number] = found
-        # Of several, which were sized side by side, the slowest counts.
+        # Of several, which were resized side by side, the slowest counts.
         sized = [picture for picture, _ in done]
         return sized, max(seconds for _, seconds in done), bool(large)
 
@@ -140,7 +140,7 @@ class PictureDecoder:
                 raise _Large  # its header does not say what it costs
             picture = images.decode(picture, max_pixels=most, accept=accept)
         elif picture.shape[:2] == card.shape:
-            return picture  # beside others that are not: what a client sized is taken as it is
+            return picture  # beside others that are not: what a client resized is taken as it is
         else:
             accept(*picture.shape[:2])
         return images.size_picture(picture, card.shape, card.resize_rule)
@@ -148,7 +148,7 @@ class PictureDecoder:
     def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
         """Bound what a picture may cost before it is worked on: pixels in, between and out."""
         most = self._max_pixels
-        # A photograph may lie on its side, and is turned before it is sized.
+        # A photograph may lie on its side, and is turned before it is resized.
         between = max(
             images.pixels_between(height, width, card.shape, card.resize_rule),
             images.pixels_between(width, height, card.shape, card.resize_rule),

@@ -33,7 +33,7 @@ LOWEST, HIGHEST = 1e-6, 1.0
 """The ends of the ramp."""
 
 STEPS = 150
-"""Of the optimiser, along the ramp: 25 to each power of ten."""
+"""Of the optimizer, along the ramp: 25 to each power of ten."""
 
 SMOOTHING = 0.9
 """Share of the mean so far in the smoothed loss, which looks back over about ten steps."""
@@ -146,7 +146,7 @@ def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -
 
 
 def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:
-    """Return the smoothed loss of each step of the optimiser, and whether it exploded."""
+    """Return the smoothed loss of each step of the optimizer, and whether it exploded."""
     curve, gathered = _Smoothed(), list[float]()
     for loss in _batches(trainer, config, progress):
         gathered.append(loss)

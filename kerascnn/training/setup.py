@@ -1,4 +1,4 @@
-"""What is trained on what: a device, the data of a run, decoded and sized, and a network.
+"""What is trained on what: a device, the data of a run, decoded and resized, and a network.
 
 Knows: where each comes from, and what has to fit. Does not know: what is done with them.
 """

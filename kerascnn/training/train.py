@@ -161,7 +161,7 @@ def _opened(
     if settled.weights == config.weights:
         return settled, device, feed, start
     # Not to be transferred: all begins again as if no weights had been named, pictures included,
-    # which are sized as the weights want them.
+    # which are resized as the weights want them.
     del feed, start
     return _opened(settled, progress)
 

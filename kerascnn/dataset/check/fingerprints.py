@@ -1,6 +1,6 @@
 """A fingerprint of each picture: enough to find it again, exactly or nearly, in few bytes.
 
-Knows: a hash of the decoded pixels, and a thumbnail of 16 x 16 grey values with 4 x 4 colours. Does
+Knows: a hash of the decoded pixels, and a thumbnail of 16 x 16 grey values with 4 x 4 colors. Does
 not know which fingerprints are alike (:mod:`kerascnn.dataset.check.near_duplicates`), nor labels.
 """
 
@@ -20,10 +20,10 @@ from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
 SIDE, COLOURS = 16, 4
-"""Pixels per side of a thumbnail: of its grey values, and of its colours, which vary less."""
+"""Pixels per side of a thumbnail: of its grey values, and of its colors, which vary less."""
 
 THUMBNAIL = SIDE * SIDE + 2 * COLOURS * COLOURS
-"""Values of a thumbnail: grey, then the two colour differences of the JPEG standard."""
+"""Values of a thumbnail: grey, then the two color differences of the JPEG standard."""
 
 FLAT = 4.0
 """Grey values' standard deviation, of 255, below which a picture shows next to nothing."""

@@ -9,7 +9,7 @@ what varies much among the pictures counts no more than what varies little, and 
 the cosine between them is at least :data:`MIN_SIMILARITY`. Without that step, two pairs of
 trousers would be as much alike as a photograph and its copy in another quality. Brightness and
 contrast do not count. A copy that is smaller or more compressed is found; one that is mirrored,
-turned, cut by more than about a hundredth, or has lost its colours is not.
+turned, cut by more than about a hundredth, or has lost its colors is not.
 
 Every picture is compared with every other; an index would be guesswork for little gain. The
 first :data:`_FEW` of the whitened values decide nearly all pairs, exactly: a part of a distance
@@ -111,7 +111,7 @@ def _photographs() -> npt.NDArray[np.float64]:
     """Return how grey values of photographs vary together, with a mean variance of 1.
 
     Their power falls with the square of the frequency (Field 1987), so wide shades say little of
-    what is seen. Colours are taken as they come.
+    what is seen. Colors are taken as they come.
     """
     place, wave = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
     cosines = np.cos(np.pi * (place + 0.5) * wave / SIDE)
@@ -124,7 +124,7 @@ def _photographs() -> npt.NDArray[np.float64]:
 
 
 def _normalised(thumbnails: npt.NDArray[np.uint8]) -> _Floats:
-    """Normalise brightness and contrast."""
+    """Normalize brightness and contrast."""
     values = thumbnails.astype(np.float32)
     grey, colours = values[:, : SIDE * SIDE], values[:, SIDE * SIDE :]
     contrast = np.maximum(grey.std(axis=1, keepdims=True), FLAT)

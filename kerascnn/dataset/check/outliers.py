@@ -140,7 +140,7 @@ def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]
 
 def _colours(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
     if not readable:
-        return  # of blank pictures alone there is no usual colour
+        return  # of blank pictures alone there is no usual color
     colours = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
     for is_grey, detail in ((True, "grey among colours"), (False, "colours among grey")):

@@ -1,6 +1,6 @@
 """What must be said about a model that was made elsewhere, because its file does not say it.
 
-Knows: the usual ways to normalise pixels. Does not know files of class names, graphs, nor
+Knows: the usual ways to normalize pixels. Does not know files of class names, graphs, nor
 Keras: an ``.onnx`` file without a card and a Keras file are spoken for in the same words.
 """
 
@@ -88,7 +88,7 @@ class Foreign:
             told: Of the file's metadata.
 
         Returns:
-            With the file's class names, size, normalisation and sizing where none were said.
+            With the file's class names, size, normalization and resizing where none were said.
         """
         own = self.normalize or self.normalization
         return replace(
@@ -126,7 +126,7 @@ class Foreign:
             The card, without metrics, parity or probes: nothing is known of them.
 
         Raises:
-            ConfigError: A normalisation of three channels for a network that takes one.
+            ConfigError: A normalization of three channels for a network that takes one.
         """
         shape = (image_size, image_size) if isinstance(image_size, int) else image_size
         rule = self.resize_rule(shape)
@@ -154,7 +154,7 @@ class Foreign:
         return Normalization(normalization.mean, normalization.std, "grey")
 
     def warn_if_unsaid(self, name: str) -> None:
-        """Warn that pixels are not normalised if that was not asked for."""
+        """Warn that pixels are not normalized if that was not asked for."""
         if self.normalize is None and self.normalization is None:
             log.warning(
                 "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "

@@ -47,7 +47,7 @@ def sizing_notice(card: ModelCard) -> str:
 def own_normalization(
     mean: Sequence[float] | None, std: Sequence[float] | None, normalize: Normalize | None
 ) -> Normalization:
-    """Make a normalisation from a user's own numbers.
+    """Make a normalization from a user's own numbers.
 
     Args:
         mean: One number, or three in the order RGB; None: 0.
@@ -56,7 +56,7 @@ def own_normalization(
             them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
 
     Returns:
-        The normalisation, in pixel units.
+        The normalization, in pixel units.
 
     Raises:
         ConfigError: Another count, a deviation that is not above 0, or another ``normalize``.

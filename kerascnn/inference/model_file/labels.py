@@ -73,7 +73,7 @@ def from_metadata(metadata: Mapping[str, str]) -> Foreign | None:
         metadata: Metadata of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
 
     Returns:
-        Class names, and size, sizing and normalisation where they are known; None if there are no
+        Class names, and size, resizing and normalization where they are known; None if there are no
         names.
     """
     if metadata.get("task", "classify") != "classify":

@@ -36,7 +36,7 @@ _CLIPPED = 0.1
 """The same for a softmax that may be clipped; one over the wrong axis is further off."""
 
 _STEP = 1 / 255
-"""Of quantised probabilities; half of it is what each may be off."""
+"""Of quantized probabilities; half of it is what each may be off."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Signature:
     """How to ask a graph.
 
     Attributes:
-        card: Classes, size and normalisation. Where ``dtype`` is uint8 the graph normalises.
+        card: Classes, size and normalization. Where ``dtype`` is uint8 the graph normalizes.
         input: Name of the input.
         outputs: Names of the outputs that are asked for.
         layout: Layout of the input; ``NHW`` has no axis of channels.
@@ -71,7 +71,7 @@ class Signature:
         meaning: Meaning of the outputs.
         batch: Pictures that the graph takes at once, None for any number.
         pinned: Dynamic axes of the input by name, with the size they shall have.
-        normalizes: Whether the graph is seen to normalise its pixels itself.
+        normalizes: Whether the graph is seen to normalize its pixels itself.
         scales: Of outputs that are whole numbers, what these stand for.
     """
 
@@ -173,7 +173,7 @@ def own_signature(card: ModelCard) -> Signature:
 def normalized(
     pictures: images.UInt8Array, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """Normalise pictures as the exported graph does.
+    """Normalize pictures as the exported graph does.
 
     Args:
         pictures: uint8 ``[pictures, height, width, 3]``, RGB.

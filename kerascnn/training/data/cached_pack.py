@@ -41,7 +41,7 @@ _LONGEST = 1 << 28
 
 @dataclass(frozen=True)
 class CachedPack:
-    """The pictures of a split, decoded and sized.
+    """The pictures of a split, decoded and resized.
 
     Attributes:
         images: uint8 ``[pictures, size, size, 3]``; those that cannot be read are not in it.

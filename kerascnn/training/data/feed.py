@@ -1,4 +1,4 @@
-"""The training and validation pictures of a run, decoded, sized and ready to be dealt out.
+"""The training and validation pictures of a run, decoded, resized and ready to be dealt out.
 
 Knows: where they come from, their size, and what makes them unusable. Does not know a device or a
 network's weights.
@@ -130,7 +130,7 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
 
 
 def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
-    """Hash what the network sees: class names, pictures as sized, and labels.
+    """Hash what the network sees: class names, pictures as resized, and labels.
 
     Args:
         classes: In order.

@@ -31,7 +31,7 @@ def labelled_pack(
         dataset: With classes that the model knows.
         card: For classes, size and resize rule.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        cache: Where sized pictures are kept; None: nowhere.
+        cache: Where resized pictures are kept; None: nowhere.
         most: A random sample of so many pictures at most; None: all.
         progress: Called with the split's name, pictures done and pictures in all.
 

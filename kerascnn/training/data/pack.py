@@ -1,4 +1,4 @@
-"""Every picture of a split decoded and sized once, into one uint8 array.
+"""Every picture of a split decoded and resized once, into one uint8 array.
 
 Knows: packs, broken pictures, seeded shuffling. Does not know Keras.
 """

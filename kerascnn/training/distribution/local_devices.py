@@ -80,7 +80,7 @@ def sharing(device: str, devices: str) -> Iterator[None]:
         devices: How many of them, or ``auto``.
 
     Yields:
-        While networks and optimisers are made and used.
+        While networks and optimizers are made and used.
 
     Raises:
         ConfigError: No such devices.

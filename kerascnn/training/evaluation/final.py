@@ -29,7 +29,7 @@ class KeptPredictions:
     """A kept network and its answers.
 
     Attributes:
-        core: From normalised pixels to logits.
+        core: From normalized pixels to logits.
         model: The same from uint8 pictures.
         logits: float32 ``[pictures, classes]``.
         seconds: Time for all predictions.
@@ -69,7 +69,7 @@ def evaluate_kept(
 ) -> KeptPredictions:
     """Measure the kept network on training and validation pictures, and write it into the card.
 
-    The card's metrics get ``steps`` of the optimiser in all epochs, ``train_right`` of
+    The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images`` and
     ``val_largest``: how many of those belong to the commonest class.
 

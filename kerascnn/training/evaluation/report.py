@@ -186,12 +186,8 @@ def gather(
         facts=_facts(card, config, history, len(judged) / kept.seconds),
         commands=tuple(commands(run, card, config)),
         learning=learning_of(card),
-        fitted_on=_fitted_on(card),
+        fitted_on="val" if card.temperature != 1 else "",
     )
-
-
-def _fitted_on(card: ModelCard) -> str:
-    return "val" if card.temperature != 1 else ""
 
 
 def _heats(
@@ -268,7 +264,7 @@ def _facts(
         },
         "Speed": {
             **_speed(config.batch_size, history),
-            "answering": f"{answered:,.0f} images/s (Keras, from sized pictures)",
+            "answering": f"{answered:,.0f} images/s (Keras, from resized pictures)",
         },
         "Machine": {**machine(), **_devices()},
         "Versions": dict(card.versions),

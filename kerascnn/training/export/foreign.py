@@ -44,7 +44,7 @@ _ARITHMETIC = {
 """Operations of Keras 3, and TensorFlow's functions in files of Keras 2, in small letters."""
 
 BUILT_IN = "fashion-mini, three pictures as the colours of one"
-"""What is compared on where the user gives no pictures: real ones, and with real colours."""
+"""What is compared on where the user gives no pictures: real ones, and with real colors."""
 
 
 def export_foreign(
@@ -61,7 +61,7 @@ def export_foreign(
 
     Args:
         path: Path of the model.
-        foreign: Class names, image size, normalisation and resize rule.
+        foreign: Class names, image size, normalization and resize rule.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the model file's.
         verify: Data to compare on; None: pictures made of the built-in ones. With labels that
             the model knows, the file's top-1 on them is put into the card.
@@ -117,7 +117,7 @@ def _card(path: Path, foreign: Foreign, loaded: LoadedModel) -> ModelCard:
 
 
 def _normalizes(model: Model) -> bool:
-    """Return whether a model normalises its pixels itself, in one of its first layers.
+    """Return whether a model normalizes its pixels itself, in one of its first layers.
 
     That is a layer for it, or arithmetic before anything that has weights, as ``preprocess_input``
     leaves it.
@@ -154,7 +154,7 @@ def _pictures(
 
 
 def _composites(card: ModelCard) -> images.UInt8Array:
-    """Compose coloured pictures from grey ones, which would not reveal swapped channels."""
+    """Compose colored pictures from grey ones, which would not reveal swapped channels."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
     rule: images.ResizeRule = "squash" if card.image_width is None else images.Sizing()

@@ -88,7 +88,7 @@ def meaning_of(
 
 
 def core_of(loaded: LoadedModel, meaning: Meaning, classes: int) -> keras.Model:
-    """Make the network that is exported: from normalised pixels to logits.
+    """Make the network that is exported: from normalized pixels to logits.
 
     A final softmax or sigmoid is cut off where it is the activation of the last layer: this
     changes ``loaded``. Any other softmax stays, and its logarithm is taken.

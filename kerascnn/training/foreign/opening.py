@@ -34,10 +34,10 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
 
     Args:
         path: Path of the model.
-        foreign: Class names, image size, normalisation and resize rule.
+        foreign: Class names, image size, normalization and resize rule.
 
     Returns:
-        A model from normalised float32 pixels to logits, and the card it lacks.
+        A model from normalized float32 pixels to logits, and the card it lacks.
 
     Raises:
         ModelFileError: A model that holds code, cannot be loaded, or is no classifier of

@@ -67,7 +67,7 @@ def trains_head_only(core: keras.Model) -> bool:
     """Return whether the head is all that may learn, and nothing else changes.
 
     Args:
-        core: From normalised pixels to logits, after ``set_trainable``.
+        core: From normalized pixels to logits, after ``set_trainable``.
 
     Returns:
         False also if statistics of frozen blocks shall move, or if the head takes anything but
@@ -84,7 +84,7 @@ def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
     """Cut a network before its head, and before the dropout that stands there.
 
     Args:
-        core: From normalised pixels to logits.
+        core: From normalized pixels to logits.
 
     Returns:
         The frozen part, and the rest; both share the network's layers.
@@ -101,7 +101,7 @@ def head_training_model(core: keras.Model) -> keras.Model:
     """Make the model that trains the head when features cannot be kept.
 
     Args:
-        core: From normalised pixels to logits; only its head may learn.
+        core: From normalized pixels to logits; only its head may learn.
 
     Returns:
         A model with the same input and output, whose frozen part always runs in inference mode.

@@ -49,7 +49,7 @@ class Start:
     """A network ready to be trained.
 
     Attributes:
-        core: From normalised pixels to logits.
+        core: From normalized pixels to logits.
         network: Its row; PyTorch's weights may have chosen a row's twin.
         normalization: What the weights expect.
         fresh_head: Whether the head knows nothing yet.
@@ -150,7 +150,7 @@ def start_network(
 
 
 def file_normalization(path: Path, row: Network) -> Normalization:
-    """Return the normalisation that the weights of a file expect.
+    """Return the normalization that the weights of a file expect.
 
     Returns:
         That of the card beside it (a run of ours), PyTorch's for PyTorch's, else that of the

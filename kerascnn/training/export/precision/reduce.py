@@ -1,7 +1,7 @@
 """From a proven float32 file to a smaller one, with what it costs.
 
 Knows: the order of things: reduce, compare on pictures with labels, refuse or write down. Does
-not know how a network is quantised.
+not know how a network is quantized.
 """
 
 from __future__ import annotations
