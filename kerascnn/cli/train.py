@@ -46,8 +46,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--distributed",
-    metavar="HOST:PORT",
-    help="Train on several machines (JAX): the address at which rank 0 waits for the others.",
+    metavar="HOST:PORT|auto",
+    help="Train on several machines (JAX): the address at which rank 0 waits for the others. "
+    "auto: as Slurm, Open MPI, Kubernetes or JAX_COORDINATOR_ADDRESS and its like say.",
 )
 @click.option("--processes", type=int, metavar="N", help="With --distributed: how many in all.")
 @click.option("--rank", type=int, metavar="I", help="With --distributed: of this process, from 0.")
@@ -124,8 +125,8 @@ def command(
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
-    if rank:
-        click.echo(f"rank {rank}: done; rank 0 has the run.")
+    if cluster and cluster.rank:
+        click.echo(f"rank {cluster.rank}: done; rank 0 has the run.")
         return
     card = run.card
     if as_json:

@@ -77,7 +77,10 @@ def find_splits(
 
 def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | None:
     """Find folders that are splits by their names; None: there are none."""
-    folders = walk.folders(root)
+    all_folders = walk.folders(root)
+    flat = _flat_tests(all_folders, walk)
+    walk.unlabelled |= dict.fromkeys(flat)
+    folders = [folder for folder in all_folders if folder not in flat]
     exact = _by_split(folders, lambda name: SPLIT_FOLDERS.get(name.lower()), faults, root)
     if "train" in exact and len(exact) == len(folders):
         return exact
@@ -86,7 +89,7 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
     named = _by_split(nested, _split_of, faults, root)
     others = [folder for folder in folders if folder not in named.values()]
     alike = _shared([inside[folder] for folder in named.values()])
-    if "train" in named and (alike or (len(folders) == 1 and len(inside[folders[0]]) > 1)):
+    if "train" in named and (alike or flat or (len(folders) == 1 and len(inside[folders[0]]) > 1)):
         _leave_out(root, named, others, walk, faults)
         return named
     if "train" in exact and len(exact) > 1:
@@ -94,6 +97,23 @@ def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | N
         _leave_out(root, exact, [f for f in folders if f not in exact.values()], walk, faults)
         return exact
     return None
+
+
+def _flat_tests(folders: Sequence[Path], walk: Walk) -> list[Path]:
+    """Find test folders that hold pictures and no classes, as competitions have them."""
+    trains = {
+        _besides_split(folder.name)
+        for folder in folders
+        if _split_of(folder.name) == "train" and len(_names(_unwrapped(folder))) > 1
+    }
+    return [
+        folder
+        for folder in folders
+        if _split_of(folder.name) == "test"
+        and _besides_split(folder.name) in trains
+        and not _names(inside := _unwrapped(folder))
+        and walk.loose(inside)
+    ]
 
 
 def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path | None:
@@ -139,6 +159,12 @@ def _split_of(name: str) -> str | None:
         if (match := _WORD.fullmatch(word))
     }
     return found.pop() if len(found) == 1 else None
+
+
+def _besides_split(name: str) -> tuple[str, ...]:
+    """Return the other words of a split's name."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return tuple(word for word in words if not _WORD.fullmatch(word))
 
 
 def _by_split(
@@ -194,6 +220,17 @@ def _leave_out(
 def _ask_if_alike(root: Path, faults: FaultHandler) -> None:
     """Ask where folders hold the same sub-folders: their names may be the classes."""
     inside = {folder: _names(_unwrapped(folder)) for folder in Walk().folders(root)}
+    beside = _names(root)
+    for folder, names in inside.items():
+        same = sorted(names & beside)
+        if len(same) > 1 and 2 * len(same) >= len(names):
+            shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
+            faults.error(
+                f"{root}: {folder.name} holds sub-folders called as those beside it ({shown}), so "
+                "it looks like a second copy of the data and not like a class. Move it away, or "
+                "list the pictures in a .csv file."
+            )
+            return
     for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
         same = sorted(inside[one] & inside[other])
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
