@@ -20,7 +20,7 @@ HEADS = {
     "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
     "Photoshop": b"8BPS\0\1" + bytes(99),
     "PDF": b"%PDF-1.7",
-    "TIFF of bits or colours that Pillow does not know": b"II*\0\x08\0\0\0\0\0\0\0\0\0",
+    "TIFF of bits or colors that Pillow does not know": b"II*\0\x08\0\0\0\0\0\0\0\0\0",
     "DICOM": bytes(128) + b"DICM" + bytes(9),
 }
 
