@@ -7,8 +7,10 @@ free processor, and where actors hold them all nothing else begins.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,11 +21,16 @@ from kerascnn import __version__
 from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.scoring.parts import Failure, Job, attempt
 
+log = logging.getLogger(__name__)
+
 _AHEAD = 2
 """Parts for each processor that are handed over: while one is scored the next lies ready."""
 
 _LEAST = 16
 """Parts that are handed over at least: a cluster grows by what waits."""
+
+_REACHED = 10.0
+"""Seconds in which a cluster's address must take a connection."""
 
 _WAIT_FOR_NODE = 60.0
 """Seconds in which a node must say which versions it has."""
@@ -84,10 +91,11 @@ def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
     # Never without an address: Ray would start a cluster, or join whatever runs.
     address = os.environ.get("RAY_ADDRESS", "auto") if where == "ray" else where
     try:
+        _reach(address)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what the error below says
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, OverflowError) as error:
         raise KerascnnError(
             f"no Ray cluster at {address} that can be joined ({_first_line(error)}). Expected one "
             "that runs: `ray start --head`, or `--on ray://HOST:10001`."
@@ -97,6 +105,13 @@ def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
         yield RayTasks(ray, {"num_cpus": threads, "num_gpus": int(gpu)})
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Connect to an address once: Ray tries for minutes, and says less."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():  # else Ray finds the cluster by itself
+        socket.create_connection((host.strip("[]"), int(port)), _REACHED).close()
 
 
 def versions() -> dict[str, str]:
@@ -123,6 +138,10 @@ def _check_versions(ray: Any) -> None:
     for node, reference in zip(nodes, asked, strict=True):
         try:
             host, there = ray.get(reference, timeout=_WAIT_FOR_NODE)
+        except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
+            # A node that died a moment ago is listed still; parts go to the others.
+            log.warning("%s: gives no answer (%s)", node["NodeManagerHostname"], _first_line(error))
+            continue
         except ray.exceptions.RayError as error:
             raise ConfigError(
                 f"{node['NodeManagerHostname']}: cannot run kerascnn ({_first_line(error)}). "

@@ -17,6 +17,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
+from kerascnn.training.distribution.detection import initialized_cluster
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.distribution.processes import (
@@ -38,7 +39,7 @@ from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import fit_into
-from kerascnn.training.weights import Start, check_weights
+from kerascnn.training.weights import StartingNetwork, check_weights
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,8 @@ def fit(
         progress: Callback for progress, or None.
         resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
             never stopped; a folder without a run begins one.
-        cluster: The processes that train together, this one included; None: it is alone. Only
-            rank 0 writes the run folder.
+        cluster: The processes that train together, this one included; None: those of a JAX that is
+            initialised for several, else it is alone. Only rank 0 writes the run folder.
         overwrite: Replace a run that lies in ``config.out``, as soon as the data and the network of
             this one are there.
 
@@ -81,6 +82,7 @@ def fit(
     network = None if config.model == AUTO else find_network(config.model)
     if network:
         check_weights(network, config.weights)
+    cluster = cluster or initialized_cluster()
     check_cluster(cluster, config)
     if cluster and cluster.rank:
         run = Run(Path(config.out or "runs"))
@@ -146,7 +148,7 @@ def _finish(
 
 def _opened(
     config: TrainConfig, progress: Callback, network: Network | None = None
-) -> tuple[TrainConfig, str, Feed, Start]:
+) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
     """Assemble data and network, and settle what was left to ``auto`` or to advice."""
     start_deterministically(config.seed, config.deterministic)
     asked = config
@@ -165,7 +167,7 @@ def _opened(
 
 
 def _decided(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.
