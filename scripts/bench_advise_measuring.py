@@ -17,7 +17,7 @@ from bench_advise_training import pretrained
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.facts import Facts
-    from kerascnn.training.advising.measuring import Observer
+    from kerascnn.training.advising.measurement import Observer
 
 FACTS = Path(__file__).resolve().parents[1] / "docs" / "advise_facts.csv"
 
@@ -25,7 +25,7 @@ FACTS = Path(__file__).resolve().parents[1] / "docs" / "advise_facts.csv"
 @cache
 def observer(network: str, source: str, work: Path) -> Observer:
     """Open a pretrained network to be looked into."""
-    from kerascnn.training.advising.measuring import observe
+    from kerascnn.training.advising.measurement import observe
     from kerascnn.training.networks import build_network, find_network
 
     core = build_network(network, len(SOURCES[source][1]), SIZE)
@@ -49,7 +49,7 @@ def measure_all(work: Path, networks: list[str]) -> None:
 def measured(task: Task, seed: int, work: Path) -> dict[str, object]:
     """Give the line of one task and seed."""
     from kerascnn.training.advising import SAMPLE
-    from kerascnn.training.advising.measuring import measure
+    from kerascnn.training.advising.measurement import measure
 
     images, labels = pictures_of(task, seed)["train"]
     chosen = np.random.default_rng(seed).permutation(len(images))[:SAMPLE]

@@ -16,7 +16,7 @@ from kerascnn.cli.shared import (
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
-    from kerascnn.training.advising.deciding import Advice
+    from kerascnn.training.advising.decision import Advice
 
 
 @click.command("advise", cls=Command)
@@ -89,7 +89,7 @@ def _tell(advice: Advice, line: str) -> None:
 
 def _draw(figure: str, advice: Advice) -> None:
     from kerascnn.report.advice import write_figure
-    from kerascnn.training.advising.deciding import LIMITS
+    from kerascnn.training.advising.decision import LIMITS
 
     facts = advice.facts
     write_figure(

@@ -81,7 +81,7 @@ def command(
     _write(answer, out)
     written = [out]
     if show_steps:
-        from kerascnn.report.steps import write_steps
+        from kerascnn.report.convolution_steps import write_steps
 
         steps = Path(out).with_name(f"{Path(out).stem}-steps.png")
         write_steps(picture, weights, stride, padding, steps)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.evaluation_tables import show_comparison, show_evaluation
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
-from kerascnn.cli.scores import show_comparison, show_evaluation
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
 

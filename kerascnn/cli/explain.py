@@ -128,7 +128,7 @@ def _unused_path(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> 
 
 
 def _write(path: str, explanation: Explanation, figure: Path) -> dict[str, Any]:
-    from kerascnn.report.explaining import explanation_rows
+    from kerascnn.report.explanations import explanation_rows
     from kerascnn.report.sheet import write_sheet
 
     write_sheet(figure, Path(path).name, explanation_rows(explanation), side=224, columns=4)

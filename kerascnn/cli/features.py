@@ -70,7 +70,7 @@ def command(
 
 
 def _draw(found: Features, name: str, out: str) -> None:
-    from kerascnn.report.explaining import kernel_row, map_row
+    from kerascnn.report.explanations import kernel_row, map_row
     from kerascnn.report.heat import enlarged
     from kerascnn.report.sheet import Row, Tile, write_sheet
 

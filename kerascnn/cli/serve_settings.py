@@ -1,6 +1,6 @@
 """Where the settings of ``serve`` come from besides its options: a file, and variables.
 
-Knows: TOML, YAML, Click, and who wins: options over variables over the file. Does not know what a
+Knows: Click, and who wins: options over variables over the file. Does not know what a
 setting means.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,8 @@ import click
 from click.core import ParameterSource
 
 from kerascnn.cli.foreign import FOREIGN, foreign_from_options
-from kerascnn.errors import ConfigError, MissingExtraError
+from kerascnn.cli.settings_file import config_option, named, read_settings
+from kerascnn.errors import ConfigError
 from kerascnn.serving.config import OF_A_MODEL
 
 if TYPE_CHECKING:
@@ -61,18 +60,12 @@ class Port(click.ParamType):  # type: ignore[type-arg] # older versions take non
         return port
 
 
-def _read(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.default_map, ctx.meta[_SECTIONS] = _read_settings(ctx, Path(value))
+def _read(ctx: click.Context, path: Path) -> None:
+    ctx.default_map, ctx.meta[_SECTIONS] = _read_settings(ctx, path)
 
 
-config_option = click.option(
-    "--config",
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=_read,
-    help="Settings from a TOML or YAML file, with a section for each model.",
+serve_config_option = config_option(
+    _read, "Settings from a TOML or YAML file, with a section for each model."
 )
 
 
@@ -139,14 +132,12 @@ def _read_settings(
     ctx: click.Context, path: Path
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Read a file: what is set for all, and for each model."""
-    content = _parse(path)
+    content = read_settings(path)
     parameters = {str(option.name): option for option in ctx.command.params}
     models = content.pop("models", {})
     general = {
         key: _checked(ctx, parameters[key], value, path, f"{key}")
-        for key, value in _named(
-            content, parameters.keys() - {"models", "config"}, path, ""
-        ).items()
+        for key, value in named(content, parameters.keys() - {"models", "config"}, path).items()
     }
     if isinstance(models, list | str):
         given = [models] if isinstance(models, str) else models
@@ -164,51 +155,9 @@ def _read_settings(
             key: str(path.parent / value)
             if key == "path"
             else _converted(ctx, parameters[key], value, path, where + key)
-            for key, value in _named(values, {"path", *_SETTINGS, *FOREIGN}, path, where).items()
+            for key, value in named(values, {"path", *_SETTINGS, *FOREIGN}, path, where).items()
         }
     return (general | {"models": list(sections)}) if sections else general, sections
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = _from_yaml(text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read it ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        kind = "YAML" if path.suffix in (".yaml", ".yml") else "TOML"
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{path}: not {kind} ({reason}).") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: holds no settings; expected lines like max-batch: 8.")
-    return {str(key): value for key, value in content.items()}
-
-
-def _from_yaml(text: str) -> Any:
-    try:
-        import yaml  # type: ignore[import-untyped] # mypy need not have its stubs
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("yaml", "yaml", "to read settings in YAML") from missing
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-
-
-def _named(content: dict[Any, Any], known: Iterable[str], path: Path, where: str) -> dict[str, Any]:
-    """Return settings by the names of their options: ``max-batch`` and ``max_batch`` are one."""
-    known = sorted(known)
-    found = {}
-    for key, value in content.items():
-        name = str(key).replace("-", "_")
-        if name not in known:
-            nearest = difflib.get_close_matches(name, known, 1)
-            meant = f" Did you mean {nearest[0].replace('_', '-')}?" if nearest else ""
-            raise ConfigError(f"{path}: {where}{key} is not a setting.{meant}")
-        found[name] = value
-    return found
 
 
 def _checked(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
+from kerascnn.cli.train_settings import dump_option, dumped, given_options, train_config_option
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @click.command("train", cls=Command, groups=groups())
 @click.argument("data", default="fashion-mini")
 @config_options
+@train_config_option
+@dump_option
 @click.option(
     "--recipe",
     type=click.Choice(["best"]),
@@ -45,8 +47,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--distributed",
-    metavar="HOST:PORT",
-    help="Train on several machines (JAX): the address at which rank 0 waits for the others.",
+    metavar="HOST:PORT|auto",
+    help="Train on several machines (JAX): the address at which rank 0 waits for the others. "
+    "auto: as Slurm, Open MPI, Kubernetes or JAX_COORDINATOR_ADDRESS and its like say.",
 )
 @click.option("--processes", type=int, metavar="N", help="With --distributed: how many in all.")
 @click.option("--rank", type=int, metavar="I", help="With --distributed: of this process, from 0.")
@@ -77,7 +80,8 @@ def command(
     distributed: str | None,
     processes: int | None,
     rank: int | None,
-    **options: Any,
+    dump_config: bool,
+    **_options: Any,
 ) -> None:
     """Train a classifier on the pictures in DATA.
 
@@ -91,11 +95,16 @@ def command(
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     kerascnn train flowers/ --recipe best                # slower and more accurate
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
+    kerascnn train --config run.yaml --epochs 20         # options in a file; those typed win
     kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
     """
     if find_lr and (resume or tensorboard):
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
-    config = _config(_given(ctx, options), recipe, resume)
+    given = given_options(ctx, recipe, resume)
+    if dump_config:
+        click.echo(dumped(given), nl=False)
+        return
+    config = _config(given, resume)
     check_data_is_there(config.data, config.val)
     if find_lr:
         from kerascnn.cli.lr_finder import find_rate
@@ -117,8 +126,8 @@ def command(
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
-    if rank:
-        click.echo(f"rank {rank}: done; rank 0 has the run.")
+    if cluster and cluster.rank:
+        click.echo(f"rank {cluster.rank}: done; rank 0 has the run.")
         return
     card = run.card
     if as_json:
@@ -153,13 +162,10 @@ def _next(run: Run) -> str:
     return f"{sentence} {not_learned(learning)}"
 
 
-def _config(given: dict[str, Any], recipe: str | None, resume: bool) -> TrainConfig:
+def _config(given: dict[str, Any], resume: bool) -> TrainConfig:
     from kerascnn.training.config import TrainConfig
-    from kerascnn.training.recipes import recipe_values
     from kerascnn.training.run.resume import resumed_config
 
-    if recipe:
-        given = {**recipe_values(recipe), **given}
     return resumed_config(given) if resume else TrainConfig(**given)
 
 
@@ -167,15 +173,6 @@ def _callback(display: Callback, tensorboard: bool) -> Callback:
     from kerascnn.training.callbacks import CallbackList, TensorBoard
 
     return CallbackList(display, TensorBoard()) if tensorboard else display
-
-
-def _given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
-    """Keep the options that were typed, not the defaults."""
-    return {
-        name: value
-        for name, value in options.items()
-        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
-    }
 
 
 def _stopped(folder: Path | None) -> str:

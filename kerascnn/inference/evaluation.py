@@ -54,7 +54,7 @@ def evaluate_file(
         DataError: No usable data, or classes that the model does not know.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
-    dataset = data if isinstance(data, Dataset) else load_dataset(data or _built_in(classifier))
+    dataset = data_for(classifier, data)
     answers = answer_file(classifier, dataset, split, progress)
     return evaluate_answers(answers, find_leaks(dataset, answers.split) if leaks else None)
 
@@ -78,7 +78,7 @@ def answer_file(
         DataError: No usable data, or classes that the model does not know.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
-    dataset = data if isinstance(data, Dataset) else load_dataset(data or _built_in(classifier))
+    dataset = data_for(classifier, data)
     name, chosen = dataset.choose(split, classifier.classes)
     start = time.perf_counter()
     done = _run(classifier, chosen, progress)
@@ -86,6 +86,7 @@ def answer_file(
     if not done.kept:
         first = f" The first: {done.skipped[0]}" if done.skipped else ""
         raise DataError(f"{dataset.name}: no picture of split {name} could be classified.{first}")
+    includes = f"{INCLUDES}{BATCH_SIZE} on provider {classifier.provider}"
     return Answers(
         logits=np.concatenate(done.logits),
         labels=chosen.labels[done.kept],
@@ -94,12 +95,24 @@ def answer_file(
         temperature=classifier.card.temperature,
         split=name,
         skipped=tuple(done.skipped),
-        speed=measured(len(done.kept), seconds, done.seconds, _includes(classifier)),
+        speed=measured(len(done.kept), seconds, done.seconds, includes),
     )
 
 
-def _includes(classifier: Classifier) -> str:
-    return f"{INCLUDES}{BATCH_SIZE} on provider {classifier.provider}"
+def data_for(classifier: Classifier, data: str | Path | Dataset | None) -> Dataset:
+    """Load the data that a classifier is to be judged on.
+
+    Args:
+        classifier: Its classes are folders' names.
+        data: As for :func:`evaluate_file`.
+
+    Raises:
+        ConfigError: No data given, and none built in.
+        DataError: No usable data.
+    """
+    if isinstance(data, Dataset):
+        return data
+    return load_dataset(data or _built_in(classifier), known=classifier.classes)
 
 
 def _built_in(classifier: Classifier) -> str:
@@ -127,7 +140,7 @@ def _run(
     classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
 ) -> _Run:
     card, done = classifier.card, _Run()
-    sized = enumerate(sized_pictures(split.pictures, card.shape, card.how))
+    sized = enumerate(sized_pictures(split.pictures, card.shape, card.resize_rule))
     while batch := list(islice(sized, BATCH_SIZE)):
         good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
         bad = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]

@@ -52,7 +52,7 @@ def report_file(
         ModuleNotFoundError: The libraries that make a page are not installed.
     """
     check_libraries()  # before the work, not after it
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, known=classifier.classes)
     name, chosen = dataset.choose(split)
     answers = answer_file(classifier, dataset, name)
     content = _content(classifier, dataset, chosen, answers, (model, str(data), name))
@@ -72,7 +72,7 @@ def _content(
 
     def picture(index: int) -> images.UInt8Array:
         original = chosen.pictures[places[answers.names[index]]]
-        return images.size_picture(original, card.shape, card.how)
+        return images.size_picture(original, card.shape, card.resize_rule)
 
     def heats(pictures: list[images.UInt8Array], labels: list[str]) -> list[Heat | None]:
         numbers = [classifier.classes.index(label) for label in labels]

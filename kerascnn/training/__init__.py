@@ -19,7 +19,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.advise import advise
-    from kerascnn.training.advising.deciding import Advice
+    from kerascnn.training.advising.decision import Advice
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.evaluation import evaluate_run
     from kerascnn.training.export import Export, export_onnx
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Advice": ".advising.deciding",
+    "Advice": ".advising.decision",
     "advise": ".advising.advise",
     "Block": ".networks.blocks",
     "blocks": ".networks.blocks",

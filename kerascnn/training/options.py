@@ -229,16 +229,30 @@ def read_all(configuration: Any) -> None:
         ConfigError: A value that cannot be used, with the option's name.
     """
     for name, (declared, its_field) in options_of(configuration).items():
-        value = getattr(configuration, name)
-        if value is None and its_field.default is None:
-            continue
-        try:
-            read = declared.kind.read(value)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise ConfigError(
-                f"{name} is {_as_typed(value)}; expected {declared.kind.expected}."
-            ) from error
-        object.__setattr__(configuration, name, read)
+        value = read_one(name, getattr(configuration, name), declared, its_field)
+        object.__setattr__(configuration, name, value)
+
+
+def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> Any:
+    """Check and convert the value of one option.
+
+    Args:
+        name: Name of the option, for the error.
+        value: As it was given.
+        declared: The option.
+        its_field: Its field, whose default may be None.
+
+    Raises:
+        ConfigError: The value cannot be used.
+    """
+    if value is None and its_field.default is None:
+        return None
+    try:
+        return declared.kind.read(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(
+            f"{name} is {_as_typed(value)}; expected {declared.kind.expected}."
+        ) from error
 
 
 def _as_typed(value: Any) -> str:

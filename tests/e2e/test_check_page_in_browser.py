@@ -7,7 +7,7 @@ from PIL import Image
 
 from kerascnn.dataset import load_dataset
 from kerascnn.dataset.check.checking import check_data
-from kerascnn.report.checking import write_check_page
+from kerascnn.report.data_check import write_check_page
 
 # A browser that does not start is not ours to mend: two more tries, counted in the summary.
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]

@@ -66,7 +66,7 @@ def test_steps_are_drawn_beside_the_picture(photo):
 
 
 def test_the_steps_shown_are_those_of_the_convolution():
-    from kerascnn.report.steps import walk
+    from kerascnn.report.convolution_steps import walk
 
     answer = convolve(np.eye(40), np.ones((3, 3)))
     answer[20, 7] = 99

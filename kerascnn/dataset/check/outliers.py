@@ -33,7 +33,7 @@ _SMALL = 4.0
 _COLOUR = 3
 """Difference from grey, of 128, that no compression makes."""
 
-_ALWAYS = {"CMYK": "ink colours", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colours"}
+_ALWAYS = {"CMYK": "ink colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
 
@@ -103,33 +103,33 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
 
 
 def find_outliers(
-    prints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
+    fingerprints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
 ) -> list[Outlier]:
     """Find pictures that are unlike the others.
 
     Args:
-        prints: Fingerprints of all pictures.
+        fingerprints: Fingerprints of all pictures.
         files: Their headers, by index.
         names: One a picture.
 
     Returns:
         In the order of the pictures; one picture may be odd in several ways.
     """
-    readable = [index for index in range(len(prints)) if index not in prints.broken]
+    readable = [index for index in range(len(fingerprints)) if index not in fingerprints.broken]
     if not readable:
         return []
-    flat = prints.flat
-    found = [*_sizes(prints, readable)]
+    flat = fingerprints.flat
+    found = [*_sizes(fingerprints, readable)]
     found += [Outlier(i, "blank", tr("next to nothing to see")) for i in readable if flat[i]]
-    found += _colours(prints, [i for i in readable if not flat[i]])
+    found += _colours(fingerprints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
 
 
-def _sizes(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
-    usual = float(np.median(prints.sizes[readable].max(axis=1)))
+def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
+    usual = float(np.median(fingerprints.sizes[readable].max(axis=1)))
     for index in readable:
-        height, width = prints.sizes[index].tolist()
+        height, width = fingerprints.sizes[index].tolist()
         longer, shorter = max(height, width), min(height, width)
         if longer * _SMALL <= usual:
             yield Outlier(
@@ -148,14 +148,14 @@ def _sizes(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
             )
 
 
-def _colours(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
+def _colours(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
     if not readable:
-        return  # of blank pictures alone there is no usual colour
-    colours = prints.looks[readable, SIDE * SIDE :].astype(int)
+        return  # of blank pictures alone there is no usual color
+    colours = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
     for is_grey, detail in (
-        (True, tr("grey among colours")),
-        (False, tr("colours among grey")),
+        (True, tr("grey among colors")),
+        (False, tr("colors among grey")),
     ):
         if 0 < (grey == is_grey).mean() < RARE:
             for place in np.flatnonzero(grey == is_grey):

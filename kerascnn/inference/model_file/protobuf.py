@@ -2,7 +2,8 @@
 
 See https://protobuf.dev/programming-guides/encoding/. Knows: tags, lengths, and that a message's
 fields can be skipped without reading them. Does not know what the fields mean: see
-:mod:`kerascnn.inference.model_file.metadata` and :mod:`kerascnn.inference.model_file.graph`.
+:mod:`kerascnn.inference.model_file.metadata` and
+:mod:`kerascnn.inference.model_file.output_origin`.
 """
 
 from __future__ import annotations
@@ -60,6 +61,25 @@ def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
         if position > message.end:
             raise ValueError("a field is longer than its message")
         yield number, value
+
+
+def whole_numbers(file: BinaryIO, span: Span) -> list[int]:
+    """Read one whole number, or several that lie one after another, as a newer protobuf writes.
+
+    Args:
+        file: Open for reading.
+        span: Value of the field.
+
+    Returns:
+        The numbers, without a sign.
+    """
+    if span.start == span.end:
+        return [span.number]
+    file.seek(span.start)
+    numbers = []
+    while file.tell() < span.end:
+        numbers.append(_varint(file))
+    return numbers
 
 
 def _value(file: BinaryIO, wire: int) -> Span:

@@ -19,7 +19,7 @@ from kerascnn.images.limits import MAX_SIDE
 from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.http.json_in_steps import split_list, write_values
+from kerascnn.serving.http.incremental_json import split_list, write_values
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)

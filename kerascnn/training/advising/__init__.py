@@ -1,7 +1,7 @@
 """How deep to fine-tune, decided from the data.
 
-Knows: how many pictures are looked at. What is measured stands in :mod:`.measuring`, what follows
-from it in :mod:`.deciding`, which has no Keras in it.
+Knows: how many pictures are looked at. What is measured stands in :mod:`.measurement`, what follows
+from it in :mod:`.decision`, which has no Keras in it.
 """
 
 SAMPLE = 1500

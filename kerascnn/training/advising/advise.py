@@ -13,7 +13,7 @@ import numpy as np
 
 from kerascnn.errors import DataError
 from kerascnn.training.advising import SAMPLE
-from kerascnn.training.advising.deciding import (
+from kerascnn.training.advising.decision import (
     BATCH,
     DEEPER,
     Advice,
@@ -21,7 +21,7 @@ from kerascnn.training.advising.deciding import (
     phases_for,
 )
 from kerascnn.training.advising.facts import Facts
-from kerascnn.training.advising.measuring import measure, observe
+from kerascnn.training.advising.measurement import measure, observe
 from kerascnn.training.auto.model import affordable_phases, from_scratch
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
@@ -29,7 +29,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
 def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
@@ -55,7 +55,9 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     return advise_on(config, feed, start, progress)
 
 
-def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Callback) -> Advice:
+def advise_on(
+    config: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
+) -> Advice:
     """Advise on data and a network that are already loaded.
 
     Args:
@@ -122,7 +124,7 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
 
 
 def advised_for_network(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
 

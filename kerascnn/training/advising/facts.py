@@ -1,6 +1,6 @@
 """What advice is made from: measured once, then plain numbers.
 
-Knows: what was measured. Does not know: how (:mod:`.measuring`), what follows (:mod:`.deciding`),
+Knows: what was measured. Does not know: how (:mod:`.measurement`), what follows (:mod:`.decision`),
 Keras.
 """
 

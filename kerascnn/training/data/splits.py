@@ -35,6 +35,6 @@ def run_dataset(config: TrainConfig) -> Dataset:
             dataset.name,
             config.val,
         )
-    other = load_dataset(config.val)
+    other = load_dataset(config.val, known=dataset.classes)
     _, val = other.choose("val" if "val" in other.splits else "all", dataset.classes)
     return replace(dataset, splits={**dataset.splits, "val": val})

@@ -54,14 +54,14 @@ def evaluate_run(
         DataError: No usable data, or classes that the model does not know.
     """
     run = run if isinstance(run, Run) else open_run(run)
-    answers = answer_run(run, data, split, progress)
-    return evaluate_answers(answers, _leaks(run, data, answers.split) if leaks else None)
+    dataset = load_dataset(data, known=run.card.classes) if data else None
+    answers = answer_run(run, dataset, split, progress)
+    return evaluate_answers(answers, _leaks(run, dataset, answers.split) if leaks else None)
 
 
-def _leaks(run: Run, data: str | Path | None, judged: str) -> Leaks | None:
-    if data is None:
+def _leaks(run: Run, dataset: Dataset | None, judged: str) -> Leaks | None:
+    if dataset is None:
         return find_leaks(run_data(run), judged)
-    dataset = load_dataset(data)
     if len(dataset.splits) > 1:
         return find_leaks(dataset, judged)
     try:
@@ -74,7 +74,7 @@ def _leaks(run: Run, data: str | Path | None, judged: str) -> Leaks | None:
 
 def answer_run(
     run: Run | str | Path,
-    data: str | Path | None = None,
+    data: str | Path | Dataset | None = None,
     split: str | None = None,
     progress: Callback | None = None,
 ) -> Answers:
@@ -82,7 +82,7 @@ def answer_run(
 
     Args:
         run: A run, its folder, or the ``model.keras`` inside it.
-        data: As for :func:`evaluate_run`.
+        data: As for :func:`evaluate_run`, or a data set.
         split: As for :func:`evaluate_run`.
         progress: Callback for progress.
 
@@ -92,11 +92,12 @@ def answer_run(
     """
     run = run if isinstance(run, Run) else open_run(run)
     card, listener = run.card, progress or Callback()
-    dataset = load_dataset(data) if data else run_data(run)
+    if not isinstance(data, Dataset):
+        data = load_dataset(data, known=card.classes) if data else run_data(run)
     model = from_pixels(run.load_model(), card.normalization)
     start = time.perf_counter()
     # Without a cache: reading and decoding are a part of the speed.
-    name, pictures = labelled_pack(dataset, card, split, progress=listener.reading)
+    name, pictures = labelled_pack(data, card, split, progress=listener.reading)
     between = time.perf_counter()
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
@@ -105,7 +106,7 @@ def answer_run(
     for reason in lost:
         log.warning("left out: %s", reason)
     if not finite.any():
-        raise DataError(f"{dataset.name}: no answer to split {name} is finite. {lost[0]}")
+        raise DataError(f"{data.name}: no answer to split {name} is finite. {lost[0]}")
     return Answers(
         logits=logits[finite],
         labels=pictures.labels[finite],

@@ -38,7 +38,7 @@ from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.evaluation import run_data
-from kerascnn.training.evaluation.final import Judged, judge
+from kerascnn.training.evaluation.final import KeptPredictions, predict_kept
 from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
 from kerascnn.training.phases import phase_ends, phases
@@ -53,7 +53,9 @@ VARIANTS = 3
 """Of each of them, as augmentation makes them."""
 
 
-def report_or_warn(run: Run, dataset: Dataset, train: Pack, val: Pack, kept: Judged) -> None:
+def report_or_warn(
+    run: Run, dataset: Dataset, train: Pack, val: Pack, kept: KeptPredictions
+) -> None:
     """Write the report of a run that has just ended; if that fails, the run is still good.
 
     Args:
@@ -83,7 +85,7 @@ def write_report(
     judged: Pack,
     split: str = "val",
     path: str | Path | None = None,
-    kept: Judged | None = None,
+    kept: KeptPredictions | None = None,
 ) -> Path:
     """Write the report of a run.
 
@@ -103,7 +105,9 @@ def write_report(
         ModelFileError: The run folder is not complete.
         KerascnnError: The page cannot be written.
     """
-    page = render_page(gather(run, dataset, train, judged, split, kept or judge(run, judged)))
+    page = render_page(
+        gather(run, dataset, train, judged, split, kept or predict_kept(run, judged))
+    )
     # File names may hold bytes that are not UTF-8; the page shows a question mark for them.
     out = Path(path) if path else run.report_path
     files.write_bytes(out, page.encode("utf-8", "replace"))
@@ -129,7 +133,7 @@ def report_run(
         KerascnnError: The page cannot be written.
     """
     card = run.card
-    dataset = load_dataset(data) if data else run_data(run)
+    dataset = load_dataset(data, known=card.classes) if data else run_data(run)
     own = _own_data(run, dataset) if data else dataset
     cache = open_cache(run.config.cache)
     name, judged = labelled_pack(dataset, card, split, cache)
@@ -150,7 +154,7 @@ def _own_data(run: Run, other: Dataset) -> Dataset:
 
 
 def gather(
-    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: Judged
+    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: KeptPredictions
 ) -> Content:
     """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history
@@ -183,12 +187,8 @@ def gather(
         facts=_facts(card, config, history, len(judged) / kept.seconds),
         commands=tuple(commands(run, card, config)),
         learning=learning_of(card),
-        fitted_on=_fitted_on(card),
+        fitted_on="val" if card.temperature != 1 else "",
     )
-
-
-def _fitted_on(card: ModelCard) -> str:
-    return "val" if card.temperature != 1 else ""
 
 
 def _heats(
@@ -264,9 +264,9 @@ def _facts(
             "left out as broken": str(card.data.get("skipped", 0)),
         },
         "Speed": {
-            **_speed(config, history),
+            **_speed(config.batch_size, history),
             "answering": tr(
-                "{speed} images/s (Keras, from sized pictures)", speed=f"{answered:,.0f}"
+                "{speed} images/s (Keras, from resized pictures)", speed=f"{answered:,.0f}"
             ),
         },
         "Machine": {**machine(), **_devices()},
@@ -274,7 +274,7 @@ def _facts(
     }
 
 
-def _speed(config: TrainConfig, history: list[EpochRecord]) -> dict[str, str]:
+def _speed(batch_size: int | str, history: list[EpochRecord]) -> dict[str, str]:
     if not history:
         return {}
     return {
@@ -282,7 +282,7 @@ def _speed(config: TrainConfig, history: list[EpochRecord]) -> dict[str, str]:
             "{speed} images/s (median of {epochs} epochs, batch {batch})",
             speed=f"{median(row.images_per_second for row in history):,.0f}",
             epochs=len(history),
-            batch=config.batch_size,
+            batch=batch_size,
         ),
         "time in all epochs": tr("{seconds} s", seconds=f"{sum(r.seconds for r in history):,.1f}"),
     }

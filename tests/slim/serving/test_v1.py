@@ -10,7 +10,7 @@ from kerascnn import Classifier
 from kerascnn.serving import ServeConfig
 from kerascnn.serving.endpoints.v1_messages import read_request
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.http.json_in_steps import split_list
+from kerascnn.serving.http.incremental_json import split_list
 
 from .asking import asked, finished
 from .conftest import encoded
@@ -143,8 +143,8 @@ def test_what_is_no_request(body):
 def test_long_lists_are_split_as_short_ones_are(monkeypatch):
     value = [[[1, 2], [3]], [], [[4]], [[5, 6, 7]]]
     for few in (65_536, 0):
-        monkeypatch.setattr("kerascnn.serving.http.json_in_steps._FEW", few)
-        monkeypatch.setattr("kerascnn.serving.http.json_in_steps._SHORT", 5)
+        monkeypatch.setattr("kerascnn.serving.http.incremental_json._FEW", few)
+        monkeypatch.setattr("kerascnn.serving.http.incremental_json._SHORT", 5)
         for indent in (None, 2):
             parts = split_list(json.dumps(value, indent=indent).encode(), 4)
             assert [json.loads(bytes(part)) for part in parts] == value

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerascnn.report.explaining import kernel_row, map_row
+from kerascnn.report.explanations import kernel_row, map_row
 from kerascnn.report.heat import colours, enlarged, overlay
 from kerascnn.report.sheet import Row, Tile, draw_sheet, fitting, write_sheet
 

@@ -8,7 +8,7 @@ import pytest
 
 from kerascnn.training import TrainConfig
 from kerascnn.training.advising.advise import command, decided, sample
-from kerascnn.training.advising.deciding import advise_from
+from kerascnn.training.advising.decision import advise_from
 from kerascnn.training.advising.facts import Facts, StageFacts
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import SGD_TIMES, highest_rate, phases

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kerascnn.training.advising.deciding import BETTER, LIMITS, SPREAD
+from kerascnn.training.advising.decision import BETTER, LIMITS, SPREAD
 
 ROOT = Path(__file__).resolve().parents[4]
 

@@ -77,7 +77,7 @@ def weights(
     monkeypatch.setattr("kerascnn.training.auto.model.BACKBONE", BACKBONE)
     library_file(BACKBONE)
     # Random weights would be advised against, and deeper phases take half a minute to compile.
-    monkeypatch.setattr("kerascnn.training.advising.deciding.depth_for", lambda *_facts: "head")
+    monkeypatch.setattr("kerascnn.training.advising.decision.depth_for", lambda *_facts: "head")
     monkeypatch.setattr("kerascnn.training.auto.model.MOST_HEAD_EPOCHS", 4)
     monkeypatch.setattr("kerascnn.training.auto.model.LEAST_EPOCHS", 4)
     monkeypatch.setattr("kerascnn.training.auto.model.SIZES", (32, 64))
@@ -237,7 +237,7 @@ def test_a_backbone_that_tells_less_than_pixels_is_not_taken(
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr("kerascnn.training.auto.model.BACKBONE", BACKBONE)
     monkeypatch.setattr("kerascnn.training.auto.model.SIZES", (32, 32))
-    monkeypatch.setattr("kerascnn.training.advising.deciding.depth_for", lambda *_facts: "scratch")
+    monkeypatch.setattr("kerascnn.training.advising.decision.depth_for", lambda *_facts: "scratch")
     library_file(BACKBONE)
     done = run(photographs, "--epochs", 1, "--out", "r")
     assert done.exit_code == 0, done.output

@@ -1,0 +1,110 @@
+"""Settings in a file: TOML, YAML or JSON, with the names of a command's options as keys.
+
+Knows: the three formats, the option that names the file, and how a wrong key is answered. Does not
+know any setting.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kerascnn.errors import ConfigError, MissingExtraError
+from kerascnn.typed_json import parse_json
+
+
+def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
+    """Make the option ``--config FILE``, which is read before all others.
+
+    Args:
+        read: Puts what the file holds into the context's ``default_map``.
+        help: Help of the option.
+    """
+
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            read(ctx, Path(value))
+
+    return click.option(
+        "--config", metavar="FILE", is_eager=True, expose_value=False, callback=callback, help=help
+    )
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a file of settings.
+
+    Args:
+        path: YAML if it ends in .yaml or .yml, JSON if in .json, else TOML.
+
+    Returns:
+        Its content, by key.
+
+    Raises:
+        ConfigError: It cannot be read, is not in its format, or holds no settings by name.
+        MissingExtraError: It is YAML, and pyyaml is not installed.
+    """
+    kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", tomllib.loads))
+    try:
+        content = parse(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read it ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{path}: not {kind} ({reason}).") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds no settings; expected lines like max-batch: 8.")
+    return {str(key): value for key, value in content.items()}
+
+
+def named(
+    content: dict[Any, Any], known: Iterable[str], path: Path, where: str = "", hint: str = ""
+) -> dict[str, Any]:
+    """Return settings by the names of their options: ``max-batch`` and ``max_batch`` are one.
+
+    Args:
+        content: As it was read.
+        known: Names, with underscores.
+        path: Of the file, for messages.
+        where: In which part of it, for messages.
+        hint: What to do about a key that is near to none.
+
+    Raises:
+        ConfigError: A key that is none of them, or stands there twice.
+    """
+    known = sorted(known)
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        name = str(key).replace("-", "_")
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, 1)
+            meant = f"Did you mean {nearest[0].replace('_', '-')}?" if nearest else hint
+            raise ConfigError(f"{path}: {where}{key} is not a setting. {meant}".rstrip())
+        if name in found:
+            raise ConfigError(f"{path}: {where}{key} is there twice; leave one of them out.")
+        found[name] = value
+    return found
+
+
+def _from_yaml(text: str) -> Any:
+    try:
+        import yaml  # type: ignore[import-untyped] # mypy need not have its stubs
+    except ModuleNotFoundError as missing:
+        raise MissingExtraError("yaml", "yaml", "to read settings in YAML") from missing
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+_FORMATS = {
+    ".yaml": ("YAML", _from_yaml),
+    ".yml": ("YAML", _from_yaml),
+    ".json": ("JSON", parse_json),
+}

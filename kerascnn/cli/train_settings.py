@@ -1,0 +1,187 @@
+"""Settings of ``train`` in a file: read as if they had been typed, and written with comments.
+
+Knows: Click, the options of a run as they are declared, and that the command line wins. Does not
+know what any option does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from kerascnn.cli.base import option_name
+from kerascnn.cli.settings_file import config_option, named, read_settings
+from kerascnn.errors import ConfigError
+
+# What is imported here is light: it needs neither Keras nor the rest of the training half.
+from kerascnn.training.config import GROUPS, TrainConfig  # noqa: TID253
+from kerascnn.training.old_config import gone_options, upgraded  # noqa: TID253
+from kerascnn.training.options import Option, options_of, read_one  # noqa: TID253
+from kerascnn.training.recipes import recipe_values  # noqa: TID253
+
+log = logging.getLogger(__name__)
+
+_OF_A_RUN = "kerascnn.train.of_a_run"
+"""Where Click's context remembers that the settings are a run's."""
+
+_OF_THAT_RUN = ("out", "time")
+"""What a repetition does not have: the run's folder, and the time in which its epochs fitted."""
+
+_NOT_SETTINGS = {"config", "dump_config", "debug", "help"}
+
+
+def _read(ctx: click.Context, path: Path) -> None:
+    ctx.default_map = _defaults(ctx, path)
+
+
+train_config_option = config_option(
+    _read,
+    "Read options from a YAML or TOML file, whose keys are their names, or from the "
+    "config.json of a run, to repeat it. Options that are typed override it.",
+)
+
+dump_option = click.option(
+    "--dump-config",
+    is_flag=True,
+    help="Print a YAML file for --config with all options, explained, and train nothing.",
+)
+
+
+def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
+    """Return what a file says, as Click's ``default_map`` has it."""
+    content = read_settings(path)
+    if path.suffix.lower() == ".json":
+        content = _of_this_version(content, path)
+        ctx.meta[_OF_A_RUN] = True
+    parameters = {
+        (option_name(one).lstrip("-") if isinstance(one, click.Option) else str(one.name)): one
+        for one in ctx.command.params
+        if one.name not in _NOT_SETTINGS
+    }
+    parameters = {name.replace("-", "_"): one for name, one in parameters.items()}
+    hint = f"The keys are the options of kerascnn {ctx.info_name}: see its --help."
+    values = named(content, parameters, path, hint=hint)
+    return {
+        str(parameters[key].name): _checked(ctx, parameters[key], key, value, path)
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Write a run's options, maybe of an earlier version, with those of this one."""
+    gone = gone_options(json.dumps(content))
+    if gone:
+        log.warning(
+            "%s: made by an earlier version with %s, which this one does not have; left out.",
+            path,
+            ", ".join(f"{name} {value}" for name, value in gone.items()),
+        )
+    return upgraded(content)
+
+
+def _checked(
+    ctx: click.Context, parameter: click.Parameter, key: str, value: Any, path: Path
+) -> Any:
+    """Check a value, so that an error names the file and not an option that nobody typed."""
+    options = options_of(TrainConfig)
+    try:
+        if key in options:
+            read = read_one(key, value, *options[key])
+            return list(read) if isinstance(read, tuple) else read
+        values = value if parameter.multiple and isinstance(value, list) else [value]
+        texts = [str(one) for one in values]
+        text = texts if parameter.multiple else texts[0]
+        parameter.type_cast_value(ctx, text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except click.BadParameter as error:
+        raise ConfigError(f"{path}: {key}: {error.message}") from error
+    return text
+
+
+def given_options(ctx: click.Context, recipe: str | None, resume: bool) -> dict[str, Any]:
+    """List the options of the configuration that were given.
+
+    Args:
+        ctx: Click context of ``train``.
+        recipe: Name of the recipe, or None.
+        resume: Whether a run shall go on; a repetition has a folder of its own.
+
+    Returns:
+        Values by name: those that were typed win over the recipe's, and these over the file's; a
+        recipe that the file itself names comes before the rest of the file.
+    """
+    typed, of_file = {}, {}
+    for name in options_of(TrainConfig):
+        source = ctx.get_parameter_source(name)
+        if source == ParameterSource.DEFAULT_MAP:
+            of_file[name] = ctx.params[name]
+        elif source != ParameterSource.DEFAULT:
+            typed[name] = ctx.params[name]
+    if ctx.meta.get(_OF_A_RUN) and not resume:
+        of_file = {name: value for name, value in of_file.items() if name not in _OF_THAT_RUN}
+    chosen = recipe_values(recipe) if recipe else {}
+    if ctx.get_parameter_source("recipe") == ParameterSource.DEFAULT_MAP:
+        return {**chosen, **of_file, **typed}
+    return {**of_file, **chosen, **typed}
+
+
+def dumped(given: Mapping[str, Any]) -> str:
+    """Write a file for ``--config``: all options under their headings, each with its help.
+
+    Args:
+        given: Values that were asked for; the others stand at their defaults.
+
+    Returns:
+        YAML.
+
+    Raises:
+        ConfigError: A value that cannot be used.
+    """
+    TrainConfig(**given)
+    return "\n".join(_lines(given)) + "\n"
+
+
+def _lines(given: Mapping[str, Any]) -> Iterator[str]:
+    yield "# Options of kerascnn train, for: kerascnn train --config FILE"
+    yield "# Those on the command line override these. null: as if the line were not there."
+    options = options_of(TrainConfig)
+    for group in GROUPS:
+        yield f"\n# {group}"
+        for name, (declared, its_field) in options.items():
+            if declared.group == group:
+                yield ""
+                yield from textwrap.wrap(
+                    _explained(declared), 98, initial_indent="# ", subsequent_indent="# ",
+                    break_long_words=False, break_on_hyphens=False,
+                )  # fmt: skip
+                value = given.get(name, its_field.default)
+                yield f"{name}: {_yaml(read_one(name, value, declared, its_field))}"
+
+
+def _explained(declared: Option) -> str:
+    """Return the help with the names of keys, and what the values may be."""
+    expected = declared.kind.expected.replace("True or False", "true or false")
+    without = f" null: {declared.default}." if declared.default else ""
+    return f"{declared.help} Value: {expected}.{without}".replace("`", "")
+
+
+_PLAIN = re.compile(r"[A-Za-z][\w./+-]*")
+"""Text that is the same in YAML without quotation marks, unless it is one of these words."""
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+
+def _yaml(value: Any) -> str:
+    """Write a value; JSON is YAML."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,175 @@
+"""What lies in a folder of pictures: pictures, and what only looks like them.
+
+Knows: endings, hidden files, links, and the folders that file servers, phones and editors leave
+beside pictures. Does not know classes or splits, nor whether a picture can be decoded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kerascnn import images
+
+_LEFTOVERS = frozenset(
+    {
+        "__macosx",  # zip files made by macOS
+        "network trash folder", "temporary items", "thevolumesettingsfolder",  # AFP servers
+        "@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin",  # Synology
+        "@recycle", "@recently-snapshot", "@__thumb", "lost+found",  # QNAP, ext4
+        "$recycle.bin", "recycler", "system volume information",  # Windows
+        "_vti_cnf", "__pycache__",  # FrontPage, Python
+    }
+)  # fmt: skip
+"""Names of folders, in small letters, that hold thumbnails and copies. (Most others begin with a
+dot: .AppleDouble, .thumbnails, .picasaoriginals, .@__thumb, .Trash-1000.)"""
+
+_THUMBNAILS = frozenset({"thumbnails", "thumbs", "_thumbs", "_thumbnails", "thumb"})
+"""Likewise, below a class folder only: a class may be called so."""
+
+_LISTED = 3
+"""Names in a notice; `data check` lists all."""
+
+
+@dataclass
+class Walk:
+    """What was passed over so far; each path once, though a folder may be looked into twice.
+
+    Attributes:
+        others: Files whose names do not end as pictures' do.
+        leftovers: Folders of thumbnails and copies.
+        unlabelled: Folders beside the splits whose names say that their pictures have no class.
+        links: To folders.
+        denied: Folders that cannot be listed, and why.
+    """
+
+    others: dict[Path, None] = field(default_factory=dict)
+    leftovers: dict[Path, None] = field(default_factory=dict)
+    unlabelled: dict[Path, None] = field(default_factory=dict)
+    links: dict[Path, None] = field(default_factory=dict)
+    denied: dict[Path, str] = field(default_factory=dict)
+
+    def folders(self, folder: Path) -> list[Path]:
+        """List the folders that may be splits or classes, sorted by name.
+
+        Args:
+            folder: In which.
+        """
+        found = []
+        for entry in self._entries(folder):
+            if entry.name.startswith(".") or not entry.is_dir():
+                continue
+            if entry.name.lower() in _LEFTOVERS:
+                self.leftovers[Path(entry.path)] = None
+            elif entry.is_symlink():
+                self.links[Path(entry.path)] = None
+            else:
+                found.append(Path(entry.path))
+        return found
+
+    def pictures(self, folder: Path) -> Iterator[Path]:
+        """List the pictures at any depth, folder by folder, files before folders.
+
+        Args:
+            folder: Folder of a class, or any other.
+        """
+        return map(Path, self.picture_paths(folder))
+
+    def picture_paths(self, folder: Path) -> Iterator[str]:
+        """List the same as plain paths, which are made in half of the time."""
+        inside = []
+        for entry in self._entries(folder):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if entry.name.lower() in _LEFTOVERS | _THUMBNAILS:
+                    self.leftovers[Path(entry.path)] = None
+                elif entry.is_symlink():
+                    self.links[Path(entry.path)] = None
+                else:
+                    inside.append(Path(entry.path))
+            elif is_picture(entry.name):
+                yield entry.path.removeprefix("./")  # as Path has it
+            elif entry.name.lower() not in ("thumbs.db", "desktop.ini"):
+                self.others[Path(entry.path)] = None
+        for sub in inside:
+            yield from self.picture_paths(sub)
+
+    def loose(self, folder: Path) -> list[Path]:
+        """List the pictures beside class folders, which are of no class."""
+        entries = self._entries(folder)
+        return [Path(e.path) for e in entries if is_picture(e.name) and not e.is_dir()]
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self.denied[folder] = error.strerror or str(error)
+            return []
+
+
+def is_picture(name: str) -> bool:
+    """Return whether a file is read as a picture, by its name.
+
+    Args:
+        name: Without folders.
+    """
+    return not name.startswith(".") and name.lower().endswith(images.SUFFIXES)
+
+
+def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
+    """Describe in one line what was skipped, if anything.
+
+    Args:
+        root: What names are relative to.
+        walk: What was passed over.
+        loose: Pictures that are of no class.
+    """
+    parts = []
+    if others := [path for path in walk.others if not _is_unread(path)]:
+        parts.append(_counted(root, others))
+    words = {
+        "pictures beside the class folders": loose,
+        "folders of thumbnails or copies": list(walk.leftovers),
+        "folders without classes": list(walk.unlabelled),
+        "links to folders": list(walk.links),
+    }
+    for what, paths in words.items():
+        if paths:
+            parts.append(f"{len(paths):,} {what} ({_few(root, paths)})")
+    return f"{root}: left out: {'; '.join(parts)}" if parts else None
+
+
+def unread_notice(root: Path, walk: Walk) -> str | None:
+    """Count the pictures whose formats are not read, and say what to do.
+
+    Args:
+        root: What names are relative to.
+        walk: What was passed over.
+
+    Returns:
+        One line, or None: there are none.
+    """
+    unread = [path for path in walk.others if _is_unread(path)]
+    if not unread:
+        return None
+    return f"{root}: not read: {_counted(root, unread)}. {images.WHAT_TO_DO}."
+
+
+def _is_unread(path: Path) -> bool:
+    return path.suffix.lower() in images.UNREAD_SUFFIXES
+
+
+def _counted(root: Path, paths: list[Path]) -> str:
+    kinds = Counter(path.suffix.lower() or "without ending" for path in paths)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    return f"{counts} ({_few(root, paths)})"
+
+
+def _few(root: Path, paths: list[Path]) -> str:
+    shown = [path.relative_to(root).as_posix() for path in paths[:_LISTED]]
+    return ", ".join(shown) + (", ..." if paths[_LISTED:] else "")

@@ -1,0 +1,199 @@
+"""Processes that decode what is large or doubtful, and that can be killed.
+
+Knows: how many there may be, how much memory all of them may take at once, how one is asked, and
+what its end means. Does not know which pictures come here (:mod:`kerascnn.images.read`).
+
+A process works on one picture at a time, so its end is the end of no other. Its memory and its
+processor time are limited by the operating system (memory on Linux, time wherever there are
+signals); it gets and gives everything through pipes, so there are no files to leave behind.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kerascnn.errors import ConfigError, PictureError
+from kerascnn.images.limits import BYTES, BYTES_EACH
+from kerascnn.images.sizing import UInt8Array
+from kerascnn.images.worker_process import GIVEN_UP, WorkerProcess, describe_exit
+from kerascnn.parallel import usable_cpus
+
+PixelFunction = Callable[[UInt8Array], UInt8Array]
+"""Makes little of much, right where the pixels are; a function of a module, perhaps partial."""
+
+
+_RETRIED = (-getattr(signal, "SIGKILL", 9), -signal.SIGTERM, 0)
+"""Ends that are not the picture's doing: somebody wanted memory back, or it had grown."""
+
+
+_TRIES = 4
+"""One with too little memory, and a few with processes that had come to such an end."""
+
+
+class WorkerPool:
+    """A few processes, started when they are needed.
+
+    Args:
+        count: Largest number.
+        memory: Bytes that pictures may take in all of them at once.
+    """
+
+    def __init__(self, count: int, memory: int) -> None:
+        self._owner = os.getpid()
+        self._free = threading.Condition()
+        self._idle: list[WorkerProcess] = []
+        self._all: set[WorkerProcess] = set()
+        self._count, self._memory, self._busy = count, memory, 0
+        self._stopped = False
+
+    def ask(
+        self,
+        job: dict[str, Any],
+        content: bytes,
+        estimate: int,
+        accept: Callable[[int, int], object] | None = None,
+    ) -> tuple[dict[str, Any], UInt8Array | None]:
+        """Process one picture, waiting for a free process.
+
+        Args:
+            job: What :mod:`kerascnn.images.worker` takes.
+            content: The file, if it is not a path.
+            estimate: Bytes it will take, as far as one can tell; it gets more if need be.
+            accept: Called with height and width; may raise.
+
+        Returns:
+            The answer, and its pixels.
+
+        Raises:
+            PictureError: It takes too long or too much memory, or ended the process.
+        """
+        needed = min(estimate, BYTES, self._memory)
+        for _ in range(_TRIES):
+            with self._room(needed):
+                answer, pixels, code = self._asked({**job, "bytes": needed}, content, accept)
+            if answer.get("kind") == "memory" and needed < BYTES:
+                needed = min(BYTES, self._memory)
+            elif answer or code not in _RETRIED:
+                break
+        name = job["name"]
+        if answer.get("kind") == "memory":
+            raise PictureError(
+                f"{name}: not enough memory to decode it: more than the {needed >> 20} MB that one "
+                "picture may take. Make it smaller first."
+            )
+        if not answer:
+            raise PictureError(f"{name}: cannot decode ({describe_exit(code)}). Save it again.")
+        return answer, pixels
+
+    def start(self) -> None:
+        """Start one, so that the first picture need not wait for it."""
+        with self._room(0), self._worker():
+            pass
+
+    def stop(self) -> None:
+        """Kill all of them; those who wait for an answer get an error."""
+        with self._free:
+            self._stopped = True
+            everyone = list(self._all)
+            self._free.notify_all()
+        if self._owner == os.getpid():  # after a fork they are another's
+            for worker in everyone:
+                worker.kill()
+
+    def _asked(
+        self, job: dict[str, Any], content: bytes, accept: Callable[[int, int], object] | None
+    ) -> tuple[dict[str, Any], UInt8Array | None, int]:
+        with self._worker() as worker:
+            try:
+                return *worker.ask(job, content, accept), 0
+            except (OSError, EOFError):
+                code = worker.kill()
+                return {}, None, GIVEN_UP if worker.given_up else code
+
+    @contextmanager
+    def _room(self, needed: int) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: self._stopped or needed <= self._memory)
+            self._memory -= needed
+        try:
+            yield
+        finally:
+            with self._free:
+                self._memory += needed
+                self._free.notify_all()
+
+    @contextmanager
+    def _worker(self) -> Iterator[WorkerProcess]:
+        """Lend a process; one that ended meanwhile, or in the middle of an answer, is let go."""
+        with self._free:
+            self._free.wait_for(lambda: self._stopped or self._busy < self._count)
+            if self._stopped:
+                raise PictureError("picture: not decoded, since the process is about to end.")
+            self._busy += 1
+            worker = self._idle.pop() if self._idle else None
+        try:
+            if worker is None or not worker.alive:
+                worker = WorkerProcess()
+                with self._free:
+                    self._all.add(worker)
+            yield worker
+        except BaseException:
+            if worker is not None and not worker.between:
+                worker.kill()
+            raise
+        finally:
+            with self._free:
+                self._busy -= 1
+                if worker is not None and worker.alive and not self._stopped:
+                    self._idle.append(worker)
+                elif worker is not None:
+                    worker.kill()
+                    self._all.discard(worker)
+                self._free.notify_all()
+
+
+_lock = threading.Lock()
+_workers: WorkerPool | None = None
+
+
+def workers() -> WorkerPool:
+    """Return the processes of this one; a forked process gets its own."""
+    global _workers
+    with _lock:
+        if _workers is None or _workers._owner != os.getpid():
+            count = usable_cpus()
+            _workers = WorkerPool(count, max(BYTES, count * BYTES_EACH))
+        return _workers
+
+
+@atexit.register
+def stop() -> None:
+    """End all of them; the next picture that needs one starts anew."""
+    global _workers
+    with _lock:
+        ending, _workers = _workers, None
+    if ending is not None:
+        ending.stop()
+
+
+def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
+    """Return the pixels of an answer, or raise what it says.
+
+    Args:
+        answer: Answer from :meth:`WorkerPool.ask`.
+        pixels: Likewise.
+
+    Raises:
+        PictureError: The picture cannot be decoded.
+        ConfigError: What is asked for cannot be made of any picture.
+    """
+    if pixels is not None:
+        return pixels
+    kinds: dict[str, type[Exception]] = {"picture": PictureError, "config": ConfigError}
+    raise kinds.get(answer["kind"], RuntimeError)(answer["error"])

@@ -1,0 +1,198 @@
+"""What makes the numbers of an ``.onnx`` file's output, read without the onnx package.
+
+Knows: as much of GraphProto and NodeProto as it takes to follow an output back, and which operators
+hand values on, mix them or squash them. Weights are skipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from kerascnn.inference.model_file.metadata import find_graph, opened
+from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
+from kerascnn.inference.model_file.protobuf import Span, fields
+
+_NODE, _GRAPH_INPUT, _INITIALIZER = 1, 11, 5
+"""Fields of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
+_INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
+"""Fields of NodeProto."""
+
+_NAME = {_GRAPH_INPUT: 1, _INITIALIZER: 8}
+"""The field that names a ValueInfoProto and a TensorProto."""
+
+_SAME_VALUES = frozenset(
+    {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
+     "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear"}
+)  # fmt: skip
+"""Operators that hand on their first input's values, in another shape or type, or cut off."""
+
+_MIXING = frozenset(
+    {"Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather", "Split",
+     "Expand", "Tile", "ReduceMean", "ReduceSum", "ReduceMax", "GlobalAveragePool", "AveragePool",
+     "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearReduceMean",
+     "QLinearGlobalAveragePool", "QLinearAveragePool"}
+)  # fmt: skip
+"""Operators after which numbers are still made of what was put in."""
+
+_MATRICES = frozenset(
+    {"Gemm", "MatMul", "Conv", "FusedMatMul", "FusedGemm", "FusedConv", "QGemm", "QLinearMatMul",
+     "QLinearConv", "MatMulInteger", "ConvInteger", "BatchNormalization"}
+)  # fmt: skip
+
+_QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear")
+
+_SQUASHING: dict[str, Source] = {
+    "Softmax": "softmax", "QLinearSoftmax": "softmax", "LogSoftmax": "log_softmax",
+    "Sigmoid": "sigmoid", "QLinearSigmoid": "sigmoid", "HardSigmoid": "sigmoid",
+}  # fmt: skip
+
+
+@dataclass
+class Graph:
+    """Who makes what.
+
+    Attributes:
+        makers: By name of a value, its operator and the operator's inputs.
+        given: Names of the graph's inputs.
+        weights: Names of its constants.
+    """
+
+    makers: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+    weights: set[str] = field(default_factory=set)
+
+    def is_constant(self, name: str) -> bool:
+        """Return whether a value is the same for all pictures."""
+        if not name or name in self.weights:
+            return True
+        if name in self.given or name not in self.makers:
+            return False
+        kind, inputs = self.makers[name]
+        return kind == "Constant" or (
+            kind in _SAME_VALUES and all(item in self.weights for item in inputs)
+        )
+
+
+def find_origin(path: str | Path, output: str) -> OutputOrigin:
+    """Find out where an output's numbers come from.
+
+    Args:
+        path: Path of the ``.onnx`` file.
+        output: Name of one of the graph's outputs.
+
+    Returns:
+        As far as operators say; of unknown source where they do not (a subgraph, an input, an
+        operator that is not known here).
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
+    """
+    graph = read_graph(path)
+    name, quantised = output, False
+    seen: set[str] = set()
+    # A graph has no cycles, but a broken file may.
+    while name in graph.makers and name not in seen:
+        seen.add(name)
+        kind, inputs = graph.makers[name]
+        quantised |= kind.startswith(_QUANTISED)
+        if kind not in _SAME_VALUES or not inputs:
+            break
+        name = inputs[0]
+    kind, _ = graph.makers.get(name, ("", []))
+    if kind in _SQUASHING:
+        return OutputOrigin(frozenset({_SQUASHING[kind]}), quantised=quantised)
+    found = _sources(graph, name)
+    squashed = bool(found.sources - {"linear", "unknown"})
+    return OutputOrigin(
+        found.sources or frozenset({"unknown"}),
+        mixed=squashed,
+        by_matrix=found.by_matrix,
+        quantised=quantised or found.quantised,
+    )
+
+
+def _sources(graph: Graph, output: str) -> OutputOrigin:
+    """Collect what made the numbers that are mixed in a value."""
+    sources: set[Source] = set()
+    by_matrix = quantised = False
+    waiting, seen = [output], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or graph.is_constant(name):
+            continue
+        seen.add(name)
+        kind, inputs = graph.makers.get(name, ("", []))
+        quantised |= kind.startswith(_QUANTISED)
+        if kind in _SQUASHING:
+            sources.add(_SQUASHING[kind])
+        elif kind in _SAME_VALUES:
+            waiting += inputs[:1]
+        elif kind in _MIXING:
+            waiting += inputs
+        elif kind in _MATRICES and _is_of_softmax(graph, inputs):
+            sources.add("softmax")
+            by_matrix = True
+        else:
+            sources.add("linear" if kind in _MATRICES else "unknown")
+    return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
+
+
+def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:
+    """Return whether a matrix is applied to a softmax: it groups probabilities then."""
+    moving = [name for name in inputs if not graph.is_constant(name)]
+    return len(moving) == 1 and _sources_of_one(graph, moving[0]) == "softmax"
+
+
+def _sources_of_one(graph: Graph, name: str) -> str:
+    """Follow one value back to what squashed it; empty if something else made it."""
+    seen: set[str] = set()
+    while name in graph.makers and name not in seen:
+        seen.add(name)
+        kind, inputs = graph.makers[name]
+        if kind in _SQUASHING:
+            return _SQUASHING[kind]
+        if kind not in _SAME_VALUES or not inputs:
+            return ""
+        name = inputs[0]
+    return ""
+
+
+def read_graph(path: str | Path) -> Graph:
+    """Read which operator makes which value.
+
+    Args:
+        path: Path of the ``.onnx`` file.
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
+    """
+    graph = Graph()
+    with opened(path) as (file, message):
+        for part, value in fields(file, find_graph(file, message)):
+            if part == _NODE:
+                kind, inputs, outputs = _node(file, value)
+                graph.makers |= dict.fromkeys(outputs, (kind, inputs))
+            elif part in _NAME:
+                names = graph.given if part == _GRAPH_INPUT else graph.weights
+                names |= {
+                    text.read(file).decode()
+                    for inner, text in fields(file, value)
+                    if inner == _NAME[part]
+                }
+    graph.given -= graph.weights  # old files list weights among the inputs too
+    return graph
+
+
+def _node(file: BinaryIO, span: Span) -> tuple[str, list[str], list[str]]:
+    kind, inputs, outputs = "", [], []
+    for part, value in fields(file, span):
+        if part == _OP_TYPE:
+            kind = value.read(file).decode()
+        elif part == _OUTPUT:
+            outputs.append(value.read(file).decode())
+        elif part == _INPUT:
+            inputs.append(value.read(file).decode())
+    return kind, inputs, outputs

@@ -1,0 +1,27 @@
+"""Pictures inside a page.
+
+Knows: uint8 arrays to PNG in a data address. Does not know what they show.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+
+from PIL import Image
+
+from kerascnn.images import UInt8Array
+
+
+def data_url(picture: UInt8Array) -> str:
+    """Write a picture as a ``data:`` address.
+
+    Args:
+        picture: uint8 ``[height, width, 3]``, RGB.
+
+    Returns:
+        A lossless PNG in base64.
+    """
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,103 @@
+"""Explanations and feature maps as sheets of pictures.
+
+Knows: which tiles a sheet has, and what stands beneath them. Does not know where heat, kernels
+and maps come from, nor how a sheet is written (:mod:`kerascnn.report.sheet`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.images import UInt8Array
+from kerascnn.language import tr
+from kerascnn.report.heat import enlarged, overlay
+from kerascnn.report.sheet import Row, Tile
+
+if TYPE_CHECKING:
+    from kerascnn.inference.occlusion import Explanation
+
+_MOST_KERNELS = 64
+"""Filters shown; more would not be looked at one by one."""
+
+_MARGIN = 0.001
+"""Below this share of the largest weight, a kernel's colors would be noise made visible."""
+
+
+def explanation_rows(explanation: Explanation) -> list[Row]:
+    """Arrange one explanation as rows of tiles.
+
+    Returns:
+        One row: the picture, then the heat of each class over it.
+    """
+    seen = Tile(enlarged(explanation.picture), (tr("as the network sees it"),))
+    warm = [
+        Tile(
+            overlay(explanation.picture, reason.heat),
+            (reason.label, f"{reason.probability:.1%}" + _nothing(reason.heat)),
+        )
+        for reason in explanation.reasons
+    ]
+    return [Row(tr("Where it looks ({method})", method=tr(explanation.method)), (seen, *warm))]
+
+
+def _nothing(heat: npt.NDArray[np.float32]) -> str:
+    return "" if heat.any() else tr(": nothing speaks for it")
+
+
+def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
+    """Arrange the filters of a layer as a row of tiles.
+
+    Args:
+        layer: Its name.
+        kernels: float32 ``[filters, rows, columns, channels]``. Three channels are shown as
+            colors, others by their mean; grey is 0.
+    """
+    tiles = [
+        Tile(enlarged(_as_picture(kernel), 80), (tr("filter {number}", number=number),))
+        for number, kernel in enumerate(kernels[:_MOST_KERNELS])
+    ]
+    size = " × ".join(map(str, kernels.shape[1:]))
+    shown = tr(", {count} shown", count=_MOST_KERNELS) if len(kernels) > _MOST_KERNELS else ""
+    filters = tr("1 filter") if len(kernels) == 1 else tr("{count} filters", count=len(kernels))
+    title = tr(
+        "{layer}: {filters} of {size}{shown} (grey is 0)",
+        layer=layer,
+        filters=filters,
+        size=size,
+        shown=shown,
+    )
+    return Row(title, tuple(tiles))
+
+
+def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) -> Row:
+    """Arrange feature maps as a row of tiles.
+
+    Args:
+        title: Above them.
+        maps: float32 ``[maps, rows, columns]``, each shown from its smallest number (black) to
+            its largest (white).
+        channels: Number of each.
+    """
+    tiles = [
+        Tile(_grey(one), (tr("channel {channel}", channel=channel),))
+        for one, channel in zip(maps, channels, strict=True)
+    ]
+    return Row(title, tuple(tiles))
+
+
+def _as_picture(kernel: npt.NDArray[np.float32]) -> UInt8Array:
+    colours = kernel if kernel.shape[2] == 3 else kernel.mean(axis=2, keepdims=True)
+    largest = max(float(np.abs(colours).max()), float(np.abs(kernel).max()) * _MARGIN, 1e-12)
+    shown = np.rint(127.5 + 127.5 * colours / largest).astype(np.uint8)
+    return np.broadcast_to(shown, (*shown.shape[:2], 3)).copy()
+
+
+def _grey(numbers: npt.NDArray[np.float32]) -> UInt8Array:
+    low, high = float(numbers.min()), float(numbers.max())
+    scaled = (numbers - low) / (high - low) if high > low else np.zeros_like(numbers)
+    grey = np.rint(255 * scaled).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,0 +1,151 @@
+"""The simple way: a picture in, JSON out, as `kerascnn predict --format json` writes it.
+
+Knows: bodies that are pictures, forms with pictures. Does not know how pictures are
+classified (service).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kerascnn.inference.prediction import rank
+from kerascnn.serving.endpoints.v2 import log_facts, server_timing
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.forms import Upload, is_form, read_form
+from kerascnn.serving.metrics import CONTENT_TYPE
+from kerascnn.serving.served_model import ServedModel
+from kerascnn.serving.service import Result, Service
+
+_MOST = 1000
+"""Most classes that are listed."""
+
+
+class PredictEndpoint:
+    """The endpoints.
+
+    Args:
+        service: Handles the requests.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._models = service, service.models
+
+    def routes(self) -> list[Route]:
+        """List them."""
+        routes = [
+            Route("/v1/models/{name}/predict", self.predict, methods=["POST"]),
+            Route("/metrics", self.metrics),
+        ]
+        if len(self._models.names) == 1:
+            routes.append(Route("/predict", self.predict, methods=["POST"]))
+        return routes
+
+    async def metrics(self, _request: Request) -> Response:
+        """Show what Prometheus reads."""
+        return Response(self._service.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def predict(self, request: Request) -> Response:
+        """Classify what is in the body: one picture, or a form with one or many."""
+        served = self._models.get(request.path_params.get("name", self._models.names[0]))
+        facts = request.scope["state"]["facts"]
+        facts |= {"model": served.name, "version": served.version}
+        top_k, floor = _top_k(request), _min_probability(request)
+        form = is_form(request.headers.get("content-type", ""))
+        # In use from here on: it may be replaced while the body comes in.
+        with served.batcher.in_use():
+            most = served.config.max_queue if form else None
+            async with self._uploads(request, most) as uploads:
+                result = await self._service.run_for_client(
+                    request,
+                    self._service.classify(served, [upload.content for upload in uploads]),
+                )
+        facts |= log_facts(result, len(uploads))
+
+        def answer() -> Response:
+            rows = _rows(result, uploads, served, top_k, floor)
+            return _predictions(rows, result) if form else _prediction(rows[0], result)
+
+        # About sixty characters a class; and all of them are looked at.
+        listed = min(top_k, len(served.card.classes)) * 60 + len(served.card.classes)
+        response = await self._service.run_by_size(len(uploads) * listed, answer)
+        return await self._service.compress_if_accepted(request, response)
+
+    @asynccontextmanager
+    async def _uploads(self, request: Request, most: int | None) -> AsyncIterator[list[Upload]]:
+        async with self._service.body(request) as body:
+            if most is not None:
+                kind = request.headers["content-type"]
+                yield await self._service.run_by_size(
+                    len(body), lambda: read_form(body, kind, most)
+                )
+            elif body:
+                yield [Upload(None, body)]
+            else:
+                raise Refusal(400, "the body is empty; expected a picture, or a form with some.")
+
+
+def _rows(
+    result: Result, uploads: list[Upload], served: ServedModel, top_k: int, floor: float
+) -> list[dict[str, Any]]:
+    answers = iter(result.answer.probabilities if result.answer else ())
+    rows = []
+    for number, upload in enumerate(uploads):
+        if number in result.errors:
+            rows.append({"path": upload.name, "error": str(result.errors[number])})
+        else:
+            answer = rank(next(answers), served.card.classes, top_k, floor)
+            rows.append({"path": upload.name, **answer.to_dict()})
+    return rows
+
+
+def _prediction(row: dict[str, Any], result: Result) -> Response:
+    if "error" in row:
+        raise Refusal(422, row["error"])
+    return _json(row, headers={"Server-Timing": server_timing(result)})
+
+
+def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
+    errors = [row["error"] for row in rows if "error" in row]
+    # A row at a time: one call for all would keep every other thread waiting.
+    listed = b'"predictions": [' + b", ".join(map(_encoded, rows)) + b"]}"
+    if len(errors) < len(rows):
+        headers = {"Server-Timing": server_timing(result)}
+        return Response(b"{" + listed, 200, headers, "application/json")
+    message = errors[0] if len(errors) == 1 else f"no picture can be read. The first: {errors[0]}"
+    content = _encoded({"error": message}).removesuffix(b"}") + b", " + listed
+    return Response(content, 422, None, "application/json")
+
+
+def _top_k(request: Request) -> int:
+    text = request.query_params.get("top_k", "5")
+    if not (text.isascii() and text.isdecimal() and len(text) < 5 and 1 <= int(text) <= _MOST):
+        raise Refusal(400, f"top_k is {text[:40]!r}; expected a whole number from 1 to {_MOST}.")
+    return int(text)
+
+
+def _min_probability(request: Request) -> float:
+    text = request.query_params.get("min_probability", "0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise Refusal(400, f"min_probability is {text[:40]!r}; expected a number from 0 to 1.")
+    return value
+
+
+def _json(value: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encoded(value), 200, headers, "application/json")
+
+
+def _encoded(value: Any) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    # Names of files need not be valid text; escapes are the same JSON everywhere.
+    return text.encode("utf-8", "backslashreplace")

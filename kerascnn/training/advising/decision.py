@@ -1,0 +1,304 @@
+"""From facts to advice: a pure function.
+
+Knows: thresholds and where they come from, and how reasons are worded. Does not know Keras, nor
+how facts are measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from kerascnn.language import tr
+from kerascnn.metrics.significance import Interval, wilson_interval
+from kerascnn.training.advising.facts import Facts
+
+Depth = Literal["head", "all", "scratch"]
+"""The head alone, the head and then everything, or everything from nothing."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers that decide.
+
+    Attributes:
+        similar: :attr:`.Facts.similarity` below which the backbone is unlike the data.
+        useless: :attr:`.Facts.gain` below which a backbone that is unlike the data is left alone,
+            if there are not few pictures.
+        few: Pictures a class below which only the head learns, if the backbone helps.
+        helpful: :attr:`.Facts.gain` from which on it helps.
+    """
+
+    similar: float
+    useless: float
+    few: float
+    helpful: float
+
+
+LIMITS = Limits(similar=-0.01, useless=0.0, few=10.0, helpful=0.15)
+"""Fitted on the fit half of the tasks of ``scripts/bench_advise``; see docs/advise.md."""
+
+BETTER = 0.087
+SPREAD = 0.162
+"""Of the accuracy on test pictures against the best probe, on the fit half: the median, and what
+nine in ten stay within, as a standard deviation."""
+
+DEEPER = 0.3
+"""Of the network's learning rate: what scopes beyond the head learn at, after the head's phase.
+Found on tasks outside the table; see ``scripts/bench_advise``."""
+
+BATCH = 32
+"""Pictures a step: what the tasks were trained with."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How to fine-tune, and why.
+
+    Attributes:
+        depth: ``head``, ``all``, or ``scratch``.
+        scope: What ``--trainable`` takes.
+        phases: What ``--phase`` takes, in order.
+        learning_rate: The highest, of the last phase; a share of the network's own.
+        augment: What ``--augment`` takes.
+        expected_top1: Lower and upper end, 0 to 1; about nine tasks in ten end within.
+        quadrant: How much data there is and how similar: e.g. ``("small", "similar")``;
+            ``unknown`` where similarity means nothing.
+        doubts: What speaks against trusting the advice; empty: nothing.
+        reasons: In words.
+        facts: What it follows from.
+    """
+
+    depth: Depth
+    scope: str
+    phases: tuple[str, ...]
+    learning_rate: float
+    augment: Literal["none", "light"]
+    expected_top1: tuple[float, float]
+    quadrant: tuple[str, str]
+    doubts: tuple[str, ...]
+    reasons: tuple[str, ...]
+    facts: Facts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {**asdict(self), "expected_top1": list(self.expected_top1)}
+
+
+def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
+    """Decide how much of a network shall learn.
+
+    Args:
+        facts: Facts of the data and the backbone.
+        limits: The numbers that decide.
+    """
+    if not facts.pretrained:
+        return "scratch"
+    few = facts.per_class < limits.few
+    if facts.similarity < limits.similar:
+        return "scratch" if facts.gain < limits.useless and not few else "all"
+    return "head" if few and facts.gain >= limits.helpful else "all"
+
+
+def advise_from(facts: Facts, rate: float) -> Advice:
+    """Turn facts into advice.
+
+    Args:
+        facts: Facts of the data and the backbone.
+        rate: The network's own learning rate.
+    """
+    depth = depth_for(facts)
+    epochs = epochs_for(facts.pictures)
+    learning_rate = rate * (1.0 if depth in ("head", "scratch") else DEEPER)
+    light = facts.flipped is not None and facts.flipped > facts.best.probe and depth != "head"
+    return Advice(
+        depth,
+        scope_of(depth),
+        phases_for(depth, epochs, learning_rate),
+        learning_rate,
+        "light" if light else "none",
+        expected(facts),
+        _quadrant(facts),
+        tuple(_doubts(facts)),
+        tuple(_reasons(facts, depth, light)),
+        facts,
+    )
+
+
+def _quadrant(facts: Facts) -> tuple[str, str]:
+    size = "small" if facts.per_class < LIMITS.few else "large"
+    if not facts.pretrained or _inseparable(facts):
+        return size, "unknown"
+    return size, "similar" if facts.similarity >= LIMITS.similar else "different"
+
+
+def _interval(share: float, facts: Facts) -> Interval:
+    return wilson_interval(share * facts.sampled, facts.sampled)
+
+
+def _inseparable(facts: Facts) -> bool:
+    """Whether no stage tells the classes apart much better than naming the largest."""
+    return _interval(facts.best.probe, facts).high < facts.chance + 0.1
+
+
+def scope_of(depth: Depth) -> str:
+    """Name the blocks that a depth lets learn."""
+    return "head" if depth == "head" else "all"
+
+
+def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
+    """Plan the phases: a new head first, alone; it would spoil what is below it."""
+    scope = scope_of(depth)
+    if depth in ("head", "scratch"):
+        return (f"{scope}:{epochs}",)
+    return (f"head:{max(1, epochs // 4)}", f"{scope}:{epochs}:{rate:.3g}")
+
+
+def epochs_for(pictures: int) -> int:
+    """Return the number of epochs for a number of pictures, in batches of :data:`BATCH`.
+
+    Args:
+        pictures: To learn from.
+
+    Returns:
+        From 5; as many as make the number of steps that the tasks were trained for.
+    """
+    steps = 160 if pictures <= 300 else 320 if pictures <= 1500 else 480
+    return max(5, round(steps / max(1, pictures // BATCH)))
+
+
+def expected(facts: Facts) -> tuple[float, float]:
+    """Bound the accuracy that training will reach.
+
+    Returns:
+        The ends of an interval, 0 to 1: the probe's own uncertainty, and how far training was
+        from the probe in ``scripts/bench_advise``.
+    """
+    best = max(facts.best.probe, facts.pixels)
+    measured = _interval(best, facts)
+    middle = best + BETTER * (1 - best)
+    reach = math.hypot((measured.high - measured.low) / 2, 1.645 * SPREAD * (1 - best) ** 0.5)
+    return max(facts.chance, middle - reach), min(1.0, middle + reach)
+
+
+def _doubts(facts: Facts) -> list[str]:
+    found = []
+    best = facts.best
+    measured = _interval(best.probe, facts)
+    if not facts.pretrained:
+        found.append(
+            tr(
+                "the backbone has random weights, so similarity to what it has learned means "
+                "nothing. Name `weights`: imagenet, or a file."
+            )
+        )
+    if measured.high - measured.low > 0.25 or facts.per_class < 5:
+        found.append(
+            tr(
+                "too little data to tell: {pictures} pictures, {each} a class, leave the probe "
+                "anywhere from {low} to {high}. Collect more, or measure each scope by "
+                "cross-validation.",
+                pictures=facts.sampled,
+                each=f"{facts.per_class:.0f}",
+                low=f"{measured.low:.0%}",
+                high=f"{measured.high:.0%}",
+            )
+        )
+    elif _inseparable(facts):
+        found.append(
+            tr(
+                "the classes are not separable with this backbone: a linear classifier on its best "
+                "stage ({stage}) is right for {probe}, always naming the largest class for "
+                "{chance}. Look at the labels (kerascnn data check) or take another one.",
+                stage=best.name,
+                probe=f"{best.probe:.0%}",
+                chance=f"{facts.chance:.0%}",
+            )
+        )
+    return found
+
+
+def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
+    size = tr("few") if facts.per_class < LIMITS.few else tr("many")
+    found = [
+        tr(
+            "{pictures} training pictures in {classes} classes, {each} a class: {size} (the limit "
+            "is {limit}).",
+            pictures=f"{facts.pictures:,}",
+            classes=len(facts.counts),
+            each=f"{facts.per_class:.0f}",
+            size=size,
+            limit=f"{LIMITS.few:.0f}",
+        )
+    ]
+    if facts.pretrained:
+        found.append(_likeness(facts))
+    found.append(_why(facts, depth))
+    if facts.confused and facts.confused[2] >= 0.2:
+        one, other, share = facts.confused
+        found.append(
+            tr(
+                "Hardest: {share} of {one} look like {other} to that classifier.",
+                share=f"{share:.0%}",
+                one=one,
+                other=other,
+            )
+        )
+    if facts.flipped is not None and depth != "head":
+        flipped = f"{facts.flipped:.1%}"
+        found.append(
+            tr(
+                "Seeing every picture flipped too helps it ({share}), so `augment` light.",
+                share=flipped,
+            )
+            if light
+            else tr(
+                "Seeing every picture flipped too does not help it ({share}), so `augment` none.",
+                share=flipped,
+            )
+        )
+    return found
+
+
+def _likeness(facts: Facts) -> str:
+    last, best = facts.last, facts.best
+    alike = {
+        "similar": tr("The data is similar to what the backbone has learned"),
+        "different": tr("The data is unlike what the backbone has learned"),
+        "unknown": tr(
+            "Nothing tells the classes apart, so how similar the data is to what the backbone has "
+            "learned cannot be said"
+        ),
+    }[_quadrant(facts)[1]]
+    return tr(
+        "{alike}: a linear classifier is right for {last} on its last stage ({last_name}), {best} "
+        "on its best ({best_name}) and {pixels} on the pixels alone.",
+        alike=alike,
+        last=f"{last.probe:.1%}",
+        last_name=last.name,
+        best=f"{best.probe:.1%}",
+        best_name=best.name,
+        pixels=f"{facts.pixels:.1%}",
+    )
+
+
+def _why(facts: Facts, depth: Depth) -> str:
+    if depth == "head":
+        return tr("Its features fit and there is little to learn more from: train the head alone.")
+    if depth == "all":
+        return tr(
+            "Train the head, then everything, at a low rate: this worked best on the tasks that "
+            "the rule was fitted on."
+        )
+    if not facts.pretrained:
+        return tr("There is nothing to transfer: train everything, from random weights.")
+    if _inseparable(facts):
+        return tr(
+            "The backbone's last stage is less informative than the pixels: do not transfer, "
+            "train from random weights."
+        )
+    return tr(
+        "The backbone's last stage is less informative than the pixels, and there is enough to "
+        "learn from: do not transfer, train from random weights."
+    )

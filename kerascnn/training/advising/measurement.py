@@ -1,0 +1,155 @@
+"""One forward pass over some pictures, looked at after every stage of a backbone.
+
+Knows: where a stage ends, and pooling. Does not know what follows from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers
+
+from kerascnn.card import Normalization
+from kerascnn.training.advising.facts import Facts, StageFacts
+from kerascnn.training.advising.scores import decompose, probe, probe_with_views
+from kerascnn.training.networks.blocks import blocks, flat
+from kerascnn.training.networks.from_pixels import Normalize, alike
+
+FEATURES = 512
+"""Of a stage: its maps are averaged over 4 x 4, 2 x 2 or 1 x 1 parts, as many as stay below."""
+
+PIXELS = 8
+"""Height and width to which pictures are averaged for the probe without a network."""
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Observer:
+    """A backbone with an output for every stage.
+
+    Attributes:
+        model: From uint8 pictures to a list of float32 ``[pictures, features]``.
+        stages: Their names, in order.
+    """
+
+    model: keras.Model
+    stages: tuple[str, ...]
+
+
+def measure(
+    observer: Observer,
+    pictures: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    counts: tuple[int, ...],
+    progress: Callable[[int, int], object] = lambda _done, _total: None,
+) -> Facts:
+    """Run pictures and their mirror images through a backbone, once each.
+
+    Args:
+        observer: Observer from :func:`observe`.
+        pictures: uint8 ``[pictures, size, size, 3]``, RGB.
+        labels: int64 ``[pictures]``, of at least two classes.
+        counts: Training pictures of each class, of which these may be a sample.
+        progress: Called with the number of pictures done, and of all.
+
+    Returns:
+        The facts, without the names of the classes.
+    """
+    total, classes = 2 * len(pictures), len(counts)
+    seen = _outputs(observer, pictures, lambda done: progress(done, total))
+    mirrored = _outputs(
+        observer, pictures[:, :, ::-1], lambda done: progress(len(pictures) + done, total)
+    )
+    found = [decompose(features) for features in seen]
+    answers = [probe(one, labels, classes) for one in found]
+    right = [float((answer == labels).mean()) for answer in answers]
+    best = right.index(max(right))
+    both = decompose(np.concatenate([seen[best], mirrored[best]]))
+    plain = decompose(_parts(pictures.astype(np.float32), PIXELS))
+    return Facts(
+        counts=counts,
+        sampled=len(pictures),
+        pixels=float((probe(plain, labels, classes) == labels).mean()),
+        stages=tuple(map(StageFacts, observer.stages, right)),
+        flipped=float((probe_with_views(both, labels, classes) == labels).mean()),
+        confused=_confused(answers[best], labels, classes),
+    )
+
+
+def observe(core: keras.Model, normalization: Normalization) -> Observer:
+    """Open a backbone to be looked into.
+
+    Args:
+        core: From normalized pixels to logits, as :func:`kerascnn.training.weights.start_network`
+            makes it; its head does not matter. Its weights are shared, not copied.
+        normalization: What its weights expect.
+    """
+    by_name = {layer.name: layer for layer in flat(core)}
+    ends: dict[str, Any] = {}
+    for block in blocks(core)[:-1]:
+        outputs = [by_name[name].output for name in block.layers]
+        maps = [output for output in outputs if len(output.shape) == 4]
+        # A flattened map has no end of features; what it was before says the same.
+        ends[block.stage] = (maps or outputs)[-1]
+    # As a model of its own inside another, whose names cannot meet those of the network's layers.
+    inside = keras.Model(core.inputs[0], list(ends.values()))
+    image = keras.Input((*core.input_shape[1:3], 3), dtype="uint8", name="image")
+    scaled = Normalize(normalization)(layers.Rescaling(1.0)(image))
+    seen = inside(scaled)
+    seen = list(seen) if isinstance(seen, list | tuple) else [seen]
+    return Observer(keras.Model(image, [_pooled(end) for end in seen]), tuple(ends))
+
+
+def _pooled(output: Any) -> Any:
+    """Average maps over a grid of parts, and lay all in a row."""
+    if len(output.shape) != 4:
+        return layers.Flatten()(output)
+    rows, columns, channels = output.shape[1:]
+    grid = min(_grid(channels), rows, columns)
+    parts = layers.AveragePooling2D((rows // grid, columns // grid))(output)
+    return layers.Flatten()(parts[:, :grid, :grid])
+
+
+def _grid(channels: int) -> int:
+    return next(grid for grid in (4, 2, 1) if grid == 1 or grid * grid * channels <= FEATURES)
+
+
+def _outputs(
+    observer: Observer, pictures: Array, progress: Callable[[int], object]
+) -> list[npt.NDArray[np.float32]]:
+    kept: list[list[Array]] = []
+    done = 0
+    for batch, count in alike([pictures]):
+        told = observer.model.predict_on_batch(batch)
+        kept.append([part[:count] for part in (told if isinstance(told, list | tuple) else [told])])
+        done += count
+        progress(done)
+    return [np.concatenate(parts).astype(np.float32) for parts in zip(*kept, strict=True)]
+
+
+def _parts(pictures: npt.NDArray[np.float32], grid: int) -> npt.NDArray[np.float32]:
+    """Average pictures over a grid of parts: float32 ``[pictures, grid * grid * 3]``."""
+    step = max(1, math.floor(pictures.shape[1] / grid))
+    cut = pictures[:, : step * grid, : step * grid]
+    parts = cut.reshape(len(cut), cut.shape[1] // step, step, cut.shape[2] // step, step, 3)
+    flat_parts: npt.NDArray[np.float32] = parts.mean((2, 4)).reshape(len(cut), -1)
+    return flat_parts
+
+
+def _confused(answers: Array, labels: Array, classes: int) -> tuple[str, str, float] | None:
+    """Name the class that is most often taken for another one."""
+    table = np.zeros((classes, classes))
+    np.add.at(table, (labels, answers), 1)
+    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    if not shares.any():
+        return None
+    one, other = np.unravel_index(shares.argmax(), shares.shape)
+    return str(one), str(other), float(shares[one, other])

@@ -1,0 +1,136 @@
+"""What makes the numbers that a Keras model gives.
+
+Knows: which layers and operations hand values on, mix them or squash them, and how a tensor is
+followed back to them, into models inside models. Does not decide what numbers mean: see
+:mod:`kerascnn.inference.model_file.output_meaning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
+from kerascnn.inference.model_file.signature import Meaning
+
+_SQUASHING: dict[str, Source] = {
+    "softmax": "softmax", "nn.softmax": "softmax", "Softmax": "softmax",
+    "sigmoid": "sigmoid", "nn.sigmoid": "sigmoid", "math.sigmoid": "sigmoid",
+    "Sigmoid": "sigmoid", "hard_sigmoid": "sigmoid", "HardSigmoid": "sigmoid",
+    "log_softmax": "log_softmax", "LogSoftmax": "log_softmax",
+}  # fmt: skip
+"""By activation, by Keras 2's name of TensorFlow's function, and by class."""
+
+_MEANINGS: dict[str, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoids"}
+
+_SAME_NUMBERS = frozenset(
+    {"Flatten", "Reshape", "Dropout", "Identity", "Permute", "Squeeze", "ExpandDims", "Cast",
+     "Transpose", "reshape", "squeeze", "expand_dims", "cast", "identity"}
+)  # fmt: skip
+"""They hand values on, in another shape or type."""
+
+_CUTTING = frozenset({"Clip", "clip_by_value"})
+"""They hand on what lies within bounds: no activation may be taken off before them."""
+
+_MIXING = frozenset(
+    {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Rescaling",
+     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "AveragePooling2D", "Divide", "TrueDivide",
+     "Mean", "Sum", "Max", "Min", "Stack", "GetItem", "Negative", "__operators__.add", "math.add",
+     "math.subtract", "math.multiply", "math.truediv", "math.divide", "math.negative",
+     "math.maximum", "math.minimum", "math.reduce_mean", "math.reduce_sum", "math.add_n", "concat",
+     "stack", "__operators__.getitem"}
+)  # fmt: skip
+
+_MATRICES = (
+    keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv1D, keras.layers.Conv2D,
+    keras.layers.SeparableConv2D, keras.layers.BatchNormalization,
+)  # fmt: skip
+
+
+def find_origin(model: keras.Model) -> OutputOrigin:
+    """Find out where a model's numbers come from.
+
+    Args:
+        model: With one output.
+
+    Returns:
+        As far as its layers say.
+    """
+    last, _ = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
+    if (found := _squashing(last)) is not None:
+        return OutputOrigin(frozenset({found}))
+    sources: set[Source] = set()
+    by_matrix = False
+    waiting, seen = [model.outputs[0]], set()
+    while waiting:
+        operation, inputs = _behind(waiting.pop(), _SAME_NUMBERS | _CUTTING)
+        if id(operation) in seen:
+            continue
+        seen.add(id(operation))
+        grouped = _grouped(operation, inputs)
+        if (found := _squashing(operation) or grouped) is not None:
+            sources.add(found)
+            by_matrix |= grouped is not None
+        elif _name(operation) in _MIXING:
+            waiting += inputs
+        else:
+            sources.add("linear" if _is_linear(operation) else "unknown")
+    mixed = bool(sources - {"linear", "unknown"})
+    return OutputOrigin(frozenset(sources or {"unknown"}), mixed, by_matrix)
+
+
+def last_layer(model: keras.Model) -> Any:
+    """Find the operation whose numbers a model gives as they are, in whatever shape."""
+    return _behind(model.outputs[0], _SAME_NUMBERS)[0]
+
+
+def activation_meaning(operation: Any) -> Meaning | None:
+    """Return what a layer's activation makes of its outputs; None without a squashing one."""
+    squashing = _squashing(operation) if hasattr(operation, "activation") else None
+    return _MEANINGS.get(squashing or "")
+
+
+def _behind(tensor: Any, handing_on: frozenset[str]) -> tuple[Any, list[Any]]:
+    """Follow a tensor back past all that hands values on; give what made it, and of what."""
+    while True:
+        operation, index, position = tensor._keras_history
+        if isinstance(operation, keras.Model):
+            tensor = operation.outputs[position]
+            continue
+        inputs = list(operation._inbound_nodes[index].input_tensors)
+        if not (_name(operation) in handing_on or _is_idle(operation)) or not inputs:
+            return operation, inputs
+        tensor = inputs[0]
+
+
+def _name(operation: Any) -> str:
+    return getattr(operation, "function", None) or type(operation).__name__
+
+
+def _activations(operation: Any) -> Iterator[str]:
+    yield getattr(getattr(operation, "activation", None), "__name__", "")
+    yield _name(operation)
+
+
+def _squashing(operation: Any) -> Source | None:
+    return next((_SQUASHING[name] for name in _activations(operation) if name in _SQUASHING), None)
+
+
+def _is_idle(operation: Any) -> bool:
+    is_activation = isinstance(operation, keras.layers.Activation)
+    return is_activation and operation.activation is keras.activations.linear
+
+
+def _is_linear(operation: Any) -> bool:
+    activation = getattr(operation, "activation", None)
+    return isinstance(operation, _MATRICES) and activation in (None, keras.activations.linear)
+
+
+def _grouped(operation: Any, inputs: list[Any]) -> Source | None:
+    """Return whether a matrix is applied to a softmax: it groups probabilities then."""
+    if not _is_linear(operation) or len(inputs) != 1:
+        return None
+    behind, _ = _behind(inputs[0], _SAME_NUMBERS | _CUTTING)
+    return "softmax" if _squashing(behind) == "softmax" else None

@@ -1,0 +1,75 @@
+"""Pictures of formats that are not read: told by their content, with what to do."""
+
+import io
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from kerascnn import images
+from kerascnn.dataset import load_dataset
+from kerascnn.errors import DataError, PictureError
+from kerascnn.inference.paths import expand
+
+HEADS = {
+    "HEIC": b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(99),
+    "HEIF": b"\0\0\0\x24ftypmif1\0\0\0\0mif1heic" + bytes(99),
+    "JPEG XL": b"\xff\x0a" + bytes(99),
+    "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "Photoshop": b"8BPS\0\1" + bytes(99),
+    "PDF": b"%PDF-1.7",
+    "TIFF of bits or colors that Pillow does not know": b"II*\0\x08\0\0\0\0\0\0\0\0\0",
+    "DICOM": bytes(128) + b"DICM" + bytes(9),
+}
+
+
+def saved(form: str, **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.arange(768, dtype=np.uint8).reshape(16, 16, 3)).save(file, form, **options)
+    return file.getvalue()
+
+
+def refused(source: Path | bytes) -> str:
+    with pytest.raises(PictureError) as caught:
+        images.decode(source)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_heads_of_other_formats(kind: str) -> None:
+    Path("x.jpg").write_bytes(HEADS[kind])
+    told = f"not a picture that can be read, but {kind}. Expected JPEG, PNG, WebP"
+    assert refused(HEADS[kind]).startswith(f"picture: {told}")
+    assert refused(Path("x.jpg")).startswith(f"x.jpg: {told}")
+    assert refused(HEADS[kind]).endswith(
+        "GIF or TIFF. Convert to JPEG or PNG first, e.g. with ImageMagick."
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [("AVIF", "AVIF"), ("JPEG2000", "JPEG 2000"), ("PPM", "PNM"), ("ICO", "ICO")],
+)
+def test_what_pillow_writes_in_other_formats(form: str, kind: str) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    assert f"read, but {kind}. Expected" in refused(saved(form))
+
+
+def test_a_class_of_such_pictures_alone_and_a_folder_of_them(caplog) -> None:
+    for name in ("a/1.HEIC", "a/2.avif", "b/3.heic"):
+        Path("d", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("d", name).write_bytes(HEADS["HEIC"])
+    told = "d: not read: 2 .heic, 1 .avif (a/1.HEIC, a/2.avif, b/3.heic). Convert to JPEG or PNG"
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(DataError, match="no pictures in d/a, d/b"),
+    ):
+        load_dataset("d")
+    assert told in caplog.messages[0]
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert list(expand(["d"], io.StringIO())) == ["d"]
+    assert told in caplog.text
