@@ -27,10 +27,10 @@ _POLL = 0.2
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 """Not on Windows."""
 
-_MARK = ".kerascnn.tmp"
+MARK = ".kerascnn.tmp"
 """In the names of files that are not whole yet."""
 
-_TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(_MARK)}(\.[^.]*)?", re.DOTALL)
+_TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.DOTALL)
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
     target = Path(path)
-    if _is_special(target):
+    if is_special(target):
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder, f"whole{target.suffix}")
             yield temporary
@@ -61,7 +61,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem[:100]}.", suffix=f"{_MARK}{target.suffix}"
+            dir=target.parent, prefix=beginning_of(target), suffix=f"{MARK}{target.suffix}"
         )
         os.close(descriptor)
     except OSError as error:
@@ -79,7 +79,12 @@ def writing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _is_special(path: Path) -> bool:
+def beginning_of(target: Path) -> str:
+    """Return how the names begin that :func:`writing` gives a file until it is whole."""
+    return f".{target.stem[:100]}."
+
+
+def is_special(path: Path) -> bool:
     """Return whether something is there that is neither a file nor a folder; links are followed."""
     try:
         kind = path.stat().st_mode
@@ -139,17 +144,6 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Delete what :func:`writing` had begun in a folder when its process was killed.
-
-    Args:
-        folder: In which nobody is writing now. Temporary files of others are left alone.
-    """
-    for path in Path(folder).glob(f".*{_MARK}*"):
-        if is_temporary(path.name) and path.is_file() and not path.is_symlink():
-            path.unlink(missing_ok=True)
-
-
 @contextmanager
 def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
     """Hold a lock that is released when its process ends, however it ends.
@@ -166,7 +160,7 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
         KerascnnError: The folder cannot be written, or knows no locks.
     """
     target = Path(path)
-    while (descriptor := _try_to_lock(target)) is None:
+    while (descriptor := try_to_lock(target)) is None:
         if not wait:
             raise BusyError(
                 f"{target.parent}: another process is writing here (it holds {target.name}). "
@@ -182,7 +176,15 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _try_to_lock(path: Path) -> int | None:
+def try_to_lock(path: Path) -> int | None:
+    """Make and lock a file; the lock is held until the descriptor is closed.
+
+    Returns:
+        Its descriptor; None: another process holds the lock.
+
+    Raises:
+        KerascnnError: It cannot be made, or its folder knows no locks.
+    """
     while True:
         try:
             # Through no link: the name can be foreseen, and a link may lead anywhere.

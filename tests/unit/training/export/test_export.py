@@ -1,6 +1,7 @@
 """The heart: the exported file answers as the trained model does, for any picture."""
 
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from click.testing import CliRunner
 
 from kerascnn import Classifier, images, training
 from kerascnn.card import Normalization
+from kerascnn.cli import main
 from kerascnn.errors import DataError, ModelFileError, ParityError
 from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.training.export import compose, core, verify
@@ -199,6 +202,21 @@ def test_errors_are_one_sentence(trained: Path, tmp_path: Path) -> None:
         training.export_onnx(trained, tmp_path / "model.txt")
     with pytest.raises(DataError, match="does not exist"):
         training.export_onnx(trained, tmp_path / "x.onnx", verify=tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_conversion_that_takes_too_long_is_one_line(
+    trained: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        "kerascnn.training.export.core_model", lambda _network: threading.Event().wait()
+    )
+    out = tmp_path / "m.onnx"
+    arguments = ["export", str(trained), "--onnx", "--out", str(out), "--timeout", "0.01"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert "not done within 0.01 s" in done.stderr
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
