@@ -13,14 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kerascnn.errors import KerascnnError
+from kerascnn.file_lock import locked, try_to_lock
 from kerascnn.files import (
     MARK,
     beginning_of,
     cannot_write,
     is_special,
     is_temporary,
-    locked,
-    try_to_lock,
     writing,
 )
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from kerascnn.images import UInt8Array
 from kerascnn.inference.prediction import finite_rows
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.stall_detector import Progress
+from kerascnn.serving.stall_detector import StallDetector
 
 Floats = npt.NDArray[np.float32]
 
@@ -108,7 +108,7 @@ class Batcher:
         self._soon: asyncio.Handle | None = None
         self._seconds_each = 0.0
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
-        self._runs = Progress()
+        self._runs = StallDetector()
 
     @property
     def backlog(self) -> float:
@@ -133,7 +133,7 @@ class Batcher:
         """Admit pictures, if there is room for them and time to answer.
 
         Args:
-            count: Number of count.
+            count: Number of pictures.
             deadline: Seconds within which they must be answered.
 
         Yields:
@@ -150,6 +150,7 @@ class Batcher:
                 retry_after=self.backlog,
             )
         self.taken += count
+        # The time that passes is that of all who are ahead, too.
         ahead, began, taken = self.taken, time.perf_counter(), Admission()
         try:
             yield taken
@@ -214,6 +215,7 @@ class Batcher:
             self._rows.popleft()  # its client hung up, or its time is over
         if not self._rows:
             return
+        # The largest warmed size that is full: rows of padding would cost as much as pictures.
         size = max(size for size in self.sizes if size <= len(self._rows))
         batch: list[tuple[_Job, int, UInt8Array]] = []
         while self._rows and len(batch) < size:

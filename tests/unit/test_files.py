@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kerascnn.errors import KerascnnError
-from kerascnn.files import is_temporary, locked, preallocate_unnamed, write_text, writing
+from kerascnn.file_lock import locked
+from kerascnn.files import is_temporary, preallocate_unnamed, write_text, writing
 from kerascnn.leftovers import remove_leftovers, temporary_folder, writing_alone
 
 

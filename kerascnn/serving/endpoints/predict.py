@@ -27,7 +27,7 @@ _MOST = 1000
 """Most classes that are listed."""
 
 
-class Simple:
+class PredictEndpoint:
     """The endpoints.
 
     Args:

@@ -15,10 +15,12 @@ from kerascnn.serving.http.leaving import EXTENSION, Line
 from kerascnn.serving.http.middleware import error_body
 
 MOST = 1000
-"""Connections at a time; more are told 503 and closed."""
+"""Connections at a time; more are told 503 and closed. Each takes a descriptor, of which a process
+gets 1,024 on most systems unless somebody raises the limit."""
 
 _SLACK = 1.25
-"""The application's own limit for a body ends first, so that 408 is counted and logged."""
+"""Times ``seconds``: the application's own limit for a body ends first, so that 408 is counted and
+logged."""
 
 
 HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192

@@ -64,9 +64,6 @@ _REQUESTS = msgspec.json.Decoder(_Request)
 def read_json(text: bytes) -> Any:
     """Read a request for inference.
 
-    Args:
-        text: JSON.
-
     Returns:
         Its plain values; the ``data`` of inputs may be :class:`msgspec.Raw`, for
         :func:`read_values`.

@@ -23,7 +23,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods by which a page of another origin learns and changes nothing."""
 
 
-class Origins:
+class OriginPolicy:
     """Refuses what a page of somebody else made a browser send.
 
     Args:
