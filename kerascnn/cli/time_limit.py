@@ -49,8 +49,8 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
     watch = _Watch(ours, time.monotonic() + seconds, message)
     # Written to when a signal comes, whatever Python is doing.
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    watch.start()
     try:
+        watch.start()
         yield
     except KeyboardInterrupt as error:
         if watch.late:
