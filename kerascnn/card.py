@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from kerascnn.errors import ModelFileError
-from kerascnn.sizing import How, Shape, Sizing
+from kerascnn.sizing import ResizeRule, Shape, Sizing
 from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
@@ -175,7 +175,7 @@ class ModelCard:
         return self.image_size, self.image_width or self.image_size
 
     @property
-    def how(self) -> How:
+    def resize_rule(self) -> ResizeRule:
         """How a picture gets that size, as :func:`kerascnn.images.size_picture` takes it."""
         return self.sizing or self.resize
 
@@ -239,11 +239,7 @@ class ModelCard:
             ) from error
 
     def with_(self, **changes: Any) -> ModelCard:
-        """Copy the card with some fields changed.
-
-        Args:
-            **changes: New values by field name.
-        """
+        """Copy the card with some fields changed."""
         return replace(self, **changes)
 
 
@@ -295,9 +291,8 @@ def _is_sound(normalization: Normalization) -> bool:
         )
         and all(map(_is_positive, normalization.std))
         and normalization.channel_order in get_args(ChannelOrder)
-        and (normalization.channel_order != "grey" or _is_uniform(normalization))
+        and (
+            normalization.channel_order != "grey"
+            or len(set(normalization.mean)) == len(set(normalization.std)) == 1
+        )
     )
-
-
-def _is_uniform(normalization: Normalization) -> bool:
-    return len(set(normalization.mean)) == len(set(normalization.std)) == 1

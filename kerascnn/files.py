@@ -1,31 +1,24 @@
-"""Writing a file whole or not at all, and by one process at a time.
+"""Writing a file whole or not at all.
 
-Knows: temporary names, flushing, renaming, locks, and what a full disk or an unwritable folder
+Knows: temporary names, flushing, renaming, and what a full disk or an unwritable folder
 should say. Does not know what is written.
 """
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import re
 import shutil
 import stat
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from kerascnn.errors import BusyError, KerascnnError, ModelFileError
-
-_POLL = 0.2
-"""Seconds between two tries to get a lock that another process holds."""
-
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-"""Not on Windows."""
+from kerascnn.errors import KerascnnError, ModelFileError
 
 _MARK = ".kerascnn.tmp"
 """In the names of files that are not whole yet."""
@@ -108,17 +101,26 @@ def read_text(path: Path) -> str:
         raise ModelFileError(f"{path}: cannot read it ({error}).") from error
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all.
+def decode_text(content: bytes) -> str:
+    """Decode text of one of the encodings that say what they are, else UTF-8.
 
     Args:
-        path: The file to write.
-        text: Its whole content.
+        content: Content of a file.
 
     Raises:
-        KerascnnError: The folder cannot be written, or the disk is full.
+        UnicodeDecodeError: It is in another encoding.
+
+    Examples:
+        >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
+        True
     """
-    _write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return content.decode("utf-16" if content.startswith(marks) else "utf-8-sig")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all; see :func:`write_bytes`."""
+    write_bytes(path, text.encode())
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -131,7 +133,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
-    _write(path, lambda temporary: temporary.write_bytes(data))
+    with writing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def is_temporary(name: str) -> bool:
@@ -148,77 +151,6 @@ def remove_leftovers(folder: str | Path) -> None:
     for path in Path(folder).glob(f".*{_MARK}*"):
         if is_temporary(path.name) and path.is_file() and not path.is_symlink():
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that is released when its process ends, however it ends.
-
-    Args:
-        path: A file that is made for the lock and removed after it. Its folder must exist.
-        wait: Until whoever holds the lock is done.
-
-    Yields:
-        Nothing; the lock is held until the end of the block.
-
-    Raises:
-        BusyError: Another process holds it, and ``wait`` is False.
-        KerascnnError: The folder cannot be written, or knows no locks.
-    """
-    target = Path(path)
-    while (descriptor := _try_to_lock(target)) is None:
-        if not wait:
-            raise BusyError(
-                f"{target.parent}: another process is writing here (it holds {target.name}). "
-                "Wait until it is done, or choose another place."
-            )
-        time.sleep(_POLL)
-    try:
-        yield
-    finally:
-        # Removed first: whoever opened it in the meantime sees that it is gone, and tries again.
-        with suppress(OSError):  # Windows keeps the names of open files
-            target.unlink()
-        os.close(descriptor)
-
-
-def _try_to_lock(path: Path) -> int | None:
-    while True:
-        try:
-            # Through no link: the name can be foreseen, and a link may lead anywhere.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
-        except OSError as error:
-            raise cannot_write(path, error) from error
-        try:
-            _lock(descriptor)
-            if _is_still(path, descriptor):
-                return descriptor
-            os.close(descriptor)
-        except (BlockingIOError, PermissionError):  # POSIX, Windows
-            os.close(descriptor)
-            return None
-        except OSError as error:
-            os.close(descriptor)
-            raise cannot_write(path, error) from error
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Return whether a name still leads to an open file: its last holder may have removed it."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def preallocate(path: str | Path, size: int) -> None:
@@ -290,11 +222,6 @@ def cannot_write(path: Path, error: OSError) -> KerascnnError:
         f"{path}: cannot write ({reason}). Nothing was changed. "
         "Free some space or choose another place."
     )
-
-
-def _write(path: str | Path, write: Callable[[Path], object]) -> None:
-    with writing(path) as temporary:
-        write(temporary)
 
 
 def _flush(path: Path) -> None:

@@ -26,15 +26,9 @@ def machine() -> dict[str, str]:
     }
 
 
-def processor(source: Path = Path("/proc/cpuinfo")) -> str:
-    """Name the processor.
-
-    Args:
-        source: Where Linux tells its model.
-
-    Returns:
-        The model's name, or else what kind of processor it is.
-    """
+def processor() -> str:
+    """Return the name of the processor's model, or else what kind of processor it is."""
+    source = Path("/proc/cpuinfo")
     if source.is_file():
         for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):

@@ -17,7 +17,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _CHUNK = 8
-"""Items a task: one future an item would cost more than sizing a small picture."""
+"""Items a task: one future an item would cost more than resizing a small picture."""
 
 _AHEAD = 4
 """Tasks in flight for each thread: bounds memory, whatever the number of items."""

@@ -1,4 +1,4 @@
-"""How pictures were sized where a model was trained: the words for it, and what libraries do.
+"""How pictures were resized where a model was trained: the words for it, and what libraries do.
 
 Knows: the fields, which of them go together, and the presets. Does not know pixels: the
 arithmetic is that of :mod:`kerascnn.images`.
@@ -80,7 +80,7 @@ class Sizing:
             )
         if self.resize == "pad" and self.library == "keras":
             raise ConfigError(
-                "keras pads before it sizes (pad_to_aspect_ratio), which kerascnn does not do. "
+                "keras pads before it resizes (pad_to_aspect_ratio), which kerascnn does not do. "
                 "Leave out --like keras, or choose --resize squash or crop."
             )
 
@@ -94,9 +94,10 @@ class Sizing:
             Without a full stop.
         """
         size = f"{shape[0]} x {shape[1]}"
+        share = "all" if self.crop_share == 1 else f"{self.crop_share:g}"
         how = {
             "squash": f"squashed to {size}",
-            "crop": f"middle cropped to {size} ({self.crop_share:g} of the shorter side, as "
+            "crop": f"center-cropped to {size} ({share} of the shorter side, as "
             f"{self.library} does)",
             "pad": f"padded to {size} with {self.pad_color}"
             + (", small ones enlarged" if self.enlarge else ", none enlarged"),
@@ -105,7 +106,7 @@ class Sizing:
         return f"{how}, {self.filter} {kind}"
 
 
-How: TypeAlias = Resize | Sizing
+ResizeRule: TypeAlias = Resize | Sizing
 """A rule of kerascnn's own (:mod:`kerascnn.images.sizing`), or what another library does."""
 
 

@@ -127,7 +127,7 @@ def cards(_folder: Path) -> Target:
 def lists(folder: Path) -> Target:
     """Make CSV lists; they are loaded, and their pictures named."""
     from kerascnn.dataset import load_dataset
-    from kerascnn.dataset.faults import CollectedFaults
+    from kerascnn.dataset.faults import FaultCollector
 
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         Image.new("RGB", (8, 8)).save(folder / name)
@@ -136,7 +136,7 @@ def lists(folder: Path) -> Target:
 
     def attempt(name: str, data: bytes) -> object:
         (folder / name).write_bytes(data)
-        dataset = load_dataset(folder / name, CollectedFaults())
+        dataset = load_dataset(folder / name, FaultCollector())
         return [one.pictures.name(0) for one in dataset.splits.values()]
 
     return Target({"plain.csv": plain, "split.csv": split}, attempt)
@@ -145,7 +145,7 @@ def lists(folder: Path) -> Target:
 def arrays(folder: Path) -> Target:
     """Make .npz files; they are loaded, and a picture is read."""
     from kerascnn.dataset import load_dataset
-    from kerascnn.dataset.faults import CollectedFaults
+    from kerascnn.dataset.faults import FaultCollector
 
     rng, found = np.random.default_rng(0), {}
     pixels, labels = rng.integers(0, 255, (20, 8, 8), np.uint8), np.arange(20) % 3
@@ -157,7 +157,7 @@ def arrays(folder: Path) -> Target:
 
     def attempt(name: str, data: bytes) -> object:
         (folder / name).write_bytes(data)
-        return load_dataset(folder / name, CollectedFaults()).splits["train"].pictures[0]
+        return load_dataset(folder / name, FaultCollector()).splits["train"].pictures[0]
 
     return Target(found, attempt)
 
@@ -165,7 +165,7 @@ def arrays(folder: Path) -> Target:
 def idx(folder: Path) -> Target:
     """Make IDX files; the folder with one of them damaged is loaded."""
     from kerascnn.dataset import load_dataset
-    from kerascnn.dataset.faults import CollectedFaults
+    from kerascnn.dataset.faults import FaultCollector
 
     rng = np.random.default_rng(0)
     pixels = struct.pack(">I3I", 0x803, 20, 8, 8) + rng.bytes(20 * 64)
@@ -180,7 +180,7 @@ def idx(folder: Path) -> Target:
     def attempt(name: str, data: bytes) -> object:
         (folder / name).write_bytes(data)
         try:
-            return load_dataset(folder, CollectedFaults()).splits["train"].pictures[0]
+            return load_dataset(folder, FaultCollector()).splits["train"].pictures[0]
         finally:
             (folder / name).write_bytes(names[name])
 

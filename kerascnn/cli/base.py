@@ -45,6 +45,7 @@ _EXTRAS = {
         ("train", "to train and export"),
     ),
     **dict.fromkeys(("jinja2", "matplotlib"), ("report", "to make a report")),
+    "optuna": ("tune", "to search"),
     "tensorboard": ("tensorboard", "to write for TensorBoard"),
 }
 """By module: the extra that brings it, and what for."""

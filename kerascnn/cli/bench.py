@@ -10,7 +10,7 @@ from kerascnn.cli.base import Command, console, print_json
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 
 if TYPE_CHECKING:
-    from kerascnn.inference.benchmark.benchmark import Benchmark, Measured
+    from kerascnn.inference.benchmark.benchmark import Benchmark, Measurement
 
 _WIDTH = 24
 """Of the longest bar, in characters."""
@@ -106,7 +106,7 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
     )
 
 
-def _name(one: Measured) -> str:
+def _name(one: Measurement) -> str:
     settings = one.settings
     waits = (
         "" if settings.provider != "cpu" else (" spinning" if settings.spinning else " sleeping")
@@ -114,5 +114,5 @@ def _name(one: Measured) -> str:
     return f"{settings.provider:<10}{settings.arithmetic:<12}{settings.threads}{waits:<11}"
 
 
-def _changed(one: Measured) -> str:
+def _changed(one: Measurement) -> str:
     return f"{one.changed:,}/{one.pictures:,}" if one.pictures else "-"

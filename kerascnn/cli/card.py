@@ -27,9 +27,9 @@ _LONGEST = 5000
 def command(file: str, as_json: bool) -> None:
     """Show the metadata of FILE, an .onnx file made by kerascnn or by anything else.
 
-    Of a file that `kerascnn export` wrote: classes, how pictures are sized and normalised, where it
-    comes from, how it was compared with the trained model, and what was measured. Of any: inputs,
-    outputs, operators, versions and metadata. The model is not run, and no Keras is needed.
+    Of a file that `kerascnn export` wrote: classes, how pictures are resized and normalized, where
+    it comes from, how it was compared with the trained model, and what was measured. Of any:
+    inputs, outputs, operators, versions and metadata. The model is not run, and no Keras is needed.
 
     \b
     kerascnn card exported/flowers.onnx
@@ -83,12 +83,12 @@ def _of_pictures(card: ModelCard) -> Iterator[tuple[str, str]]:
     from kerascnn.inference.model_file.foreign_notices import sizing_words
 
     yield "pictures", sizing_words(card)
-    yield "normalisation", _normalization(card.normalization)
+    yield "normalization", _normalization(card.normalization)
 
 
-def _normalization(how: Normalization) -> str:
-    mean, std = (", ".join(f"{one:g}" for one in values) for values in (how.mean, how.std))
-    return f"(pixel - mean) / std, pixels 0 to 255: mean {mean}; std {std}; {how.channel_order}"
+def _normalization(rule: Normalization) -> str:
+    mean, std = (", ".join(f"{one:g}" for one in values) for values in (rule.mean, rule.std))
+    return f"(pixel - mean) / std, pixels 0 to 255: mean {mean}; std {std}; {rule.channel_order}"
 
 
 def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:

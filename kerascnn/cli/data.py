@@ -11,7 +11,7 @@ from kerascnn.cli.base import SOME_INPUTS_BAD, Command, Group, console, print_js
 from kerascnn.cli.evaluation_tables import plain
 
 if TYPE_CHECKING:
-    from kerascnn.dataset.check.checking import Check, Place
+    from kerascnn.dataset.check.checking import DataCheck, PictureLocation
 
 _LISTED = 10
 """Findings of a kind shown; --json and --page have more."""
@@ -59,9 +59,9 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
     """
     from kerascnn.dataset import load_dataset
     from kerascnn.dataset.check.checking import check_data
-    from kerascnn.dataset.faults import CollectedFaults
+    from kerascnn.dataset.faults import FaultCollector
 
-    noted = CollectedFaults()
+    noted = FaultCollector()
     with console(stderr=True).status("looking at every picture"):
         dataset = load_dataset(data, noted)
         found = check_data(dataset, smallest, faults=noted.found)
@@ -77,7 +77,7 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
         ctx.exit(SOME_INPUTS_BAD)
 
 
-def _show(check: Check, page: str | None) -> None:
+def _show(check: DataCheck, page: str | None) -> None:
     splits = ", ".join(f"{sum(counts):,} {name}" for name, counts in check.counts.items())
     low, usual, high = check.sides
     _print(f"{check.images:,} pictures in {len(check.classes):,} classes ({splits})")
@@ -104,7 +104,7 @@ def _show(check: Check, page: str | None) -> None:
     _print(f"The pictures are shown in {page}." if page else "See them: add --page check.html")
 
 
-def _verdict(check: Check) -> str:
+def _verdict(check: DataCheck) -> str:
     if not check.problems:
         return "No problem found."
     return "Problems: " + ", ".join(
@@ -112,7 +112,7 @@ def _verdict(check: Check) -> str:
     )
 
 
-def _repeat(places: tuple[Place, ...]) -> str:
+def _repeat(places: tuple[PictureLocation, ...]) -> str:
     shown = " = ".join(f"{place.path} ({place.split}, {place.label})" for place in places[:4])
     return shown + (f" and {len(places) - 4:,} more" if places[4:] else "")
 

@@ -154,12 +154,26 @@ def _proof(card: ModelCard) -> str:
 
 
 def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[str, Any]) -> Export:
+    from kerascnn.inference.model_file.kinds import describe_path, is_own
+
+    if run.lower().endswith(".onnx") and Path(run).is_file():
+        what = describe_path(run) or (
+            "It is an .onnx file already: `kerascnn predict`, `evaluate` and `serve` take it as it "
+            "is, with --labels FILE and what goes with it if another program made it."
+        )
+        raise ConfigError(f"{run}: nothing to export. {what}")
     with quiet_tensorflow():
         from kerascnn.training.export import export_onnx
         from kerascnn.training.export.foreign import export_foreign
         from kerascnn.training.foreign.loading import is_keras_file
 
     own = not is_keras_file(run)
+    if own and foreign and not is_own(run):
+        what = describe_path(run) if Path(run).exists() else "There is no such file."
+        raise ModelFileError(
+            f"{run}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
+            f"{what}".rstrip()
+        )
     if own and foreign:
         raise ConfigError(
             f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "

@@ -55,7 +55,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take 
 class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take none
     """A name, ``#rrggbb``, a grey level or ``R,G,B``."""
 
-    name = "colour"
+    name = "color"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
         """Read it."""
@@ -88,7 +88,7 @@ _OPTIONS = (
     click.option(
         "--like",
         type=click.Choice(list(PRESETS)),
-        help="Resize and normalise as this library does by default; the options below override "
+        help="Resize and normalize as this library does by default; the options below override "
         "parts of it.",
     ),
     click.option(
@@ -203,7 +203,7 @@ def foreign_from_options(
     std: tuple[float, ...] | None = None,
     outputs: Any = None,
     output: str | None = None,
-    **how: Any,
+    **sizing: Any,
 ) -> Foreign | None:
     """Combine the options about a model that was made elsewhere.
 
@@ -217,7 +217,7 @@ def foreign_from_options(
         std: The same.
         outputs: ``logits`` or ``probabilities``.
         output: Name of the output that holds the answers.
-        **how: What else :func:`kerascnn.sizing.choose` takes.
+        **sizing: What else :func:`kerascnn.sizing.choose` takes.
 
     Returns:
         It, or None where nothing was said.
@@ -230,7 +230,7 @@ def foreign_from_options(
     from kerascnn.inference.model_file.foreign_notices import own_normalization
 
     own = mean is not None or std is not None
-    detailed = like is not None or any(value is not None for value in how.values())
+    detailed = like is not None or any(value is not None for value in sizing.values())
     if not (own or detailed or any((labels, image_size, normalize, resize, outputs, output))):
         return None
     return Foreign(
@@ -240,6 +240,6 @@ def foreign_from_options(
         resize,
         outputs,
         output,
-        choose(like, resize, **how) if detailed else None,
+        choose(like, resize, **sizing) if detailed else None,
         own_normalization(mean, std, normalize) if own else None,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,6 +11,7 @@ import click
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import RUNTIME, announce, provider_options
+from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     cls=Command,
     groups={
         "Predictions": ("top_k", "min_probability", "form", "as_json"),
-        "Many pictures": ("shard", "resume", "batch_size"),
+        "Many pictures": ("resume", "batch_size"),
         "Runtime": RUNTIME,
         **HEADING,
     },
@@ -48,11 +48,6 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
-    "--shard",
-    metavar="I/N",
-    help="Only the I-th of N equal parts, counted from 1, to divide the PATHs among N machines.",
-)
-@click.option(
     "--resume",
     metavar="FILE",
     help="Output of an earlier run with --json, complete or not: its pictures are skipped, except "
@@ -75,10 +70,11 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     kerascnn predict exported/flowers.onnx garden/ --json --resume all.jsonl >> all.jsonl
     kerascnn predict other.onnx rose.jpg --labels names.txt --image-size 224 --normalize torch
     """
-    from kerascnn.cli.prediction_formats import to_row, writer
+    from kerascnn.cli.prediction_formats import writer
     from kerascnn.inference import Classifier
     from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
     from kerascnn.inference.paths import predict_paths
+    from kerascnn.inference.prediction import to_row
 
     form = "json" if as_json else form
     if options["resume"] and form != "json":
@@ -94,7 +90,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     announce(classifier)
     if classifier.card.network == MADE_ELSEWHERE:
         announce_sizing(classifier.card)
-    paths = _paths(classifier, options["paths"], options["shard"], options["resume"])
+    paths = _paths(classifier, options["paths"], options["resume"])
     asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}
     write, bad = writer(form), 0
     try:
@@ -109,15 +105,11 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
         ctx.exit(SOME_INPUTS_BAD)
 
 
-def _paths(
-    classifier: Classifier, patterns: tuple[str, ...], part: str | None, resume: str | None
-) -> Iterator[str]:
-    from kerascnn.inference.paths import expand, parse_shard, shard
+def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None) -> Iterator[str]:
+    from kerascnn.inference.paths import expand
     from kerascnn.inference.resume import read_previous, repair
 
-    paths = expand(patterns, _stdin())
-    if part:
-        paths = shard(paths, *parse_shard(part))
+    paths = expand(patterns, stdin_of_paths())
     if not resume:
         return paths
     earlier = read_previous(resume, classifier.classes)
@@ -127,13 +119,6 @@ def _paths(
         f"{len(earlier.answered):,} pictures already have a prediction in {resume}", err=True
     )
     return (path for path in paths if path not in earlier.answered)
-
-
-def _stdin() -> TextIO:
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        # File names need not be valid text; os.fsencode gives back the very bytes.
-        sys.stdin.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
-    return sys.stdin
 
 
 def _has_descriptor(stream: TextIO) -> bool:

@@ -13,26 +13,9 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import print_json
-from kerascnn.errors import PictureError
-from kerascnn.inference.prediction import Prediction
 from kerascnn.printable import printable
 
 Writer = Callable[[dict[str, Any]], None]
-
-
-def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
-    """Return the values of one line.
-
-    Args:
-        path: Path of the picture.
-        answer: The answer, or why there is none.
-
-    Returns:
-        ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
-    """
-    if isinstance(answer, PictureError):
-        return {"path": path, "error": str(answer)}
-    return {"path": path, **answer.to_dict()}
 
 
 def writer(form: str) -> Writer:

@@ -15,7 +15,7 @@ from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
 
-_OPTIONS = (
+_NUMERIC = (
     click.option(
         "--provider",
         type=click.Choice(["auto", *PROVIDERS]),
@@ -30,6 +30,10 @@ _OPTIONS = (
         show_default=True,
         help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some answers change.",
     ),
+)
+
+_OPTIONS = (
+    *_NUMERIC,
     click.option(
         "--threads",
         type=int,
@@ -46,6 +50,13 @@ RUNTIME = ("provider", "arithmetic", "threads")
 def provider_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
     for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--provider`` and ``--arithmetic`` to a command."""
+    for option in reversed(_NUMERIC):
         function = option(function)
     return function
 

@@ -7,6 +7,7 @@ not know any command.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ class SafeStream:
     Args:
         raw: The stream to write to.
         lossy: Whether what cannot be written is lost: notices must not stop the work.
-        escaping: False: text comes from rich, which has colours of its own.
+        escaping: False: text comes from rich, which has colors of its own.
     """
 
     def __init__(self, raw: TextIO, lossy: bool, escaping: bool = True) -> None:
@@ -79,6 +80,14 @@ def safe_streams() -> Iterator[None]:
 def unescaped(stream: TextIO) -> TextIO:
     """Return a stream for a writer who has escape sequences of its own and escapes the rest."""
     return cast(TextIO, stream.unescaped()) if isinstance(stream, SafeStream) else stream
+
+
+def stdin_of_paths() -> TextIO:
+    """Return standard input for a list of paths."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # File names need not be valid text; os.fsencode gives back the very bytes.
+        sys.stdin.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
+    return sys.stdin
 
 
 def is_full(error: OSError) -> bool:

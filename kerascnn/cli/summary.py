@@ -10,6 +10,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import image_size_option
+from kerascnn.errors import ModelFileError
 
 if TYPE_CHECKING:
     from kerascnn.training.networks.blocks import Block
@@ -56,6 +57,8 @@ def command(
 
         if Path(model).exists():
             network = open_run(model).load_model()
+        elif Path(model).suffix.lower() in (".keras", ".h5", ".onnx"):
+            raise ModelFileError(f"{model}: no such file.")
         else:
             size = image_size or find_network(model).image_size
             network = build_network(model, classes, size)

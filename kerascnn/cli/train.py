@@ -18,7 +18,7 @@ from kerascnn.cli.base import (
 )
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
-from kerascnn.cli.train_settings import config_option, dump_option, dumped, given_options
+from kerascnn.cli.train_settings import dump_option, dumped, given_options, train_config_option
 
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Callback
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command("train", cls=Command, groups=groups())
 @click.argument("data", default="fashion-mini")
 @config_options
-@config_option
+@train_config_option
 @dump_option
 @click.option(
     "--recipe",
@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--distributed",
-    metavar="HOST:PORT",
-    help="Train on several machines (JAX): the address at which rank 0 waits for the others.",
+    metavar="HOST:PORT|auto",
+    help="Train on several machines (JAX): the address at which rank 0 waits for the others. "
+    "auto: as Slurm, Open MPI, Kubernetes or JAX_COORDINATOR_ADDRESS and its like say.",
 )
 @click.option("--processes", type=int, metavar="N", help="With --distributed: how many in all.")
 @click.option("--rank", type=int, metavar="I", help="With --distributed: of this process, from 0.")
@@ -131,8 +132,8 @@ def command(
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
-    if rank:
-        click.echo(f"rank {rank}: done; rank 0 has the run.")
+    if cluster and cluster.rank:
+        click.echo(f"rank {cluster.rank}: done; rank 0 has the run.")
         return
     card = run.card
     if as_json:

@@ -14,10 +14,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from kerascnn.dataset.csv_rows import Kind, Rows
-from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.layout import SPLIT_FOLDERS
-from kerascnn.dataset.split import SPLITS, Dataset
+from kerascnn.dataset.pictures import FilePictures
+from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 
@@ -32,7 +35,7 @@ _TRUTHS = {
 _EXPECTED = "Expected a first line path,label or path,label,split"
 
 
-def load_csv(file: Path, faults: Faults = STRICT) -> Dataset:
+def load_csv(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     """Read a list of pictures.
 
     The first line names the columns, in any order; others than these are left alone:
@@ -65,11 +68,14 @@ def load_csv(file: Path, faults: Faults = STRICT) -> Dataset:
     rows = _of_classes(rows, classes, faults)
     rows = _of_files(rows, faults)
     order = {name: label for label, name in enumerate(classes)}
-    splits = {name: rows.split(name, order) for name in SPLITS}
-    return Dataset(str(file), classes, {name: one for name, one in splits.items() if one})
+    nothing = Split(FilePictures((), file.parent), np.zeros(0, np.int64))
+    splits = {"train": nothing} | {
+        name: one for name in SPLITS if (one := rows.split(name, order)) is not None
+    }
+    return Dataset(str(file), classes, splits)
 
 
-def _read(file: Path, faults: Faults) -> Rows:
+def _read(file: Path, faults: FaultHandler) -> Rows:
     rows = Rows(file)
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
@@ -77,9 +83,9 @@ def _read(file: Path, faults: Faults) -> Rows:
             places = _columns(file, next(reader, []))
             _Reader(rows, places, faults).read(reader)
     except UnicodeDecodeError as error:
-        faults.tell(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
+        faults.error(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
     except csv.Error as error:
-        faults.tell(f"{file}, line {reader.line_num}: not CSV ({error}). Fix it.")
+        faults.error(f"{file}, line {reader.line_num}: not CSV ({error}). Fix it.")
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
     return rows
@@ -114,7 +120,7 @@ class _Lines(Protocol):
 class _Reader:
     """Understands lines, of which there may be millions; labels and folders occur over and over."""
 
-    def __init__(self, rows: Rows, places: dict[str, int], faults: Faults) -> None:
+    def __init__(self, rows: Rows, places: dict[str, int], faults: FaultHandler) -> None:
         self._rows, self._file, self._places, self._faults = rows, rows.file, places, faults
         self._base = os.path.join(os.path.normpath(rows.file.parent), "")  # noqa: PTH118 - quick
         self._kinds: dict[object, int] = {}
@@ -163,7 +169,7 @@ class _Reader:
         return number
 
     def _tell_short(self, line: int, values: list[str]) -> None:
-        self._faults.tell(
+        self._faults.error(
             f"{self._file}, line {line}: {len(values)} values ({','.join(values)}), expected one "
             f"for each of {', '.join(self._places)}. Put a name with a comma in quotes."
         )
@@ -179,13 +185,13 @@ class _Reader:
         found = {name: values[place].strip() for name, place in self._places.items()}
         missing = [name for name, value in found.items() if not value]
         if missing:
-            self._faults.tell(f"{where}: no {missing[0]}. Fill it in, or remove the row.")
+            self._faults.error(f"{where}: no {missing[0]}. Fill it in, or remove the row.")
             return None
         split = _split(found)
         if split is None:
             name = "split" if "split" in found else _VALID
             expected = ", ".join(SPLITS) if name == "split" else "True or False"
-            self._faults.tell(f"{where}: {name} {found[name]!r}. Expected {expected}.")
+            self._faults.error(f"{where}: {name} {found[name]!r}. Expected {expected}.")
             return None
         return Kind(unicodedata.normalize("NFC", found["label"]), split)
 
@@ -196,7 +202,7 @@ def _split(found: dict[str, str]) -> str | None:
     return SPLIT_FOLDERS.get(found.get("split", "train").lower())
 
 
-def _without_repeats(rows: Rows, faults: Faults) -> Rows:
+def _without_repeats(rows: Rows, faults: FaultHandler) -> Rows:
     alike = rows.paths if os.sep == "/" else list(map(os.path.normcase, rows.paths))
     if len(set(alike)) == len(alike):
         return rows
@@ -210,41 +216,41 @@ def _without_repeats(rows: Rows, faults: Faults) -> Rows:
         _tell_difference(rows, row, earlier, faults)
     repeated = sum(rows.kinds[row] == rows.kinds[earlier] for row, earlier in repeats.items())
     if repeated:
-        faults.mention(f"{rows.file}: {repeated:,} duplicate rows were skipped")
+        faults.notice(f"{rows.file}: {repeated:,} duplicate rows were skipped")
     return rows.without(repeats)
 
 
-def _tell_difference(rows: Rows, row: int, earlier: int, faults: Faults) -> None:
+def _tell_difference(rows: Rows, row: int, earlier: int, faults: FaultHandler) -> None:
     here, there = rows.kind(row), rows.kind(earlier)
     for what in ("split", "label"):
         one, other = getattr(there, what), getattr(here, what)
         if one != other:
-            faults.tell(
+            faults.error(
                 f"{rows.where(row)}: {rows.paths[row]} has {what} {other!r} here and {one!r} in "
                 f"line {rows.lines[earlier]}. Keep one of the two rows."
             )
 
 
-def _of_classes(rows: Rows, classes: tuple[str, ...], faults: Faults) -> Rows:
+def _of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> Rows:
     names = set(classes)
     odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
     strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
     shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
     for row in sorted(strange):
         label, split = rows.kind(row)
-        faults.tell(
+        faults.error(
             f"{rows.where(row)}: label {label!r} of split {split} does not occur in train, whose "
             f"classes are: {shown}. Correct it, or add pictures of it to train."
         )
     return rows.without(strange) if strange else rows
 
 
-def _of_files(rows: Rows, faults: Faults) -> Rows:
+def _of_files(rows: Rows, faults: FaultHandler) -> Rows:
     for number, row in enumerate(rows.missing):
         # Who stops at the first shall know that there are more.
         left = len(rows.missing) - number - 1
         others = f" {left:,} other rows have none either." if left and not number else ""
-        faults.tell(
+        faults.error(
             f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
             "Expected paths relative to the folder of the list."
             f"{'' if number else _found(rows, row)}"

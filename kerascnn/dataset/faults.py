@@ -12,10 +12,10 @@ from kerascnn.errors import DataError
 log = logging.getLogger(__name__)
 
 
-class Faults:
+class FaultHandler:
     """Receives the problems that a reader finds. This one raises: faulty data is not used."""
 
-    def tell(self, fault: str) -> None:
+    def error(self, fault: str) -> None:
         """Report something that must not be trained on; if this returns, skip it.
 
         Args:
@@ -26,16 +26,16 @@ class Faults:
         """
         raise DataError(fault)
 
-    def warn(self, fault: str) -> None:
+    def warning(self, fault: str) -> None:
         """Report something that the user must know and that training can skip."""
         log.warning(fault)
 
-    def mention(self, notice: str) -> None:
+    def notice(self, notice: str) -> None:
         """Report what is skipped on purpose."""
         log.warning(notice)
 
 
-class CollectedFaults(Faults):
+class FaultCollector(FaultHandler):
     """Notes every fault, so that all of them can be listed.
 
     Attributes:
@@ -45,16 +45,16 @@ class CollectedFaults(Faults):
     def __init__(self) -> None:
         self.found: list[str] = []
 
-    def tell(self, fault: str) -> None:
+    def error(self, fault: str) -> None:
         """Note it."""
         self.found.append(fault)
 
-    def warn(self, fault: str) -> None:
+    def warning(self, fault: str) -> None:
         """Note it."""
         self.found.append(fault)
 
-    def mention(self, notice: str) -> None:
+    def notice(self, notice: str) -> None:
         """Ignore it: skipped files are listed one by one."""
 
 
-STRICT = Faults()
+STRICT = FaultHandler()

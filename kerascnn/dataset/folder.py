@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kerascnn import images
-from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.idx import idx_files
 from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.pictures import FilePictures
@@ -27,7 +27,7 @@ LISTS = (".csv", ".npz")
 """Ends of files that hold labels."""
 
 
-def load_folder(root: Path, faults: Faults = STRICT, known: Collection[str] = ()) -> Dataset:
+def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """List a folder of class folders, or one with ``train/``, ``val/``, ``test/`` inside.
 
     Args:
@@ -49,21 +49,20 @@ def load_folder(root: Path, faults: Faults = STRICT, known: Collection[str] = ()
     if not classes:
         raise DataError(_no_classes(folders["train"], walk) + _better(root))
     if len(classes) == 1 and (better := _better(root)):
-        faults.warn(f"{root}: one class only ({next(iter(classes))}).{better}")
+        faults.warning(f"{root}: one class only ({next(iter(classes))}).{better}")
     listed = {"train": _list(classes, classes, root, walk)}
-    unread = unread_notice(root, walk)
-    _check_every_class(root, classes, listed["train"], faults, unread)
     for name in (name for name in ("val", "test") if name in folders):
         found = _judged(folders[name], classes, root, walk, faults)
         if found is not None:
             listed[name] = found
     for folder, reason in walk.denied.items():
-        faults.warn(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
+        faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
     if unread := unread_notice(root, walk):
-        faults.warn(unread)
+        faults.warning(unread)
+    _check_every_class(root, classes, listed["train"], faults)
     loose = [path for folder in _levels(root, folders) for path in walk.loose(folder)]
     if line := notice(root, walk, loose):
-        faults.mention(line)
+        faults.notice(line)
     return Dataset(str(root), tuple(classes), listed)
 
 
@@ -93,17 +92,17 @@ def _no_classes(folder: Path, walk: Walk) -> str:
     )
 
 
-def _classes(folder: Path, walk: Walk, faults: Faults) -> dict[str, Path]:
+def _classes(folder: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for sub in walk.folders(folder):
         name = unicodedata.normalize("NFC", sub.name)
         if not _is_text(name):
-            faults.tell(
+            faults.error(
                 f"{folder}: the name of folder {os.fsencode(sub.name)!r} is not UTF-8, and it "
                 "would be a class's. Rename it."
             )
         elif name in found:
-            faults.tell(
+            faults.error(
                 f"{folder}: two folders have the same name {name!r} once Unicode is normalised. "
                 "Rename one of them."
             )
@@ -121,23 +120,23 @@ def _is_text(name: str) -> bool:
 
 
 def _judged(
-    folder: Path, classes: dict[str, Path], root: Path, walk: Walk, faults: Faults
+    folder: Path, classes: dict[str, Path], root: Path, walk: Walk, faults: FaultHandler
 ) -> Split | None:
     """List a split that a model is judged on; None: nothing of it can be used."""
     found = _classes(folder, walk, faults)
     for name in [name for name in found if name not in classes]:
-        faults.tell(
+        faults.error(
             f"{found[name]}: class {name!r} is not among the training classes "
             f"({', '.join(list(classes)[:20])}{', ...' if len(classes) > 20 else ''}). Rename the "
             "folder, or add it to train/."
         )
     if not found:
-        faults.tell(_no_classes(folder, walk))
+        faults.error(_no_classes(folder, walk))
         return None
     split = _list({n: f for n, f in found.items() if n in classes}, classes, root, walk)
     if len(split):
         return split
-    faults.tell(
+    faults.error(
         f"{folder}: no pictures in any of its class folders. Add some, or remove the folder."
     )
     return None
@@ -155,15 +154,14 @@ def _list(folders: dict[str, Path], classes: dict[str, Path], root: Path, walk: 
 
 
 def _check_every_class(
-    root: Path, classes: dict[str, Path], train: Split, faults: Faults, unread: str | None
+    root: Path, classes: dict[str, Path], train: Split, faults: FaultHandler
 ) -> None:
     counts = np.bincount(train.labels, minlength=len(classes))
     empty = [
         str(folder) for folder, count in zip(classes.values(), counts, strict=True) if not count
     ]
     if empty:
-        more = f" {unread}" if unread else ""
-        faults.tell(
+        faults.error(
             f"{root}: no pictures in {', '.join(empty)}. "
-            f"Expected files ending in {', '.join(images.SUFFIXES)}.{more}"
+            f"Expected files ending in {', '.join(images.SUFFIXES)}."
         )

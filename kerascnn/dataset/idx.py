@@ -6,7 +6,6 @@ the format has none, so the classes are "0", "1", ... unless a ``classes.txt`` l
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import math
 import struct
@@ -17,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
+from kerascnn.files import decode_text
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
@@ -47,7 +47,7 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
     return pairs
 
 
-def load_idx(folder: Path, faults: Faults = STRICT) -> Dataset:
+def load_idx(folder: Path, faults: FaultHandler = STRICT) -> Dataset:
     """Read a folder with IDX files.
 
     Args:
@@ -69,7 +69,7 @@ def load_idx(folder: Path, faults: Faults = STRICT) -> Dataset:
         try:
             splits[name] = _split(*files)
         except DataError as error:
-            faults.tell(str(error))
+            faults.error(str(error))
     return Dataset(str(folder), _class_names(folder, splits, faults), splits)
 
 
@@ -126,7 +126,7 @@ def _split(pictures: Path, labels: Path) -> Split:
     return Split(ArrayPictures(array, pictures.name), numbers.astype(np.int64))
 
 
-def _class_names(folder: Path, splits: dict[str, Split], faults: Faults) -> tuple[str, ...]:
+def _class_names(folder: Path, splits: dict[str, Split], faults: FaultHandler) -> tuple[str, ...]:
     count = 1 + max(int(split.labels.max()) for split in splits.values())
     numbers = tuple(str(label) for label in range(count))
     file = folder / "classes.txt"
@@ -136,7 +136,7 @@ def _class_names(folder: Path, splits: dict[str, Split], faults: Faults) -> tupl
     names = tuple(unicodedata.normalize("NFC", name) for name in lines if name)
     if len(names) >= count and len(set(names)) == len(names):
         return names
-    faults.tell(
+    faults.error(
         f"{file}: {len(names)} names ({len(set(names))} different) for labels up to "
         f"{count - 1}. Expected one name per line, in the order of the labels."
     )
@@ -144,15 +144,12 @@ def _class_names(folder: Path, splits: dict[str, Split], faults: Faults) -> tupl
 
 
 def _text(file: Path) -> str:
-    """Read text of one of the encodings that say what they are, else UTF-8."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
-    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    encoding = "utf-16" if content.startswith(marks) else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        return decode_text(content)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{file}: not UTF-8 ({error}). Expected one class name per line; save it as UTF-8."

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from kerascnn.dataset.faults import Faults
+from kerascnn.dataset.faults import FaultHandler
 from kerascnn.dataset.walk import Walk
 from kerascnn.dataset.wrappers import DATE, inside_wrapper
 
@@ -45,7 +45,7 @@ _FEW = 20
 
 
 def find_splits(
-    root: Path, walk: Walk, faults: Faults, known: Collection[str] = ()
+    root: Path, walk: Walk, faults: FaultHandler, known: Collection[str] = ()
 ) -> dict[str, Path]:
     """Find the folders of the splits.
 
@@ -75,9 +75,12 @@ def find_splits(
     return found
 
 
-def _splits(root: Path, walk: Walk, faults: Faults) -> dict[str, Path] | None:
+def _splits(root: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path] | None:
     """Find folders that are splits by their names; None: there are none."""
-    folders = walk.folders(root)
+    all_folders = walk.folders(root)
+    flat = _flat_tests(all_folders, walk)
+    walk.unlabelled |= dict.fromkeys(flat)
+    folders = [folder for folder in all_folders if folder not in flat]
     exact = _by_split(folders, lambda name: SPLIT_FOLDERS.get(name.lower()), faults, root)
     if "train" in exact and len(exact) == len(folders):
         return exact
@@ -86,7 +89,7 @@ def _splits(root: Path, walk: Walk, faults: Faults) -> dict[str, Path] | None:
     named = _by_split(nested, _split_of, faults, root)
     others = [folder for folder in folders if folder not in named.values()]
     alike = _shared([inside[folder] for folder in named.values()])
-    if "train" in named and (alike or (len(folders) == 1 and len(inside[folders[0]]) > 1)):
+    if "train" in named and (alike or flat or (len(folders) == 1 and len(inside[folders[0]]) > 1)):
         _leave_out(root, named, others, walk, faults)
         return named
     if "train" in exact and len(exact) > 1:
@@ -96,13 +99,30 @@ def _splits(root: Path, walk: Walk, faults: Faults) -> dict[str, Path] | None:
     return None
 
 
-def _inner(folder: Path, faults: Faults, known: Collection[str]) -> Path | None:
+def _flat_tests(folders: Sequence[Path], walk: Walk) -> list[Path]:
+    """Find test folders that hold pictures and no classes, as competitions have them."""
+    trains = {
+        _besides_split(folder.name)
+        for folder in folders
+        if _split_of(folder.name) == "train" and len(_names(_unwrapped(folder))) > 1
+    }
+    return [
+        folder
+        for folder in folders
+        if _split_of(folder.name) == "test"
+        and _besides_split(folder.name) in trains
+        and not _names(inside := _unwrapped(folder))
+        and walk.loose(inside)
+    ]
+
+
+def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path | None:
     """Find the folder that all pictures are in, if that is no class."""
     folders = Walk().folders(folder)
     inner = inside_wrapper(folders, known)
     if inner is not None and len(folders) > 1:
         empty = ", ".join(sub.name for sub in folders if sub != inner)
-        faults.tell(
+        faults.error(
             f"{folder}: only {inner.name} holds pictures, and {empty} none. Give {inner} if its "
             f"folders are the classes or splits; if {inner.name} is a class, add pictures to the "
             "others."
@@ -110,7 +130,7 @@ def _inner(folder: Path, faults: Faults, known: Collection[str]) -> Path | None:
     return inner
 
 
-def _innermost(folder: Path, faults: Faults, known: Collection[str]) -> Path:
+def _innermost(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path:
     """Go into ``train/train/`` and ``train/images/``, as archives have them."""
     inner = reached = _unwrapped(folder)
     while (further := _inner(reached, faults, known)) is not None:
@@ -141,14 +161,20 @@ def _split_of(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _besides_split(name: str) -> tuple[str, ...]:
+    """Return the other words of a split's name."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return tuple(word for word in words if not _WORD.fullmatch(word))
+
+
 def _by_split(
-    folders: Sequence[Path], split_of: Callable[[str], str | None], faults: Faults, root: Path
+    folders: Sequence[Path], split_of: Callable[[str], str | None], faults: FaultHandler, root: Path
 ) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         split = split_of(folder.name)
         if split in found:
-            faults.tell(
+            faults.error(
                 f"{root}: {found[split].name} and {folder.name} are both split {split}. Expected "
                 "one folder per split: join them, or rename one."
             )
@@ -176,7 +202,7 @@ def _shared(names: Sequence[frozenset[str]]) -> bool:
 
 
 def _leave_out(
-    root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: Faults
+    root: Path, splits: dict[str, Path], others: Sequence[Path], walk: Walk, faults: FaultHandler
 ) -> None:
     """Skip folders that are named as unlabelled; refuse others."""
     words = {folder: re.split(r"[^a-z]+", folder.name.lower()) for folder in others}
@@ -184,22 +210,33 @@ def _leave_out(
     walk.unlabelled |= dict.fromkeys(without)
     unknown = sorted(folder.name for folder in others if folder not in without)
     if unknown:
-        faults.tell(
+        faults.error(
             f"{root}: holds {', '.join(sorted(folder.name for folder in splits.values()))} and "
             f"also {', '.join(unknown)}. Expected either splits or class folders, not both: move "
             "the others away."
         )
 
 
-def _ask_if_alike(root: Path, faults: Faults) -> None:
+def _ask_if_alike(root: Path, faults: FaultHandler) -> None:
     """Ask where folders hold the same sub-folders: their names may be the classes."""
     inside = {folder: _names(_unwrapped(folder)) for folder in Walk().folders(root)}
+    beside = _names(root)
+    for folder, names in inside.items():
+        same = sorted(names & beside)
+        if len(same) > 1 and 2 * len(same) >= len(names):
+            shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
+            faults.error(
+                f"{root}: {folder.name} holds sub-folders called as those beside it ({shown}), so "
+                "it looks like a second copy of the data and not like a class. Move it away, or "
+                "list the pictures in a .csv file."
+            )
+            return
     for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
         same = sorted(inside[one] & inside[other])
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
         if mostly and not all(DATE.fullmatch(name) for name in same):
             shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
-            faults.tell(
+            faults.error(
                 f"{root}: {one.name} and {other.name} hold the same sub-folders ({shown}). If "
                 "those are the classes, call the folders around them train, val and test; if not, "
                 "give them other names, or list the pictures in a .csv file."

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kerascnn.dataset.builtin import load_fashion_mini
 from kerascnn.dataset.csv_file import load_csv
-from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder import load_folder
 from kerascnn.dataset.idx import idx_files, load_idx
 from kerascnn.dataset.npz import load_npz
@@ -21,17 +21,19 @@ from kerascnn.errors import DataError
 BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
 """Data sets by name; a folder of the same name in the working folder comes second."""
 
-FILES: dict[str, Callable[[Path, Faults], Dataset]] = {".csv": load_csv, ".npz": load_npz}
+FILES: dict[str, Callable[[Path, FaultHandler], Dataset]] = {".csv": load_csv, ".npz": load_npz}
 """Readers of single files, by the end of the name."""
 
 
-def load_dataset(data: str | Path, faults: Faults = STRICT, known: Collection[str] = ()) -> Dataset:
+def load_dataset(
+    data: str | Path, faults: FaultHandler = STRICT, known: Collection[str] = ()
+) -> Dataset:
     """Load a data set.
 
     Args:
         data: A folder of class folders (or with ``train/ val/ test/`` inside), a folder with
             IDX files, a CSV file (``path,label[,split]``), an ``.npz`` file, or a built-in name.
-        faults: Told of faults; the default raises the first, :class:`CollectedFaults` goes on.
+        faults: Told of faults; the default raises the first, :class:`FaultCollector` goes on.
         known: Classes of the model that is to classify it, if there is one: a single folder of
             such a name is a class, and no folder around the class folders.
 

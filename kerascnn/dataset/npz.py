@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.faults import STRICT, Faults
+from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
@@ -50,7 +50,7 @@ _EXPECTED = (
 )
 
 
-def load_npz(file: Path, faults: Faults = STRICT) -> Dataset:
+def load_npz(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     """Read pictures and labels from an ``.npz`` file.
 
     Args:
@@ -77,7 +77,7 @@ def load_npz(file: Path, faults: Faults = STRICT) -> Dataset:
         try:
             labels = _checked(file, arrays, pictures, names)
         except DataError as error:
-            faults.tell(str(error))
+            faults.error(str(error))
             continue
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
         known = np.flatnonzero(numbers >= 0)
@@ -179,13 +179,15 @@ def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) ->
     return labels
 
 
-def _classes(file: Path, names: Array | None, train: Array, faults: Faults) -> tuple[str, ...]:
+def _classes(
+    file: Path, names: Array | None, train: Array, faults: FaultHandler
+) -> tuple[str, ...]:
     if names is None:
         if train.dtype.kind == "U":
             return tuple(sorted({_name(name) for name in train}))
         highest = int(train.max())
         if highest >= len(train):
-            faults.tell(
+            faults.error(
                 f"{file}: labels up to {highest:,} for {len(train):,} training pictures, so some "
                 f"class has none. Expected numbers from 0 without gaps, or an array {CLASSES}."
             )
@@ -201,7 +203,7 @@ def _classes(file: Path, names: Array | None, train: Array, faults: Faults) -> t
 
 
 def _numbers(
-    where: str, labels: Array, classes: tuple[str, ...], faults: Faults
+    where: str, labels: Array, classes: tuple[str, ...], faults: FaultHandler
 ) -> npt.NDArray[np.int64]:
     """Turn labels into indices into the classes; -1 for those that are none of them."""
     order = {name: number for number, name in enumerate(classes)}
@@ -213,7 +215,7 @@ def _numbers(
     if (numbers < 0).any():
         place, count = int(np.argmax(numbers < 0)), int((numbers < 0).sum())
         others = f" {count - 1:,} other labels are none either." if count > 1 else ""
-        faults.tell(
+        faults.error(
             f"{where}[{place}]: label {labels[place]!s} is none of the {len(classes)} classes "
             f"({', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}).{others} Correct "
             "it."

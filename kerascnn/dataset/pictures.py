@@ -37,30 +37,30 @@ class Pictures(Protocol):
 
 
 @runtime_checkable
-class Reducible(Protocol):
+class SupportsApply(Protocol):
     """Pictures that can be processed where they are decoded, perhaps in another process."""
 
-    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
-        """Decode one and return the result of ``reduce``; raises PictureError."""
+    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
+        """Decode one and return the result of ``function``; raises PictureError."""
 
 
-def reduced(pictures: Pictures, index: int, reduce: images.Reduce) -> images.UInt8Array:
+def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> images.UInt8Array:
     """Decode one picture and reduce its pixels to a small result.
 
     Args:
         pictures: Pictures of any kind.
         index: Which of them.
-        reduce: As for :func:`kerascnn.images.reduced`.
+        function: As for :func:`kerascnn.images.apply_decoded`.
 
     Returns:
-        What ``reduce`` gives.
+        What ``function`` gives.
 
     Raises:
         PictureError: It cannot be read.
     """
-    if isinstance(pictures, Reducible):
-        return pictures.reduced(index, reduce)
-    return reduce(pictures[index])
+    if isinstance(pictures, SupportsApply):
+        return pictures.apply(index, function)
+    return function(pictures[index])
 
 
 class LazyPaths(Sequence[Path]):
@@ -107,9 +107,9 @@ class FilePictures:
         """Decode one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return images.decode(self.paths[index])
 
-    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
         """Decode and reduce one, perhaps in another process; raises PictureError."""
-        return images.reduced(self.paths[index], reduce)
+        return images.apply_decoded(self.paths[index], function)
 
     def name(self, index: int) -> str:
         """Return the path relative to the root, with forward slashes."""
@@ -167,7 +167,7 @@ class ArrayPictures:
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """Some of the pictures of another collection.
 
     Attributes:
@@ -186,9 +186,9 @@ class Part:
         """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
         return self.pictures[int(self.indices[index])]
 
-    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
         """Reduce it as the whole does."""
-        return reduced(self.pictures, int(self.indices[index]), reduce)
+        return apply(self.pictures, int(self.indices[index]), function)
 
     def name(self, index: int) -> str:
         """Name it as the whole does."""
@@ -222,10 +222,10 @@ class ConcatenatedPictures:
         part, place = self._find(index)
         return part[place]
 
-    def reduced(self, index: int, reduce: images.Reduce) -> images.UInt8Array:
+    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
         """Reduce it as its part does."""
         part, place = self._find(index)
-        return reduced(part, place, reduce)
+        return apply(part, place, function)
 
     def name(self, index: int) -> str:
         """Name it as its part does."""

@@ -1,4 +1,4 @@
-"""Reading and sizing many pictures, in parallel and in order.
+"""Reading and resizing many pictures, in parallel and in order.
 
 Knows: that a broken picture must not end the run. Does not know what the arrays are for.
 """
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from kerascnn import images
-from kerascnn.dataset.pictures import Pictures, reduced
+from kerascnn.dataset.pictures import Pictures, apply
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
 
 def sized_pictures(
-    pictures: Pictures, size: int | images.Shape, resize: images.How
+    pictures: Pictures, size: int | images.Shape, resize: images.ResizeRule
 ) -> Iterator[images.UInt8Array | PictureError]:
     """Read every picture and bring it to the model's size.
 
@@ -30,6 +30,6 @@ def sized_pictures(
     sized = partial(images.size_picture, size=size, resize=resize)
 
     def work(index: int) -> images.UInt8Array | PictureError:
-        return images.attempt(lambda: reduced(pictures, index, sized))
+        return images.attempt(lambda: apply(pictures, index, sized))
 
     return in_order(work, range(len(pictures)))

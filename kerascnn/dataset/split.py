@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.pictures import ConcatenatedPictures, Part, Pictures
+from kerascnn.dataset.pictures import ConcatenatedPictures, Pictures, Subset
 from kerascnn.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")
@@ -35,7 +35,7 @@ class Split:
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """Keep only some pictures, in the order of ``indices`` (int64)."""
-        return Split(Part(self.pictures, indices), self.labels[indices])
+        return Split(Subset(self.pictures, indices), self.labels[indices])
 
     def longest_side(self) -> int:
         """Return the longest side in pixels among up to 1,000 pictures spread over the split."""

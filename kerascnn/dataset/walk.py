@@ -76,24 +76,27 @@ class Walk:
         Args:
             folder: Folder of a class, or any other.
         """
+        return map(Path, self.picture_paths(folder))
+
+    def picture_paths(self, folder: Path) -> Iterator[str]:
+        """List the same as plain paths, which are made in half of the time."""
         inside = []
         for entry in self._entries(folder):
-            path = Path(entry.path)
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
                 if entry.name.lower() in _LEFTOVERS | _THUMBNAILS:
-                    self.leftovers[path] = None
+                    self.leftovers[Path(entry.path)] = None
                 elif entry.is_symlink():
-                    self.links[path] = None
+                    self.links[Path(entry.path)] = None
                 else:
-                    inside.append(path)
+                    inside.append(Path(entry.path))
             elif is_picture(entry.name):
-                yield path
+                yield entry.path.removeprefix("./")  # as Path has it
             elif entry.name.lower() not in ("thumbs.db", "desktop.ini"):
-                self.others[path] = None
+                self.others[Path(entry.path)] = None
         for sub in inside:
-            yield from self.pictures(sub)
+            yield from self.picture_paths(sub)
 
     def loose(self, folder: Path) -> list[Path]:
         """List the pictures beside class folders, which are of no class."""

@@ -171,7 +171,7 @@ def triton_config(name: str, card: ModelCard) -> str:
         The content of ``config.pbtxt``.
     """
     return _CONFIG.format(
-        name=_one_line(name),
+        name=" ".join(name.split()),
         quoted=json.dumps(name, ensure_ascii=False),
         classes=len(card.classes),
         resize=card.resize,
@@ -192,7 +192,3 @@ def _manifest(name: str, root: Path) -> str:
         service = f"model-{service}".strip("-")
     uri = json.dumps(f"pvc://models/{root.resolve().name}")
     return _MANIFEST.format(service=service, uri=uri, cpus=CPUS)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

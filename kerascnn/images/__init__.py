@@ -1,8 +1,8 @@
 """The one way a picture becomes an array, in training and in production alike.
 
-Knows: bytes or a path to RGB uint8 (decoding), RGB uint8 to the model's size (sizing), and that
+Knows: bytes or a path to RGB uint8 (decoding), RGB uint8 to the model's size (resizing), and that
 what is large or doubtful is worked on in a process that can be killed (read).
-Does not know: labels, models, normalisation.
+Does not know: labels, models, normalization.
 """
 
 from kerascnn.images.channels import GREY_WEIGHTS, grey
@@ -12,12 +12,12 @@ from kerascnn.images.limits import MAX_PIXELS
 from kerascnn.images.plain import is_bounded
 from kerascnn.images.read import (
     Source,
+    apply_decoded,
     attempt,
     decode,
     longer_side,
     prepare,
     read_header,
-    reduced,
 )
 from kerascnn.images.sizing import (
     Axis,
@@ -28,8 +28,8 @@ from kerascnn.images.sizing import (
     size_picture,
 )
 from kerascnn.images.unread import UNREAD_SUFFIXES, WHAT_TO_DO
-from kerascnn.images.worker_pool import Reduce
-from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.images.worker_pool import PixelFunction
+from kerascnn.sizing import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
 
 __all__ = [
     "FORMATS",
@@ -41,13 +41,14 @@ __all__ = [
     "WHAT_TO_DO",
     "Axis",
     "Header",
-    "How",
-    "Reduce",
+    "PixelFunction",
     "Resize",
+    "ResizeRule",
     "Shape",
     "Sizing",
     "Source",
     "UInt8Array",
+    "apply_decoded",
     "attempt",
     "axes",
     "decode",
@@ -59,7 +60,6 @@ __all__ = [
     "pixels_between",
     "prepare",
     "read_header",
-    "reduced",
     "rgb_array",
     "size_picture",
 ]

@@ -1,7 +1,7 @@
 """Reading a picture as RGB, whatever its format, mode and rotation.
 
-Knows: Pillow, which formats are accepted, how much may be decoded, that hostile bytes make
-Pillow raise anything, and that plain JPEG may go a quicker way. Does not know: the model's size,
+Knows: Pillow, which formats are accepted, how much may be decoded, and that plain JPEG may go a
+quicker way. Does not know: the model's size,
 labels.
 """
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +22,10 @@ from kerascnn.errors import PictureError
 from kerascnn.images import limits
 from kerascnn.images.jpeg import quick_pixels
 from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE, PLAIN_PIXELS
+from kerascnn.images.pillow_errors import FORMAT_WORDS, UnreadError, one_sentence_errors, quiet
 from kerascnn.images.scans import check_scans
 from kerascnn.images.sizing import UInt8Array
-from kerascnn.images.unread import WHAT_TO_DO, kind_of
+from kerascnn.images.unread import kind_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (
@@ -35,7 +34,6 @@ SUFFIXES = (
 )
 """Ends of the names of pictures, in small letters."""
 
-_FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 
 _UPRIGHT: dict[int, Callable[[UInt8Array], UInt8Array]] = {
     2: lambda pixels: pixels[:, ::-1],
@@ -66,7 +64,7 @@ def decode_here(
 ) -> UInt8Array:
     """Read one picture as RGB, in this thread; otherwise as :func:`kerascnn.images.decode`."""
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
-    with named(shown), _open(source) as image:
+    with one_sentence_errors(shown), _open(source) as image:
         _check_pixels(image, shown, max_pixels)
         if accept is not None:
             accept(image.height, image.width)
@@ -88,71 +86,9 @@ def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
     Raises:
         PictureError: It cannot be decoded, or its pixels have no defined range.
     """
-    with named(name):
+    with one_sentence_errors(name):
         _check_pixels(image, name, None)
         return _to_rgb(image, name)
-
-
-class _UnreadError(Exception):
-    """A picture of a format that is known and not read; its name."""
-
-
-class _Quiet:
-    """Keeps Pillow's warnings off while any thread decodes.
-
-    Pillow warns of bombs at half of what it refuses, and of odd EXIF or TIFF tags in pictures
-    that decode well; MAX_PIXELS is the one limit. ``warnings.catch_warnings`` alone is not safe
-    in threads: the filters are the process's, and the last to leave may restore another's.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._caught = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._caught = warnings.catch_warnings()
-                self._caught.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._caught.__exit__(None, None, None)
-
-
-_quiet = _Quiet()
-
-
-@contextmanager
-def named(name: str) -> Iterator[None]:
-    """Turn whatever Pillow raises into one sentence that names the picture."""
-    try:
-        with _quiet:
-            yield
-    except PictureError:
-        raise
-    except UnidentifiedImageError as error:
-        raise PictureError(
-            f"{name}: not a picture that can be read. Expected {_FORMAT_WORDS}."
-        ) from error
-    except _UnreadError as error:
-        raise PictureError(
-            f"{name}: not a picture that can be read, but {error}. Expected {_FORMAT_WORDS}. "
-            f"{WHAT_TO_DO}."
-        ) from error
-    except MemoryError as error:
-        raise PictureError(f"{name}: not enough memory to decode it.") from error
-    except Exception as error:
-        # Pillow's plugins raise whatever their parsers meet on hostile bytes: OSError,
-        # SyntaxError, ValueError, struct.error, IndexError, KeyError, zlib.error, EOFError,
-        # TypeError, OverflowError, ZeroDivisionError, DecompressionBombError... None may end
-        # a run over a million pictures, and each is named here.
-        raise PictureError(_cannot_decode(name, error)) from error
 
 
 def _open(source: str | Path | bytes) -> Image.Image:
@@ -163,7 +99,7 @@ def _open(source: str | Path | bytes) -> Image.Image:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         if kind := kind_of(source):
-            raise _UnreadError(kind) from error
+            raise UnreadError(kind) from error
         raise
 
 
@@ -180,7 +116,7 @@ def check_regular(source: str | Path) -> None:
             raise IsADirectoryError(source)
     if not stat.S_ISREG(kind):
         # Opening a named pipe would wait for a writer, perhaps for ever.
-        raise PictureError(f"{source}: not a regular file. Expected {_FORMAT_WORDS}.")
+        raise PictureError(f"{source}: not a regular file. Expected {FORMAT_WORDS}.")
 
 
 @contextmanager
@@ -193,7 +129,7 @@ def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
     Yields:
         The image, not loaded. Hostile bytes make Pillow raise anything.
     """
-    with _quiet, _open(source) as image:
+    with quiet, _open(source) as image:
         yield image
 
 
@@ -212,19 +148,6 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None
             f"{name}: {width} x {height} is too long or too narrow. Expected at most {MAX_SIDE:,} "
             f"pixels per side, and one side at most {MAX_ASPECT:,} times the other. Cut it first."
         )
-
-
-def _cannot_decode(name: str, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{name}: no such file."
-    if isinstance(error, IsADirectoryError):
-        return f"{name}: a folder without pictures. Expected {_FORMAT_WORDS}."
-    if isinstance(error, PermissionError):
-        return f"{name}: no permission to read it."
-    reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
-    if isinstance(error, Image.DecompressionBombError):
-        return f"{name}: too many pixels ({reason}). Make it smaller first."
-    return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {_FORMAT_WORDS}."
 
 
 def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UInt8Array:
@@ -264,7 +187,7 @@ def _turned(image: Image.Image, pixels: UInt8Array) -> UInt8Array:
     turn = _UPRIGHT.get(_orientation(image))
     if turn is None:
         return pixels
-    # A large one stays a view: sizing copies no more of it than it needs at a time.
+    # A large one stays a view: resizing copies no more of it than it needs at a time.
     large = image.width * image.height > PLAIN_PIXELS
     return turn(pixels) if large else np.ascontiguousarray(turn(pixels))
 

@@ -14,9 +14,9 @@ nearest, halves to even; all else are doubles):
   round((side - wanted) / 2).
 * ``crop``, pillow: ``ImageOps.fit``, whose ``bleed`` is (1 - share) / 2: a box with fractions.
 * ``crop``, fastai: m = min(w / W, h / H); int(m * W) x int(m * H) pixels from
-  int((side - that) / 2), then sized.
+  int((side - that) / 2), then resized.
 * ``crop``, keras: min(h, int(w * H / W)) x min(w, int(h * W / H)) pixels from the half of what
-  is left, rounded down; without antialias cut, then sized (``smart_resize``); with it sized as
+  is left, rounded down; without antialias cut, then resized (``smart_resize``); with it resized as
   Pillow sizes a box (``load_img``), whose edge also sees what lies outside.
 * ``pad``: ``ImageOps.pad``; without ``enlarge`` a picture that fits in keeps its size.
 """
@@ -30,12 +30,12 @@ from kerascnn.sizing import Shape, Sizing
 
 @dataclass(frozen=True)
 class Side:
-    """How one side of a picture is sized.
+    """How one side of a picture is resized.
 
     Attributes:
         first: The first pixel that is seen at all.
         last: One behind the last.
-        start: Where the part that is sized begins, in pixels from ``first``.
+        start: Where the part that is resized begins, in pixels from ``first``.
         stop: Where it ends, in pixels from ``first``.
         length: How many pixels it becomes.
         skip: How many of these are left out at the beginning.

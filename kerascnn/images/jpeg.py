@@ -34,7 +34,7 @@ def quick_pixels(image: Image.Image) -> npt.NDArray[np.uint8] | None:
 
     Returns:
         uint8 ``[height, width, 3]``, RGB, not yet upright, equal to what Pillow would give; or
-        None, where Pillow must be asked: another format or colours, a file with the slightest
+        None, where Pillow must be asked: another format or colors, a file with the slightest
         fault, no simplejpeg, or one that differs.
     """
     if image.format not in _FORMATS or image.mode not in ("RGB", "L"):
@@ -76,7 +76,7 @@ def quick_decoder() -> Any:
 
 
 def _agree(decoder: Any, sampling: str) -> bool:
-    # Odd sizes, strong colours, and each kind of upsampling: where versions differed before.
+    # Odd sizes, strong colors, and each kind of upsampling: where versions differed before.
     numbers = np.arange(37 * 45 * 3, dtype=np.uint64) * np.uint64(2654435761) >> np.uint64(9)
     noise = (numbers & np.uint64(255)).astype(np.uint8).reshape(37, 45, 3)
     file = decoder.encode_jpeg(noise, quality=80, colorsubsampling=sampling)

@@ -12,8 +12,8 @@ MAX_PIXELS = 178_956_970
 """Pictures above this many pixels are refused: Pillow's own limit (0.5 GiB as RGB)."""
 
 MAX_SIDE, MAX_ASPECT = 65_535, 1_000
-"""Pixels a side, and one side by the other: sizing a thin picture costs as much as a square one of
-its longer side, not of its pixels."""
+"""Pixels a side, and one side by the other: resizing a thin picture costs as much as a square one
+of its longer side, not of its pixels."""
 
 MAX_SCANS = 2_000_000_000
 """Pixels times scans of a JPEG: ten scans of the largest picture, as cameras' progressive files

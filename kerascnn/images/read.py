@@ -20,13 +20,14 @@ from PIL import Image
 
 from kerascnn.errors import PictureError
 from kerascnn.images import limits
-from kerascnn.images.decoding import check_regular, decode_here, from_pillow, named, rgb_array
+from kerascnn.images.decoding import check_regular, decode_here, from_pillow, rgb_array
 from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
+from kerascnn.images.pillow_errors import one_sentence_errors
 from kerascnn.images.plain import is_plain, plain_size
 from kerascnn.images.sizing import UInt8Array, size_picture
-from kerascnn.images.worker_pool import Reduce, unpacked, workers
-from kerascnn.sizing import How, Shape
+from kerascnn.images.worker_pool import PixelFunction, unpacked, workers
+from kerascnn.sizing import ResizeRule, Shape
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ def decode(
 
     The first frame of an animation is used; EXIF rotation is applied, and broken EXIF is of no
     consequence; transparency is laid on white, as a viewer shows it; 16-bit (and 12-bit) grey is
-    scaled to 8 bits, and of 16-bit colours Pillow gives the upper 8. Colour profiles are not
+    scaled to 8 bits, and of 16-bit colors Pillow gives the upper 8. Color profiles are not
     applied.
 
     Args:
@@ -74,16 +75,14 @@ def decode(
     Raises:
         PictureError: The file cannot be read or decoded, with the reason.
     """
-    return reduced(source, _same, name, max_pixels, accept)
+    return apply_decoded(source, _same, name, max_pixels, accept)
 
 
 def prepare(
     source: Source,
     size: int | Shape,
-    resize: How,
+    resize: ResizeRule,
     name: str | None = None,
-    max_pixels: int | None = None,
-    accept: Accept | None = None,
 ) -> UInt8Array:
     """Read one picture, whatever it is, and bring it to a model's size.
 
@@ -92,8 +91,6 @@ def prepare(
         size: Size of the model's input: height and width, or one number for both.
         resize: How pictures are resized.
         name: As for :func:`decode`.
-        max_pixels: Likewise.
-        accept: Likewise.
 
     Returns:
         uint8 ``[size, size, 3]`` (or ``[*size, 3]``).
@@ -104,7 +101,7 @@ def prepare(
     """
     if isinstance(source, str | Path | bytes):
         sized = partial(size_picture, size=size, resize=resize)
-        return reduced(source, sized, name, max_pixels, accept)
+        return apply_decoded(source, sized, name)
     shown = name or "picture"
     if isinstance(source, Image.Image):
         return size_picture(from_pillow(source, shown), size, resize)
@@ -115,9 +112,9 @@ def prepare(
     )
 
 
-def reduced(
+def apply_decoded(
     source: str | Path | bytes,
-    reduce: Reduce,
+    function: PixelFunction,
     name: str | None = None,
     max_pixels: int | None = None,
     accept: Accept | None = None,
@@ -126,25 +123,25 @@ def reduced(
 
     Args:
         source: As for :func:`decode`.
-        reduce: A function of a module, perhaps ``partial``: it may be called in another process.
+        function: A function of a module, perhaps ``partial``: it may be called in another process.
         name: As for :func:`decode`.
         max_pixels: Likewise.
         accept: Likewise.
 
     Returns:
-        What ``reduce`` gives.
+        What ``function`` gives.
 
     Raises:
         PictureError: The file cannot be read or decoded, with the reason.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
-    with named(shown):
+    with one_sentence_errors(shown):
         data = source if isinstance(source, bytes) else _beginning(source, PLAIN_BYTES + 1)
     if is_plain(data) or not sys.executable:
         plain = source if len(data) > PLAIN_BYTES else data
-        return reduce(decode_here(plain, shown, most, accept))
-    job = {"name": shown, "reduce": reduce, "max_pixels": most}
+        return function(decode_here(plain, shown, most, accept))
+    job = {"name": shown, "function": function, "max_pixels": most}
     return unpacked(*_asked(job, source, data, accept))
 
 
@@ -214,7 +211,7 @@ def _header(path: str | Path) -> dict[str, Any] | None:
         data = _beginning(path, PLAIN_BYTES + 1)
         if is_plain(data) or not sys.executable:
             return header_of(path if len(data) > PLAIN_BYTES else data)
-        job = {"name": str(path), "reduce": None, "max_pixels": None}
+        job = {"name": str(path), "function": None, "max_pixels": None}
         answer, _ = _asked(job, path, data, None)
     except (OSError, ValueError, PictureError):
         return None

@@ -46,7 +46,7 @@ TABLE = 1024
 """Steps of TensorFlow's table of cubic weights."""
 
 _LONGEST = 8
-"""A side that is sized to more than so many times what is taken of it is not sized as a whole."""
+"""A side that grows to more than so many times what is taken of it is not resized as a whole."""
 
 
 def sized_as(rgb: UInt8Array, shape: Shape, sizing: Sizing) -> UInt8Array:
@@ -133,7 +133,7 @@ def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
 
     Args:
         pixels: uint8 ``[length, ...]``.
-        side: How it is sized.
+        side: How it is resized.
         kind: The filter.
 
     Returns:
@@ -167,7 +167,7 @@ def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.
         kind: ``bilinear``, ``bicubic`` (a = -0.5) or ``lanczos`` (3 lobes).
 
     Returns:
-        Of the same shape, not normalised.
+        Of the same shape, not normalized.
     """
     x = np.abs(distance)
     if kind == "bilinear":
@@ -216,7 +216,7 @@ def tensorflow_taps(side: Side, kind: Filter) -> Taps:
     """Return TensorFlow's weights for one side (``half_pixel_centers``, no antialias).
 
     Args:
-        side: How it is sized.
+        side: How it is resized.
         kind: The filter.
 
     Returns:

@@ -3,7 +3,7 @@
 Knows: kerascnn's own three rules, in integers, and the filter. Does not know how a picture is
 read, nor what other libraries do (:mod:`kerascnn.images.resampling`).
 
-A picture that is S x S already is taken as it is, under every rule: so pictures sized here
+A picture that is S x S already is taken as it is, under every rule: so pictures resized here
 pass through the exported graph, which sizes by the same rule, unchanged.
 
 Sizing of all others, in integers (``//`` rounds down), for a picture H x W and a model of size S:
@@ -36,7 +36,7 @@ from PIL import Image
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.images.geometry import sides
 from kerascnn.images.resampling import sized_as
-from kerascnn.sizing import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.sizing import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 
@@ -44,12 +44,12 @@ _MOST_BETWEEN = 178_956_970
 """Pixels between the passes: as many as the largest picture may have."""
 
 _STRIP = 1 << 20
-"""Pixels of a picture that are sized at once."""
+"""Pixels of a picture that are resized at once."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How one axis of a picture is sized.
+    """How one axis of a picture is resized.
 
     Attributes:
         start: Where the part that is used begins, in input pixels.
@@ -109,7 +109,7 @@ def _padded(length: int, longer: int, size: int) -> Axis:
     return Axis(0.0, float(length), scaled, (size - scaled) // 2)
 
 
-def pixels_between(height: int, width: int, size: int | Shape, resize: How) -> int:
+def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRule) -> int:
     """Count the pixels that lie between the two passes of sizing.
 
     Of a tall, thin picture they may be a hundred times as many as it has: it is made wider first.
@@ -142,7 +142,7 @@ def _side(size: int | Shape, resize: Resize) -> int:
     return size[0]
 
 
-def size_picture(rgb: UInt8Array, size: int | Shape, resize: How) -> UInt8Array:
+def size_picture(rgb: UInt8Array, size: int | Shape, resize: ResizeRule) -> UInt8Array:
     """Resize one RGB picture to the model's size.
 
     Args:
@@ -156,7 +156,7 @@ def size_picture(rgb: UInt8Array, size: int | Shape, resize: How) -> UInt8Array:
 
     Raises:
         ConfigError: The rule is not known, or is for square inputs only.
-        PictureError: It is so tall and thin that sizing it would fill the memory.
+        PictureError: It is so tall and thin that resizing it would fill the memory.
     """
     height, width = rgb.shape[:2]
     between = pixels_between(height, width, size, resize)

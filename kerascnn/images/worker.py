@@ -67,11 +67,11 @@ def _answer(job: dict[str, Any], source: BinaryIO, target: BinaryIO) -> tuple[di
 
     _seconds(SECONDS)
     try:
-        if job["reduce"] is None:
+        if job["function"] is None:
             return {"header": header_of(job["source"])}, None
         rgb = decode_here(job["source"], job["name"], job["max_pixels"], accept)
-        reduce: Callable[[Any], Any] = job["reduce"]
-        pixels = reduce(rgb)
+        function: Callable[[Any], Any] = job["function"]
+        pixels = function(rgb)
         return {"shape": pixels.shape}, pixels
     except PictureError as error:
         cause = error.__cause__

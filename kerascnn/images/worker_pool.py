@@ -11,41 +11,32 @@ signals); it gets and gives everything through pipes, so there are no files to l
 from __future__ import annotations
 
 import atexit
-import json
 import os
-import pickle
 import signal
-import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, cast
-
-import numpy as np
+from contextlib import contextmanager
+from typing import Any
 
 from kerascnn.errors import ConfigError, PictureError
-from kerascnn.images.limits import BYTES, BYTES_EACH, PATIENCE
+from kerascnn.images.limits import BYTES, BYTES_EACH
 from kerascnn.images.sizing import UInt8Array
+from kerascnn.images.worker_process import GIVEN_UP, WorkerProcess, describe_exit
 from kerascnn.parallel import usable_cpus
 
-Reduce = Callable[[UInt8Array], UInt8Array]
+PixelFunction = Callable[[UInt8Array], UInt8Array]
 """Makes little of much, right where the pixels are; a function of a module, perhaps partial."""
 
-_START = "import sys; sys.path[:] = {path!r}; from kerascnn.images.worker import main; main()"
 
 _RETRIED = (-getattr(signal, "SIGKILL", 9), -signal.SIGTERM, 0)
 """Ends that are not the picture's doing: somebody wanted memory back, or it had grown."""
 
-_GIVEN_UP = 1 << 8
-"""Stands for the exit code of a process that was given up; no process has it."""
 
 _TRIES = 4
 """One with too little memory, and a few with processes that had come to such an end."""
 
 
-class Workers:
+class WorkerPool:
     """A few processes, started when they are needed.
 
     Args:
@@ -56,8 +47,8 @@ class Workers:
     def __init__(self, count: int, memory: int) -> None:
         self._owner = os.getpid()
         self._free = threading.Condition()
-        self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
+        self._idle: list[WorkerProcess] = []
+        self._all: set[WorkerProcess] = set()
         self._count, self._memory, self._busy = count, memory, 0
         self._stopped = False
 
@@ -97,7 +88,7 @@ class Workers:
                 "picture may take. Make it smaller first."
             )
         if not answer:
-            raise PictureError(f"{name}: cannot decode ({_ending(code)}). Save it again.")
+            raise PictureError(f"{name}: cannot decode ({describe_exit(code)}). Save it again.")
         return answer, pixels
 
     def start(self) -> None:
@@ -123,7 +114,7 @@ class Workers:
                 return *worker.ask(job, content, accept), 0
             except (OSError, EOFError):
                 code = worker.kill()
-                return {}, None, _GIVEN_UP if worker.given_up else code
+                return {}, None, GIVEN_UP if worker.given_up else code
 
     @contextmanager
     def _room(self, needed: int) -> Iterator[None]:
@@ -138,7 +129,7 @@ class Workers:
                 self._free.notify_all()
 
     @contextmanager
-    def _worker(self) -> Iterator[_Worker]:
+    def _worker(self) -> Iterator[WorkerProcess]:
         """Lend a process; one that ended meanwhile, or in the middle of an answer, is let go."""
         with self._free:
             self._free.wait_for(lambda: self._stopped or self._busy < self._count)
@@ -148,7 +139,7 @@ class Workers:
             worker = self._idle.pop() if self._idle else None
         try:
             if worker is None or not worker.alive:
-                worker = _Worker()
+                worker = WorkerProcess()
                 with self._free:
                     self._all.add(worker)
             yield worker
@@ -167,121 +158,17 @@ class Workers:
                 self._free.notify_all()
 
 
-class _Worker:
-    """One process."""
-
-    def __init__(self) -> None:
-        self.between = True  # answers, not in the middle of one
-        self.given_up = False
-        path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the folder
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # One thread of one picture; and libraries reserve memory for every processor.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for the process that asks
-        )
-        self._in = cast("BinaryIO", self._process.stdin)
-        self._out = cast("BinaryIO", self._process.stdout)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
-
-    def kill(self) -> int:
-        """End it, whatever it does; gives its exit code, negative if a signal ended it."""
-        # One that ends by itself tells why; it closed its pipes a moment ago.
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.0 if self.between else 0.1)
-        self._process.kill()
-        code = self._process.wait()
-        for pipe in (self._in, self._out):
-            with suppress(OSError):
-                pipe.close()
-        return code
-
-    def ask(
-        self, job: dict[str, Any], content: bytes, accept: Callable[[int, int], object] | None
-    ) -> tuple[dict[str, Any], UInt8Array | None]:
-        """Process a picture; OSError or EOFError: the process ended."""
-        giving_up = threading.Timer(PATIENCE, self._give_up)
-        giving_up.daemon = True
-        giving_up.start()
-        self.between = False
-        try:
-            words = pickle.dumps({**job, "accept": accept is not None})
-            self._in.write(struct.pack("<II", len(words), len(content)) + words)
-            self._in.write(content)
-            self._in.flush()
-            answer = self._line()
-            if accept is not None and "height" in answer:
-                self._accept(answer, accept)
-                answer = self._line()
-            pixels = self._pixels(answer["shape"]) if "shape" in answer else None
-            self.between = True
-            return answer, pixels
-        finally:
-            giving_up.cancel()
-
-    def _give_up(self) -> None:
-        self.given_up = True
-        self._process.kill()
-
-    def _accept(self, answer: dict[str, Any], accept: Callable[[int, int], object]) -> None:
-        try:
-            accept(int(answer["height"]), int(answer["width"]))
-        except BaseException:
-            self._say(b"n")
-            self.between = True
-            raise
-        self._say(b"y")
-
-    def _say(self, word: bytes) -> None:
-        self._in.write(word)
-        self._in.flush()
-
-    def _line(self) -> dict[str, Any]:
-        line = self._out.readline()
-        if not line.endswith(b"\n"):
-            raise EOFError
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _pixels(self, shape: list[int]) -> UInt8Array:
-        pixels = np.empty(shape, np.uint8)
-        view, place = memoryview(pixels.reshape(-1).data), 0
-        while place < len(view):
-            count = self._out.readinto(view[place:])  # type: ignore[attr-defined]
-            if not count:
-                raise EOFError
-            place += count
-        return pixels
-
-
-def _ending(code: int) -> str:
-    if code == _GIVEN_UP:
-        return f"it took more than {PATIENCE:g} s"
-    if code == -getattr(signal, "SIGPROF", 27):
-        return "it takes too much time"
-    if code < 0:
-        return f"the process that decoded it was ended by signal {-code}"
-    return f"the process that decoded it ended with code {code}"
-
-
 _lock = threading.Lock()
-_workers: Workers | None = None
+_workers: WorkerPool | None = None
 
 
-def workers() -> Workers:
+def workers() -> WorkerPool:
     """Return the processes of this one; a forked process gets its own."""
     global _workers
     with _lock:
         if _workers is None or _workers._owner != os.getpid():
             count = usable_cpus()
-            _workers = Workers(count, max(BYTES, count * BYTES_EACH))
+            _workers = WorkerPool(count, max(BYTES, count * BYTES_EACH))
         return _workers
 
 
@@ -299,7 +186,7 @@ def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
     """Return the pixels of an answer, or raise what it says.
 
     Args:
-        answer: Answer from :meth:`Workers.ask`.
+        answer: Answer from :meth:`WorkerPool.ask`.
         pixels: Likewise.
 
     Raises:

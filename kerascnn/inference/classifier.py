@@ -1,6 +1,6 @@
 """The classifier: an exported file that answers.
 
-Knows: card, session, sizing, batching. Does not know: Keras, files of labels, printing.
+Knows: card, session, resizing, batching. Does not know: Keras, files of labels, printing.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,15 +18,13 @@ from PIL import Image
 
 from kerascnn import images, notebook
 from kerascnn.card import ModelCard
-from kerascnn.errors import ConfigError, ModelFileError, PictureError, ProviderError
+from kerascnn.errors import ConfigError, PictureError
+from kerascnn.inference.checked_session import open_checked, run_network
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.signature import Signature
-from kerascnn.inference.prediction import Prediction, bounded, finite_rows, no_answer, rank
-from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
-from kerascnn.inference.runtime.guarded_session import Runner
+from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank
 from kerascnn.inference.runtime.providers import Arithmetic
-from kerascnn.inference.runtime.selection import Asked, Choice, ProviderName, choose
-from kerascnn.inference.runtime.session import open_session
+from kerascnn.inference.runtime.selection import Asked, Choice, choose
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.inference.streaming import in_batches
 from kerascnn.parallel import usable_cpus
@@ -88,42 +85,10 @@ class Classifier:
         self.card: ModelCard = self.signature.card
         self.arithmetic: Arithmetic = arithmetic
         choices = choose(path, provider, arithmetic, threads)
-        self._session, self.provider = self._first_that_passes(path, choices)
+        self._session, self.provider = open_checked(path, self.signature, choices, arithmetic)
         self._readers = threads or usable_cpus()
         self._decoders: Executor | None = None
         self._making = threading.Lock()
-
-    def _first_that_passes(
-        self, path: str | Path, choices: Sequence[Choice]
-    ) -> tuple[Runner, ProviderName]:
-        """Open the first provider that reproduces the card's probes."""
-        for choice in choices[:-1]:
-            try:
-                return self._checked(path, choice)
-            except ProviderError as error:
-                log.warning("%s: goes on with %s. %s", path, choices[-1].provider, error)
-        return self._checked(path, choices[-1])
-
-    def _checked(self, path: str | Path, choice: Choice) -> tuple[Runner, ProviderName]:
-        card, pictures = self.card, probe_pictures(self.card.shape)
-        if not card.probes and choice.provider != "cpu":
-            # A file that was made elsewhere carries no answers: the CPU's are the measure.
-            with closing(open_session(path, pinned=self.signature.pinned)) as self._session:
-                card = card.with_(probes=make_probes(pictures, self.run(pictures)[1]))
-        self._session = open_session(
-            path,
-            choice.provider,
-            choice.threads,
-            self.signature.pinned,
-            self.arithmetic,
-            choice.spinning,
-        )
-        if self.signature.meaning == "both":
-            _check_signature(path, self._session, card)
-        if card.probes:
-            answers = self.run(pictures)[1]
-            check_probes(card, pictures, answers, choice.provider, self.arithmetic)
-        return self._session, ProviderName(choice.provider, choice.why)
 
     def _repr_html_(self) -> str:
         card, provider = self.card, self.provider
@@ -230,6 +195,9 @@ class Classifier:
 
         Yields:
             In order, for each picture: its answer, or why there is none.
+
+        Raises:
+            ConfigError: A number is out of its range.
         """
         if top_k < 1 or batch_size < 1:
             raise ConfigError(
@@ -281,15 +249,7 @@ class Classifier:
         if not len(batch):
             nothing = np.empty((0, len(self.classes)), np.float32)
             return nothing, nothing.copy()
-        signature = self.signature
-        answers = [
-            signature.read(self._session.run(signature.outputs, signature.feed(part)), count)
-            for part, count in signature.portions(batch)
-        ]
-        logits, probabilities = (
-            answers[0] if len(answers) == 1 else map(np.concatenate, zip(*answers, strict=True))
-        )
-        return bounded(logits), probabilities
+        return run_network(self._session, self.signature, batch)
 
     def _pool(self) -> Executor:
         """Return the threads that decode; they are made once, and when they are first needed."""
@@ -301,7 +261,7 @@ class Classifier:
     def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
         name = str(picture) if isinstance(picture, str | Path) else "picture"
         card = self.card
-        return name, images.attempt(lambda: images.prepare(picture, card.shape, card.how))
+        return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))
 
     def _weight(self, picture: Picture) -> int:
         """Return the bytes that a picture takes as it came and at the network's size."""
@@ -319,19 +279,3 @@ def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     if isinstance(pictures, np.ndarray):
         return pictures if pictures.ndim >= 4 else [pictures]
     return [pictures] if isinstance(pictures, str | Path | bytes | Image.Image) else pictures
-
-
-def _check_signature(path: str | Path, session: Any, card: ModelCard) -> None:
-    """Check the graph's inputs and outputs; a file that fails was changed by hand."""
-    inputs = {value.name: value.type for value in session.get_inputs()}
-    outputs = {value.name: value.type for value in session.get_outputs()}
-    if inputs != {"image": "tensor(uint8)"} or not {"logits", "probabilities"} <= outputs.keys():
-        raise ModelFileError(
-            f"{path}: takes {inputs} and gives {outputs}; expected image (uint8) to logits and "
-            "probabilities. Export it again."
-        )
-    width = session.get_outputs()[0].shape[-1]
-    if width != len(card.classes):
-        raise ModelFileError(
-            f"{path}: the graph has {width} classes, its card {len(card.classes)}. Export it again."
-        )

@@ -86,6 +86,7 @@ def answer_file(
     if not done.kept:
         first = f" The first: {done.skipped[0]}" if done.skipped else ""
         raise DataError(f"{dataset.name}: no picture of split {name} could be classified.{first}")
+    includes = f"{INCLUDES}{BATCH_SIZE} on provider {classifier.provider}"
     return Answers(
         logits=np.concatenate(done.logits),
         labels=chosen.labels[done.kept],
@@ -94,7 +95,7 @@ def answer_file(
         temperature=classifier.card.temperature,
         split=name,
         skipped=tuple(done.skipped),
-        speed=measured(len(done.kept), seconds, done.seconds, _includes(classifier)),
+        speed=measured(len(done.kept), seconds, done.seconds, includes),
     )
 
 
@@ -112,10 +113,6 @@ def data_for(classifier: Classifier, data: str | Path | Dataset | None) -> Datas
     if isinstance(data, Dataset):
         return data
     return load_dataset(data or _built_in(classifier), known=classifier.classes)
-
-
-def _includes(classifier: Classifier) -> str:
-    return f"{INCLUDES}{BATCH_SIZE} on provider {classifier.provider}"
 
 
 def _built_in(classifier: Classifier) -> str:
@@ -143,7 +140,7 @@ def _run(
     classifier: Classifier, split: Split, progress: Callable[[int, int], object] | None
 ) -> _Run:
     card, done = classifier.card, _Run()
-    sized = enumerate(sized_pictures(split.pictures, card.shape, card.how))
+    sized = enumerate(sized_pictures(split.pictures, card.shape, card.resize_rule))
     while batch := list(islice(sized, BATCH_SIZE)):
         good = [(i, picture) for i, picture in batch if not isinstance(picture, PictureError)]
         bad = [str(picture) for _, picture in batch if isinstance(picture, PictureError)]

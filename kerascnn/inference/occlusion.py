@@ -77,7 +77,7 @@ def explain_file(
     """
     check_top(top)
     card = classifier.card
-    sized = images.size_picture(picture, card.shape, card.how)
+    sized = images.size_picture(picture, card.shape, card.resize_rule)
     logits, probabilities = classifier.run(sized[None])
     if not finite_rows(logits, probabilities)[0]:
         raise no_answer(name)
@@ -218,7 +218,7 @@ def _intervals(size: int) -> Iterator[slice]:
 def _covered(
     picture: images.UInt8Array, places: Sequence[tuple[slice, slice]]
 ) -> images.UInt8Array:
-    """The picture once for every place, with its own mean colour there."""
+    """The picture once for every place, with its own mean color there."""
     colour = picture.mean(axis=(0, 1)).round().astype(np.uint8)
     batch = np.repeat(picture[None], len(places), axis=0)
     for covered, (rows, columns) in zip(batch, places, strict=True):

@@ -19,8 +19,9 @@ from kerascnn import images
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.inference.model_file.output_meaning import decide
-from kerascnn.inference.model_file.output_origin import ending
-from kerascnn.inference.model_file.signature import TYPES, Signature, answers_of, rows_of
+from kerascnn.inference.model_file.output_origin import find_origin
+from kerascnn.inference.model_file.output_scale import QUANTISED, output_scale
+from kerascnn.inference.model_file.signature import TYPES, Scale, Signature, answers_of, rows_of
 from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import run_session
 from kerascnn.metrics.calibration import softmax
@@ -36,7 +37,9 @@ _UNFIT = "Give the labels of this very model, one per line, in the order of its 
 Rows = dict[str, npt.NDArray[np.float32]]
 
 
-def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tuple[str, ...]:
+def candidates(
+    path: str | Path, values: Sequence[Any], foreign: Foreign
+) -> dict[str, Scale | None]:
     """Name the outputs that may hold one number a class, by what their shapes say.
 
     Args:
@@ -45,7 +48,7 @@ def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tup
         foreign: Class names, and perhaps the output that the user named.
 
     Returns:
-        At least one name.
+        At least one name; with each the scale, if it gives whole numbers.
 
     Raises:
         ConfigError: There is no output of the name that was said.
@@ -56,16 +59,23 @@ def candidates(path: str | Path, values: Sequence[Any], foreign: Foreign) -> tup
         values = [value for value in values if value.name == foreign.output] or _no_such(
             path, values, foreign.output
         )
-    found = tuple(
-        str(value.name)
-        for value in values
-        if value.type in TYPES and value.type != "tensor(uint8)" and _may_fit(value.shape, wanted)
-    )
-    quantised = [value for value in values if str(value.type) in ("tensor(uint8)", "tensor(int8)")]
-    if not found and any(_may_fit(value.shape, wanted) for value in quantised):
+    fitting = [value for value in values if _may_fit(value.shape, wanted)]
+    found: dict[str, Scale | None] = {
+        value.name: None for value in fitting if value.type in TYPES and value.type not in QUANTISED
+    }
+    quantised = [value for value in fitting if value.type in QUANTISED]
+    if not found and quantised:
+        found = {value.name: output_scale(path, value.name) for value in quantised}
+        if None in found.values():
+            raise ModelFileError(
+                f"{path}: gives {shown(quantised)}: quantised numbers, whose scale its graph does "
+                "not say. Expected float: end the graph in DequantizeLinear and export it again."
+            )
+    if any(str(value.type).startswith(("tensor(string", "seq(")) for value in values) and not found:
         raise ModelFileError(
-            f"{path}: gives {shown(quantised)}: quantised numbers, whose scale is inside. Expected "
-            "float: end the graph in DequantizeLinear and export it again."
+            f"{path}: gives {shown(values)}: names and maps of names, as converters of Custom "
+            "Vision and scikit-learn write them. Expected an output of numbers: convert it again "
+            "without ZipMap (zipmap=False), or end the graph in the operator before."
         )
     if not found:
         raise ModelFileError(
@@ -129,7 +139,7 @@ def choose_output(
     for name, values in rows.items():
         # A flat picture may give 0/0 where real ones do not.
         finite = values[np.isfinite(values).all(axis=1)]
-        meaning = decide(ending(path, name), finite, str(path), foreign.outputs)
+        meaning = decide(find_origin(path, name), finite, str(path), foreign.outputs)
         answer = answers_of(values, meaning, classes)[1]
         chosen.append((replace(signature, outputs=(name,), meaning=meaning), answer))
     first = chosen[0][1]
@@ -222,7 +232,7 @@ def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
     for portion, count in signature.portions(pictures):
         outputs = run_session(path, session, signature.outputs, signature.feed(portion))
         for name, output in zip(signature.outputs, outputs, strict=True):
-            array = np.asarray(output, np.float32)
+            array = signature.real(name, output)
             rows = rows_of(array, len(portion))
             if rows is None or rows.shape[1] not in _wanted(classes):
                 misfit = misfit or _misfit(path, name, array, len(portion), classes)

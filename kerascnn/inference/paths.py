@@ -1,6 +1,6 @@
 """From what the user typed to paths of pictures, and from paths to answers.
 
-Knows: files, folders, globs, ``-`` for a list on standard input, and shards. Holds no list of
+Knows: files, folders, globs, ``-`` for a list on standard input. Holds no list of
 them all. Does not know whether a path can be read: that is found when it is decoded, and
 reported for it alone.
 """
@@ -12,12 +12,11 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from kerascnn.dataset.walk import Walk, unread_notice
-from kerascnn.errors import ConfigError, PictureError
+from kerascnn.errors import PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction
 
@@ -49,46 +48,6 @@ def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
             yield from _or_itself(pattern, _matches(pattern))
         else:
             yield pattern
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Read ``I/N``, the I-th of N shards.
-
-    Args:
-        text: As the user typed it, e.g. ``2/8``.
-
-    Returns:
-        I and N.
-
-    Raises:
-        ConfigError: Not two whole numbers with 1 <= I <= N.
-
-    Examples:
-        >>> parse_shard("2/8")
-        (2, 8)
-    """
-    index, slash, count = text.partition("/")
-    if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
-        return int(index), int(count)
-    raise ConfigError(f"shard {text!r}; expected I/N with I from 1 to N, e.g. 2/8.")
-
-
-def shard(paths: Iterable[str], index: int, count: int) -> Iterator[str]:
-    """Take every ``count``-th path: the shards of one list are as long as one another.
-
-    Args:
-        paths: The same, in the same order, on every machine.
-        index: Which shard, from 1.
-        count: How many shards there are.
-
-    Returns:
-        This shard's paths, in order. Each path is in exactly one of the shards.
-
-    Examples:
-        >>> list(shard("abcde", 2, 3))
-        ['b', 'e']
-    """
-    return islice(paths, index - 1, None, count)
 
 
 def predict_paths(
@@ -137,7 +96,7 @@ def _lines(stdin: TextIO) -> Iterator[str]:
 
 def _walk(folder: str) -> Iterator[str]:
     walk = Walk()
-    yield from map(str, walk.pictures(Path(folder)))
+    yield from walk.picture_paths(Path(folder))
     # A folder that could not be listed is given as it is: decoding it will say why.
     yield from map(str, walk.denied)
     if line := unread_notice(Path(folder), walk):

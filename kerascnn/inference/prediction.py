@@ -55,6 +55,21 @@ class Prediction:
         return notebook.bars([(one.label, one.probability) for one in self.top])
 
 
+def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
+    """Return the values of one line.
+
+    Args:
+        path: Path of the picture.
+        answer: The answer, or why there is none.
+
+    Returns:
+        ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
+    """
+    if isinstance(answer, PictureError):
+        return {"path": path, "error": str(answer)}
+    return {"path": path, **answer.to_dict()}
+
+
 def rank(
     probabilities: npt.NDArray[np.float32],
     classes: tuple[str, ...],

@@ -29,7 +29,7 @@ _GRID = 9
 def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     """Generate the probe pictures of a model.
 
-    Smooth patches of colour: random numbers on a coarse grid, enlarged. From integers and
+    Smooth patches of color: random numbers on a coarse grid, enlarged. From integers and
     Pillow alone, so that they are the same everywhere.
 
     Args:
@@ -43,7 +43,7 @@ def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     numbers = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(11)
     coarse = (numbers & np.uint64(255)).astype(np.uint8).reshape(PROBES, _GRID, _GRID, 3)
     square = isinstance(size, int) or size[0] == size[1]
-    rule: images.How = "squash" if square else images.Sizing()
+    rule: images.ResizeRule = "squash" if square else images.Sizing()
     return np.stack([images.size_picture(grid, size, rule) for grid in coarse])
 
 
@@ -85,7 +85,7 @@ def check_probes(
         if probe.sha256 != _sha256(picture):
             raise ProviderError(
                 f"{card.name}: the probe pictures differ from those at export: numpy or Pillow "
-                "computes differently here, so pictures would be sized differently too."
+                "computes differently here, so pictures would be resized differently too."
             )
         difference = float(np.abs(np.asarray(probe.probabilities) - row).max())
         if not difference <= allowed:

@@ -120,7 +120,16 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Sign
         }
         card = foreign.card(Path(path).stem, MADE_ELSEWHERE, size, channels)
         yield Signature(
-            card, inputs[0].name, outputs, layout, dtype, channels, "logits", batch, pinned
+            card,
+            inputs[0].name,
+            tuple(outputs),
+            layout,
+            dtype,
+            channels,
+            "logits",
+            batch,
+            pinned,
+            scales={name: scale for name, scale in outputs.items() if scale},
         )
     if not found:
         raise _unfit(path, inputs, foreign)

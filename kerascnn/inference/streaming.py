@@ -21,7 +21,7 @@ MOST_BYTES = 256 << 20
 """Of items that were taken and whose results were not given out; one may be larger alone."""
 
 _TASK = 8
-"""Items a task at most: one future an item would cost more than sizing a small picture."""
+"""Items a task at most: one future an item would cost more than resizing a small picture."""
 
 _AHEAD = 32
 """Items in flight for each thread at most."""

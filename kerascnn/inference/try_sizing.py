@@ -1,6 +1,6 @@
-"""Which way of sizing pictures fits a model: each is tried on pictures whose classes are known.
+"""Which way of resizing pictures fits a model: each is tried on pictures whose classes are known.
 
-Knows: what is tried and how it is judged. Does not know how a picture is sized.
+Knows: what is tried and how it is judged. Does not know how a picture is resized.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kerascnn.sizing import PRESETS, Sizing, choose
 
 @dataclass(frozen=True)
 class Trial:
-    """What one way of sizing gave.
+    """What one way of resizing gave.
 
     Attributes:
         options: Options that select it.
@@ -77,14 +77,14 @@ def try_sizing(
     normalized: bool = True,
     progress: Callable[[str], object] = lambda _options: None,
 ) -> Trials:
-    """Try the ways of sizing on labelled pictures.
+    """Try the ways of resizing on labelled pictures.
 
     Args:
         classifier: Classifier of the model.
         data: Labelled pictures, as for :func:`kerascnn.inference.evaluation.answer_file`.
         split: Which part of them.
         normalized: Whether it was said what the network expects of its pixels, or the graph does
-            it; else each preset's own normalisation is tried with it.
+            it; else each preset's own normalization is tried with it.
         progress: Called with the options that are tried.
 
     Returns:

@@ -68,13 +68,17 @@ def softmax(logits: npt.NDArray[np.float32], temperature: float = 1.0) -> npt.ND
     Returns:
         float64 of the same shape; every row sums to 1.
     """
-    with np.errstate(
-        invalid="ignore"
-    ):  # infinite logits give NaN, which is refused where it counts
-        scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
-    powers: npt.NDArray[np.float64] = np.exp(scaled)
+    powers: npt.NDArray[np.float64] = np.exp(_scaled(logits, temperature))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
+
+
+def _scaled(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
+    """Divide by the temperature, the largest of each row at 0: its power cannot overflow."""
+    with np.errstate(invalid="ignore"):  # infinite logits give NaN, refused where it counts
+        below = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        scaled: npt.NDArray[np.float64] = below / temperature
+    return scaled
 
 
 def cross_entropy(
@@ -90,10 +94,7 @@ def cross_entropy(
     Returns:
         Nats, from 0 upwards.
     """
-    with np.errstate(
-        invalid="ignore"
-    ):  # infinite logits give NaN, which is refused where it counts
-        scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
+    scaled = _scaled(logits, temperature)
     log_sum = np.log(np.exp(scaled).sum(axis=1))
     return float((log_sum - scaled[np.arange(len(labels)), labels]).mean())
 

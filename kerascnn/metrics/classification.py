@@ -173,7 +173,7 @@ class Evaluation:
             {
                 "path": [answers.name(index) for index in range(len(answers))],
                 "truth": classes[answers.labels],
-                "answer": classes[answers.first],
+                "answer": classes[answers.top1],
                 "probability": answers.confidence,
                 "truth_probability": answers.probabilities[np.arange(len(answers)), answers.labels],
                 "right": answers.right,
@@ -224,7 +224,7 @@ def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation
     """
     hits = answers.ranked == answers.labels[:, None]
     confusion = np.zeros((len(answers.classes),) * 2, np.int64)
-    np.add.at(confusion, (answers.labels, answers.first), 1)
+    np.add.at(confusion, (answers.labels, answers.top1), 1)
     curves = tuple(
         class_curves(label, answers.probabilities[:, number], answers.labels == number)
         for number, label in enumerate(answers.classes)
@@ -258,24 +258,16 @@ def _without_leaks(answers: Answers, leaks: Leaks) -> float | None:
     return float(answers.right[others].mean()) if any(others) else None
 
 
-def most_confident_mistakes(answers: Answers, count: int = MISTAKES) -> tuple[WrongAnswer, ...]:
-    """Find the wrong answers that the model was surest of.
-
-    Args:
-        answers: Answers of the model.
-        count: Largest number.
-
-    Returns:
-        Most confident first; of equals the earlier picture.
-    """
+def most_confident_mistakes(answers: Answers) -> tuple[WrongAnswer, ...]:
+    """Return the wrong answers with the highest confidence; of equals the earlier picture."""
     wrong = np.flatnonzero(~answers.right)
-    surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:count]
+    surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:MISTAKES]
     return tuple(
         WrongAnswer(
             index=int(index),
             path=answers.name(int(index)),
             truth=answers.classes[answers.labels[index]],
-            answer=answers.classes[answers.first[index]],
+            answer=answers.classes[answers.top1[index]],
             probability=float(answers.confidence[index]),
             truth_probability=float(answers.probabilities[index, answers.labels[index]]),
         )

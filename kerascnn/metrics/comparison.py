@@ -17,7 +17,7 @@ from kerascnn.metrics.significance import mcnemar_exact
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedAnswer:
     """A picture that both models answer differently.
 
     Attributes:
@@ -71,7 +71,7 @@ class Comparison:
     both_wrong: int
     p_value: float
     largest_difference: float
-    changed: tuple[Changed, ...]
+    changed: tuple[ChangedAnswer, ...]
     skipped: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Compari
     places = {name: place for place, name in enumerate(b.classes)}
     order = [places[name] for name in a.classes]
     probabilities = b.probabilities[:, order]
-    b_first = np.argsort(order)[b.first]
+    b_top1 = np.argsort(order)[b.top1]
     only_a, only_b = a.right & ~b.right, b.right & ~a.right
     return Comparison(
         a=a_name,
@@ -123,17 +123,17 @@ def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Compari
         both_wrong=int((~a.right & ~b.right).sum()),
         p_value=mcnemar_exact(int(only_a.sum()), int(only_b.sum())),
         largest_difference=float(np.abs(a.probabilities - probabilities).max()),
-        changed=tuple(_changed(a, b, int(i)) for i in np.flatnonzero(a.first != b_first)),
+        changed=tuple(_changed(a, b, int(i)) for i in np.flatnonzero(a.top1 != b_top1)),
         skipped=a.skipped,
     )
 
 
-def _changed(a: Answers, b: Answers, index: int) -> Changed:
-    return Changed(
+def _changed(a: Answers, b: Answers, index: int) -> ChangedAnswer:
+    return ChangedAnswer(
         path=a.name(index),
         truth=a.classes[a.labels[index]],
-        a=a.classes[a.first[index]],
+        a=a.classes[a.top1[index]],
         a_probability=float(a.confidence[index]),
-        b=b.classes[b.first[index]],
+        b=b.classes[b.top1[index]],
         b_probability=float(b.confidence[index]),
     )

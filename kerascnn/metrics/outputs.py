@@ -87,19 +87,19 @@ class Answers:
         return order
 
     @property
-    def first(self) -> npt.NDArray[np.int64]:
+    def top1(self) -> npt.NDArray[np.int64]:
         """The top-1 class, int64 ``[pictures]``."""
         return self.ranked[:, 0]
 
     @property
     def confidence(self) -> npt.NDArray[np.float64]:
         """Probability of the top-1 class, float64 ``[pictures]``."""
-        return self.probabilities[np.arange(len(self)), self.first]
+        return self.probabilities[np.arange(len(self)), self.top1]
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
         """Whether the top-1 class is right, bool ``[pictures]``."""
-        equal: npt.NDArray[np.bool_] = self.first == self.labels
+        equal: npt.NDArray[np.bool_] = self.top1 == self.labels
         return equal
 
     def name(self, index: int) -> str:

@@ -122,12 +122,11 @@ def is_chance(right: int, total: int, chance: float) -> bool:
     return chance**total < SIGNIFICANT <= binomial_tail(right, total, chance)
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent(share: float) -> str:
     """Write a share in percent, and never round it to all or to none.
 
     Args:
         share: 0 to 1.
-        digits: After the point.
 
     Returns:
         E.g. ``85.0%``; ``over 99.9%`` for 9,999 of 10,000.
@@ -136,12 +135,10 @@ def percent(share: float, digits: int = 1) -> str:
         >>> percent(0.9999), percent(0.0001), percent(0.85), percent(1.0)
         ('over 99.9%', 'under 0.1%', '85.0%', '100.0%')
     """
-    written, least = f"{share:.{digits}%}", 10.0**-digits
-    if share < 1 and written == f"{1:.{digits}%}":
-        return f"over {100 - least:.{digits}f}%"
-    if share > 0 and written == f"{0:.{digits}%}":
-        return f"under {least:.{digits}f}%"
-    return written
+    written = f"{share:.1%}"
+    if share < 1 and written == "100.0%":
+        return "over 99.9%"
+    return "under 0.1%" if share > 0 and written == "0.0%" else written
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:

@@ -12,7 +12,7 @@ from kerascnn.metrics.significance import percent, wilson_interval
 from kerascnn.report.content import Content, Learning
 
 _FEW_STEPS = 300
-"""Of the optimiser, from random weights; see docs/experiments.md."""
+"""Of the optimizer, from random weights; see docs/experiments.md."""
 
 _FEW_PICTURES = 50
 """Of a class."""

@@ -121,7 +121,7 @@ class Learning:
     """How a network learned, measured on the network that is kept, in inference mode.
 
     Attributes:
-        steps: Steps of the optimiser, in all epochs.
+        steps: Steps of the optimizer, in all epochs.
         pictures: Training pictures.
         classes: There are.
         train_right: How many of ``train_images`` training pictures are answered right.

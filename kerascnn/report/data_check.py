@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image
 
 from kerascnn import files
-from kerascnn.dataset.check.checking import Check, Place, Repeat
-from kerascnn.dataset.pictures import reduced
+from kerascnn.dataset.check.checking import DataCheck, PictureLocation, RepeatedPicture
+from kerascnn.dataset.pictures import apply
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
-from kerascnn.report.data_url import data_address
+from kerascnn.report.data_url import data_url
 from kerascnn.report.document import render
 
 THUMBNAIL = 128
@@ -57,7 +57,7 @@ class Figure:
 
     address: str
     small: bool
-    place: Place
+    place: PictureLocation
     note: str = ""
 
 
@@ -93,7 +93,7 @@ class Section:
     more: int
 
 
-def write_check_page(path: str | Path, check: Check, dataset: Dataset) -> None:
+def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> None:
     """Write the page.
 
     Args:
@@ -108,7 +108,7 @@ def write_check_page(path: str | Path, check: Check, dataset: Dataset) -> None:
     files.write_bytes(path, render_check_page(check, dataset).encode("utf-8", "replace"))
 
 
-def render_check_page(check: Check, dataset: Dataset) -> str:
+def render_check_page(check: DataCheck, dataset: Dataset) -> str:
     """Make the page.
 
     Args:
@@ -134,7 +134,7 @@ def render_check_page(check: Check, dataset: Dataset) -> str:
     return render("check.html.j2", values)
 
 
-def _remarks(check: Check) -> Iterator[str]:
+def _remarks(check: DataCheck) -> Iterator[str]:
     words = {
         "faults": "Problems with the data set that make training stop with an error",
         "broken": "Pictures that cannot be read",
@@ -154,7 +154,7 @@ def _remarks(check: Check) -> Iterator[str]:
         )
 
 
-def _balance(check: Check) -> list[tuple[str, list[tuple[int, float]]]]:
+def _balance(check: DataCheck) -> list[tuple[str, list[tuple[int, float]]]]:
     largest = {split: max(1, *counts, 1) for split, counts in check.counts.items()}
     return [
         (
@@ -168,7 +168,7 @@ def _balance(check: Check) -> list[tuple[str, list[tuple[int, float]]]]:
     ]
 
 
-def _sections(check: Check, dataset: Dataset) -> Iterator[Section]:
+def _sections(check: DataCheck, dataset: Dataset) -> Iterator[Section]:
     repeats = check.repeats
     kinds = (
         (_LEAKS, [one for one in repeats if one.is_leak]),
@@ -181,7 +181,7 @@ def _sections(check: Check, dataset: Dataset) -> Iterator[Section]:
             yield Section(title, text, groups, max(0, len(found) - _GROUPS))
 
 
-def _group(repeat: Repeat, dataset: Dataset) -> Group:
+def _group(repeat: RepeatedPicture, dataset: Dataset) -> Group:
     alike = (
         "identical pixels"
         if repeat.exact
@@ -192,19 +192,19 @@ def _group(repeat: Repeat, dataset: Dataset) -> Group:
     return Group(alike, figures, len(repeat.places) - len(shown))
 
 
-def _spread(places: Sequence[Place]) -> list[Place]:
+def _spread(places: Sequence[PictureLocation]) -> list[PictureLocation]:
     """Choose some places; of each split and class the first, so that a conflict is seen."""
     first = {(place.split, place.label): place for place in reversed(places)}
     chosen = [*first.values(), *(place for place in places if place not in first.values())]
     return sorted(chosen[:_MEMBERS], key=places.index)
 
 
-def _figure(place: Place, dataset: Dataset, note: str = "") -> Figure:
+def _figure(place: PictureLocation, dataset: Dataset, note: str = "") -> Figure:
     try:
-        picture = reduced(dataset.splits[place.split].pictures, place.index, _thumbnail)
+        picture = apply(dataset.splits[place.split].pictures, place.index, _thumbnail)
     except PictureError:
         return Figure("", False, place, note)
-    return Figure(data_address(picture), max(picture.shape) < THUMBNAIL, place, note)
+    return Figure(data_url(picture), max(picture.shape) < THUMBNAIL, place, note)
 
 
 def _thumbnail(picture: UInt8Array) -> UInt8Array:

@@ -13,7 +13,7 @@ from PIL import Image
 from kerascnn.images import UInt8Array
 
 
-def data_address(picture: UInt8Array) -> str:
+def data_url(picture: UInt8Array) -> str:
     """Write a picture as a ``data:`` address.
 
     Args:

@@ -16,7 +16,7 @@ from typing import Any
 
 from kerascnn import __version__
 from kerascnn.metrics.significance import percent
-from kerascnn.report.data_url import data_address
+from kerascnn.report.data_url import data_url
 
 
 def render(
@@ -40,7 +40,7 @@ def render(
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update({"picture": data_address, "percent": _percent, **(filters or {})})
+    environment.filters.update({"picture": data_url, "percent": _percent, **(filters or {})})
     page = environment.from_string(_resource(template))
     return page.render(**values, style=style, policy=_policy(style), version=__version__)
 

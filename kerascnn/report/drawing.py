@@ -1,10 +1,10 @@
 """matplotlib's drawings as SVG that lives inside a page.
 
-Knows: matplotlib's style, colours as CSS variables, what of an SVG a page's policy allows. Does
+Knows: matplotlib's style, colors as CSS variables, what of an SVG a page's policy allows. Does
 not know what is drawn (:mod:`kerascnn.report.figures`).
 
-matplotlib colours a figure once; a page has a light and a dark look. So figures are drawn in a
-few marker colours, which are then replaced by the page's CSS variables. Style attributes become
+matplotlib colors a figure once; a page has a light and a dark look. So figures are drawn in a
+few marker colors, which are then replaced by the page's CSS variables. Style attributes become
 plain SVG attributes, so that the page's content policy can forbid inline styles. Text stays text,
 which the reader's own fonts show in any script.
 """

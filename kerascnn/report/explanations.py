@@ -19,8 +19,11 @@ from kerascnn.report.sheet import Row, Tile
 if TYPE_CHECKING:
     from kerascnn.inference.occlusion import Explanation
 
+_MOST_KERNELS = 64
+"""Filters shown; more would not be looked at one by one."""
+
 _MARGIN = 0.001
-"""Below this share of the largest weight, a kernel's colours would be noise made visible."""
+"""Below this share of the largest weight, a kernel's colors would be noise made visible."""
 
 
 def explanation_rows(explanation: Explanation) -> list[Row]:
@@ -44,21 +47,20 @@ def _nothing(heat: npt.NDArray[np.float32]) -> str:
     return "" if heat.any() else ": nothing speaks for it"
 
 
-def kernel_row(layer: str, kernels: npt.NDArray[np.float32], count: int = 64) -> Row:
+def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
     """Arrange the filters of a layer as a row of tiles.
 
     Args:
         layer: Its name.
         kernels: float32 ``[filters, rows, columns, channels]``. Three channels are shown as
-            colours, others by their mean; grey is 0.
-        count: Filters shown at most.
+            colors, others by their mean; grey is 0.
     """
     tiles = [
         Tile(enlarged(_as_picture(kernel), 80), (f"filter {number}",))
-        for number, kernel in enumerate(kernels[:count])
+        for number, kernel in enumerate(kernels[:_MOST_KERNELS])
     ]
     size = " × ".join(map(str, kernels.shape[1:]))
-    shown = f", {count} shown" if len(kernels) > count else ""
+    shown = f", {_MOST_KERNELS} shown" if len(kernels) > _MOST_KERNELS else ""
     filters = "1 filter" if len(kernels) == 1 else f"{len(kernels)} filters"
     return Row(f"{layer}: {filters} of {size}{shown} (grey is 0)", tuple(tiles))
 

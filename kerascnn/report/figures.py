@@ -1,6 +1,6 @@
 """The figures of a report.
 
-Knows: what is drawn. Does not know how a drawing gets into a page
+Each is an ``<svg>`` element. Knows: what is drawn. Does not know how a drawing gets into a page
 (:mod:`kerascnn.report.drawing`), nor class names: those stand in the page as text.
 """
 
@@ -30,9 +30,6 @@ def loss_curves(
         epochs: At least one epoch.
         best: Number of the epoch to mark, or None.
         phase_spans: Phases to mark, if more than one.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -51,9 +48,6 @@ def accuracy_curves(
         epochs: At least one epoch.
         best: Number of the epoch to mark, or None.
         phase_spans: Phases to mark, if more than one.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -70,9 +64,6 @@ def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan
     Args:
         epochs: At least one epoch.
         phase_spans: Phases to mark, if more than one.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -90,9 +81,6 @@ def reliability_diagram(reliability: Reliability) -> str:
 
     Args:
         reliability: Reliability of the model's answers.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -117,18 +105,10 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
     Args:
         curves: Curves of all classes.
         marked: The one to stand out.
-
-    Returns:
-        An ``<svg>`` element.
     """
-
-    def draw(axes: Axes) -> None:
-        axes.plot([0, 100], [0, 100], color=INK, ls="--", lw=1)
-        for one in (*curves, marked):
-            _line(axes, one.false_positive_rate, one.true_positive_rate, one is marked)
-        _per_cent(axes, "false positive rate, %", "true positive rate, %")
-
-    return drawn("roc", "Receiver operating characteristic of each class", draw, _SQUARE)
+    lines = [(one.false_positive_rate, one.true_positive_rate) for one in (*curves, marked)]
+    labels = ("false positive rate, %", "true positive rate, %")
+    return _class_curves("roc", "Receiver operating characteristic", labels, lines, chance=True)
 
 
 def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
@@ -137,27 +117,32 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
     Args:
         curves: Curves of all classes.
         marked: The one to stand out.
-
-    Returns:
-        An ``<svg>`` element.
     """
+    lines = [(one.recall, one.precision) for one in (*curves, marked)]
+    labels = ("recall, %", "precision, %")
+    return _class_curves("pr", "Precision over recall", labels, lines)
+
+
+def _class_curves(
+    name: str,
+    title: str,
+    labels: tuple[str, str],
+    lines: Sequence[tuple[Sequence[float], Sequence[float]]],
+    chance: bool = False,
+) -> str:
+    """Draw a curve of each class; the last stands out."""
 
     def draw(axes: Axes) -> None:
-        for one in (*curves, marked):
-            _line(axes, one.recall, one.precision, one is marked)
-        _per_cent(axes, "recall, %", "precision, %")
+        if chance:
+            axes.plot([0, 100], [0, 100], color=INK, ls="--", lw=1)
+        for number, line in enumerate(lines, 1):
+            across, up = ([100 * share for share in shares] for shares in line)
+            marked = number == len(lines)
+            color, lw, alpha = (SECOND, 2, 1) if marked else (FIRST, 0.8, 0.55)
+            axes.plot(across, up, color=color, lw=lw, alpha=alpha)
+        _per_cent(axes, *labels)
 
-    return drawn("pr", "Precision over recall of each class", draw, _SQUARE)
-
-
-def _line(axes: Axes, across: Sequence[float], up: Sequence[float], marked: bool) -> None:
-    axes.plot(
-        [100 * share for share in across],
-        [100 * share for share in up],
-        color=SECOND if marked else FIRST,
-        lw=2 if marked else 0.8,
-        alpha=1 if marked else 0.55,
-    )
+    return drawn(name, f"{title} of each class", draw, _SQUARE)
 
 
 def _per_cent(axes: Axes, across: str, up: str) -> None:

@@ -71,7 +71,7 @@ def _content(
 
     def picture(index: int) -> images.UInt8Array:
         original = chosen.pictures[places[answers.names[index]]]
-        return images.size_picture(original, card.shape, card.how)
+        return images.size_picture(original, card.shape, card.resize_rule)
 
     def heats(pictures: list[images.UInt8Array], labels: list[str]) -> list[Heat | None]:
         numbers = [classifier.classes.index(label) for label in labels]

@@ -1,6 +1,6 @@
 """Heat over a picture.
 
-Knows: arrays, one scale of colours, Pillow's resizing. Does not know where heat comes from.
+Knows: arrays, one scale of colors, Pillow's resizing. Does not know where heat comes from.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SHOWN = 224
 """Pixels along a side; smaller pictures are enlarged, so that heat over them can be seen."""
 
 _STRONGEST = 0.7
-"""How far the warmest place is covered by colour; the coldest is the picture itself."""
+"""How far the warmest place is covered by color; the coldest is the picture itself."""
 
 _SCALE = np.array(
     [
@@ -27,7 +27,7 @@ _SCALE = np.array(
 
 
 def colours(heat: npt.NDArray[np.floating]) -> UInt8Array:
-    """Turn numbers into colours, from black over red to light yellow.
+    """Turn numbers into colors, from black over red to light yellow.
 
     Args:
         heat: ``[height, width]``, 0 to 1.

@@ -16,7 +16,7 @@ import numpy as np
 from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report import figures
 from kerascnn.report.content import Content, Layer, Mistake
-from kerascnn.report.data_url import data_address
+from kerascnn.report.data_url import data_url
 from kerascnn.report.document import render
 from kerascnn.report.heat import overlay
 from kerascnn.report.verdict import SPLIT_NAMES, commonest_confusions, judge
@@ -158,7 +158,7 @@ def _balance(content: Content) -> list[tuple[str, list[tuple[int, float]]]]:
 def _warm(mistake: Mistake) -> str:
     """The picture of a mistake with its heat, small enough for a page of many."""
     heat = np.zeros((1, 1)) if mistake.heat is None else mistake.heat
-    return data_address(overlay(mistake.picture, heat))
+    return data_url(overlay(mistake.picture, heat))
 
 
 def _shape(sides: Sequence[int | None]) -> str:

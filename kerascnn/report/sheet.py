@@ -19,7 +19,7 @@ from PIL import Image
 
 from kerascnn.files import write_text, writing
 from kerascnn.images import UInt8Array
-from kerascnn.report.data_url import data_address
+from kerascnn.report.data_url import data_url
 
 _GAP, _LINE, _TITLE = 12, 15, 24
 """Pixels between tiles, of a line of text, and of a title."""
@@ -119,7 +119,7 @@ def _tile(tile: Tile, x: int, y: int, side: int) -> str:
     pixelated = ' style="image-rendering:pixelated"' if max(height, width) < side else ""
     image = (
         f'<image x="{x}" y="{y}" width="{side}" height="{side}"{pixelated} '
-        f'href="{data_address(tile.picture)}"/>'
+        f'href="{data_url(tile.picture)}"/>'
     )
     lines = [
         _text(line, x, y + side + _LINE * number - 2, 12, side)

@@ -34,7 +34,7 @@ class Verdict:
     """The report's first sentences.
 
     Attributes:
-        tone: Which colour they get.
+        tone: Which color they get.
         headline: One sentence.
         remarks: What stands out, each with what to do.
         interval: Interval of top-1, with 95 % confidence.

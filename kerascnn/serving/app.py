@@ -21,13 +21,14 @@ from starlette.types import ASGIApp
 from kerascnn.errors import KerascnnError
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.endpoints.openapi import describe
-from kerascnn.serving.endpoints.predict import Simple
+from kerascnn.serving.endpoints.predict import PredictEndpoint
 from kerascnn.serving.endpoints.v1 import V1
 from kerascnn.serving.endpoints.v2 import V2
-from kerascnn.serving.http.middleware import Gate
-from kerascnn.serving.http.origins import Origins, names_of
+from kerascnn.serving.http.middleware import RequestMiddleware
+from kerascnn.serving.http.origins import OriginPolicy, names_of
+from kerascnn.serving.http.routing import Routing
 from kerascnn.serving.page import page_routes
-from kerascnn.serving.request_log import Records
+from kerascnn.serving.request_log import RequestLog
 from kerascnn.serving.service import Service
 
 if TYPE_CHECKING:
@@ -78,17 +79,17 @@ def create_app(
 
     routes = [
         *V2(service).routes(),
-        *Simple(service).routes(),
+        *PredictEndpoint(service).routes(),
         *V1(service).routes(),
         Route("/openapi.json", openapi),
         *page_routes(),
     ]
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
     options = service.config
-    origins = Origins(options.allowed_host or names_of(options.host), options.cors)
-    records = Records(service.metrics, write_log, tracer)
-    gate = Gate(router, records, options.read_token(), origins)
-    return _with_cors(gate, options.cors)
+    origins = OriginPolicy(options.allowed_host or names_of(options.host), options.cors)
+    request_log = RequestLog(service.metrics, write_log, tracer)
+    middleware = RequestMiddleware(Routing(router), request_log, options.read_token(), origins)
+    return _with_cors(middleware, options.cors)
 
 
 async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> None:

@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
+from kerascnn.inference.prediction import finite_rows
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.stall_detector import Progress
+from kerascnn.serving.stall_detector import StallDetector
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,12 +46,14 @@ class Answer:
         probabilities: float32 ``[n, classes]``.
         waited: Seconds that its last picture waited for its run.
         ran: Seconds that this run took.
+        finite: Whether all values are finite; else some rows are no answer.
     """
 
     logits: Floats
     probabilities: Floats
     waited: float
     ran: float
+    finite: bool
 
 
 @dataclass
@@ -72,6 +75,7 @@ class _Job:
     count: int
     arrived: float
     rows: dict[int, tuple[Floats, Floats]] = field(default_factory=dict)
+    finite: bool = True
 
 
 class Batcher:
@@ -104,7 +108,7 @@ class Batcher:
         self._soon: asyncio.Handle | None = None
         self._seconds_each = 0.0
         self._threads = ThreadPoolExecutor(len(networks), thread_name_prefix="inference")
-        self._runs = Progress()
+        self._runs = StallDetector()
 
     @property
     def backlog(self) -> float:
@@ -129,7 +133,7 @@ class Batcher:
         """Admit pictures, if there is room for them and time to answer.
 
         Args:
-            count: Number of count.
+            count: Number of pictures.
             deadline: Seconds within which they must be answered.
 
         Yields:
@@ -146,6 +150,7 @@ class Batcher:
                 retry_after=self.backlog,
             )
         self.taken += count
+        # The time that passes is that of all who are ahead, too.
         ahead, began, taken = self.taken, time.perf_counter(), Admission()
         try:
             yield taken
@@ -210,6 +215,7 @@ class Batcher:
             self._rows.popleft()  # its client hung up, or its time is over
         if not self._rows:
             return
+        # The largest warmed size that is full: rows of padding would cost as much as pictures.
         size = max(size for size in self.sizes if size <= len(self._rows))
         batch: list[tuple[_Job, int, UInt8Array]] = []
         while self._rows and len(batch) < size:
@@ -229,7 +235,7 @@ class Batcher:
         network: Network,
         batch: list[tuple[_Job, int, UInt8Array]],
         now: float,
-        done: asyncio.Future[tuple[Floats, Floats, float]],
+        done: asyncio.Future[_Run],
     ) -> None:
         self._runs.end()
         self._idle.append(network)
@@ -240,24 +246,40 @@ class Batcher:
                 if not job.future.done():
                     job.future.set_exception(error)
             return
-        logits, probabilities, seconds = done.result()
-        self._observe(len(batch), seconds)
+        run = done.result()
+        self._observe(len(batch), run.seconds)
         for row, (job, index, _) in enumerate(batch):
-            job.rows[index] = logits[row], probabilities[row]
+            part = slice(row, row + 1)
+            job.rows[index] = run.logits[part], run.probabilities[part]
+            job.finite &= run.finite
             if len(job.rows) == job.count and not job.future.done():
-                job.future.set_result(_answer(job, now - job.arrived - seconds, seconds))
+                waited = max(0.0, now - job.arrived - run.seconds)
+                job.future.set_result(_answer(job, waited, run.seconds))
 
 
-def _timed(network: Network, pictures: list[UInt8Array]) -> tuple[Floats, Floats, float]:
+class _Run(NamedTuple):
+    """What a run of the network gave, and its seconds."""
+
+    logits: Floats
+    probabilities: Floats
+    finite: bool
+    seconds: float
+
+
+def _timed(network: Network, pictures: list[UInt8Array]) -> _Run:
     began = time.perf_counter()
     logits, probabilities = network(np.stack(pictures))
-    return logits, probabilities, time.perf_counter() - began
+    # Here once, and not for each request; and in the thread.
+    finite = bool(finite_rows(logits, probabilities).all())
+    return _Run(logits, probabilities, finite, time.perf_counter() - began)
 
 
 def _answer(job: _Job, waited: float, ran: float) -> Answer:
     rows = [job.rows[index] for index in range(job.count)]
-    logits, probabilities = (np.stack(values) for values in zip(*rows, strict=True))
-    return Answer(logits, probabilities, max(0.0, waited), ran)
+    if len(rows) == 1:
+        return Answer(*rows[0], waited, ran, job.finite)
+    logits, probabilities = (np.concatenate(values) for values in zip(*rows, strict=True))
+    return Answer(logits, probabilities, waited, ran, job.finite)
 
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ THREADS = ("decoding", "inference", "loading")
 """How the names of the server's threads begin, for which the end of the process would wait."""
 
 
-def end_after(seconds: float) -> None:
+def exit_after(seconds: float) -> None:
     """Exit the process one second after a deadline, whatever it is doing.
 
     It ends as usual if it can. Elsewhere than in a process's main thread nothing is done: the

@@ -5,6 +5,9 @@ Knows: names, labels and buckets. Does not know who counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -63,7 +66,39 @@ class Metrics:
         self.reloads = self._counter("reloads", "Newer files tried.", "model", "outcome")
         self.reload_checks = self._counter("reload_checks", "Looks at all files for newer ones.")
         self.body_bytes = self._gauge("body_bytes", "Bodies of requests in memory, in bytes.")
+        # Looking up a label takes longer than counting.
+        self._counters: dict[tuple[str, str], Counter] = {}
+        self._times: dict[str, tuple[Histogram, list[tuple[str, Histogram]]]] = {}
         self.log_lines_lost = self._counter("log_lines_lost", "Lines of the access log lost.")
+
+    def count(self, model: str, outcome: str) -> None:
+        """Count a request.
+
+        Args:
+            model: Name of the model; empty: none of ours.
+            outcome: How it ended.
+        """
+        counter = self._counters.get((model, outcome))
+        if counter is None:
+            counter = self._counters[model, outcome] = self.requests.labels(model, outcome)
+        counter.inc()
+
+    def observe(self, model: str, seconds: float, facts: Mapping[str, Any]) -> None:
+        """Note how long an answer took.
+
+        Args:
+            model: Name of the model.
+            seconds: Seconds altogether.
+            facts: The milliseconds of each stage, as ``STAGE_ms``.
+        """
+        found = self._times.get(model)
+        if found is None:
+            stages = [(f"{stage}_ms", self.stages.labels(model, stage)) for stage in STAGES]
+            found = self._times[model] = self.seconds.labels(model), stages
+        whole, parts = found
+        whole.observe(seconds)
+        for key, part in parts:
+            part.observe(facts[key] / 1000)
 
     def page(self) -> bytes:
         """Write all as Prometheus reads it."""

@@ -27,7 +27,7 @@ Slot = tuple[str, str]
 """A model's name, and the number of a version in its folder; empty: it is a file of its own."""
 
 
-class Models:
+class ModelRepository:
     """All models, by name.
 
     Args:

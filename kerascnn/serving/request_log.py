@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kerascnn.printable import printable_json
-from kerascnn.serving.metrics import STAGES, Metrics
+from kerascnn.serving.metrics import Metrics
 
 if TYPE_CHECKING:
     from kerascnn.serving.tracing import Tracer
@@ -23,7 +23,7 @@ _ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 
 
 @dataclass
-class Record:
+class RequestRecord:
     """One request.
 
     Attributes:
@@ -54,7 +54,7 @@ def request_id(given: bytes) -> str:
     return given.decode() if _ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
-class Records:
+class RequestLog:
     """Keeps what is to be kept.
 
     Args:
@@ -71,28 +71,26 @@ class Records:
     ) -> None:
         self._metrics, self._write_log, self._tracer = metrics, write_log, tracer
 
-    def keep(self, record: Record, outcome: str) -> None:
+    def keep(self, record: RequestRecord, outcome: str) -> None:
         """Count a request that has ended, and write its line.
 
         Args:
-            record: Record of it.
+            record: RequestRecord of it.
             outcome: How it is counted.
         """
         seconds = time.perf_counter() - record.began
         facts = record.facts
         model = facts.get("model", "")
-        self._metrics.requests.labels(model, outcome).inc()
+        self._metrics.count(model, outcome)
         if model and outcome == "ok" and "pictures" in facts:
-            self._metrics.seconds.labels(model).observe(seconds)
-            for stage in STAGES:
-                self._metrics.stages.labels(model, stage).observe(facts[f"{stage}_ms"] / 1000)
+            self._metrics.observe(model, seconds, facts)
         if self._tracer is not None:
             facts["trace_id"] = self._tracer.trace(record, outcome, seconds)
         if self._write_log is not None:
             self._write_log(_line(record, outcome, seconds))
 
 
-def _line(record: Record, outcome: str, seconds: float) -> str:
+def _line(record: RequestRecord, outcome: str, seconds: float) -> str:
     values = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "request_id": record.id,

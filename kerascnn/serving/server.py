@@ -23,7 +23,7 @@ from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.forced_exit import end_after
+from kerascnn.serving.forced_exit import exit_after
 from kerascnn.serving.http.connection import Connection
 from kerascnn.serving.http.listeners import (
     check_certificate,
@@ -31,7 +31,7 @@ from kerascnn.serving.http.listeners import (
     load_certificate,
     urls,
 )
-from kerascnn.serving.request_log import Records
+from kerascnn.serving.request_log import RequestLog
 from kerascnn.serving.service import Service
 from kerascnn.serving.sources import versions_in
 
@@ -105,7 +105,7 @@ class _Server(uvicorn.Server):
         self._started: Callable[[str], object] = lambda _where: None
         self._addresses = ""
         app = create_app(service, write_log, self._fail, tracer)
-        self._grpc = _grpc_server(service, Records(service.metrics, write_log, tracer))
+        self._grpc = _grpc_server(service, RequestLog(service.metrics, write_log, tracer))
         connection = type("_Connection", (Connection,), {"seconds": config.read_timeout})
         super().__init__(
             uvicorn.Config(
@@ -141,7 +141,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse new requests and finish accepted ones, within the grace period."""
         self._service.stopping = True
-        end_after(self._grace)
+        exit_after(self._grace)
         cutting = asyncio.get_running_loop().call_later(self._grace, self._close_connections)
         ending = self._grpc.stop(self._grace) if self._grpc is not None else asyncio.sleep(0)
         await asyncio.gather(super().shutdown(sockets), ending)
@@ -222,7 +222,7 @@ def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
         tracer.close()
 
 
-def _grpc_server(service: Service, records: Records) -> GrpcServer | None:
+def _grpc_server(service: Service, request_log: RequestLog) -> GrpcServer | None:
     """Make the server of gRPC, if it is asked for."""
     if service.config.grpc_port is None:
         return None
@@ -233,7 +233,7 @@ def _grpc_server(service: Service, records: Records) -> GrpcServer | None:
         if module not in ("grpc", "google"):
             raise
         raise MissingExtraError(module, "grpc", "to serve by gRPC") from missing
-    return GrpcServer(service, records)
+    return GrpcServer(service, request_log)
 
 
 class _AccessLog:

@@ -14,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Progress:
+class StallDetector:
     """Progress of one kind of work; used on the event loop only."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Progress:
         """Return whether there is work and none was finished for this many seconds."""
         return self._begun > 0 and time.monotonic() - self._last > seconds
 
-    async def of(self, threads: Executor, work: Callable[[], T]) -> T:
+    async def run_in(self, threads: Executor, work: Callable[[], T]) -> T:
         """Run work in a thread. Cancelled in time, it does not start."""
         loop = asyncio.get_running_loop()
         doing = threads.submit(work)

@@ -39,7 +39,7 @@ class Statistics:
         success: Requests that were answered.
         fail: Requests that were not.
         queue: Time that requests waited.
-        decode: Time of reading and sizing their pictures.
+        decode: Time of reading and resizing their pictures.
         inference: Time of running the network.
         runs: Runs of the network, by the number of pictures.
     """

@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from kerascnn import __version__
 
 if TYPE_CHECKING:
-    from kerascnn.serving.request_log import Record
+    from kerascnn.serving.request_log import RequestRecord
 
 _ORDER = ("decode", "queue", "inference")
 """Stages, one after the other: the last ends with the answer."""
@@ -43,11 +43,11 @@ class Tracer:
         self._tracer = self._provider.get_tracer("kerascnn.serving", __version__)
         self._propagator = TraceContextTextMapPropagator()
 
-    def trace(self, record: Record, outcome: str, seconds: float) -> str:
+    def trace(self, record: RequestRecord, outcome: str, seconds: float) -> str:
         """Make the spans of a request that has ended.
 
         Args:
-            record: Record of it.
+            record: RequestRecord of it.
             outcome: How it is counted.
             seconds: Seconds that it took.
 
@@ -93,14 +93,14 @@ def _exporting() -> SpanProcessor:
     return BatchSpanProcessor(OTLPSpanExporter())
 
 
-def _name(record: Record) -> str:
+def _name(record: RequestRecord) -> str:
     """Name a span; paths that nobody knows are as many as people can think of."""
     if record.method == "gRPC":
         return record.path.lstrip("/")
     return f"{record.method} {record.path}" if "model" in record.facts else record.method
 
 
-def _attributes(record: Record, outcome: str) -> dict[str, Any]:
+def _attributes(record: RequestRecord, outcome: str) -> dict[str, Any]:
     if record.method == "gRPC":
         _, service, method = record.path.split("/")
         asked = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}

@@ -84,37 +84,43 @@ class Plan:
 
 
 class Callback:
-    """Is called at each moment of a training run; this one does nothing."""
+    """Base class of callbacks: its methods are called while a run trains, and do nothing.
+
+    Example:
+        >>> class LastAccuracy(Callback):
+        ...     def epoch(self, record: EpochRecord, best: bool) -> None:
+        ...         self.value = record.val_accuracy
+    """
 
     def planned(self, plan: Plan) -> None:
-        """What the run is going to do is known; its first step comes next."""
+        """Called once before the first step, with what the run is going to do."""
 
     def speed(self, images_per_second: float) -> None:
-        """How fast the epoch has been so far; called before each :meth:`step` but the first."""
+        """Called before each :meth:`step` but the first, with the epoch's mean speed so far."""
 
     def chosen(self, option: str, value: str, reason: str) -> None:
-        """An option that was ``auto`` has its value."""
+        """Called when the value of an option that was ``auto`` is known, and why."""
 
     def fetching(self, what: str, done: int, total: int) -> None:
-        """``done`` of ``total`` bytes (0: unknown) are downloaded."""
+        """Called during a download: ``done`` of ``total`` bytes (0: unknown) are there."""
 
     def finishing(self, what: str, done: int, total: int) -> None:
-        """Work before the first epoch or after the last goes on; ``total`` 0: uncounted."""
+        """Called during work before the first epoch or after the last; ``total`` 0: unknown."""
 
     def opened(self, folder: Path, epochs_done: int) -> None:
-        """The run folder is there, with so many epochs from before."""
+        """Called when the run folder is there; ``epochs_done`` is above 0 when a run goes on."""
 
     def reading(self, split: str, done: int, total: int) -> None:
-        """``done`` of ``total`` pictures of a split are decoded and sized."""
+        """Called while the pictures of a split are decoded and resized."""
 
     def started(self, epochs: int, steps: int, batch_size: int) -> None:
-        """Training starts, with so many epochs of so many steps."""
+        """Called at the start of each phase, with the epochs of the run and the steps of each."""
 
     def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
-        """A step (from 1) of an epoch (from 1) is done; the means are the epoch's so far."""
+        """Called after some steps; numbers begin at 1, loss and accuracy are the epoch's so far."""
 
     def epoch(self, record: EpochRecord, best: bool) -> None:
-        """An epoch is done; ``best``: it is the best so far."""
+        """Called after an epoch; ``best``: its network is kept, being the best so far."""
 
 
 class CallbackList(Callback):

@@ -153,7 +153,7 @@ class TrainConfig:
         "shift: random shifts by up to a 32nd of the side; light: that and horizontal flips; "
         "strong-shift: shifts by up to an eighth, brightness, contrast and random erasing; strong: "
         "that and horizontal flips. A flip changes the meaning of digits and letters. auto: none "
-        "for the built-in data and with frozen blocks, strong for few colour photographs, else "
+        "for the built-in data and with frozen blocks, strong for few color photographs, else "
         "light; strong-shift or shift if flips do not look harmless.", AUGMENTATION)
     random_crop: float = option(0.0,
         Number(float, lambda x: 0 <= x <= 1, "0 (off) or a share up to 1, e.g. 0.35", "SHARE"),

@@ -26,14 +26,14 @@ from kerascnn.training.networks import Network
 from kerascnn.training.phases import phases
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.epoch import Trainer
-from kerascnn.training.trainer.phase import stage
+from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.weights import check_weights
 
 LOWEST, HIGHEST = 1e-6, 1.0
 """The ends of the ramp."""
 
 STEPS = 150
-"""Of the optimiser, along the ramp: 25 to each power of ten."""
+"""Of the optimizer, along the ramp: 25 to each power of ten."""
 
 SMOOTHING = 0.9
 """Share of the mean so far in the smoothed loss, which looks back over about ten steps."""
@@ -81,14 +81,14 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
         TrainingError: The loss is not finite from the start.
     """
     progress = progress or Callback()
-    _refuse_open_scope(config)
+    _refuse_open_scope(config.trainable)
     network = None if config.model == AUTO else check_weights(config.model, config.weights)
     start_deterministically(config.seed, config.deterministic)
     batches = STEPS * config.accumulate
     ramp = keras.optimizers.schedules.ExponentialDecay(
         LOWEST, batches - 1, HIGHEST / LOWEST, name="ramp"
     )
-    with sharing(config):
+    with sharing(config.device, config.devices):
         trainer = _trainer(config, progress, network)
         trainer.optimizer.learning_rate = ramp
         losses, diverged = _losses(trainer, config, progress)
@@ -125,8 +125,8 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
     )
 
 
-def _refuse_open_scope(config: TrainConfig) -> None:
-    if config.trainable == AUTO:
+def _refuse_open_scope(trainable: str) -> None:
+    if trainable == AUTO:
         raise ConfigError(
             "a rate is looked for with the blocks that shall learn, and auto leaves them open. Ask "
             "`kerascnn advise` first, and name `model`, and its scope or phases."
@@ -135,18 +135,18 @@ def _refuse_open_scope(config: TrainConfig) -> None:
 
 def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -> Trainer:
     config, device, feed, start = assemble(config, progress, network)
-    _refuse_open_scope(config)
+    _refuse_open_scope(config.trainable)
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     warn_if_slow(config.precision, device)
     # How many steps there are matters to the schedule alone, which the ramp replaces.
     phase = replace(phases(config, start.network)[0], epochs=STEPS * config.accumulate)
     plain = replace(config, ema=None)
-    return stage(start, plain, phase, feed.train, feed.val, device, progress).trainer
+    return prepare_phase(start, plain, phase, feed.train, feed.val, device, progress).trainer
 
 
 def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:
-    """Return the smoothed loss of each step of the optimiser, and whether it exploded."""
+    """Return the smoothed loss of each step of the optimizer, and whether it exploded."""
     curve, gathered = _Smoothed(), list[float]()
     for loss in _batches(trainer, config, progress):
         gathered.append(loss)

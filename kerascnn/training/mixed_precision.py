@@ -84,7 +84,7 @@ def set_precision(core: keras.Model, precision: str) -> None:
     """Make a network compute in another precision; its weights stay float32.
 
     Args:
-        core: From normalised pixels to logits. The head stays in float32, so that the logits, of
+        core: From normalized pixels to logits. The head stays in float32, so that the logits, of
             which the loss takes differences, are not rounded.
         precision: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
     """
@@ -98,7 +98,7 @@ def as_float32(core: keras.Model) -> Iterator[None]:
     """Make a network compute in float32 while the block runs, as the file does.
 
     Args:
-        core: From normalised pixels to logits.
+        core: From normalized pixels to logits.
 
     Yields:
         While every layer of it has the policy ``float32``.

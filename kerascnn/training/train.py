@@ -18,6 +18,7 @@ from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.display import shown
+from kerascnn.training.distribution.detection import initialized_cluster
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.distribution.processes import (
@@ -36,10 +37,10 @@ from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run, claimed
 from kerascnn.training.run.resume import refuse_changed_options, with_stored_values
 from kerascnn.training.setup import assemble, check_scopes
-from kerascnn.training.trainer.loop import Loop
+from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import fit_into
-from kerascnn.training.weights import Start, check_weights
+from kerascnn.training.weights import StartingNetwork, check_weights
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ def fit(
             error or in the notebook. ``Callback()`` shows nothing.
         resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
             never stopped; a folder without a run begins one.
-        cluster: The processes that train together, this one included; None: it is alone. Only
-            rank 0 writes the run folder.
+        cluster: The processes that train together, this one included; None: those of a JAX that is
+            initialised for several, else it is alone. Only rank 0 writes the run folder.
         overwrite: Replace a run that lies in ``config.out``, as soon as the data and the network of
             this one are there.
 
@@ -89,6 +90,7 @@ def _fit(
     network = None if config.model == AUTO else find_network(config.model)
     if network:
         check_weights(network, config.weights)
+    cluster = cluster or initialized_cluster()
     check_cluster(cluster, config)
     if cluster and cluster.rank:
         run = Run(Path(config.out or "runs"))
@@ -119,7 +121,7 @@ def _train(
     deadline: Deadline | None = None,
 ) -> None:
     asked = config
-    with sharing(config):
+    with sharing(config.device, config.devices):
         config, device, feed, start = _opened(config, progress, network)
         check_scopes(config, start)
         set_precision(start.core, config.precision)
@@ -128,7 +130,7 @@ def _train(
         if deadline:
             more = asked.epochs == AUTO and not asked.phase
             config, deadline = fit_into(config, deadline, more, feed, start, device, progress)
-        loop = Loop(config, feed, start, run, device, progress, deadline)
+        loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
         if checkpoint:
             loop.restore(checkpoint)
         elif is_first():
@@ -141,11 +143,11 @@ def _train(
 
 
 def _finish(
-    config: TrainConfig, run: Run, feed: Feed, trained: Loop | None, progress: Callback
+    config: TrainConfig, run: Run, feed: Feed, trained: TrainingLoop | None, progress: Callback
 ) -> None:
     if trained:
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
-    batch_size = batch_size_for(config, len(feed.train))
+    batch_size = batch_size_for(config.batch_size, len(feed.train))
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
     progress.finishing("writing the report", 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
@@ -154,7 +156,7 @@ def _finish(
 
 def _opened(
     config: TrainConfig, progress: Callback, network: Network | None = None
-) -> tuple[TrainConfig, str, Feed, Start]:
+) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
     """Assemble data and network, and settle what was left to ``auto`` or to advice."""
     start_deterministically(config.seed, config.deterministic)
     asked = config
@@ -167,13 +169,13 @@ def _opened(
     if settled.weights == config.weights:
         return settled, device, feed, start
     # Not to be transferred: all begins again as if no weights had been named, pictures included,
-    # which are sized as the weights want them.
+    # which are resized as the weights want them.
     del feed, start
     return _opened(settled, progress)
 
 
 def _decided(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.

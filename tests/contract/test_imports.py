@@ -31,6 +31,11 @@ def test_inference_half_never_meets_a_framework(module: str) -> None:
     assert not loaded_after(f"import {module}") & set(HEAVY)
 
 
+def test_scoring_asks_for_optional_packages_only_when_they_are_needed() -> None:
+    loaded = loaded_after("import kerascnn.cli.score, kerascnn.scoring.job")
+    assert not loaded & {*HEAVY, "ray", "pyarrow", "fsspec", "optuna"}
+
+
 def test_every_help_is_light() -> None:
     calls = "\n".join(
         f"assert CliRunner().invoke(main, [{name!r}, '--help']).exit_code == 0" for name in COMMANDS

@@ -73,10 +73,10 @@ def start(preloaded: Callable[[str], list[str]]) -> Start:
 
 
 def starting(python: list[str]) -> Start:
-    def run(*words: str) -> subprocess.Popen[str]:
+    def run(*words: str, **variables: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*python, "-c", PAUSING, "pause", "train", *OPTIONS, *words],
-            env=os.environ | {"KERAS_BACKEND": "jax"},
+            env=os.environ | {"KERAS_BACKEND": "jax"} | variables,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         STARTED.append(process)
@@ -158,6 +158,94 @@ def test_one_that_is_stopped_and_alive_ends_the_others(
     _, other = processes[victim].communicate(timeout=HUNG)
     assert f"rank {victim} was lost (no sign of life for 40 s" in told
     assert (processes[0].returncode, processes[1].returncode) == (1, 1), other
+
+
+LAUNCHERS = {
+    "Slurm": {
+        "SLURM_JOB_ID": "1", "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2",
+        "SLURM_PROCID": "RANK", "SLURM_LOCALID": "RANK", "JAX_COORDINATOR_PORT": "PORT",
+    },
+    "Open MPI": {
+        "OMPI_MCA_orte_hnp_uri": "4096.0;tcp://127.0.0.1:34911", "OMPI_COMM_WORLD_SIZE": "2",
+        "OMPI_COMM_WORLD_RANK": "RANK", "OMPI_COMM_WORLD_LOCAL_RANK": "RANK",
+        "JAX_COORDINATOR_PORT": "PORT",
+    },
+    "Kubeflow": {
+        "JAX_COORDINATOR_ADDRESS": "127.0.0.1:PORT", "JAX_NUM_PROCESSES": "2",
+        "JAX_PROCESS_ID": "RANK",
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def losses_alone(
+    subset: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory
+) -> list[list[float]]:
+    pytest.importorskip("jax")
+    out = tmp_path_factory.mktemp("alone") / "one"
+    process = starting([sys.executable])(str(subset(300)), "--out", str(out))
+    _, told = process.communicate(timeout=HUNG)
+    assert process.returncode == 0, told
+    return losses(out)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_launchers_say_who_trains_together(
+    launcher: str,
+    losses_alone: list[list[float]],
+    subset: Callable[[int], Path],
+    tmp_path: Path,
+    free_port: int,
+) -> None:
+    start, out = starting([sys.executable]), tmp_path / "two"
+    both = [
+        start(
+            str(subset(300)), "--out", str(out), "--distributed", "auto",
+            **{
+                name: value.replace("RANK", str(rank)).replace("PORT", str(free_port))
+                for name, value in LAUNCHERS[launcher].items()
+            },
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for process in both:
+        _, told = process.communicate(timeout=HUNG)
+        assert process.returncode == 0, told
+    assert losses(out) == [pytest.approx(row, rel=1e-4) for row in losses_alone]
+
+
+INITIALIZED = """
+import sys
+import jax
+jax.config.update("jax_cpu_collectives_implementation", "gloo")
+jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]), cluster_detection_method="deactivate")
+from kerascnn import training
+config = dict(data=sys.argv[3], out=sys.argv[4], model="lenet5", epochs=3, val=0.2, seed=1)
+training.fit(training.TrainConfig(**config))
+"""
+
+
+@pytest.mark.full
+def test_a_jax_that_is_initialised_already(
+    losses_alone: list[list[float]],
+    subset: Callable[[int], Path],
+    tmp_path: Path,
+    free_port: int,
+) -> None:
+    address, out = f"127.0.0.1:{free_port}", tmp_path / "two"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", INITIALIZED, address, str(rank), str(subset(300)), str(out)],
+            env=os.environ | {"KERAS_BACKEND": "jax"}, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    STARTED.extend(both)
+    for process in both:
+        _, told = process.communicate(timeout=HUNG)
+        assert process.returncode == 0, told
+    assert losses(out) == [pytest.approx(row, rel=1e-4) for row in losses_alone]
 
 
 def test_other_data_is_refused_by_both(start: Start, tmp_path: Path, free_port: int) -> None:

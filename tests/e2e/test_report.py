@@ -11,7 +11,7 @@ from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.inference import Classifier, evaluate_file
 from kerascnn.inference.occlusion import heat_of
-from kerascnn.report.data_url import data_address
+from kerascnn.report.data_url import data_url
 from kerascnn.report.heat import overlay
 
 pytestmark = pytest.mark.slow
@@ -62,8 +62,8 @@ def test_of_an_exported_file(exported, tmp_path):
 
     sized = size_picture(picture, 32, classifier.card.resize)
     heat = heat_of(classifier, sized, classifier.classes.index(worst.answer))
-    assert data_address(sized) in text
-    assert data_address(overlay(sized, heat)) in text
+    assert data_url(sized) in text
+    assert data_url(overlay(sized, heat)) in text
 
 
 def test_an_exported_file_needs_data_with_classes_that_it_knows(exported, tmp_path):

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from kerascnn import Classifier
 from kerascnn.cli import main
-from kerascnn.inference.benchmark.benchmark import Benchmark, Measured, RunSettings
+from kerascnn.inference.benchmark.benchmark import Benchmark, Measurement, RunSettings
 from kerascnn.inference.benchmark.timing import Timing, interleaved
 
 ARGUMENTS = ["bench", "clothes.onnx", "--batch", "1", "--batch", "8"]
@@ -67,9 +67,9 @@ def test_the_table_has_a_line_for_every_way_and_batch_and_a_bar() -> None:
 
 
 def test_what_is_saved_is_never_slower_than_the_default_in_a_fair_comparison() -> None:
-    def measured(provider, arithmetic, speed, changed=0) -> Measured:
+    def measured(provider, arithmetic, speed, changed=0) -> Measurement:
         timings = (Timing(32, speed, 32e3 / speed, 40e3 / speed),)
-        return Measured(RunSettings(provider, arithmetic, 2, True), timings, 500, changed, 0.0)
+        return Measurement(RunSettings(provider, arithmetic, 2, True), timings, 500, changed, 0.0)
 
     default = measured("cpu", "exact", 100.0)
     ways = (default, measured("openvino", "exact", 150.0), measured("openvino", "fast", 300.0))

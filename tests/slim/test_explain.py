@@ -24,7 +24,7 @@ class Watching:
     """A network of which it is known where it looks: class 0 is how bright one place is."""
 
     classes = ("bright there", "not")
-    card = SimpleNamespace(shape=(32, 32), how="pad")
+    card = SimpleNamespace(shape=(32, 32), resize_rule="pad")
     place = (slice(8, 12), slice(20, 24))
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from kerascnn.dataset.check.fingerprints import Fingerprints, concatenate, finge
 from kerascnn.dataset.check.near_duplicates import group_near_duplicates
 from kerascnn.dataset.check.outliers import find_outliers, headers, left_out
 from kerascnn.dataset.check.structure import structural_faults
-from kerascnn.dataset.faults import CollectedFaults
+from kerascnn.dataset.faults import FaultCollector
 from kerascnn.dataset.load import load_dataset
 from kerascnn.dataset.split import Dataset
 
@@ -27,7 +27,7 @@ SMALLEST = 20
 
 
 @dataclass(frozen=True)
-class Place:
+class PictureLocation:
     """Where a picture lies in the data set.
 
     Attributes:
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenPicture:
     """A picture that cannot be read.
 
     Attributes:
@@ -56,12 +56,12 @@ class Broken:
         reason: In one sentence.
     """
 
-    place: Place
+    place: PictureLocation
     reason: str
 
 
 @dataclass(frozen=True)
-class Repeat:
+class RepeatedPicture:
     """Pictures that are the same or nearly.
 
     Attributes:
@@ -70,7 +70,7 @@ class Repeat:
         similarity: The smallest that links two of them.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[PictureLocation, ...]
     exact: bool
     similarity: float
 
@@ -120,13 +120,13 @@ class OddPicture:
         detail: In words.
     """
 
-    place: Place
+    place: PictureLocation
     what: str
     detail: str
 
 
 @dataclass(frozen=True)
-class Check:
+class DataCheck:
     """What was found in a data set.
 
     Attributes:
@@ -147,8 +147,8 @@ class Check:
     faults: tuple[str, ...]
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
-    broken: tuple[Broken, ...]
-    repeats: tuple[Repeat, ...]
+    broken: tuple[BrokenPicture, ...]
+    repeats: tuple[RepeatedPicture, ...]
     small: tuple[SmallClass, ...]
     odd: tuple[OddPicture, ...]
     left_out: tuple[str, ...]
@@ -201,7 +201,7 @@ def check_data(
     smallest: int = SMALLEST,
     progress: Callable[[int, int], object] | None = None,
     faults: Sequence[str] = (),
-) -> Check:
+) -> DataCheck:
     """Find everything that is wrong with a data set, not only the first problem.
 
     Args:
@@ -216,47 +216,49 @@ def check_data(
     Raises:
         DataError: Not a data set at all, or one that cannot be listed.
     """
-    noted = CollectedFaults()
+    noted = FaultCollector()
     dataset = data if isinstance(data, Dataset) else load_dataset(data, noted)
     places = _places(dataset)
     tell = progress or (lambda _done, _total: None)
-    prints = _prints(dataset, lambda done: tell(done, len(places)))
+    fingerprints = _fingerprints(dataset, lambda done: tell(done, len(places)))
     files = headers(dataset)
-    readable = [index for index in range(len(places)) if index not in prints.broken]
+    readable = [index for index in range(len(places)) if index not in fingerprints.broken]
     counts = {
         name: _counts([places[i].label for i in readable if places[i].split == name], dataset)
         for name in dataset.ordered()
     }
-    return Check(
+    return DataCheck(
         data=dataset.name,
-        faults=(*faults, *noted.found, *structural_faults(counts, dataset.classes, prints)),
+        faults=(*faults, *noted.found, *structural_faults(counts, dataset.classes, fingerprints)),
         classes=dataset.classes,
         counts=counts,
-        broken=tuple(Broken(places[i], reason) for i, reason in sorted(prints.broken.items())),
+        broken=tuple(
+            BrokenPicture(places[i], reason) for i, reason in sorted(fingerprints.broken.items())
+        ),
         repeats=tuple(
-            Repeat(tuple(places[i] for i in group.indices), group.exact, group.similarity)
-            for group in group_near_duplicates(prints)
+            RepeatedPicture(tuple(places[i] for i in group.indices), group.exact, group.similarity)
+            for group in group_near_duplicates(fingerprints)
         ),
         small=tuple(_small(counts, dataset.classes, smallest)),
         odd=tuple(
             OddPicture(places[one.index], one.what, one.detail)
-            for one in find_outliers(prints, files, [place.path for place in places])
+            for one in find_outliers(fingerprints, files, [place.path for place in places])
         ),
         left_out=left_out(dataset),
-        sides=_sides(prints, readable),
+        sides=_sides(fingerprints, readable),
         kinds=dict(Counter(f"{one.format} {one.mode}" for one in files.values()).most_common()),
     )
 
 
-def _places(dataset: Dataset) -> list[Place]:
+def _places(dataset: Dataset) -> list[PictureLocation]:
     return [
-        Place(split.pictures.name(index), name, dataset.classes[label], index)
+        PictureLocation(split.pictures.name(index), name, dataset.classes[label], index)
         for name, split in dataset.ordered().items()
         for index, label in enumerate(split.labels)
     ]
 
 
-def _prints(dataset: Dataset, progress: Callable[[int], object]) -> Fingerprints:
+def _fingerprints(dataset: Dataset, progress: Callable[[int], object]) -> Fingerprints:
     parts: list[Fingerprints] = []
     for split in dataset.ordered().values():
         before = sum(map(len, parts))
@@ -270,10 +272,10 @@ def _counts(labels: list[str], dataset: Dataset) -> tuple[int, ...]:
     return tuple(found[label] for label in dataset.classes)
 
 
-def _sides(prints: Fingerprints, readable: list[int]) -> tuple[int, int, int]:
+def _sides(fingerprints: Fingerprints, readable: list[int]) -> tuple[int, int, int]:
     if not readable:
         return 0, 0, 0
-    sides = prints.sizes[readable].max(axis=1)
+    sides = fingerprints.sizes[readable].max(axis=1)
     return int(sides.min()), int(np.median(sides)), int(sides.max())
 
 

@@ -1,7 +1,7 @@
-"""A print of each picture: enough to find it again, exactly or nearly, in a few hundred bytes.
+"""A fingerprint of each picture: enough to find it again, exactly or nearly, in few bytes.
 
-Knows: a hash of the decoded pixels, and a look of 16 x 16 grey values with 4 x 4 colours. Does
-not know which prints are alike (:mod:`kerascnn.dataset.check.near_duplicates`), nor labels.
+Knows: a hash of the decoded pixels, and a thumbnail of 16 x 16 grey values with 4 x 4 colors. Does
+not know which fingerprints are alike (:mod:`kerascnn.dataset.check.near_duplicates`), nor labels.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from kerascnn import images
-from kerascnn.dataset.pictures import Pictures, reduced
+from kerascnn.dataset.pictures import Pictures, apply
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
 SIDE, COLOURS = 16, 4
-"""Pixels per side of a thumbnail: of its grey values, and of its colours, which vary less."""
+"""Pixels per side of a thumbnail: of its grey values, and of its colors, which vary less."""
 
-LOOK = SIDE * SIDE + 2 * COLOURS * COLOURS
-"""Values of a look: grey, then the two colour differences of the JPEG standard."""
+THUMBNAIL = SIDE * SIDE + 2 * COLOURS * COLOURS
+"""Values of a thumbnail: grey, then the two color differences of the JPEG standard."""
 
 FLAT = 4.0
 """Grey values' standard deviation, of 255, below which a picture shows next to nothing."""
@@ -39,13 +39,13 @@ class Fingerprints:
     Attributes:
         hashes: Of size and decoded pixels, bytes ``[pictures]`` of length 16; empty where the
             picture cannot be read.
-        looks: uint8 ``[pictures, LOOK]``.
+        thumbnails: uint8 ``[pictures, THUMBNAIL]``.
         sizes: Height and width in pixels, int64 ``[pictures, 2]``; 0 where it cannot be read.
         broken: By index, why a picture cannot be read.
     """
 
     hashes: tuple[bytes, ...]
-    looks: npt.NDArray[np.uint8]
+    thumbnails: npt.NDArray[np.uint8]
     sizes: npt.NDArray[np.int64]
     broken: dict[int, str]
 
@@ -56,7 +56,7 @@ class Fingerprints:
     @property
     def flat(self) -> npt.NDArray[np.bool_]:
         """Whether a picture shows next to nothing, bool ``[pictures]``."""
-        dull: npt.NDArray[np.bool_] = self.looks[:, : SIDE * SIDE].std(axis=1) < FLAT
+        dull: npt.NDArray[np.bool_] = self.thumbnails[:, : SIDE * SIDE].std(axis=1) < FLAT
         return dull
 
 
@@ -70,14 +70,14 @@ def fingerprint_pictures(
         progress: Called with the number of pictures done.
 
     Returns:
-        The prints: 320 bytes a picture, whatever its size.
+        The fingerprints: 320 bytes a picture, whatever its size.
     """
 
     def work(index: int) -> images.UInt8Array | PictureError:
-        return images.attempt(lambda: reduced(pictures, index, _fingerprint))
+        return images.attempt(lambda: apply(pictures, index, _fingerprint))
 
     hashes: list[bytes] = []
-    looks = np.zeros((len(pictures), LOOK), np.uint8)
+    thumbnails = np.zeros((len(pictures), THUMBNAIL), np.uint8)
     sizes = np.zeros((len(pictures), 2), np.int64)
     broken: dict[int, str] = {}
     for index, found in enumerate(in_order(work, range(len(pictures)))):
@@ -86,23 +86,23 @@ def fingerprint_pictures(
             hashes.append(b"")
         else:
             hashes.append(found[:_HASH].tobytes())
-            looks[index] = found[_HASH:-_SIZES]
+            thumbnails[index] = found[_HASH:-_SIZES]
             sizes[index] = found[-_SIZES:].view("<i8")
         if progress:
             progress(index + 1)
-    return Fingerprints(tuple(hashes), looks, sizes, broken)
+    return Fingerprints(tuple(hashes), thumbnails, sizes, broken)
 
 
-def concatenate(prints: list[Fingerprints]) -> Fingerprints:
+def concatenate(fingerprints: list[Fingerprints]) -> Fingerprints:
     """Concatenate the fingerprints of several collections."""
-    starts = np.cumsum([0, *map(len, prints)])
+    starts = np.cumsum([0, *map(len, fingerprints)])
     return Fingerprints(
-        tuple(one for part in prints for one in part.hashes),
-        np.concatenate([part.looks for part in prints]),
-        np.concatenate([part.sizes for part in prints]),
+        tuple(one for part in fingerprints for one in part.hashes),
+        np.concatenate([part.thumbnails for part in fingerprints]),
+        np.concatenate([part.sizes for part in fingerprints]),
         {
             int(start) + index: reason
-            for start, part in zip(starts, prints, strict=False)
+            for start, part in zip(starts, fingerprints, strict=False)
             for index, reason in part.broken.items()
         },
     )
@@ -111,7 +111,7 @@ def concatenate(prints: list[Fingerprints]) -> Fingerprints:
 def _fingerprint(picture: images.UInt8Array) -> images.UInt8Array:
     """Concatenate hash, thumbnail and size of a picture."""
     sizes = np.asarray(picture.shape[:2], "<i8").tobytes()
-    return np.frombuffer(_hash(picture) + _look(picture).tobytes() + sizes, np.uint8)
+    return np.frombuffer(_hash(picture) + _thumbnail(picture).tobytes() + sizes, np.uint8)
 
 
 def _hash(picture: images.UInt8Array) -> bytes:
@@ -121,7 +121,7 @@ def _hash(picture: images.UInt8Array) -> bytes:
     return digest.digest()
 
 
-def _look(picture: images.UInt8Array) -> npt.NDArray[np.uint8]:
+def _thumbnail(picture: images.UInt8Array) -> npt.NDArray[np.uint8]:
     small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX).convert("YCbCr")
     grey, *colours = (np.asarray(channel) for channel in small.split())
     block = SIDE // COLOURS

@@ -5,7 +5,6 @@ Knows: splits of a data set, names and labels. Does not know how alike two pictu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,12 +67,7 @@ class Leaks:
         }
 
 
-def find_leaks(
-    dataset: Dataset,
-    judged: str,
-    learned: Dataset | None = None,
-    progress: Callable[[int, int], object] | None = None,
-) -> Leaks | None:
+def find_leaks(dataset: Dataset, judged: str, learned: Dataset | None = None) -> Leaks | None:
     """Look for pictures of one split in the others.
 
     Args:
@@ -81,7 +75,6 @@ def find_leaks(
         judged: Name of the split that a model is judged on.
         learned: What the model learned from, if that is another data set: its ``train`` and
             ``val``.
-        progress: Called with pictures done and pictures in all.
 
     Returns:
         What was found; None where there is nothing to compare with.
@@ -97,14 +90,8 @@ def find_leaks(
     one = dataset.choose(judged)[1]
     other = join([source.splits[name] for name in names])
     total = len(one) + len(other)
-    tell = progress or (lambda _done, _total: None)
-    prints = concatenate(
-        [
-            fingerprint_pictures(one.pictures, lambda done: tell(done, total)),
-            fingerprint_pictures(other.pictures, lambda done: tell(len(one) + done, total)),
-        ]
-    )
-    found = find_nearest(prints, range(len(one)), range(len(one), total))
+    fingerprints = concatenate([fingerprint_pictures(part.pictures) for part in (one, other)])
+    found = find_nearest(fingerprints, range(len(one)), range(len(one), total))
     pictures = tuple(
         Leak(
             *_named(one, index, dataset.classes),

@@ -1,15 +1,15 @@
 """Which pictures are the same, or nearly.
 
-Knows: prints, how alike two looks are, and how to compare very many. Does not know labels,
-splits or files.
+Knows: fingerprints, how alike two thumbnails are, and how to compare very many. Does not know
+labels, splits or files.
 
-*The same* are pictures whose decoded pixels are equal. *Nearly the same* are those whose looks
-agree in what sets pictures of this data set apart: looks are whitened, that is, scaled so that
+*The same* are pictures whose decoded pixels are equal. *Nearly the same* are those whose thumbnails
+agree in what sets pictures of this data set apart: thumbnails are whitened, that is, scaled so that
 what varies much among the pictures counts no more than what varies little, and two are twins when
 the cosine between them is at least :data:`MIN_SIMILARITY`. Without that step, two pairs of
 trousers would be as much alike as a photograph and its copy in another quality. Brightness and
 contrast do not count. A copy that is smaller or more compressed is found; one that is mirrored,
-turned, cut by more than about a hundredth, or has lost its colours is not.
+turned, cut by more than about a hundredth, or has lost its colors is not.
 
 Every picture is compared with every other; an index would be guesswork for little gain. The
 first :data:`_FEW` of the whitened values decide nearly all pairs, exactly: a part of a distance
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.dataset.check.fingerprints import FLAT, LOOK, SIDE, Fingerprints
+from kerascnn.dataset.check.fingerprints import FLAT, SIDE, THUMBNAIL, Fingerprints
 
 MIN_SIMILARITY = 0.95
 """Cosine from which two pictures are nearly the same."""
@@ -62,7 +62,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Twin:
+class NearDuplicate:
     """The picture that is most alike.
 
     Attributes:
@@ -79,12 +79,12 @@ class Twin:
 class _Space:
     """What varies among the pictures of a data set, and how much."""
 
-    def __init__(self, looks: npt.NDArray[np.uint8]) -> None:
-        sample = _normalised(looks[:: max(1, len(looks) // _SAMPLE)]).astype(np.float64)
+    def __init__(self, thumbnails: npt.NDArray[np.uint8]) -> None:
+        sample = _normalised(thumbnails[:: max(1, len(thumbnails) // _SAMPLE)]).astype(np.float64)
         # Few pictures cannot tell what varies: then it is what varies in photographs.
-        known = max(0.0, 1 - LOOK / len(sample))
+        known = max(0.0, 1 - THUMBNAIL / len(sample))
         self._mean = (sample.mean(axis=0) * known).astype(np.float32)
-        spread = np.cov(sample.T, bias=True) if known else np.zeros((LOOK, LOOK))
+        spread = np.cov(sample.T, bias=True) if known else np.zeros((THUMBNAIL, THUMBNAIL))
         usual = max(float((sample**2).mean()), _NOISE)
         spread = known * spread + (1 - known) * usual * _photographs()
         variances, directions = np.linalg.eigh(spread)
@@ -92,17 +92,17 @@ class _Space:
         # What varies most comes first: it decides soonest.
         self._basis = (directions / scale)[:, ::-1].astype(np.float32)
 
-    def place(self, looks: npt.NDArray[np.uint8]) -> _Floats:
-        """Return unit vectors, float32 ``[pictures, LOOK]``."""
-        vectors: _Floats = (_normalised(looks) - self._mean) @ self._basis
+    def place(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
+        """Return unit vectors, float32 ``[pictures, THUMBNAIL]``."""
+        vectors: _Floats = (_normalised(thumbnails) - self._mean) @ self._basis
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
         return vectors
 
-    def begin(self, looks: npt.NDArray[np.uint8]) -> _Floats:
+    def begin(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
         """Return the first values of each unit vector, float32 ``[pictures, _FEW]``."""
         parts = [
-            self.place(looks[start : start + _COLUMNS])[:, :_FEW]
-            for start in range(0, len(looks), _COLUMNS)
+            self.place(thumbnails[start : start + _COLUMNS])[:, :_FEW]
+            for start in range(0, len(thumbnails), _COLUMNS)
         ]
         return np.concatenate(parts)
 
@@ -111,21 +111,21 @@ def _photographs() -> npt.NDArray[np.float64]:
     """Return how grey values of photographs vary together, with a mean variance of 1.
 
     Their power falls with the square of the frequency (Field 1987), so wide shades say little of
-    what is seen. Colours are taken as they come.
+    what is seen. Colors are taken as they come.
     """
     place, wave = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
     cosines = np.cos(np.pi * (place + 0.5) * wave / SIDE)
     cosines /= np.linalg.norm(cosines, axis=1, keepdims=True)
     waves = np.kron(cosines, cosines)
     power = 1 / (1 + np.add.outer(np.arange(SIDE) ** 2, np.arange(SIDE) ** 2).ravel())
-    spread = np.eye(LOOK)
+    spread = np.eye(THUMBNAIL)
     spread[: SIDE * SIDE, : SIDE * SIDE] = waves.T @ np.diag(power / power.mean()) @ waves
     return spread
 
 
-def _normalised(looks: npt.NDArray[np.uint8]) -> _Floats:
-    """Normalise brightness and contrast."""
-    values = looks.astype(np.float32)
+def _normalised(thumbnails: npt.NDArray[np.uint8]) -> _Floats:
+    """Normalize brightness and contrast."""
+    values = thumbnails.astype(np.float32)
     grey, colours = values[:, : SIDE * SIDE], values[:, SIDE * SIDE :]
     contrast = np.maximum(grey.std(axis=1, keepdims=True), FLAT)
     level: _Floats = np.hstack([grey - grey.mean(axis=1, keepdims=True), colours - 128])
@@ -133,80 +133,82 @@ def _normalised(looks: npt.NDArray[np.uint8]) -> _Floats:
     return level
 
 
-def group_near_duplicates(prints: Fingerprints) -> list[Group]:
+def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
     """Find all pictures that are the same or nearly.
 
     Args:
-        prints: Fingerprints of all pictures.
+        fingerprints: Fingerprints of all pictures.
 
     Returns:
         Groups, in the order of their first pictures; no picture is in two.
     """
-    same = _by_hash(prints, range(len(prints)))
+    same = _by_hash(fingerprints, range(len(fingerprints)))
     leaders = np.asarray([members[0] for members in same.values()], np.int64)
-    leaders = leaders[~prints.flat[leaders]]
-    links = _DisjointSets(len(prints))
+    leaders = leaders[~fingerprints.flat[leaders]]
+    links = _DisjointSets(len(fingerprints))
     copies = [(members[0], copy) for members in same.values() for copy in members[1:]]
     if copies:
         first, second = np.asarray(copies, np.int64).T
         links.join(first, second, np.ones(len(copies), np.float32))
     if len(leaders) > 1:
-        space = _Space(prints.looks[leaders])
-        for pairs in _pairs(space, prints.looks, leaders, leaders):
+        space = _Space(fingerprints.thumbnails[leaders])
+        for pairs in _pairs(space, fingerprints.thumbnails, leaders, leaders):
             links.join(*pairs)
     return [
-        Group(tuple(members), len({prints.hashes[i] for i in members}) == 1, similarity)
+        Group(tuple(members), len({fingerprints.hashes[i] for i in members}) == 1, similarity)
         for members, similarity in links.groups()
     ]
 
 
-def find_nearest(prints: Fingerprints, of: Sequence[int], among: Sequence[int]) -> dict[int, Twin]:
+def find_nearest(
+    fingerprints: Fingerprints, of: Sequence[int], among: Sequence[int]
+) -> dict[int, NearDuplicate]:
     """Find for some pictures the one among others that is most alike.
 
     Args:
-        prints: Fingerprints of all pictures.
+        fingerprints: Fingerprints of all pictures.
         of: Indices to look for.
         among: Indices to look among; none of ``of``.
 
     Returns:
         By index of ``of``, where there is one: its twin.
     """
-    there = _by_hash(prints, among)
-    wanted = [index for index in of if prints.hashes[index]]
+    there = _by_hash(fingerprints, among)
+    wanted = [index for index in of if fingerprints.hashes[index]]
     found = {
-        index: Twin(there[prints.hashes[index]][0], 1.0, True)
+        index: NearDuplicate(there[fingerprints.hashes[index]][0], 1.0, True)
         for index in wanted
-        if prints.hashes[index] in there
+        if fingerprints.hashes[index] in there
     }
-    flat = prints.flat
+    flat = fingerprints.flat
     rest = np.asarray([i for i in wanted if i not in found and not flat[i]], np.int64)
     leaders = np.asarray([m[0] for m in there.values() if not flat[m[0]]], np.int64)
     if len(rest) and len(leaders):
-        space = _Space(prints.looks[np.concatenate([rest, leaders])])
-        for ones, others, similarities in _pairs(space, prints.looks, rest, leaders):
+        space = _Space(fingerprints.thumbnails[np.concatenate([rest, leaders])])
+        for ones, others, similarities in _pairs(space, fingerprints.thumbnails, rest, leaders):
             order = np.lexsort((-similarities, ones))
             for place in order[np.unique(ones[order], return_index=True)[1]]:
-                twin = Twin(int(others[place]), float(similarities[place]), False)
+                twin = NearDuplicate(int(others[place]), float(similarities[place]), False)
                 best = found.setdefault(int(ones[place]), twin)
                 if twin.similarity > best.similarity:
                     found[int(ones[place])] = twin
     return found
 
 
-def _by_hash(prints: Fingerprints, indices: Sequence[int]) -> dict[bytes, list[int]]:
+def _by_hash(fingerprints: Fingerprints, indices: Sequence[int]) -> dict[bytes, list[int]]:
     found: dict[bytes, list[int]] = defaultdict(list)
     for index in indices:
-        if prints.hashes[index]:
-            found[prints.hashes[index]].append(index)
+        if fingerprints.hashes[index]:
+            found[fingerprints.hashes[index]].append(index)
     return found
 
 
 def _pairs(
-    space: _Space, looks: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
+    space: _Space, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
 ) -> Iterator[tuple[_Indices, _Indices, _Floats]]:
     """Return pairs of indices with their similarity, a few at a time; each pair once."""
     mirrored = ones is others
-    rows, columns = space.begin(looks[ones]), space.begin(looks[others])
+    rows, columns = space.begin(thumbnails[ones]), space.begin(thumbnails[others])
     for top in range(0, len(ones), _ROWS):
         row = rows[top : top + _ROWS]
         for left in range(top if mirrored else 0, len(others), _COLUMNS):
@@ -215,7 +217,7 @@ def _pairs(
             if mirrored:
                 first, second = first[second > first], second[second > first]
             if len(first):
-                yield _near(space, looks, ones[first], others[second])
+                yield _near(space, thumbnails, ones[first], others[second])
 
 
 def _may_be_near(one: _Floats, other: _Floats) -> tuple[_Indices, _Indices]:
@@ -231,12 +233,12 @@ def _may_be_near(one: _Floats, other: _Floats) -> tuple[_Indices, _Indices]:
 
 
 def _near(
-    space: _Space, looks: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
+    space: _Space, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
 ) -> tuple[_Indices, _Indices, _Floats]:
     # Of thousands of copies, each is in thousands of pairs: it is placed once.
     first, row = np.unique(ones, return_inverse=True)
     second, column = np.unique(others, return_inverse=True)
-    similarity = (space.place(looks[first]) @ space.place(looks[second]).T)[row, column]
+    similarity = (space.place(thumbnails[first]) @ space.place(thumbnails[second]).T)[row, column]
     good = similarity >= MIN_SIMILARITY
     return ones[good], others[good], similarity[good]
 

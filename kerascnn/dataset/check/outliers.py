@@ -102,33 +102,33 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
 
 
 def find_outliers(
-    prints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
+    fingerprints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
 ) -> list[Outlier]:
     """Find pictures that are unlike the others.
 
     Args:
-        prints: Fingerprints of all pictures.
+        fingerprints: Fingerprints of all pictures.
         files: Their headers, by index.
         names: One a picture.
 
     Returns:
         In the order of the pictures; one picture may be odd in several ways.
     """
-    readable = [index for index in range(len(prints)) if index not in prints.broken]
+    readable = [index for index in range(len(fingerprints)) if index not in fingerprints.broken]
     if not readable:
         return []
-    flat = prints.flat
-    found = [*_sizes(prints, readable)]
+    flat = fingerprints.flat
+    found = [*_sizes(fingerprints, readable)]
     found += [Outlier(i, "blank", "next to nothing to see") for i in readable if flat[i]]
-    found += _colours(prints, [i for i in readable if not flat[i]])
+    found += _colours(fingerprints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
 
 
-def _sizes(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
-    usual = float(np.median(prints.sizes[readable].max(axis=1)))
+def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
+    usual = float(np.median(fingerprints.sizes[readable].max(axis=1)))
     for index in readable:
-        height, width = prints.sizes[index].tolist()
+        height, width = fingerprints.sizes[index].tolist()
         longer, shorter = max(height, width), min(height, width)
         if longer * _SMALL <= usual:
             yield Outlier(
@@ -138,10 +138,10 @@ def _sizes(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
             yield Outlier(index, "shape", f"{width} x {height} pixels")
 
 
-def _colours(prints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
+def _colours(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
     if not readable:
-        return  # of blank pictures alone there is no usual colour
-    colours = prints.looks[readable, SIDE * SIDE :].astype(int)
+        return  # of blank pictures alone there is no usual color
+    colours = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
     for is_grey, detail in ((True, "grey among colours"), (False, "colours among grey")):
         if 0 < (grey == is_grey).mean() < RARE:

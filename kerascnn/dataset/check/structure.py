@@ -11,14 +11,14 @@ from kerascnn.dataset.check.fingerprints import Fingerprints
 
 
 def structural_faults(
-    counts: Mapping[str, Sequence[int]], classes: Sequence[str], prints: Fingerprints
+    counts: Mapping[str, Sequence[int]], classes: Sequence[str], fingerprints: Fingerprints
 ) -> Iterator[str]:
     """Find what makes a data set unfit for training, whatever its single pictures are like.
 
     Args:
         counts: Pictures a class that can be read, in the order of the classes, by split.
         classes: Names in order.
-        prints: Fingerprints of all pictures.
+        fingerprints: Fingerprints of all pictures.
 
     Yields:
         Each fault in one line: what is there, what was expected, what to do.
@@ -40,9 +40,9 @@ def structural_faults(
     for split, numbers in counts.items():
         if split != "train" and not sum(numbers):
             yield f"no picture of {split} can be read: expected some. Add some, or remove it."
-    hashes = {one for one in prints.hashes if one}
+    hashes = {one for one in fingerprints.hashes if one}
     readable = sum(map(sum, counts.values()))
     if len(hashes) == 1 and readable > 1:
         yield f"all {readable:,} pictures are the same: expected different ones. Are they blank?"
-    elif readable > 1 and prints.flat[[bool(one) for one in prints.hashes]].all():
+    elif readable > 1 and fingerprints.flat[[bool(one) for one in fingerprints.hashes]].all():
         yield f"all {readable:,} pictures are blank: there is nothing to classify. Look at them."

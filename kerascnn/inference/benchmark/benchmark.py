@@ -54,7 +54,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Speed and changed predictions with some settings.
 
     Attributes:
@@ -96,16 +96,16 @@ class Benchmark:
     """
 
     model: str
-    measured: tuple[Measured, ...]
-    default: Measured
+    measured: tuple[Measurement, ...]
+    default: Measurement
     unavailable: dict[str, str]
     gain: dict[Arithmetic, float] = field(default_factory=dict)
 
-    def best(self, arithmetic: Arithmetic) -> Measured:
+    def best(self, arithmetic: Arithmetic) -> Measurement:
         """Return the fastest settings in a grade, if faster than the default; else that."""
-        return self.quickest(arithmetic) if self.gain[arithmetic] > 1 else self.default
+        return self.fastest(arithmetic) if self.gain[arithmetic] > 1 else self.default
 
-    def quickest(self, arithmetic: Arithmetic) -> Measured:
+    def fastest(self, arithmetic: Arithmetic) -> Measurement:
         """Find the fastest settings in a grade; for ``exact`` no answer may have changed."""
         allowed = [
             found
@@ -161,7 +161,7 @@ def benchmark(
         for candidates in _candidates():
             tell(f"{candidates[0].provider}, {candidates[0].arithmetic}")
             try:
-                settings = trial.quickest(candidates)
+                settings = trial.fastest(candidates)
                 measured.append(
                     default if settings == default.settings else trial.measure(settings)
                 )
@@ -195,23 +195,23 @@ class _Trial:
             runs = [lambda one=one: one.run(pictures) for one in opened]
             return [float(np.median(taken)) for taken in interleaved(runs, rounds)]
 
-    def quickest(self, candidates: Sequence[RunSettings]) -> RunSettings:
+    def fastest(self, candidates: Sequence[RunSettings]) -> RunSettings:
         return candidates[int(np.argmin(self.medians(candidates, max(self.batches), _FEW)))]
 
-    def measure(self, settings: RunSettings) -> Measured:
+    def measure(self, settings: RunSettings) -> Measurement:
         with self.open(settings) as classifier:
             found = _answers(classifier, self.real)
             timings = tuple(_timed(classifier, noise(one, self.size)) for one in self.batches)
         changed = int((found.argmax(1) != self.expected.argmax(1)).sum()) if len(found) else 0
         worst = float(np.abs(found - self.expected).max()) if len(found) else 0.0
-        return Measured(settings, timings, len(found), changed, worst)
+        return Measurement(settings, timings, len(found), changed, worst)
 
     def gain(self, found: Benchmark, grade: Arithmetic) -> float:
-        quickest = found.quickest(grade)
-        if quickest.settings == found.default.settings:
+        fastest = found.fastest(grade)
+        if fastest.settings == found.default.settings:
             return 1.0
-        candidates = [found.default.settings, quickest.settings]
-        default, other = self.medians(candidates, quickest.best.batch, ROUNDS)
+        candidates = [found.default.settings, fastest.settings]
+        default, other = self.medians(candidates, fastest.best.batch, ROUNDS)
         return default / other
 
 
@@ -237,7 +237,7 @@ def real_pictures(
     if not data and name not in BUILTIN:
         return None
     _, split = load_dataset(name).choose()
-    sized = sized_pictures(split.pictures, card.shape, card.how)
+    sized = sized_pictures(split.pictures, card.shape, card.resize_rule)
     good = (picture for picture in sized if not isinstance(picture, PictureError))
     found = list(islice(good, _REAL))
     if not found:
@@ -267,7 +267,7 @@ def _answers(classifier: Classifier, pictures: npt.NDArray[np.uint8]) -> npt.NDA
     return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
 
-def _tuned_settings(found: Measured) -> TunedSettings:
+def _tuned_settings(found: Measurement) -> TunedSettings:
     settings, best = found.settings, found.best
     return TunedSettings(
         settings.provider, settings.threads, settings.spinning, best.batch, best.images_per_second

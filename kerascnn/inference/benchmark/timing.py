@@ -24,6 +24,9 @@ ROUNDS = 9
 _SECONDS = 1.0
 """How long one thing is timed at most, but for the fewest rounds."""
 
+_COMPARED = 32
+"""Pictures a run when two files are compared."""
+
 _FEWEST, _MOST = 5, 200
 """Rounds: fewer have no useful median, more add nothing to one of a fast network."""
 
@@ -96,14 +99,13 @@ def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (batch, *size, 3), np.uint8)
 
 
-def compare_speed(before: Path, after: Path, provider: Provider, batch: int = 32) -> float:
+def compare_speed(before: Path, after: Path, provider: Provider) -> float:
     """Measure how many times as fast one file is as another.
 
     Args:
         before: The measure.
         after: The other.
         provider: Where both run, with exact arithmetic.
-        batch: Pictures a run.
 
     Returns:
         Pictures a second of the second over those of the first.
@@ -113,9 +115,9 @@ def compare_speed(before: Path, after: Path, provider: Provider, batch: int = 32
     """
     # Not the median, and no spinning: beside other work, threads that wait for one another lose
     # whole time slices, and a small network in many short steps looked twenty times slower.
-    how = Choice(provider, None, False, "compared")
-    with Classifier(before, how) as first, Classifier(after, how) as second:
-        pictures = noise(batch, first.card.shape)
+    choice = Choice(provider, None, False, "compared")
+    with Classifier(before, choice) as first, Classifier(after, choice) as second:
+        pictures = noise(_COMPARED, first.card.shape)
         runs = [lambda: first.run(pictures), lambda: second.run(pictures)]
         once = sum(seconds for (seconds,) in interleaved(runs, 1))
         taken = interleaved(runs, int(np.clip(_SECONDS / once, ROUNDS, _MOST)))

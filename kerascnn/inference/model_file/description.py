@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.inference.model_file.metadata import opened, read_entry
-from kerascnn.inference.model_file.protobuf import Span, fields
+from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
 
 _MODEL_TEXT = {2: "producer", 3: "producer_version", 4: "domain", 6: "doc"}
 _IR_VERSION, _MODEL_VERSION, _GRAPH, _OPSET, _METADATA = 1, 5, 7, 8, 14
@@ -188,23 +188,11 @@ def _tensor(file: BinaryIO, span: Span) -> tuple[str, int]:
     name, count = "", 1
     for part, value in fields(file, span):
         if part == 1:
-            for size in [value.number] if value.start == value.end else _packed(file, value):
+            for size in whole_numbers(file, value):
                 count *= size
         elif part == 8:
             name = _text(file, value)
     return name, count
-
-
-def _packed(file: BinaryIO, span: Span) -> list[int]:
-    """Read whole numbers that lie one after another, as a newer protobuf may write sizes."""
-    numbers, number, shift = [], 0, 0
-    for byte in span.read(file):
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            numbers.append(number)
-            shift = number = 0
-    return numbers
 
 
 def _opset(file: BinaryIO, span: Span) -> dict[str, int]:

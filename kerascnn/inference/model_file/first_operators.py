@@ -1,4 +1,4 @@
-"""Whether an ``.onnx`` file normalises its pixels itself, read without the onnx package.
+"""Whether an ``.onnx`` file normalizes its pixels itself, read without the onnx package.
 
 Knows: as much of GraphProto and NodeProto as it takes to follow the input to its first
 arithmetic. Weights are skipped.

@@ -1,6 +1,6 @@
 """What must be said about a model that was made elsewhere, because its file does not say it.
 
-Knows: the usual ways to normalise pixels. Does not know files of class names, graphs, nor
+Knows: the usual ways to normalize pixels. Does not know files of class names, graphs, nor
 Keras: an ``.onnx`` file without a card and a Keras file are spoken for in the same words.
 """
 
@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import RESIZE_RULES, How, Resize, Shape, Sizing
+from kerascnn.images import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
 from kerascnn.inference.model_file.output_meaning import OUTPUTS, Outputs
 from kerascnn.sizing import choose
 
@@ -88,7 +88,7 @@ class Foreign:
             told: Of the file's metadata.
 
         Returns:
-            With the file's class names, size, normalisation and sizing where none were said.
+            With the file's class names, size, normalization and resizing where none were said.
         """
         own = self.normalize or self.normalization
         return replace(
@@ -105,7 +105,7 @@ class Foreign:
         size = self.image_size
         return (size, size) if isinstance(size, int) else size
 
-    def how(self, shape: Shape) -> How:
+    def resize_rule(self, shape: Shape) -> ResizeRule:
         """Return the resize rule, once the size is known."""
         if self.sizing or shape[0] == shape[1]:
             return self.sizing or self.resize or "squash"
@@ -126,19 +126,19 @@ class Foreign:
             The card, without metrics, parity or probes: nothing is known of them.
 
         Raises:
-            ConfigError: A normalisation of three channels for a network that takes one.
+            ConfigError: A normalization of three channels for a network that takes one.
         """
         shape = (image_size, image_size) if isinstance(image_size, int) else image_size
-        how = self.how(shape)
+        rule = self.resize_rule(shape)
         return ModelCard(
             name,
             network,
             self.classes,
             shape[0],
-            how.resize if isinstance(how, Sizing) else how,
+            rule.resize if isinstance(rule, Sizing) else rule,
             normalization=self._normalization(name, channels),
             image_width=shape[1] if shape[1] != shape[0] else None,
-            sizing=how if isinstance(how, Sizing) else None,
+            sizing=rule if isinstance(rule, Sizing) else None,
         )
 
     def _normalization(self, name: str, channels: int) -> Normalization:
@@ -154,7 +154,7 @@ class Foreign:
         return Normalization(normalization.mean, normalization.std, "grey")
 
     def warn_if_unsaid(self, name: str) -> None:
-        """Warn that pixels are not normalised if that was not asked for."""
+        """Warn that pixels are not normalized if that was not asked for."""
         if self.normalize is None and self.normalization is None:
             log.warning(
                 "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "

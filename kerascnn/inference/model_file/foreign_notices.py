@@ -14,7 +14,7 @@ from kerascnn.inference.model_file.foreign import Normalize
 
 _OWN = {
     "squash": "squashed to {size}",
-    "crop": "middle cropped to {size} (0.875 of the shorter side)",
+    "crop": "center-cropped to {size} (0.875 of the shorter side)",
     "pad": "padded to {size} with black, none enlarged",
 }
 
@@ -25,8 +25,8 @@ def sizing_words(card: ModelCard) -> str:
     Returns:
         Without a full stop.
     """
-    if isinstance(card.how, Sizing):
-        return card.how.words(card.shape)
+    if isinstance(card.resize_rule, Sizing):
+        return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
     return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
 
@@ -47,7 +47,7 @@ def sizing_notice(card: ModelCard) -> str:
 def own_normalization(
     mean: Sequence[float] | None, std: Sequence[float] | None, normalize: Normalize | None
 ) -> Normalization:
-    """Make a normalisation from a user's own numbers.
+    """Make a normalization from a user's own numbers.
 
     Args:
         mean: One number, or three in the order RGB; None: 0.
@@ -56,7 +56,7 @@ def own_normalization(
             them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
 
     Returns:
-        The normalisation, in pixel units.
+        The normalization, in pixel units.
 
     Raises:
         ConfigError: Another count, a deviation that is not above 0, or another ``normalize``.

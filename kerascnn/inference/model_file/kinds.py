@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal[
-    "run", "saved_model", "folder", "keras", "hdf5", "torch", "json", "lfs", "tflite", "missing",
-    "other",
+    "run", "saved_model", "folder", "keras", "hdf5", "torch", "safetensors", "pickle", "graph",
+    "zip", "json", "lfs", "tflite", "missing", "other",
 ]  # fmt: skip
 
 MODEL, CARD = "model.keras", "card.json"
@@ -36,6 +36,21 @@ _TOLD: dict[Kind, str] = {
         "a file of PyTorch. Export it there with torch.onnx.export and use the .onnx file; "
         "weights of the networks that `kerascnn models` lists are for kerascnn train --weights FILE"
     ),
+    "safetensors": (
+        "weights alone, without the network. Export the model where it was made and use the .onnx "
+        "file; weights of the networks that `kerascnn models` lists are for "
+        "kerascnn train --weights FILE"
+    ),
+    "pickle": (
+        "a pickle, as PyTorch before 1.6 and scikit-learn wrote it, whose code would run when it "
+        "is loaded. Export the model where it was made and use the .onnx file"
+    ),
+    "graph": (
+        "a frozen graph of TensorFlow. Convert it (pip install tf2onnx) and use the .onnx file: "
+        "python -m tf2onnx.convert --graphdef {path} --output model.onnx --inputs NAME:0 "
+        "--outputs NAME:0"
+    ),
+    "zip": "a zip archive. Unpack it, and give the model that is in it",
     "json": (
         "JSON, as of a Keras model's architecture, without weights. Build the model in Keras "
         "(keras.models.model_from_json), load its weights, and save it whole: "
@@ -93,6 +108,12 @@ def _of_file(path: Path) -> Kind:
         return "lfs"
     if start[4:8] == b"TFL3":
         return "tflite"
+    if start[8:10] == b'{"' or start[8:10] == b"{}":
+        return "safetensors"
+    if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        return "pickle"
+    if path.suffix.lower() == ".pb" and start[:1] == b"\n":
+        return "graph"
     return "json" if start.lstrip()[:1] == b"{" else "other"
 
 
@@ -104,7 +125,7 @@ def _of_zip(path: Path) -> Kind:
         return "other"
     if "config.json" in names:
         return "keras"
-    return "torch" if any(name.endswith("data.pkl") for name in names) else "other"
+    return "torch" if any(name.endswith("data.pkl") for name in names) else "zip"
 
 
 def is_own(path: str | Path) -> bool:

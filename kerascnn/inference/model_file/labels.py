@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import DataError
+from kerascnn.files import decode_text
 from kerascnn.images import Shape, Sizing
 from kerascnn.inference.model_file.foreign import Foreign
 from kerascnn.sizing import PRESETS
@@ -31,14 +32,18 @@ _KEYS = ("id2label", "names", "classes", "class_names", "labels", "label2id", "c
 _SAID = 'Expected one class name per line, or JSON: a list, or an object like {"0": "apple"}.'
 
 
+_UNREAD = (".yaml", ".yml", ".pbtxt", ".xml")
+"""Ends of files that hold names in ways that are not read: their lines are no names."""
+
+
 def read_labels(path: str | Path) -> tuple[str, ...]:
     """Read class names from a file.
 
     Args:
-        path: UTF-8, in the order of the model's outputs: one name per line (empty lines at the end
-            are of no consequence), each perhaps behind its number from 0 (``0 apple``); or JSON,
-            a list of names, or an object from numbers to names or from names to numbers, also
-            under ``id2label`` and the like.
+        path: UTF-8, or UTF-16 with its mark, in the order of the model's outputs: one name per
+            line (empty lines at the end are of no consequence), each perhaps behind its number
+            from 0 (``0 apple``); or JSON, a list of names, or an object from numbers to names or
+            from names to numbers, also under ``id2label`` and the like.
 
     Returns:
         Names, in NFC like those of data sets. One that stands there twice has its number behind
@@ -47,12 +52,16 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     Raises:
         DataError: No such file, not text, an empty line between names, or no names in it.
     """
+    if Path(path).suffix.lower() in _UNREAD:
+        raise DataError(f"{path}: class names in such a file are not read. {_SAID}")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = decode_text(Path(path).read_bytes())
     except OSError as error:
         raise DataError(f"{path}: cannot read the labels ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}). {_SAID}") from error
+        raise DataError(f"{path}: not UTF-8 text ({error}). {_SAID} Save it as UTF-8.") from error
+    if "\0" in text:
+        raise DataError(f"{path}: not UTF-8 text (it holds zeros). {_SAID} Save it as UTF-8.")
     names = _from_json(path, text) if _looks_like_json(path, text) else _from_lines(path, text)
     return _distinct([unicodedata.normalize("NFC", name) for name in names], str(path))
 
@@ -64,7 +73,7 @@ def from_metadata(metadata: Mapping[str, str]) -> Foreign | None:
         metadata: Metadata of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
 
     Returns:
-        Class names, and size, sizing and normalisation where they are known; None if there are no
+        Class names, and size, resizing and normalization where they are known; None if there are no
         names.
     """
     if metadata.get("task", "classify") != "classify":
@@ -139,7 +148,8 @@ def _name(item: Any) -> str:
 
 
 def _from_lines(path: str | Path, text: str) -> list[str]:
-    names = [line.strip() for line in text.rstrip().split("\n")]
+    ends = text.rstrip().replace("\r\n", "\n").replace("\r", "\n")
+    names = [line.strip() for line in ends.split("\n")]
     for number, name in enumerate(names, 1):
         if not name:
             raise DataError(f"{path}, line {number}: empty. {_SAID}")

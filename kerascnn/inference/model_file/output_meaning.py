@@ -2,7 +2,7 @@
 
 Knows: what can be told from where numbers come from, what from the numbers themselves, and that
 where these contradict each other only the user can know. Does not know graphs: who reads one
-describes its end as an :class:`Ending`.
+describes its end as an :class:`OutputOrigin`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _CLIPPED = 0.1
 """The same for a softmax that may be clipped; one over the wrong axis is further off."""
 
 _STEP = 1 / 255
-"""Of quantised probabilities; half of it is what each may be off."""
+"""Of quantized probabilities; half of it is what each may be off."""
 
 
 @dataclass(frozen=True)
-class Ending:
+class OutputOrigin:
     """Where the numbers of an output come from.
 
     Attributes:
@@ -61,12 +61,12 @@ class Ending:
 
 
 def decide(
-    ending: Ending, values: npt.NDArray[np.float32], path: str, said: Outputs | None = None
+    origin: OutputOrigin, values: npt.NDArray[np.float32], path: str, said: Outputs | None = None
 ) -> Meaning:
     """Decide what numbers mean.
 
     Args:
-        ending: Where they come from.
+        origin: Where they come from.
         values: float32 ``[pictures, numbers]``, finite answers to pictures that differ.
         path: Path, for error messages.
         said: What the user says; it goes before all else.
@@ -78,17 +78,17 @@ def decide(
     """
     if not len(values):  # none was finite, so there is nothing to look at
         by_source: dict[Source, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoids"}
-        return said or by_source.get(next(iter(ending.sources)), "logits")
+        return said or by_source.get(next(iter(origin.sources)), "logits")
     if said == "logits":
         return "logits"
     if said == "probabilities":
-        return _said_probabilities(values, ending, path)
-    if ending.mixed or ending.only("unknown") or ending.only("linear"):
-        return _by_values(ending, values, path)
-    if ending.only("log_softmax"):
+        return _said_probabilities(values, origin, path)
+    if origin.mixed or origin.only("unknown") or origin.only("linear"):
+        return _by_values(origin, values, path)
+    if origin.only("log_softmax"):
         return "logits"
-    if ending.only("softmax"):
-        return _of_softmax(ending, values, path)
+    if origin.only("softmax"):
+        return _of_softmax(origin, values, path)
     if not _inside(values):
         raise _contradiction(path, "ends in a sigmoid", values)
     return "sigmoids"
@@ -114,30 +114,30 @@ def _inside(values: npt.NDArray[np.float32]) -> bool:
     return bool(((values >= -_BEYOND) & (values <= 1 + _SUM)).all())
 
 
-def _of_softmax(ending: Ending, values: npt.NDArray[np.float32], path: str) -> Meaning:
+def _of_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
     if values.shape[1] == 1:
         raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
     off = np.abs(values.sum(axis=1) - 1).max()
-    if _inside(values) and (ending.quantised or off <= _CLIPPED):
+    if _inside(values) and (origin.quantised or off <= _CLIPPED):
         return "probabilities"
     raise _contradiction(path, "ends in a softmax", values)
 
 
-def _by_values(ending: Ending, values: npt.NDArray[np.float32], path: str) -> Meaning:
+def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Decide where the last operator leaves it open."""
-    if looks_like_probabilities(values, ending.quantised):
+    if looks_like_probabilities(values, origin.quantised):
         return "probabilities"
     one, inside = values.shape[1] == 1, _inside(values)
-    if ending.only("softmax") and inside and (one or ending.quantised):
+    if origin.only("softmax") and inside and (one or origin.quantised):
         return "sigmoids" if one else "probabilities"
-    if ending.only("sigmoid") and inside and not ending.by_matrix:
+    if origin.only("sigmoid") and inside and not origin.by_matrix:
         return "sigmoids"
-    squashed = ending.sources <= {"softmax", "sigmoid"}
-    if squashed and (inside or not ending.by_matrix):
+    squashed = origin.sources <= {"softmax", "sigmoid"}
+    if squashed and (inside or not origin.by_matrix):
         raise _contradiction(path, "mixes softmaxes or sigmoids", values)
     if not inside:
         return "logits"
-    if ending.only("linear"):
+    if origin.only("linear"):
         return _linear_inside(values, path)
     if one:
         return "sigmoids"
@@ -156,7 +156,9 @@ def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
     return "logits"
 
 
-def _said_probabilities(values: npt.NDArray[np.float32], ending: Ending, path: str) -> Meaning:
+def _said_probabilities(
+    values: npt.NDArray[np.float32], origin: OutputOrigin, path: str
+) -> Meaning:
     one = values.shape[1] == 1
     if values.min() < -_BEYOND or (one and not _inside(values)):
         raise ConfigError(
@@ -164,7 +166,7 @@ def _said_probabilities(values: npt.NDArray[np.float32], ending: Ending, path: s
             f"{values.max():.4g}. Say --outputs logits, or leave it out."
         )
     # What does not sum to 1 is divided by its sum, as several sigmoids are.
-    return "probabilities" if looks_like_probabilities(values, ending.quantised) else "sigmoids"
+    return "probabilities" if looks_like_probabilities(values, origin.quantised) else "sigmoids"
 
 
 def _contradiction(path: str, end: str, values: npt.NDArray[np.float32]) -> ConfigError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
-from kerascnn.inference.model_file.output_meaning import Ending, Source
+from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
 from kerascnn.inference.model_file.protobuf import Span, fields
 
 _NODE, _GRAPH_INPUT, _INITIALIZER = 1, 11, 5
@@ -51,8 +51,14 @@ _SQUASHING: dict[str, Source] = {
 
 
 @dataclass
-class _Graph:
-    """Who makes what: by name of a value its operator and the operator's inputs."""
+class Graph:
+    """Who makes what.
+
+    Attributes:
+        makers: By name of a value, its operator and the operator's inputs.
+        given: Names of the graph's inputs.
+        weights: Names of its constants.
+    """
 
     makers: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
@@ -70,7 +76,7 @@ class _Graph:
         )
 
 
-def ending(path: str | Path, output: str) -> Ending:
+def find_origin(path: str | Path, output: str) -> OutputOrigin:
     """Find out where an output's numbers come from.
 
     Args:
@@ -84,7 +90,7 @@ def ending(path: str | Path, output: str) -> Ending:
     Raises:
         ModelFileError: Not a whole ONNX file.
     """
-    graph = _read(path)
+    graph = read_graph(path)
     name, quantised = output, False
     seen: set[str] = set()
     # A graph has no cycles, but a broken file may.
@@ -97,10 +103,10 @@ def ending(path: str | Path, output: str) -> Ending:
         name = inputs[0]
     kind, _ = graph.makers.get(name, ("", []))
     if kind in _SQUASHING:
-        return Ending(frozenset({_SQUASHING[kind]}), quantised=quantised)
+        return OutputOrigin(frozenset({_SQUASHING[kind]}), quantised=quantised)
     found = _sources(graph, name)
     squashed = bool(found.sources - {"linear", "unknown"})
-    return Ending(
+    return OutputOrigin(
         found.sources or frozenset({"unknown"}),
         mixed=squashed,
         by_matrix=found.by_matrix,
@@ -108,7 +114,7 @@ def ending(path: str | Path, output: str) -> Ending:
     )
 
 
-def _sources(graph: _Graph, output: str) -> Ending:
+def _sources(graph: Graph, output: str) -> OutputOrigin:
     """Collect what made the numbers that are mixed in a value."""
     sources: set[Source] = set()
     by_matrix = quantised = False
@@ -131,16 +137,16 @@ def _sources(graph: _Graph, output: str) -> Ending:
             by_matrix = True
         else:
             sources.add("linear" if kind in _MATRICES else "unknown")
-    return Ending(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
+    return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
 
 
-def _is_of_softmax(graph: _Graph, inputs: list[str]) -> bool:
+def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:
     """Return whether a matrix is applied to a softmax: it groups probabilities then."""
     moving = [name for name in inputs if not graph.is_constant(name)]
     return len(moving) == 1 and _sources_of_one(graph, moving[0]) == "softmax"
 
 
-def _sources_of_one(graph: _Graph, name: str) -> str:
+def _sources_of_one(graph: Graph, name: str) -> str:
     """Follow one value back to what squashed it; empty if something else made it."""
     seen: set[str] = set()
     while name in graph.makers and name not in seen:
@@ -154,8 +160,16 @@ def _sources_of_one(graph: _Graph, name: str) -> str:
     return ""
 
 
-def _read(path: str | Path) -> _Graph:
-    graph = _Graph()
+def read_graph(path: str | Path) -> Graph:
+    """Read which operator makes which value.
+
+    Args:
+        path: Path of the ``.onnx`` file.
+
+    Raises:
+        ModelFileError: Not a whole ONNX file.
+    """
+    graph = Graph()
     with opened(path) as (file, message):
         for part, value in fields(file, find_graph(file, message)):
             if part == _NODE:

@@ -63,6 +63,25 @@ def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
         yield number, value
 
 
+def whole_numbers(file: BinaryIO, span: Span) -> list[int]:
+    """Read one whole number, or several that lie one after another, as a newer protobuf writes.
+
+    Args:
+        file: Open for reading.
+        span: Value of the field.
+
+    Returns:
+        The numbers, without a sign.
+    """
+    if span.start == span.end:
+        return [span.number]
+    file.seek(span.start)
+    numbers = []
+    while file.tell() < span.end:
+        numbers.append(_varint(file))
+    return numbers
+
+
 def _value(file: BinaryIO, wire: int) -> Span:
     if wire == _VARINT:
         number = _varint(file)

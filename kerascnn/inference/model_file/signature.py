@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +40,29 @@ _LEAST = np.finfo(np.float32).tiny
 """Stands for a probability of 0, whose logarithm is not finite."""
 
 
+class Scale(NamedTuple):
+    """What whole numbers stand for: ``(number - zero) * scale``."""
+
+    scale: float
+    zero: int
+
+    def real(self, numbers: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """Give the numbers as DequantizeLinear does.
+
+        Examples:
+            >>> Scale(0.5, 3).real(np.asarray([1, 5], np.uint8)).tolist()
+            [-1.0, 1.0]
+        """
+        off = numbers.astype(np.int32) - np.int32(self.zero)
+        return off.astype(np.float32) * np.float32(self.scale)
+
+
 @dataclass(frozen=True)
 class Signature:
     """How to ask a graph.
 
     Attributes:
-        card: Classes, size and normalisation. Where ``dtype`` is uint8 the graph normalises.
+        card: Classes, size and normalization. Where ``dtype`` is uint8 the graph normalizes.
         input: Name of the input.
         outputs: Names of the outputs that are asked for.
         layout: Layout of the input; ``NHW`` has no axis of channels.
@@ -54,7 +71,8 @@ class Signature:
         meaning: Meaning of the outputs.
         batch: Pictures that the graph takes at once, None for any number.
         pinned: Dynamic axes of the input by name, with the size they shall have.
-        normalizes: Whether the graph is seen to normalise its pixels itself.
+        normalizes: Whether the graph is seen to normalize its pixels itself.
+        scales: Of outputs that are whole numbers, what these stand for.
     """
 
     card: ModelCard
@@ -67,6 +85,7 @@ class Signature:
     batch: int | None = None
     pinned: Mapping[str, int] = field(default_factory=dict)
     normalizes: bool = True
+    scales: Mapping[str, Scale] = field(default_factory=dict)
 
     def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
         """Cut a batch into what the graph takes at once.
@@ -103,6 +122,16 @@ class Signature:
             array = np.ascontiguousarray(array.transpose(0, 3, 1, 2))
         return {self.input: array[..., 0] if self.layout == "NHW" else array}
 
+    def real(self, name: str, output: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Turn an output into float32, by its scale if it has one.
+
+        Args:
+            name: Name of the output.
+            output: As the graph gives it.
+        """
+        scale = self.scales.get(name)
+        return np.asarray(output, np.float32) if scale is None else scale.real(output)
+
     def read(self, outputs: Sequence[npt.NDArray[Any]], count: int) -> Arrays:
         """Turn the graph's outputs into answers.
 
@@ -118,7 +147,7 @@ class Signature:
         """
         if self.meaning == "both":
             return outputs[0][:count], outputs[1][:count]
-        output, classes = np.asarray(outputs[0]), len(self.card.classes)
+        output, classes = self.real(self.outputs[0], outputs[0]), len(self.card.classes)
         rows = rows_of(output, self.batch or count)
         if rows is None or rows.shape[1] not in (classes, 1):
             raise ModelFileError(
@@ -126,7 +155,7 @@ class Signature:
                 f"expected one row of {classes:,} numbers for each. Export it again with an axis "
                 "for pictures."
             )
-        return answers_of(rows[:count].astype(np.float32), self.meaning, classes)
+        return answers_of(rows[:count], self.meaning, classes)
 
 
 def own_signature(card: ModelCard) -> Signature:
@@ -144,7 +173,7 @@ def own_signature(card: ModelCard) -> Signature:
 def normalized(
     pictures: images.UInt8Array, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """Normalise pictures as the exported graph does.
+    """Normalize pictures as the exported graph does.
 
     Args:
         pictures: uint8 ``[pictures, height, width, 3]``, RGB.

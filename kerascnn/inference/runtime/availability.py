@@ -54,11 +54,11 @@ def _try_openvino() -> str:
         path = Path(folder, "one_node.onnx")
         path.write_bytes(_ONE_NODE)
         try:
-            how = "the plugin" if plugin_devices() else "OpenVINO's own runtime"
+            kind = "the plugin" if plugin_devices() else "OpenVINO's own runtime"
             open_session(path, "openvino").run(None, {"x": np.zeros(1, np.float32)})
         except (ProviderError, ModelFileError) as error:
             return str(error)
-    return f"works ({how})"
+    return f"works ({kind})"
 
 
 def _try(name: str) -> str:

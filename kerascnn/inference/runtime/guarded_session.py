@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kerascnn.errors import ConfigError, ProviderError
 
 
-class Runner:
+class GuardedSession:
     """An open session; several threads may run it at once.
 
     Args:

@@ -33,7 +33,7 @@ def plugin_devices() -> list[Any]:
         return []
     name = plugin.get_ep_name()
     if not _devices(name):
-        if not _processor_is_intel() and _has_runtime():
+        if not _processor_is_intel() and find_spec("openvino"):
             return []  # the plugin's libraries would stay in memory beside the runtime's own
         try:
             onnxruntime.register_execution_provider_library(_PLUGIN, plugin.get_library_path())
@@ -56,10 +56,6 @@ def _devices(name: str) -> list[Any]:
 def _processor_is_intel() -> bool:
     found = onnxruntime.get_ep_devices() if hasattr(onnxruntime, "get_ep_devices") else []
     return any("intel" in str(device.device.vendor).lower() for device in found)
-
-
-def _has_runtime() -> bool:
-    return find_spec("openvino") is not None
 
 
 def open_plugin(path: str | Path, options: Any, threads: int, arithmetic: Arithmetic) -> Any:

@@ -54,7 +54,7 @@ NAMES: dict[Provider, str] = {
 
 WARNINGS, ERRORS_ONLY, SILENT = 2, 3, 4
 """onnxruntime's log severities, the first of which is its default. Those of a session's log are
-about its own optimiser."""
+about its own optimizer."""
 
 
 def opened(

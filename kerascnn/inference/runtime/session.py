@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError, ProviderError
 from kerascnn.inference.runtime.gpu import open_gpu
-from kerascnn.inference.runtime.guarded_session import Runner
+from kerascnn.inference.runtime.guarded_session import GuardedSession
 from kerascnn.inference.runtime.openvino import OpenVinoSession
 from kerascnn.inference.runtime.openvino_plugin import open_plugin, plugin_devices
 from kerascnn.inference.runtime.ort import (
@@ -36,7 +36,7 @@ def open_session(
     pinned: Mapping[str, int] | None = None,
     arithmetic: Arithmetic = "exact",
     spinning: bool = True,
-) -> Runner:
+) -> GuardedSession:
     """Open a model file.
 
     Args:
@@ -60,7 +60,7 @@ def open_session(
     check_names(provider, arithmetic)
     count = threads or usable_cpus()
     session = _session(path, provider, count, pinned or {}, arithmetic, spinning)
-    return Runner(session, str(path), load_errors())
+    return GuardedSession(session, str(path), load_errors())
 
 
 def _session(
@@ -92,7 +92,10 @@ def _options(threads: int, pinned: Mapping[str, int], spinning: bool) -> Any:
 
 
 def run_session(
-    path: str | Path, session: Runner, outputs: Sequence[str], feed: Mapping[str, npt.NDArray[Any]]
+    path: str | Path,
+    session: GuardedSession,
+    outputs: Sequence[str],
+    feed: Mapping[str, npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
     """Run a session on what may not fit it: a graph that was made elsewhere.
 

@@ -25,11 +25,12 @@ from kerascnn.serving.endpoints.grpc_messages import (
     write_message,
 )
 from kerascnn.serving.endpoints.v2 import infer, log_facts
-from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret, outputs_of
+from kerascnn.serving.endpoints.v2_answers import outputs_of
+from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret
 from kerascnn.serving.http.connection import MOST
 from kerascnn.serving.http.errors import Refusal, outcome_of
 from kerascnn.serving.http.middleware import is_authorized
-from kerascnn.serving.request_log import Record, Records, request_id
+from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Service, too_late
 
@@ -61,11 +62,11 @@ class GrpcServer:
 
     Args:
         service: Handles the requests.
-        records: Counts requests and logs them.
+        request_log: Counts requests and logs them.
     """
 
-    def __init__(self, service: Service, records: Records) -> None:
-        self._service, self._models, self._records = service, service.models, records
+    def __init__(self, service: Service, request_log: RequestLog) -> None:
+        self._service, self._models, self._request_log = service, service.models, request_log
         self._token = service.config.read_token()
         self._server: Any = None
 
@@ -119,7 +120,7 @@ class GrpcServer:
         pair = grpc.ssl_server_credentials(((key, certificate),))
         return int(self._server.add_secure_port(address, pair))
 
-    def _methods(self) -> dict[str, Callable[[Any, Context, Record], Awaitable[bytes]]]:
+    def _methods(self) -> dict[str, Callable[[Any, Context, RequestRecord], Awaitable[bytes]]]:
         return {
             "ServerLive": self._answering("ServerLive", lambda _: {"live": True}),
             "ServerReady": self._answering("ServerReady", lambda _: {"ready": self._service.ready}),
@@ -147,10 +148,10 @@ class GrpcServer:
 
     def _answering(
         self, name: str, answer: Callable[[Any], dict[str, Any]]
-    ) -> Callable[[bytes, Context, Record], Awaitable[bytes]]:
+    ) -> Callable[[bytes, Context, RequestRecord], Awaitable[bytes]]:
         """Make the handler of a unary call that needs no model run."""
 
-        async def handle(content: bytes, _context: Context, _record: Record) -> bytes:
+        async def handle(content: bytes, _context: Context, _record: RequestRecord) -> bytes:
             asked = read_message(f"{name}Request", content)
             return write_message(f"{name}Response", answer(asked))
 
@@ -172,11 +173,12 @@ class GrpcServer:
     def _find(self, asked: Any) -> ServedModel:
         return self._models.get(asked.name, asked.version or None)
 
-    async def _infer_alone(self, content: bytes, context: Context, record: Record) -> bytes:
+    async def _infer_alone(self, content: bytes, context: Context, record: RequestRecord) -> bytes:
         return bytes((await self._infer(content, context, record)).SerializeToString())
 
-    async def _infer(self, content: bytes, context: Context, record: Record) -> Any:
-        with self._service.bodies.holding(len(content)):
+    async def _infer(self, content: bytes, context: Context, record: RequestRecord) -> Any:
+        with self._service.bodies.holding() as held:
+            held.add(len(content))
             self._service.bodies.check_held()
             asked = await self._service.run_by_size(
                 len(content), lambda: read_message("ModelInferRequest", content)
@@ -234,7 +236,7 @@ class GrpcServer:
         sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
         given = _as_bytes(sent.get("x-request-id", b""))
         path, parent = f"/{SERVICE}/{name}", str(sent.get("traceparent", ""))
-        record = Record(context.peer(), "gRPC", path, request_id(given), parent)
+        record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent)
         outcome = "gone"  # unless it ends otherwise
         try:
             if self._token is not None and name not in _OPEN:
@@ -256,7 +258,7 @@ class GrpcServer:
             outcome = outcome_of(500)
             raise Refusal(500, f"internal error; request {record.id}") from error
         finally:
-            self._records.keep(record, outcome)
+            self._request_log.keep(record, outcome)
 
 
 def code_of(refusal: Refusal) -> Any:

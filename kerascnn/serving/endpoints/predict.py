@@ -27,7 +27,7 @@ _MOST = 1000
 """Most classes that are listed."""
 
 
-class Simple:
+class PredictEndpoint:
     """The endpoints.
 
     Args:
@@ -63,7 +63,7 @@ class Simple:
             most = served.config.max_queue if form else None
             async with self._uploads(request, most) as uploads:
                 result = await self._service.run_for_client(
-                    request.receive,
+                    request,
                     self._service.classify(served, [upload.content for upload in uploads]),
                 )
         facts |= log_facts(result, len(uploads))

@@ -68,7 +68,7 @@ class V1:
         with served.batcher.in_use():
             async with self._service.body(request) as body:
                 response = await self._service.run_for_client(
-                    request.receive, self._predict(served, body, facts)
+                    request, self._predict(served, body, facts)
                 )
         return await self._service.compress_if_accepted(request, response)
 

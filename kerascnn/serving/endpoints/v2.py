@@ -14,10 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kerascnn.errors import PictureError
-from kerascnn.serving.endpoints import v2_messages as protocol
-from kerascnn.serving.endpoints import v2_metadata
+from kerascnn.serving.endpoints import v2_answers, v2_messages, v2_metadata
 from kerascnn.serving.endpoints.v2_tensors import Floats
-from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.body import header_of, parse_length
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.http.incremental_json import read_only_ready
 from kerascnn.serving.metrics import STAGES
@@ -114,9 +113,9 @@ class V2:
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
             async with self._service.body(request) as body:
-                header = request.headers.get(protocol.HEADER_LENGTH)
+                header = header_of(request.scope, v2_messages.HEADER_LENGTH)
                 response = await self._service.run_for_client(
-                    request.receive, self._infer(served, body, header, facts)
+                    request, self._infer(served, body, header, facts)
                 )
         return await self._service.compress_if_accepted(request, response)
 
@@ -125,11 +124,11 @@ class V2:
     ) -> Response:
         card = served.card
 
-        def read() -> protocol.InferRequest:
-            return protocol.read_request(body, header, len(card.classes), card.shape)
+        def read() -> v2_messages.InferRequest:
+            return v2_messages.read_request(body, header, len(card.classes), card.shape)
 
         def write() -> tuple[bytes, int | None]:
-            return protocol.write_answer(asked, served.name, served.version, card.classes, values)
+            return v2_answers.write_answer(asked, served.name, served.version, card.classes, values)
 
         text = len(body) if header is None else parse_length(header) or 0
         asked = await self._service.run_by_size(text, read)
@@ -148,7 +147,7 @@ class V2:
 
 
 async def infer(
-    service: Service, served: ServedModel, asked: protocol.InferRequest
+    service: Service, served: ServedModel, asked: v2_messages.InferRequest
 ) -> tuple[Result, dict[str, Floats]]:
     """Answer a request that was read, be it by HTTP or by gRPC.
 
@@ -198,8 +197,14 @@ def server_timing(result: Result) -> str:
 
 
 def first_error(result: Result) -> PictureError:
-    """Return why the first picture without an answer has none."""
-    return next(iter(result.errors.values()))
+    """Return why the first picture without an answer has none, and which of several it is."""
+    number = min(result.errors)
+    error = result.errors[number]
+    count = len(result.errors) + (len(result.answer.logits) if result.answer else 0)
+    if count == 1:
+        return error
+    reason = str(error).removeprefix("picture: ")
+    return PictureError(f"picture {number} (of {count:,}, counted from 0): {reason}")
 
 
 def _response(content: bytes, length: int | None, result: Result) -> Response:

@@ -1,13 +1,12 @@
-"""The Open Inference Protocol v2: requests for inference, and their answers.
+"""The Open Inference Protocol v2: requests for inference.
 
-Knows: the JSON of both, the binary extension, raw binary requests. Does not know HTTP beyond
+Knows: their JSON, the binary extension, raw binary requests. Does not know HTTP beyond
 the one header, nor how pictures are classified. See
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +20,12 @@ from kerascnn.serving.http.incremental_json import (
     read_json,
     read_texts,
     read_values,
-    write_json,
-    write_values,
 )
 
 INPUT = "image"
 OUTPUTS = ("logits", "probabilities")
 
-HEADER_LENGTH = "inference-header-content-length"
+HEADER_LENGTH = b"inference-header-content-length"
 """Header with the length of the JSON in front of binary tensors; 0: there is none."""
 
 
@@ -45,6 +42,10 @@ class RequestedOutput:
     name: str
     binary: bool
     count: int | None = None
+
+
+_BINARY, _TEXT = (tuple(RequestedOutput(name, form) for name in OUTPUTS) for form in (True, False))
+"""What is asked for by those who do not say it."""
 
 
 @dataclass(frozen=True)
@@ -105,72 +106,6 @@ def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> Infer
     )
 
 
-def write_answer(
-    request: InferRequest,
-    model: str,
-    version: str,
-    classes: tuple[str, ...],
-    values: dict[str, tensors.Floats],
-) -> tuple[bytes, int | None]:
-    """Write the answer to a request for inference.
-
-    Args:
-        request: The request.
-        model: Its name.
-        version: Its version.
-        classes: Names in the order of the outputs.
-        values: Values of all outputs by name, float32 ``[n, classes]``.
-
-    Returns:
-        The body, and the length of the JSON in it if bytes follow.
-    """
-    outputs: list[list[bytes]] = []
-    chunks: list[bytes] = []
-    for requested, (output, data) in zip(
-        request.requested, outputs_of(request, classes, values), strict=True
-    ):
-        if requested.binary:
-            chunks.append(tensors.to_bytes(data))
-            output["parameters"] = {"binary_data_size": len(chunks[-1])}
-            outputs.append([write_json(output)])
-        else:
-            head = write_json(output).removesuffix(b"}")
-            outputs.append([head, b', "data": ', *write_values(data), b"}"])
-    answer: dict[str, Any] = {"model_name": model, "model_version": version}
-    if request.id is not None:
-        answer["id"] = request.id
-    head = write_json(answer).removesuffix(b"}")
-    inner = b", ".join(b"".join(parts) for parts in outputs)
-    text = b"".join((head, b', "outputs": [', inner, b"]}"))
-    return b"".join([text, *chunks]), len(text) if chunks else None
-
-
-def outputs_of(
-    request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
-) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
-    """Return the outputs that were asked for.
-
-    Args:
-        request: The request.
-        classes: Names in the order of the outputs.
-        values: Values of all outputs by name, float32 ``[n, classes]``.
-
-    Yields:
-        Name, datatype and shape of each, and its data.
-    """
-    for requested in request.requested:
-        found = values[requested.name]
-        output = {
-            "name": requested.name,
-            "datatype": "FP32" if requested.count is None else "BYTES",
-            "shape": [len(found), requested.count or found.shape[1]],
-        }
-        if requested.count is None:
-            yield output, found
-        else:
-            yield output, tensors.classified(found, requested.count, classes)
-
-
 def _header_length(text: str | None, body: int) -> int:
     if text is None:
         return body
@@ -196,7 +131,7 @@ def _raw(body: bytes, shape: Shape) -> InferRequest:
             f"3 values, so a multiple of {each:,}.",
         )
     pictures = np.frombuffer(body, np.uint8).reshape(count, height, width, 3)
-    return InferRequest(pictures, tuple(RequestedOutput(name, binary=True) for name in OUTPUTS))
+    return InferRequest(pictures, _BINARY)
 
 
 def _json_object(text: bytes) -> dict[str, Any]:
@@ -257,17 +192,7 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[b
         raise Refusal(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
     size = parameters.get("binary_data_size")
     if size is None:
-        if len(binary):
-            raise Refusal(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
-        if "data" not in tensor:
-            raise Refusal(
-                400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
-            )
-        if kind == "BYTES":
-            count = tensors.read_count(tensor.get("shape"), INPUT)
-            return tensors.files_from_json(read_texts(tensor["data"], count, INPUT), count, INPUT)
-        shape = tensors.read_shape(tensor.get("shape"), INPUT)
-        return read_values(tensor["data"], shape, INPUT)
+        return _from_json(tensor, binary)
     if "data" in tensor:
         raise Refusal(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
     if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
@@ -282,13 +207,27 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[b
     return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
 
 
+def _from_json(tensor: dict[str, Any], binary: memoryview) -> UInt8Array | list[bytes]:
+    if len(binary):
+        raise Refusal(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
+    if "data" not in tensor:
+        raise Refusal(
+            400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
+        )
+    if tensor["datatype"] == "BYTES":
+        count = tensors.read_count(tensor.get("shape"), INPUT)
+        return tensors.files_from_json(read_texts(tensor["data"], count, INPUT), count, INPUT)
+    shape = tensors.read_shape(tensor.get("shape"), INPUT)
+    return read_values(tensor["data"], shape, INPUT)
+
+
 def _requested_outputs(
     fields: dict[str, Any], parameters: dict[str, Any], classes: int
 ) -> tuple[RequestedOutput, ...]:
     default = _flag(parameters, "binary_data_output", False)
     asked = _objects(fields, "outputs")
     if not asked:
-        return tuple(RequestedOutput(name, default) for name in OUTPUTS)
+        return _BINARY if default else _TEXT
     names = [output.get("name") for output in asked]
     for name in names:
         if name not in OUTPUTS or names.count(name) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kerascnn import __version__
 from kerascnn.serving.endpoints.v2_messages import INPUT, OUTPUTS
-from kerascnn.serving.repository import Models
+from kerascnn.serving.repository import ModelRepository
 from kerascnn.serving.served_model import ServedModel
 
 EXTENSIONS = (
@@ -25,7 +25,7 @@ def server_metadata() -> Json:
     return {"name": "kerascnn", "version": __version__, "extensions": list(EXTENSIONS)}
 
 
-def model_metadata(served: ServedModel, models: Models) -> Json:
+def model_metadata(served: ServedModel, models: ModelRepository) -> Json:
     """Return a model's metadata: inputs and outputs.
 
     Args:
@@ -72,7 +72,9 @@ def model_config(served: ServedModel) -> Json:
     }
 
 
-def statistics(models: Models, name: str | None = None, version: str | None = None) -> Json:
+def statistics(
+    models: ModelRepository, name: str | None = None, version: str | None = None
+) -> Json:
     """Return statistics of models.
 
     Args:

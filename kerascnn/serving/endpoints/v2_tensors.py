@@ -6,6 +6,7 @@ requests as a whole.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -134,9 +135,7 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
         raise Refusal(
             400, f"input {name!r}: its data has other values than whole numbers from 0 to 255."
         )
-    if (values.ndim > 1 and values.shape != shape) or values.size != int(
-        np.prod(shape, dtype=object)
-    ):
+    if (values.ndim > 1 and values.shape != shape) or values.size != math.prod(shape):
         raise Refusal(
             400,
             f"input {name!r}: its data has shape {list(values.shape)}, not {list(shape)} as its "
@@ -159,7 +158,7 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
     Raises:
         Refusal: 400: another number of bytes.
     """
-    expected = int(np.prod(shape, dtype=object))
+    expected = math.prod(shape)
     if len(data) != expected:
         raise Refusal(
             400,

@@ -7,8 +7,6 @@ body.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 
 from starlette.types import Receive, Scope
 
@@ -37,21 +35,20 @@ class BodyReader:
         self._held, self._max_held = 0, _ALL * max_body
         metrics.body_bytes.set_function(lambda: self._held)
 
-    @asynccontextmanager
-    async def read(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
-        """Read a body; it counts as held until the block is left.
+    async def read(self, scope: Scope, receive: Receive, held: Held) -> bytes:
+        """Read a body.
 
         Args:
             scope: ASGI scope of the request.
             receive: ASGI receive function of the request.
+            held: Told how much came.
 
         Raises:
             Refusal: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
                 that is none.
             ClientDisconnected: The client hung up.
         """
-        self._check(_content_length(scope))
-        held = 0
+        self._check(parse_length(header_of(scope, b"content-length") or "") or 0)
         chunks: list[bytes] = []
         try:
             async with asyncio.timeout(self._seconds):
@@ -62,32 +59,24 @@ class BodyReader:
                         raise ClientDisconnected
                     chunk = message.get("body", b"")
                     chunks.append(chunk)
-                    held += len(chunk)
-                    self._held += len(chunk)
-                    self._check(held)
+                    held.add(len(chunk))
+                    self._check(held.size)
                     more = message.get("more_body", False)
-            yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
         except TimeoutError as error:
             raise Refusal(
                 408,
                 f"the request did not come in within {self._seconds:g} s.",
                 close=True,
             ) from error
-        finally:
-            self._held -= held
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    @contextmanager
-    def holding(self, size: int) -> Iterator[None]:
-        """Count what a body became when it was decompressed, too.
+    def holding(self) -> Held:
+        """Return a block within which what it is told of counts as held."""
+        return Held(self)
 
-        Args:
-            size: Size in bytes.
-        """
+    def hold(self, size: int) -> None:
+        """Count bytes that are in memory from now on; below zero: no longer."""
         self._held += size
-        try:
-            yield
-        finally:
-            self._held -= size
 
     def _check(self, length: int) -> None:
         if length > self._max_body:
@@ -114,6 +103,31 @@ class BodyReader:
             )
 
 
+class Held:
+    """A block within which the body of a request is in memory.
+
+    Args:
+        reader: Knows how much there is altogether.
+
+    Attributes:
+        size: Bytes of this one.
+    """
+
+    def __init__(self, reader: BodyReader) -> None:
+        self._reader, self.size = reader, 0
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.hold(-self.size)
+
+    def add(self, size: int) -> None:
+        """Count more bytes."""
+        self.size += size
+        self._reader.hold(size)
+
+
 async def drain(receive: Receive) -> None:
     """Read and drop the rest of a refused body, within limits.
 
@@ -132,11 +146,17 @@ async def drain(receive: Receive) -> None:
         return
 
 
-def _content_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return parse_length(value.decode("latin-1")) or 0
-    return 0
+def header_of(scope: Scope, name: bytes) -> str | None:
+    """Return the value of a header, of several with one name the first.
+
+    Args:
+        scope: ASGI scope of the request.
+        name: In lower case.
+    """
+    for other, value in scope["headers"]:
+        if other == name:
+            return bytes(value).decode("latin-1")
+    return None
 
 
 def parse_length(text: str) -> int | None:

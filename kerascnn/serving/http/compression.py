@@ -77,7 +77,7 @@ def compressed(response: Response, accepted: str) -> Response:
         response: All of it.
         accepted: Value of ``Accept-Encoding``.
     """
-    response.headers["Vary"] = "Accept-Encoding"
+    response.raw_headers.append((b"vary", b"Accept-Encoding"))
     content = bytes(response.body)
     method = _choose(accepted) if len(content) >= WORTH else None
     if method is None:

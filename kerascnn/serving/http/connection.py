@@ -11,13 +11,16 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from kerascnn.serving.http.leaving import EXTENSION, Line
 from kerascnn.serving.http.middleware import error_body
 
 MOST = 1000
-"""Connections at a time; more are told 503 and closed."""
+"""Connections at a time; more are told 503 and closed. Each takes a descriptor, of which a process
+gets 1,024 on most systems unless somebody raises the limit."""
 
 _SLACK = 1.25
-"""The application's own limit for a body ends first, so that 408 is counted and logged."""
+"""Times ``seconds``: the application's own limit for a body ends first, so that 408 is counted and
+logged."""
 
 
 HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
@@ -44,7 +47,8 @@ class Connection(HttpToolsProtocol):
         self._clock: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._begun = self._in_head = self._refused = self._ended = False
-        self._head = 0
+        self._head = self._header_bytes = 0
+        self._line = Line()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request must come in time."""
@@ -59,13 +63,15 @@ class Connection(HttpToolsProtocol):
         self._stop_clock()
         self.resume_writing()
         super().connection_lost(exc)
+        self._line.cut()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: self._line}  # type: ignore[dict-item]
         self._begun = self._in_head = True
-        self._head = 0
-        self._start_clock()
+        self._head = self._header_bytes = 0
+        self._stop_clock()
 
     def on_message_complete(self) -> None:
         """End a request: all of it came in."""
@@ -98,6 +104,9 @@ class Connection(HttpToolsProtocol):
                     data = b""
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
+        # Most requests come in one piece, and need no clock.
+        if self._begun and self._clock is None and not self._refused:
+            self._start_clock()
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the parser ends here."""
@@ -114,8 +123,8 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         super().on_header(name, value)
-        total = sum(len(one) + len(other) for one, other in self.headers)
-        if len(self.headers) > HEADERS or total > HEAD_BYTES:
+        self._header_bytes += len(name) + len(value)
+        if len(self.headers) > HEADERS or self._header_bytes > HEAD_BYTES:
             self._refuse_head()
 
     def on_body(self, body: bytes) -> None:

@@ -7,6 +7,7 @@ numbers are read and written a few thousand at a time. Does not know what a mess
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -63,9 +64,6 @@ _REQUESTS = msgspec.json.Decoder(_Request)
 def read_json(text: bytes) -> Any:
     """Read a request for inference.
 
-    Args:
-        text: JSON.
-
     Returns:
         Its plain values; the ``data`` of inputs may be :class:`msgspec.Raw`, for
         :func:`read_values`.
@@ -113,7 +111,7 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
     text = bytes(data)
     try:
         values = np.frombuffer(b"".join(_numbers(text, shape)), np.uint8)
-        if values.size and values.size == int(np.prod(shape, dtype=object)):
+        if values.size and values.size == math.prod(shape):
             return values.reshape(shape)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         if len(text) > _SHORT:
@@ -216,7 +214,10 @@ def _cuts(text: bytes, most: int) -> list[int]:
 
 def write_json(value: Any) -> bytes:
     """Write something short."""
-    return json.dumps(value, allow_nan=False).encode()
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # a lone half of a character, which becomes an escape
+        return json.dumps(value, allow_nan=False).encode()
 
 
 def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kerascnn.errors import PictureError
 from kerascnn.serving.http.body import drain
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal, outcome_of
-from kerascnn.serving.http.origins import Origins
-from kerascnn.serving.request_log import Record, Records, request_id
+from kerascnn.serving.http.origins import OriginPolicy
+from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ PAGE = "/page/"
 """Where the page's own files lie."""
 
 
-class Gate:
+class RequestMiddleware:
     """The outermost layer.
 
     Args:
         app: All that is inside.
-        records: Counts requests and logs them.
+        request_log: Counts requests and logs them.
         token: That requests must carry; None: none.
         origins: Knows for which names and pages the server is there.
     """
@@ -41,11 +41,11 @@ class Gate:
     def __init__(
         self,
         app: ASGIApp,
-        records: Records,
+        request_log: RequestLog,
         token: bytes | None,
-        origins: Origins,
+        origins: OriginPolicy,
     ) -> None:
-        self._app, self._records = app, records
+        self._app, self._request_log = app, request_log
         self._wanted, self._origins = token, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,30 +53,30 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = Exchange(scope, send)
+        exchange = Exchange(scope, send)
         scope["app"] = self  # so Starlette's router raises what it cannot route
         try:
-            self._origins.check(scope["method"], passage.headers)
-            self._check_token(scope, passage.headers.get(b"authorization"))
-            await self._app(scope, receive, passage.send)
+            self._origins.check(scope["method"], exchange.headers)
+            self._check_token(scope, exchange.headers.get(b"authorization"))
+            await self._app(scope, receive, exchange.send)
         except ClientDisconnected:
-            passage.status = 499  # nginx's word for it; nothing can be sent
+            exchange.status = 499  # nginx's word for it; nothing can be sent
         except Refusal as refusal:
-            await passage.refuse(refusal, receive)
+            await exchange.refuse(refusal, receive)
         except PictureError as error:
-            await passage.refuse(Refusal(422, str(error)), receive)
+            await exchange.refuse(Refusal(422, str(error)), receive)
         except HTTPException as error:
-            await passage.refuse(_from_router(error, scope), receive)
+            await exchange.refuse(_from_router(error, scope), receive)
         except Exception:  # whatever it is: one request fails, and the server goes on
-            log.exception("request %s failed", passage.record.id)
-            await passage.refuse(
-                Refusal(500, f"internal error; request {passage.record.id}"), receive
+            log.exception("request %s failed", exchange.record.id)
+            await exchange.refuse(
+                Refusal(500, f"internal error; request {exchange.record.id}"), receive
             )
         finally:
-            record = passage.record
-            record.status = passage.status
-            outcome = passage.outcome or outcome_of(passage.status)
-            self._records.keep(record, outcome)
+            record = exchange.record
+            record.status = exchange.status
+            outcome = exchange.outcome or outcome_of(exchange.status)
+            self._request_log.keep(record, outcome)
 
     def _check_token(self, scope: Scope, given: bytes | None) -> None:
         path = scope["path"]
@@ -111,7 +111,7 @@ class Exchange:
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         client = scope.get("client")
-        self.record = Record(
+        self.record = RequestRecord(
             client[0] if client else None,
             scope["method"],
             scope["path"],

@@ -23,7 +23,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods by which a page of another origin learns and changes nothing."""
 
 
-class Origins:
+class OriginPolicy:
     """Refuses what a page of somebody else made a browser send.
 
     Args:
@@ -35,7 +35,7 @@ class Origins:
 
     def __init__(self, hosts: Sequence[str], origins: Sequence[str]) -> None:
         self._hosts = {_bare(host) for host in hosts}
-        self._origins = set(origins)
+        self._origins, self._latest = set(origins), ""
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
         """Check a request; raise if it is refused.
@@ -48,13 +48,14 @@ class Origins:
             Refusal: 421: the server has another name; 403: a page of another origin sent it.
         """
         host = headers.get(b"host", b"").decode("latin-1")
-        if host and not self._is_ours(host):
+        if host and host != self._latest and not self._is_ours(host):
             raise Refusal(
                 421,
                 f"Host is {host[:80]!r}, which is not a name of this server. Start it with "
                 "--allowed-host NAME if it is one.",
                 close=True,
             )
+        self._latest = host  # the next request has the same, mostly
         if method not in _READING and not self._may(headers, host):
             raise Refusal(
                 403,

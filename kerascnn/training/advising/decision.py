@@ -100,15 +100,14 @@ def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
     return "head" if few and facts.gain >= limits.helpful else "all"
 
 
-def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
+def advise_from(facts: Facts, rate: float) -> Advice:
     """Turn facts into advice.
 
     Args:
         facts: Facts of the data and the backbone.
         rate: The network's own learning rate.
-        limits: The numbers that decide.
     """
-    depth = depth_for(facts, limits)
+    depth = depth_for(facts)
     epochs = epochs_for(facts.pictures)
     learning_rate = rate * (1.0 if depth in ("head", "scratch") else DEEPER)
     light = facts.flipped is not None and facts.flipped > facts.best.probe and depth != "head"
@@ -119,18 +118,18 @@ def advise_from(facts: Facts, rate: float, limits: Limits = LIMITS) -> Advice:
         learning_rate,
         "light" if light else "none",
         expected(facts),
-        _quadrant(facts, limits),
+        _quadrant(facts),
         tuple(_doubts(facts)),
-        tuple(_reasons(facts, depth, light, limits)),
+        tuple(_reasons(facts, depth, light)),
         facts,
     )
 
 
-def _quadrant(facts: Facts, limits: Limits) -> tuple[str, str]:
-    size = "small" if facts.per_class < limits.few else "large"
+def _quadrant(facts: Facts) -> tuple[str, str]:
+    size = "small" if facts.per_class < LIMITS.few else "large"
     if not facts.pretrained or _inseparable(facts):
         return size, "unknown"
-    return size, "similar" if facts.similarity >= limits.similar else "different"
+    return size, "similar" if facts.similarity >= LIMITS.similar else "different"
 
 
 def _interval(share: float, facts: Facts) -> Interval:
@@ -206,14 +205,14 @@ def _doubts(facts: Facts) -> list[str]:
     return found
 
 
-def _reasons(facts: Facts, depth: Depth, light: bool, limits: Limits) -> list[str]:
-    size = "few" if facts.per_class < limits.few else "many"
+def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
+    size = "few" if facts.per_class < LIMITS.few else "many"
     found = [
         f"{facts.pictures:,} training pictures in {len(facts.counts)} classes, "
-        f"{facts.per_class:.0f} a class: {size} (the limit is {limits.few:.0f})."
+        f"{facts.per_class:.0f} a class: {size} (the limit is {LIMITS.few:.0f})."
     ]
     if facts.pretrained:
-        found.append(_likeness(facts, limits))
+        found.append(_likeness(facts))
     found.append(_why(facts, depth))
     if facts.confused and facts.confused[2] >= 0.2:
         one, other, share = facts.confused
@@ -227,14 +226,14 @@ def _reasons(facts: Facts, depth: Depth, light: bool, limits: Limits) -> list[st
     return found
 
 
-def _likeness(facts: Facts, limits: Limits) -> str:
+def _likeness(facts: Facts) -> str:
     last, best = facts.last, facts.best
     alike = {
         "similar": "The data is similar to what the backbone has learned",
         "different": "The data is unlike what the backbone has learned",
         "unknown": "Nothing tells the classes apart, so how similar the data is to what the "
         "backbone has learned cannot be said",
-    }[_quadrant(facts, limits)[1]]
+    }[_quadrant(facts)[1]]
     return (
         f"{alike}: a linear classifier is right for {last.probe:.1%} on its last stage "
         f"({last.name}), {best.probe:.1%} on its best ({best.name}) and {facts.pixels:.1%} on the "

@@ -87,7 +87,7 @@ def observe(core: keras.Model, normalization: Normalization) -> Observer:
     """Open a backbone to be looked into.
 
     Args:
-        core: From normalised pixels to logits, as :func:`kerascnn.training.weights.start_network`
+        core: From normalized pixels to logits, as :func:`kerascnn.training.weights.start_network`
             makes it; its head does not matter. Its weights are shared, not copied.
         normalization: What its weights expect.
     """

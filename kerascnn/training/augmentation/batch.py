@@ -82,7 +82,7 @@ def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation |
     Returns:
         How; None: not at all.
     """
-    mixing = mixing_of(config)
+    mixing = mixing_of(config.mixup, config.cutmix)
     return (
         BatchAugmentation(size, config.random_crop, mixing)
         if mixing or config.random_crop

@@ -16,8 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from kerascnn.training.config import TrainConfig
-
 Recipes = npt.NDArray[np.float32]
 """``[batches, 6]``: the share of a picture's own label, the share of its own pixels outside the
 rectangle, and the rectangle in pixels: top, bottom, left, right (as a slice has them)."""
@@ -66,11 +64,11 @@ class BatchMixing:
         return found
 
 
-def mixing_of(config: TrainConfig) -> BatchMixing | None:
+def mixing_of(mixup: float, cutmix: float) -> BatchMixing | None:
     """Return how a run mixes its batches, if at all."""
-    if config.mixup:
-        return BatchMixing("mixup", config.mixup)
-    return BatchMixing("cutmix", config.cutmix) if config.cutmix else None
+    if mixup:
+        return BatchMixing("mixup", mixup)
+    return BatchMixing("cutmix", cutmix) if cutmix else None
 
 
 def mix(pictures: Any, recipe: Any) -> Any:

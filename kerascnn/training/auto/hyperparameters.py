@@ -67,7 +67,7 @@ def settle(config: TrainConfig, pictures: int, network: Network | None = None) -
         The configuration with a batch size, with epochs where there are no phases, and with a
         learning rate where the batch size was chosen here.
     """
-    batch_size = batch_size_for(config, pictures)
+    batch_size = batch_size_for(config.batch_size, pictures)
     steps = steps_per_epoch(pictures, min(batch_size, pictures))
     if config.epochs == AUTO and not config.phase:
         wanted = math.ceil(LEAST_STEPS / steps)
@@ -104,7 +104,7 @@ def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
         False where the user wants few epochs, or there are very few pictures.
     """
     settled = settle(config, pictures)
-    batch_size = min(batch_size_for(settled, pictures), pictures)
+    batch_size = min(batch_size_for(settled.batch_size, pictures), pictures)
     return steps_per_epoch(pictures, batch_size) * total_epochs(settled) >= ENOUGH_STEPS
 
 
@@ -120,18 +120,18 @@ def _rate(
     return float(f"{highest_rate(config, network) * factor:.3g}")
 
 
-def batch_size_for(config: TrainConfig, pictures: int) -> int:
+def batch_size_for(asked: int | str, pictures: int) -> int:
     """Return the pictures per step: those that were asked for, or what suits so many pictures.
 
     Args:
-        config: Configuration of a run.
+        asked: The number, or ``auto``.
         pictures: Number of training pictures.
 
     Returns:
         At least 1; of its own choice a power of two from 16 to 64.
     """
-    if not isinstance(config.batch_size, str):
-        return config.batch_size
+    if not isinstance(asked, str):
+        return asked
     wanted = max(1, pictures // STEPS_PER_EPOCH)
     power = 1 << (wanted.bit_length() - 1)
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, power))

@@ -57,11 +57,11 @@ DEEPER_EPOCHS = (2, 10)
 
 COLOURED = 8.0
 """Between a pixel's highest and lowest channel, of 255, on average: what JPEG leaves of a grey
-picture is 1 or 2. Photographs in colour come in all kinds of light, which is what strong changes
+picture is 1 or 2. Photographs in color come in all kinds of light, which is what strong changes
 of pictures make up for; grey figures on a plain ground, however large, lose by them."""
 
 LOOKED_AT = 100
-"""Pictures at most, for their colour."""
+"""Pictures at most, for their color."""
 
 THUMBNAIL = 32
 """Pixels, for the same."""
@@ -112,7 +112,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         dataset: Its pictures.
 
     Returns:
-        The configuration: for coloured photographs a network that sees more detail, on random crops
+        The configuration: for colored photographs a network that sees more detail, on random crops
         of them unless ``augment`` is named; the baseline CNN for small or grey pictures, a small
         input, or few steps, in which a deeper network would not learn. What is random cannot be
         frozen, so all of it learns.
@@ -182,7 +182,7 @@ def choose_changes(
 ) -> TrainConfig:
     """Replace ``augment`` ``auto`` by what suits the pictures.
 
-    ``light``, or ``strong`` for few coloured photographs; ``shift`` or ``strong-shift`` where the
+    ``light``, or ``strong`` for few colored photographs; ``shift`` or ``strong-shift`` where the
     pictures do not show a flip to be harmless.
 
     Args:
@@ -212,7 +212,7 @@ def choose_changes(
 
 
 def _in_colour(train: Split) -> bool:
-    """Return whether a split is in colour, from a few pictures; unreadable ones do not count."""
+    """Return whether a split is in color, from a few pictures; unreadable ones do not count."""
     sample = np.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).astype(np.int64)
     found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
     pictures = [one for one in found if not isinstance(one, PictureError)]
@@ -220,7 +220,7 @@ def _in_colour(train: Split) -> bool:
 
 
 def _coloured(pictures: npt.NDArray[np.uint8]) -> bool:
-    """Return whether pictures are in colour; a few grey ones among them do not matter."""
+    """Return whether pictures are in color; a few grey ones among them do not matter."""
     return float(np.ptp(pictures.astype(np.int16), axis=3).mean()) >= COLOURED
 
 

@@ -1,4 +1,4 @@
-"""The training and validation pictures of a run, decoded, sized and ready to be dealt out.
+"""The training and validation pictures of a run, decoded, resized and ready to be dealt out.
 
 Knows: where they come from, their size, and what makes them unusable. Does not know a device or a
 network's weights.
@@ -73,7 +73,9 @@ def prepare(
     dataset = dataset or run_dataset(config)
     size = config.image_size or (network or find_network(config.model)).image_size
     longest = dataset.splits["train"].longest_side()
-    resize = config.resize or images.default_resize(_kind(config), longest, size)
+    resize = config.resize or images.default_resize(
+        "imagenet" if config.weights == "imagenet" else "none", longest, size
+    )
     cache, packs = open_cache(config.cache), {}
     # Of crops alone more is seen than the network takes.
     sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
@@ -102,10 +104,6 @@ def _check_validation(dataset: Dataset, val: Pack) -> None:
         )
 
 
-def _kind(config: TrainConfig) -> str:
-    return "imagenet" if config.weights == "imagenet" else "none"
-
-
 def check_classes(dataset: Dataset, train: Pack) -> None:
     """Refuse to train when a class has no picture that can be read.
 
@@ -132,7 +130,7 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
 
 
 def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
-    """Hash what the network sees: class names, pictures as sized, and labels.
+    """Hash what the network sees: class names, pictures as resized, and labels.
 
     Args:
         classes: In order.

@@ -31,7 +31,7 @@ def labelled_pack(
         dataset: With classes that the model knows.
         card: For classes, size and resize rule.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        cache: Where sized pictures are kept; None: nowhere.
+        cache: Where resized pictures are kept; None: nowhere.
         most: A random sample of so many pictures at most; None: all.
         progress: Called with the split's name, pictures done and pictures in all.
 
@@ -47,7 +47,7 @@ def labelled_pack(
         chosen = chosen.take(np.sort(np.random.default_rng(0).permutation(len(chosen))[:most]))
     total = len(chosen)
     told = (lambda done: progress(name, done, total)) if progress else None
-    found = pack(chosen, card.shape, card.how, progress=told, cache=cache)
+    found = pack(chosen, card.shape, card.resize_rule, progress=told, cache=cache)
     if not len(found):
         first = f" The first: {found.skipped[0]}" if found.skipped else ""
         raise DataError(f"{dataset.name}: no picture of split {name} can be read.{first}")

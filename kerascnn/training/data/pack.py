@@ -1,4 +1,4 @@
-"""Every picture of a split decoded and sized once, into one uint8 array.
+"""Every picture of a split decoded and resized once, into one uint8 array.
 
 Knows: packs, broken pictures, seeded shuffling. Does not know Keras.
 """
@@ -17,7 +17,8 @@ from kerascnn import images
 from kerascnn.dataset import Split, sized_pictures
 from kerascnn.errors import DataError, PictureError
 from kerascnn.files import preallocate_unnamed
-from kerascnn.training.data.cache import PackCache, Sized, pack_key, pixels_digest
+from kerascnn.training.data.cache import PackCache, pack_key
+from kerascnn.training.data.cached_pack import CachedPack, pixels_digest
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Pack:
 def pack(
     split: Split,
     size: int | images.Shape,
-    resize: images.How,
+    resize: images.ResizeRule,
     strict: bool = False,
     progress: Callable[[int], object] | None = None,
     cache: PackCache | None = None,
@@ -84,7 +85,7 @@ def pack(
         array = _room(shape)
         broken = fill(array)
         pictures = array[: len(split) - len(broken)]
-        found = Sized(pictures, broken, pixels_digest(pictures))
+        found = CachedPack(pictures, broken, pixels_digest(pictures))
     if found.broken and strict:
         raise DataError(_refusal(next(iter(found.broken.values()))))
     for reason in found.broken.values():
@@ -97,7 +98,7 @@ def pack(
 def _decode(
     split: Split,
     size: int | images.Shape,
-    resize: images.How,
+    resize: images.ResizeRule,
     strict: bool,
     progress: Callable[[int], object] | None,
     array: npt.NDArray[np.uint8],

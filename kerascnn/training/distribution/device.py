@@ -150,12 +150,11 @@ def peak_memory() -> dict[str, int]:
     return {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, **found}
 
 
-def free_memory(device: str, source: Path = Path("/proc/meminfo")) -> int | None:
+def free_memory(device: str) -> int | None:
     """Estimate how many bytes the device has left.
 
     Args:
         device: Device from :func:`choose_device`.
-        source: Where Linux tells of its memory.
 
     Returns:
         Bytes; None where that cannot be told (TensorFlow on a GPU; a CPU outside Linux).
@@ -163,6 +162,7 @@ def free_memory(device: str, source: Path = Path("/proc/meminfo")) -> int | None
     if device != "cpu":
         statistics = _gpu_statistics()
         return statistics["limit"] - statistics["used"] if "limit" in statistics else None
+    source = Path("/proc/meminfo")
     if not source.is_file():
         return None
     for line in source.read_text(encoding="ascii").splitlines():

@@ -70,23 +70,27 @@ def _tensorflow_devices() -> list[str]:
 
 
 @contextmanager
-def sharing(config: TrainConfig) -> Iterator[None]:
+def sharing(device: str, devices: str) -> Iterator[None]:
     """Create variables on all devices that share each batch, while the block runs.
 
     On JAX that is the matter of the steps; on TensorFlow variables must be born so.
 
+    Args:
+        device: Kind of device: ``auto``, ``cpu`` or ``gpu``.
+        devices: How many of them, or ``auto``.
+
     Yields:
-        While networks and optimisers are made and used.
+        While networks and optimizers are made and used.
 
     Raises:
         ConfigError: No such devices.
     """
     # JAX must not look for devices before --deterministic has set its flags.
-    if config.devices == "1" or keras.config.backend() != "tensorflow":
+    if devices == "1" or keras.config.backend() != "tensorflow":
         yield
         return
-    choose_device(config.device)  # before TensorFlow is asked which there are
-    count = count_devices(config.devices)
+    choose_device(device)  # before TensorFlow is asked which there are
+    count = count_devices(devices)
     if count == 1:
         yield
         return
@@ -121,7 +125,7 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
             f"`accumulate` {config.accumulate} with `devices` {config.devices} works on the "
             "backend jax, and this is tensorflow. Set KERAS_BACKEND=jax, or take larger batches."
         )
-    batch = min(batch_size_for(config, pictures), pictures)
+    batch = min(batch_size_for(config.batch_size, pictures), pictures)
     if batch % devices:
         fitting = batch - batch % devices or devices
         raise ConfigError(

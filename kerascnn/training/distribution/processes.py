@@ -23,6 +23,7 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, DataError, KerascnnError, TrainingError
 from kerascnn.training.config import AUTOMATIC, TrainConfig
+from kerascnn.training.distribution.detection import AUTO, detected_cluster
 from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster, PeerMonitor, connect_all
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.provenance import versions
@@ -58,21 +59,24 @@ def cluster_of(address: str | None, processes: int | None, rank: int | None) -> 
     """Read the options of a run on several machines.
 
     Args:
-        address: ``HOST:PORT`` of rank 0.
+        address: ``HOST:PORT`` of rank 0; ``auto``: as what started the processes says.
         processes: Number of processes.
         rank: Rank of this one.
 
     Returns:
-        The cluster; None: none of the three was given.
+        The cluster; None: none of the three was given, or this process is alone.
 
     Raises:
         ConfigError: Some are missing or wrong.
     """
     if address is None and processes is None and rank is None:
         return None
-    if address is None or processes is None or rank is None:
+    if address == AUTO and processes is None and rank is None:
+        return detected_cluster()
+    if address in (None, AUTO) or processes is None or rank is None:
         raise ConfigError(
-            "`distributed` HOST:PORT, `processes` N and `rank` I belong together: give all three."
+            "`distributed` HOST:PORT, `processes` N and `rank` I belong together: give all three, "
+            "or `distributed` auto alone."
         )
     return Cluster(address, processes, rank)
 
@@ -130,15 +134,8 @@ def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None
     watch = PeerMonitor(connect_all(cluster, compared), _exit_after_loss)
     try:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        # A process that is lost shall not abort the others before they can say so.
-        jax.config.update("jax_enable_recoverability", True)
-        jax.distributed.initialize(
-            cluster.address,
-            cluster.processes,
-            cluster.rank,
-            cluster_detection_method="deactivate",
-            initialization_timeout=int(ARRIVAL),
-        )
+        if not cluster.initialized:
+            _initialize(cluster)
         yield
     except KerascnnError as error:
         watch.stop(str(error))
@@ -155,8 +152,24 @@ def process_group(cluster: Cluster | None, config: TrainConfig) -> Iterator[None
     if cluster.rank == 0:
         # JAX' service lives here: who leaves after it is gone is aborted.
         watch.shutdown()
-    jax.distributed.shutdown()
+    if not cluster.initialized:
+        jax.distributed.shutdown()
     watch.close()
+
+
+def _initialize(cluster: Cluster) -> None:
+    import jax
+
+    # A process that is lost shall not abort the others before they can say so.
+    jax.config.update("jax_enable_recoverability", True)
+    jax.distributed.initialize(
+        cluster.address,
+        cluster.processes,
+        cluster.rank,
+        local_device_ids=cluster.local_devices,
+        cluster_detection_method="deactivate",
+        initialization_timeout=int(ARRIVAL),
+    )
 
 
 def _exit_after_loss(told: str) -> None:

@@ -40,11 +40,15 @@ class Cluster:
         address: ``HOST:PORT`` of the first.
         processes: Number of processes.
         rank: Rank of this one, from 0.
+        local_devices: GPUs of the machine that are this process's; None: all.
+        initialized: Whether somebody else has initialised JAX for all of them.
     """
 
     address: str
     processes: int
     rank: int
+    local_devices: tuple[int, ...] | None = None
+    initialized: bool = False
 
     def __post_init__(self) -> None:
         if self.processes < 2:

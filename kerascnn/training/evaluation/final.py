@@ -25,11 +25,11 @@ SAMPLE = 2000
 
 
 @dataclass(frozen=True)
-class Judged:
+class KeptPredictions:
     """A kept network and its answers.
 
     Attributes:
-        core: From normalised pixels to logits.
+        core: From normalized pixels to logits.
         model: The same from uint8 pictures.
         logits: float32 ``[pictures, classes]``.
         seconds: Time for all predictions.
@@ -41,7 +41,7 @@ class Judged:
     seconds: float
 
 
-def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
+def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> KeptPredictions:
     """Predict some pictures with a run's saved network.
 
     Args:
@@ -61,15 +61,15 @@ def judge(run: Run, pictures: Pack, progress: Callback | None = None) -> Judged:
     logits = predict_logits(
         model, pictures.images, lambda done: told.finishing("validation", done, total)
     )
-    return Judged(core, model, logits, time.perf_counter() - began)
+    return KeptPredictions(core, model, logits, time.perf_counter() - began)
 
 
 def evaluate_kept(
     run: Run, feed: Feed, batch_size: int, calibration: bool, progress: Callback
-) -> Judged:
+) -> KeptPredictions:
     """Measure the kept network on training and validation pictures, and write it into the card.
 
-    The card's metrics get ``steps`` of the optimiser in all epochs, ``train_right`` of
+    The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images`` and
     ``val_largest``: how many of those belong to the commonest class.
 
@@ -87,7 +87,7 @@ def evaluate_kept(
         ModelFileError: The run folder is not complete.
     """
     card = run.card
-    kept = judge(run, feed.val, progress)
+    kept = predict_kept(run, feed.val, progress)
     logits = kept.logits
     sample = _sample(feed.train, run.config.seed)
     train = predict_logits(

@@ -37,7 +37,7 @@ from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack, pack
 from kerascnn.training.evaluation import run_data
-from kerascnn.training.evaluation.final import Judged, judge
+from kerascnn.training.evaluation.final import KeptPredictions, predict_kept
 from kerascnn.training.explain.gradcam import GradCam
 from kerascnn.training.networks.summary import summarize
 from kerascnn.training.phases import phase_ends, phases
@@ -52,7 +52,9 @@ VARIANTS = 3
 """Of each of them, as augmentation makes them."""
 
 
-def report_or_warn(run: Run, dataset: Dataset, train: Pack, val: Pack, kept: Judged) -> None:
+def report_or_warn(
+    run: Run, dataset: Dataset, train: Pack, val: Pack, kept: KeptPredictions
+) -> None:
     """Write the report of a run that has just ended; if that fails, the run is still good.
 
     Args:
@@ -82,7 +84,7 @@ def write_report(
     judged: Pack,
     split: str = "val",
     path: str | Path | None = None,
-    kept: Judged | None = None,
+    kept: KeptPredictions | None = None,
 ) -> Path:
     """Write the report of a run.
 
@@ -102,7 +104,9 @@ def write_report(
         ModelFileError: The run folder is not complete.
         KerascnnError: The page cannot be written.
     """
-    page = render_page(gather(run, dataset, train, judged, split, kept or judge(run, judged)))
+    page = render_page(
+        gather(run, dataset, train, judged, split, kept or predict_kept(run, judged))
+    )
     # File names may hold bytes that are not UTF-8; the page shows a question mark for them.
     out = Path(path) if path else run.report_path
     files.write_bytes(out, page.encode("utf-8", "replace"))
@@ -149,7 +153,7 @@ def _own_data(run: Run, other: Dataset) -> Dataset:
 
 
 def gather(
-    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: Judged
+    run: Run, dataset: Dataset, train: Pack, judged: Pack, split: str, kept: KeptPredictions
 ) -> Content:
     """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history
@@ -182,12 +186,8 @@ def gather(
         facts=_facts(card, config, history, len(judged) / kept.seconds),
         commands=tuple(commands(run, card, config)),
         learning=learning_of(card),
-        fitted_on=_fitted_on(card),
+        fitted_on="val" if card.temperature != 1 else "",
     )
-
-
-def _fitted_on(card: ModelCard) -> str:
-    return "val" if card.temperature != 1 else ""
 
 
 def _heats(
@@ -263,20 +263,20 @@ def _facts(
             "left out as broken": str(card.data.get("skipped", 0)),
         },
         "Speed": {
-            **_speed(config, history),
-            "answering": f"{answered:,.0f} images/s (Keras, from sized pictures)",
+            **_speed(config.batch_size, history),
+            "answering": f"{answered:,.0f} images/s (Keras, from resized pictures)",
         },
         "Machine": {**machine(), **_devices()},
         "Versions": dict(card.versions),
     }
 
 
-def _speed(config: TrainConfig, history: list[EpochRecord]) -> dict[str, str]:
+def _speed(batch_size: int | str, history: list[EpochRecord]) -> dict[str, str]:
     if not history:
         return {}
     return {
         "training": f"{median(row.images_per_second for row in history):,.0f} images/s "
-        f"(median of {len(history)} epochs, batch {config.batch_size})",
+        f"(median of {len(history)} epochs, batch {batch_size})",
         "time in all epochs": f"{sum(row.seconds for row in history):,.1f} s",
     }
 

@@ -41,12 +41,12 @@ class GradCam:
     """A trained network that shows where it looks.
 
     Args:
-        core: From normalised float32 pixels to logits.
+        core: From normalized float32 pixels to logits.
         model: The same from uint8 pictures, as ``preprocessing.from_pixels`` makes it.
 
     Attributes:
         layer: Whose output is looked at: the last with the size of the last convolution's
-            feature map, so that normalisation, activation and shortcuts are taken along.
+            feature map, so that normalization, activation and shortcuts are taken along.
 
     Raises:
         ConfigError: The network has no convolution.
@@ -102,7 +102,7 @@ class Explainer:
     """Explains pictures, one after the other, with a network that is loaded once.
 
     Args:
-        core: From normalised float32 pixels to logits.
+        core: From normalized float32 pixels to logits.
         card: Card of the network.
 
     Raises:

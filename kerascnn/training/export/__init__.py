@@ -153,7 +153,7 @@ def write_proven(
 
     Args:
         target: The file.
-        network: From normalised pixels to logits.
+        network: From normalized pixels to logits.
         model: The same with preprocessing and answers.
         card: Card of the model.
         measure: Compares a file of ``model`` with the Keras model.
@@ -230,7 +230,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
 
     Args:
         run: For its data, if ``verify`` is None.
-        card: For sizing and class names.
+        card: For resizing and class names.
         verify: A data set, or None.
 
     Returns:
@@ -250,7 +250,7 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
 
     Args:
         dataset: With classes that the model knows.
-        card: For sizing and class names.
+        card: For resizing and class names.
 
     Returns:
         Pictures to measure the ranges of int8 on.

@@ -33,10 +33,10 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
             preprocessing_model(card),
             core,
             io_map=[("pixels", "pixels")],
-            name=_ascii(card.network),
+            name=card.network.encode("ascii", "replace").decode(),
         )
         _add_probabilities(joined.graph, card)
-        # merge_models lists the opset once for each part, and quantisers choke on that.
+        # merge_models lists the opset once for each part, and quantizers choke on that.
         del joined.opset_import[:]
         joined.opset_import.append(helper.make_opsetid("", OPSET))
         joined.producer_name = "kerascnn"
@@ -68,7 +68,3 @@ def _add_probabilities(graph: onnx.GraphProto, card: ModelCard) -> None:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name in ("logits", "probabilities")
     )
-
-
-def _ascii(name: str) -> str:
-    return name.encode("ascii", "replace").decode()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONVERSION_OPSET = 15
 """At 18, tf2onnx writes global average pooling as Transpose and ReduceMean."""
 CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
-"""An environment variable of tf2onnx: whether a failed optimisation is caught and left out."""
+"""An environment variable of tf2onnx: whether a failed optimization is caught and left out."""
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
     converted = _raised(network.name, converted)
     converted.ir_version = IR_VERSION
     _rename_ends(converted.graph)
-    # tf2onnx lists ai.onnx.ml though nothing uses it, and quantisers choke on it.
+    # tf2onnx lists ai.onnx.ml though nothing uses it, and quantizers choke on it.
     used = {node.domain for node in converted.graph.node}
     kept = [opset for opset in converted.opset_import if opset.domain in used]
     del converted.opset_import[:]
@@ -129,15 +129,15 @@ def _layer(node: str) -> str:
 
 
 def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
-    """Convert without a copy of all weights before each of tf2onnx' optimisations.
+    """Convert without a copy of all weights before each of tf2onnx' optimizations.
 
-    It makes them to go back when an optimisation fails, which none did on any network here. Should
+    It makes them to go back when an optimization fails, which none did on any network here. Should
     one fail, the conversion is done again as tf2onnx does it by itself.
     """
     try:
         with _environment(CATCH_ERRORS, "FALSE"):
             return convert()
-    except Exception as error:  # noqa: BLE001 - any optimisation may raise anything
+    except Exception as error:  # noqa: BLE001 - any optimization may raise anything
         log.debug("an optimisation of tf2onnx failed (%s): converting again, with copies", error)
     with _environment(CATCH_ERRORS, None):  # set to "TRUE", tf2onnx 1.17 does not catch either
         return convert()

@@ -32,7 +32,7 @@ from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
 from kerascnn.training.export.verify import compare
-from kerascnn.training.foreign.loading import Loaded, load_foreign
+from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.foreign.opening import answers
 from kerascnn.training.run.provenance import versions, weights_sha256
@@ -44,7 +44,7 @@ _ARITHMETIC = {
 """Operations of Keras 3, and TensorFlow's functions in files of Keras 2, in small letters."""
 
 BUILT_IN = "fashion-mini, three pictures as the colours of one"
-"""What is compared on where the user gives no pictures: real ones, and with real colours."""
+"""What is compared on where the user gives no pictures: real ones, and with real colors."""
 
 
 def export_foreign(
@@ -61,7 +61,7 @@ def export_foreign(
 
     Args:
         path: Path of the model.
-        foreign: Class names, image size, normalisation and resize rule.
+        foreign: Class names, image size, normalization and resize rule.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the model file's.
         verify: Data to compare on; None: pictures made of the built-in ones. With labels that
             the model knows, the file's top-1 on them is put into the card.
@@ -108,7 +108,7 @@ def export_foreign(
     return write_proven(target, network, model, card, measure, measured, wanted, tell)
 
 
-def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
+def _card(path: Path, foreign: Foreign, loaded: LoadedModel) -> ModelCard:
     if not _normalizes(loaded.model):
         foreign.warn_if_unsaid(path.name)
     card = foreign.card(path.stem, loaded.model.name, loaded.shape, loaded.channels)
@@ -117,7 +117,7 @@ def _card(path: Path, foreign: Foreign, loaded: Loaded) -> ModelCard:
 
 
 def _normalizes(model: Model) -> bool:
-    """Return whether a model normalises its pixels itself, in one of its first layers.
+    """Return whether a model normalizes its pixels itself, in one of its first layers.
 
     That is a layer for it, or arithmetic before anything that has weights, as ``preprocess_input``
     leaves it.
@@ -154,10 +154,10 @@ def _pictures(
 
 
 def _composites(card: ModelCard) -> images.UInt8Array:
-    """Compose coloured pictures from grey ones, which would not reveal swapped channels."""
+    """Compose colored pictures from grey ones, which would not reveal swapped channels."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
-    rule: images.How = "squash" if card.image_width is None else images.Sizing()
+    rule: images.ResizeRule = "squash" if card.image_width is None else images.Sizing()
     rows = []
     for first in range(count):
         planes = [clothes[first + part * count][..., 0] for part in range(3)]

@@ -1,6 +1,6 @@
-"""Sizing and normalisation as an ONNX graph: the same arithmetic as images.py, bit for bit.
+"""Sizing and normalization as an ONNX graph: the same arithmetic as images.py, bit for bit.
 
-Knows: Pillow's BILINEAR resampling as two matrix products, and the card's normalisation. Does
+Knows: Pillow's BILINEAR resampling as two matrix products, and the card's normalization. Does
 not know Keras, nor how other libraries size (:mod:`kerascnn.training.export.resampling`).
 
 Why not the operator ``Resize``: with antialias on uint8 it differs from Pillow in up to 20 % of
@@ -43,11 +43,11 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     """Build the first part of every exported file.
 
     Args:
-        card: For the image size, resize rule and normalisation.
+        card: For the image size, resize rule and normalization.
 
     Returns:
         A model from ``image``, uint8 ``[batch, height, width, 3]``, RGB, to ``pixels``,
-        float32 ``[batch, 3, height, width]``, normalised; one plane for a grey network.
+        float32 ``[batch, 3, height, width]``, normalized; one plane for a grey network.
     """
     rows, columns = card.shape
     g = Graph("preprocessing/")
@@ -92,7 +92,7 @@ def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
 
 
 def _alike(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
-    """Normalise all channels by the same numbers."""
+    """Normalize all channels by the same numbers."""
     grey, last = card.normalization.channel_order == "grey", None if steps else "pixels"
     planes = g.op("Cast", _planes(g, sized, card), to=FLOAT, output=None if grey else last)
     if grey:
@@ -103,7 +103,7 @@ def _alike(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
 
 
 def _by_channel(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
-    """Normalise each channel by its own numbers, in whole lines.
+    """Normalize each channel by its own numbers, in whole lines.
 
     onnxruntime runs an int8 network with channels last, and moves the Transpose behind what
     stands here. There it takes many times as long with three numbers as with a line of them.

@@ -1,4 +1,4 @@
-"""Other libraries' sizing as a graph: the arithmetic of :mod:`kerascnn.images.resampling`.
+"""Other libraries' resizing as a graph: the arithmetic of :mod:`kerascnn.images.resampling`.
 
 Knows: Pillow's filters as products of matrices, TensorFlow's as sums of gathered pixels. Does not
 know where the parts of a picture lie (:mod:`kerascnn.training.export.geometry`).
@@ -25,7 +25,7 @@ def resampling(height: str, width: str, shape: Shape, sizing: Sizing) -> onnx.Gr
 
     Args:
         height: Name of the picture's height, int64 [1].
-        width: Width of its width.
+        width: Name of its width.
         shape: Shape of the input.
         sizing: How pictures are resized.
 
@@ -67,7 +67,7 @@ class _Resampling:
         g.op("Where", inside, sized, colour, output="sizing/sized")
 
     def _index(self, side: GraphSide) -> str:
-        """Return int64 [wanted]: which pixel of the sized side each pixel of the input is."""
+        """Return int64 [wanted]: which pixel of the resized side each pixel of the input is."""
         g = self.g
         shift = g.op("Sub", side.skip, side.offset)
         return g.op("Add", g.constant(np.arange(side.wanted), np.int64), shift)

@@ -14,7 +14,7 @@ is proved at every export by the comparison with the Keras model. Does not know 
   tf2onnx writes them as padding below zero, which ONNX forbids.
 
 Not folded: the division of the preprocessing into the first convolution. It is exact for no
-normalisation in use: a mean that is taken off before zero padding does not commute with it, and
+normalization in use: a mean that is taken off before zero padding does not commute with it, and
 a division by 255 is rounded at another place.
 """
 

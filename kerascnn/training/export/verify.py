@@ -34,7 +34,7 @@ def measure_parity(
 
     Args:
         file: The exported file.
-        core: The Keras model, from normalised pixels to logits.
+        core: The Keras model, from normalized pixels to logits.
         card: Card of both.
         pictures: Real ones, at the model's size.
         data: What to call them.

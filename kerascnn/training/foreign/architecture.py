@@ -15,7 +15,13 @@ from typing import Any
 import keras
 
 from kerascnn.errors import ModelFileError
-from kerascnn.training.foreign.keras2 import OPERATION_CLASSES, modern_config, single
+from kerascnn.training.foreign.keras2 import (
+    OPERATION_CLASSES,
+    REMOVED,
+    RENAMED,
+    modern_config,
+    single,
+)
 
 _VALUES = frozenset(
     {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__",
@@ -47,13 +53,6 @@ _APPLICATIONS = {
     "CustomScaleLayer": "inception_resnet_v2",
 }  # fmt: skip
 """Layers that Keras has only in the modules of its networks, which name them nowhere else."""
-
-_RENAMED = {
-    "Policy": "DTypePolicy", "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization",
-    "Custom>CustomScaleLayer": "CustomScaleLayer",
-}  # fmt: skip
-"""What Keras 2 called, or registered, classes of its own that are still there."""
 
 
 def safe_architecture(
@@ -139,8 +138,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
             "Only models that are whole in one file are exported."
         )
     registered = node.get("registered_name")
-    known = _RENAMED.get(name, name)
-    if registered is not None and _RENAMED.get(registered, registered) not in (name, known):
+    known = RENAMED.get(name, name)
+    if registered is not None and RENAMED.get(registered, registered) not in (name, known):
         raise _custom(f"object {registered!r}", node, where)
     if not _is_keras(node.get("module")):
         raise _custom(f"object {name!r}", node, where)
@@ -149,6 +148,12 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
         raise ModelFileError(
             f"{where}: holds Keras' operation {name}{_called(node)}, which Keras itself cannot "
             "read from .h5. Save the model as .keras where it was made."
+        )
+    if module is None and name in REMOVED:
+        raise ModelFileError(
+            f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 does not have "
+            "any more. Convert the model where it was made (python -m tf2onnx.convert) and use the "
+            ".onnx file: kerascnn predict FILE --labels …"
         )
     if module is None:
         raise _custom(f"object {name!r}", node, where)

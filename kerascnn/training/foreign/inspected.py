@@ -63,7 +63,7 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
 def _explained(path: Path, copy: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
-            # Of optimisers and input names that do not matter here.
+            # Of optimizers and input names that do not matter here.
             warnings.simplefilter("ignore")
             yield
     except ModelFileError:

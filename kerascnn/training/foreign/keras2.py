@@ -20,9 +20,22 @@ OPERATION_CLASSES = ("TFOpLambda", "SlicingOpLambda")
 
 _GONE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
          "batch_input_shape": None, "time_major": False, "kernel_initializer": None,
-         "kernel_regularizer": None, "kernel_constraint": None}  # fmt: skip
+         "kernel_regularizer": None, "kernel_constraint": None, "query_shape": None,
+         "key_shape": None, "value_shape": None, "softmax_robust_masking": False,
+         "trainable": None, "noise_shape": None}  # fmt: skip
 """Arguments that this Keras may not take, each with the value that makes it idle; None: any."""
 
+
+RENAMED = {
+    "Policy": "DTypePolicy", "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization", "SyncBatchNormalization": "BatchNormalization",
+    "Custom>CustomScaleLayer": "CustomScaleLayer", "ThresholdedReLU": "ReLU",
+    "RandomHeight": "Identity", "RandomWidth": "Identity",
+}  # fmt: skip
+"""What Keras 2 called, or registered, classes that are still there, or do the same in inference."""
+
+REMOVED = ("LocallyConnected1D", "LocallyConnected2D", "DenseFeatures", "RandomFourierFeatures")
+"""Layers of Keras 2 that Keras 3 has no more."""
 
 _MODELS = ("Functional", "Model", "Sequential")
 
@@ -53,6 +66,10 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
         return {**node, "config": _renumbered(config)}
     if node["class_name"] == "InputLayer":
         return node
+    if node["class_name"] == "Identity":
+        config = {key: config[key] for key in ("name", "dtype", "trainable") if key in config}
+    if "theta" in config:  # of ThresholdedReLU
+        config = {"threshold" if key == "theta" else key: config[key] for key in config}
     accepted = _arguments(node["class_name"])
     kept = {
         key: value
@@ -61,7 +78,35 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
     }
     if node["class_name"] == "BatchNormalization" and isinstance(kept.get("axis"), list):
         kept["axis"] = kept["axis"][0]
+    if "query_shape" in config:  # its first call says the shapes that attention is built from now
+        node = {key: value for key, value in node.items() if key != "build_config"}
+    if isinstance(node.get("inbound_nodes"), list):
+        calls = [_with_named_tensors(call) for call in node["inbound_nodes"]]
+        return {**node, "config": kept, "inbound_nodes": calls}
     return {**node, "config": kept}
+
+
+def _with_named_tensors(call: Any) -> Any:
+    """Write a call with tensors among its named arguments, as attention has, as Keras 3 would."""
+    if not isinstance(call, list) or not call:
+        return call
+    inputs = [call] if isinstance(call[0], str) else call
+    named = inputs[0][3] if len(inputs[0]) > 3 else {}
+    if not any(_is_source(value) for value in named.values()):
+        return call
+    tensors = [_tensor(source) for source in inputs]
+    kwargs = {key: _tensor(item) if _is_source(item) else item for key, item in named.items()}
+    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
+
+
+def _is_source(value: Any) -> bool:
+    return isinstance(value, list) and [type(item) for item in value[:3]] == [str, int, int]
+
+
+def _tensor(source: list[Any]) -> dict[str, Any]:
+    # Shape and type are not looked at: where it comes from is.
+    config = {"shape": [1], "dtype": "float32", "keras_history": source[:3]}
+    return {"class_name": "__keras_tensor__", "config": config}
 
 
 def _with_input(config: dict[str, Any]) -> dict[str, Any]:
@@ -192,4 +237,8 @@ def _call(call: Any) -> Any:
 
 def _arguments(name: str) -> frozenset[str]:
     found = getattr(layers, name, None)
-    return frozenset(inspect.signature(found).parameters) if found else frozenset()
+    if found is None:
+        return frozenset()
+    taken = inspect.signature(found).parameters
+    any_more = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values())
+    return frozenset([*taken, "trainable"] if any_more else taken)

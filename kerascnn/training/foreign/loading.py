@@ -22,7 +22,7 @@ _NOT_LOADED = ("saved_model", "json", "tflite", "lfs")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model from elsewhere.
 
     Attributes:
@@ -54,7 +54,7 @@ def is_keras_file(path: str | Path) -> bool:
     return elsewhere and not is_own(path)
 
 
-def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
+def load_foreign(path: str | Path, foreign: Foreign) -> LoadedModel:
     """Load a classifier of pictures that was made elsewhere. No code of the file is run.
 
     Args:
@@ -73,7 +73,7 @@ def load_foreign(path: str | Path, foreign: Foreign) -> Loaded:
     model, version = load_inspected(path)
     model = _single(model, path, foreign)
     shape, channels, has_channels = _shape(model, path, foreign)
-    return Loaded(model, shape, channels, has_channels, f"keras {version}")
+    return LoadedModel(model, shape, channels, has_channels, f"keras {version}")
 
 
 def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:

@@ -17,8 +17,8 @@ from keras import layers, ops
 from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.output_meaning import Outputs, decide
 from kerascnn.inference.model_file.signature import Meaning
-from kerascnn.training.foreign.loading import Loaded
-from kerascnn.training.foreign.output_origin import activation_meaning, ending, last_layer
+from kerascnn.training.foreign.loading import LoadedModel
+from kerascnn.training.foreign.output_origin import activation_meaning, find_origin, last_layer
 
 
 class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
@@ -53,7 +53,7 @@ def _log(values: Any) -> Any:
 
 
 def meaning_of(
-    loaded: Loaded,
+    loaded: LoadedModel,
     values: npt.NDArray[np.float32],
     classes: int,
     path: str,
@@ -80,15 +80,15 @@ def meaning_of(
         )
     if not np.isfinite(values).all():
         raise ModelFileError(f"{path}: gives numbers that are not finite. Is it trained?")
-    meaning = decide(ending(loaded.model), values, path, said)
+    meaning = decide(find_origin(loaded.model), values, path, said)
     if meaning == "probabilities" and activation_meaning(last_layer(loaded.model)) != meaning:
         # They stay in the graph, whose softmax of their logarithms makes them sum to 1 exactly.
         return "sigmoids"
     return meaning
 
 
-def core_of(loaded: Loaded, meaning: Meaning, classes: int) -> keras.Model:
-    """Make the network that is exported: from normalised pixels to logits.
+def core_of(loaded: LoadedModel, meaning: Meaning, classes: int) -> keras.Model:
+    """Make the network that is exported: from normalized pixels to logits.
 
     A final softmax or sigmoid is cut off where it is the activation of the last layer: this
     changes ``loaded``. Any other softmax stays, and its logarithm is taken.

@@ -18,7 +18,7 @@ from kerascnn.card import ModelCard, Normalization
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.training.foreign.loading import Loaded, load_foreign
+from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
@@ -34,10 +34,10 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
 
     Args:
         path: Path of the model.
-        foreign: Class names, image size, normalisation and resize rule.
+        foreign: Class names, image size, normalization and resize rule.
 
     Returns:
-        A model from normalised float32 pixels to logits, and the card it lacks.
+        A model from normalized float32 pixels to logits, and the card it lacks.
 
     Raises:
         ModelFileError: A model that holds code, cannot be loaded, or is no classifier of
@@ -60,7 +60,7 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
 
 
 def answers(
-    loaded: Loaded, pictures: images.UInt8Array, normalization: Normalization, path: Path
+    loaded: LoadedModel, pictures: images.UInt8Array, normalization: Normalization, path: Path
 ) -> npt.NDArray[np.float32]:
     """Return what a model from elsewhere answers by itself.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from kerascnn.inference.model_file.output_meaning import Ending, Source
+from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
 from kerascnn.inference.model_file.signature import Meaning
 
 _SQUASHING: dict[str, Source] = {
@@ -49,7 +49,7 @@ _MATRICES = (
 )  # fmt: skip
 
 
-def ending(model: keras.Model) -> Ending:
+def find_origin(model: keras.Model) -> OutputOrigin:
     """Find out where a model's numbers come from.
 
     Args:
@@ -60,7 +60,7 @@ def ending(model: keras.Model) -> Ending:
     """
     last, _ = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
     if (found := _squashing(last)) is not None:
-        return Ending(frozenset({found}))
+        return OutputOrigin(frozenset({found}))
     sources: set[Source] = set()
     by_matrix = False
     waiting, seen = [model.outputs[0]], set()
@@ -78,7 +78,7 @@ def ending(model: keras.Model) -> Ending:
         else:
             sources.add("linear" if _is_linear(operation) else "unknown")
     mixed = bool(sources - {"linear", "unknown"})
-    return Ending(frozenset(sources or {"unknown"}), mixed, by_matrix)
+    return OutputOrigin(frozenset(sources or {"unknown"}), mixed, by_matrix)
 
 
 def last_layer(model: keras.Model) -> Any:

@@ -48,7 +48,7 @@ def build_network(
             :func:`kerascnn.training.weights.start_network`, which finds them.
 
     Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` (normalised) to logits
+        A model from float32 ``[batch, image_size, image_size, 3]`` (normalized) to logits
         ``[batch, classes]``. Its last dense layer is ``head``.
 
     Raises:

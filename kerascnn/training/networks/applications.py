@@ -17,7 +17,7 @@ from keras import layers
 
 from kerascnn.training.networks.rebuild import (
     AUTOMATIC,
-    Changes,
+    LayerChanges,
     before_head,
     closed_by,
     copy_in_order,
@@ -82,7 +82,7 @@ def build_application(
         ValueError: ImageNet weights do not fit.
     """
     features = features_of(application, max(image_size, smallest), imagenet)
-    changes = _like_imagenet(features) if names == "efficientnet" else Changes()
+    changes = _like_imagenet(features) if names == "efficientnet" else LayerChanges()
     if torch_epsilon is not None:
         changes = _like_torch(features, changes, torch_epsilon)
     return rebuild(
@@ -96,7 +96,7 @@ def build_application(
     )
 
 
-def _like_imagenet(features: keras.Model) -> Changes:
+def _like_imagenet(features: keras.Model) -> LayerChanges:
     """Add the layer to EfficientNet that Keras adds only with ImageNet weights.
 
     With it, and the statistics below, the first layers compute ``(x / 255 - mean) / deviation``:
@@ -104,10 +104,10 @@ def _like_imagenet(features: keras.Model) -> Changes:
     """
     norm = next(layer for layer in features.layers if isinstance(layer, layers.Normalization))
     factors = [deviation**-0.5 for deviation in _EFFICIENTNET_DEVIATION]
-    return Changes(after={norm.name: layers.Rescaling(factors, name="stem_rescaling2")})
+    return LayerChanges(after={norm.name: layers.Rescaling(factors, name="stem_rescaling2")})
 
 
-def _like_torch(features: keras.Model, changes: Changes, epsilon: float) -> Changes:
+def _like_torch(features: keras.Model, changes: LayerChanges, epsilon: float) -> LayerChanges:
     """Pad both sides alike before convolutions of stride 2, and divide as PyTorch does.
 
     TensorFlow pads below and to the right only, so its convolutions see other pixels.

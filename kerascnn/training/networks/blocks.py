@@ -52,7 +52,7 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
     """Divide a network into its blocks, by the names of its layers.
 
     Args:
-        model: From normalised pixels to logits; nested models are opened.
+        model: From normalized pixels to logits; nested models are opened.
 
     Returns:
         The blocks in order; the last is ``head``, the last dense layer. Every parameter is in
@@ -69,14 +69,14 @@ def set_trainable(
 ) -> tuple[str, ...]:
     """Make some blocks trainable and freeze the others.
 
-    A frozen BatchNormalization runs in inference mode: it normalises by its moving statistics,
+    A frozen BatchNormalization runs in inference mode: it normalizes by its moving statistics,
     and they stay as they are, bit by bit.
 
     Args:
-        model: From normalised pixels to logits. A compiled training step must be compiled again.
+        model: From normalized pixels to logits. A compiled training step must be compiled again.
         scope: ``all``, ``head``, a block, a stage, a comma list of those, or ``from:BLOCK``: it
             and all after it.
-        batchnorm: ``train`` lets BatchNormalization in frozen blocks go on normalising by the
+        batchnorm: ``train`` lets BatchNormalization in frozen blocks go on normalizing by the
             batch and moving its statistics; its scale and offset are frozen all the same.
 
     Returns:

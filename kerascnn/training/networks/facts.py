@@ -42,7 +42,7 @@ def facts_of(model: keras.Model) -> Facts:
     """Count a network.
 
     Args:
-        model: From normalised pixels to logits.
+        model: From normalized pixels to logits.
     """
     from kerascnn.training.networks.blocks import blocks
 

@@ -1,7 +1,7 @@
 """From uint8 pictures to what the network takes, in Keras.
 
-Knows: the card's normalisation as a layer, and how it is put before a network. Does not know:
-sizing (:mod:`kerascnn.images`), nor the same arithmetic in ONNX
+Knows: the card's normalization as a layer, and how it is put before a network. Does not know:
+resizing (:mod:`kerascnn.images`), nor the same arithmetic in ONNX
 (:mod:`kerascnn.training.export.preprocessing`); a test holds the two together.
 """
 
@@ -39,7 +39,7 @@ class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
         self._normalization = normalization
 
     def call(self, pixels: Any) -> Any:
-        """Normalise float32 ``[batch, height, width, 3]`` in 0..255, RGB."""
+        """Normalize float32 ``[batch, height, width, 3]`` in 0..255, RGB."""
         if self._normalization.channel_order == "BGR":
             pixels = ops.flip(pixels, axis=-1)
         channels = 3
@@ -54,10 +54,10 @@ class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
 def from_pixels(
     core: keras.Model, normalization: Normalization, augmentation: Sequence[layers.Layer] = ()
 ) -> keras.Model:
-    """Prepend augmentation and normalisation to a network.
+    """Prepend augmentation and normalization to a network.
 
     Args:
-        core: From normalised float32 to logits. Its weights are shared, not copied.
+        core: From normalized float32 to logits. Its weights are shared, not copied.
         normalization: Normalization of the card.
         augmentation: Layers that act on float32 pixels in 0..255 while training.
 

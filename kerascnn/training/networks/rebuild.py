@@ -33,7 +33,7 @@ AUTOMATIC = re.compile(
 
 
 @dataclass(frozen=True)
-class Changes:
+class LayerChanges:
     """What shall differ from the library's model.
 
     Attributes:
@@ -57,7 +57,7 @@ def rebuild(
     classes: int,
     image_size: int,
     names: Mapping[str, str],
-    changes: Changes | None = None,
+    changes: LayerChanges | None = None,
     copy_weights: bool = False,
 ) -> keras.Model:
     """Build a model again with other names and a head of its own.
@@ -75,7 +75,7 @@ def rebuild(
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
         ``[batch, classes]``, whose last layer is the dense ``head``.
     """
-    changes = changes or Changes()
+    changes = changes or LayerChanges()
     made: list[tuple[layers.Layer, layers.Layer]] = []
 
     def clone(layer: Any) -> Any:

@@ -18,7 +18,7 @@ from keras import layers
 
 from kerascnn.errors import MissingExtraError
 from kerascnn.training.networks.rebuild import (
-    Changes,
+    LayerChanges,
     copy_in_order,
     named,
     rebuild,
@@ -125,28 +125,28 @@ def build_cv_resnet(
         include_rescaling=False,
         input_shape=(image_size, image_size, 3),
     )
-    return _classifier(backbone, name, classes, image_size, False, Changes())
+    return _classifier(backbone, name, classes, image_size, False, LayerChanges())
 
 
-def _with_small_stem() -> Changes:
+def _with_small_stem() -> LayerChanges:
     """Change a ResNet's stem to a 3x3 convolution of stride 1 without pooling.
 
     For pictures as small as CIFAR's (He et al. 2016, https://arxiv.org/abs/1512.03385, 4.2).
     """
     convolution = layers.Conv2D(64, 3, padding="same", use_bias=False, name="conv1_conv")
-    return Changes(
+    return LayerChanges(
         skip=frozenset({"conv1_pad", "pool1_pad", "pool1_pool"}),
         replace={"conv1_conv": convolution},
     )
 
 
-def _widened(backbone: keras.Model, width: int, groups: int) -> Changes:
+def _widened(backbone: keras.Model, width: int, groups: int) -> LayerChanges:
     """Give bottlenecks the inner convolutions of ResNeXt or Wide ResNet.
 
     https://arxiv.org/abs/1611.05431 and https://arxiv.org/abs/1605.07146, as torchvision has them.
     """
     if width == 1:
-        return Changes()
+        return LayerChanges()
     config: dict[str, dict[str, Any]] = {}
     for layer in backbone.layers:
         inner = re.fullmatch(r"stack\d_block\d+_([12])_conv", layer.name)
@@ -154,7 +154,7 @@ def _widened(backbone: keras.Model, width: int, groups: int) -> Changes:
             config[layer.name] = {"filters": layer.filters * width}
         if inner and inner[1] == "2":
             config[layer.name]["groups"] = groups
-    return Changes(config=config)
+    return LayerChanges(config=config)
 
 
 def _classifier(
@@ -163,7 +163,7 @@ def _classifier(
     classes: int,
     image_size: int,
     copy: bool,
-    changes: Changes,
+    changes: LayerChanges,
 ) -> keras.Model:
     x = layers.GlobalAveragePooling2D(name="avg_pool")(backbone.outputs[0])
     features = keras.Model(backbone.inputs[0], x)

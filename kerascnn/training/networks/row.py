@@ -28,7 +28,7 @@ TORCH = Normalization(
 """ImageNet's mean and deviation, RGB: torchvision, timm and keras-hub."""
 
 INSIDE = Normalization()
-"""Raw pixels: the network's own first layers normalise."""
+"""Raw pixels: the network's own first layers normalize."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Network:
         name: What users type.
         summary: One line for ``kerascnn models``.
         builder: ``MODULE.FUNCTION`` in this package; it takes ``name, classes, image_size,
-            imagenet`` and the recipe, and gives a model from normalised pixels to logits.
+            imagenet`` and the recipe, and gives a model from normalized pixels to logits.
         image_size: Height and width of the input when the user names none, in pixels.
         minimum_size: The smallest input that leaves a feature map to classify, in pixels.
         normalization: What happens to a pixel before the network, when it starts from nothing.

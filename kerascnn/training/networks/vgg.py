@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from kerascnn.training.networks.applications import features_of
-from kerascnn.training.networks.rebuild import Changes, rebuild
+from kerascnn.training.networks.rebuild import LayerChanges, rebuild
 
 DROPOUT = 0.5
 """Of the dense layers, in the papers of AlexNet and VGG."""
@@ -96,7 +96,7 @@ def build_keras_vgg(
         classes,
         image_size,
         _unchanged(features),
-        Changes(after=dropout),
+        LayerChanges(after=dropout),
         copy_weights=imagenet is not None,
     )
 

@@ -107,7 +107,7 @@ def block_factors(model: keras.Model, decay: float) -> dict[int, float]:
     """Return the learning-rate factor of each variable of a network.
 
     Args:
-        model: From normalised pixels to logits.
+        model: From normalized pixels to logits.
         decay: From one block to the next, from the head (factor 1) down; above 0, at most 1.
 
     Returns:

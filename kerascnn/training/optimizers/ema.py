@@ -34,7 +34,7 @@ class ExponentialMovingAverage:
     Args:
         model: What is trained; its weights are frozen or not by now.
         momentum: Momentum of the average, above 0 and below 1.
-        accumulate: Batches to one step of the optimiser; the average moves with the last of them.
+        accumulate: Batches to one step of the optimizer; the average moves with the last of them.
 
     Attributes:
         variables: The averages, and the number of batches so far.

@@ -4,7 +4,7 @@ Knows: which variables there are, the file, and that it is written whole. Does n
 loop over epochs, nor what has to agree before a run may go on (:mod:`.resuming`).
 
 A file holds every variable of the network and of the model around it (weights, moving
-statistics, the states of random-number generators), the whole optimiser with its step count,
+statistics, the states of random-number generators), the whole optimizer with its step count,
 on which the learning-rate schedule hangs, the history, and which epoch comes next, on which the
 order of the pictures hangs.
 """
@@ -61,7 +61,7 @@ class Checkpoint:
         data: What the run was trained on; see :func:`kerascnn.training.run.resume.data_identity`.
         versions: Versions of libraries and backend.
         core: The network's variables.
-        stage: The other variables of the model that is trained, and the optimiser's. Between two
+        stage: The other variables of the model that is trained, and the optimizer's. Between two
             phases they are gone: the next phase makes its own.
     """
 
@@ -193,13 +193,13 @@ def core_variables(core: keras.Model) -> list[keras.Variable]:
     return list(core.variables)
 
 
-def stage_variables(
+def phase_variables(
     model: keras.Model,
     core: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     averages: ExponentialMovingAverage | None = None,
 ) -> list[keras.Variable]:
-    """List what a phase adds to the network's variables: the model around it, optimiser, averages.
+    """List what a phase adds to the network's variables: the model around it, optimizer, averages.
 
     Args:
         model: What is trained.
@@ -208,7 +208,7 @@ def stage_variables(
         averages: Averages of the model, if there are any.
 
     Returns:
-        Variables in an order that depends on model and optimiser only.
+        Variables in an order that depends on model and optimizer only.
     """
     known = {id(variable) for variable in core_variables(core)}
     others = [variable for variable in model.variables if id(variable) not in known]
@@ -228,7 +228,7 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
     """Set variables to the values of a checkpoint.
 
     Args:
-        variables: As :func:`core_variables` or :func:`stage_variables` list them.
+        variables: As :func:`core_variables` or :func:`phase_variables` list them.
         arrays: As :func:`values` gave them.
         what: For the message.
 

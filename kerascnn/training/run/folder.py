@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.file_lock import locked
 from kerascnn.files import (
     cannot_write,
-    locked,
     read_text,
     remove_leftovers,
     write_text,
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def model_path(self) -> Path:
-        """The network of the best epoch, from normalised pixels to logits."""
+        """The network of the best epoch, from normalized pixels to logits."""
         return self.folder / MODEL
 
     @property
@@ -107,7 +107,11 @@ class Run:
 
     @property
     def history(self) -> list[EpochRecord]:
-        """The rows of ``history.csv``."""
+        """The rows of ``history.csv``.
+
+        Raises:
+            ModelFileError: The file is missing, or was edited.
+        """
         rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
         try:
             records = [
@@ -155,7 +159,7 @@ class Run:
         """Load the network of the best epoch.
 
         Returns:
-            A model from normalised float32 to logits.
+            A model from normalized float32 to logits.
 
         Raises:
             ModelFileError: No such file, or not one that Keras can read.

@@ -6,15 +6,38 @@ know: epochs, shuffling.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
 from kerascnn.training.augmentation.batch import Draws
+from kerascnn.training.optimizers.ema import ExponentialMovingAverage
+from kerascnn.training.trainer.loss import Loss
 
 Array: TypeAlias = npt.NDArray[Any]
 Losses: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StepParts:
+    """What a training step is made of.
+
+    Attributes:
+        model: What is trained.
+        optimizer: An optimizer that is built.
+        loss: The loss of a batch.
+        batch_size: Pictures per step.
+        averages: Averages of the model, which every step moves.
+    """
+
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    loss: Loss
+    batch_size: int
+    averages: ExponentialMovingAverage | None = None
 
 
 class Backend(Protocol):

@@ -12,17 +12,16 @@ from typing import Any
 
 from kerascnn.card import ModelCard
 from kerascnn.training.callbacks import EpochRecord
-from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import kernels, peak_memory
 from kerascnn.training.distribution.local_devices import total_devices
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions
 from kerascnn.training.trainer.epoch import Trainer
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
-def first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
+def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
     """Make the card of a run that begins: its network, classes, size and data."""
     return ModelCard(
         name=Path(run.folder).resolve().name,
@@ -42,7 +41,7 @@ def first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
 
 
 def trained_facts(
-    config: TrainConfig, device: str, trainer: Trainer, history: Sequence[EpochRecord]
+    devices: str, device: str, precision: str, trainer: Trainer, history: Sequence[EpochRecord]
 ) -> dict[str, Any]:
     """Return hardware and speed of a run.
 
@@ -54,11 +53,11 @@ def trained_facts(
     found = versions()
     return {
         "device": device,
-        "devices": total_devices(config.devices),
+        "devices": total_devices(devices),
         "backend": found.pop("backend"),
         "versions": found,
         "kernels": kernels(),
-        "precision": config.precision,
+        "precision": precision,
         "feed": "resident" if trainer.resident else "streamed",
         "xla": trainer.xla,
         "peak_memory": peak_memory(),

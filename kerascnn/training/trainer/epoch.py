@@ -44,12 +44,7 @@ class Trainer:
         averages: What the backend moves in every step.
 
     Attributes:
-        model: As given.
-        optimizer: As given.
-        averages: As given.
-        batch_size: As given.
         steps: Steps in an epoch.
-        resident: As given.
         xla: Whether XLA compiles the step.
     """
 
@@ -112,6 +107,7 @@ class Trainer:
         with ThreadPoolExecutor(1) as thread:
             waiting: Future[Any] = thread.submit(self._gather, order, 0, len(numbers))
             for start in range(0, self.steps, steps):
+                # The next buffer is gathered and copied while the device works on this one.
                 data = waiting.result()
                 following = (start + steps) * self.batch_size
                 waiting = thread.submit(self._gather, order, following, len(numbers))
@@ -139,6 +135,14 @@ class Trainer:
             start = stop
 
 
+_TIMED = 8
+"""Steps of the second call, the first that is timed: enough for a mean, few enough to be short."""
+
+_GROWTH = 64
+"""How many times as many steps the next call may have; one that seemed to take no time would else
+ask for millions, and progress would stand still."""
+
+
 class _Pace:
     """How many steps fit into a second, learned by doing."""
 
@@ -157,6 +161,5 @@ class _Pace:
     def __exit__(self, *_: object) -> None:
         seconds = (time.perf_counter() - self._began) / self._count
         self._calls += 1
-        # Then a few more, which are timed; doubling guards against a lucky measurement.
-        wanted = 8 if self._calls == 1 else int(SECONDS / max(seconds, 1e-9))
-        self.steps = max(1, min(wanted, 64 * max(self.steps, self._count)))
+        wanted = _TIMED if self._calls == 1 else int(SECONDS / max(seconds, 1e-9))
+        self.steps = max(1, min(wanted, _GROWTH * max(self.steps, self._count)))

@@ -24,7 +24,7 @@ from kerascnn.training.networks.blocks import blocks, head_of
 from kerascnn.training.networks.from_pixels import from_pixels, run_over
 
 
-class Tail(keras.Model):  # type: ignore[misc] # Keras has no types
+class FrozenFeaturesHead(keras.Model):  # type: ignore[misc] # Keras has no types
     """The head, and the dropout right before it. Shares its layers with the network.
 
     Args:
@@ -47,7 +47,7 @@ class Tail(keras.Model):  # type: ignore[misc] # Keras has no types
         return (input_shape[0], self.chain[-1].units)
 
 
-class Fixed(layers.Layer):  # type: ignore[misc] # Keras has no types
+class InferenceOnly(layers.Layer):  # type: ignore[misc] # Keras has no types
     """A model that always runs in inference mode, whatever runs around it.
 
     Args:
@@ -67,7 +67,7 @@ def trains_head_only(core: keras.Model) -> bool:
     """Return whether the head is all that may learn, and nothing else changes.
 
     Args:
-        core: From normalised pixels to logits, after ``set_trainable``.
+        core: From normalized pixels to logits, after ``set_trainable``.
 
     Returns:
         False also if statistics of frozen blocks shall move, or if the head takes anything but
@@ -80,11 +80,11 @@ def trains_head_only(core: keras.Model) -> bool:
     return head.trainable and not any(block.trainable for block in others) and not moving
 
 
-def split(core: keras.Model) -> tuple[keras.Model, Tail]:
+def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
     """Cut a network before its head, and before the dropout that stands there.
 
     Args:
-        core: From normalised pixels to logits.
+        core: From normalized pixels to logits.
 
     Returns:
         The frozen part, and the rest; both share the network's layers.
@@ -94,21 +94,21 @@ def split(core: keras.Model) -> tuple[keras.Model, Tail]:
     while isinstance(before._keras_history.operation, layers.Dropout):
         chain.insert(0, before._keras_history.operation)
         before = chain[0].input
-    return keras.Model(core.inputs[0], before, name="features"), Tail(chain)
+    return keras.Model(core.inputs[0], before, name="features"), FrozenFeaturesHead(chain)
 
 
 def head_training_model(core: keras.Model) -> keras.Model:
     """Make the model that trains the head when features cannot be kept.
 
     Args:
-        core: From normalised pixels to logits; only its head may learn.
+        core: From normalized pixels to logits; only its head may learn.
 
     Returns:
         A model with the same input and output, whose frozen part always runs in inference mode.
     """
     features, tail = split(core)
     image = keras.Input(core.input_shape[1:], name="pixels")
-    return keras.Model(image, tail(Fixed(features)(image)), name=core.name)
+    return keras.Model(image, tail(InferenceOnly(features)(image)), name=core.name)
 
 
 def with_features(

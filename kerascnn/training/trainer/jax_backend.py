@@ -15,45 +15,32 @@ from jax import lax
 
 from kerascnn.training.augmentation.batch import Draws, changed
 from kerascnn.training.distribution.sharding import make_sharding
-from kerascnn.training.optimizers.ema import ExponentialMovingAverage
-from kerascnn.training.trainer.backend import Array, Losses
-from kerascnn.training.trainer.loss import Loss
+from kerascnn.training.trainer.backend import Array, Losses, StepParts
 
 
 class JaxBackend:
     """Runs many steps in one call of a ``jax.jit`` function.
 
     Args:
-        model: What is trained.
-        optimizer: An optimizer that is built.
-        objective: The loss.
-        batch_size: Pictures per step.
+        parts: What a step is made of.
         devices: Devices of this process, that share each batch.
-        averages: Averages of the model, which every step moves.
     """
 
     xla = True
 
-    def __init__(
-        self,
-        model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        objective: Loss,
-        batch_size: int,
-        devices: int = 1,
-        averages: ExponentialMovingAverage | None = None,
-    ) -> None:
-        self._model, self._optimizer, self._averages = model, optimizer, averages
-        self._objective, self._batch_size = objective, batch_size
+    def __init__(self, parts: StepParts, devices: int) -> None:
+        self._model, self._optimizer = parts.model, parts.optimizer
+        self._loss, self._batch_size, self._averages = parts.loss, parts.batch_size, parts.averages
         self._where = make_sharding(devices)
         self._variables = (
-            list(model.trainable_variables),
-            list(model.non_trainable_variables),
-            list(optimizer.variables),
-            list(averages.variables) if averages else [],
+            list(parts.model.trainable_variables),
+            list(parts.model.non_trainable_variables),
+            list(parts.optimizer.variables),
+            list(parts.averages.variables) if parts.averages else [],
         )
         # XLA's convolutions lose their threads inside a loop on a CPU, where it would gain nothing.
         self._loops = jax.default_backend() != "cpu"
+        # The old weights and moments give their memory to the new ones: no second copy of them.
         self._many_steps = jax.jit(self._steps, donate_argnums=0)
 
     def put(self, pictures: Array, labels: Array) -> Any:
@@ -95,6 +82,7 @@ class JaxBackend:
     ) -> Any:
         def body(step: Any, carry: Any) -> Any:
             state, losses, right = carry
+            # The pictures of a step are gathered on the device: no step waits for the host.
             chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
             chosen = self._where.part(chosen)
             batch = self._where.part(pictures[chosen]), self._where.part(labels[chosen])
@@ -124,7 +112,8 @@ class JaxBackend:
         logits, others, added = self._model.stateless_call(
             trainable, others, pictures, training=True, return_losses=True
         )
-        loss, right = self._objective(logits, labels, share)
+        loss, right = self._loss(logits, labels, share)
+        # With mixed_float16 the loss scale is one of the optimizer's variables, and changes.
         mapping = zip(self._optimizer.variables, moments, strict=True)
         with keras.StatelessScope(state_mapping=list(mapping)):
             scaled = self._optimizer.scale_loss(sum(added, loss))

@@ -1,12 +1,12 @@
 """The loop over epochs: what is measured, what is kept, when it ends, where it goes on.
 
-Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from (feeding),
-what a step looks like (step), what happens after the last epoch (fitting).
+Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from
+(:mod:`..data.feed`), what a step looks like (:mod:`.tensorflow_backend`, :mod:`.jax_backend`), what
+happens after the last epoch (:mod:`..train`).
 """
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,10 +15,10 @@ from typing import Any
 
 import keras
 
-from kerascnn.errors import ModelFileError, TrainingError
+from kerascnn.errors import ModelFileError
 from kerascnn.metrics.calibration import cross_entropy
 from kerascnn.training.callbacks import Callback, EpochRecord
-from kerascnn.training.clock import Deadline, SpeedClock
+from kerascnn.training.clock import Deadline
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.processes import broadcast_from_first, is_first
@@ -30,8 +30,8 @@ from kerascnn.training.run.checkpoint import (
     Checkpoint,
     Position,
     core_variables,
+    phase_variables,
     restore,
-    stage_variables,
     values,
 )
 from kerascnn.training.run.folder import Run
@@ -44,12 +44,13 @@ from kerascnn.training.run.resume import (
 )
 from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
-from kerascnn.training.trainer.phase import stage
+from kerascnn.training.trainer.one_epoch import train_epoch
+from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
-class Loop:
+class TrainingLoop:
     """The loop over epochs, with what it has to remember.
 
     Args:
@@ -66,7 +67,7 @@ class Loop:
         self,
         config: TrainConfig,
         feed: Feed,
-        start: Start,
+        start: StartingNetwork,
         run: Run,
         device: str,
         progress: Callback,
@@ -82,7 +83,7 @@ class Loop:
         self.position = Position()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
-        self.stage_values: Arrays = ()
+        self.phase_values: Arrays = ()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore a checkpoint, and complete what an interruption left undone.
@@ -98,7 +99,7 @@ class Loop:
         refuse_changed_backend(self.run, checkpoint.versions, versions())
         refuse_changed_data(self.run, checkpoint.data, self.data)
         restore(core_variables(self.core), checkpoint.core, "the network")
-        self.stage_values, self.position = checkpoint.stage, checkpoint.position
+        self.phase_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
         phase, done = self.position.phase, self.position.done
@@ -138,11 +139,13 @@ class Loop:
 
     def facts(self) -> dict[str, Any]:
         """Return hardware and speed of the training, after :meth:`run_all`."""
-        return trained_facts(self.config, self.device, self.trainer, self.history)
+        return trained_facts(
+            self.config.devices, self.device, self.config.precision, self.trainer, self.history
+        )
 
     def _begin(self, phase: Phase) -> None:
         """Start a phase: freeze and compile again, so that the optimizer sees what is trainable."""
-        staged = stage(
+        prepared = prepare_phase(
             self.start,
             self.config,
             phase,
@@ -151,11 +154,11 @@ class Loop:
             self.device,
             self.progress,
         )
-        self.trainer, self.val, self.batchnorm = staged.trainer, staged.val, staged.batchnorm
-        if self.stage_values and self.position.done:
-            variables = self._stage_variables()
+        self.trainer, self.val, self.batchnorm = prepared.trainer, prepared.val, prepared.batchnorm
+        if self.phase_values and self.position.done:
+            variables = self._phase_variables()
             restore(variables, self._of_this_version(len(variables)), "the optimizer")
-        self.stage_values, self._compiling = (), True
+        self.phase_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
         self.progress.started(
             total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
@@ -166,14 +169,22 @@ class Loop:
 
         They come first.
         """
-        return self.stage_values[-count:] if gone_options(self.run) else self.stage_values
+        return self.phase_values[-count:] if gone_options(self.run) else self.phase_values
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
         averages = self.trainer.averages
         # Between epochs the network holds its averages; at a phase's first they are the same.
         with averages.swapped() if averages else nullcontext():
-            loss, accuracy, speed = self._learn(epoch)
+            loss, accuracy, speed = train_epoch(
+                self.trainer,
+                self.config.seed,
+                epoch,
+                self._compiling,
+                self._remedy(),
+                self.progress,
+            )
+        self._compiling = False
         if self.batchnorm:
             self.batchnorm.estimate()
         logits = predict_logits(self.trainer.model, self.val.images)
@@ -194,31 +205,9 @@ class Loop:
         )
         self._note(record, phase)
 
-    def _learn(self, epoch: int) -> tuple[float, float, float]:
-        """Run an epoch; give its mean loss, its accuracy and its images a second."""
-        total_loss, total_right, done = 0.0, 0.0, 0
-        clock = SpeedClock(self.trainer.batch_size)
-        for step, losses, right in self.trainer.epoch(self.config.seed, epoch):
-            # One by one: the sum must not depend on how many steps a call took.
-            for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
-                if not math.isfinite(loss):
-                    raise TrainingError(self._not_finite(float(loss), epoch, number))
-                total_loss += float(loss)
-                total_right += float(count)
-            done = step
-            speed = clock.after(done)
-            if not (self._compiling and done == len(losses)):
-                self.progress.speed(speed)
-            elif done < self.trainer.steps:
-                clock = SpeedClock(self.trainer.batch_size, done)  # compiling is no training
-            self._compiling = False
-            accuracy = total_right / (done * self.trainer.batch_size)
-            self.progress.step(epoch, done, total_loss / done, accuracy)
-        return total_loss / done, total_right / (done * self.trainer.batch_size), speed
-
-    def _stage_variables(self) -> list[keras.Variable]:
+    def _phase_variables(self) -> list[keras.Variable]:
         trainer = self.trainer
-        return stage_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
+        return phase_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
 
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Record an epoch, so that the run can be resumed after it."""
@@ -260,7 +249,7 @@ class Loop:
         if done == self.phases[number].epochs:
             self.position = Position(number + 1)
         elif done:
-            self.stage_values = values(self._stage_variables())
+            self.phase_values = values(self._phase_variables())
             self._begin(self.phases[number])
 
     def _checkpoint(self, best: EpochRecord) -> None:
@@ -274,7 +263,7 @@ class Loop:
             self.data,
             versions(),
             values(core_variables(self.core)),
-            values(self._stage_variables()) if within else (),
+            values(self._phase_variables()) if within else (),
         ).save(self.run.checkpoint_folder)
 
     def _publish(self) -> None:
@@ -297,14 +286,12 @@ class Loop:
         with as_float32(self.core):
             self.run.save_model(self.core, card)
 
-    def _not_finite(self, loss: float, epoch: int, step: int) -> str:
+    def _remedy(self) -> str:
+        """Say what is left, and what to do, if the loss of the coming epoch is not finite."""
         kept = (
             f"The model of epoch {self.best.epoch} is kept in {self.run.folder}."
             if self.best
             else "There is no earlier model to keep."
         )
         rate = self.phases[self.position.phase].learning_rate
-        return (
-            f"the loss is {loss} in epoch {epoch}, step {step}. {kept} "
-            f"Try a lower `learning_rate` (it was {rate:g})."
-        )
+        return f"{kept} Try a lower `learning_rate` (it was {rate:g})."

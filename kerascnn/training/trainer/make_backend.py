@@ -9,14 +9,14 @@ import keras
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
-from kerascnn.training.trainer.backend import Backend
+from kerascnn.training.trainer.backend import Backend, StepParts
 from kerascnn.training.trainer.loss import Loss
 
 
 def make_backend(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    objective: Loss,
+    loss: Loss,
     batch_size: int,
     devices: int = 1,
     averages: ExponentialMovingAverage | None = None,
@@ -26,7 +26,7 @@ def make_backend(
     Args:
         model: What is trained.
         optimizer: Not built yet, or for this model's trainable variables.
-        objective: The loss.
+        loss: The loss of a batch.
         batch_size: Pictures per step.
         devices: Devices of this process, that share each batch.
         averages: Averages of the model, which every step moves.
@@ -36,19 +36,20 @@ def make_backend(
     """
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
+    parts = StepParts(model, optimizer, loss, batch_size, averages)
     name = keras.config.backend()
     if name == "tensorflow":
         if devices > 1:
             from kerascnn.training.trainer.mirrored_backend import MirroredBackend
 
-            return MirroredBackend(model, optimizer, objective, batch_size, averages)
+            return MirroredBackend(parts)
         from kerascnn.training.trainer.tensorflow_backend import TensorFlowBackend
 
-        return TensorFlowBackend(model, optimizer, objective, batch_size, averages)
+        return TensorFlowBackend(parts)
     if name == "jax":
         from kerascnn.training.trainer.jax_backend import JaxBackend
 
-        return JaxBackend(model, optimizer, objective, batch_size, devices, averages)
+        return JaxBackend(parts, devices)
     raise ConfigError(
         f"KERAS_BACKEND is {name!r}. Training runs on tensorflow or jax: set it to one of them."
     )

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from kerascnn.training.augmentation.batch import changed
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.trainer.backend import StepParts
 from kerascnn.training.trainer.loss import opposite
 from kerascnn.training.trainer.tensorflow_backend import TensorFlowBackend
 
@@ -29,15 +30,15 @@ class MirroredBackend(TensorFlowBackend):
     """Runs many steps in one call, each on all devices of the strategy in whose scope it is made.
 
     Args:
-        model: What is trained; made in the same scope, as is the optimiser.
-        *rest: As for :class:`TensorFlowBackend`; the batch is a multiple of the number of devices.
+        parts: Model and optimizer are made in the same scope; the batch is a multiple of the number
+            of devices.
     """
 
-    def __init__(self, model: keras.Model, *rest: Any) -> None:
-        super().__init__(model, *rest)
+    def __init__(self, parts: StepParts) -> None:
+        super().__init__(parts)
         self._strategy = tf.distribute.get_strategy()
         self._devices = self._strategy.num_replicas_in_sync
-        self._prepare, self._network = _halves(model)
+        self._prepare, self._network = _halves(parts.model)
         # XLA cannot sum over devices in the middle of what it compiles here.
         self.xla, self._one_step = False, self._step
 
@@ -70,7 +71,7 @@ class MirroredBackend(TensorFlowBackend):
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
             logits = self._network(pictures, training=True)
-            loss, right = self._objective(logits, labels, share, others)
+            loss, right = self._loss(logits, labels, share, others)
             minimised = tf.add_n([loss, *self._model.losses]) / self._devices
             scaled = self._optimizer.scale_loss(minimised)
         gradients = tape.gradient(scaled, variables)

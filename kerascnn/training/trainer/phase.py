@@ -37,7 +37,7 @@ from kerascnn.training.trainer.loss import Loss, balanced_weights
 from kerascnn.training.trainer.make_backend import make_backend
 from kerascnn.training.trainer.plan import changing_options
 from kerascnn.training.trainer.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 FEED = "KERASCNN_FEED"
 """Environment variable that says where the training images lie: ``resident``, in the device's
@@ -69,8 +69,8 @@ class PreparedPhase:
     batchnorm: PreciseBatchNorm | None
 
 
-def stage(
-    start: Start,
+def prepare_phase(
+    start: StartingNetwork,
     config: TrainConfig,
     phase: Phase,
     train: Pack,
@@ -129,7 +129,10 @@ def _trainer(
     train: Pack,
     device: str,
 ) -> Trainer:
-    classes, batch_size = core.output_shape[-1], min(batch_size_for(config, len(train)), len(train))
+    classes, batch_size = (
+        core.output_shape[-1],
+        min(batch_size_for(config.batch_size, len(train)), len(train)),
+    )
     balanced = config.class_weights == "balanced"
     weights = balanced_weights(train.labels, classes) if balanced else None
     steps = steps_per_epoch(len(train), batch_size) * phase.epochs
@@ -139,12 +142,12 @@ def _trainer(
             "all: nothing would be learned. Take fewer, smaller batches or more epochs."
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
-    objective = Loss(classes, config.label_smoothing, weights)
+    loss = Loss(classes, config.label_smoothing, weights)
     averages = None
     if config.ema:
         averages = ExponentialMovingAverage(model, config.ema, config.accumulate)
     devices = count_devices(config.devices)
-    backend = make_backend(model, optimizer, objective, batch_size, devices, averages)
+    backend = make_backend(model, optimizer, loss, batch_size, devices, averages)
     if not backend.xla:
         model.jit_compile = False  # nor when it predicts
     # Each machine has memory of its own, and all must run the same steps.

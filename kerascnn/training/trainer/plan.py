@@ -18,10 +18,10 @@ from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.networks.blocks import blocks, set_trainable
 from kerascnn.training.phases import phases
 from kerascnn.training.run.folder import Run
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
-def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -> Plan:
+def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, device: str) -> Plan:
     """Gather what a run is going to do.
 
     Args:
@@ -34,7 +34,7 @@ def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -
     stages = phases(config, start.network)
     set_trainable(start.core, stages[0].scope, config.batchnorm)
     parts = blocks(start.core)
-    batch_size = min(batch_size_for(config, len(feed.train)), len(feed.train))
+    batch_size = min(batch_size_for(config.batch_size, len(feed.train)), len(feed.train))
     return Plan(
         data=Path(feed.dataset.name).name,
         pictures={name: len(pack) for name, pack in feed.packs.items()},

@@ -37,7 +37,7 @@ class PreciseBatchNorm:
     """Estimates the statistics of those BatchNormalizations whose statistics move.
 
     Args:
-        core: From normalised pixels to logits, with what is frozen frozen.
+        core: From normalized pixels to logits, with what is frozen frozen.
         normalization: Normalization of the run.
         pack: Training pictures.
         seed: Seed of the choice of pictures.

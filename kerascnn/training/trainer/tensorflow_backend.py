@@ -7,37 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from kerascnn.training.augmentation.batch import Draws, changed
-from kerascnn.training.optimizers.ema import ExponentialMovingAverage
-from kerascnn.training.trainer.backend import Array, Losses
-from kerascnn.training.trainer.loss import Loss
+from kerascnn.training.trainer.backend import Array, Losses, StepParts
 
 
 class TensorFlowBackend:
     """Runs many steps in one call of a ``tf.function``.
 
     Args:
-        model: What is trained.
-        optimizer: An optimizer that is built.
-        objective: The loss.
-        batch_size: Pictures per step.
-        averages: Averages of the model, which every step moves.
+        parts: What a step is made of.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        objective: Loss,
-        batch_size: int,
-        averages: ExponentialMovingAverage | None = None,
-    ) -> None:
-        self._model, self._optimizer, self._averages = model, optimizer, averages
-        self._objective, self._batch_size = objective, batch_size
+    def __init__(self, parts: StepParts) -> None:
+        self._model, self._optimizer = parts.model, parts.optimizer
+        self._loss, self._batch_size, self._averages = parts.loss, parts.batch_size, parts.averages
         # On two CPU cores XLA runs the baseline CNN at half the speed of TensorFlow's oneDNN
         # kernels (1,800 against 4,000 images/s, TensorFlow 2.21).
         self.xla = bool(tf.config.list_logical_devices("GPU"))
@@ -76,6 +62,7 @@ class TensorFlowBackend:
             return step + 1, losses.write(place, loss), right.write(place, count)
 
         empty = [tf.TensorArray(tf.float32, stop - start, element_shape=()) for _ in range(2)]
+        # One at a time: each step begins with the weights that the one before it left.
         _, losses, right = tf.while_loop(
             lambda step, *_: step < stop, body, [start, *empty], parallel_iterations=1
         )
@@ -87,7 +74,7 @@ class TensorFlowBackend:
         if draws is not None:  # else the model may take features, which have no size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
         with tf.GradientTape() as tape:
-            loss, right = self._objective(self._model(pictures, training=True), labels, share)
+            loss, right = self._loss(self._model(pictures, training=True), labels, share)
             # What layers add, e.g. penalties on weights.
             minimised = tf.add_n([loss, *self._model.losses])
             scaled = self._optimizer.scale_loss(minimised)

@@ -45,11 +45,11 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Start:
+class StartingNetwork:
     """A network ready to be trained.
 
     Attributes:
-        core: From normalised pixels to logits.
+        core: From normalized pixels to logits.
         network: Its row; PyTorch's weights may have chosen a row's twin.
         normalization: What the weights expect.
         fresh_head: Whether the head knows nothing yet.
@@ -89,11 +89,6 @@ def _row_for_torch(row: Network, path: Path) -> Network:
     # timm's ports of TensorFlow's weights have the tensors' names of its own networks.
     ported = path.name.startswith("tf_")
     if row.torch_twin and not (ported and row.torch):
-        log.warning(
-            "%s: PyTorch's %s has its strides or padding in other places than Keras'; building %s "
-            "for it.",
-            path, row.name, row.torch_twin,
-        )  # fmt: skip
         return NETWORKS[row.torch_twin]
     if row.torch == "efficientnet" and ported == ("torch_epsilon" in row.recipe):
         name = row.name.removesuffix("_torch")
@@ -117,7 +112,7 @@ def start_network(
     image_size: int,
     weights: str = "none",
     progress: Callable[[int, int], object] = lambda _done, _total: None,
-) -> Start:
+) -> StartingNetwork:
     """Build a network and give it its first weights.
 
     Args:
@@ -135,20 +130,27 @@ def start_network(
         ConfigError: A size that the network cannot take, or weights that it has not.
         ModelFileError: Weights that cannot be had, read or used.
     """
-    row = check_weights(network, weights)
+    asked = find_network(network) if isinstance(network, str) else network
+    row = check_weights(asked, weights)
+    if row != asked:
+        log.warning(
+            "%s: PyTorch's %s has its strides or padding in other places than Keras'; building %s "
+            "for it.",
+            weights, asked.name, row.name,
+        )  # fmt: skip
     if weights == "none":
         core = build_network(row, classes, image_size)
-        return Start(core, row, row.normalization, fresh_head=True)
+        return StartingNetwork(core, row, row.normalization, fresh_head=True)
     if weights == "imagenet":
         return _imagenet(row, classes, image_size, progress)
     core = build_network(row, classes, image_size)
     normalization = file_normalization(Path(weights), row)
     with_head = _load(core, row, Path(weights))
-    return Start(core, row, normalization, fresh_head=not with_head)
+    return StartingNetwork(core, row, normalization, fresh_head=not with_head)
 
 
 def file_normalization(path: Path, row: Network) -> Normalization:
-    """Return the normalisation that the weights of a file expect.
+    """Return the normalization that the weights of a file expect.
 
     Returns:
         That of the card beside it (a run of ours), PyTorch's for PyTorch's, else that of the
@@ -164,7 +166,7 @@ def file_normalization(path: Path, row: Network) -> Normalization:
 
 def _imagenet(
     row: Network, classes: int, image_size: int, progress: Callable[[int, int], object]
-) -> Start:
+) -> StartingNetwork:
     build_network(row, classes, image_size)  # says what is wrong with the size
     path = ensure(row.name, progress)
     try:
@@ -176,7 +178,7 @@ def _imagenet(
             f"Get them again: kerascnn weights fetch {row.name}"
         ) from error
     normalization = row.imagenet or row.normalization
-    return Start(core, row, normalization, fresh_head=True)
+    return StartingNetwork(core, row, normalization, fresh_head=True)
 
 
 def _load(core: keras.Model, row: Network, path: Path) -> bool:
@@ -247,4 +249,4 @@ def _classes(path: Path, features: int) -> int:
     return int(shape[1])
 
 
-__all__ = ["Start", "check_weights", "file_normalization", "start_network"]
+__all__ = ["StartingNetwork", "check_weights", "file_normalization", "start_network"]

@@ -30,7 +30,7 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     Nothing is changed before everything is checked.
 
     Args:
-        model: From normalised pixels to logits.
+        model: From normalized pixels to logits.
         tensors: By ``LAYER/WEIGHT``.
         source: Where it comes from, for error messages.
 
@@ -69,7 +69,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
     """Name and lay out PyTorch's tensors as the network has them.
 
     Args:
-        model: From normalised pixels to logits.
+        model: From normalized pixels to logits.
         layout: A key of :data:`LAYOUTS`.
         tensors: By PyTorch's names.
         source: Where it comes from, for error messages.

@@ -23,7 +23,7 @@ def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
     """Return the tensors of a library's own model the names that our build of it has.
 
     Args:
-        model: From normalised pixels to logits.
+        model: From normalized pixels to logits.
         tensors: By ``LAYER/WEIGHT``, with our names or the library's.
 
     Returns:

@@ -10,12 +10,12 @@ from kerascnn.errors import ConfigError
 from kerascnn.serving import ServeConfig
 from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.errors import Refusal
-from kerascnn.serving.http.origins import Origins, names_of
+from kerascnn.serving.http.origins import OriginPolicy, names_of
 
 from .conftest import encoded, exchange, http, wait_for
 
 
-def status(origins: Origins, method: str = "GET", **headers: str) -> int:
+def status(origins: OriginPolicy, method: str = "GET", **headers: str) -> int:
     given = {name.replace("_", "-").encode(): text.encode() for name, text in headers.items()}
     try:
         origins.check(method, given)
@@ -55,7 +55,7 @@ def status(origins: Origins, method: str = "GET", **headers: str) -> int:
     ],
 )
 def test_names(listens, allowed, host, expected):
-    assert status(Origins(allowed or names_of(listens), ()), host=host) == expected
+    assert status(OriginPolicy(allowed or names_of(listens), ()), host=host) == expected
 
 
 ABROAD = {"origin": "https://evil.example"}
@@ -81,11 +81,11 @@ ABROAD = {"origin": "https://evil.example"}
     ],
 )
 def test_pages(cors, headers, expected):
-    origins = Origins(("127.0.0.1",), cors)
+    origins = OriginPolicy(("127.0.0.1",), cors)
     assert status(origins, "POST", host="127.0.0.1:8000", **headers) == expected
     assert status(origins, "GET", host="127.0.0.1:8000", **headers) == 200
     behind = {"host": "models.example.org", "origin": "https://models.example.org"}
-    assert status(Origins(("*",), ()), "POST", **behind) == 200
+    assert status(OriginPolicy(("*",), ()), "POST", **behind) == 200
 
 
 def test_a_server_refuses_them(server, pictures):

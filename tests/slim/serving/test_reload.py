@@ -11,7 +11,7 @@ import pytest
 
 from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.serving import ServeConfig, create_app
-from kerascnn.serving.repository import Models
+from kerascnn.serving.repository import ModelRepository
 from kerascnn.serving.service import Service
 
 from .conftest import encoded, http, wait_for
@@ -177,6 +177,6 @@ def test_nobody_looks_for_newer_files_unasked(versions, monkeypatch, seconds):
         config = ServeConfig((str(versions[0]),), reload_seconds=seconds)
         await create_app(config)({"type": "lifespan", "state": {}}, step, told)
 
-    monkeypatch.setattr(Models, "watch", watch)
+    monkeypatch.setattr(ModelRepository, "watch", watch)
     asyncio.run(main())
     assert len(asked) == (seconds > 0)

@@ -19,8 +19,7 @@ from kerascnn.parallel import usable_cpus
 from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving import service as service_module
 from kerascnn.serving.batching import Batcher
-from kerascnn.serving.endpoints import predict
-from kerascnn.serving.endpoints import v2_messages as protocol
+from kerascnn.serving.endpoints import predict, v2_answers, v2_messages
 from kerascnn.serving.http import incremental_json as messages
 from kerascnn.serving.http.errors import Refusal
 from kerascnn.serving.service import Service
@@ -145,7 +144,7 @@ def test_small_pictures_do_not_wait_for_large_ones(exported, pictures, monkeypat
 
 def test_too_many_large_pictures_get_503(exported, monkeypatch):
     large, go_on = flat(4001, 4001), threading.Event()
-    monkeypatch.setattr("kerascnn.serving.service._MOST_LARGE", 2)
+    monkeypatch.setattr("kerascnn.serving.picture_decoder._MOST_LARGE", 2)
     decode = images.decode
 
     def gated(source, **options):
@@ -195,8 +194,8 @@ def test_long_messages_are_dealt_with_in_threads(exported, monkeypatch):
 
         monkeypatch.setattr(home, name, told)
 
-    watched(protocol, "read_request")
-    watched(protocol, "write_answer")
+    watched(v2_messages, "read_request")
+    watched(v2_answers, "write_answer")
     watched(predict, "_rows")
     many = np.zeros((200, 32, 32, 3), np.uint8)
     tensor = {"name": "image", "datatype": "UINT8", "shape": list(many.shape)}

@@ -55,10 +55,28 @@ def test_pictures_without_classes_beside_the_splits_are_left_out(other: str, cap
 
 
 @pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train", "test"),
+        ("asl_alphabet_train/asl_alphabet_train", "asl_alphabet_test/asl_alphabet_test"),
+        ("TrainSet", "TESTSET"),
+    ],
+)
+def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog) -> None:
+    write(*(f"d/{train}/{name}/1.png" for name in "ab"), f"d/{test}/1.png", f"d/{test}/2.png")
+    with caplog.at_level(logging.WARNING):
+        assert counts(load_dataset("d")) == {"train": [1, 1]}
+    assert f"1 folders without classes ({test.split('/')[0]})" in caplog.text
+
+
+@pytest.mark.parametrize(
     ("paths", "told"),
     [
         (["A/cat", "A/dog", "B/cat", "B/dog"], "A and B hold the same sub-folders .cat, dog"),
+        (["cat", "dog", "pets/cat", "pets/dog"], "pets holds sub-folders called as those beside"),
+        (["a", "b", "c", "d/d/a", "d/d/b"], "d holds sub-folders called"),
         (["fold1/0", "fold1/1", "fold2/0", "fold2/1"], "call the folders around them train"),
+        (["Train/0", "Train/1", "Test", "Meta"], "holds Train and also Meta"),
         (["val/cat", "val/dog", "test/cat", "test/dog"], "hold the same sub-folders"),
         (["train_1/a", "train_1/b", "train_2/a", "train_2/b"], "are both split train"),
         (["train/a", "train/b", "test/a", "test/b", "more/a", "more/b"], "and also more"),
@@ -78,6 +96,7 @@ def test_where_names_do_not_tell_an_error_asks(paths: list[str], told: str) -> N
         ["steam train/close/1", "test tube/far/2"],
         ["contest/1", "trainer/2", "latest/3"],
         ["a/x/1", "b/x/2"],
+        ["cat/1", "dog/2", "fox/cat/3", "fox/wild/4", "fox/tame/5"],
     ],
 )
 def test_classes_stay_classes(paths: list[str]) -> None:

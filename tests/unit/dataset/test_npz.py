@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kerascnn.dataset import load_dataset
-from kerascnn.dataset.faults import CollectedFaults
+from kerascnn.dataset.faults import FaultCollector
 from kerascnn.errors import DataError
 
 
@@ -193,7 +193,7 @@ def test_text_that_is_none_is_told(clothes) -> None:
 def test_a_split_without_a_known_label_is_left_out(clothes) -> None:
     pair = {"images": clothes[0], "labels": clothes[1]}
     file = save(**pair, x_test=clothes[0], y_test=np.full(60, 99))
-    faults = CollectedFaults()
+    faults = FaultCollector()
     assert set(load_dataset(file, faults).splits) == {"train"}
     assert "99 is none of the 10 classes" in faults.found[0]
 

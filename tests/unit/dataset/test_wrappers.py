@@ -9,7 +9,7 @@ from PIL import Image
 
 from kerascnn.dataset import load_dataset
 from kerascnn.dataset.check.checking import check_data
-from kerascnn.dataset.faults import CollectedFaults
+from kerascnn.dataset.faults import FaultCollector
 from kerascnn.errors import DataError
 
 DOGS_AND_CATS = ("cat/1", "dog/2")
@@ -107,7 +107,7 @@ def test_a_list_or_arrays_in_the_folder_are_named(file: str, named: str) -> None
     path.parent.mkdir(parents=True)
     path.touch()
     path.with_name("train-labels-idx1-ubyte").touch()
-    faults = CollectedFaults()
+    faults = FaultCollector()
     if path.parent == Path("d"):
         with pytest.raises(DataError, match=f"no class folders.*There is {named}: give that"):
             load_dataset("d", faults)
@@ -131,3 +131,10 @@ def test_a_list_one_folder_off(pictures: str, file: str, path: str, told: str) -
     Path(file).write_text(f"path,label\n{path},a\n")
     with pytest.raises(DataError, match=told):
         load_dataset(file)
+
+
+def test_a_list_without_any_of_its_pictures_is_checked_to_the_end() -> None:
+    Path("list.csv").write_text("path,label\nq/1.png,a\nq/2.png,b\n")
+    found = check_data("list.csv")
+    assert (found.images, found.counts) == (0, {"train": (0, 0)})
+    assert ["no such file" in fault for fault in found.faults] == [True, True]

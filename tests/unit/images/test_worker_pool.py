@@ -15,7 +15,7 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
-from kerascnn.images import limits, worker_pool
+from kerascnn.images import limits, worker_pool, worker_process
 
 
 @pytest.fixture(autouse=True)
@@ -53,15 +53,15 @@ def test_a_large_picture_has_the_same_pixels_and_is_sized_there(large: bytes, tm
 def test_one_that_takes_too_long_is_told_and_the_next_is_answered(large: bytes) -> None:
     endless = partial(reduce, operator.or_, itertools.repeat(0))
     with pytest.raises(PictureError, match=r"slow\.png: .*too much time"):
-        images.reduced(large, endless, "slow.png")
+        images.apply_decoded(large, endless, "slow.png")
     assert (images.decode(large) == here(large)).all()
 
 
 def test_one_that_is_given_up_is_told_at_once(large: bytes, monkeypatch) -> None:
-    monkeypatch.setattr(worker_pool, "PATIENCE", 0.05)
+    monkeypatch.setattr(worker_process, "PATIENCE", 0.05)
     endless = partial(reduce, operator.or_, itertools.repeat(0))
     with pytest.raises(PictureError, match=r"stuck\.png: .*more than 0\.05 s"):
-        images.reduced(large, endless, "stuck.png")
+        images.apply_decoded(large, endless, "stuck.png")
 
 
 def test_one_that_takes_too_much_memory_is_told(large: bytes, monkeypatch) -> None:

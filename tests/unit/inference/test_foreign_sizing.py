@@ -150,7 +150,7 @@ def test_cards_carry_sizing_and_old_ones_mean_what_they_meant() -> None:
     plain = ModelCard("a", "b", NAMES, 32, "crop")
     assert not {"sizing", "image_width"} & set(json.loads(plain.to_json()))
     assert json.loads(plain.to_json())["schema"] == 1
-    assert plain.how == "crop"
+    assert plain.resize_rule == "crop"
 
 
 @pytest.mark.parametrize("size", ["48x", "x", "0x4", "4x4x4", "wide"])
@@ -184,7 +184,7 @@ def test_a_file_of_ultralytics_is_sized_as_ultralytics_sizes(tmp_path, picture) 
     logits = sized[:, 3:11, 0].reshape(-1) / 255.0 @ weights.astype(np.float64)
     expected = np.exp(logits - logits.max())
     assert [found[name] for name in NAMES] == pytest.approx(expected / expected.sum(), abs=1e-5)
-    assert "middle cropped to 8 x 8 (1 of the shorter side" in result.stderr
+    assert "center-cropped to 8 x 8 (all of the shorter side" in result.stderr
 
 
 def test_what_its_user_says_of_a_file_of_ultralytics_holds(tmp_path, labels) -> None:
@@ -192,6 +192,8 @@ def test_what_its_user_says_of_a_file_of_ultralytics_holds(tmp_path, labels) -> 
     _with_metadata(path, imgsz=str([HEIGHT, WIDTH]), **ULTRALYTICS)
     assert Classifier(path).card.shape == (HEIGHT, WIDTH)
     card = Classifier(path, foreign=Foreign(("a", "b"), resize="pad", normalize="tf")).card
-    assert (card.classes, card.how.resize) == (("a", "b"), "pad")
+    assert (card.classes, card.resize_rule.resize) == (("a", "b"), "pad")
     assert card.normalization.mean == (127.5, 127.5, 127.5)
-    assert Classifier(path, foreign=Foreign(sizing=choose("timm"))).card.how == choose("timm")
+    assert Classifier(path, foreign=Foreign(sizing=choose("timm"))).card.resize_rule == choose(
+        "timm"
+    )

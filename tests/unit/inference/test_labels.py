@@ -32,6 +32,28 @@ def test_names_are_read_in_the_order_of_outputs(text, tmp_path) -> None:
     assert read_labels(path) == FRUIT
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_names_in_encodings_that_say_what_they_are(encoding, tmp_path) -> None:
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "l.txt").write_bytes(f"고양이{end}café{end}".encode(encoding))
+        assert read_labels(tmp_path / "l.txt") == ("고양이", "café")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("l.txt", "고양이\ncafé\n".encode("utf-16-be"), "Save it as UTF-8"),
+        ("l.txt", "red\ngreen\n".encode("utf-16-le"), "holds zeros"),
+        ("l.txt", "고양이\n".encode("cp949"), "Save it as UTF-8"),
+        ("data.yaml", b"names:\n  0: red\n", "in such a file are not read"),
+    ],
+)
+def test_files_that_hold_no_lines_of_names(name, content, words, tmp_path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_labels(tmp_path / name)
+
+
 def test_numbers_that_are_not_counted_from_0_belong_to_the_names(tmp_path) -> None:
     (tmp_path / "l.txt").write_text("1 apple\n3 pear\n7\n")
     assert read_labels(tmp_path / "l.txt") == ("1 apple", "3 pear", "7")

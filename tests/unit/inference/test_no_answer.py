@@ -144,6 +144,14 @@ def test_the_server_refuses_that_picture(odd, pictures) -> None:
         asked = {"inputs": [{**image, "data": pixels.ravel().tolist()}]}
         tensor = client.post("/v2/models/odd/infer", json=asked)
         assert (tensor.status_code, "not finite" in tensor.json()["error"]) == (422, True)
+        rows = np.stack([np.asarray(Image.open(path)) for path in reversed(pictures)])
+        batch = {"name": "image", "datatype": "UINT8", "shape": list(rows.shape)}
+        for path, asked in (
+            ("/v2/models/odd/infer", {"inputs": [{**batch, "data": rows.ravel().tolist()}]}),
+            ("/v1/models/odd:predict", {"instances": rows.tolist()}),
+        ):
+            error = client.post(path, json=asked).json()["error"]
+            assert error.startswith("picture 1 (of 2, counted from 0): the network's answer is not")
 
 
 def test_a_class_that_is_ruled_out_is_no_fault(tmp_path, pictures) -> None:

@@ -155,6 +155,9 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
         shares,
     ),
     "one sigmoid": (one_sigmoid, NAMES[:2], both),
+    "clipped sigmoids": (
+        lambda g: g("Clip", g("Sigmoid", g.logits), g.number(0.1), g.number(0.9)), NAMES, shares,
+    ),
     "one quantised sigmoid": (lambda g: g.quantised(one_sigmoid(g)), NAMES[:2], both),
     "mean of one sigmoid": (
         lambda g: g("Mean", one_sigmoid(g), one_sigmoid(g, 2)), NAMES[:2], both,
@@ -287,18 +290,54 @@ def test_two_heads_that_answer_differently_are_not_taken_for_a_calibrated_one(
         found(path)
 
 
-@pytest.mark.parametrize(
-    ("kind", "zero"), [(TensorProto.UINT8, np.uint8), (TensorProto.INT8, np.int8)]
-)
-def test_quantised_numbers_are_not_taken_for_a_wrong_list_of_labels(kind, zero, tmp_path) -> None:
-    g = Graph()
-    path = tmp_path / "m.onnx"
-    last = g("QuantizeLinear", g.softmax(), g.number(1 / 256), g.constant(zero(0)))
+def whole_numbers_out(g: Graph, path: Path, kind: int, last: str) -> Path:
     g.write(path, last)
     model = onnx.load(path)
     model.graph.output[0].type.tensor_type.elem_type = kind
     onnx.save(model, path)
-    with pytest.raises(ModelFileError, match=r"quantised numbers, .*DequantizeLinear"):
+    return path
+
+
+def of_a_node(g: Graph, value) -> str:
+    return g("Constant", value=numpy_helper.from_array(np.asarray(value)))
+
+
+def written_out(g: Graph, value) -> str:
+    """Hold a constant as older converters do: as numbers, not as bytes."""
+    value = np.asarray(value)
+    kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+    g.weights.append(helper.make_tensor(f"c{len(g.weights)}", kind, [], [value.item()]))
+    return g.weights[-1].name
+
+
+@pytest.mark.parametrize("constant", [Graph.constant, of_a_node, written_out])
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT8])
+@pytest.mark.parametrize("what", ["softmax", "logits"])
+def test_whole_numbers_are_read_by_the_scale_in_the_graph(kind, what, constant, tmp_path) -> None:
+    zero = {TensorProto.UINT8: np.uint8(0), TensorProto.INT8: np.int8(-128)}[kind]
+    scale = np.float32(1 / 256 if what == "softmax" else 9 / 256)
+    files = []
+    for dequantised in (False, True):
+        g = Graph()
+        last = g.softmax() if what == "softmax" else g.logits
+        ends = constant(g, scale), constant(g, zero)
+        last = g("Identity", g("QuantizeLinear", last, *ends))
+        path = tmp_path / f"{dequantised}.onnx"
+        if dequantised:
+            files.append(g.write(path, g("DequantizeLinear", last, *ends)))
+        else:
+            files.append(whole_numbers_out(g, path, kind, last))
+    np.testing.assert_array_equal(found(files[0]), found(files[1]))
+    answers = raw(files[1])
+    expected = answers if what == "softmax" else softmax(answers)
+    np.testing.assert_allclose(found(files[0]), expected, atol=1e-6)
+
+
+def test_whole_numbers_without_a_scale_are_refused_with_what_to_do(tmp_path) -> None:
+    g = Graph()
+    last = g("Cast", g("Mul", g.softmax(), g.number(255)), to=TensorProto.UINT8)
+    path = whole_numbers_out(g, tmp_path / "m.onnx", TensorProto.UINT8, last)
+    with pytest.raises(ModelFileError, match=r"does not say.*DequantizeLinear"):
         found(path)
 
 

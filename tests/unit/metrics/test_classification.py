@@ -50,7 +50,7 @@ def test_balanced_accuracy_counts_only_classes_with_pictures(answers):
     some = Answers(answers.logits[kept], answers.labels[kept], answers.classes)
     evaluation = evaluate_answers(some)
     with pytest.warns(UserWarning, match="not in y_true"):
-        theirs = sklearn.balanced_accuracy_score(some.labels, some.first)
+        theirs = sklearn.balanced_accuracy_score(some.labels, some.top1)
     assert evaluation.balanced_accuracy == pytest.approx(theirs)
     assert evaluation.balanced_accuracy < evaluation.top1
     absent = evaluation.per_class[0]
@@ -103,7 +103,7 @@ def test_the_most_confident_mistakes_come_first_and_are_named(answers):
     assert [m.probability for m in mistakes] == sorted(
         (m.probability for m in mistakes), reverse=True
     )
-    wrong = answers.first != answers.labels
+    wrong = answers.top1 != answers.labels
     assert mistakes[0].probability == answers.probabilities.max(1)[wrong].max()
     for mistake in mistakes:
         index = answers.names.index(mistake.path)
@@ -142,5 +142,5 @@ def test_broken_pictures_are_left_out_and_names_still_fit(exported, tmp_path):
     assert str(broken) in found.skipped[0]
     assert found.names == tuple(name for name in whole.names if name != gone)
     kept = [name != gone for name in whole.names]
-    assert np.array_equal(found.first, whole.first[kept])
+    assert np.array_equal(found.top1, whole.top1[kept])
     assert evaluate_answers(found).images == 19

@@ -1,6 +1,7 @@
 """What people give in place of a model: each command says what it is and what to do with it."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import keras
@@ -43,6 +44,12 @@ def folder(tmp_path) -> Path:
     Path("small.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(9))
     Path("pointer.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     Path("mine.onnx").write_bytes(b"\x08\x07")
+    Path("w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    Path("old.pth").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
+    Path("frozen.pb").write_bytes(b"\n\x10\n\x05input\x12\x0bPlaceholder")
+    for name, inside in (("model.zip", "m.keras"), ("script.pt", "m/data.pkl")):
+        with zipfile.ZipFile(name, "w") as file:
+            file.writestr(inside, b"")
     return tmp_path
 
 
@@ -60,12 +67,24 @@ def folder(tmp_path) -> Path:
         ("export run --onnx", "truncated or damaged"),
         ("export run/other.keras --onnx --labels names.txt", "no such file"),
         ("export empty --onnx", "a folder, and neither"),
+        ("export mine.onnx --onnx", "an .onnx file already"),
+        ("export mine.onnx --onnx --labels names.txt", "an .onnx file already"),
+        ("export pointer.onnx --onnx", "git lfs pull"),
         ("evaluate run/other.keras", "no such file"),
         ("evaluate saved", "SavedModel folder"),
         ("explain run/other.keras p.png --labels names.txt", "no such file"),
         ("summary mine.onnx", "is called .onnx: kerascnn predict"),
         ("summary saved", "SavedModel folder"),
-        ("summary run/other.keras", "other.keras"),
+        ("summary run/other.keras", "other.keras: no such file"),
+        ("predict w.safetensors p.png", "weights alone, without the network"),
+        ("predict old.pth p.png", "a pickle, as PyTorch"),
+        ("predict frozen.pb p.png", "--graphdef frozen.pb"),
+        ("predict model.zip p.png", "Unpack it"),
+        ("export w.safetensors --onnx --labels names.txt", "weights alone, without the network"),
+        ("export script.pt --onnx --labels names.txt", "torch.onnx.export"),
+        ("export model.zip --onnx --labels names.txt", "Unpack it"),
+        ("export gone.onnx --onnx --labels names.txt", "There is no such file"),
+        ("export run --onnx --labels names.txt", "A run of kerascnn has its class names"),
     ],
 )
 def test_what_came_instead_is_said(words, told, folder) -> None:

@@ -1,6 +1,6 @@
 """Turning a float32 network into one of eight-bit integers.
 
-Knows: onnxruntime's quantiser: ranges measured on real pictures, one scale a channel of the
+Knows: onnxruntime's quantizer: ranges measured on real pictures, one scale a channel of the
 weights, QuantizeLinear and DequantizeLinear around what stays as it was (QDQ). Does not know
 which method or which layers are best (:mod:`.search`).
 """
@@ -31,7 +31,7 @@ _CHUNK = 8
 """Pictures at a time: the calibrators hold every activation of a chunk in memory."""
 
 LAYERS = ("Conv", "Gemm", "MatMul")
-"""Operators with weights: what can be kept in float32, and what it is worth to quantise."""
+"""Operators with weights: what can be kept in float32, and what it is worth to quantize."""
 
 
 def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], method: Method) -> Any:
@@ -39,11 +39,11 @@ def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], metho
 
     Args:
         core: From ``pixels`` to ``logits``, float32.
-        pixels: float32 ``[pictures, 3, size, size]``, normalised.
+        pixels: float32 ``[pictures, 3, size, size]``, normalized.
         method: How outliers are cut off.
 
     Returns:
-        Ranges, as the quantiser takes them.
+        Ranges, as the quantizer takes them.
     """
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
@@ -61,7 +61,7 @@ def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], metho
 
 
 def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> onnx.ModelProto:
-    """Quantise a network.
+    """Quantize a network.
 
     Args:
         core: As for :func:`measure_ranges`.
@@ -107,7 +107,7 @@ def layers(core: onnx.ModelProto) -> list[str]:
 
 
 def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray[np.float32]:
-    """Normalise pictures as the exported graph does.
+    """Normalize pictures as the exported graph does.
 
     Args:
         images: uint8 ``[pictures, size, size, 3]``, RGB.
@@ -133,7 +133,7 @@ class _Reader:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the quantiser's output and its advice to pre-process."""
+    """Silence the quantizer's output and its advice to pre-process."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

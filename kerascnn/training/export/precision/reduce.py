@@ -1,7 +1,7 @@
 """From a proven float32 file to a smaller one, with what it costs.
 
 Knows: the order of things: reduce, compare on pictures with labels, refuse or write down. Does
-not know how a network is quantised.
+not know how a network is quantized.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ def reduce_file(
         before, after = Path(folder, "float32.onnx"), Path(folder, f"{precision}.onnx")
         before.write_bytes(file.read_bytes())
         if precision == "int8":
-            small, how = _int8(Path(folder), core, card, calibration, max_drop, tell)
+            small, cost = _int8(Path(folder), core, card, calibration, max_drop, tell)
         else:
-            small, how = to_float16(core), Reduction("float16")
+            small, cost = to_float16(core), Reduction("float16")
         tell(f"comparing on {len(verify.labels):,} pictures")
         card = replace(card, precision=precision, probes=(), parity=None)
         model = compose(small, card)
         onnx.save(with_card(model, card), after)
-        card = _with_cost(before, after, replace(card, reduction=how), verify)
+        card = _with_cost(before, after, replace(card, reduction=cost), verify)
         _refuse(card, max_drop)
         tell("measuring the speed")
         card = _with_speed(before, after, card)
@@ -124,8 +124,8 @@ def _int8(
             return _probabilities(classifier, chosen.images[:count])
 
     best = search(core, pixels, chosen.labels, answer, max_drop / 100, tell)
-    how = Reduction(best.method, best.kept, calibration.data, len(calibration.labels))
-    return best.model, how
+    cost = Reduction(best.method, best.kept, calibration.data, len(calibration.labels))
+    return best.model, cost
 
 
 def _every_other(pictures: Pictures, start: int) -> Pictures:

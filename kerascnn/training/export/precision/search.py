@@ -1,4 +1,4 @@
-"""Which way of quantising keeps the answers, found by measuring.
+"""Which way of quantizing keeps the answers, found by measuring.
 
 Knows: the order in which ways are tried: every method first, then the first and last layer kept
 in float32, then the most sensitive ones. Does not know files or cards.
@@ -31,7 +31,7 @@ _FEW = 64
 
 @dataclass(frozen=True)
 class Candidate:
-    """A quantised network and how it did.
+    """A quantized network and how it did.
 
     Attributes:
         method: How ranges were measured.
@@ -60,7 +60,7 @@ def search(
 
     Args:
         core: The float32 network.
-        pixels: float32 ``[pictures, 3, size, size]``, normalised, to measure ranges on.
+        pixels: float32 ``[pictures, 3, size, size]``, normalized, to measure ranges on.
         labels: int64, of the pictures that ``answer`` runs on.
         answer: Runs a network on those.
         max_drop: Share of right answers that may be lost, 0 to 1.
@@ -93,7 +93,7 @@ class _Trial:
         return Candidate(method, kept, model, self._accuracy(found), self._distance(found))
 
     def harm(self, ranges: Any, layer: str, others: list[str]) -> float:
-        """Measure what quantising one layer alone does."""
+        """Measure what quantizing one layer alone does."""
         model = quantize(self.core, ranges, [name for name in others if name != layer])
         return self._distance(self._answer(model, min(_FEW, len(self._labels))))
 

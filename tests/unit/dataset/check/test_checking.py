@@ -7,21 +7,21 @@ import pytest
 from PIL import Image
 
 from kerascnn.dataset import load_dataset
-from kerascnn.dataset.check.checking import Check, check_data
+from kerascnn.dataset.check.checking import DataCheck, check_data
 from kerascnn.dataset.check.leakage import find_leaks
 from kerascnn.errors import DataError
 
 
 @pytest.fixture(scope="module")
-def found(planted: Path) -> Check:
+def found(planted: Path) -> DataCheck:
     return check_data(planted)
 
 
-def paths(found: Check, what: str) -> list[str]:
+def paths(found: DataCheck, what: str) -> list[str]:
     return [one.place.path for one in found.odd if one.what == what]
 
 
-def test_problems(found: Check) -> None:
+def test_problems(found: DataCheck) -> None:
     assert found.problems == {"broken": 1, "leaks": 2, "conflicts": 1, "small_classes": 2}
     (broken,) = found.broken
     assert (broken.place.path, broken.place.label) == ("train/cat/broken.jpg", "cat")
@@ -38,7 +38,7 @@ def test_problems(found: Check) -> None:
     ]  # fmt: skip
 
 
-def test_repeats_within_a_class_are_no_problem_but_told(found: Check) -> None:
+def test_repeats_within_a_class_are_no_problem_but_told(found: DataCheck) -> None:
     others = [r for r in found.repeats if not r.is_leak and not r.is_conflict]
     assert [{p.path for p in r.places} for r in others] == [
         {"train/cat/09.jpg", "train/cat/again.webp"},
@@ -46,7 +46,7 @@ def test_repeats_within_a_class_are_no_problem_but_told(found: Check) -> None:
     ]
 
 
-def test_oddities(found: Check) -> None:
+def test_oddities(found: DataCheck) -> None:
     assert paths(found, "size") == ["train/cat/tiny.png"]
     assert paths(found, "shape") == ["train/coffee/wide.png"]
     assert paths(found, "blank") == ["train/cat/blank.png"]
@@ -61,7 +61,7 @@ def test_oddities(found: Check) -> None:
     assert found.kinds["JPEG CMYK"] == 1
 
 
-def test_counts_are_of_pictures_that_can_be_read(found: Check, planted: Path) -> None:
+def test_counts_are_of_pictures_that_can_be_read(found: DataCheck, planted: Path) -> None:
     files = list((planted / "train/cat").glob("*.*"))
     assert dict(zip(found.classes, found.counts["train"], strict=True))["cat"] == len(files) - 2
     assert found.images == sum(map(sum, found.counts.values())) + 1

@@ -134,8 +134,8 @@ def test_chains_become_one_group_with_its_weakest_link(photos) -> None:
 
 def all_pairs(prints: Fingerprints) -> set[tuple[int, int]]:
     """What the search shall find, without any of its shortcuts."""
-    space = twins._Space(prints.looks)
-    vectors = space.place(prints.looks)
+    space = twins._Space(prints.thumbnails)
+    vectors = space.place(prints.thumbnails)
     first, second = np.nonzero(vectors @ vectors.T >= MIN_SIMILARITY)
     return {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b}
 
@@ -145,7 +145,7 @@ def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> Non
     splits = load_dataset("fashion-mini").splits.values()
     prints = concatenate([fingerprint_pictures(split.pictures) for split in splits])
     keep = slice(0, None, 2)
-    prints = Fingerprints(prints.hashes[keep], prints.looks[keep], prints.sizes[keep], {})
+    prints = Fingerprints(prints.hashes[keep], prints.thumbnails[keep], prints.sizes[keep], {})
     monkeypatch.setattr(twins, "MIN_SIMILARITY", 0.75)  # so that there are many
     monkeypatch.setitem(globals(), "MIN_SIMILARITY", 0.75)
     monkeypatch.setattr(twins, "_ROWS", 300)
@@ -153,10 +153,10 @@ def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> Non
     expected = all_pairs(prints)
     assert len(expected) > 100
     everyone = np.arange(len(prints))
-    space = twins._Space(prints.looks)
+    space = twins._Space(prints.thumbnails)
     found = [
         (int(a), int(b))
-        for ones, others, _ in twins._pairs(space, prints.looks, everyone, everyone)
+        for ones, others, _ in twins._pairs(space, prints.thumbnails, everyone, everyone)
         for a, b in zip(ones, others, strict=True)
     ]
     assert len(found) == len(set(found))

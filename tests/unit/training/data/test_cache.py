@@ -15,7 +15,7 @@ from PIL import Image
 from kerascnn.cli import main
 from kerascnn.dataset import Split, load_dataset
 from kerascnn.errors import DataError, KerascnnError
-from kerascnn.files import locked
+from kerascnn.file_lock import locked
 from kerascnn.training.data.cache import PackCache, open_cache
 from kerascnn.training.data.pack import Pack, pack
 

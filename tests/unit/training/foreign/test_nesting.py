@@ -70,6 +70,14 @@ def ends_in_a_model(inner):
     return tf_keras.Model(first, inner(pool()(backbone()(first))))
 
 
+def called_twice():
+    """Two calls of one model, the second of which gives the answer."""
+    inside = tf_keras.Input((3,))
+    inner = tf_keras.Model(inside, k.Dense(3, "softmax")(inside))
+    first = entry()
+    return tf_keras.Model(first, inner(inner(k.Dense(3)(pool()(backbone()(first))))))
+
+
 def functional_head():
     first = tf_keras.Input((4,))
     return tf_keras.Model(first, head()(first))
@@ -116,7 +124,25 @@ def layers_of_applications():
     return tf_keras.Model(first, head()(pool()(CustomScaleLayer(0.2)([x, x]))))
 
 
+def attention():
+    """Attention is called with named tensors."""
+    first = entry()
+    x = k.Reshape((-1, 4))(k.Conv2D(4, 6, strides=6)(first))
+    y = k.LayerNormalization()(x)
+    x = k.Add()([x, k.MultiHeadAttention(2, 3)(query=y, value=x, key=y)])
+    return tf_keras.Model(first, head()(k.GlobalAveragePooling1D()(x)))
+
+
+def layers_of_other_names():
+    """What Keras 3 calls otherwise, or does nothing in inference."""
+    augment = [k.RandomHeight(0.2), k.RandomWidth(0.2), k.Resizing(SIZE, SIZE)]
+    thinned = [k.Conv2D(4, 3), k.SpatialDropout2D(0.3), k.ThresholdedReLU(0.2)]
+    return tf_keras.Sequential([entry(), *augment, *thinned, pool(), head()])
+
+
 MODELS = {
+    "attention": attention,
+    "layers of other names": layers_of_other_names,
     "sequential of model": lambda: tf_keras.Sequential([backbone(), pool(), head()]),
     "input, sequential of model": lambda: tf_keras.Sequential(
         [entry(), backbone(), k.Flatten(), k.Dropout(0.5), head()]
@@ -131,6 +157,7 @@ MODELS = {
     "shared sequential": lambda: shared(stem()),
     "shared sequential without input": lambda: shared(stem(with_input=False)),
     "ends in a sequential": lambda: ends_in_a_model(tf_keras.Sequential([k.Dense(5), head()])),
+    "ends in a model called twice": called_twice,
     "ends in a model": lambda: ends_in_a_model(functional_head()),
     "of two tensors": of_two_tensors,
     "ensemble": ensemble,
@@ -159,6 +186,18 @@ def test_nested_models_of_keras_2(name, suffix, tmp_path, with_weights) -> None:
     wanted, found = answers_of_both(with_weights(MODELS[name]()), tmp_path / f"m{suffix}")
     assert wanted.std(axis=0).max() > 1e-4, "answers that never change prove nothing"
     np.testing.assert_allclose(found, wanted, atol=2e-6 * max(1.0, np.abs(wanted).max()))
+
+
+def test_layers_that_are_gone(tmp_path, with_weights) -> None:
+    synchronised = k.experimental.SyncBatchNormalization()
+    model = tf_keras.Sequential([entry(), k.Conv2D(4, 3), synchronised, pool(), head()])
+    wanted, found = answers_of_both(with_weights(model), tmp_path / "m.h5")
+    np.testing.assert_allclose(found, wanted, atol=2e-6)
+    tf_keras.Sequential([entry(), k.LocallyConnected2D(4, 3), pool(), head()]).save("m.h5")
+    with pytest.raises(
+        ModelFileError, match=r"LocallyConnected2D layer .* of Keras 2, which Keras"
+    ):
+        load_foreign("m.h5", Foreign(("a", "b", "c")))
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])

@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from kerascnn.errors import ConfigError
 from kerascnn.inference import Foreign
-from kerascnn.training.foreign.loading import Loaded, load_foreign
+from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -61,10 +61,10 @@ ENDINGS = {
 }  # fmt: skip
 
 
-def built(ending) -> Loaded:
+def built(ending) -> LoadedModel:
     entry = keras.Input((SIZE, SIZE, 3))
     model = keras.Model(entry, ending(layers.GlobalAveragePooling2D()(entry)))
-    return Loaded(model, (SIZE, SIZE), 3, has_channels=True, written_by="")
+    return LoadedModel(model, (SIZE, SIZE), 3, has_channels=True, written_by="")
 
 
 def pixels():

@@ -11,7 +11,7 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import BusyError, ConfigError, DataError, KerascnnError, ModelFileError
-from kerascnn.files import locked
+from kerascnn.file_lock import locked
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.checkpoint import latest_checkpoint

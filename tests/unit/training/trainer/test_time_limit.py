@@ -53,7 +53,7 @@ class Hours(Deadline):
 def costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch takes ten seconds, wherever this is run."""
     monkeypatch.setattr(
-        time_limit, "_cost", lambda *_: time_limit.Cost(once=5.0, epoch=10.0, picture=0.0)
+        time_limit, "_cost", lambda *_: time_limit.PhaseCost(once=5.0, epoch=10.0, picture=0.0)
     )
     monkeypatch.setattr("kerascnn.training.train.Deadline", Hours)
 

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from kerascnn.errors import KerascnnError, ModelFileError
 from kerascnn.training.networks import INSIDE, TORCH
-from kerascnn.training.weights import start_network
+from kerascnn.training.weights import check_weights, start_network
 
 ROOT = Path(__file__).parents[4]
 GOLDEN = json.loads((ROOT / "tests/golden/torch_logits.json").read_text())
@@ -117,8 +117,11 @@ def test_resnet50_of_pytorch_goes_to_the_row_with_its_strides(
     save_file(state_dict("resnet50"), path)
     logger = logging.getLogger("kerascnn")
     logger.propagate = True
+    for _ in range(2):  # before the data is read, and again with the run's own network
+        assert check_weights("resnet50", str(path)).name == "resnet50_v1_5"
     assert start_network("resnet50", CLASSES, 64, str(path)).network.name == "resnet50_v1_5"
-    assert "resnet50_v1_5" in caplog.text
+    (told,) = caplog.messages
+    assert "building resnet50_v1_5 for it" in told
 
 
 def test_a_head_of_another_class_count_is_replaced(resnet18: Path) -> None:

@@ -1,6 +1,5 @@
-"""`predict` by many machines, or again after it was cut off: nothing lost, nothing twice."""
+"""`predict` again after it was cut off: nothing lost, nothing twice."""
 
-import itertools
 import json
 import shlex
 import subprocess
@@ -10,46 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kerascnn.errors import ConfigError, DataError
-from kerascnn.inference.paths import parse_shard, shard
+from kerascnn.errors import DataError
 from kerascnn.inference.resume import read_previous
 
 
 def rows(output: bytes) -> list[dict]:
     return [json.loads(line) for line in output.decode().splitlines()]
-
-
-# ---- sharing the work
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 11])
-def test_shards_are_a_partition_of_equal_parts(count: int) -> None:
-    whole = [f"{number}.png" for number in range(10)]
-    parts = [list(shard(iter(whole), index, count)) for index in range(1, count + 1)]
-    assert sorted(itertools.chain(*parts)) == whole
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-    assert all(part == sorted(part) for part in parts)
-
-
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/", "/2", "a/b", "1/2/3", "-1/2", "1/0", ""])
-def test_impossible_shards_are_a_misuse(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected I/N .* e\.g\. 2/8"):
-        parse_shard(text)
-
-
-def test_shards_of_the_command_make_up_the_whole(
-    exported, tmp_path, save_pictures, kerascnn
-) -> None:
-    paths = save_pictures(tmp_path / "p", 7)
-    parts = [
-        rows(kerascnn("predict", exported, "--json", tmp_path / "p", "--shard", f"{i}/2").stdout)
-        for i in (1, 2)
-    ]
-    assert [[row["path"] for row in part] for part in parts] == [paths[::2], paths[1::2]]
-    assert kerascnn("predict", exported, tmp_path / "p", "--shard", "3/2").returncode == 2
-
-
-# ---- a second try
 
 
 @pytest.fixture
@@ -132,15 +97,6 @@ def test_behind_tee_a_cut_line_is_mended_too(
     done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert Path("all.jsonl").read_bytes() == whole
-
-
-def test_shard_first_then_what_is_left_of_it(resume, tmp_path, save_pictures) -> None:
-    paths = save_pictures(Path("p"), 6)
-    resume("--shard", "1/2")
-    resume("--shard", "1/2")
-    resume()
-    found = [row["path"] for row in rows(Path("all.jsonl").read_bytes())]
-    assert found == paths[::2] + paths[1::2]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""``kerascnn score``: parse, one call, print."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command, print_json
+from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
+from kerascnn.cli.provider import numeric_options
+from kerascnn.cli.streams import stdin_of_paths, unescaped
+from kerascnn.scoring.formats import FORMATS
+
+_EVERY = 30.0
+"""Seconds between two lines of progress in a log."""
+
+
+@click.command(
+    "score",
+    cls=Command,
+    groups={
+        "Parts": ("out", "on", "part", "parts", "form", "as_json"),
+        "Predictions": ("top_k", "min_probability", "batch_size"),
+        "Runtime": ("provider", "arithmetic", "workers", "threads"),
+        **HEADING,
+    },
+)
+@click.argument("model")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--out", required=True, metavar="DIR", help="Folder of the plan and the parts.")
+@click.option(
+    "--on",
+    default="local",
+    show_default=True,
+    metavar="local|ray|ray://HOST:PORT",
+    help="local: processes of this machine. ray: the Ray cluster of RAY_ADDRESS, or else the one "
+    "that this machine is part of.",
+)
+@click.option(
+    "--part",
+    metavar="N|auto",
+    help="Score one part only, counted from 0, in this process. auto: the number in "
+    "SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX.",
+)
+@click.option(
+    "--parts",
+    type=click.IntRange(1, 99_999),
+    metavar="N",
+    help="Parts of the plan.  [default: one for 1,000 pictures]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Of the parts.  [default: parquet if pyarrow is installed, else jsonl]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--top-k", default=5, show_default=True, help="Classes to list for each picture.")
+@click.option(
+    "--min-probability",
+    type=float,
+    default=0.0,
+    metavar="P",
+    help="Give no label below this probability.",
+)
+@click.option("--batch-size", default=32, show_default=True, help="Pictures per batch.")
+@numeric_options
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --on local: processes.  [default: one for each available processor]",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Threads of each process, which read pictures and run the network.  [default: 1; with "
+    "--part the available processors]",
+)
+@foreign_options
+@click.pass_context
+def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **options: Any) -> None:
+    """Classify very many pictures with MODEL, in parts, on one machine or many.
+
+    The first start writes a plan into DIR: the PATHs (pictures, folders, globs, URIs such as
+    s3://bucket/folder/, or - for a list on standard input), their sizes and the model's SHA-256.
+    Each part is one file, written whole or not at all. A further start scores the parts that are
+    missing, and reports pictures that were added, changed or removed since. At the end there is
+    DIR/_summary.json.
+
+    \b
+    kerascnn score exported/flowers.onnx garden/ --out scores/
+    kerascnn score exported/flowers.onnx s3://bucket/garden/ --out scores/ --on ray
+    kerascnn score exported/flowers.onnx garden/ --out scores/ --parts 100 --part auto
+    """
+    from kerascnn.scoring import job
+
+    foreign = pop_foreign(options)
+    request = job.Request(model, Path(out), foreign=foreign, form=options.pop("form"), **options)
+    try:
+        work = job.prepare(request, stdin_of_paths(), announce_sizing)
+        for notice in work.changes.notices():
+            click.echo(f"warning: {notice}", err=True)
+        with _progress(work.pictures_to_do) as advance:
+            failed = job.work_off(work, advance)
+        summary = job.finish(work, failed)
+    except KeyboardInterrupt:
+        click.echo("\nStopped. The same command goes on.", err=True)
+        ctx.exit(INTERRUPTED)
+    _report(failed, summary, as_json)
+    # A scheduler would begin a part again, which broken pictures do not make better.
+    if failed or (summary and summary["failed"] and work.number is None):
+        ctx.exit(SOME_INPUTS_BAD)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], object]]:
+    """Show how many of the pictures are done: a bar on a terminal, else a line now and then."""
+    if sys.stderr.isatty():
+        stream = unescaped(sys.stderr)
+        with click.progressbar(length=total, label="pictures", show_pos=True, file=stream) as bar:
+            yield bar.update
+        return
+    begun = told = time.monotonic()
+    done = 0
+
+    def advance(pictures: int) -> None:
+        nonlocal done, told
+        done, now = done + pictures, time.monotonic()
+        if now - told >= _EVERY:
+            told = now
+            click.echo(f"{done:,} of {total:,} pictures, {done / (now - begun):,.0f}/s", err=True)
+
+    yield advance
+
+
+def _report(failed: dict[int, str], summary: dict[str, Any] | None, as_json: bool) -> None:
+    for number, why in sorted(failed.items()):
+        click.echo(f"error: part {number}: {why}", err=True)
+    if summary is None:
+        return
+    if as_json:
+        print_json(summary)
+        return
+    click.echo(
+        f"{summary['scored']:,} of {summary['pictures']:,} pictures scored, "
+        f"{summary['failed']:,} could not be read, {len(summary['missing_parts']):,} of "
+        f"{summary['parts']:,} parts are missing"
+    )

@@ -1,0 +1,141 @@
+"""``kerascnn tune``: parse, one call, print."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kerascnn.cli.base import (
+    INTERRUPTED,
+    Command,
+    as_options,
+    console,
+    print_json,
+    quiet_tensorflow,
+)
+from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.train_options import train_option
+from kerascnn.errors import ConfigError
+from kerascnn.files import write_bytes
+
+if TYPE_CHECKING:
+    from kerascnn.training.tuning.study import Found
+
+_SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "device", "seed")
+"""Options of ``train`` that hold for all trials."""
+
+
+def _shared_options(command: Any) -> Any:
+    for name in reversed(_SHARED):
+        command = train_option(name)(command)
+    return command
+
+
+@click.command(
+    "tune",
+    cls=Command,
+    groups={
+        "Search": ("out", "time", "trials", "model", "storage", "as_json"),
+        "All trials": _SHARED,
+    },
+)
+@click.argument("data", default="fashion-mini")
+@click.option(
+    "--out",
+    default="runs/tune",
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the study and of all runs.",
+)
+@click.option(
+    "--time", default="30m", show_default=True, metavar="DURATION", help="Time of this start."
+)
+@click.option("--trials", type=click.IntRange(1), metavar="N", help="Most trials of this start.")
+@click.option(
+    "--model",
+    multiple=True,
+    metavar="NAME",
+    help="Network to try; may be repeated.  [default: cnn, cnn4 and resnet20; with --weights "
+    "imagenet mobilenet_v3_large, efficientnet_b0 and resnet50]",
+)
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="Optuna storage that several machines share, e.g. postgresql://…  "
+    "[default: study.db in --out]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_shared_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    data: str,
+    out: str,
+    time: str,
+    trials: int | None,
+    model: tuple[str, ...],
+    storage: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search network, learning rate, depth and augmentation for the pictures in DATA.
+
+    Runs are trained one after the other, each is judged by validation pictures, and one that is
+    worse after an epoch than others were is ended. The same command goes on with the study; several
+    processes may share it.
+
+    \b
+    kerascnn tune flowers/ --time 2h
+    kerascnn tune flowers/ --weights imagenet --model resnet50 --model resnet18 --time 8h
+    """
+    from kerascnn.training.clock import seconds_of
+    from kerascnn.training.config import TrainConfig
+
+    seconds = seconds_of(time)
+    if seconds is None:
+        raise ConfigError(f"`time` is {time!r}; expected a duration, e.g. 30m or 2h.")
+    given = {name: value for name, value in options.items() if value is not None}
+    config = TrainConfig(data=data, **given)
+    check_data_is_there(config.data, config.val)
+    click.echo("loading Keras …", err=True)
+    with quiet_tensorflow():
+        from kerascnn.training.display.terminal import TrainingDisplay
+        from kerascnn.training.tuning.study import Search, search
+
+    asked = Search(config, Path(out), seconds, trials, model, storage)
+    try:
+        with TrainingDisplay(console(stderr=True), as_options) as display:
+            found = search(asked, display)
+    except KeyboardInterrupt:
+        click.echo("\nStopped. The same command goes on with the study.", err=True)
+        ctx.exit(INTERRUPTED)
+    plot = _plot(found, Path(out))
+    if as_json:
+        print_json({**asdict(found), "run": str(found.run), "plot": plot and str(plot)})
+        return
+    _tell(found, plot)
+
+
+def _plot(found: Found, folder: Path) -> Path | None:
+    if not found.importances:
+        return None
+    from kerascnn.report.importances import importances_png
+
+    path = folder / "importances.png"
+    write_bytes(path, importances_png(found.importances))
+    return path
+
+
+def _tell(found: Found, plot: Path | None) -> None:
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(found.trials.items()))
+    click.echo(f"trials: {counts}")
+    here = "" if found.run.is_dir() else f" (on {found.machine})"
+    click.echo(f"best: {found.run}{here}, validation accuracy {found.val_top1:.2%}")
+    click.echo(f"report: {found.run / 'report.html'}")
+    click.echo(f"repeat: {found.command}")
+    if plot:
+        click.echo(f"what mattered: {plot}")

@@ -1,0 +1,93 @@
+"""What Pillow raises and warns of, as one sentence that names the picture.
+
+Knows: that hostile bytes make Pillow raise anything. Does not decode.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image, UnidentifiedImageError
+
+from kerascnn.errors import PictureError
+from kerascnn.images.unread import WHAT_TO_DO
+
+FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
+
+
+class UnreadError(Exception):
+    """A picture of a format that is known and not read; its name."""
+
+
+class _Quiet:
+    """Keeps Pillow's warnings off while any thread decodes.
+
+    Pillow warns of bombs at half of what it refuses, and of odd EXIF or TIFF tags in pictures
+    that decode well; MAX_PIXELS is the one limit. ``warnings.catch_warnings`` alone is not safe
+    in threads: the filters are the process's, and the last to leave may restore another's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+quiet = _Quiet()
+
+
+@contextmanager
+def one_sentence_errors(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises into one sentence that names the picture."""
+    try:
+        with quiet:
+            yield
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{name}: not a picture that can be read. Expected {FORMAT_WORDS}."
+        ) from error
+    except UnreadError as error:
+        raise PictureError(
+            f"{name}: not a picture that can be read, but {error}. Expected {FORMAT_WORDS}. "
+            f"{WHAT_TO_DO}."
+        ) from error
+    except MemoryError as error:
+        raise PictureError(f"{name}: not enough memory to decode it.") from error
+    except Exception as error:
+        # Pillow's plugins raise whatever their parsers meet on hostile bytes: OSError,
+        # SyntaxError, ValueError, struct.error, IndexError, KeyError, zlib.error, EOFError,
+        # TypeError, OverflowError, ZeroDivisionError, DecompressionBombError... None may end
+        # a run over a million pictures, and each is named here.
+        raise PictureError(_cannot_decode(name, error)) from error
+
+
+def _cannot_decode(name: str, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: no such file."
+    if isinstance(error, IsADirectoryError):
+        return f"{name}: a folder without pictures. Expected {FORMAT_WORDS}."
+    if isinstance(error, PermissionError):
+        return f"{name}: no permission to read it."
+    reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{name}: too many pixels ({reason}). Make it smaller first."
+    return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {FORMAT_WORDS}."

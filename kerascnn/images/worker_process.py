@@ -1,0 +1,135 @@
+"""One process that decodes pictures, asked through pipes.
+
+Knows: how a picture is asked for and answered, and how the process is killed. Does not know how
+many there are (:mod:`kerascnn.images.worker_pool`), nor what it does with a picture
+(:mod:`kerascnn.images.worker`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from kerascnn.images.limits import PATIENCE
+from kerascnn.images.sizing import UInt8Array
+
+_START = "import sys; sys.path[:] = {path!r}; from kerascnn.images.worker import main; main()"
+
+GIVEN_UP = 1 << 8
+"""Stands for the exit code of a process that was given up; no process has it."""
+
+
+class WorkerProcess:
+    """One process."""
+
+    def __init__(self) -> None:
+        self.between = True  # answers, not in the middle of one
+        self.given_up = False
+        path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START.format(path=path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # One thread of one picture; and libraries reserve memory for every processor.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C is for the process that asks
+        )
+        self._in = cast("BinaryIO", self._process.stdin)
+        self._out = cast("BinaryIO", self._process.stdout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def kill(self) -> int:
+        """End it, whatever it does; gives its exit code, negative if a signal ended it."""
+        # One that ends by itself tells why; it closed its pipes a moment ago.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.0 if self.between else 0.1)
+        self._process.kill()
+        code = self._process.wait()
+        for pipe in (self._in, self._out):
+            with suppress(OSError):
+                pipe.close()
+        return code
+
+    def ask(
+        self, job: dict[str, Any], content: bytes, accept: Callable[[int, int], object] | None
+    ) -> tuple[dict[str, Any], UInt8Array | None]:
+        """Process a picture; OSError or EOFError: the process ended."""
+        giving_up = threading.Timer(PATIENCE, self._give_up)
+        giving_up.daemon = True
+        giving_up.start()
+        self.between = False
+        try:
+            words = pickle.dumps({**job, "accept": accept is not None})
+            self._in.write(struct.pack("<II", len(words), len(content)) + words)
+            self._in.write(content)
+            self._in.flush()
+            answer = self._line()
+            if accept is not None and "height" in answer:
+                self._accept(answer, accept)
+                answer = self._line()
+            pixels = self._pixels(answer["shape"]) if "shape" in answer else None
+            self.between = True
+            return answer, pixels
+        finally:
+            giving_up.cancel()
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        self._process.kill()
+
+    def _accept(self, answer: dict[str, Any], accept: Callable[[int, int], object]) -> None:
+        try:
+            accept(int(answer["height"]), int(answer["width"]))
+        except BaseException:
+            self._say(b"n")
+            self.between = True
+            raise
+        self._say(b"y")
+
+    def _say(self, word: bytes) -> None:
+        self._in.write(word)
+        self._in.flush()
+
+    def _line(self) -> dict[str, Any]:
+        line = self._out.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _pixels(self, shape: list[int]) -> UInt8Array:
+        pixels = np.empty(shape, np.uint8)
+        view, place = memoryview(pixels.reshape(-1).data), 0
+        while place < len(view):
+            count = self._out.readinto(view[place:])  # type: ignore[attr-defined]
+            if not count:
+                raise EOFError
+            place += count
+        return pixels
+
+
+def describe_exit(code: int) -> str:
+    """Say in words how a process ended."""
+    if code == GIVEN_UP:
+        return f"it took more than {PATIENCE:g} s"
+    if code == -getattr(signal, "SIGPROF", 27):
+        return "it takes too much time"
+    if code < 0:
+        return f"the process that decoded it was ended by signal {-code}"
+    return f"the process that decoded it ended with code {code}"

@@ -1,0 +1,115 @@
+"""A session that was checked before its first use: it answers as the trained model does.
+
+Knows: which providers are tried, the card's probe pictures, how a batch is fed and read. Does not
+know how pictures are decoded and resized (:mod:`kerascnn.inference.classifier`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import ModelFileError, ProviderError
+from kerascnn.inference.model_file.signature import Signature
+from kerascnn.inference.prediction import bounded
+from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
+from kerascnn.inference.runtime.guarded_session import GuardedSession
+from kerascnn.inference.runtime.providers import Arithmetic
+from kerascnn.inference.runtime.selection import Choice, ProviderName
+from kerascnn.inference.runtime.session import open_session
+
+log = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float32]
+
+
+def open_checked(
+    path: str | Path, signature: Signature, choices: Sequence[Choice], arithmetic: Arithmetic
+) -> tuple[GuardedSession, ProviderName]:
+    """Open a file with the first provider that reproduces the card's probes.
+
+    Args:
+        path: Path of the file.
+        signature: How its graph is asked.
+        choices: Providers in the order in which they are tried; the last must pass.
+        arithmetic: ``exact`` or ``fast``.
+
+    Returns:
+        The session, and what runs it.
+
+    Raises:
+        ModelFileError: The graph is not the one that its card describes.
+        ProviderError: The last provider cannot run here, or gives other answers.
+    """
+    for choice in choices[:-1]:
+        try:
+            return _open(path, signature, choice, arithmetic)
+        except ProviderError as error:
+            log.warning("%s: goes on with %s. %s", path, choices[-1].provider, error)
+    return _open(path, signature, choices[-1], arithmetic)
+
+
+def _open(
+    path: str | Path, signature: Signature, choice: Choice, arithmetic: Arithmetic
+) -> tuple[GuardedSession, ProviderName]:
+    card, pictures = signature.card, probe_pictures(signature.card.shape)
+    if not card.probes and choice.provider != "cpu":
+        # A file that was made elsewhere carries no answers: the CPU's are the measure.
+        with closing(open_session(path, pinned=signature.pinned)) as session:
+            answers = run_network(session, signature, pictures)[1]
+            card = card.with_(probes=make_probes(pictures, answers))
+    session = open_session(
+        path, choice.provider, choice.threads, signature.pinned, arithmetic, choice.spinning
+    )
+    if signature.meaning == "both":
+        _check_signature(path, session, card)
+    if card.probes:
+        answers = run_network(session, signature, pictures)[1]
+        check_probes(card, pictures, answers, choice.provider, arithmetic)
+    return session, ProviderName(choice.provider, choice.why)
+
+
+def run_network(
+    session: GuardedSession, signature: Signature, batch: npt.NDArray[np.uint8]
+) -> tuple[Floats, Floats]:
+    """Run the network on pictures of its own size.
+
+    Args:
+        session: The open session.
+        signature: How its graph is asked.
+        batch: uint8 ``[batch, height, width, 3]``, at least one picture.
+
+    Returns:
+        Logits and probabilities, each float32 ``[batch, classes]``.
+    """
+    answers = [
+        signature.read(session.run(signature.outputs, signature.feed(part)), count)
+        for part, count in signature.portions(batch)
+    ]
+    logits, probabilities = (
+        answers[0] if len(answers) == 1 else map(np.concatenate, zip(*answers, strict=True))
+    )
+    return bounded(logits), probabilities
+
+
+def _check_signature(path: str | Path, session: Any, card: ModelCard) -> None:
+    """Check the graph's inputs and outputs; a file that fails was changed by hand."""
+    inputs = {value.name: value.type for value in session.get_inputs()}
+    outputs = {value.name: value.type for value in session.get_outputs()}
+    if inputs != {"image": "tensor(uint8)"} or not {"logits", "probabilities"} <= outputs.keys():
+        raise ModelFileError(
+            f"{path}: takes {inputs} and gives {outputs}; expected image (uint8) to logits and "
+            "probabilities. Export it again."
+        )
+    width = session.get_outputs()[0].shape[-1]
+    if width != len(card.classes):
+        raise ModelFileError(
+            f"{path}: the graph has {width} classes, its card {len(card.classes)}. Export it again."
+        )

@@ -1,0 +1,289 @@
+"""One start of ``score``: what is asked, what is left to do, who does it, and what came of it.
+
+Knows: the order of these steps. Does not know how any of them is done, nor printing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from kerascnn import uris
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError
+from kerascnn.file_lock import locked
+from kerascnn.files import cannot_write, remove_leftovers
+from kerascnn.inference import Foreign
+from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
+from kerascnn.inference.runtime.selection import Asked
+from kerascnn.inference.signature_of_foreign import open_signature
+from kerascnn.parallel import usable_cpus
+from kerascnn.scoring.engine import Engine, InProcess, score_parts
+from kerascnn.scoring.entries import Changes, compare, compare_part, find_entries
+from kerascnn.scoring.formats import check_format, default_format
+from kerascnn.scoring.local import LocalProcesses
+from kerascnn.scoring.on_ray import ray_cluster
+from kerascnn.scoring.parts import Setting, attempt, digest, local_model
+from kerascnn.scoring.plan import Plan, Question, check_question, read_plan, write_plan
+from kerascnn.scoring.summary import write_summary
+
+INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
+"""Where Slurm's array jobs and Kubernetes' indexed jobs say which of them a process is."""
+
+_LOCK = "_plan.lock"
+_ON_GPU = ("cuda", "tensorrt")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked; the options of the command line.
+
+    Attributes:
+        model: Path or URI of the model's file.
+        out: Folder of the plan and the parts.
+        paths: Pictures, as they were typed; none: those of the plan.
+        on: ``local``, ``ray`` or ``ray://HOST:PORT``.
+        part: Number of the only part to score, or ``auto``.
+        parts: Parts of the plan.
+        form: Of the parts.
+        top_k: Classes to list.
+        min_probability: Below it a picture gets no label.
+        batch_size: Pictures a run of the network.
+        provider: Where the network runs.
+        arithmetic: ``exact`` or ``fast``.
+        workers: Processes of this machine.
+        threads: Threads of each process.
+        foreign: What the model's file does not say.
+    """
+
+    model: str
+    out: Path
+    paths: tuple[str, ...] = ()
+    on: str = "local"
+    part: str | None = None
+    parts: int | None = None
+    form: str | None = None
+    top_k: int = 5
+    min_probability: float = 0.0
+    batch_size: int = 32
+    provider: Asked = "auto"
+    arithmetic: str = "exact"
+    workers: int | None = None
+    threads: int | None = None
+    foreign: Foreign | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to do.
+
+    Attributes:
+        request: What was asked.
+        plan: The plan.
+        number: The only part to score; None: all.
+        missing: Parts to score.
+        changes: What is not as it was when the plan was made.
+    """
+
+    request: Request
+    plan: Plan
+    number: int | None
+    missing: list[int]
+    changes: Changes
+
+    @property
+    def pictures_to_do(self) -> int:
+        """How many pictures the missing parts have."""
+        return sum(len(self.plan.part_range(number)) for number in self.missing)
+
+
+def prepare(
+    request: Request, stdin: TextIO, on_foreign: Callable[[ModelCard], object] = id
+) -> Work:
+    """Make the plan, or check the one that is there.
+
+    Args:
+        request: What is asked.
+        stdin: Where ``-`` reads.
+        on_foreign: Called with what is known of a model that was made elsewhere.
+
+    Raises:
+        ConfigError: Something asked for cannot be, or the plan is about something else.
+        KerascnnError: The model cannot be read, or the folder not written.
+    """
+    number = part_number(request.part, os.environ)
+    _check(request)
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(request.out, error) from error
+    with (
+        locked(request.out / _LOCK, wait=True) if read_plan(request.out) is None else nullcontext()
+    ):
+        before = read_plan(request.out)
+        question = _question(request, before, on_foreign)
+        plan = before or _new_plan(request, question, stdin)
+    check_question(plan, question, request.parts)
+    if number is not None and number >= plan.parts:
+        raise ConfigError(
+            f"part {number}: the plan in {request.out} has {plan.parts} parts, 0 to "
+            f"{plan.parts - 1}. Say so with --parts before the plan is made."
+        )
+    missing = plan.missing()
+    if number is not None:
+        missing = [number] if number in missing else []
+    changes = _changes(request, plan, number, stdin) if before else Changes()
+    return Work(request, plan, number, missing, changes)
+
+
+def _changes(request: Request, plan: Plan, number: int | None, stdin: TextIO) -> Changes:
+    if number is not None:  # a thousand of them must not each look at everything
+        return compare_part(plan, number)
+    return compare(plan, find_entries(request.paths, stdin) if request.paths else None)
+
+
+def _new_plan(request: Request, question: Question, stdin: TextIO) -> Plan:
+    if not request.paths:
+        raise ConfigError(f"{request.out}: there is no plan yet. Say which pictures to score.")
+    entries = find_entries(request.paths, stdin)
+    return write_plan(request.out, question, entries, request.parts, str(Path.cwd()))
+
+
+def _question(
+    request: Request, plan: Plan | None, on_foreign: Callable[[ModelCard], object]
+) -> Question:
+    form = request.form or (plan.question.format if plan else default_format())
+    check_format(form)
+    with local_model(request.model) as path:
+        model = digest(path)
+        card = open_signature(path, request.foreign).card
+    if card.network == MADE_ELSEWHERE:
+        on_foreign(card)
+    return Question(
+        model,
+        hashlib.sha256(card.to_json().encode()).hexdigest(),
+        request.top_k,
+        request.min_probability,
+        request.arithmetic,
+        form,
+    )
+
+
+def _check(request: Request) -> None:
+    if request.on not in ("local", "ray") and not request.on.startswith("ray://"):
+        raise ConfigError(f"`on` is {request.on}; expected local, ray or ray://HOST:PORT.")
+    if request.part is not None and request.on != "local":
+        raise ConfigError("`part` scores one part in this process. Leave out --on.")
+    if request.top_k < 1 or request.batch_size < 1:
+        raise ConfigError("`top_k` and `batch_size` are expected to be at least 1.")
+    if not 0 <= request.min_probability <= 1:
+        raise ConfigError(f"`min_probability` is {request.min_probability}; expected 0 to 1.")
+
+
+def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
+    """Read which part is asked for.
+
+    Args:
+        text: A number, ``auto``, or None: all parts.
+        environment: Variables, for ``auto``.
+
+    Raises:
+        ConfigError: No number.
+
+    Examples:
+        >>> part_number("7", {}), part_number("auto", {"JOB_COMPLETION_INDEX": "3"})
+        (7, 3)
+    """
+    if text is None:
+        return None
+    found = text
+    if text == "auto":
+        names = [name for name in INDEX_VARIABLES if environment.get(name)]
+        if not names:
+            raise ConfigError(
+                f"`part` is auto, and neither {' nor '.join(INDEX_VARIABLES)} is set. Expected "
+                "one of them, or a number."
+            )
+        found = environment[names[0]]
+    if not (found.isascii() and found.isdecimal()):
+        raise ConfigError(f"`part` is {found!r}; expected a number from 0, or auto.")
+    return int(found)
+
+
+def work_off(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
+    """Score what is missing.
+
+    Args:
+        work: What is left to do.
+        on_part: Called with the pictures of each part that has ended.
+
+    Returns:
+        The parts that could not be scored, and why.
+
+    Raises:
+        KerascnnError: No part can be scored.
+    """
+    if not work.missing:
+        return {}
+    workers, threads = _processes(work)
+    request = work.request
+    setting = Setting(
+        _absolute(request.model),
+        work.plan.question,
+        work.plan.base,
+        request.foreign,
+        request.provider,
+        threads,
+        request.batch_size,
+    )
+
+    def score_with(engine: Engine) -> dict[int, str]:
+        return score_parts(work.plan, work.missing, setting, engine, on_part)
+
+    if work.number is not None:
+        return score_with(InProcess(attempt))
+    if request.on == "local":
+        with LocalProcesses(workers) as processes:
+            return score_with(processes)
+    with ray_cluster(request.on, threads, request.provider in _ON_GPU) as tasks:
+        return score_with(tasks)
+
+
+def _processes(work: Work) -> tuple[int, int]:
+    """Decide how many processes work here, and with how many threads each.
+
+    One thread each takes least processor time: no thread of onnxruntime then waits for another.
+    """
+    request, processors = work.request, usable_cpus()
+    if work.number is not None:
+        return 1, request.threads or processors
+    if request.on != "local":
+        return 1, request.threads or 1
+    usual = 1 if request.provider in _ON_GPU else max(1, processors // (request.threads or 1))
+    workers = min(request.workers or usual, len(work.missing))
+    # Fewer parts than processors: each takes several.
+    return workers, request.threads or max(1, processors // workers)
+
+
+def _absolute(model: str) -> str:
+    return model if uris.is_uri(model) else str(Path(model).absolute())
+
+
+def finish(work: Work, failed: dict[int, str]) -> dict[str, Any] | None:
+    """Write the summary; where one part was asked for, only if all are there.
+
+    Returns:
+        The summary, or None.
+    """
+    if work.number is not None and work.plan.missing():
+        return None
+    whole = work.number is None
+    summary = write_summary(work.plan, work.changes if whole else None, failed)
+    if whole and summary["complete"]:
+        remove_leftovers(work.plan.folder)
+    return summary

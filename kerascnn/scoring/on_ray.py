@@ -1,0 +1,165 @@
+"""Parts by a Ray cluster: one task a part.
+
+Knows: Ray core. Does not know what a part is, nor how often it is tried: Ray retries nothing here,
+so that a part that kills its worker is known by its number. Tasks and no actors: a task waits for a
+free processor, and where actors hold them all nothing else begins.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kerascnn import __version__
+from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
+from kerascnn.scoring.parts import Failure, Job, attempt
+
+log = logging.getLogger(__name__)
+
+_AHEAD = 2
+"""Parts for each processor that are handed over: while one is scored the next lies ready."""
+
+_LEAST = 16
+"""Parts that are handed over at least: a cluster grows by what waits."""
+
+_REACHED = 10.0
+"""Seconds in which a cluster's address must take a connection."""
+
+_WAIT_FOR_NODE = 60.0
+"""Seconds in which a node must say which versions it has."""
+
+
+class RayTasks:
+    """Begins a task for every part.
+
+    Args:
+        ray: The module.
+        needs: Resources of a task.
+        work: Scores a part.
+    """
+
+    def __init__(
+        self, ray: Any, needs: dict[str, float], work: Callable[[Job], bytes | Failure] = attempt
+    ) -> None:
+        self._ray = ray
+        self._task = ray.remote(**needs, max_retries=0)(work)
+        self._begun: dict[Any, int] = {}
+        processors = ray.cluster_resources().get("CPU", 1.0)
+        self.capacity = max(_LEAST, int(_AHEAD * processors / needs["num_cpus"]))
+
+    def submit(self, job: Job) -> None:
+        """Begin a task."""
+        self._begun[self._task.options(name=f"part {job.number}").remote(job)] = job.number
+
+    def wait(self) -> tuple[int, bytes | Failure]:
+        """Wait for the first that ends."""
+        reference = self._ray.wait(list(self._begun), num_returns=1)[0][0]
+        number = self._begun.pop(reference)
+        try:
+            result: bytes | Failure = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:  # its worker or its node is gone
+            return number, Failure(_first_line(error))
+        return number, result
+
+
+@contextmanager
+def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
+    """Join a cluster, and leave it at the end of the block.
+
+    Args:
+        where: ``ray``: the cluster that RAY_ADDRESS names, or else the one that this machine is
+            part of; or ``ray://HOST:PORT``.
+        threads: Processors that a part takes.
+        gpu: Whether a part takes a GPU.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        KerascnnError: There is no cluster.
+        ConfigError: Its machines have other versions.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("ray", "ray", "to score on a cluster") from error
+    # Never without an address: Ray would start a cluster, or join whatever runs.
+    address = os.environ.get("RAY_ADDRESS", "auto") if where == "ray" else where
+    try:
+        _reach(address)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what the error below says
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError, OverflowError) as error:
+        raise KerascnnError(
+            f"no Ray cluster at {address} that can be joined ({_first_line(error)}). Expected one "
+            "that runs: `ray start --head`, or `--on ray://HOST:10001`."
+        ) from error
+    try:
+        _check_versions(ray)
+        yield RayTasks(ray, {"num_cpus": threads, "num_gpus": int(gpu)})
+    finally:
+        ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Connect to an address once: Ray tries for minutes, and says less."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():  # else Ray finds the cluster by itself
+        socket.create_connection((host.strip("[]"), int(port)), _REACHED).close()
+
+
+def versions() -> dict[str, str]:
+    """Return what must be the same wherever parts are scored."""
+    return {"Python": ".".join(map(str, sys.version_info[:2])), "kerascnn": __version__}
+
+
+def _versions_there() -> tuple[str, dict[str, str]]:
+    return platform.node(), versions()
+
+
+def _check_versions(ray: Any) -> None:
+    """Ask every machine for its versions before anything runs."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here, task = versions(), ray.remote(num_cpus=0, max_retries=0)(_versions_there)
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    asked = [
+        task.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        ).remote()
+        for node in nodes
+    ]
+    for node, reference in zip(nodes, asked, strict=True):
+        try:
+            host, there = ray.get(reference, timeout=_WAIT_FOR_NODE)
+        except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
+            # A node that died a moment ago is listed still; parts go to the others.
+            log.warning("%s: gives no answer (%s)", node["NodeManagerHostname"], _first_line(error))
+            continue
+        except ray.exceptions.RayError as error:
+            raise ConfigError(
+                f"{node['NodeManagerHostname']}: cannot run kerascnn ({_first_line(error)}). "
+                f"Expected kerascnn {here['kerascnn']} on every machine of the cluster."
+            ) from error
+        if there != here:
+            raise ConfigError(
+                f"{host} has {_listed(there)}, and this process has {_listed(here)}. Expected the "
+                "same on every machine of the cluster."
+            )
+
+
+def _listed(found: dict[str, str]) -> str:
+    return " and ".join(f"{name} {version}" for name, version in found.items())
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Of an error in a task the last line says what it was; the first, that there was one.
+    line = lines[-1] if lines and "Traceback" in str(error) else "".join(lines[:1])
+    return f"{type(error).__name__}: {line}"[:300]

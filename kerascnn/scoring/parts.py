@@ -1,0 +1,226 @@
+"""Scoring one part: in this process, whoever asked for it.
+
+Knows: the model, the part's pictures and that a picture may have changed since the plan was made.
+Does not know the plan, other parts or where the answers are written: they are returned as the bytes
+of the part's file. A process keeps the model that it used last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kerascnn import uris
+from kerascnn.errors import (
+    ConfigError,
+    KerascnnError,
+    MissingExtraError,
+    ModelFileError,
+    PictureError,
+    ProviderError,
+)
+from kerascnn.inference import Classifier, Foreign
+from kerascnn.inference.classifier import Picture
+from kerascnn.inference.prediction import to_row
+from kerascnn.inference.runtime.providers import Arithmetic
+from kerascnn.inference.runtime.selection import Asked
+from kerascnn.scoring.entries import describe
+from kerascnn.scoring.formats import Row, encode
+from kerascnn.scoring.plan import Entry, Question
+
+_FETCHED = 16
+"""URIs that are read at a time, and ahead of what is decoded: a server takes tens of milliseconds
+to begin."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every part of a plan is scored with.
+
+    Attributes:
+        model: Path or URI of the model's file.
+        question: What decides the answers.
+        base: The folder that relative paths start from.
+        foreign: What the model's file does not say.
+        provider: Where the network runs.
+        threads: Threads of one process.
+        batch_size: Pictures a run of the network.
+    """
+
+    model: str
+    question: Question
+    base: str
+    foreign: Foreign | None = None
+    provider: Asked = "auto"
+    threads: int | None = 1
+    batch_size: int = 32
+
+
+@dataclass(frozen=True)
+class Job:
+    """One part, and all that a process needs to score it."""
+
+    number: int
+    entries: list[Entry]
+    setting: Setting
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a part is not there.
+
+    Attributes:
+        message: One line.
+        everywhere: Whether every other part would fail in the same way.
+    """
+
+    message: str
+    everywhere: bool = False
+
+
+_EVERYWHERE = (ConfigError, MissingExtraError, ModelFileError, ProviderError)
+"""What opening a model raises where its file, an option or the machine is wrong."""
+
+_opened: dict[Setting, Classifier] = {}
+"""The model that was used last."""
+
+
+def attempt(job: Job) -> bytes | Failure:
+    """Score a part; what goes wrong is returned, for it may have to cross to another process."""
+    try:
+        classifier = _classifier(job.setting)
+    except KerascnnError as error:
+        return Failure(str(error), isinstance(error, _EVERYWHERE))
+    try:
+        return score_part(classifier, job)
+    except KerascnnError as error:
+        return Failure(str(error))
+    except Exception as error:  # noqa: BLE001 - said with the part's number; other parts go on
+        return Failure(f"{type(error).__name__}: {error}")
+
+
+def score_part(classifier: Classifier, job: Job) -> bytes:
+    """Score a part's pictures and return the content of its file."""
+    question = job.setting.question
+    rows = list(_rows(classifier, job.entries, job.setting))
+    return encode(rows, question.format)
+
+
+def _rows(classifier: Classifier, entries: list[Entry], setting: Setting) -> Iterator[Row]:
+    failed: dict[int, str] = {}
+
+    def pictures() -> Iterator[Picture]:
+        for index, source in enumerate(_sources(entries, setting.base)):
+            if isinstance(source, PictureError):
+                failed[index] = str(source)
+            yield b"" if isinstance(source, PictureError) else source
+
+    asked = setting.question
+    answers = classifier.stream(pictures(), asked.top_k, setting.batch_size, asked.min_probability)
+    for index, (entry, answer) in enumerate(zip(entries, answers, strict=True)):
+        if index in failed:
+            yield to_row(entry.path, PictureError(failed[index]))
+        elif isinstance(answer, PictureError):
+            yield to_row(entry.path, PictureError(_renamed(str(answer), entry, setting.base)))
+        else:
+            yield to_row(entry.path, answer)
+
+
+def _renamed(message: str, entry: Entry, base: str) -> str:
+    """Name a picture as the plan does, whatever it was decoded from."""
+    name = "picture" if uris.is_uri(entry.path) else _located(entry.path, base)
+    return entry.path + message[len(name) :] if message.startswith(name) else message
+
+
+def _sources(entries: list[Entry], base: str) -> Iterator[Picture | PictureError]:
+    if not any(uris.is_uri(entry.path) for entry in entries):
+        yield from (_source(entry, base) for entry in entries)
+        return
+    waiting: deque[Future[Picture | PictureError]] = deque()
+    with ThreadPoolExecutor(_FETCHED, thread_name_prefix="fetching") as pool:
+        for entry in entries:
+            waiting.append(pool.submit(_source, entry, base))
+            if len(waiting) > _FETCHED:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _source(entry: Entry, base: str) -> Picture | PictureError:
+    """Return what to decode, or why not; what has changed is not what was planned."""
+    if uris.is_uri(entry.path):
+        try:
+            data = uris.read(entry.path)
+        except KerascnnError as error:
+            return PictureError(str(error))
+        return data if entry.size in (None, len(data)) else _changed(entry)
+    now = describe(entry.path, base)
+    return _located(entry.path, base) if now == entry else _changed(entry, now.size is None)
+
+
+def _changed(entry: Entry, gone: bool = False) -> PictureError:
+    what = "removed" if gone else "added" if entry.size is None else "changed"
+    return PictureError(
+        f"{entry.path}: {what} since the plan was made, so it is not scored. Score it into "
+        "another folder."
+    )
+
+
+def _located(path: str, base: str) -> str:
+    # As it was typed, where that leads to the same file: messages are then as `predict` has them.
+    return path if base == os.getcwd() else os.path.join(base, path)  # noqa: PTH109, PTH118
+
+
+def _classifier(setting: Setting) -> Classifier:
+    key = replace(setting, base="")
+    if key not in _opened:
+        _opened.clear()
+        _opened[key] = _open(setting)
+    return _opened[key]
+
+
+def _open(setting: Setting) -> Classifier:
+    arithmetic: Arithmetic = "fast" if setting.question.arithmetic == "fast" else "exact"
+    with local_model(setting.model) as path:
+        if digest(path) != setting.question.model:
+            raise ModelFileError(
+                f"{setting.model}: not the model that the plan was made with (another SHA-256). "
+                "Put that file back, or score into another folder."
+            )
+        return Classifier(path, setting.provider, setting.threads, setting.foreign, arithmetic)
+
+
+@contextmanager
+def local_model(model: str) -> Iterator[Path]:
+    """Yield a model's file, fetched for the time of the block if it is a URI.
+
+    Raises:
+        KerascnnError: It cannot be fetched.
+    """
+    if not uris.is_uri(model):
+        yield Path(model)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, model.rstrip("/").rpartition("/")[2] or "model.onnx")
+        path.write_bytes(uris.read(model))
+        yield path
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        ModelFileError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error

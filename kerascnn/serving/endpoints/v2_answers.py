@@ -1,0 +1,80 @@
+"""The Open Inference Protocol v2: the answers to requests for inference.
+
+Knows: their JSON and the binary extension. Does not know how pictures are classified, nor how
+requests are read (:mod:`kerascnn.serving.endpoints.v2_messages`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kerascnn.serving.endpoints import v2_tensors as tensors
+from kerascnn.serving.endpoints.v2_messages import InferRequest
+from kerascnn.serving.http.incremental_json import write_json, write_values
+
+
+def write_answer(
+    request: InferRequest,
+    model: str,
+    version: str,
+    classes: tuple[str, ...],
+    values: dict[str, tensors.Floats],
+) -> tuple[bytes, int | None]:
+    """Write the answer to a request for inference.
+
+    Args:
+        request: The request.
+        model: Its name.
+        version: Its version.
+        classes: Names in the order of the outputs.
+        values: Values of all outputs by name, float32 ``[n, classes]``.
+
+    Returns:
+        The body, and the length of the JSON in it if bytes follow.
+    """
+    outputs: list[list[bytes]] = []
+    chunks: list[bytes] = []
+    for requested, (output, data) in zip(
+        request.requested, outputs_of(request, classes, values), strict=True
+    ):
+        if requested.binary:
+            chunks.append(tensors.to_bytes(data))
+            output["parameters"] = {"binary_data_size": len(chunks[-1])}
+            outputs.append([write_json(output)])
+        else:
+            head = write_json(output).removesuffix(b"}")
+            outputs.append([head, b', "data": ', *write_values(data), b"}"])
+    answer: dict[str, Any] = {"model_name": model, "model_version": version}
+    if request.id is not None:
+        answer["id"] = request.id
+    head = write_json(answer).removesuffix(b"}")
+    inner = b", ".join(b"".join(parts) for parts in outputs)
+    text = b"".join((head, b', "outputs": [', inner, b"]}"))
+    return b"".join([text, *chunks]), len(text) if chunks else None
+
+
+def outputs_of(
+    request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
+) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
+    """Return the outputs that were asked for.
+
+    Args:
+        request: The request.
+        classes: Names in the order of the outputs.
+        values: Values of all outputs by name, float32 ``[n, classes]``.
+
+    Yields:
+        Name, datatype and shape of each, and its data.
+    """
+    for requested in request.requested:
+        found = values[requested.name]
+        output = {
+            "name": requested.name,
+            "datatype": "FP32" if requested.count is None else "BYTES",
+            "shape": [len(found), requested.count or found.shape[1]],
+        }
+        if requested.count is None:
+            yield output, found
+        else:
+            yield output, tensors.classified(found, requested.count, classes)

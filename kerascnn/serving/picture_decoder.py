@@ -1,0 +1,167 @@
+"""From pictures as clients send them to pixels of a model's size, in threads.
+
+Knows: which threads decode, what one picture may cost, and that large ones wait apart from small
+ones. Does not know requests, nor the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from kerascnn import images
+from kerascnn.card import ModelCard
+from kerascnn.errors import PictureError
+from kerascnn.images import UInt8Array
+from kerascnn.parallel import usable_cpus
+from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.served_model import ServedModel
+from kerascnn.serving.stall_detector import StallDetector
+
+T = TypeVar("T")
+
+_LARGE = 16_000_000
+"""Pixels in, between and out: above, a picture waits in a queue of its own. It takes some tenths
+of a second, and as many clients as there are processors could keep all others waiting. Below are
+the photographs of most telephones."""
+
+_ROW = 64
+"""Pixels that a row costs besides its own: decoders work by rows, and it may have millions."""
+
+_MOST_LARGE = 64
+"""Large pictures that wait; the next get 503."""
+
+Picture = bytes | UInt8Array
+"""A file's content, or uint8 ``[height, width, 3]``."""
+
+
+class PictureDecoder:
+    """Threads that decode and resize pictures, and do other work off the event loop.
+
+    Args:
+        max_pixels: Pixels that a picture may cost, in, between and out.
+        timeout: Seconds that a request may take: when a refused client may try again.
+    """
+
+    def __init__(self, max_pixels: int, timeout: float) -> None:
+        self._max_pixels, self._timeout = max_pixels, timeout
+        self._threads = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
+        half = max(1, usable_cpus() // 2)  # the others are always free for small pictures
+        self._large = ThreadPoolExecutor(half, thread_name_prefix="decoding large")
+        self._waiting = 0
+        self._work = StallDetector()
+
+    def stalled(self, seconds: float) -> bool:
+        """Return whether something was begun, and nothing was done for some seconds."""
+        return self._work.stalled(seconds)
+
+    def close(self) -> None:
+        """Stop all threads when they are done."""
+        for threads in (self._threads, self._large):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def run_in_thread(self, work: Callable[[], T]) -> T:
+        """Run work in a thread, off the event loop. Cancelled in time, it does not start."""
+        return await self._work.run_in(self._threads, work)
+
+    async def sized(
+        self, served: ServedModel, pictures: Sequence[Picture]
+    ) -> tuple[list[UInt8Array | PictureError], float, bool]:
+        """Resize pictures to the model's size, in threads unless they have it.
+
+        Args:
+            served: The model.
+            pictures: At least one.
+
+        Returns:
+            Pixels or an error for each, the seconds it took, and whether any was large.
+
+        Raises:
+            Refusal: 503: too many large pictures are waiting.
+        """
+        shape = served.card.shape
+        ready = [
+            picture
+            for picture in pictures
+            if not isinstance(picture, bytes) and picture.shape == (*shape, 3)
+        ]
+        if len(ready) == len(pictures):
+            return list(ready), 0.0, False
+        with served.batcher.expect_more():
+            done = await asyncio.gather(
+                *(self.run_in_thread(partial(self._size, served, one)) for one in pictures)
+            )
+        large = [number for number, (found, _) in enumerate(done) if isinstance(found, _Large)]
+        if large:
+            late = [self._size_large(served, pictures[number]) for number in large]
+            for number, found in zip(large, await asyncio.gather(*late), strict=True):
+                done[number] = found
+        # Of several, which were resized side by side, the slowest counts.
+        sized = [picture for picture, _ in done]
+        return sized, max(seconds for _, seconds in done), bool(large)
+
+    async def _size_large(
+        self, served: ServedModel, picture: Picture
+    ) -> tuple[UInt8Array | PictureError, float]:
+        """Size a picture that takes long, after the others of its kind; nobody else waits."""
+        if self._waiting >= _MOST_LARGE:
+            raise Refusal(
+                503,
+                f"{self._waiting} large pictures are waiting. Try again later, or send smaller "
+                "ones.",
+                retry_after=self._timeout,
+            )
+        self._waiting += 1
+        try:
+            work = partial(self._size, served, picture, patient=True)
+            return await asyncio.get_running_loop().run_in_executor(self._large, work)
+        finally:
+            self._waiting -= 1
+
+    def _size(
+        self, served: ServedModel, picture: Picture, patient: bool = False
+    ) -> tuple[UInt8Array | PictureError, float]:
+        began = time.perf_counter()
+        sized = images.attempt(lambda: self._prepared(served.card, picture, patient))
+        return sized, time.perf_counter() - began
+
+    def _prepared(self, card: ModelCard, picture: Picture, patient: bool) -> UInt8Array:
+        def accept(height: int, width: int) -> None:
+            self._check_cost(height, width, card, patient)
+
+        most = self._max_pixels
+        if isinstance(picture, bytes):
+            if not patient and not images.is_bounded(picture):
+                raise _Large  # its header does not say what it costs
+            picture = images.decode(picture, max_pixels=most, accept=accept)
+        elif picture.shape[:2] == card.shape:
+            return picture  # beside others that are not: what a client resized is taken as it is
+        else:
+            accept(*picture.shape[:2])
+        return images.size_picture(picture, card.shape, card.resize_rule)
+
+    def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
+        """Bound what a picture may cost before it is worked on: pixels in, between and out."""
+        most = self._max_pixels
+        # A photograph may lie on its side, and is turned before it is resized.
+        between = max(
+            images.pixels_between(height, width, card.shape, card.resize_rule),
+            images.pixels_between(width, height, card.shape, card.resize_rule),
+        )
+        between += _ROW * max(height, width)
+        if between > most:
+            raise PictureError(
+                f"picture: {width} x {height} is too narrow: resizing it costs as much as "
+                f"{between:,} pixels, more than the limit of {most:,}. Cut it first."
+            )
+        if not patient and height * width + between + math.prod(card.shape) > _LARGE:
+            raise _Large
+
+
+class _Large(PictureError):
+    """A picture too large for the common queue."""

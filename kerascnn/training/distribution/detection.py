@@ -1,0 +1,112 @@
+"""Which processes train together, as what started them says.
+
+Knows: a JAX that is initialised already (Ray Train does so), variables of JAX's own, and JAX's
+detection of Slurm, Open MPI and Kubernetes. Does not know how the processes meet.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TypeAlias
+
+import keras
+
+from kerascnn.errors import ConfigError
+from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster
+
+AUTO = "auto"
+
+_VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+"""Set by Kubeflow's trainer, or by hand."""
+
+_Found: TypeAlias = tuple[str, int, int, tuple[int, ...] | None]
+"""Address of rank 0, number of processes, rank, and this process's GPUs if not all."""
+
+
+def detected_cluster() -> Cluster | None:
+    """Find the processes that were started together.
+
+    Returns:
+        All of them; None: this one is alone.
+
+    Raises:
+        ConfigError: The backend is not JAX, or nothing says which they are.
+    """
+    if keras.config.backend() != "jax":
+        raise ConfigError(
+            f"`distributed` works on the backend jax, and this is {keras.config.backend()}. "
+            "Set KERAS_BACKEND=jax."
+        )
+    import jax
+
+    if jax.distributed.is_initialized():
+        return initialized_cluster()
+    address, processes, rank, devices = _from_variables() or _from_launcher()
+    return Cluster(address, processes, rank, devices) if processes != 1 else None
+
+
+def initialized_cluster() -> Cluster | None:
+    """Return the processes of a JAX that somebody else has initialised.
+
+    Returns:
+        All of them; None: it is not initialised, or of one process.
+    """
+    if keras.config.backend() != "jax":
+        return None
+    import jax
+
+    if not jax.distributed.is_initialized():
+        return None
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    if jax.process_count() == 1:
+        return None
+    from jax._src.distributed import global_state
+    from jax.experimental import multihost_utils
+
+    # JAX's service holds its own port; rank 0, at the same address, has another.
+    host = str(global_state.coordinator_address).rpartition(":")[0]
+    port = int(multihost_utils.broadcast_one_to_all(_free_port()))
+    return Cluster(f"{host}:{port}", jax.process_count(), jax.process_index(), initialized=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _from_variables() -> _Found | None:
+    address, *numbers = (os.environ.get(name) for name in _VARIABLES)
+    if not address or not all(numbers):
+        return None  # JAX's detection may know the rest
+    try:
+        processes, rank = (int(str(number)) for number in numbers)
+    except ValueError as error:
+        raise ConfigError(
+            f"{_VARIABLES[1]} is {numbers[0]!r} and {_VARIABLES[2]} is {numbers[1]!r}; expected "
+            "whole numbers."
+        ) from error
+    return address, processes, rank, None
+
+
+def _from_launcher() -> _Found:
+    from jax._src.clusters import ClusterEnv
+
+    try:
+        address, processes, rank, devices = ClusterEnv.auto_detect_unset_distributed_params(
+            os.environ.get(_VARIABLES[0]), None, None, None, None, int(ARRIVAL)
+        )
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"`distributed` auto: JAX cannot read what this launcher says ({error}). Give "
+            "`distributed` HOST:PORT, `processes` and `rank`."
+        ) from error
+    if address is None or processes is None or rank is None:
+        raise ConfigError(
+            "`distributed` auto: nothing here says which processes train together. Expected "
+            f"Slurm (srun), Open MPI (mpirun), Kubernetes, or {', '.join(_VARIABLES)}; else give "
+            "`distributed` HOST:PORT, `processes` and `rank`."
+        )
+    return address, processes, rank, None if devices is None else tuple(devices)

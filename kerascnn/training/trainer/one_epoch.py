@@ -1,0 +1,55 @@
+"""One epoch of training: its steps, its mean loss and accuracy, and how fast it went.
+
+Knows: the trainer's calls, and that the first of a phase compiles. Does not know validation, what
+is kept, or how many epochs there are (:mod:`.loop`).
+"""
+
+from __future__ import annotations
+
+import math
+
+from kerascnn.errors import TrainingError
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.clock import SpeedClock
+from kerascnn.training.trainer.epoch import Trainer
+
+
+def train_epoch(
+    trainer: Trainer, seed: int, epoch: int, compiles: bool, remedy: str, progress: Callback
+) -> tuple[float, float, float]:
+    """Train for one epoch.
+
+    Args:
+        trainer: Trainer of the phase.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 1.
+        compiles: Whether the first call compiles; it says nothing about the speed.
+        remedy: What to do if the loss is not finite, for the message.
+        progress: Callback for progress.
+
+    Returns:
+        Mean loss, accuracy from 0 to 1, and pictures a second.
+
+    Raises:
+        TrainingError: The loss is not finite.
+    """
+    total_loss, total_right, done, speed = 0.0, 0.0, 0, 0.0
+    clock = SpeedClock(trainer.batch_size)
+    for step, losses, right in trainer.epoch(seed, epoch):
+        # One by one: the sum must not depend on how many steps a call took.
+        for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss is {float(loss)} in epoch {epoch}, step {number}. {remedy}"
+                )
+            total_loss += float(loss)
+            total_right += float(count)
+        done = step
+        speed = clock.after(done)
+        if not compiles:
+            progress.speed(speed)
+        elif done < trainer.steps:
+            clock = SpeedClock(trainer.batch_size, done)  # compiling is no training
+        compiles = False
+        progress.step(epoch, done, total_loss / done, total_right / (done * trainer.batch_size))
+    return total_loss / done, total_right / (done * trainer.batch_size), speed

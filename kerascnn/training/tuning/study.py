@@ -1,0 +1,259 @@
+"""The search itself: trials until the time is up, in a study that others may share.
+
+Knows: Optuna. Does not know what is searched (:mod:`kerascnn.training.tuning.search_space`), nor
+how a run is trained. Only validation pictures count.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import platform
+import shutil
+import time
+import warnings
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from kerascnn import __version__
+from kerascnn.errors import BusyError, ConfigError, DataError, KerascnnError, MissingExtraError
+from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord
+from kerascnn.training.command_line import train_command
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.train import fit
+from kerascnn.training.tuning.search_space import networks_to_try, suggested
+
+if TYPE_CHECKING:
+    import optuna
+
+log = logging.getLogger(__name__)
+
+STUDY = "kerascnn"
+"""The study's name in its storage."""
+
+_FREE_TRIALS = 4
+"""Trials that are not pruned: others are measured by them."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to search, and for how long.
+
+    Attributes:
+        config: What all trials have alike; its ``out`` is not used.
+        out: Folder of the study and the runs.
+        seconds: For which new trials are begun; epochs that run into its end are pruned.
+        trials: At most so many; None: as many as there is time for.
+        networks: To choose from; none: those of :mod:`.search_space`.
+        storage: Optuna's storage; None: ``study.db`` in ``out``.
+    """
+
+    config: TrainConfig
+    out: Path
+    seconds: float
+    trials: int | None = None
+    networks: tuple[str, ...] = ()
+    storage: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a search, with all earlier and other starts of the same study.
+
+    Attributes:
+        run: Folder of the best run, on the machine that trained it.
+        machine: That machine.
+        val_top1: Of the best run, on the validation pictures.
+        command: Repeats the best run.
+        params: What was suggested for it.
+        trials: How many, by state.
+        failed: What was wrong, by number of the trial.
+        importances: Share of each parameter in the differences; empty: too few trials.
+    """
+
+    run: Path
+    machine: str
+    val_top1: float
+    command: str
+    params: dict[str, Any]
+    trials: dict[str, int]
+    failed: dict[int, str]
+    importances: dict[str, float]
+
+
+def search(asked: Search, progress: Callback | None = None) -> Found:
+    """Train one run after the other, and return the best.
+
+    Args:
+        asked: What to search.
+        progress: Callback for each run, or None.
+
+    Raises:
+        MissingExtraError: Optuna is not installed.
+        ConfigError: The study in the storage is about something else.
+        DataError: The data cannot be used.
+        KerascnnError: No trial was finished.
+    """
+    networks = networks_to_try(asked.config, asked.networks)
+    study = _open(asked, networks)
+    end, begun = time.monotonic() + asked.seconds, 0
+    while time.monotonic() < end and (asked.trials is None or begun < asked.trials):
+        trial, begun = study.ask(), begun + 1
+        _try(asked, study, trial, networks, end, progress or Callback())
+    return _found(study)
+
+
+def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("optuna", "tune", "to search") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    storage = asked.storage or f"sqlite:///{asked.out.absolute() / 'study.db'}"
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=STUDY,
+            direction="maximize",
+            load_if_exists=True,
+            # Of no fixed seed: processes that share a study would suggest the same.
+            sampler=optuna.samplers.TPESampler(),
+            pruner=optuna.pruners.MedianPruner(_FREE_TRIALS, n_warmup_steps=1),
+        )
+    except (optuna.exceptions.StorageInternalError, ImportError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise KerascnnError(f"{storage}: cannot be opened ({reason}).") from error
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy"):
+            raise
+        raise KerascnnError(f"{storage}: cannot be opened ({error}).") from error
+    _check(asked, study, networks)
+    return study
+
+
+def _check(asked: Search, study: optuna.Study, networks: tuple[str, ...]) -> None:
+    """Refuse a study of other data, options or version: its trials cannot be compared."""
+    alike = asdict(replace(asked.config, out=None, cache=None))
+    about = {"kerascnn": __version__, "networks": list(networks)}
+    now = {**about, **{name: _plain(value) for name, value in alike.items()}}
+    then = study.user_attrs.get("about")
+    if then is None:
+        study.set_user_attr("about", now)
+    elif then != now:
+        name = next(name for name in now if then.get(name) != now[name])
+        raise ConfigError(
+            f"{asked.out}: the study there has {name} {then.get(name)}, and this is {now[name]}. "
+            "Expected the same in all of a study: name another folder or storage."
+        )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _try(
+    asked: Search,
+    study: optuna.Study,
+    trial: optuna.Trial,
+    networks: tuple[str, ...],
+    end: float,
+    progress: Callback,
+) -> None:
+    """Train one run; one that fails is named and passed over."""
+    from optuna.trial import TrialState
+
+    folder = asked.out / f"trial-{trial.number:04}"
+    kept = False
+    try:
+        config = replace(suggested(trial, asked.config, networks), out=str(folder))
+        run = fit(config, CallbackList(progress, _Pruning(study, trial, end)))
+        trial.set_user_attr("folder", str(folder.absolute()))
+        trial.set_user_attr("machine", platform.node())
+        trial.set_user_attr("command", train_command(replace(run.config, out=None)))
+        study.tell(trial, run.card.metrics["val_top1"])
+        kept = True
+    except _Pruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except (DataError, BusyError, KeyboardInterrupt):
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+    except Exception as error:  # noqa: BLE001 - of any library; it is said, and stays in the study
+        reason = str(error) if isinstance(error, KerascnnError) else _named(error)
+        trial.set_user_attr("error", reason)
+        study.tell(trial, state=TrialState.FAIL)
+        log.warning("trial %d failed: %s", trial.number, reason)
+    finally:
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
+        keras.backend.clear_session()
+        gc.collect()
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+class _Pruned(Exception):
+    """Ends a run that is not worth its time."""
+
+
+class _Pruning(Callback):
+    """Tells the study of each epoch, and ends the run if it is worse than others were."""
+
+    def __init__(self, study: optuna.Study, trial: optuna.Trial, end: float) -> None:
+        self._study, self._trial, self._end = study, trial, end
+
+    def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002 - as in Callback
+        """Report an epoch."""
+        self._trial.report(record.val_accuracy, record.epoch)
+        late = time.monotonic() > self._end and _complete(self._study)
+        if late or self._trial.should_prune():
+            raise _Pruned
+
+
+def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    from optuna.trial import TrialState
+
+    found: list[optuna.trial.FrozenTrial] = study.get_trials(
+        deepcopy=False, states=(TrialState.COMPLETE,)
+    )
+    return found
+
+
+def _found(study: optuna.Study) -> Found:
+    trials = study.get_trials(deepcopy=False)
+    failed = {one.number: one.user_attrs["error"] for one in trials if "error" in one.user_attrs}
+    if not _complete(study):
+        reasons = "; ".join(f"trial {number}: {why}" for number, why in failed.items())
+        raise KerascnnError(
+            f"no trial was finished ({reasons or 'the time was too short'}). The study is kept; "
+            "search again with more time."
+        )
+    best = study.best_trial
+    return Found(
+        Path(best.user_attrs["folder"]),
+        best.user_attrs["machine"],
+        study.best_value,
+        best.user_attrs["command"],
+        best.params,
+        dict(Counter(one.state.name.lower() for one in trials)),
+        failed,
+        _importances(study),
+    )
+
+
+def _importances(study: optuna.Study) -> dict[str, float]:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    values = {one.value for one in _complete(study)}
+    if len(values) < 2:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the method is experimental
+        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    return {name: float(share) for name, share in found.items()}

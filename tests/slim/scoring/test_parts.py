@@ -1,0 +1,108 @@
+"""`score`: each picture once, as `predict` answers it, whoever scores its part."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kerascnn.inference.paths import predict_paths
+from kerascnn.inference.prediction import to_row
+from kerascnn.scoring.plan import Plan, Question
+
+
+def predicted(classifier, paths: list[str], **asked) -> list[dict]:
+    return [to_row(path, answer) for path, answer in predict_paths(classifier, paths, **asked)]
+
+
+def test_processes_give_what_predict_gives(pictures, score, rows, summary, classifier) -> None:
+    done = score("p", "--parts", "3", "--workers", "2")
+    assert done.exit_code == 3, done.output
+    assert rows() == predicted(classifier, pictures)
+    found = summary()
+    assert (found["complete"], found["pictures"], found["scored"]) == (True, 10, 9)
+    assert found["by_error"] == {rows()[4]["error"].removeprefix(f"{pictures[4]}: "): 1}
+    assert sum(found["by_class"].values()) == 9
+    assert "9 of 10 pictures scored, 1 could not be read, 0 of 3 parts are missing" in done.output
+    # Nothing is left to do, so nothing is done.
+    parts = {path: path.stat().st_mtime_ns for path in Path("out").glob("part-*")}
+    assert score("p").exit_code == 3
+    assert {path: path.stat().st_mtime_ns for path in Path("out").glob("part-*")} == parts
+
+
+def test_each_part_by_a_job_of_its_own(
+    pictures, score, rows, summary, classifier, monkeypatch
+) -> None:
+    asked = ("--parts", "4", "--top-k", "2", "--min-probability", "0.9")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert score("p", *asked, "--part", "auto").exit_code == 0
+    monkeypatch.delenv("SLURM_ARRAY_TASK_ID")
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "0")
+    assert score("p", *asked, "--part", "auto").exit_code == 0
+    for part in ("1", "1"):  # the second start has nothing to do
+        assert score(*asked, "--part", part).exit_code == 0
+    assert not Path("out/_summary.json").exists()
+    assert score(*asked, "--part", "2").exit_code == 0  # the last one writes the summary
+    expected = predicted(classifier, pictures, top_k=2, min_probability=0.9)
+    assert rows() == expected
+    assert summary()["unsure"] == sum(row.get("label", "") is None for row in expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--part", "4"], "part 4: the plan in out has 4 parts, 0 to 3"),
+        (["--part", "-1"], "--part is '-1'; expected a number from 0"),
+        (["--part", "auto"], "neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set"),
+        (["--part", "1", "--on", "ray"], "--part scores one part in this process"),
+        (["--on", "dask"], "--on is dask; expected local, ray or ray://HOST:PORT"),
+        (["--min-probability", "2"], "--min-probability is 2.0; expected 0 to 1"),
+        (["--top-k", "0"], "expected to be at least 1"),
+    ],
+)
+def test_what_cannot_be(words: list[str], message: str, pictures, score) -> None:
+    done = score("p", "--parts", "4", *words)
+    assert done.exit_code == 2
+    assert message in done.output.replace("`", "")
+    assert len(done.output.splitlines()) == 1
+
+
+def test_parts_are_a_partition() -> None:
+    question = Question("", "", 5, 0.0, "exact", "jsonl")
+    for pictures in (1, 2, 10, 1001):
+        for parts in (1, 2, 3, 7, 11):
+            plan = Plan(Path(), question, pictures, parts, "", "")
+            ranges = [plan.part_range(number) for number in range(parts)]
+            assert [one for part in ranges for one in part] == list(range(pictures))
+            assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
+
+
+def test_more_parts_than_pictures(pictures, score, rows) -> None:
+    for part in range(12):
+        assert score("p", "--parts", "12", "--part", str(part)).exit_code == 0
+    assert [row["path"] for row in rows()] == pictures
+
+
+def test_any_names_from_a_list_and_each_once(save_pictures, score, rows) -> None:
+    paths = [*save_pictures(Path("p"), 2), "missing.png", "p/\udcff.png"]
+    listed = os.fsencode("\n".join([*paths, *paths]))
+    assert score("-", "--part", "0", stdin=listed).exit_code == 0
+    assert [row["path"] for row in rows()] == paths
+    assert ["error" in row for row in rows()] == [False, False, True, True]
+    # Another time there is no list: those of the plan are looked at.
+    Path("out/part-00000.jsonl").unlink()
+    assert score("--part", "0").exit_code == 0
+    assert [row["path"] for row in rows()] == paths
+    done = score("-", out="other", stdin=b"\n")
+    assert (done.exit_code, "no pictures to score" in done.output) == (1, True)
+    assert not list(Path("other").iterdir())
+
+
+def test_relative_paths_start_where_the_plan_was_made(
+    pictures, score, rows, classifier, monkeypatch
+) -> None:
+    score("p", "--parts", "2", "--part", "0")
+    expected = predicted(classifier, pictures)
+    monkeypatch.chdir("p")
+    score("--part", "1", out="../out")
+    assert "since the plan" not in score("../p", out="../out").output.replace("added", "")
+    assert rows("../out") == expected

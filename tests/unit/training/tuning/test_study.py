@@ -1,0 +1,219 @@
+"""`tune`: the best of many runs is kept, what fails is named, and a study goes on."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from kerascnn.cli import main
+from kerascnn.errors import ConfigError, DataError, KerascnnError
+from kerascnn.training.callbacks import EpochRecord
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.tuning import study
+from kerascnn.training.tuning.search_space import PRETRAINED, SMALL, networks_to_try, suggested
+from kerascnn.training.tuning.study import Search, search
+
+CONFIG = TrainConfig(data="pictures.npz", epochs=3)
+
+Curve = Callable[[int], list[float]]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[TrainConfig]]:
+    """Put curves of validation accuracy in the place of training: one a trial."""
+
+    def use(curve: Curve) -> list[TrainConfig]:
+        made: list[TrainConfig] = []
+
+        def fit(config: TrainConfig, progress: Any) -> Any:
+            made.append(config)
+            folder = Path(config.out or "")
+            folder.mkdir(parents=True)
+            values = curve(len(made) - 1)
+            for epoch, value in enumerate(values, 1):
+                progress.epoch(EpochRecord(epoch, 0.1, 1.0, 0.5, 1.0, value, 1.0, 1.0), True)
+            return SimpleNamespace(
+                config=config, card=SimpleNamespace(metrics={"val_top1": values[-1]})
+            )
+
+        monkeypatch.setattr(study, "fit", fit)
+        # Of networks there are none, and it would look at all of TensorFlow.
+        monkeypatch.setattr(study, "gc", SimpleNamespace(collect=lambda: 0))
+        return made
+
+    return use
+
+
+def asked(trials: int = 1, seconds: float = 1e6, **more: Any) -> Search:
+    return Search(CONFIG, Path("tune"), seconds, trials, ("cnn", "lenet5"), **more)
+
+
+def test_the_best_is_found_and_those_that_lag_are_pruned(trained) -> None:
+    made = trained(lambda trial: [0.1, 0.1, 0.99] if trial == 5 else [0.5, 0.6, 0.7 + trial / 100])
+    found = search(asked(7))
+    assert found.trials == {"complete": 6, "pruned": 1}
+    assert (found.val_top1, found.run.name) == (pytest.approx(0.76), "trial-0006")
+    assert {path.name for path in Path("tune").glob("trial-*")} == {
+        f"trial-{number:04}" for number in (0, 1, 2, 3, 4, 6)
+    }
+    best = made[6]
+    for part in (f"--model {best.model}", f"--learning-rate {best.learning_rate:g}"):
+        assert part in found.command.replace("--model cnn", f"--model {best.model}", 1)
+    assert "--out" not in found.command
+    assert set(found.importances) == {"network", "rate", "augmentation"}
+
+
+def test_what_crashes_is_named_and_passed_over(trained) -> None:
+    def curve(trial: int) -> list[float]:
+        if trial == 0:
+            raise MemoryError("no room for 9 GB\nof it")
+        if trial == 1:
+            raise KerascnnError("resnet50 takes pictures of at least 32 pixels.")
+        return [0.5]
+
+    trained(curve)
+    found = search(asked(3))
+    assert found.trials == {"complete": 1, "fail": 2}
+    assert found.failed == {
+        0: "MemoryError: no room for 9 GB of it",
+        1: "resnet50 takes pictures of at least 32 pixels.",
+    }
+    assert [path.name for path in Path("tune").glob("trial-*")] == ["trial-0002"]
+
+
+def test_no_trial_is_finished(trained) -> None:
+    def curve(_trial: int) -> list[float]:
+        raise MemoryError("no room")
+
+    trained(curve)
+    with pytest.raises(KerascnnError, match=r"no trial was finished \(trial 0: MemoryError: no"):
+        search(asked(1))
+
+
+@pytest.mark.parametrize("error", [DataError("no pictures"), KeyboardInterrupt()])
+def test_what_ends_the_search(error: BaseException, trained) -> None:
+    def curve(_trial: int) -> list[float]:
+        raise error
+
+    made = trained(curve)
+    with pytest.raises(type(error)):
+        search(asked(9))
+    assert len(made) == 1
+
+
+def test_a_study_goes_on(trained) -> None:
+    trained(lambda _trial: [0.5])
+    search(asked(2))
+    trained(lambda _trial: [0.8])
+    found = search(asked(1))
+    assert (found.trials, found.run.name) == ({"complete": 3}, "trial-0002")
+
+
+def test_a_study_of_something_else(trained) -> None:
+    trained(lambda _trial: [0.5])
+    search(asked())
+    with pytest.raises(ConfigError, match="the study there has epochs 3, and this is 4"):
+        longer = TrainConfig(data="pictures.npz", epochs=4)
+        search(Search(longer, Path("tune"), 9, 1, ("cnn", "lenet5")))
+    with pytest.raises(ConfigError, match=r"networks \['cnn', 'lenet5'\]"):
+        search(Search(CONFIG, Path("tune"), 9, 1, ("cnn",)))
+
+
+def test_several_share_one_storage(trained) -> None:
+    trained(lambda _trial: [0.5])
+    storage = f"sqlite:///{Path('shared.db').absolute()}"
+    search(asked(1, storage=storage))
+    both = [threading.Thread(target=search, args=(asked(3, storage=storage),)) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert search(asked(1, storage=storage)).trials == {"complete": 8}
+    assert not Path("tune/study.db").exists()
+
+
+def test_time_that_is_up(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(study.time, "monotonic", lambda: now[0])
+
+    def curve(_trial: int) -> list[float]:
+        now[0] += 6
+        return [0.5, 0.6]
+
+    made = trained(curve)
+    # The first is finished, however long it takes; the second is begun in time and ended late.
+    found = search(asked(9, seconds=10))
+    assert (len(made), found.trials) == (2, {"complete": 1, "pruned": 1})
+
+
+@pytest.mark.parametrize("storage", ["nosuch://a/b", "sqlite:////nowhere/at/all.db", "words"])
+def test_a_storage_that_cannot_be_opened(storage: str) -> None:
+    with pytest.raises(KerascnnError, match="cannot be opened"):
+        search(asked(1, storage=storage))
+
+
+class Fixed:
+    """Suggests the last of all choices and the upper limit."""
+
+    def suggest_categorical(self, _name: str, choices: Any) -> Any:
+        return choices[-1]
+
+    def suggest_float(self, _name: str, _low: float, high: float, *, log: bool) -> float:
+        return high if log else 0.0
+
+
+def test_what_is_suggested() -> None:
+    config = suggested(Fixed(), CONFIG, ("lenet5", "cnn"))
+    assert (config.model, config.weights, config.trainable) == ("cnn", "none", "all")
+    assert (config.learning_rate, config.augment) == (0.024, "strong")
+    pretrained = suggested(Fixed(), TrainConfig(weights="imagenet"), ("resnet50",))
+    assert (pretrained.weights, pretrained.trainable) == ("imagenet", "head")
+
+
+def test_which_networks() -> None:
+    assert networks_to_try(CONFIG, ()) == SMALL
+    assert networks_to_try(TrainConfig(weights="imagenet"), ()) == PRETRAINED
+    with pytest.raises(ConfigError, match="nosuch"):
+        networks_to_try(CONFIG, ("nosuch",))
+
+
+def told(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["tune", *words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return done.exit_code, done.output
+
+
+def test_the_command(trained, subset: Callable[[int], Path]) -> None:
+    trained(lambda trial: [0.5 + trial / 10])
+    words = (str(subset(20)), "--out", "tune", "--trials", "3", "--model", "cnn")
+    code, output = told(*words)
+    assert code == 0, output
+    assert "best: " in output
+    assert "validation accuracy 70.00%" in output
+    assert "repeat: kerascnn train" in output
+    assert Path("tune/importances.png").read_bytes().startswith(b"\x89PNG")
+    code, output = told(*words, "--json")
+    result = json.loads(output[output.index("{\n") :])
+    assert (result["trials"], result["params"]["network"]) == ({"complete": 6}, "cnn")
+
+
+def test_misuse() -> None:
+    assert told("--time", "soon") == (
+        2,
+        "Error: --time is 'soon'; expected a duration, e.g. 30m or 2h.\n",
+    )
+    assert told("nowhere/")[0] == 1
+
+
+@pytest.mark.full
+def test_runs_that_are_really_trained(subset: Callable[[int], Path]) -> None:
+    words = ("--out", "tune", "--trials", "2", "--epochs", "1", "--model", "lenet5")
+    code, output = told(str(subset(100)), *words)
+    assert code == 0, output
+    assert "trials: 2 complete" in output
+    assert len(list(Path("tune").glob("trial-*/report.html"))) == 2
