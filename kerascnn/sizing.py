@@ -97,7 +97,7 @@ class Sizing:
         share = "all" if self.crop_share == 1 else f"{self.crop_share:g}"
         how = {
             "squash": f"squashed to {size}",
-            "crop": f"centre-cropped to {size} ({share} of the shorter side, as "
+            "crop": f"center-cropped to {size} ({share} of the shorter side, as "
             f"{self.library} does)",
             "pad": f"padded to {size} with {self.pad_color}"
             + (", small ones enlarged" if self.enlarge else ", none enlarged"),

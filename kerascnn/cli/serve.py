@@ -13,8 +13,8 @@ from kerascnn.cli.serve_settings import (
     PREFIX,
     ModelPaths,
     Port,
-    config_option,
     models_given,
+    serve_config_option,
     unknown_variables,
 )
 
@@ -41,7 +41,7 @@ from kerascnn.cli.serve_settings import (
     type=ModelPaths(),
     envvar=[f"{PREFIX}_MODELS", f"{PREFIX}_MODEL"],
 )
-@config_option
+@serve_config_option
 @click.option(
     "--host",
     default="127.0.0.1",

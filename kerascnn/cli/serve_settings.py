@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from kerascnn.cli.foreign import FOREIGN, foreign_from_options
-from kerascnn.cli.settings_file import named, read_settings
+from kerascnn.cli.settings_file import config_option, named, read_settings
 from kerascnn.errors import ConfigError
 from kerascnn.serving.config import OF_A_MODEL
 
@@ -60,18 +60,12 @@ class Port(click.ParamType):  # type: ignore[type-arg] # older versions take non
         return port
 
 
-def _read(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.default_map, ctx.meta[_SECTIONS] = _read_settings(ctx, Path(value))
+def _read(ctx: click.Context, path: Path) -> None:
+    ctx.default_map, ctx.meta[_SECTIONS] = _read_settings(ctx, path)
 
 
-config_option = click.option(
-    "--config",
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=_read,
-    help="Settings from a TOML or YAML file, with a section for each model.",
+serve_config_option = config_option(
+    _read, "Settings from a TOML or YAML file, with a section for each model."
 )
 
 

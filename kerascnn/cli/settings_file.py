@@ -1,18 +1,38 @@
 """Settings in a file: TOML, YAML or JSON, with the names of a command's options as keys.
 
-Knows: the three formats, and how a wrong key is answered. Does not know any setting.
+Knows: the three formats, the option that names the file, and how a wrong key is answered. Does not
+know any setting.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import click
+
 from kerascnn.errors import ConfigError, MissingExtraError
 from kerascnn.typed_json import parse_json
+
+
+def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
+    """Make the option ``--config FILE``, which is read before all others.
+
+    Args:
+        read: Puts what the file holds into the context's ``default_map``.
+        help: Help of the option.
+    """
+
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            read(ctx, Path(value))
+
+    return click.option(
+        "--config", metavar="FILE", is_eager=True, expose_value=False, callback=callback, help=help
+    )
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import click
 from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
-from kerascnn.cli.train_settings import config_option, dump_option, dumped, given_options
+from kerascnn.cli.train_settings import dump_option, dumped, given_options, train_config_option
 
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Callback
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("train", cls=Command, groups=groups())
 @click.argument("data", default="fashion-mini")
 @config_options
-@config_option
+@train_config_option
 @dump_option
 @click.option(
     "--recipe",

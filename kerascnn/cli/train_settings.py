@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from kerascnn.cli.base import option_name
-from kerascnn.cli.settings_file import named, read_settings
+from kerascnn.cli.settings_file import config_option, named, read_settings
 from kerascnn.errors import ConfigError
 
 # What is imported here is light: it needs neither Keras nor the rest of the training half.
@@ -38,18 +38,13 @@ _OF_THAT_RUN = ("out", "time")
 _NOT_SETTINGS = {"config", "dump_config", "debug", "help"}
 
 
-def _read(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.default_map = _defaults(ctx, Path(value))
+def _read(ctx: click.Context, path: Path) -> None:
+    ctx.default_map = _defaults(ctx, path)
 
 
-config_option = click.option(
-    "--config",
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=_read,
-    help="Read options from a YAML or TOML file, whose keys are their names, or from the "
+train_config_option = config_option(
+    _read,
+    "Read options from a YAML or TOML file, whose keys are their names, or from the "
     "config.json of a run, to repeat it. Options that are typed override it.",
 )
 

@@ -14,10 +14,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.layout import SPLIT_FOLDERS
-from kerascnn.dataset.split import SPLITS, Dataset
+from kerascnn.dataset.pictures import FilePictures
+from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 
@@ -65,8 +68,11 @@ def load_csv(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     rows = _of_classes(rows, classes, faults)
     rows = _of_files(rows, faults)
     order = {name: label for label, name in enumerate(classes)}
-    splits = {name: rows.split(name, order) for name in SPLITS}
-    return Dataset(str(file), classes, {name: one for name, one in splits.items() if one})
+    nothing = Split(FilePictures((), file.parent), np.zeros(0, np.int64))
+    splits = {"train": nothing} | {
+        name: one for name in SPLITS if (one := rows.split(name, order)) is not None
+    }
+    return Dataset(str(file), classes, splits)
 
 
 def _read(file: Path, faults: FaultHandler) -> Rows:

@@ -51,8 +51,6 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
     if len(classes) == 1 and (better := _better(root)):
         faults.warning(f"{root}: one class only ({next(iter(classes))}).{better}")
     listed = {"train": _list(classes, classes, root, walk)}
-    unread = unread_notice(root, walk)
-    _check_every_class(root, classes, listed["train"], faults, unread)
     for name in (name for name in ("val", "test") if name in folders):
         found = _judged(folders[name], classes, root, walk, faults)
         if found is not None:
@@ -61,6 +59,7 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
         faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
     if unread := unread_notice(root, walk):
         faults.warning(unread)
+    _check_every_class(root, classes, listed["train"], faults)
     loose = [path for folder in _levels(root, folders) for path in walk.loose(folder)]
     if line := notice(root, walk, loose):
         faults.notice(line)
@@ -155,15 +154,14 @@ def _list(folders: dict[str, Path], classes: dict[str, Path], root: Path, walk: 
 
 
 def _check_every_class(
-    root: Path, classes: dict[str, Path], train: Split, faults: FaultHandler, unread: str | None
+    root: Path, classes: dict[str, Path], train: Split, faults: FaultHandler
 ) -> None:
     counts = np.bincount(train.labels, minlength=len(classes))
     empty = [
         str(folder) for folder, count in zip(classes.values(), counts, strict=True) if not count
     ]
     if empty:
-        more = f" {unread}" if unread else ""
         faults.error(
             f"{root}: no pictures in {', '.join(empty)}. "
-            f"Expected files ending in {', '.join(images.SUFFIXES)}.{more}"
+            f"Expected files ending in {', '.join(images.SUFFIXES)}."
         )

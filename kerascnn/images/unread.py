@@ -36,7 +36,7 @@ _BEGINNINGS = {
     b"v/1\x01": "OpenEXR",
     b"#?RADIANCE": "Radiance HDR",
     b"%PDF": "PDF",
-    **dict.fromkeys((b"II*\0", b"MM\0*"), "TIFF of bits or colours that Pillow does not know"),
+    **dict.fromkeys((b"II*\0", b"MM\0*"), "TIFF of bits or colors that Pillow does not know"),
 }
 
 _DICOM = slice(128, 132)

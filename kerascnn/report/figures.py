@@ -1,6 +1,6 @@
 """The figures of a report.
 
-Knows: what is drawn. Does not know how a drawing gets into a page
+Each is an ``<svg>`` element. Knows: what is drawn. Does not know how a drawing gets into a page
 (:mod:`kerascnn.report.drawing`), nor class names: those stand in the page as text.
 """
 
@@ -30,9 +30,6 @@ def loss_curves(
         epochs: At least one epoch.
         best: Number of the epoch to mark, or None.
         phase_spans: Phases to mark, if more than one.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -51,9 +48,6 @@ def accuracy_curves(
         epochs: At least one epoch.
         best: Number of the epoch to mark, or None.
         phase_spans: Phases to mark, if more than one.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -70,9 +64,6 @@ def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan
     Args:
         epochs: At least one epoch.
         phase_spans: Phases to mark, if more than one.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -90,9 +81,6 @@ def reliability_diagram(reliability: Reliability) -> str:
 
     Args:
         reliability: Reliability of the model's answers.
-
-    Returns:
-        An ``<svg>`` element.
     """
 
     def draw(axes: Axes) -> None:
@@ -117,9 +105,6 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
     Args:
         curves: Curves of all classes.
         marked: The one to stand out.
-
-    Returns:
-        An ``<svg>`` element.
     """
     lines = [(one.false_positive_rate, one.true_positive_rate) for one in (*curves, marked)]
     labels = ("false positive rate, %", "true positive rate, %")
@@ -132,9 +117,6 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
     Args:
         curves: Curves of all classes.
         marked: The one to stand out.
-
-    Returns:
-        An ``<svg>`` element.
     """
     lines = [(one.recall, one.precision) for one in (*curves, marked)]
     labels = ("recall, %", "precision, %")

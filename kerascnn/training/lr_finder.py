@@ -26,7 +26,7 @@ from kerascnn.training.networks import Network
 from kerascnn.training.phases import phases
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.epoch import Trainer
-from kerascnn.training.trainer.phase import stage
+from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.weights import check_weights
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -142,7 +142,7 @@ def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -
     # How many steps there are matters to the schedule alone, which the ramp replaces.
     phase = replace(phases(config, start.network)[0], epochs=STEPS * config.accumulate)
     plain = replace(config, ema=None)
-    return stage(start, plain, phase, feed.train, feed.val, device, progress).trainer
+    return prepare_phase(start, plain, phase, feed.train, feed.val, device, progress).trainer
 
 
 def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:

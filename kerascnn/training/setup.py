@@ -18,14 +18,14 @@ from kerascnn.training.distribution.processes import refuse_other_data
 from kerascnn.training.networks import Network, find_network
 from kerascnn.training.networks.blocks import set_trainable
 from kerascnn.training.phases import lengths
-from kerascnn.training.weights import Start, check_weights, start_network
+from kerascnn.training.weights import StartingNetwork, check_weights, start_network
 
 log = logging.getLogger(__name__)
 
 
 def assemble(
     config: TrainConfig, progress: Callback, network: Network | None = None
-) -> tuple[TrainConfig, str, Feed, Start]:
+) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
     """Assemble a run: the device, the data and the network.
 
     Args:
@@ -60,7 +60,7 @@ def assemble(
     return config, device, feed, start
 
 
-def check_scopes(config: TrainConfig, start: Start) -> None:
+def check_scopes(config: TrainConfig, start: StartingNetwork) -> None:
     """Refuse a scope that matches no block, before anything is trained or written.
 
     Raises:

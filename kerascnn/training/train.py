@@ -39,7 +39,7 @@ from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import fit_into
-from kerascnn.training.weights import Start, check_weights
+from kerascnn.training.weights import StartingNetwork, check_weights
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def _finish(
 
 def _opened(
     config: TrainConfig, progress: Callback, network: Network | None = None
-) -> tuple[TrainConfig, str, Feed, Start]:
+) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
     """Assemble data and network, and settle what was left to ``auto`` or to advice."""
     start_deterministically(config.seed, config.deterministic)
     asked = config
@@ -167,7 +167,7 @@ def _opened(
 
 
 def _decided(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.

@@ -14,7 +14,7 @@ from kerascnn.inference.model_file.foreign import Normalize
 
 _OWN = {
     "squash": "squashed to {size}",
-    "crop": "centre-cropped to {size} (0.875 of the shorter side)",
+    "crop": "center-cropped to {size} (0.875 of the shorter side)",
     "pad": "padded to {size} with black, none enlarged",
 }
 

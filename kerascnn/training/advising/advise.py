@@ -29,7 +29,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
 def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
@@ -55,7 +55,9 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     return advise_on(config, feed, start, progress)
 
 
-def advise_on(config: TrainConfig, feed: Feed, start: Start, progress: Callback) -> Advice:
+def advise_on(
+    config: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
+) -> Advice:
     """Advise on data and a network that are already loaded.
 
     Args:
@@ -122,7 +124,7 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
 
 
 def advised_for_network(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: Start, progress: Callback
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
 

@@ -193,7 +193,7 @@ def core_variables(core: keras.Model) -> list[keras.Variable]:
     return list(core.variables)
 
 
-def stage_variables(
+def phase_variables(
     model: keras.Model,
     core: keras.Model,
     optimizer: keras.optimizers.Optimizer,
@@ -228,7 +228,7 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
     """Set variables to the values of a checkpoint.
 
     Args:
-        variables: As :func:`core_variables` or :func:`stage_variables` list them.
+        variables: As :func:`core_variables` or :func:`phase_variables` list them.
         arrays: As :func:`values` gave them.
         what: For the message.
 

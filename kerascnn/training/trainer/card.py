@@ -18,10 +18,10 @@ from kerascnn.training.distribution.local_devices import total_devices
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions
 from kerascnn.training.trainer.epoch import Trainer
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
-def first_card(feed: Feed, run: Run, start: Start) -> ModelCard:
+def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
     """Make the card of a run that begins: its network, classes, size and data."""
     return ModelCard(
         name=Path(run.folder).resolve().name,

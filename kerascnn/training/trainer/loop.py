@@ -30,8 +30,8 @@ from kerascnn.training.run.checkpoint import (
     Checkpoint,
     Position,
     core_variables,
+    phase_variables,
     restore,
-    stage_variables,
     values,
 )
 from kerascnn.training.run.folder import Run
@@ -45,9 +45,9 @@ from kerascnn.training.run.resume import (
 from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.one_epoch import train_epoch
-from kerascnn.training.trainer.phase import stage
+from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
 class TrainingLoop:
@@ -67,7 +67,7 @@ class TrainingLoop:
         self,
         config: TrainConfig,
         feed: Feed,
-        start: Start,
+        start: StartingNetwork,
         run: Run,
         device: str,
         progress: Callback,
@@ -83,7 +83,7 @@ class TrainingLoop:
         self.position = Position()
         self.history: list[EpochRecord] = []
         self.best: EpochRecord | None = None
-        self.stage_values: Arrays = ()
+        self.phase_values: Arrays = ()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore a checkpoint, and complete what an interruption left undone.
@@ -99,7 +99,7 @@ class TrainingLoop:
         refuse_changed_backend(self.run, checkpoint.versions, versions())
         refuse_changed_data(self.run, checkpoint.data, self.data)
         restore(core_variables(self.core), checkpoint.core, "the network")
-        self.stage_values, self.position = checkpoint.stage, checkpoint.position
+        self.phase_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
         self.best = self.history[checkpoint.best - 1]
         phase, done = self.position.phase, self.position.done
@@ -145,7 +145,7 @@ class TrainingLoop:
 
     def _begin(self, phase: Phase) -> None:
         """Start a phase: freeze and compile again, so that the optimizer sees what is trainable."""
-        staged = stage(
+        prepared = prepare_phase(
             self.start,
             self.config,
             phase,
@@ -154,11 +154,11 @@ class TrainingLoop:
             self.device,
             self.progress,
         )
-        self.trainer, self.val, self.batchnorm = staged.trainer, staged.val, staged.batchnorm
-        if self.stage_values and self.position.done:
-            variables = self._stage_variables()
+        self.trainer, self.val, self.batchnorm = prepared.trainer, prepared.val, prepared.batchnorm
+        if self.phase_values and self.position.done:
+            variables = self._phase_variables()
             restore(variables, self._of_this_version(len(variables)), "the optimizer")
-        self.stage_values, self._compiling = (), True
+        self.phase_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
         self.progress.started(
             total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
@@ -169,7 +169,7 @@ class TrainingLoop:
 
         They come first.
         """
-        return self.stage_values[-count:] if gone_options(self.run) else self.stage_values
+        return self.phase_values[-count:] if gone_options(self.run) else self.phase_values
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
@@ -205,9 +205,9 @@ class TrainingLoop:
         )
         self._note(record, phase)
 
-    def _stage_variables(self) -> list[keras.Variable]:
+    def _phase_variables(self) -> list[keras.Variable]:
         trainer = self.trainer
-        return stage_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
+        return phase_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
 
     def _note(self, record: EpochRecord, phase: Phase) -> None:
         """Record an epoch, so that the run can be resumed after it."""
@@ -249,7 +249,7 @@ class TrainingLoop:
         if done == self.phases[number].epochs:
             self.position = Position(number + 1)
         elif done:
-            self.stage_values = values(self._stage_variables())
+            self.phase_values = values(self._phase_variables())
             self._begin(self.phases[number])
 
     def _checkpoint(self, best: EpochRecord) -> None:
@@ -263,7 +263,7 @@ class TrainingLoop:
             self.data,
             versions(),
             values(core_variables(self.core)),
-            values(self._stage_variables()) if within else (),
+            values(self._phase_variables()) if within else (),
         ).save(self.run.checkpoint_folder)
 
     def _publish(self) -> None:

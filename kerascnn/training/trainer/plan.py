@@ -18,10 +18,10 @@ from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.networks.blocks import blocks, set_trainable
 from kerascnn.training.phases import phases
 from kerascnn.training.run.folder import Run
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
-def plan(config: TrainConfig, feed: Feed, start: Start, run: Run, device: str) -> Plan:
+def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, device: str) -> Plan:
     """Gather what a run is going to do.
 
     Args:

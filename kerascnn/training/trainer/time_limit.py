@@ -23,8 +23,8 @@ from kerascnn.training.evaluation.final import SAMPLE
 from kerascnn.training.networks.from_pixels import most_at_once, predict_logits
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
-from kerascnn.training.trainer.phase import PreparedPhase, stage
-from kerascnn.training.weights import Start
+from kerascnn.training.trainer.phase import PreparedPhase, prepare_phase
+from kerascnn.training.weights import StartingNetwork
 
 MEASURED = 1.5
 """Seconds of steps, after the first call, which compiles."""
@@ -57,7 +57,7 @@ def fit_into(
     deadline: Deadline,
     more: bool,
     feed: Feed,
-    start: Start,
+    start: StartingNetwork,
     device: str,
     progress: Callback,
 ) -> tuple[TrainConfig, Deadline]:
@@ -147,14 +147,19 @@ def _shared_out(
 
 
 def _cost(
-    config: TrainConfig, phase: Phase, feed: Feed, start: Start, device: str, progress: Callback
+    config: TrainConfig,
+    phase: Phase,
+    feed: Feed,
+    start: StartingNetwork,
+    device: str,
+    progress: Callback,
 ) -> PhaseCost:
     before = values(core_variables(start.core))
     began = time.perf_counter()
-    staged = stage(start, config, phase, feed.train, feed.val, device, progress)
-    steps = staged.trainer.epoch(config.seed, 1)
+    prepared = prepare_phase(start, config, phase, feed.train, feed.val, device, progress)
+    steps = prepared.trainer.epoch(config.seed, 1)
     compiled, _, _ = next(steps)
-    picture = _predicting(staged)
+    picture = _predicting(prepared)
     once = time.perf_counter() - began
     step, done, began = 0.0, 0, time.perf_counter()
     for total, _, _ in steps:
@@ -162,20 +167,20 @@ def _cost(
         step = (time.perf_counter() - began) / done
         if step * done > MEASURED:
             break
-    epoch = (step or once) * staged.trainer.steps + picture * len(staged.val)
-    if staged.batchnorm:
-        staged.batchnorm.estimate()  # compiles
+    epoch = (step or once) * prepared.trainer.steps + picture * len(prepared.val)
+    if prepared.batchnorm:
+        prepared.batchnorm.estimate()  # compiles
         began = time.perf_counter()
-        staged.batchnorm.estimate()
+        prepared.batchnorm.estimate()
         epoch += time.perf_counter() - began
     restore(core_variables(start.core), before, "the network")
     return PhaseCost(once, epoch, picture)
 
 
-def _predicting(staged: PreparedPhase) -> float:
+def _predicting(prepared: PreparedPhase) -> float:
     """Return the seconds a picture, of one call over validation pictures that does not compile."""
-    some = staged.val.images[: most_at_once(staged.val.images.shape[1:])]
-    predict_logits(staged.trainer.model, some)
+    some = prepared.val.images[: most_at_once(prepared.val.images.shape[1:])]
+    predict_logits(prepared.trainer.model, some)
     began = time.perf_counter()
-    predict_logits(staged.trainer.model, some)
+    predict_logits(prepared.trainer.model, some)
     return (time.perf_counter() - began) / len(some)

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Start:
+class StartingNetwork:
     """A network ready to be trained.
 
     Attributes:
@@ -112,7 +112,7 @@ def start_network(
     image_size: int,
     weights: str = "none",
     progress: Callable[[int, int], object] = lambda _done, _total: None,
-) -> Start:
+) -> StartingNetwork:
     """Build a network and give it its first weights.
 
     Args:
@@ -140,13 +140,13 @@ def start_network(
         )  # fmt: skip
     if weights == "none":
         core = build_network(row, classes, image_size)
-        return Start(core, row, row.normalization, fresh_head=True)
+        return StartingNetwork(core, row, row.normalization, fresh_head=True)
     if weights == "imagenet":
         return _imagenet(row, classes, image_size, progress)
     core = build_network(row, classes, image_size)
     normalization = file_normalization(Path(weights), row)
     with_head = _load(core, row, Path(weights))
-    return Start(core, row, normalization, fresh_head=not with_head)
+    return StartingNetwork(core, row, normalization, fresh_head=not with_head)
 
 
 def file_normalization(path: Path, row: Network) -> Normalization:
@@ -166,7 +166,7 @@ def file_normalization(path: Path, row: Network) -> Normalization:
 
 def _imagenet(
     row: Network, classes: int, image_size: int, progress: Callable[[int, int], object]
-) -> Start:
+) -> StartingNetwork:
     build_network(row, classes, image_size)  # says what is wrong with the size
     path = ensure(row.name, progress)
     try:
@@ -178,7 +178,7 @@ def _imagenet(
             f"Get them again: kerascnn weights fetch {row.name}"
         ) from error
     normalization = row.imagenet or row.normalization
-    return Start(core, row, normalization, fresh_head=True)
+    return StartingNetwork(core, row, normalization, fresh_head=True)
 
 
 def _load(core: keras.Model, row: Network, path: Path) -> bool:
@@ -249,4 +249,4 @@ def _classes(path: Path, features: int) -> int:
     return int(shape[1])
 
 
-__all__ = ["Start", "check_weights", "file_normalization", "start_network"]
+__all__ = ["StartingNetwork", "check_weights", "file_normalization", "start_network"]

@@ -131,3 +131,10 @@ def test_a_list_one_folder_off(pictures: str, file: str, path: str, told: str) -
     Path(file).write_text(f"path,label\n{path},a\n")
     with pytest.raises(DataError, match=told):
         load_dataset(file)
+
+
+def test_a_list_without_any_of_its_pictures_is_checked_to_the_end() -> None:
+    Path("list.csv").write_text("path,label\nq/1.png,a\nq/2.png,b\n")
+    found = check_data("list.csv")
+    assert (found.images, found.counts) == (0, {"train": (0, 0)})
+    assert ["no such file" in fault for fault in found.faults] == [True, True]

@@ -184,7 +184,7 @@ def test_a_file_of_ultralytics_is_sized_as_ultralytics_sizes(tmp_path, picture) 
     logits = sized[:, 3:11, 0].reshape(-1) / 255.0 @ weights.astype(np.float64)
     expected = np.exp(logits - logits.max())
     assert [found[name] for name in NAMES] == pytest.approx(expected / expected.sum(), abs=1e-5)
-    assert "centre-cropped to 8 x 8 (all of the shorter side" in result.stderr
+    assert "center-cropped to 8 x 8 (all of the shorter side" in result.stderr
 
 
 def test_what_its_user_says_of_a_file_of_ultralytics_holds(tmp_path, labels) -> None:

@@ -155,6 +155,9 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
         shares,
     ),
     "one sigmoid": (one_sigmoid, NAMES[:2], both),
+    "clipped sigmoids": (
+        lambda g: g("Clip", g("Sigmoid", g.logits), g.number(0.1), g.number(0.9)), NAMES, shares,
+    ),
     "one quantised sigmoid": (lambda g: g.quantised(one_sigmoid(g)), NAMES[:2], both),
     "mean of one sigmoid": (
         lambda g: g("Mean", one_sigmoid(g), one_sigmoid(g, 2)), NAMES[:2], both,

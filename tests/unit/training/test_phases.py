@@ -15,7 +15,7 @@ from kerascnn.training.networks import build_network
 from kerascnn.training.optimizers.adamw import AdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.trainer import loop
-from kerascnn.training.weights import Start
+from kerascnn.training.weights import StartingNetwork
 
 
 def test_without_phases_there_is_one() -> None:
@@ -59,26 +59,26 @@ def test_after_every_change_of_scope_the_optimiser_has_the_right_variables(
 ) -> None:
     seen: list[set[str]] = []
     moved: list[set[str]] = []
-    real = loop.stage
+    real = loop.prepare_phase
 
-    def hooked(start: Start, *rest: object) -> object:
+    def hooked(start: StartingNetwork, *rest: object) -> object:
         weights = {w.path: np.array(w) for w in start.core.weights}
-        staged = real(start, *rest)  # type: ignore[arg-type]
-        epoch = staged.trainer.epoch
+        prepared = real(start, *rest)  # type: ignore[arg-type]
+        epoch = prepared.trainer.epoch
 
         def watching(*numbers: int) -> Iterator[object]:
             yield from epoch(*numbers)
-            variables = staged.trainer.optimizer._trainable_variables
+            variables = prepared.trainer.optimizer._trainable_variables
             seen[-1] |= {variable.path.split("/")[0] for variable in variables}
             changed = {w.path for w in start.core.weights if np.any(np.array(w) != weights[w.path])}
             moved[-1] |= {path.split("/")[0] for path in changed}
 
-        monkeypatch.setattr(staged.trainer, "epoch", watching)
+        monkeypatch.setattr(prepared.trainer, "epoch", watching)
         seen.append(set())
         moved.append(set())
-        return staged
+        return prepared
 
-    monkeypatch.setattr(loop, "stage", hooked)
+    monkeypatch.setattr(loop, "prepare_phase", hooked)
     training.fit(
         TrainConfig(
             out=str(tmp_path / "r"), batch_size=1200, phase=("head:1", "hidden:1", "from:block2:1")

@@ -70,6 +70,14 @@ def ends_in_a_model(inner):
     return tf_keras.Model(first, inner(pool()(backbone()(first))))
 
 
+def called_twice():
+    """Two calls of one model, the second of which gives the answer."""
+    inside = tf_keras.Input((3,))
+    inner = tf_keras.Model(inside, k.Dense(3, "softmax")(inside))
+    first = entry()
+    return tf_keras.Model(first, inner(inner(k.Dense(3)(pool()(backbone()(first))))))
+
+
 def functional_head():
     first = tf_keras.Input((4,))
     return tf_keras.Model(first, head()(first))
@@ -149,6 +157,7 @@ MODELS = {
     "shared sequential": lambda: shared(stem()),
     "shared sequential without input": lambda: shared(stem(with_input=False)),
     "ends in a sequential": lambda: ends_in_a_model(tf_keras.Sequential([k.Dense(5), head()])),
+    "ends in a model called twice": called_twice,
     "ends in a model": lambda: ends_in_a_model(functional_head()),
     "of two tensors": of_two_tensors,
     "ensemble": ensemble,
