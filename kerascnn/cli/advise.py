@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 @click.option("--val", metavar="SHARE|DATA", help="As for `kerascnn train`.")
 @device_option
 @click.option("--cache", metavar="DIR|none", help="As for `kerascnn train`.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample and the split.")
-@click.option("--figure", metavar="FILE", help="Draw it: a name that ends in .png or .svg.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample and the split.")
+@click.option("--figure", metavar="FILE", help="Also draw the advice, as .png or .svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON.")
 def command(figure: str | None, as_json: bool, **options: Any) -> None:
     """Recommend how deep to fine-tune a backbone on the pictures in DATA.

@@ -157,7 +157,7 @@ class Classifier:
         Args:
             pictures: Paths, bytes, Pillow images or uint8 arrays, of any size; or one of them.
             top_k: How many classes to list for each.
-            batch_size: Pictures a run of the network.
+            batch_size: Pictures per run of the network.
             min_probability: Below this, the answer's label is None.
 
         Returns:
@@ -190,7 +190,7 @@ class Classifier:
             pictures: As for :meth:`predict`; may be endless, and slow: what is there is answered
                 before more is waited for. They are taken in a thread of their own.
             top_k: How many classes to list for each.
-            batch_size: Most pictures a run of the network.
+            batch_size: Most pictures per run of the network.
             min_probability: Below this, an answer's label is None.
 
         Yields:

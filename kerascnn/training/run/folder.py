@@ -73,7 +73,7 @@ class Run:
 
     @property
     def report_path(self) -> Path:
-        """The page for people."""
+        """The HTML report."""
         return self.folder / "report.html"
 
     @property
