@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, as_options, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import (
     check_data_is_there,
     check_drawable,
@@ -55,11 +55,11 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
     config = TrainConfig(**options)
     check_data_is_there(config.data, config.val)
     with quiet_tensorflow():
-        from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.advising import advise as asking
+        from kerascnn.training.display.terminal import TrainingDisplay
 
     # Not above: what is told there of the data and the weights would be lost.
-    with TrainingDisplay(console(stderr=True)) as display:
+    with TrainingDisplay(console(stderr=True), as_options) as display:
         advice = asking.advise(config, display)
     line = asking.command(config, advice)
     if figure:
