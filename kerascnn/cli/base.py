@@ -9,7 +9,6 @@ import errno
 import json
 import logging
 import math
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -242,35 +241,23 @@ def _finite(value: Any) -> Any:
 
 def console(stderr: bool = False) -> Console:
     """Return rich's console; imported late, since ``--help`` does not need it."""
-    from kerascnn.cli.console import SafeConsole
+    from kerascnn.cli.streams import unescaped
+    from kerascnn.console import SafeConsole
 
-    return SafeConsole(stderr)
+    return SafeConsole(unescaped(sys.stderr if stderr else sys.stdout), stderr)
 
 
 @contextmanager
 def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     """Import Keras with TensorFlow's start-up chatter kept off the user's screen.
 
-    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
-
     Args:
         optional: Whether Keras may be missing, or unable to load its backend.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    backend = import_module("kerascnn.training.keras_backend")
     if not optional:
-        import_module("kerascnn.training.keras_backend").check_backend()
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed
-        os.dup2(nowhere.fileno(), 2)
-    try:
+        backend.check_backend()
+    with backend.silenced():
         with suppress(ImportError, ValueError) if optional else nullcontext():
-            import_module("kerascnn.training")  # says what TensorFlow shall read on import
             import_module("keras")
-        # TensorFlow's Python half warns of functions that are traced anew, as every new network's
-        # must be; it sets its logger up when it is imported.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
     default=0.5,
     show_default=True,
     metavar="POINTS",
-    help="Most points of top-1 accuracy that lower precision may cost; else no file is written.",
+    help="Points of top-1 accuracy that lower precision may cost; above, no file is written.",
 )
 @click.option(
     "--triton",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import (
+    INTERRUPTED,
+    Command,
+    as_options,
+    console,
+    print_json,
+    quiet_tensorflow,
+)
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
 from kerascnn.cli.train_settings import dump_option, dumped, given_options, train_config_option
@@ -113,12 +120,12 @@ def command(
     # Importing takes some seconds, in which nothing else can be shown.
     click.echo("loading Keras …", err=True)
     with quiet_tensorflow():
-        from kerascnn.cli.progress import TrainingDisplay
+        from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.distribution.processes import cluster_of
         from kerascnn.training.train import fit
 
     cluster = cluster_of(distributed, processes, rank)
-    display = TrainingDisplay(console(stderr=True))
+    display = TrainingDisplay(console(stderr=True), as_options)
     try:
         with display:
             run = fit(config, _callback(display, tensorboard), resume, cluster, overwrite)

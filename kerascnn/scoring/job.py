@@ -53,7 +53,7 @@ class Request:
         form: Of the parts.
         top_k: Classes to list.
         min_probability: Below it a picture gets no label.
-        batch_size: Pictures a run of the network.
+        batch_size: Pictures per run of the network.
         provider: Where the network runs.
         arithmetic: ``exact`` or ``fast``.
         workers: Processes of this machine.

@@ -192,17 +192,7 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[b
         raise Refusal(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
     size = parameters.get("binary_data_size")
     if size is None:
-        if len(binary):
-            raise Refusal(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
-        if "data" not in tensor:
-            raise Refusal(
-                400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
-            )
-        if kind == "BYTES":
-            count = tensors.read_count(tensor.get("shape"), INPUT)
-            return tensors.files_from_json(read_texts(tensor["data"], count, INPUT), count, INPUT)
-        shape = tensors.read_shape(tensor.get("shape"), INPUT)
-        return read_values(tensor["data"], shape, INPUT)
+        return _from_json(tensor, binary)
     if "data" in tensor:
         raise Refusal(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
     if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
@@ -215,6 +205,20 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[b
         count = tensors.read_count(tensor.get("shape"), INPUT)
         return tensors.files_from_bytes(binary, count, INPUT)
     return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
+
+
+def _from_json(tensor: dict[str, Any], binary: memoryview) -> UInt8Array | list[bytes]:
+    if len(binary):
+        raise Refusal(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
+    if "data" not in tensor:
+        raise Refusal(
+            400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
+        )
+    if tensor["datatype"] == "BYTES":
+        count = tensors.read_count(tensor.get("shape"), INPUT)
+        return tensors.files_from_json(read_texts(tensor["data"], count, INPUT), count, INPUT)
+    shape = tensors.read_shape(tensor.get("shape"), INPUT)
+    return read_values(tensor["data"], shape, INPUT)
 
 
 def _requested_outputs(
