@@ -12,6 +12,7 @@ import click
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
     "export",
     cls=Command,
     groups={
-        "Output": ("onnx", "out", "triton", "as_json"),
+        "Output": ("onnx", "out", "triton", "timeout", "as_json"),
         "Verification": ("verify",),
         "Precision": ("precision", "calibrate", "max_drop"),
         **HEADING,
@@ -65,6 +66,14 @@ log = logging.getLogger(__name__)
     metavar="DIR",
     help="Also write it into a model repository for Triton, with a manifest for KServe.",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 604_800, min_open=True),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this time; no file is written then.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @foreign_options
 def command(
@@ -72,6 +81,7 @@ def command(
     onnx: bool,  # noqa: ARG001
     out: str | None,
     triton: str | None,
+    timeout: float,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -93,7 +103,12 @@ def command(
     """
     check_data_is_there(options["verify"], options["calibrate"])
     foreign = pop_foreign(options)
-    result = _export(run, out, foreign, options)
+    with time_limit(
+        timeout,
+        f"{run}: the export was not done within {timeout:g} s, and no file was written. Give it "
+        "more time with --timeout.",
+    ):
+        result = _export(run, out, foreign, options)
     if foreign:
         announce_sizing(result.card)
     _warn_if_not_learned(result.card)

@@ -22,11 +22,11 @@ from kerascnn.file_lock import locked
 from kerascnn.files import (
     cannot_write,
     read_text,
-    remove_leftovers,
     write_text,
     writing,
 )
 from kerascnn.inference.model_file.kinds import CARD, MODEL, describe_path, is_own
+from kerascnn.leftovers import remove_leftovers
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced
