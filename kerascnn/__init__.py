@@ -17,13 +17,29 @@ if TYPE_CHECKING:
     from kerascnn.errors import KerascnnError
     from kerascnn.inference import Classifier, Prediction
 
-__all__ = ["Classifier", "KerascnnError", "ModelCard", "Prediction", "__version__"]
+__all__ = [
+    "Classifier",
+    "KerascnnError",
+    "ModelCard",
+    "Prediction",
+    "__version__",
+    "convolution",
+    "inference",
+    "serving",
+    "training",
+]
 
 _HOMES = {
+    **dict.fromkeys(("convolution", "inference", "serving", "training")),
     "Classifier": "kerascnn.inference",
     "KerascnnError": "kerascnn.errors",
     "ModelCard": "kerascnn.card",
     "Prediction": "kerascnn.inference",
 }
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, _ = lazy_names(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    """List the public names, for completion."""
+    return list(__all__)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, as_options, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import (
     check_data_is_there,
     check_drawable,
     device_option,
     image_size_option,
 )
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.decision import Advice
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 @click.option("--val", metavar="SHARE|DATA", help="As for `kerascnn train`.")
 @device_option
 @click.option("--cache", metavar="DIR|none", help="As for `kerascnn train`.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample and the split.")
-@click.option("--figure", metavar="FILE", help="Draw it: a name that ends in .png or .svg.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample and the split.")
+@click.option("--figure", metavar="FILE", help="Also draw the advice, as .png or .svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print the advice as JSON.")
 def command(figure: str | None, as_json: bool, **options: Any) -> None:
     """Recommend how deep to fine-tune a backbone on the pictures in DATA.
@@ -55,11 +56,11 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
     config = TrainConfig(**options)
     check_data_is_there(config.data, config.val)
     with quiet_tensorflow():
-        from kerascnn.cli.progress import TrainingDisplay
         from kerascnn.training.advising import advise as asking
+        from kerascnn.training.display.terminal import TrainingDisplay
 
     # Not above: what is told there of the data and the weights would be lost.
-    with TrainingDisplay(console(stderr=True)) as display:
+    with TrainingDisplay(console(stderr=True), as_options) as display:
         advice = asking.advise(config, display)
     line = asking.command(config, advice)
     if figure:
@@ -74,13 +75,15 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
 def _tell(advice: Advice, line: str) -> None:
     low, high = advice.expected_top1
     click.echo(f"{advice.scope}: {', then '.join(advice.phases)}")
-    click.echo(f"expected: {low:.0%} to {high:.0%} of new pictures right")
+    click.echo(
+        tr("expected: {low} to {high} of new pictures right", low=f"{low:.0%}", high=f"{high:.0%}")
+    )
     for doubt in advice.doubts:
         click.echo(f"! {doubt}")
     for reason in advice.reasons:
         click.echo(f"- {reason}")
     for stage in advice.facts.stages:
-        click.echo(f"  {stage.name}: probe {stage.probe:.1%}")
+        click.echo(tr("  {stage}: probe {share}", stage=stage.name, share=f"{stage.probe:.1%}"))
     click.echo(line)
 
 

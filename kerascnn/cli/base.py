@@ -9,7 +9,6 @@ import errno
 import json
 import logging
 import math
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.errors import KerascnnError, MissingExtraError
+from kerascnn.language import LANGUAGES, speaking
 from kerascnn.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -59,8 +59,12 @@ OTHERS = "Other options"
 """Heading of the options that no group names."""
 
 
+_LANGUAGE = "kerascnn.language"
+"""Where Click's context keeps what ``--lang`` said."""
+
+
 class Command(click.Command):
-    """A command with ``--debug``, and headings in its ``--help``.
+    """A command with ``--lang`` and ``--debug``, and headings in its ``--help``.
 
     Args:
         args: Click's.
@@ -73,7 +77,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.groups = groups or {}
-        self.params.append(_debug_option())
+        self.params += [_lang_option(), _debug_option()]
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
                 # The value stays as it is; it is for shells, which complete it as a path.
@@ -86,7 +90,8 @@ class Command(click.Command):
             for parameter in self.params
             if isinstance(parameter, click.Option)
         }
-        return super().invoke(ctx)
+        with speaking(ctx.find_root().meta.get(_LANGUAGE)):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings, each in the order in which it was declared."""
@@ -125,6 +130,20 @@ def _debug_option() -> click.Option:
         is_eager=True,
         help="Show the traceback of an error.",
     )
+
+
+def _lang_option() -> click.Option:
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        callback=_remember_language,
+        help="Language of pages, figures and results.  [default: $KERASCNN_LANG, else en]",
+    )
+
+
+def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    ctx.find_root().meta[_LANGUAGE] = value
 
 
 def _names_a_file(parameter: click.Parameter) -> bool:
@@ -242,35 +261,23 @@ def _finite(value: Any) -> Any:
 
 def console(stderr: bool = False) -> Console:
     """Return rich's console; imported late, since ``--help`` does not need it."""
-    from kerascnn.cli.console import SafeConsole
+    from kerascnn.cli.streams import unescaped
+    from kerascnn.console import SafeConsole
 
-    return SafeConsole(stderr)
+    return SafeConsole(unescaped(sys.stderr if stderr else sys.stdout), stderr)
 
 
 @contextmanager
 def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     """Import Keras with TensorFlow's start-up chatter kept off the user's screen.
 
-    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
-
     Args:
         optional: Whether Keras may be missing, or unable to load its backend.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    backend = import_module("kerascnn.training.keras_backend")
     if not optional:
-        import_module("kerascnn.training.keras_backend").check_backend()
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed
-        os.dup2(nowhere.fileno(), 2)
-    try:
+        backend.check_backend()
+    with backend.silenced():
         with suppress(ImportError, ValueError) if optional else nullcontext():
-            import_module("kerascnn.training")  # says what TensorFlow shall read on import
             import_module("keras")
-        # TensorFlow's Python half warns of functions that are traced anew, as every new network's
-        # must be; it sets its logger up when it is imported.
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

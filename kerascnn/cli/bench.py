@@ -56,7 +56,7 @@ def command(
 ) -> None:  # fmt: skip
     """Benchmark MODEL on this machine: providers, arithmetic, threads and batch sizes.
 
-    Pictures are in memory and of the model's size; nothing is decoded. Beside the speed it
+    Pictures are in memory and of the model's size; nothing is decoded. Besides the speed it
     shows how many top-1 predictions differ from exact arithmetic on the CPU.
 
     \b

@@ -27,8 +27,8 @@ _LONGEST = 5000
 def command(file: str, as_json: bool) -> None:
     """Show the metadata of FILE, an .onnx file made by kerascnn or by anything else.
 
-    Of a file that `kerascnn export` wrote: classes, how pictures are resized and normalized, where
-    it comes from, how it was compared with the trained model, and what was measured. Of any:
+    For a file that `kerascnn export` wrote: classes, how pictures are resized and normalized, where
+    it comes from, how it was compared with the trained model, and what was measured. For any:
     inputs, outputs, operators, versions and metadata. The model is not run, and no Keras is needed.
 
     \b

@@ -56,7 +56,7 @@ def command(
     as_json: bool,
     **foreign: Any,
 ) -> None:
-    """Draw heat maps of the parts of a picture that a prediction of MODEL comes from.
+    """Draw heat maps: which parts of a picture a prediction of MODEL depends on.
 
     A run folder, its model.keras, or a .keras file made elsewhere is explained by Grad-CAM: the
     gradient of the answer, through the last convolution's feature map. An .onnx file is explained

@@ -95,7 +95,7 @@ _OPTIONS = (
         "--normalize",
         type=click.Choice(["none", "unit", "tf", "torch", "caffe"]),
         help="Pixel values it was trained on: 0 to 255 (none), 0 to 1 (unit), -1 to 1 (tf), "
-        "standardised with ImageNet's mean and standard deviation (torch), or BGR minus that mean "
+        "standardized with ImageNet's mean and standard deviation (torch), or BGR minus that mean "
         "(caffe).  [default: none]",
     ),
     click.option(
@@ -139,7 +139,7 @@ _OPTIONS = (
         "--pad-color",
         type=Colour(),
         metavar="COLOR",
-        help="Colour for --resize pad: white, 114, R,G,B or #rrggbb.  [default: black]",
+        help="Color for --resize pad: white, 114, R,G,B or #rrggbb.  [default: black]",
     ),
     click.option(
         "--enlarge/--no-enlarge",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import console, print_json, quiet_tensorflow
+from kerascnn.cli.base import as_options, console, print_json, quiet_tensorflow
 from kerascnn.files import write_bytes
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
         as_json: Print JSON.
     """
     with quiet_tensorflow():
-        from kerascnn.cli.progress import TrainingDisplay
+        from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.lr_finder import find_learning_rate
     from kerascnn.report.lr_range import range_test_png
 
-    with TrainingDisplay(console(stderr=True)) as display:
+    with TrainingDisplay(console(stderr=True), as_options) as display:
         found = find_learning_rate(config, display)
     marks = [
         ("suggested", found.learning_rate), ("lowest loss", found.lowest),

@@ -60,9 +60,9 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **options: Any) -> None:
     """Classify pictures with MODEL, a file that `kerascnn export` wrote, or any other .onnx.
 
-    PATH is a picture, a folder, a glob, or - for one path a line on standard input. Any number
-    of pictures is worked off a few at a time, in order. Those that cannot be read are reported,
-    the rest goes on, and the exit code is 3.
+    PATH is a picture, a folder, a glob, or - for one path per line on standard input. Any number
+    of pictures is processed a few at a time, in order. Those that cannot be read are reported,
+    the others are classified, and the exit code is 3.
 
     \b
     kerascnn predict exported/flowers.onnx rose.jpg garden/

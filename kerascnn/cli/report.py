@@ -11,6 +11,7 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
+from kerascnn.language import tr
 
 
 @click.command("report", cls=Command, groups={"Options": ("split", "out", "as_json"), **HEADING})
@@ -21,7 +22,7 @@ from kerascnn.errors import ConfigError
     "-o",
     "--out",
     metavar="FILE",
-    help="The page.  [default: report.html in the run folder; NAME-report.html for NAME.onnx]",
+    help="The HTML file.  [default: report.html in the run folder; NAME-report.html for NAME.onnx]",
 )
 @foreign_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
@@ -36,7 +37,7 @@ def command(
     """Evaluate MODEL on DATA, and write a self-contained HTML report.
 
     MODEL is a run folder, its model.keras, or an .onnx file. Every `kerascnn train` writes a
-    report already; this makes it again, on other pictures or of a file made elsewhere. For a run,
+    report already; this writes one for other pictures, or for an exported file. For a run,
     DATA is its own data if none is given. For an .onnx file no Keras is needed.
 
     \b
@@ -58,7 +59,7 @@ def command(
     if as_json:
         print_json({"report": str(path)})
     else:
-        click.echo(f"{path}: open it in a browser")
+        click.echo(tr("{path}: open it in a browser", path=path))
 
 
 def _file(

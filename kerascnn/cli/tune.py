@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import INTERRUPTED, Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import (
+    INTERRUPTED,
+    Command,
+    as_options,
+    console,
+    print_json,
+    quiet_tensorflow,
+)
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import train_option
 from kerascnn.errors import ConfigError
@@ -96,12 +103,12 @@ def command(
     check_data_is_there(config.data, config.val)
     click.echo("loading Keras …", err=True)
     with quiet_tensorflow():
-        from kerascnn.cli.progress import TrainingDisplay
+        from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.tuning.study import Search, search
 
     asked = Search(config, Path(out), seconds, trials, model, storage)
     try:
-        with TrainingDisplay(console(stderr=True)) as display:
+        with TrainingDisplay(console(stderr=True), as_options) as display:
             found = search(asked, display)
     except KeyboardInterrupt:
         click.echo("\nStopped. The same command goes on with the study.", err=True)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from kerascnn import images
+from kerascnn import images, notebook
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.checked_session import open_checked, run_network
@@ -90,6 +90,19 @@ class Classifier:
         self._decoders: Executor | None = None
         self._making = threading.Lock()
 
+    def _repr_html_(self) -> str:
+        card, provider = self.card, self.provider
+        accuracy = card.metrics.get("val_top1")
+        rows = {
+            "network": card.network,
+            "classes": f"{len(card.classes):,}: {', '.join(card.classes[:10])}"
+            f"{' …' if len(card.classes) > 10 else ''}",
+            "pictures": f"{card.resize} to {card.shape[0]} x {card.shape[1]} pixels",
+            "validation accuracy": accuracy if accuracy is None else f"{accuracy:.2%}",
+            "runs on": f"{provider}, {self.arithmetic}",
+        }
+        return notebook.card(card.name, rows)
+
     def close(self) -> None:
         """Free the model's memory; the classifier cannot be used after that."""
         self._session.close()
@@ -144,7 +157,7 @@ class Classifier:
         Args:
             pictures: Paths, bytes, Pillow images or uint8 arrays, of any size; or one of them.
             top_k: How many classes to list for each.
-            batch_size: Pictures a run of the network.
+            batch_size: Pictures per run of the network.
             min_probability: Below this, the answer's label is None.
 
         Returns:
@@ -177,7 +190,7 @@ class Classifier:
             pictures: As for :meth:`predict`; may be endless, and slow: what is there is answered
                 before more is waited for. They are taken in a thread of their own.
             top_k: How many classes to list for each.
-            batch_size: Most pictures a run of the network.
+            batch_size: Most pictures per run of the network.
             min_probability: Below this, an answer's label is None.
 
         Yields:

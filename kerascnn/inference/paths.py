@@ -63,7 +63,7 @@ def predict_paths(
         classifier: To ask.
         paths: Paths of pictures; may be endless.
         top_k: How many classes to list for each.
-        batch_size: Pictures a run of the network.
+        batch_size: Pictures per run of the network.
         min_probability: Below this, an answer's label is None.
 
     Yields:

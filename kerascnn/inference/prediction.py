@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn import notebook
 from kerascnn.errors import PictureError
 
 
@@ -49,6 +50,9 @@ class Prediction:
             "probability": self.probability,
             "top": [{"label": r.label, "probability": r.probability} for r in self.top],
         }
+
+    def _repr_html_(self) -> str:
+        return notebook.bars([(one.label, one.probability) for one in self.top])
 
 
 def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:

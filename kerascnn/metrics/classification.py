@@ -8,16 +8,25 @@ know where the answers came from, nor the arithmetic of intervals (statistics), 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn import notebook, plots
 from kerascnn.dataset.check.leakage import Leaks
+from kerascnn.errors import MissingExtraError
 from kerascnn.metrics.calibration import Reliability, reliability
 from kerascnn.metrics.curves import ClassCurves, class_curves
 from kerascnn.metrics.outputs import Answers, Speed
 from kerascnn.metrics.significance import Interval, wilson_interval
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+_WIDEST = 25
+"""Classes of a confusion matrix in a notebook, and rows of a list in its place."""
 
 MISTAKES = 20
 """Named at most: enough to see a pattern, few enough to look at each."""
@@ -142,6 +151,68 @@ class Evaluation:
         if curves:
             values["curves"] = [both.to_dict() for both in self.curves]
         return values
+
+    def to_frame(self, answers: Answers | None = None) -> pandas.DataFrame:
+        """Return a pandas DataFrame.
+
+        Args:
+            answers: None: a row for each class, with its metrics. The answers that were
+                evaluated: a row for each picture.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError as missing:
+            raise MissingExtraError("pandas", "notebook", "to make a frame") from missing
+        if answers is None:
+            return pandas.DataFrame([vars(score) for score in self.per_class])
+        classes = np.array(answers.classes, object)
+        return pandas.DataFrame(
+            {
+                "path": [answers.name(index) for index in range(len(answers))],
+                "truth": classes[answers.labels],
+                "answer": classes[answers.top1],
+                "probability": answers.confidence,
+                "truth_probability": answers.probabilities[np.arange(len(answers)), answers.labels],
+                "right": answers.right,
+            }
+        )
+
+    def plot_confusion(self) -> Figure:
+        """Draw the confusion matrix with matplotlib.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        return plots.plot_matrix([score.label for score in self.per_class], self.confusion)
+
+    def _repr_html_(self) -> str:
+        names = [score.label for score in self.per_class]
+        below = (
+            notebook.matrix(names, self.confusion)
+            if len(names) <= _WIDEST
+            else notebook.table(("true", "predicted", "pictures"), _confusions(self))
+        )
+        low, high = self.top1_interval.low, self.top1_interval.high
+        rows = {
+            "top-1 accuracy": f"{self.top1:.2%} (95 %: {low:.2%} to {high:.2%})",
+            "top-5 accuracy": f"{self.top5:.2%}" if len(names) > 5 else None,
+            "macro F1": f"{self.macro_f1:.3f}",
+            "pictures": f"{self.images:,} ({self.split})",
+        }
+        return notebook.card("Evaluation", rows, below)
+
+
+def _confusions(evaluation: Evaluation) -> list[tuple[str, str, int]]:
+    """List the classes that are confused most often."""
+    names = [score.label for score in evaluation.per_class]
+    counts = np.array(evaluation.confusion)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:_WIDEST]
+    pairs = (divmod(int(index), len(names)) for index in order if counts.flat[index])
+    return [(names[true], names[other], int(counts[true, other])) for true, other in pairs]
 
 
 def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation:

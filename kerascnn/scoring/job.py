@@ -17,11 +17,12 @@ from kerascnn import uris
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
 from kerascnn.file_lock import locked
-from kerascnn.files import cannot_write, remove_leftovers
+from kerascnn.files import cannot_write
 from kerascnn.inference import Foreign
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.runtime.selection import Asked
 from kerascnn.inference.signature_of_foreign import open_signature
+from kerascnn.leftovers import remove_leftovers
 from kerascnn.parallel import usable_cpus
 from kerascnn.scoring.engine import Engine, InProcess, score_parts
 from kerascnn.scoring.entries import Changes, compare, compare_part, find_entries
@@ -53,7 +54,7 @@ class Request:
         form: Of the parts.
         top_k: Classes to list.
         min_probability: Below it a picture gets no label.
-        batch_size: Pictures a run of the network.
+        batch_size: Pictures per run of the network.
         provider: Where the network runs.
         arithmetic: ``exact`` or ``fast``.
         workers: Processes of this machine.

@@ -51,7 +51,7 @@ class Setting:
         foreign: What the model's file does not say.
         provider: Where the network runs.
         threads: Threads of one process.
-        batch_size: Pictures a run of the network.
+        batch_size: Pictures per run of the network.
     """
 
     model: str

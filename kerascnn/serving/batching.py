@@ -83,8 +83,8 @@ class Batcher:
 
     Args:
         networks: One or several copies of the network; each runs by itself, one batch at a time.
-        max_batch: Most pictures a run. Runs are of 1, 2, 4, … pictures and of this many: few
-            sizes, which can all be warmed, and no time is lost on padding.
+        max_batch: Most pictures per run of the network. Runs are of 1, 2, 4, … pictures and of
+            this many: few sizes, which can all be warmed, and no time is lost on padding.
         max_wait: Seconds that a run waits for pictures that are being decoded.
         max_queue: Most pictures that are taken and not yet answered.
         observe: Called after each run with its size and seconds.

@@ -7,21 +7,24 @@ made without Keras.
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kerascnn.lazy import lazy_names
-from kerascnn.training.keras_backend import check_backend
+from kerascnn.training.keras_backend import check_backend, silenced
 
 # TensorFlow reads this once, when it is imported. It leaves oneDNN off on processors without
 # AVX-512 VNNI, where training is then two to three times slower (docs/training.md).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# So does its C++ half; what it logs is for those who build it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.advise import advise
     from kerascnn.training.advising.decision import Advice
     from kerascnn.training.config import TrainConfig
-    from kerascnn.training.evaluation import evaluate_run
+    from kerascnn.training.evaluation import answer_run, evaluate_run
     from kerascnn.training.export import Export, export_onnx
     from kerascnn.training.lr_finder import Suggestion, find_learning_rate
     from kerascnn.training.networks.blocks import Block, blocks, set_trainable
@@ -38,6 +41,7 @@ __all__ = [
     "Suggestion",
     "TrainConfig",
     "advise",
+    "answer_run",
     "blocks",
     "evaluate_run",
     "export_onnx",
@@ -56,6 +60,7 @@ _HOMES = {
     "blocks": ".networks.blocks",
     "set_trainable": ".networks.blocks",
     "Export": ".export",
+    "answer_run": ".evaluation",
     "evaluate_run": ".evaluation",
     "export_onnx": ".export",
     "summarize": ".networks.summary",
@@ -71,9 +76,11 @@ _HOMES = {
 
 def _checked(module: str, package: str) -> Any:
     """Import a module; only :class:`TrainConfig` needs no backend of Keras."""
-    if module != _HOMES["TrainConfig"]:
-        check_backend()
-    return import_module(module, package)
+    if module == _HOMES["TrainConfig"] or "keras" in sys.modules:
+        return import_module(module, package)
+    check_backend()
+    with silenced():
+        return import_module(module, package)
 
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES, _checked)

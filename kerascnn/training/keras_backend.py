@@ -1,13 +1,17 @@
-"""Which of Keras' backends kerascnn runs on, found out before Keras is imported.
+"""Which backend of Keras kerascnn runs on, found out before Keras is imported; silence for that.
 
-Knows: where Keras looks for its backend's name. Does not import Keras: with an unknown name, or
-one that is not installed, that ends in a traceback.
+Knows: where Keras looks for its backend's name, and that TensorFlow chatters when it is imported.
+Does not import Keras: with an unknown name, or one that is not installed, that ends in a traceback.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,6 +35,26 @@ def check_backend() -> None:
         )
     if name == "jax" and find_spec("jax") is None:
         raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Keep TensorFlow's start-up chatter off the user's screen, where Keras is imported.
+
+    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is needed
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+        # TensorFlow's Python half warns of functions that are traced anew, as every new network's
+        # must be; it sets its logger up when it is imported.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def _backend() -> tuple[str, str]:

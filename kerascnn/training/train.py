@@ -17,6 +17,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
+from kerascnn.training.display import shown
 from kerascnn.training.distribution.detection import initialized_cluster
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
@@ -55,7 +56,8 @@ def fit(
 
     Args:
         config: What to do.
-        progress: Callback for progress, or None.
+        progress: Callback for progress; None: shown as the command line shows it, on standard
+            error or in the notebook. ``Callback()`` shows nothing.
         resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
             never stopped; a folder without a run begins one.
         cluster: The processes that train together, this one included; None: those of a JAX that is
@@ -77,7 +79,13 @@ def fit(
     """
     if resume and overwrite:
         raise ConfigError("`resume` continues a run and `overwrite` replaces it: use one of them.")
-    progress = progress or Callback()
+    with shown(progress) as callback:
+        return _fit(config, callback, resume, cluster, overwrite)
+
+
+def _fit(
+    config: TrainConfig, progress: Callback, resume: bool, cluster: Cluster | None, overwrite: bool
+) -> Run:
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
     network = None if config.model == AUTO else find_network(config.model)
     if network:

@@ -36,7 +36,7 @@ class Timing:
     """How long runs took.
 
     Attributes:
-        batch: Pictures a run.
+        batch: pictures per run of the network.
         images_per_second: At the median.
         p50_ms: Median of one run.
         p99_ms: What 99 of 100 runs stay below.

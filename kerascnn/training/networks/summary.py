@@ -9,10 +9,12 @@ ever reaches them. They are counted as ``state``.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 import keras
 
+from kerascnn import notebook
 from kerascnn.training.networks.blocks import (
     Block,
     blocks,
@@ -84,6 +86,23 @@ class Summary:
             "non_trainable_params": self.total_params - self.trainable_params,
             "state": self.state,
         }
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, str, str]] = []
+        for stage, members in groupby(self.blocks, key=lambda block: block.stage):
+            group = list(members)
+            rows.append(_numbers(stage, group))
+            if len(group) > 1 or group[0].name != stage:
+                rows += [_numbers(f"  {block.name}", [block]) for block in group]
+        total = f"{self.total_params:,} parameters, {self.trainable_params:,} trainable"
+        tree = notebook.table(("block", "parameters", "trainable"), rows)
+        return notebook.card(self.model, {"in all": total}, tree)
+
+
+def _numbers(name: str, group: list[Block]) -> tuple[str, str, str]:
+    params = sum(block.params for block in group)
+    learns = sum(block.trainable_params for block in group)
+    return name, f"{params:,}", "frozen" if params and not learns else f"{learns:,}"
 
 
 def summarize(model: keras.Model) -> Summary:

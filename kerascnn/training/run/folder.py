@@ -15,23 +15,26 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.file_lock import locked
 from kerascnn.files import (
     cannot_write,
     read_text,
-    remove_leftovers,
     write_text,
     writing,
 )
 from kerascnn.inference.model_file.kinds import CARD, MODEL, describe_path, is_own
+from kerascnn.leftovers import remove_leftovers
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
+from kerascnn.training.keras_backend import silenced
 from kerascnn.typed_json import build
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
 
 LOCK = ".lock"
 """Is there while a run is being written."""
@@ -70,7 +73,7 @@ class Run:
 
     @property
     def report_path(self) -> Path:
-        """The page for people."""
+        """The HTML report."""
         return self.folder / "report.html"
 
     @property
@@ -124,6 +127,34 @@ class Run:
             ) from error
         return records
 
+    def plot(self) -> Figure:
+        """Draw loss and accuracy by epoch with matplotlib.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+            ModelFileError: No history of a run.
+        """
+        history = self.history
+        return plots.plot_curves(
+            [(one.loss, one.val_loss) for one in history],
+            [(one.accuracy, one.val_accuracy) for one in history],
+        )
+
+    def _repr_html_(self) -> str:
+        if not self.card_path.is_file():
+            return notebook.card(str(self.folder), {"state": "no network is kept yet"})
+        card = self.card
+        val_top1, epoch = card.metrics.get("val_top1"), card.metrics.get("epoch")
+        rows = {
+            "network": card.network,
+            "classes": f"{len(card.classes):,}",
+            "validation accuracy": val_top1 if val_top1 is None else f"{val_top1:.2%}",
+            "epoch kept": epoch if epoch is None else f"{epoch:g}",
+            "state": "finished" if self.is_finished else "not finished: fit(…, resume=True)",
+            "report": self.report_path if self.report_path.exists() else None,
+        }
+        return notebook.card(str(self.folder), rows)
+
     def load_model(self) -> keras.Model:
         """Load the network of the best epoch.
 
@@ -133,7 +164,8 @@ class Run:
         Raises:
             ModelFileError: No such file, or not one that Keras can read.
         """
-        from kerascnn.training.foreign.inspected import load_inspected
+        with silenced():
+            from kerascnn.training.foreign.inspected import load_inspected
 
         if not self.model_path.is_file():
             raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kerascnn.cli.base import as_options
-
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Plan
 
@@ -37,7 +35,7 @@ def header(plan: Plan) -> list[tuple[str, str]]:
             f"{plan.device}, {_BACKENDS.get(plan.backend, plan.backend)}, {plan.precision}",
         ),
         ("steps", _steps(plan)),
-        ("augment", as_options(", ".join(plan.changes)) or "none"),
+        ("augment", ", ".join(plan.changes) or "none"),
         ("run", str(plan.folder)),
     ]
 

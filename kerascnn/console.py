@@ -6,23 +6,25 @@ what is shown.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from kerascnn.cli.streams import unescaped
 from kerascnn.printable import printable
 
 
 class SafeConsole(Console):
-    """A console whose texts have their control characters as escapes."""
+    """A console whose texts have their control characters as escapes.
 
-    def __init__(self, stderr: bool = False) -> None:
-        super().__init__(
-            file=unescaped(sys.stderr if stderr else sys.stdout), stderr=stderr, highlight=False
-        )
+    Args:
+        file: Where it writes.
+        stderr: Whether that is standard error.
+    """
+
+    def __init__(self, file: TextIO, stderr: bool = False) -> None:
+        super().__init__(file=file, stderr=stderr, highlight=False)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

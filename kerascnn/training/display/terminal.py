@@ -6,17 +6,16 @@ Knows: rich, and how the numbers of training are worded. Does not know how they 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from kerascnn.cli.header import header
+from kerascnn.language import tr
 from kerascnn.training.callbacks import Callback, EpochRecord, Plan
-
-_EVERY = 0.1
-"""Seconds between two redraws: drawing must not cost training time."""
+from kerascnn.training.display.header import header
 
 
 class TrainingDisplay(Callback):
@@ -24,12 +23,17 @@ class TrainingDisplay(Callback):
 
     Args:
         console: On stderr.
+        options: Names options, in the words in which the user gave them.
 
     Attributes:
         folder: Folder of the run; None: there is none yet.
+        every: Seconds between two redraws: drawing must not cost training time.
     """
 
-    def __init__(self, console: Console) -> None:
+    every = 0.1
+
+    def __init__(self, console: Console, options: Callable[[str], str] = str) -> None:
+        self._options = options
         self.folder: Path | None = None
         self._console = console
         self._bar = rich.progress.Progress(
@@ -58,15 +62,14 @@ class TrainingDisplay(Callback):
         """Remember where the run lies, and tell where it goes on."""
         self.folder = folder
         if epochs_done:
-            self._console.print(f"{folder}: goes on after epoch {epochs_done}", soft_wrap=True)
+            self._say(f"{folder}: goes on after epoch {epochs_done}")
 
     def reading(self, split: str, done: int, total: int) -> None:
         """Show pictures being decoded."""
         if self._is_time() or done == total:
             self._show(f"reading {split}", done, total, f"{done:,}/{total:,} pictures")
-        if done == total and self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
+        if done == total:
+            self._clear()
 
     def started(self, epochs: int, steps: int, batch_size: int) -> None:
         """Remember what there is to do."""
@@ -79,23 +82,20 @@ class TrainingDisplay(Callback):
 
     def chosen(self, option: str, value: str, reason: str) -> None:
         """Write one line that stays."""
-        self._console.print(
-            f"{'auto':<8} {option}: {value} ({reason})", soft_wrap=True, markup=False
-        )
+        self._say(f"{'auto':<8} {option}: {value} ({reason})")
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """Show a download."""
         if self._is_time() or done == total:
             of = f"/{total / 1e6:,.1f}" if total else ""
             self._show(f"fetching {what}", done, total or done, f"{done / 1e6:,.1f}{of} MB")
-        if done == total and self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
+        if done == total:
+            self._clear()
 
     def planned(self, plan: Plan) -> None:
         """Write the header."""
         for name, value in header(plan):
-            self._console.print(f"{name:<8} {value}", soft_wrap=True, markup=False)
+            self._say(f"{name:<8} {self._options(value)}")
 
     def finishing(self, what: str, done: int, total: int) -> None:
         """Show what is done before the first epoch or after the last."""
@@ -116,18 +116,25 @@ class TrainingDisplay(Callback):
 
     def epoch(self, record: EpochRecord, best: bool) -> None:
         """Write one line that stays."""
-        self._console.print(
-            f"epoch {record.epoch:>{len(str(self._epochs))}}/{self._epochs}  "
-            f"loss {record.loss:.4f}  accuracy {record.accuracy:.2%}  "
-            f"val loss {record.val_loss:.4f}  val accuracy {record.val_accuracy:.2%}  "
-            f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s"
-            f"{'  best' if best else ''}",
-            soft_wrap=True,
+        self._say(
+            tr(
+                "epoch {epoch}/{epochs}  loss {loss}  accuracy {accuracy}  val loss {val_loss}  "
+                "val accuracy {val_accuracy}  {speed} images/s  {seconds} s",
+                epoch=f"{record.epoch:>{len(str(self._epochs))}}",
+                epochs=self._epochs,
+                loss=f"{record.loss:.4f}",
+                accuracy=f"{record.accuracy:.2%}",
+                val_loss=f"{record.val_loss:.4f}",
+                val_accuracy=f"{record.val_accuracy:.2%}",
+                speed=f"{record.images_per_second:,.0f}",
+                seconds=f"{record.seconds:.1f}",
+            )
+            + (tr("  best") if best else ""),
         )
 
     def _is_time(self) -> bool:
         now = time.perf_counter()
-        if now - self._drawn < _EVERY:
+        if now - self._drawn < self.every:
             return False
         self._drawn = now
         return True
@@ -136,3 +143,11 @@ class TrainingDisplay(Callback):
         if self._task is None:
             self._task = self._bar.add_task(what, total=total, numbers=numbers)
         self._bar.update(self._task, description=what, completed=done, total=total, numbers=numbers)
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False)
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None

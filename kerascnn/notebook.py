@@ -1,0 +1,145 @@
+"""HTML with which objects show themselves in a notebook: pieces of text, bars and tables.
+
+Knows: HTML, and that all names are untrusted. Does not know what it shows.
+
+A notebook is light or dark, and its page has styles of its own. So all text keeps the notebook's
+colour, lines are a share of it, and what is filled lets it shine through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from kerascnn.printable import printable
+
+_LINE = "1px solid rgba(128,128,128,.35)"
+_FILL = "37,99,201"
+"""Red, green and blue of bars and cells; with at most half its strength, text on it can be read."""
+_STRONGEST = 0.5
+_CELL = "padding:.15rem .5rem;text-align:right;white-space:nowrap;"
+_NAME = (
+    "padding:.15rem .5rem;text-align:left;max-width:14rem;overflow:hidden;"
+    "text-overflow:ellipsis;white-space:nowrap;"
+)
+
+
+def text(value: object) -> str:
+    """Write a value so that it is text in HTML, whatever it holds."""
+    return escape(printable(str(value)))
+
+
+def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
+    """Write a frame with a title and a row for each fact.
+
+    Args:
+        title: Text.
+        rows: Values by name; None and empty text are left out.
+        below: HTML that stands beneath.
+
+    Returns:
+        HTML.
+    """
+    cells = "".join(
+        f'<span style="opacity:.7">{text(name)}</span>'
+        f'<span style="overflow-wrap:anywhere">{text(value)}</span>'
+        for name, value in rows.items()
+        if value not in (None, "")
+    )
+    return (
+        f'<div style="border:{_LINE};border-radius:.5rem;padding:.7rem 1rem;max-width:44rem;'
+        'box-sizing:border-box;font-variant-numeric:tabular-nums">'
+        f'<div style="font-weight:600;overflow-wrap:anywhere">{text(title)}</div>'
+        '<div style="display:grid;grid-template-columns:max-content minmax(0,1fr);'
+        f'gap:.1rem .9rem;margin-top:.3rem">{cells}</div>{below}</div>'
+    )
+
+
+def bars(shares: Sequence[tuple[str, float]]) -> str:
+    """Write a bar chart of shares.
+
+    Args:
+        shares: Names with their shares, 0 to 1.
+
+    Returns:
+        HTML.
+    """
+    rows = "".join(
+        f'<span style="{_NAME}max-width:11rem" title="{text(name)}">{text(name)}</span>'
+        f'<span style="background:rgba({_FILL},.12);border-radius:.2rem;height:.9em">'
+        f'<span style="display:block;width:{100 * share:.1f}%;height:100%;border-radius:.2rem;'
+        f'background:rgb({_FILL})"></span></span>'
+        f'<span style="text-align:right">{share:.1%}</span>'
+        for name, share in shares
+    )
+    return (
+        '<div style="display:grid;grid-template-columns:max-content minmax(4rem,1fr) max-content;'
+        'gap:.25rem .6rem;align-items:center;max-width:34rem;font-variant-numeric:tabular-nums">'
+        f"{rows}</div>"
+    )
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Write a table whose first column holds names.
+
+    Args:
+        headings: Of the columns.
+        rows: Cells; leading spaces of a name indent it.
+
+    Returns:
+        HTML, which scrolls sideways where it is too wide.
+    """
+    head = "".join(
+        f'<th style="{_NAME if number == 0 else _CELL}font-weight:600">{text(heading)}</th>'
+        for number, heading in enumerate(headings)
+    )
+    body = "".join(f"<tr>{''.join(map(_cell, row, range(len(row))))}</tr>" for row in rows)
+    return _scrolling(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>")
+
+
+def _cell(value: object, column: int) -> str:
+    if column:
+        return f'<td style="{_CELL}">{text(value)}</td>'
+    name = str(value)
+    depth = (len(name) - len(name.lstrip())) / 2
+    style = f"{_NAME}padding-left:{0.5 + depth}rem"
+    return f'<td style="{style}" title="{text(name.strip())}">{text(name.strip())}</td>'
+
+
+def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """Write a confusion matrix, true classes down and predicted ones across.
+
+    Args:
+        classes: Names, in the order of both axes.
+        counts: ``[true class][predicted class]``; each is shaded by its share of its row.
+
+    Returns:
+        HTML, which scrolls sideways where it is too wide.
+    """
+    across = "".join(
+        f'<th style="vertical-align:bottom;padding:.15rem;font-weight:400" title="{text(name)}">'
+        '<span style="writing-mode:vertical-rl;transform:rotate(180deg);max-height:9rem;'
+        f'overflow:hidden;text-overflow:ellipsis;white-space:nowrap">{text(name)}</span></th>'
+        for name in classes
+    )
+    rows = "".join(
+        f'<tr><th style="{_NAME}font-weight:400" title="{text(name)}">{text(name)}</th>'
+        f"{''.join(_shaded(count, max(1, sum(row))) for count in row)}</tr>"
+        for name, row in zip(classes, counts, strict=True)
+    )
+    head = f'<th style="{_NAME}vertical-align:bottom;opacity:.7">true ↓ predicted →</th>{across}'
+    return _scrolling(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
+
+
+def _shaded(count: int, of: int) -> str:
+    strength = _STRONGEST * count / of
+    style = f"{_CELL}text-align:center;background:rgba({_FILL},{strength:.2f})"
+    return f'<td style="{style}">{count:,}</td>' if count else f'<td style="{style}">·</td>'
+
+
+def _scrolling(inside: str) -> str:
+    return (
+        '<div style="overflow-x:auto;max-width:100%"><table style="border-collapse:collapse;'
+        f'margin:.4rem 0;font-size:inherit;color:inherit;font-variant-numeric:tabular-nums">'
+        f"{inside}</table></div>"
+    )

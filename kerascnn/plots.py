@@ -1,0 +1,136 @@
+"""matplotlib figures for Python and notebooks: a run's curves, a confusion matrix.
+
+Knows: matplotlib, which is imported when a figure is drawn. Does not know where the numbers come
+from. The figures inside the HTML report are drawn by :mod:`kerascnn.report`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kerascnn.errors import MissingExtraError
+from kerascnn.printable import printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BLUE, _ORANGE = "#2563c9", "#c2620a"
+_LONGEST = 24
+"""Characters of a class name."""
+_MOST_NAMES = 40
+"""Classes with names and counts; of more, the pattern alone can be seen."""
+_SCRIPTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic",
+            "Apple SD Gothic Neo", "Noto Sans CJK JP", "Arial Unicode MS")  # fmt: skip
+"""Fonts with Hangul and more, of which any that is installed is used."""
+
+
+def plot_curves(
+    loss: Sequence[tuple[float, float]], accuracy: Sequence[tuple[float, float]]
+) -> Figure:
+    """Draw loss and accuracy by epoch.
+
+    Args:
+        loss: Of training and validation, in nats, for each epoch.
+        accuracy: Likewise, 0 to 1.
+
+    Returns:
+        A figure of two axes; it belongs to no window: ``figure.savefig("curves.png")``.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = _figure((9.0, 3.2))
+    left, right = figure.subplots(1, 2)
+    _lines(left, loss, "loss in nats")
+    _lines(right, [(100 * one, 100 * two) for one, two in accuracy], "accuracy in %")
+    right.legend(frameon=False)
+    return figure
+
+
+def _lines(axes: Axes, pairs: Sequence[tuple[float, float]], label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = range(1, len(pairs) + 1)
+    marker = "o" if len(pairs) == 1 else ""
+    axes.plot(epochs, [one for one, _ in pairs], color=_BLUE, marker=marker, label="training")
+    axes.plot(
+        epochs, [two for _, two in pairs], color=_ORANGE, marker=marker, ls="--", label="validation"
+    )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(0.5 if len(pairs) == 1 else 1, len(pairs) + 0.5 * (len(pairs) == 1))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def plot_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
+    """Draw a confusion matrix.
+
+    Args:
+        classes: Names, in the order of both axes.
+        counts: ``[true class][predicted class]``; each is shaded by its share of its row.
+
+    Returns:
+        A figure; see :func:`plot_curves`.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    side = min(14.0, max(3.4, 1.8 + 0.42 * len(classes)))
+    figure = _figure((side, side))
+    axes = figure.subplots()
+    shares = [[count / max(1, sum(row)) for count in row] for row in counts]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if len(classes) <= _MOST_NAMES:
+        names, family = [_short(name) for name in classes], _fonts()
+        axes.set_xticks(range(len(names)), names, rotation=90, family=family)
+        axes.set_yticks(range(len(names)), names, family=family)
+        _write_counts(axes, counts, shares)
+    return figure
+
+
+def _write_counts(
+    axes: Axes, counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float]]
+) -> None:
+    for row, values in enumerate(counts):
+        for column, count in enumerate(values):
+            if count:
+                color = "white" if shares[row][column] > 0.6 else "black"
+                axes.text(column, row, f"{count:,}", ha="center", va="center", color=color, size=8)
+
+
+def _fonts() -> list[str]:
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return ["sans-serif", *(name for name in _SCRIPTS if name in installed)]
+
+
+def _short(name: str) -> str:
+    # A dollar sign begins a formula, even in the name of a class.
+    shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    return printable(shown).replace("$", r"\$")
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    """Make a figure that no window holds, and that a notebook shows once, where it is the value."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as missing:
+        raise MissingExtraError("matplotlib", "notebook", "to draw a figure") from missing
+
+    class Shown(Figure):
+        """A figure that a notebook shows as a picture."""
+
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            self.savefig(file, format="png", dpi=110)
+            return file.getvalue()
+
+    return Shown(figsize=size, layout="constrained")

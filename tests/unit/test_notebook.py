@@ -1,0 +1,127 @@
+"""How objects show themselves in a notebook: complete, and with every name as text."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerascnn
+from kerascnn import notebook
+from kerascnn.inference import Classifier
+from kerascnn.inference.prediction import Prediction, Ranked
+from kerascnn.metrics.classification import Evaluation, evaluate_answers
+from kerascnn.metrics.outputs import Answers
+
+HOSTILE = "<script>alert(1)</script> & \"'\x1b[2J"
+
+
+class Parsed(HTMLParser):
+    """Text, and names of elements; every element has to be closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.open = "", set(), []
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        assert not any(name.startswith("on") for name, _ in attrs)
+        self.tags.add(tag)
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def shown(thing: object) -> Parsed:
+    return Parsed(thing._repr_html_())  # type: ignore[attr-defined]
+
+
+def answers(classes: tuple[str, ...], pictures: int = 60) -> Answers:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, len(classes), pictures)
+    logits = random.normal(size=(pictures, len(classes))).astype("f")
+    logits[np.arange(pictures), labels] += 2
+    return Answers(logits, labels, classes)
+
+
+def evaluated(classes: tuple[str, ...]) -> Evaluation:
+    return evaluate_answers(answers(classes))
+
+
+def test_names_are_text_wherever_they_come_from() -> None:
+    pieces = (
+        notebook.card(HOSTILE, {HOSTILE: HOSTILE}), notebook.bars([(HOSTILE, 0.5)]),
+        notebook.table((HOSTILE, "b"), [(HOSTILE, HOSTILE)]),
+        notebook.matrix((HOSTILE, "b"), ((1, 2), (3, 4))),
+    )  # fmt: skip
+    for piece in pieces:
+        page = Parsed(piece)
+        assert "script" not in page.tags
+        assert "<script>alert(1)</script>" in page.text
+        assert "\x1b" not in piece
+
+
+def test_a_prediction_is_a_bar_chart() -> None:
+    page = shown(Prediction("cat", 0.75, (Ranked("cat", 0.75), Ranked(HOSTILE, 0.25))))
+    assert "75.0%" in page.text
+    assert "25.0%" in page.text
+    assert "script" not in page.tags
+
+
+def test_an_evaluation_is_a_confusion_matrix_or_the_commonest_confusions() -> None:
+    few, many = evaluated(("cat", "dog", HOSTILE)), evaluated(tuple(f"c{i}" for i in range(60)))
+    page = shown(few)
+    for row in few.confusion:
+        for count in row:
+            assert not count or f"{count:,}" in page.text
+    assert page.text.count("dog") == 2
+    assert f"{few.top1:.2%}" in page.text
+    assert "true ↓" not in shown(many).text
+    assert "predicted" in shown(many).text
+
+
+def test_a_classifier_shows_its_card(exported: Path) -> None:
+    page = shown(Classifier(exported, "cpu"))
+    assert "pad to 32 x 32 pixels" in page.text
+    assert "cpu, exact" in page.text
+
+
+def test_frames_of_classes_and_of_pictures() -> None:
+    pandas = pytest.importorskip("pandas")
+    given = answers(("cat", "dog"))
+    evaluation = evaluate_answers(given)
+    classes = evaluation.to_frame()
+    assert isinstance(classes, pandas.DataFrame)
+    assert list(classes["label"]) == ["cat", "dog"]
+    assert classes["support"].sum() == evaluation.images
+    pictures = evaluation.to_frame(given)
+    assert len(pictures) == evaluation.images
+    assert pictures["right"].mean() == pytest.approx(evaluation.top1)
+    assert ((pictures["truth"] == pictures["answer"]) == pictures["right"]).all()
+
+
+def test_without_pandas_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(kerascnn.KerascnnError, match=r"kerascnn\[notebook\]"):
+        evaluated(("a", "b")).to_frame()
+
+
+def test_a_confusion_matrix_is_drawn_with_every_name_and_count() -> None:
+    from matplotlib.figure import Figure
+
+    evaluation = evaluated(("cat", "price $", "개"))
+    figure = evaluation.plot_confusion()
+    assert isinstance(figure, Figure)
+    axes = figure.axes[0]
+    assert [one.get_text() for one in axes.get_yticklabels()] == ["cat", r"price \$", "개"]
+    drawn = sorted(int(one.get_text()) for one in axes.texts)
+    assert drawn == sorted(count for row in evaluation.confusion for count in row if count)
+    assert evaluated(("cat", "dog")).plot_confusion()._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
+    assert not evaluated(tuple(f"c{i}" for i in range(60))).plot_confusion().axes[0].texts
