@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib import resources
 
 from kerascnn.errors import ConfigError
 
@@ -75,6 +74,9 @@ def sentences(language: str) -> Mapping[str, str]:
     """Return the table of a language: what stands for each English sentence."""
     if language == "en":
         return {}
+    # Takes as long as a fifth of `kerascnn --help`, which English need not pay for.
+    from importlib import resources
+
     text = resources.files(__package__).joinpath(f"{language}.json").read_text(encoding="utf-8")
     table: dict[str, str] = json.loads(text)
     return table
