@@ -156,14 +156,7 @@ def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
 
 
 def epochs_for(pictures: int) -> int:
-    """Return the number of epochs for a number of pictures, in batches of :data:`BATCH`.
-
-    Args:
-        pictures: To learn from.
-
-    Returns:
-        From 5; as many as make the number of steps that the tasks were trained for.
-    """
+    """Return the epochs, from 5, that make as many steps as the tasks were trained for."""
     steps = 160 if pictures <= 300 else 320 if pictures <= 1500 else 480
     return max(5, round(steps / max(1, pictures // BATCH)))
 
