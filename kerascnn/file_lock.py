@@ -38,7 +38,7 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
         KerascnnError: The folder cannot be written, or knows no locks.
     """
     target = Path(path)
-    while (descriptor := _try_to_lock(target)) is None:
+    while (descriptor := try_to_lock(target)) is None:
         if not wait:
             raise BusyError(
                 f"{target.parent}: another process is writing here (it holds {target.name}). "
@@ -54,7 +54,15 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _try_to_lock(path: Path) -> int | None:
+def try_to_lock(path: Path) -> int | None:
+    """Make and lock a file; the lock is held until the descriptor is closed.
+
+    Returns:
+        Its descriptor; None: another process holds the lock.
+
+    Raises:
+        KerascnnError: It cannot be made, or its folder knows no locks.
+    """
     while True:
         try:
             # Through no link: the name can be foreseen, and a link may lead anywhere.

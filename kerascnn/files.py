@@ -20,10 +20,10 @@ from typing import IO, BinaryIO, cast
 
 from kerascnn.errors import KerascnnError, ModelFileError
 
-_MARK = ".kerascnn.tmp"
+MARK = ".kerascnn.tmp"
 """In the names of files that are not whole yet."""
 
-_TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(_MARK)}(\.[^.]*)?", re.DOTALL)
+_TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.DOTALL)
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
     target = Path(path)
-    if _is_special(target):
+    if is_special(target):
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder, f"whole{target.suffix}")
             yield temporary
@@ -54,7 +54,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem[:100]}.", suffix=f"{_MARK}{target.suffix}"
+            dir=target.parent, prefix=beginning_of(target), suffix=f"{MARK}{target.suffix}"
         )
         os.close(descriptor)
     except OSError as error:
@@ -72,7 +72,12 @@ def writing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _is_special(path: Path) -> bool:
+def beginning_of(target: Path) -> str:
+    """Return how the names begin that :func:`writing` gives a file until it is whole."""
+    return f".{target.stem[:100]}."
+
+
+def is_special(path: Path) -> bool:
     """Return whether something is there that is neither a file nor a folder; links are followed."""
     try:
         kind = path.stat().st_mode
@@ -115,7 +120,8 @@ def decode_text(content: bytes) -> str:
         True
     """
     marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    return content.decode("utf-16" if content.startswith(marks) else "utf-8-sig")
+    marked = content.startswith(marks) and len(content) > len(codecs.BOM_UTF16)
+    return content.decode("utf-16" if marked else "utf-8-sig")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -140,17 +146,6 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def is_temporary(name: str) -> bool:
     """Return whether a file's name is one that :func:`writing` gives until the file is whole."""
     return _TEMPORARY.fullmatch(name) is not None
-
-
-def remove_leftovers(folder: str | Path) -> None:
-    """Delete what :func:`writing` had begun in a folder when its process was killed.
-
-    Args:
-        folder: In which nobody is writing now. Temporary files of others are left alone.
-    """
-    for path in Path(folder).glob(f".*{_MARK}*"):
-        if is_temporary(path.name) and path.is_file() and not path.is_symlink():
-            path.unlink(missing_ok=True)
 
 
 def preallocate(path: str | Path, size: int) -> None:

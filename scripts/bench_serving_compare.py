@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench_serving_load import as_json, figures, load, requests_of, tell
+from bench_serving_load import as_json, binary_request, figures, load, requests_of, tell
 from bench_serving_process import cpu_seconds, free_port, process, wait_for
 
 from kerascnn import Classifier
+from kerascnn.inference.model_file.metadata import read_card
 
 RIVALS = Path(__file__).with_name("bench_serving_rivals")
 
@@ -30,14 +31,15 @@ class Server:
     Attributes:
         name: That the table shows.
         health: The path that answers once it is ready.
-        takes_json: Whether pictures come in base64 within JSON, else as they are.
+        takes: How pictures come: as files (``file``), as files in base64 within JSON (``json``), or
+            as pixels of the model's size by the binary protocol (``pixels``).
         before: Of the command, before the port.
         after: The rest of it.
     """
 
     name: str
     health: str
-    takes_json: bool
+    takes: str
     before: tuple[object, ...]
     after: tuple[object, ...]
 
@@ -46,21 +48,23 @@ def servers(options: argparse.Namespace) -> Iterator[Server]:
     """Give every server that is compared."""
     model, provider = options.model, options.provider
     for batch, copies in itertools.product(options.batches, options.copies):
-        yield Server(
-            f"kerascnn serve, batch {batch}, copies {copies}", "/v2/health/ready", False,
-            (sys.executable, "-m", "kerascnn", "serve", model, "--port"),
-            ("--no-access-log", "--provider", provider, "--copies", copies, "--max-batch", batch),
-        )  # fmt: skip
+        for takes in ("file", "pixels"):
+            yield Server(
+                f"kerascnn serve, batch {batch}, copies {copies}, {takes}", "/v2/health/ready",
+                takes, (sys.executable, "-m", "kerascnn", "serve", model, "--port"),
+                ("--no-access-log", "--provider", provider, "--copies", copies,
+                 "--max-batch", batch),
+            )  # fmt: skip
     rival = (sys.executable, RIVALS)
     for reader in options.readers:
         yield Server(
-            f"FastAPI, {reader}'s decoder", "/health", False,
+            f"FastAPI, {reader}'s decoder", "/health", "file",
             (*rival, "fastapi", model, provider), (1, 1, reader),
         )  # fmt: skip
         for batch, workers in options.litserve:
             yield Server(
-                f"LitServe, batch {batch}, workers {workers}, {reader}'s decoder", "/health", True,
-                (*rival, "litserve", model, provider), (batch, workers, reader),
+                f"LitServe, batch {batch}, workers {workers}, {reader}'s decoder", "/health",
+                "json", (*rival, "litserve", model, provider), (batch, workers, reader),
             )  # fmt: skip
 
 
@@ -82,9 +86,13 @@ def compare(options: argparse.Namespace) -> None:
 
 def measure(server: Server, options: argparse.Namespace) -> None:
     """Start one server, ask, and print what came."""
-    requests = requests_of(options.pictures)
-    if server.takes_json:
+    if server.takes == "json":
         requests = [as_json(Path(path).read_bytes()) for path in options.pictures]
+    elif server.takes == "pixels":
+        size = read_card(options.model).image_size
+        requests = [binary_request(Path(options.model).stem, size)]
+    else:
+        requests = requests_of(options.pictures)
     port = free_port()
     with process(*server.before, port, *server.after) as running:
         wait_for(running, f"http://127.0.0.1:{port}{server.health}")

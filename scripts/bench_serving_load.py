@@ -34,6 +34,21 @@ def request_of(path: str, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
+def binary_request(model: str, size: int) -> bytes:
+    """Write a request of the Open Inference Protocol with the pixels as they are."""
+    pixels = size * size * 3
+    image = {
+        "name": "image", "datatype": "UINT8", "shape": [1, size, size, 3],
+        "parameters": {"binary_data_size": pixels},
+    }  # fmt: skip
+    head = {"inputs": [image], "parameters": {"binary_data_output": True}}
+    text = json.dumps(head).encode()
+    return request_of(
+        f"/v2/models/{model}/infer", text + bytes(pixels),
+        f"Inference-Header-Content-Length: {len(text)}",
+    )  # fmt: skip
+
+
 def requests_of(pictures: Sequence[str]) -> list[bytes]:
     """Write a request for each file, the picture as it is."""
     return [request_of("/predict", Path(path).read_bytes()) for path in pictures]

@@ -12,7 +12,9 @@ import click
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
     "export",
     cls=Command,
     groups={
-        "Output": ("onnx", "out", "triton", "as_json"),
+        "Output": ("onnx", "out", "triton", "timeout", "as_json"),
         "Verification": ("verify",),
         "Precision": ("precision", "calibrate", "max_drop"),
         **HEADING,
@@ -65,6 +67,14 @@ log = logging.getLogger(__name__)
     metavar="DIR",
     help="Also write it into a model repository for Triton, with a manifest for KServe.",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 604_800, min_open=True),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up after this time; no file is written then.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @foreign_options
 def command(
@@ -72,6 +82,7 @@ def command(
     onnx: bool,  # noqa: ARG001
     out: str | None,
     triton: str | None,
+    timeout: float,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -93,7 +104,12 @@ def command(
     """
     check_data_is_there(options["verify"], options["calibrate"])
     foreign = pop_foreign(options)
-    result = _export(run, out, foreign, options)
+    with time_limit(
+        timeout,
+        f"{run}: the export was not done within {timeout:g} s, and no file was written. Give it "
+        "more time with --timeout.",
+    ):
+        result = _export(run, out, foreign, options)
     if foreign:
         announce_sizing(result.card)
     _warn_if_not_learned(result.card)
@@ -114,7 +130,7 @@ def command(
         click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
     if foreign and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are classified correctly")
-    click.echo(f"next: kerascnn predict {result.path} PICTURE…")
+    click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
 
 
 def _warn_if_not_learned(card: ModelCard) -> None:
@@ -135,12 +151,14 @@ def _repository(result: Export, folder: str) -> Path:
 def _proof(card: ModelCard) -> str:
     parity, cost = card.parity, card.reduction
     if parity is None:
-        return "not compared"
-    where = f"on {parity.images:,} pictures of {parity.data}"
+        return tr("not compared")
+    where = tr("on {images} pictures of {data}", images=f"{parity.images:,}", data=parity.data)
     if cost is None:
-        return (
-            f"{where} every top-1 prediction equals the trained model's, probabilities within "
-            f"{parity.max_abs_diff:.1g}"
+        return tr(
+            "{where} every top-1 prediction equals the trained model's, probabilities within "
+            "{difference}",
+            where=where,
+            difference=f"{parity.max_abs_diff:.1g}",
         )
     speed = ", ".join(f"{times:.2f} times ({name})" for name, times in cost.speedup.items())
     kept = f", {len(cost.kept)} layers in float32" if cost.kept else ""

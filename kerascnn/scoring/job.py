@@ -17,11 +17,12 @@ from kerascnn import uris
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
 from kerascnn.file_lock import locked
-from kerascnn.files import cannot_write, remove_leftovers
+from kerascnn.files import cannot_write
 from kerascnn.inference import Foreign
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.runtime.selection import Asked
 from kerascnn.inference.signature_of_foreign import open_signature
+from kerascnn.leftovers import remove_leftovers
 from kerascnn.parallel import usable_cpus
 from kerascnn.scoring.engine import Engine, InProcess, score_parts
 from kerascnn.scoring.entries import Changes, compare, compare_part, find_entries

@@ -33,7 +33,7 @@ from kerascnn.serving.http.listeners import (
 )
 from kerascnn.serving.request_log import RequestLog
 from kerascnn.serving.service import Service
-from kerascnn.serving.sources import versions_in
+from kerascnn.serving.sources import unread_settings, versions_in
 
 if TYPE_CHECKING:
     from kerascnn.serving.endpoints.grpc import GrpcServer
@@ -64,6 +64,8 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     for model in config.served:
         for path in versions_in(Path(model.path)).values():
             read_metadata(path)  # what is no model is found before anything listens
+    for line in unread_settings(config.served):
+        log.warning("%s", line)
     # Threads that decode or write JSON let the event loop in so often, and not every 5 ms.
     sys.setswitchinterval(0.001)
     if config.tls_cert is not None:

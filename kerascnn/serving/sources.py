@@ -91,6 +91,25 @@ def versions_in(path: Path) -> dict[str, Path]:
     return {number: file for number, file in files.items() if file is not None}
 
 
+def unread_settings(models: Sequence[ModelConfig]) -> list[str]:
+    """List what lies beside the models and has no effect: Triton's settings.
+
+    Args:
+        models: Those that are served.
+
+    Returns:
+        A line for each file, which says what to set instead.
+    """
+    files = [Path(model.path) / "config.pbtxt" for model in models]
+    return [
+        f"{file} is not read. Names, types and sizes come from the model file; for max_batch_size, "
+        "max_queue_delay_microseconds, max_queue_size and instance_group set --max-batch, "
+        "--max-wait-ms, --max-queue and --copies, or the same in --config FILE."
+        for file in files
+        if file.is_file()
+    ]
+
+
 def _file_in(folder: Path) -> Path | None:
     """Find a version's file: ``model.onnx``, or the only one there is."""
     files = sorted(folder.glob("*.onnx"))

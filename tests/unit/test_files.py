@@ -2,13 +2,17 @@
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from kerascnn.errors import KerascnnError
-from kerascnn.files import preallocate_unnamed, remove_leftovers, write_text, writing
+from kerascnn.file_lock import locked
+from kerascnn.files import is_temporary, preallocate_unnamed, write_text, writing
+from kerascnn.leftovers import remove_leftovers, temporary_folder, writing_alone
 
 
 def test_replaces_whole(tmp_path: Path) -> None:
@@ -109,3 +113,39 @@ def test_leftovers_of_others_stay(tmp_path: Path) -> None:
         path.write_text("mine")
     remove_leftovers(tmp_path)
     assert all(path.read_text() == "mine" for path in users)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from kerascnn.leftovers import temporary_folder, writing_alone
+with temporary_folder() as folder, writing_alone(sys.argv[1]) as temporary:
+    temporary.write_bytes(b"half")
+    (folder / "scratch").write_bytes(b"half")
+    print(folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, monkeypatch) -> None:
+    out, scratch = tmp_path / "out" / "m.onnx", tmp_path / "scratch"
+    scratch.mkdir()
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, out], env=environment, capture_output=True, text=True
+    )
+    left = list(out.parent.iterdir())
+    assert Path(killed.stdout.strip()).is_dir()
+    assert len(left) == 2
+    assert all(is_temporary(path.name) for path in left)
+    users = [out.parent / ".n.abcdefgh.kerascnn.tmp.onnx", out.parent / ".m.tmp.onnx"]
+    folders = [scratch / "kerascnn-mine", scratch / "kerascnn-another"]
+    for path in users:
+        path.write_bytes(b"mine")
+    for path in folders:
+        path.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with locked(folders[1] / ".kerascnn-in-use"), temporary_folder(), writing_alone(out) as file:
+        file.write_bytes(b"whole")
+    assert sorted(out.parent.iterdir()) == sorted([*users, out])
+    assert sorted(scratch.iterdir()) == sorted(folders)

@@ -5,11 +5,11 @@ labels, splits or files.
 
 *The same* are pictures whose decoded pixels are equal. *Nearly the same* are those whose thumbnails
 agree in what sets pictures of this data set apart: thumbnails are whitened, that is, scaled so that
-what varies much among the pictures counts no more than what varies little, and two are twins when
-the cosine between them is at least :data:`MIN_SIMILARITY`. Without that step, two pairs of
-trousers would be as much alike as a photograph and its copy in another quality. Brightness and
-contrast do not count. A copy that is smaller or more compressed is found; one that is mirrored,
-turned, cut by more than about a hundredth, or has lost its colors is not.
+what varies much among the pictures counts no more than what varies little, and two pictures are
+near-duplicates when the cosine between them is at least :data:`MIN_SIMILARITY`. Without that step,
+two pairs of trousers would be as much alike as a photograph and its copy in another quality.
+Brightness and contrast do not count. A copy that is smaller or more compressed is found; one that
+is mirrored, turned, cut by more than about a hundredth, or has lost its colors is not.
 
 Every picture is compared with every other; an index would be guesswork for little gain. The
 first :data:`_FEW` of the whitened values decide nearly all pairs, exactly: a part of a distance
@@ -76,7 +76,7 @@ class NearDuplicate:
     exact: bool
 
 
-class _Space:
+class _WhitenedSpace:
     """What varies among the pictures of a data set, and how much."""
 
     def __init__(self, thumbnails: npt.NDArray[np.uint8]) -> None:
@@ -92,16 +92,16 @@ class _Space:
         # What varies most comes first: it decides soonest.
         self._basis = (directions / scale)[:, ::-1].astype(np.float32)
 
-    def place(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
+    def project(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
         """Return unit vectors, float32 ``[pictures, THUMBNAIL]``."""
         vectors: _Floats = (_normalised(thumbnails) - self._mean) @ self._basis
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
         return vectors
 
-    def begin(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
+    def project_first(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
         """Return the first values of each unit vector, float32 ``[pictures, _FEW]``."""
         parts = [
-            self.place(thumbnails[start : start + _COLUMNS])[:, :_FEW]
+            self.project(thumbnails[start : start + _COLUMNS])[:, :_FEW]
             for start in range(0, len(thumbnails), _COLUMNS)
         ]
         return np.concatenate(parts)
@@ -151,7 +151,7 @@ def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
         first, second = np.asarray(copies, np.int64).T
         links.join(first, second, np.ones(len(copies), np.float32))
     if len(leaders) > 1:
-        space = _Space(fingerprints.thumbnails[leaders])
+        space = _WhitenedSpace(fingerprints.thumbnails[leaders])
         for pairs in _pairs(space, fingerprints.thumbnails, leaders, leaders):
             links.join(*pairs)
     return [
@@ -171,7 +171,7 @@ def find_nearest(
         among: Indices to look among; none of ``of``.
 
     Returns:
-        By index of ``of``, where there is one: its twin.
+        By index of ``of``, where there is one: its nearest.
     """
     there = _by_hash(fingerprints, among)
     wanted = [index for index in of if fingerprints.hashes[index]]
@@ -184,14 +184,14 @@ def find_nearest(
     rest = np.asarray([i for i in wanted if i not in found and not flat[i]], np.int64)
     leaders = np.asarray([m[0] for m in there.values() if not flat[m[0]]], np.int64)
     if len(rest) and len(leaders):
-        space = _Space(fingerprints.thumbnails[np.concatenate([rest, leaders])])
+        space = _WhitenedSpace(fingerprints.thumbnails[np.concatenate([rest, leaders])])
         for ones, others, similarities in _pairs(space, fingerprints.thumbnails, rest, leaders):
             order = np.lexsort((-similarities, ones))
             for place in order[np.unique(ones[order], return_index=True)[1]]:
-                twin = NearDuplicate(int(others[place]), float(similarities[place]), False)
-                best = found.setdefault(int(ones[place]), twin)
-                if twin.similarity > best.similarity:
-                    found[int(ones[place])] = twin
+                nearest = NearDuplicate(int(others[place]), float(similarities[place]), False)
+                best = found.setdefault(int(ones[place]), nearest)
+                if nearest.similarity > best.similarity:
+                    found[int(ones[place])] = nearest
     return found
 
 
@@ -204,11 +204,11 @@ def _by_hash(fingerprints: Fingerprints, indices: Sequence[int]) -> dict[bytes, 
 
 
 def _pairs(
-    space: _Space, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
+    space: _WhitenedSpace, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
 ) -> Iterator[tuple[_Indices, _Indices, _Floats]]:
     """Return pairs of indices with their similarity, a few at a time; each pair once."""
     mirrored = ones is others
-    rows, columns = space.begin(thumbnails[ones]), space.begin(thumbnails[others])
+    rows, columns = space.project_first(thumbnails[ones]), space.project_first(thumbnails[others])
     for top in range(0, len(ones), _ROWS):
         row = rows[top : top + _ROWS]
         for left in range(top if mirrored else 0, len(others), _COLUMNS):
@@ -233,12 +233,14 @@ def _may_be_near(one: _Floats, other: _Floats) -> tuple[_Indices, _Indices]:
 
 
 def _near(
-    space: _Space, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
+    space: _WhitenedSpace, thumbnails: npt.NDArray[np.uint8], ones: _Indices, others: _Indices
 ) -> tuple[_Indices, _Indices, _Floats]:
     # Of thousands of copies, each is in thousands of pairs: it is placed once.
     first, row = np.unique(ones, return_inverse=True)
     second, column = np.unique(others, return_inverse=True)
-    similarity = (space.place(thumbnails[first]) @ space.place(thumbnails[second]).T)[row, column]
+    similarity = (space.project(thumbnails[first]) @ space.project(thumbnails[second]).T)[
+        row, column
+    ]
     good = similarity >= MIN_SIMILARITY
     return ones[good], others[good], similarity[good]
 

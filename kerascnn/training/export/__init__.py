@@ -16,9 +16,9 @@ import onnx
 from kerascnn.card import ModelCard, Parity, Precision
 from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import ModelFileError, ProviderError
-from kerascnn.files import writing
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
+from kerascnn.leftovers import writing_alone
 from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack
@@ -168,7 +168,7 @@ def write_proven(
         ParityError: It answers differently, or lower precision costs more than it may; no file
             is left.
     """
-    with writing(target) as temporary:
+    with writing_alone(target) as temporary:
         tell(f"comparing on {len(measured.images):,} pictures")
         card = proven(temporary, model, card, measure)
         if request.precision != "float32":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from keras.src.legacy.saving import json_utils, saving_options, saving_utils
 import kerascnn.training.networks.depthwise  # noqa: F401 - a layer that files may hold
 from kerascnn.errors import ModelFileError
 from kerascnn.files import cannot_write
+from kerascnn.leftovers import temporary_folder
 from kerascnn.training.foreign.architecture import safe_architecture
 from kerascnn.training.foreign.container import is_zip, read_architecture, write_copy
 
@@ -51,8 +51,8 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
     """
     architecture, version = read_architecture(path)
     architecture = safe_architecture(architecture, str(path), libraries)
-    with tempfile.TemporaryDirectory(prefix="kerascnn-") as folder:
-        copy = Path(folder, "inspected.keras" if is_zip(path) else "inspected.h5")
+    with temporary_folder() as folder:
+        copy = folder / ("inspected.keras" if is_zip(path) else "inspected.h5")
         with _explained(path, copy):
             stored = write_copy(path, architecture, copy)
             _refuse_larger_layers(path, architecture, stored)

@@ -8,6 +8,7 @@ import pytest
 
 from kerascnn.errors import ConfigError
 from kerascnn.serving import ModelConfig, ServeConfig
+from kerascnn.serving.sources import unread_settings
 
 from .asking import SAID, asked, finished
 from .small_model import write_model
@@ -72,6 +73,9 @@ def test_folders(tmp_path):
     (flat / "c" / "config.pbtxt").write_text('name: "c"')
     assert ServeConfig((str(flat),)).names == ("a", "b", "c")
     assert ServeConfig((str(flat / "c"),)).names == ("c",)
+    (line,) = unread_settings(ServeConfig((str(flat),)).served)
+    assert "c/config.pbtxt is not read" in line
+    assert "--max-batch" in line
     assert ServeConfig((f"x={flat / 'c'}",)).names == ("x",)
     with pytest.raises(ConfigError, match="several models"):
         ServeConfig((f"x={flat}",))

@@ -10,10 +10,8 @@ from __future__ import annotations
 import copy
 import io
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,6 +20,7 @@ import onnx
 
 from kerascnn.card import Normalization
 from kerascnn.inference.model_file.signature import normalized
+from kerascnn.leftovers import temporary_folder
 from kerascnn.training.export.graph import in_order
 
 Method = Literal["min-max", "percentile", "entropy"]
@@ -50,10 +49,10 @@ def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], metho
 
     kind = {"min-max": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile,
             "entropy": CalibrationMethod.Entropy}[method]  # fmt: skip
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "core.onnx")
+    with _quiet(), temporary_folder() as folder:
+        path = folder / "core.onnx"
         onnx.save(core, path)
-        augmented = str(Path(folder, "augmented.onnx"))
+        augmented = str(folder / "augmented.onnx")
         calibrator = create_calibrator(path, None, augmented, calibrate_method=kind)
         for start in range(0, len(pixels), _CHUNK):
             calibrator.collect_data(_Reader([pixels[start : start + _CHUNK]]))

@@ -6,7 +6,6 @@ not know how a network is quantized.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from kerascnn.inference.benchmark.timing import compare_speed
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
 from kerascnn.inference.runtime.tuned_settings import machine
+from kerascnn.leftovers import temporary_folder
 from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.precision.half import to_float16
 from kerascnn.training.export.precision.quantize import normalize
@@ -81,11 +81,11 @@ def reduce_file(
         ConfigError: ``int8`` without pictures to calibrate on.
         ParityError: It loses more than ``max_drop``.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        before, after = Path(folder, "float32.onnx"), Path(folder, f"{precision}.onnx")
+    with temporary_folder() as folder:
+        before, after = folder / "float32.onnx", folder / f"{precision}.onnx"
         before.write_bytes(file.read_bytes())
         if precision == "int8":
-            small, cost = _int8(Path(folder), core, card, calibration, max_drop, tell)
+            small, cost = _int8(folder, core, card, calibration, max_drop, tell)
         else:
             small, cost = to_float16(core), Reduction("float16")
         tell(f"comparing on {len(verify.labels):,} pictures")

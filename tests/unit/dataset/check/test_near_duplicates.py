@@ -134,8 +134,8 @@ def test_chains_become_one_group_with_its_weakest_link(photos) -> None:
 
 def all_pairs(prints: Fingerprints) -> set[tuple[int, int]]:
     """What the search shall find, without any of its shortcuts."""
-    space = twins._Space(prints.thumbnails)
-    vectors = space.place(prints.thumbnails)
+    space = twins._WhitenedSpace(prints.thumbnails)
+    vectors = space.project(prints.thumbnails)
     first, second = np.nonzero(vectors @ vectors.T >= MIN_SIMILARITY)
     return {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b}
 
@@ -153,7 +153,7 @@ def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> Non
     expected = all_pairs(prints)
     assert len(expected) > 100
     everyone = np.arange(len(prints))
-    space = twins._Space(prints.thumbnails)
+    space = twins._WhitenedSpace(prints.thumbnails)
     found = [
         (int(a), int(b))
         for ones, others, _ in twins._pairs(space, prints.thumbnails, everyone, everyone)
@@ -171,9 +171,9 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
     tile = data.astronaut()[:64, :64]
     noise = np.random.default_rng(0).integers(0, 3, (3000, 64, 64, 3), np.uint8)
     placed, joined_at_once = [], []
-    place, join = twins._Space.place, twins._DisjointSets.join
+    place, join = twins._WhitenedSpace.project, twins._DisjointSets.join
 
-    def counting_place(space, looks):
+    def counting_projections(space, looks):
         placed.append(len(looks))
         return place(space, looks)
 
@@ -181,7 +181,7 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
         joined_at_once.append(len(ones))
         join(links, ones, others, similarities)
 
-    monkeypatch.setattr(twins._Space, "place", counting_place)
+    monkeypatch.setattr(twins._WhitenedSpace, "project", counting_projections)
     monkeypatch.setattr(twins._DisjointSets, "join", counting_join)
     (group,) = group_near_duplicates(
         fingerprint_pictures(ArrayPictures(np.minimum(tile, 250) + noise, "x"))

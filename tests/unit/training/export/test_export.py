@@ -3,15 +3,18 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from click.testing import CliRunner
 
 from kerascnn import Classifier, images, training
 from kerascnn.card import Normalization
-from kerascnn.errors import DataError, ModelFileError, ParityError
+from kerascnn.cli import main
+from kerascnn.errors import DataError, KerascnnError, ModelFileError, ParityError
 from kerascnn.inference.model_file.metadata import read_card
 from kerascnn.training.export import compose, core, verify
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
@@ -199,6 +202,19 @@ def test_errors_are_one_sentence(trained: Path, tmp_path: Path) -> None:
         training.export_onnx(trained, tmp_path / "model.txt")
     with pytest.raises(DataError, match="does not exist"):
         training.export_onnx(trained, tmp_path / "x.onnx", verify=tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_has_a_limit_of_time(trained: Path, tmp_path: Path, monkeypatch) -> None:
+    def over(seconds: float, message: str) -> NoReturn:
+        raise KerascnnError(f"{seconds:g} s: {message}")
+
+    monkeypatch.setattr("kerascnn.cli.export.time_limit", over)
+    arguments = ["export", str(trained), "--onnx", "--out", str(tmp_path / "m.onnx")]
+    for options, seconds in (([], "3600 s"), (["--timeout", "0.5"], "0.5 s")):
+        done = CliRunner().invoke(main, [*arguments, *options])
+        assert done.exit_code == 1
+        assert f"not done within {seconds}" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

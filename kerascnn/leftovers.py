@@ -1,0 +1,101 @@
+"""What killed processes left of their writing: found by its mark, and removed by the next one.
+
+Knows: names and locks of temporary files and folders. Does not know what was written.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kerascnn.errors import KerascnnError
+from kerascnn.file_lock import locked, try_to_lock
+from kerascnn.files import (
+    MARK,
+    beginning_of,
+    cannot_write,
+    is_special,
+    is_temporary,
+    writing,
+)
+
+_FOLDER, _IN_USE = "kerascnn-", ".kerascnn-in-use"
+"""How the names of temporary folders begin, and the file in each that its process holds."""
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Delete what :func:`kerascnn.files.writing` had begun in a folder when its process was killed.
+
+    Args:
+        folder: In which nobody is writing now. Temporary files of others are left alone.
+    """
+    for path in Path(folder).glob(f".*{MARK}*"):
+        if is_temporary(path.name):
+            _remove_file(path)
+
+
+@contextmanager
+def writing_alone(path: str | Path) -> Iterator[Path]:
+    """As :func:`writing`, by one process at a time; what a killed one had begun is removed first.
+
+    Args:
+        path: As for :func:`writing`. Another process that writes it is waited for.
+
+    Yields:
+        As :func:`writing`.
+
+    Raises:
+        KerascnnError: As :func:`writing`; or the folder knows no locks.
+    """
+    target = Path(os.path.realpath(path))
+    if is_special(target):
+        with writing(path) as temporary:
+            yield temporary
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    # A temporary name, too: a killed process leaves it, and the next one takes and removes it.
+    lock = target.with_name(f"{beginning_of(target)}exported{MARK}.lock")
+    with locked(lock, wait=True):
+        for left in target.parent.iterdir():
+            ours = left.name.startswith(beginning_of(target)) and left.suffix == target.suffix
+            if ours and is_temporary(left.name):
+                _remove_file(left)
+        with writing(path) as temporary:
+            yield temporary
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is removed at the end, or by the next process if this one is killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError, KerascnnError):  # gone, or another user's
+            _remove_abandoned(left)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as name:
+        folder = Path(name)
+        with locked(folder / _IN_USE):
+            yield folder
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove a temporary folder if it carries our mark, is this user's, and nobody holds it."""
+    mark = folder / _IN_USE
+    if folder.is_symlink() or not mark.is_file() or mark.is_symlink():
+        return
+    if hasattr(os, "getuid") and mark.stat().st_uid != os.getuid():
+        return
+    descriptor = try_to_lock(mark)
+    if descriptor is not None:
+        os.close(descriptor)
+        shutil.rmtree(folder)
+
+
+def _remove_file(path: Path) -> None:
+    if path.is_file() and not path.is_symlink():
+        path.unlink(missing_ok=True)
