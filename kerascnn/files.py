@@ -120,7 +120,8 @@ def decode_text(content: bytes) -> str:
         True
     """
     marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    return content.decode("utf-16" if content.startswith(marks) else "utf-8-sig")
+    marked = content.startswith(marks) and len(content) > len(codecs.BOM_UTF16)
+    return content.decode("utf-16" if marked else "utf-8-sig")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -13,6 +13,7 @@ from kerascnn.cli.shared import (
     device_option,
     image_size_option,
 )
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.decision import Advice
@@ -74,13 +75,15 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
 def _tell(advice: Advice, line: str) -> None:
     low, high = advice.expected_top1
     click.echo(f"{advice.scope}: {', then '.join(advice.phases)}")
-    click.echo(f"expected: {low:.0%} to {high:.0%} of new pictures right")
+    click.echo(
+        tr("expected: {low} to {high} of new pictures right", low=f"{low:.0%}", high=f"{high:.0%}")
+    )
     for doubt in advice.doubts:
         click.echo(f"! {doubt}")
     for reason in advice.reasons:
         click.echo(f"- {reason}")
     for stage in advice.facts.stages:
-        click.echo(f"  {stage.name}: probe {stage.probe:.1%}")
+        click.echo(tr("  {stage}: probe {share}", stage=stage.name, share=f"{stage.probe:.1%}"))
     click.echo(line)
 
 

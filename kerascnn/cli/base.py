@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.errors import KerascnnError, MissingExtraError
+from kerascnn.language import LANGUAGES, speaking
 from kerascnn.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -58,8 +59,12 @@ OTHERS = "Other options"
 """Heading of the options that no group names."""
 
 
+_LANGUAGE = "kerascnn.language"
+"""Where Click's context keeps what ``--lang`` said."""
+
+
 class Command(click.Command):
-    """A command with ``--debug``, and headings in its ``--help``.
+    """A command with ``--lang`` and ``--debug``, and headings in its ``--help``.
 
     Args:
         args: Click's.
@@ -72,7 +77,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.groups = groups or {}
-        self.params.append(_debug_option())
+        self.params += [_lang_option(), _debug_option()]
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
                 # The value stays as it is; it is for shells, which complete it as a path.
@@ -85,7 +90,8 @@ class Command(click.Command):
             for parameter in self.params
             if isinstance(parameter, click.Option)
         }
-        return super().invoke(ctx)
+        with speaking(ctx.find_root().meta.get(_LANGUAGE)):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings, each in the order in which it was declared."""
@@ -124,6 +130,20 @@ def _debug_option() -> click.Option:
         is_eager=True,
         help="Show the traceback of an error.",
     )
+
+
+def _lang_option() -> click.Option:
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        callback=_remember_language,
+        help="Language of pages, figures and results.  [default: $KERASCNN_LANG, else en]",
+    )
+
+
+def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    ctx.find_root().meta[_LANGUAGE] = value
 
 
 def _names_a_file(parameter: click.Parameter) -> bool:

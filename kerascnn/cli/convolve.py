@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, print_json
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,16 @@ def command(
         print_json({"written": written, "kernel": weights.tolist(), **sizes})
         return
     (height, width), (rows, columns) = picture.shape[:2], answer.shape[:2]
-    click.echo(f"{', '.join(written)}: {width} x {height} became {columns} x {rows}")
+    click.echo(
+        tr(
+            "{written}: {width} x {height} became {columns} x {rows}",
+            written=", ".join(written),
+            width=width,
+            height=height,
+            columns=columns,
+            rows=rows,
+        )
+    )
 
 
 def _kernel(name: str) -> npt.NDArray[np.floating[Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kerascnn.cli.base import console
+from kerascnn.language import tr
 from kerascnn.printable import printable
 
 if TYPE_CHECKING:
@@ -33,39 +34,61 @@ def show_evaluation(evaluation: Evaluation) -> None:
     _show_summary(evaluation)
     out.print(_class_table(evaluation))
     if len(evaluation.per_class) <= _WIDEST_CONFUSION:
-        out.print("\nconfusion (rows: true class, columns: answer)")
+        out.print("\n" + tr("confusion matrix (rows: true class, columns: predicted class)"))
         out.print(_confusion(evaluation))
     if evaluation.mistakes:
-        out.print(f"\nthe {min(_LISTED, len(evaluation.mistakes))} most confident mistakes")
+        count = min(_LISTED, len(evaluation.mistakes))
+        out.print("\n" + tr("the {count} most confident mistakes", count=count))
         out.print(_mistakes(evaluation))
     if evaluation.leaks and evaluation.leaks.pictures:
         out.print()
         _show_leaks(evaluation)
     if evaluation.skipped:
-        out.print(f"{len(evaluation.skipped):,} pictures could not be read")
+        out.print(tr("{count} pictures could not be read", count=f"{len(evaluation.skipped):,}"))
 
 
 def _show_summary(evaluation: Evaluation) -> None:
     out, reliability = console(), evaluation.reliability
     out.print(
-        f"{evaluation.images:,} pictures (split {evaluation.split}): "
-        f"top-1 {evaluation.top1:.2%} {_interval(evaluation.top1_interval)}, "
-        f"top-5 {evaluation.top5:.2%} {_interval(evaluation.top5_interval)} (95 % intervals)",
+        tr(
+            "{images} pictures (split {split}): top-1 {top1}, top-5 {top5} (95 % intervals)",
+            images=f"{evaluation.images:,}",
+            split=evaluation.split,
+            top1=f"{evaluation.top1:.2%} {_interval(evaluation.top1_interval)}",
+            top5=f"{evaluation.top5:.2%} {_interval(evaluation.top5_interval)}",
+        ),
         markup=False,
     )
     rows = {
-        "balanced accuracy": f"{evaluation.balanced_accuracy:.2%}",
-        "macro F1": f"{evaluation.macro_f1:.2%}",
-        "calibration error": f"{reliability.ece:.2%}  (temperature {reliability.temperature:.3f})",
-        "cross-entropy": f"{reliability.nll:.4f} nats",
+        tr("balanced accuracy"): f"{evaluation.balanced_accuracy:.2%}",
+        tr("macro F1"): f"{evaluation.macro_f1:.2%}",
+        tr("calibration error"): tr(
+            "{error}  (temperature {temperature})",
+            error=f"{reliability.ece:.2%}",
+            temperature=f"{reliability.temperature:.3f}",
+        ),
+        tr("cross-entropy"): f"{reliability.nll:.4f} {tr('nats')}",
     }
     for name, value in rows.items():
-        out.print(f"  {name:<18} {value}", markup=False)
+        out.print(f"  {padded(name, 18)} {value}", markup=False)
     if speed := evaluation.speed:
         out.print(
-            f"  {'speed':<18} {speed.images_per_second:,.0f} images/s with {speed.includes}; "
-            f"the network alone {speed.network_images_per_second:,.0f}\n"
+            f"  {padded(tr('speed'), 18)} "
+            + tr(
+                "{speed} images/s with {what}; the network alone {alone}",
+                speed=f"{speed.images_per_second:,.0f}",
+                what=tr(speed.includes),
+                alone=f"{speed.network_images_per_second:,.0f}",
+            )
+            + "\n"
         )
+
+
+def padded(words: str, width: int) -> str:
+    """Fill words up with spaces; Korean letters are two columns wide."""
+    from rich.cells import cell_len
+
+    return words + " " * (width - cell_len(words))
 
 
 def _interval(interval: Interval) -> str:
@@ -73,7 +96,9 @@ def _interval(interval: Interval) -> str:
 
 
 def _class_table(evaluation: Evaluation) -> Table:
-    table = _table("class", "precision", "recall", "F1", "ROC AUC", "AP", "pictures")
+    table = _table(
+        *map(tr, ("class", "precision", "recall")), "F1", "ROC AUC", "AP", tr("pictures")
+    )
     for score in evaluation.per_class:
         shares = (f"{value:.2%}" for value in (score.precision, score.recall, score.f1))
         areas = (
@@ -100,7 +125,7 @@ def _confusion(evaluation: Evaluation) -> Table:
 def _mistakes(evaluation: Evaluation) -> Table:
     from rich.table import Table
 
-    table = Table("picture", "is", "answer", box=None, pad_edge=False)
+    table = Table(*map(tr, ("picture", "true class", "predicted class")), box=None, pad_edge=False)
     for mistake in evaluation.mistakes[:_LISTED]:
         answer = f"{mistake.answer} {mistake.probability:.1%}"
         table.add_row(plain(mistake.path), plain(mistake.truth), plain(answer))

@@ -14,6 +14,7 @@ from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
@@ -129,7 +130,7 @@ def command(
         click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
     if foreign and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are classified correctly")
-    click.echo(f"next: kerascnn predict {result.path} PICTURE…")
+    click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
 
 
 def _warn_if_not_learned(card: ModelCard) -> None:
@@ -150,12 +151,14 @@ def _repository(result: Export, folder: str) -> Path:
 def _proof(card: ModelCard) -> str:
     parity, cost = card.parity, card.reduction
     if parity is None:
-        return "not compared"
-    where = f"on {parity.images:,} pictures of {parity.data}"
+        return tr("not compared")
+    where = tr("on {images} pictures of {data}", images=f"{parity.images:,}", data=parity.data)
     if cost is None:
-        return (
-            f"{where} every top-1 prediction equals the trained model's, probabilities within "
-            f"{parity.max_abs_diff:.1g}"
+        return tr(
+            "{where} every top-1 prediction equals the trained model's, probabilities within "
+            "{difference}",
+            where=where,
+            difference=f"{parity.max_abs_diff:.1g}",
         )
     speed = ", ".join(f"{times:.2f} times ({name})" for name, times in cost.speedup.items())
     kept = f", {len(cost.kept)} layers in float32" if cost.kept else ""

@@ -9,6 +9,7 @@ import click
 
 from kerascnn.cli.base import Command, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_drawable
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.explain.feature_maps import Features
@@ -57,8 +58,15 @@ def command(
                     "blocks": [{"block": one.block, "layer": one.layer, "shape": one.shape,
                                 "channels": one.channels} for one in found.blocks]})  # fmt: skip
         return
-    click.echo(f"{out}: {len(found.kernels)} filters of {found.first}, feature maps of "
-               f"{', '.join(one.block for one in found.blocks)}")  # fmt: skip
+    click.echo(
+        tr(
+            "{out}: {count} filters of {first}, feature maps of {blocks}",
+            out=out,
+            count=len(found.kernels),
+            first=found.first,
+            blocks=", ".join(one.block for one in found.blocks),
+        )
+    )
 
 
 def _draw(found: Features, name: str, out: str) -> None:
@@ -67,12 +75,19 @@ def _draw(found: Features, name: str, out: str) -> None:
     from kerascnn.report.sheet import Row, Tile, write_sheet
 
     rows = [
-        Row("The picture, as the network sees it", (Tile(enlarged(found.picture, 128)),)),
+        Row(tr("The picture, as the network sees it"), (Tile(enlarged(found.picture, 128)),)),
         kernel_row(found.first, found.kernels),
     ]
     for one in found.blocks:
         height, width, channels = one.shape
-        shown = f", {len(one.channels)} shown" if len(one.channels) < channels else ""
-        title = f"{one.block}: {channels} maps of {width} × {height}{shown}"
+        few = len(one.channels) < channels
+        title = tr(
+            "{block}: {count} feature maps of {width} × {height}{shown}",
+            block=one.block,
+            count=channels,
+            width=width,
+            height=height,
+            shown=tr(", {count} shown", count=len(one.channels)) if few else "",
+        )
         rows.append(map_row(title, one.maps, one.channels))
     write_sheet(out, name, rows, side=96)

@@ -11,6 +11,7 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import check_data_is_there, split_option
 from kerascnn.errors import ConfigError
+from kerascnn.language import tr
 
 
 @click.command("report", cls=Command, groups={"Options": ("split", "out", "as_json"), **HEADING})
@@ -58,7 +59,7 @@ def command(
     if as_json:
         print_json({"report": str(path)})
     else:
-        click.echo(f"{path}: open it in a browser")
+        click.echo(tr("{path}: open it in a browser", path=path))
 
 
 def _file(

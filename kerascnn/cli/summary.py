@@ -11,6 +11,7 @@ import click
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import image_size_option
 from kerascnn.errors import ModelFileError
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.networks.blocks import Block
@@ -74,8 +75,14 @@ def command(
         _show_blocks(summary)
     frozen = summary.total_params - summary.trainable_params
     console().print(
-        f"total {summary.total_params:,} parameters: {summary.trainable_params:,} trainable, "
-        f"{frozen:,} frozen; {summary.state:,} numbers of state",
+        tr(
+            "total {total} parameters: {trainable} trainable, {frozen} frozen; {state} numbers of "
+            "state",
+            total=f"{summary.total_params:,}",
+            trainable=f"{summary.trainable_params:,}",
+            frozen=f"{frozen:,}",
+            state=f"{summary.state:,}",
+        ),
         soft_wrap=True,
     )
 
@@ -83,9 +90,10 @@ def command(
 def _show_blocks(summary: Summary) -> None:
     from rich.table import Table
 
-    table = Table("block", box=None, pad_edge=False)
-    for heading in ("parameters", "trainable", "state", ""):
-        table.add_column(heading, justify="right")
+    table = Table(tr("block"), box=None, pad_edge=False)
+    for heading in ("parameters", "trainable", "state"):
+        table.add_column(tr(heading), justify="right")
+    table.add_column("", justify="right")
     for stage, members in groupby(summary.blocks, key=lambda block: block.stage):
         group = list(members)
         alone = len(group) == 1 and group[0].name == stage
@@ -98,7 +106,7 @@ def _show_blocks(summary: Summary) -> None:
 def _numbers(group: list[Block]) -> tuple[str, str, str, str]:
     params = sum(block.params for block in group)
     learns = sum(block.trainable_params for block in group)
-    word = "trainable" if learns == params else "frozen" if not learns else "in part"
+    word = tr("trainable" if learns == params else "frozen" if not learns else "in part")
     return f"{params:,}", f"{learns:,}", f"{sum(block.state for block in group):,}", word
 
 
@@ -107,12 +115,12 @@ def _show_layers(summary: Summary) -> None:
 
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "type"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(tr(heading), overflow="fold")
     for heading in ("output shape", "parameters", "state", "trainable"):
-        table.add_column(heading, justify="right")
+        table.add_column(tr(heading), justify="right")
     for row in summary.layers:
         shape = " x ".join("?" if side is None else str(side) for side in row.output_shape)
-        learns = "" if not row.params else "yes" if row.trainable else "frozen"
+        learns = "" if not row.params else tr("yes" if row.trainable else "frozen")
         table.add_row(row.name, row.type, shape, f"{row.params:,}", f"{row.state:,}", learns)
     screen = console()
     if not screen.is_terminal:

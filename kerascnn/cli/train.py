@@ -19,6 +19,7 @@ from kerascnn.cli.base import (
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
 from kerascnn.cli.train_settings import dump_option, dumped, given_options, train_config_option
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Callback
@@ -140,8 +141,12 @@ def command(
         print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
         return
     click.echo(
-        f"{run.folder}: validation accuracy {card.metrics['val_top1']:.2%} "
-        f"(best epoch {card.metrics['epoch']})"
+        tr(
+            "{folder}: validation accuracy {top1} (best epoch {epoch})",
+            folder=run.folder,
+            top1=f"{card.metrics['val_top1']:.2%}",
+            epoch=card.metrics["epoch"],
+        )
     )
     click.echo(_next(run))
 
@@ -152,12 +157,16 @@ def _next(run: Run) -> str:
 
     learning = learning_of(run.card)
     if learning is None or learning.has_learned:
-        return f"next: kerascnn export {shlex.quote(str(run.folder))} --onnx"
-    return (
-        f"It has not learned: {learning.val_right:,} of {learning.val_images:,} validation "
-        f"pictures are classified correctly, and always predicting the most frequent class gives "
-        f"{learning.val_largest:,}. {not_learned(learning)}"
+        command = f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
+        return tr("next: {command}", command=command)
+    sentence = tr(
+        "It has not learned: {right} of {images} validation pictures are classified correctly, "
+        "and always predicting the most frequent class gives {naive}.",
+        right=f"{learning.val_right:,}",
+        images=f"{learning.val_images:,}",
+        naive=f"{learning.val_largest:,}",
     )
+    return f"{sentence} {not_learned(learning)}"
 
 
 def _config(given: dict[str, Any], resume: bool) -> TrainConfig:

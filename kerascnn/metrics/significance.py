@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from kerascnn.errors import ConfigError
+from kerascnn.language import tr
 
 SIGNIFICANT = 0.05
 """A p-value below it is called significant."""
@@ -137,8 +138,10 @@ def percent(share: float) -> str:
     """
     written = f"{share:.1%}"
     if share < 1 and written == "100.0%":
-        return "over 99.9%"
-    return "under 0.1%" if share > 0 and written == "0.0%" else written
+        return tr("over {share}", share="99.9%")
+    if share > 0 and written == "0.0%":
+        return tr("under {share}", share="0.1%")
+    return written
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.files import writing
-from kerascnn.report.drawing import figure_class
+from kerascnn.language import tr
+from kerascnn.report.drawing import figure_class, lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,12 +50,13 @@ def write_figure(
     figure = figure_class("to draw the figure")(
         figsize=(9.5, max(4.2, 0.2 * len(stages) + 1.2)), layout="constrained"
     )
-    left, right = figure.subplots(1, 2)
-    _quadrants(left, place, limits)
-    _stages(right, stages, pixels)
-    with writing(path) as temporary:
-        form = "svg" if Path(path).suffix.lower() == ".svg" else "png"
-        figure.savefig(temporary, format=form, dpi=130)
+    with lettering():
+        left, right = figure.subplots(1, 2)
+        _quadrants(left, place, limits)
+        _stages(right, stages, pixels)
+        with writing(path) as temporary:
+            form = "svg" if Path(path).suffix.lower() == ".svg" else "png"
+            figure.savefig(temporary, format=form, dpi=130)
 
 
 def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, float]) -> None:
@@ -70,17 +72,17 @@ def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, floa
     axes.axvline(0, color="#999999", lw=1)
     axes.axhline(limits[1], color="#999999", lw=1)
     for title, what, right, height, side in _CORNERS:
-        axes.text(right, height, f"{title}\n{what}", transform=axes.transAxes, ha=side,
+        axes.text(right, height, f"{tr(title)}\n{tr(what)}", transform=axes.transAxes, ha=side,
                   va="bottom" if height < 0.5 else "top", fontsize=8, color="#666666",
                   linespacing=1.4)  # fmt: skip
     axes.plot([across], [place[1]], "o", ms=10, color="#c2410c")
     side = "left" if across < -0.6 else "right" if across > 0.6 else "center"
-    axes.annotate("your data", (across, place[1]), (0, 16 if up < 0 else -16),
+    axes.annotate(tr("your data"), (across, place[1]), (0, 16 if up < 0 else -16),
                   textcoords="offset points", ha=side, va="center", color="#c2410c", fontsize=9,
                   bbox={"color": "white", "pad": 1})  # fmt: skip
-    axes.set_xlabel("training pictures a class")
-    axes.set_ylabel("similarity: last stage minus the best before it")
-    axes.set_title("Where the data stands", fontsize=10)
+    axes.set_xlabel(tr("training pictures a class"))
+    axes.set_ylabel(tr("similarity: last stage minus the best before it"))
+    axes.set_title(tr("Where the data stands"), fontsize=10)
 
 
 def _across(count: float, shown: float, limit: float) -> float:
@@ -90,7 +92,7 @@ def _across(count: float, shown: float, limit: float) -> float:
 
 
 def _stages(axes: Axes, stages: Sequence[tuple[str, float]], pixels: float) -> None:
-    names = ["pixels", *(_short(name) for name, _ in stages)]
+    names = [tr("pixels"), *(_short(name) for name, _ in stages)]
     values = [100 * pixels, *(100 * probe for _, probe in stages)]
     places = range(len(names))
     bars = axes.barh(places, values, color=["#999999", *["#1d4ed8"] * len(stages)], height=0.65)
@@ -98,8 +100,8 @@ def _stages(axes: Axes, stages: Sequence[tuple[str, float]], pixels: float) -> N
     axes.set_yticks(places, names, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 108)
-    axes.set_xlabel("linear probe, % right")
-    axes.set_title("What each stage knows about it", fontsize=10)
+    axes.set_xlabel(tr("linear probe, % right"))
+    axes.set_title(tr("What each stage knows about it"), fontsize=10)
 
 
 def _short(name: str) -> str:

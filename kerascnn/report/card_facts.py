@@ -6,6 +6,7 @@ Knows: the card's fields. Does not know where the card came from.
 from __future__ import annotations
 
 from kerascnn.card import ModelCard
+from kerascnn.language import tr
 from kerascnn.report.content import Learning
 
 _COUNTED = (
@@ -22,7 +23,12 @@ def model_facts(card: ModelCard) -> dict[str, str]:
     """
     return {
         "network": card.network,
-        "input": f"{card.shape[0]} × {card.shape[1]} pixels, {card.resize}",
+        "input": tr(
+            "{height} × {width} pixels, {resize}",
+            height=card.shape[0],
+            width=card.shape[1],
+            resize=card.resize,
+        ),
         "precision": card.precision,
         "weights (SHA-256)": card.weights_sha256[:16],
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kerascnn.language import tr
 from kerascnn.metrics.classification import Evaluation
 from kerascnn.metrics.significance import percent, wilson_interval
 from kerascnn.report.content import Content, Learning
@@ -42,33 +43,34 @@ def not_learned(learning: Learning) -> str:
     train = percent(learning.train_right / learning.train_images)
     if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
         if learning.steps < _FEW_STEPS:
-            return (
-                f"It classifies {train} of its training pictures correctly after "
-                f"{learning.steps:,} "
-                f"steps, which are too few. Train longer (--epochs), for at least {_FEW_STEPS} "
-                "steps."
+            return tr(
+                "It classifies {train} of its training pictures correctly after {steps} steps, "
+                "which are too few. Train longer (--epochs), for at least {least} steps.",
+                train=train,
+                steps=f"{learning.steps:,}",
+                least=_FEW_STEPS,
             )
-        return (
-            f"It classifies only {train} of its training pictures correctly after "
-            f"{learning.steps:,} "
-            "steps. Check the labels (kerascnn data check DATA), try another learning rate "
-            "(kerascnn "
-            "train DATA --find-lr) or a larger network (--model)."
+        return tr(
+            "It classifies only {train} of its training pictures correctly after {steps} steps. "
+            "Check the labels (kerascnn data check DATA), try another learning rate "
+            "(kerascnn train DATA --find-lr) or a larger network (--model).",
+            train=train,
+            steps=f"{learning.steps:,}",
         )
     each = learning.pictures // learning.classes
     if each < _FEW_PICTURES:
-        return (
-            f"It classifies {train} of its training pictures correctly, but new ones at chance "
-            "level: about "
-            f"{each:,} pictures per class are too few. Add pictures, or start from pretrained "
-            "weights "
-            "(--weights)."
+        return tr(
+            "It classifies {train} of its training pictures correctly, but new ones at chance "
+            "level: about {each} pictures per class are too few. Add pictures, or start from "
+            "pretrained weights (--weights).",
+            train=train,
+            each=f"{each:,}",
         )
-    return (
-        f"It classifies {train} of its training pictures correctly, but new ones at chance "
-        "level: the "
-        "validation pictures differ from them, or labels are wrong. Look at both (kerascnn data "
-        "check DATA)."
+    return tr(
+        "It classifies {train} of its training pictures correctly, but new ones at chance "
+        "level: the validation pictures differ from them, or labels are wrong. Look at both "
+        "(kerascnn data check DATA).",
+        train=train,
     )
 
 
@@ -95,27 +97,32 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
     share = learning.train_right / learning.train_images
     if share - evaluation.top1 > _GAP:
         each = learning.pictures // learning.classes
-        yield (
-            f"It classifies {train} of its training pictures correctly and {new} of new ones: it "
-            f"overfits. It has about {each:,} pictures per class; more of them, or augmentation, "
-            "should help."
+        yield tr(
+            "It classifies {train} of its training pictures correctly and {new} of new ones: it "
+            "overfits. It has about {each} pictures per class; more of them, or augmentation, "
+            "should help.",
+            train=train,
+            new=new,
+            each=f"{each:,}",
         )
     elif share < 1 - _GAP and learning.steps < _FEW_STEPS:
-        yield (
-            f"It classifies only {train} of its training pictures correctly, after "
-            f"{learning.steps:,} "
-            "steps: training longer should help."
+        yield tr(
+            "It classifies only {train} of its training pictures correctly, after {steps} steps: "
+            "training longer should help.",
+            train=train,
+            steps=f"{learning.steps:,}",
         )
 
 
 def _other_pictures(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
     val = wilson_interval(learning.val_right, learning.val_images)
     if val.low > evaluation.top1_interval.high or val.high < evaluation.top1_interval.low:
-        yield (
-            f"{percent(learning.val_right / learning.val_images)} of the validation pictures are "
-            f"classified correctly and {percent(evaluation.top1)} of the test "
+        yield tr(
+            "{val} of the validation pictures are classified correctly and {test} of the test "
             "pictures, a significant difference: the two splits do not come from the same "
-            "distribution."
+            "distribution.",
+            val=percent(learning.val_right / learning.val_images),
+            test=percent(evaluation.top1),
         )
 
 
@@ -129,9 +136,12 @@ def _other_balance(content: Content) -> Iterator[str]:
     if sum(abs(one - other) for one, other in shares) / 2 < _UNLIKE:
         return
     place = max(range(len(shares)), key=lambda number: abs(shares[number][0] - shares[number][1]))
-    yield (
-        f"The class distribution differs from training: “{content.classes[place]}” makes up "
-        f"{shares[place][0]:.0%} of the training pictures and {shares[place][1]:.0%} of these."
+    yield tr(
+        "The class distribution differs from training: “{label}” makes up {train} of the "
+        "training pictures and {these} of these.",
+        label=content.classes[place],
+        train=f"{shares[place][0]:.0%}",
+        these=f"{shares[place][1]:.0%}",
     )
 
 
@@ -148,11 +158,15 @@ def _alike(content: Content) -> Iterator[str]:
     both = sum(matrix[one]) + sum(matrix[other])
     mistakes = content.evaluation.images - _right(content.evaluation)
     if count >= max(5, _ALIKE * both, mistakes / 2):
-        yield (
-            f"“{names[other]}” and “{names[one]}” are confused with each other in {count:,} of "
-            "their "
-            f"{both:,} pictures, and these are {percent(count / mistakes)} of all mistakes: can "
-            "these two classes be told apart in the pictures?"
+        yield tr(
+            "“{one}” and “{other}” are confused with each other in {count} of their {both} "
+            "pictures, and these are {share} of all mistakes: can these two classes be told apart "
+            "in the pictures?",
+            one=names[other],
+            other=names[one],
+            count=f"{count:,}",
+            both=f"{both:,}",
+            share=percent(count / mistakes),
         )
 
 
@@ -160,13 +174,21 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
     sure = [one for one in evaluation.mistakes if one.probability >= _SURE]
     if not sure:
         return
-    count = (
-        "One wrong prediction has" if len(sure) == 1 else f"{len(sure):,} wrong predictions have"
-    )
-    names = ", ".join(one.path for one in sure[:3])
-    yield (
-        f"{count} a confidence of at least {_SURE:.0%}: look there first, the label may be wrong "
-        f"({names}{', …' if len(sure) > 3 else ''})."
+    names = ", ".join(one.path for one in sure[:3]) + (", …" if len(sure) > 3 else "")
+    if len(sure) == 1:
+        yield tr(
+            "One wrong prediction has a confidence of at least {sure}: look there first, the "
+            "label may be wrong ({names}).",
+            sure=f"{_SURE:.0%}",
+            names=names,
+        )
+        return
+    yield tr(
+        "{count} wrong predictions have a confidence of at least {sure}: look there first, the "
+        "label may be wrong ({names}).",
+        count=f"{len(sure):,}",
+        sure=f"{_SURE:.0%}",
+        names=names,
     )
 
 

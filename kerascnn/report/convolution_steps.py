@@ -16,7 +16,8 @@ import numpy.typing as npt
 from kerascnn.convolution import Array, Padding, convolve, padded
 from kerascnn.errors import ConfigError
 from kerascnn.files import writing
-from kerascnn.report.drawing import figure_class
+from kerascnn.language import tr
+from kerascnn.report.drawing import figure_class, lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,20 +58,23 @@ def write_steps(
     answer = convolve(grey, kernel, stride, padding)
     places = walk(answer)
     figure = new_figure(figsize=(9, 4 + 2.2 * len(places)), layout="constrained")
-    heights = [4, 2.2 * len(places)]
-    top, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=heights)))
-    before, after = top.subplots(1, 2)
-    _show(before, surrounded, "the picture with its zeros" if padding else "the picture")
-    _show(after, answer, "what the filter answers")
-    rows = np.atleast_2d(below.subplots(len(places), 3))
-    for number, (place, axes) in enumerate(zip(places, rows, strict=True), 1):
-        row, column = place[0] * stride, place[1] * stride
-        _mark(before, (row, column), kernel.shape, surrounded.shape, number)
-        _mark(after, place, (1, 1), answer.shape, number)
-        patch = surrounded[row : row + kernel.shape[0], column : column + kernel.shape[1]]
-        _show_step(axes, number, patch, kernel, surrounded)
-    with writing(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+    with lettering():
+        heights = [4, 2.2 * len(places)]
+        top, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=heights)))
+        before, after = top.subplots(1, 2)
+        _show(
+            before, surrounded, tr("the picture with its zeros") if padding else tr("the picture")
+        )
+        _show(after, answer, tr("the feature map"))
+        rows = np.atleast_2d(below.subplots(len(places), 3))
+        for number, (place, axes) in enumerate(zip(places, rows, strict=True), 1):
+            row, column = place[0] * stride, place[1] * stride
+            _mark(before, (row, column), kernel.shape, surrounded.shape, number)
+            _mark(after, place, (1, 1), answer.shape, number)
+            patch = surrounded[row : row + kernel.shape[0], column : column + kernel.shape[1]]
+            _show_step(axes, number, patch, kernel, surrounded)
+        with writing(out) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
 
 
 def walk(answer: Array) -> list[tuple[int, int]]:
@@ -144,6 +148,6 @@ def _show_step(
     products = patch.astype(float) * kernel + 0.0  # + 0.0: no minus before a zero
     beneath, weights, result = axes
     limits = float(picture.min()), float(picture.max())
-    _show(beneath, patch, f"step {number}: beneath the filter", limits)
-    _show(weights, kernel, "× the filter")
-    _show(result, products, f"= products, and their sum: {products.sum():.6g}")
+    _show(beneath, patch, tr("step {number}: beneath the filter", number=number), limits)
+    _show(weights, kernel, tr("× the filter"))
+    _show(result, products, tr("= products, and their sum: {total}", total=f"{products.sum():.6g}"))

@@ -19,6 +19,7 @@ from kerascnn.dataset.pictures import apply
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
+from kerascnn.language import tr
 from kerascnn.report.data_url import data_url
 from kerascnn.report.document import render
 
@@ -126,7 +127,7 @@ def render_check_page(check: DataCheck, dataset: Dataset) -> str:
         "remarks": list(_remarks(check)),
         "sections": list(_sections(check, dataset)),
         "odd": [
-            _figure(one.place, dataset, f"{one.what}: {one.detail}") for one in check.odd[:_ODD]
+            _figure(one.place, dataset, f"{tr(one.what)}: {one.detail}") for one in check.odd[:_ODD]
         ],
         "lines": _LINES,
         "balance": _balance(check),
@@ -143,14 +144,16 @@ def _remarks(check: DataCheck) -> Iterator[str]:
         "small_classes": "Classes with too few pictures in a split",
     }
     for kind, count in check.problems.items():
-        yield f"{words[kind]}: {count:,}."
+        yield f"{tr(words[kind])}: {count:,}."
     if not check.problems:
-        yield "Every picture can be read, and no training picture is in another split."
+        yield tr("Every picture can be read, and no training picture is in another split.")
     sizes = [count for count in check.counts["train"] if count]
     if sizes and max(sizes) > 10 * min(sizes):
-        yield (
-            f"The largest class has {max(sizes):,} training pictures, the smallest {min(sizes):,}: "
-            "look at the metrics of each class, not at accuracy alone."
+        yield tr(
+            "The largest class has {most} training pictures, the smallest {least}: "
+            "look at the metrics of each class, not at accuracy alone.",
+            most=f"{max(sizes):,}",
+            least=f"{min(sizes):,}",
         )
 
 
@@ -183,9 +186,9 @@ def _sections(check: DataCheck, dataset: Dataset) -> Iterator[Section]:
 
 def _group(repeat: RepeatedPicture, dataset: Dataset) -> Group:
     alike = (
-        "identical pixels"
+        tr("identical pixels")
         if repeat.exact
-        else f"near-duplicates ({min(repeat.similarity, 0.999):.3f})"
+        else tr("near-duplicates ({similarity})", similarity=f"{min(repeat.similarity, 0.999):.3f}")
     )
     shown = _spread(repeat.places)
     figures = tuple(_figure(place, dataset) for place in shown)

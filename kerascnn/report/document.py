@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from kerascnn import __version__
+from kerascnn.language import spoken, tr
 from kerascnn.metrics.significance import percent
 from kerascnn.report.data_url import data_url
 
@@ -28,7 +29,7 @@ def render(
 
     Args:
         template: Name of a file of this package.
-        values: What it names, besides ``style``, ``policy`` and ``version``.
+        values: What it names, besides ``style``, ``policy``, ``version``, ``language`` and ``tr``.
         filters: What it calls, besides ``picture`` and ``percent``.
 
     Returns:
@@ -42,7 +43,9 @@ def render(
     )
     environment.filters.update({"picture": data_url, "percent": _percent, **(filters or {})})
     page = environment.from_string(_resource(template))
-    return page.render(**values, style=style, policy=_policy(style), version=__version__)
+    return page.render(
+        **values, style=style, policy=_policy(style), version=__version__, language=spoken(), tr=tr
+    )
 
 
 def _percent(share: float | None) -> str:

@@ -12,12 +12,16 @@ which the reader's own fonts show in any script.
 from __future__ import annotations
 
 import io
+import logging
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from kerascnn.errors import MissingExtraError
+from kerascnn.language import speaking, spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +36,14 @@ _VARIABLES = {
 }
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
+_HANGUL = (
+    "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP", "NanumGothic", "Malgun Gothic",
+    "Apple SD Gothic Neo", "AppleGothic",
+)  # fmt: skip
+"""Fonts with Korean letters. Of a collection of Noto's, matplotlib sees the first: Japanese."""
+
+log = logging.getLogger(__name__)
+
 _SIZE = (4.2, 2.6)
 """Inches; the page scales the figure to its column."""
 
@@ -71,6 +83,38 @@ def figure_class(purpose: str) -> type[Figure]:
     return Figure
 
 
+@contextmanager
+def lettering() -> Iterator[None]:
+    """Draw letters as shapes, in a font of this machine that has those of the language.
+
+    Without such a font the figure is drawn in English, and a notice says so.
+    """
+    import matplotlib
+
+    if spoken() != "ko":
+        yield
+        return
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    hangul = next((name for name in _HANGUL if name in installed), None)
+    if hangul is None:
+        log.warning("no Korean font was found, so the figure is in English. Noto Sans KR has one.")
+        with speaking("en"):
+            yield
+        return
+    with matplotlib.rc_context({"font.family": ["DejaVu Sans", hangul]}):
+        yield
+
+
+@contextmanager
+def _reader_has_the_font() -> Iterator[None]:
+    """Leave letters as text, whether this machine has a font for them or not."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
 def drawn(
     name: str, description: str, draw: Callable[[Axes], None], size: tuple[float, float] = _SIZE
 ) -> str:
@@ -89,7 +133,7 @@ def drawn(
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), _reader_has_the_font():
         figure = Figure(figsize=size, layout="constrained")
         figure.patch.set_visible(False)
         axes = figure.add_subplot()

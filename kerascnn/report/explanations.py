@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
+from kerascnn.language import tr
 from kerascnn.report.heat import enlarged, overlay
 from kerascnn.report.sheet import Row, Tile
 
@@ -32,7 +33,7 @@ def explanation_rows(explanation: Explanation) -> list[Row]:
     Returns:
         One row: the picture, then the heat of each class over it.
     """
-    seen = Tile(enlarged(explanation.picture), ("as the network sees it",))
+    seen = Tile(enlarged(explanation.picture), (tr("as the network sees it"),))
     warm = [
         Tile(
             overlay(explanation.picture, reason.heat),
@@ -40,11 +41,11 @@ def explanation_rows(explanation: Explanation) -> list[Row]:
         )
         for reason in explanation.reasons
     ]
-    return [Row(f"Where it looks ({explanation.method})", (seen, *warm))]
+    return [Row(tr("Where it looks ({method})", method=tr(explanation.method)), (seen, *warm))]
 
 
 def _nothing(heat: npt.NDArray[np.float32]) -> str:
-    return "" if heat.any() else ": nothing speaks for it"
+    return "" if heat.any() else tr(": nothing speaks for it")
 
 
 def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
@@ -56,13 +57,20 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
             colors, others by their mean; grey is 0.
     """
     tiles = [
-        Tile(enlarged(_as_picture(kernel), 80), (f"filter {number}",))
+        Tile(enlarged(_as_picture(kernel), 80), (tr("filter {number}", number=number),))
         for number, kernel in enumerate(kernels[:_MOST_KERNELS])
     ]
     size = " × ".join(map(str, kernels.shape[1:]))
-    shown = f", {_MOST_KERNELS} shown" if len(kernels) > _MOST_KERNELS else ""
-    filters = "1 filter" if len(kernels) == 1 else f"{len(kernels)} filters"
-    return Row(f"{layer}: {filters} of {size}{shown} (grey is 0)", tuple(tiles))
+    shown = tr(", {count} shown", count=_MOST_KERNELS) if len(kernels) > _MOST_KERNELS else ""
+    filters = tr("1 filter") if len(kernels) == 1 else tr("{count} filters", count=len(kernels))
+    title = tr(
+        "{layer}: {filters} of {size}{shown} (grey is 0)",
+        layer=layer,
+        filters=filters,
+        size=size,
+        shown=shown,
+    )
+    return Row(title, tuple(tiles))
 
 
 def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) -> Row:
@@ -75,7 +83,7 @@ def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) 
         channels: Number of each.
     """
     tiles = [
-        Tile(_grey(one), (f"channel {channel}",))
+        Tile(_grey(one), (tr("channel {channel}", channel=channel),))
         for one, channel in zip(maps, channels, strict=True)
     ]
     return Row(title, tuple(tiles))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kerascnn.language import tr
 from kerascnn.metrics.calibration import Reliability
 from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report.content import Epoch, PhaseSpan
@@ -33,10 +34,12 @@ def loss_curves(
     """
 
     def draw(axes: Axes) -> None:
-        _pair(axes, epochs, best, [e.loss for e in epochs], [e.val_loss for e in epochs], "nats")
+        _pair(
+            axes, epochs, best, [e.loss for e in epochs], [e.val_loss for e in epochs], tr("nats")
+        )
         _phases(axes, phase_spans)
 
-    return drawn("loss", "Cross-entropy of training and validation pictures by epoch", draw)
+    return drawn("loss", tr("Cross-entropy of training and validation pictures by epoch"), draw)
 
 
 def accuracy_curves(
@@ -55,7 +58,7 @@ def accuracy_curves(
         _pair(axes, epochs, best, train, val, "%")
         _phases(axes, phase_spans)
 
-    return drawn("accuracy", "Accuracy on training and validation pictures by epoch", draw)
+    return drawn("accuracy", tr("Accuracy on training and validation pictures by epoch"), draw)
 
 
 def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan] = ()) -> str:
@@ -73,7 +76,7 @@ def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan
         _epoch_axis(axes)
         _phases(axes, phase_spans)
 
-    return drawn("rate", "Learning rate at the end of each epoch", draw)
+    return drawn("rate", tr("Learning rate at the end of each epoch"), draw)
 
 
 def reliability_diagram(reliability: Reliability) -> str:
@@ -94,9 +97,9 @@ def reliability_diagram(reliability: Reliability) -> str:
                 [low, low + width * 0.9], [100 * one.confidence] * 2, color=SECOND, lw=2.5,
                 solid_capstyle="butt",
             )  # fmt: skip
-        _per_cent(axes, "confidence, %", "accuracy, %")
+        _per_cent(axes, tr("confidence, %"), tr("accuracy, %"))
 
-    return drawn("reliability", "Reliability diagram: accuracy by confidence", draw, _SQUARE)
+    return drawn("reliability", tr("Reliability diagram: accuracy by confidence"), draw, _SQUARE)
 
 
 def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
@@ -107,8 +110,10 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
         marked: The one to stand out.
     """
     lines = [(one.false_positive_rate, one.true_positive_rate) for one in (*curves, marked)]
-    labels = ("false positive rate, %", "true positive rate, %")
-    return _class_curves("roc", "Receiver operating characteristic", labels, lines, chance=True)
+    labels = (tr("false positive rate, %"), tr("true positive rate, %"))
+    return _class_curves(
+        "roc", tr("Receiver operating characteristic of each class"), labels, lines, chance=True
+    )
 
 
 def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
@@ -119,8 +124,8 @@ def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) 
         marked: The one to stand out.
     """
     lines = [(one.recall, one.precision) for one in (*curves, marked)]
-    labels = ("recall, %", "precision, %")
-    return _class_curves("pr", "Precision over recall", labels, lines)
+    labels = (tr("recall, %"), tr("precision, %"))
+    return _class_curves("pr", tr("Precision over recall of each class"), labels, lines)
 
 
 def _class_curves(
@@ -142,7 +147,7 @@ def _class_curves(
             axes.plot(across, up, color=color, lw=lw, alpha=alpha)
         _per_cent(axes, *labels)
 
-    return drawn(name, f"{title} of each class", draw, _SQUARE)
+    return drawn(name, title, draw, _SQUARE)
 
 
 def _per_cent(axes: Axes, across: str, up: str) -> None:
@@ -158,11 +163,11 @@ def _pair(
     unit: str,
 ) -> None:
     numbers = [epoch.number for epoch in epochs]
-    axes.plot(numbers, train, color=SECOND, marker="o", ms=3, ls="--", label="training")
-    axes.plot(numbers, val, color=FIRST, marker="o", ms=3, label="validation")
+    axes.plot(numbers, train, color=SECOND, marker="o", ms=3, ls="--", label=tr("training"))
+    axes.plot(numbers, val, color=FIRST, marker="o", ms=3, label=tr("validation"))
     if best in numbers:
         place = numbers.index(best)
-        axes.plot(best, val[place], "o", ms=9, mfc="none", mec=FIRST, label="kept")
+        axes.plot(best, val[place], "o", ms=9, mfc="none", mec=FIRST, label=tr("kept"))
     axes.set_ylabel(unit)
     axes.legend()
     _epoch_axis(axes)
@@ -184,5 +189,5 @@ def _phases(axes: Axes, phase_spans: Sequence[PhaseSpan]) -> None:
 def _epoch_axis(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(tr("epoch"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

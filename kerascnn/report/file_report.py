@@ -18,6 +18,7 @@ from kerascnn.dataset.split import SPLITS
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import answer_file
 from kerascnn.inference.occlusion import Heat, heat_of
+from kerascnn.language import tr
 from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_answers
 from kerascnn.metrics.outputs import Answers
@@ -107,9 +108,11 @@ def _facts(classifier: Classifier, answers: Answers, dataset: Dataset) -> dict[s
         "Calibration": calibration_facts(card),
         "Data": {"name": dataset.name, "left out as broken": str(len(answers.skipped))},
         "Speed": {
-            "all in all": f"{speed.images_per_second:,.0f} images/s",
-            "the network alone": f"{speed.network_images_per_second:,.0f} images/s",
-            "what is in it": speed.includes,
+            "all in all": tr("{speed} images/s", speed=f"{speed.images_per_second:,.0f}"),
+            "the network alone": tr(
+                "{speed} images/s", speed=f"{speed.network_images_per_second:,.0f}"
+            ),
+            "what is in it": tr(speed.includes),
             "provider": str(classifier.provider),
         }
         if speed

@@ -8,6 +8,9 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from kerascnn.language import tr
+from kerascnn.report.drawing import lettering
+
 
 def range_test_png(
     rates: Sequence[float], losses: Sequence[float], marks: Sequence[tuple[str, float]]
@@ -21,18 +24,21 @@ def range_test_png(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained", dpi=120)
-    axes = figure.add_subplot()
-    axes.plot(rates, losses, color="#1f5fa8", lw=2)
-    for number, (name, rate) in enumerate(marks):
-        axes.axvline(
-            rate, color=("#c2410c", "#6b7280", "#6b7280")[number], ls=("-", "--", ":")[number],
-            lw=1.4, label=f"{name}: {rate:.2g}",
-        )  # fmt: skip
-    axes.set(xscale="log", xlabel="learning rate", ylabel="smoothed training loss, nats")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+    with lettering():
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained", dpi=120)
+        axes = figure.add_subplot()
+        axes.plot(rates, losses, color="#1f5fa8", lw=2)
+        for number, (name, rate) in enumerate(marks):
+            axes.axvline(
+                rate, color=("#c2410c", "#6b7280", "#6b7280")[number], ls=("-", "--", ":")[number],
+                lw=1.4, label=f"{tr(name)}: {rate:.2g}",
+            )  # fmt: skip
+        axes.set(
+            xscale="log", xlabel=tr("learning rate"), ylabel=tr("smoothed training loss, nats")
+        )
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+        return file.getvalue()

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from kerascnn.language import tr
 from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report import figures
 from kerascnn.report.content import Content, Layer, Mistake
 from kerascnn.report.data_url import data_url
 from kerascnn.report.document import render
 from kerascnn.report.heat import overlay
-from kerascnn.report.verdict import SPLIT_NAMES, commonest_confusions, judge
+from kerascnn.report.verdict import commonest_confusions, judge, split_name
 
 _WIDEST_CONFUSION = 25
 """Classes; a larger matrix fits no page, and the commonest confusions tell the story."""
@@ -84,7 +85,7 @@ def _values(content: Content) -> dict[str, Any]:
         "content": content,
         "evaluation": content.evaluation,
         "verdict": judge(content),
-        "split": SPLIT_NAMES.get(content.evaluation.split, content.evaluation.split),
+        "split": split_name(content),
         "figures": _figures(content),
         "reliability": figures.reliability_diagram(content.evaluation.reliability),
         "curves": _curves(worst),
@@ -103,9 +104,9 @@ def _figures(content: Content) -> dict[str, str]:
         return {}
     epochs, best, phase_spans = content.epochs, content.best_epoch, content.phase_spans
     return {
-        "Loss": figures.loss_curves(epochs, best, phase_spans),
-        "Accuracy": figures.accuracy_curves(epochs, best, phase_spans),
-        "Learning rate": figures.learning_rate_curve(epochs, phase_spans),
+        tr("Loss"): figures.loss_curves(epochs, best, phase_spans),
+        tr("Accuracy"): figures.accuracy_curves(epochs, best, phase_spans),
+        tr("Learning rate"): figures.learning_rate_curve(epochs, phase_spans),
     }
 
 
@@ -120,7 +121,7 @@ def _curves(worst: list[ClassCurves]) -> dict[str, str]:
         return {}
     return {
         "ROC": figures.roc_curves(worst, worst[0]),
-        "Precision and recall": figures.precision_recall_curves(worst, worst[0]),
+        tr("Precision and recall"): figures.precision_recall_curves(worst, worst[0]),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from kerascnn.language import tr
 from kerascnn.metrics.significance import Interval, is_chance, percent
 from kerascnn.report.causes import causes, not_learned
 from kerascnn.report.content import Content
@@ -25,7 +26,7 @@ _FEW = 200
 _WEAK_CLASS = 0.15
 """A class whose F1 lies this far below the mean is named."""
 
-SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
+_SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
 """How splits are called in sentences."""
 
 
@@ -74,26 +75,47 @@ def judge(content: Content) -> Verdict:
 
 def _headline(content: Content, right: int) -> str:
     evaluation = content.evaluation
-    split = SPLIT_NAMES.get(evaluation.split, evaluation.split)
-    return (
-        f"{right:,} of {evaluation.images:,} {split} pictures are classified correctly "
-        f"({percent(evaluation.top1)})."
+    return tr(
+        "{right} of {images} {split} pictures are classified correctly ({share}).",
+        right=f"{right:,}",
+        images=f"{evaluation.images:,}",
+        split=split_name(content),
+        share=percent(evaluation.top1),
     )
 
 
+def split_name(content: Content) -> str:
+    """Return what the split that was judged is called in sentences."""
+    split = content.evaluation.split
+    return tr(_SPLIT_NAMES.get(split, split))
+
+
 def _baseline(tone: Tone, baseline: float, content: Content) -> str:
-    naive = f"always predicting the most frequent class would give {baseline:.0%}"
+    naive = f"{baseline:.0%}"
     if tone == "poor":
         learning = content.learning
         why = (
             not_learned(learning)
             if learning and not learning.has_learned
-            else ("Train longer, look at the data, or choose another network.")
+            else tr("Train longer, look at the data, or choose another network.")
         )
-        return f"It has not learned: {naive}, and this model is not significantly better. {why}"
+        sentence = tr(
+            "It has not learned: always predicting the most frequent class would give {naive}, "
+            "and this model is not significantly better.",
+            naive=naive,
+        )
+        return f"{sentence} {why}"
     if tone == "fair":
-        return f"It has learned something ({naive}), but there is much room for improvement."
-    return f"That is far better than guessing: {naive}."
+        return tr(
+            "It has learned something (always predicting the most frequent class would give "
+            "{naive}), but there is much room for improvement.",
+            naive=naive,
+        )
+    return tr(
+        "That is far better than guessing: always predicting the most frequent class would give "
+        "{naive}.",
+        naive=naive,
+    )
 
 
 def _training(content: Content) -> list[str]:
@@ -104,13 +126,19 @@ def _training(content: Content) -> list[str]:
     remarks = []
     if best is last and len(content.epochs) > 1 and _still_falling(content):
         remarks.append(
-            f"The validation loss was still falling in the last epoch ({last.number}): "
-            "training longer should help."
+            tr(
+                "The validation loss was still falling in the last epoch ({last}): "
+                "training longer should help.",
+                last=last.number,
+            )
         )
     elif best is not last:
         remarks.append(
-            f"The weights of epoch {best.number} of {last.number} are kept; "
-            "later epochs were no better."
+            tr(
+                "The weights of epoch {best} of {last} are kept; later epochs were no better.",
+                best=best.number,
+                last=last.number,
+            )
         )
     return remarks
 
@@ -128,14 +156,25 @@ def _classes(content: Content) -> list[str]:
     worst = min(scores, key=lambda score: score.f1)
     if worst.f1 < sum(score.f1 for score in scores) / len(scores) - _WEAK_CLASS:
         remarks.append(
-            f"The weakest class is “{worst.label}”: {worst.recall:.0%} of its {worst.support:,} "
-            f"pictures are recognised, and {worst.precision:.0%} of the predictions "
-            f"“{worst.label}” "
-            "are correct."
+            tr(
+                "The weakest class is “{label}”: {recall} of its {support} pictures are "
+                "recognised, and {precision} of the predictions “{label}” are correct.",
+                label=worst.label,
+                recall=f"{worst.recall:.0%}",
+                support=f"{worst.support:,}",
+                precision=f"{worst.precision:.0%}",
+            )
         )
     for truth, answer, count in commonest_confusions(content, 1):
-        times = "once" if count == 1 else f"{count:,} times"
-        remarks.append(f"The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.")
+        times = tr("once") if count == 1 else tr("{count} times", count=f"{count:,}")
+        remarks.append(
+            tr(
+                "The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.",
+                truth=truth,
+                answer=answer,
+                times=times,
+            )
+        )
     return remarks
 
 
@@ -144,17 +183,22 @@ def _sure(content: Content) -> str:
     if content.evaluation.images < _FEW:
         return ""  # with few pictures in each bin, the calibration error is mostly chance
     if found.ece <= _UNCALIBRATED:
-        return (
+        return tr(
             "Its probabilities are well calibrated: the expected calibration error is "
-            f"{found.ece:.1%}"
-            f"{_where(content)}."
+            "{error}{where}.",
+            error=f"{found.ece:.1%}",
+            where=_where(content),
         )
     confidence = sum(one.images * one.confidence for one in found.bins) / content.evaluation.images
-    word = "overconfident" if confidence > content.evaluation.top1 else "underconfident"
-    return (
-        f"It is {word}: the mean confidence of its predictions is {confidence:.0%}, and "
-        f"{content.evaluation.top1:.0%} of them are correct. Calibrate it on validation pictures "
-        f"like these, or use its probabilities for ranking only{_where(content)}."
+    word = tr("overconfident") if confidence > content.evaluation.top1 else tr("underconfident")
+    return tr(
+        "It is {word}: the mean confidence of its predictions is {confidence}, and {right} of "
+        "them are correct. Calibrate it on validation pictures like these, or use its "
+        "probabilities for ranking only{where}.",
+        word=word,
+        confidence=f"{confidence:.0%}",
+        right=f"{content.evaluation.top1:.0%}",
+        where=_where(content),
     )
 
 
@@ -162,16 +206,19 @@ def _where(content: Content) -> str:
     """Add a note if calibration is measured on the pictures that it was fitted on."""
     if content.fitted_on != content.evaluation.split:
         return ""
-    return " (measured on the pictures that the temperature was fitted on; expect more on others)"
+    return tr(
+        " (measured on the pictures that the temperature was fitted on; expect more on others)"
+    )
 
 
 def _trust(content: Content) -> str:
     images = content.evaluation.images
     if images >= _FEW:
         return ""
-    return (
-        f"Only {images:,} pictures were evaluated, so these numbers are rough: "
-        "see the confidence interval of the accuracy."
+    return tr(
+        "Only {images} pictures were evaluated, so these numbers are rough: "
+        "see the confidence interval of the accuracy.",
+        images=f"{images:,}",
     )
 
 

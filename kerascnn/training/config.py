@@ -87,9 +87,9 @@ class TrainConfig:
     strict: bool = option(False, Flag(),
         "Stop at an image that cannot be read, instead of leaving it out.", DATA)
     model: str = option(AUTO, Text("a name from `kerascnn models`, or auto", "NAME|auto"),
-        "A name from `kerascnn models`. auto: cnn for the built-in data and for images up to 64 "
-        "pixels; for photographs mobilenet_v3_large with ImageNet weights, or without them cnn4 on "
-        "random crops (cnn for grayscale images and for few steps).", NETWORK)
+        "A name from `kerascnn models`. auto: cnn for the built-in data; for photographs "
+        "mobilenet_v3_large with ImageNet weights; without them, and for images up to 64 pixels, "
+        "cnn4 (cnn for few steps).", NETWORK)
     weights: str = option(AUTO, Text("auto, none, imagenet or a file", "auto|none|imagenet|FILE"),
         "Initial weights. auto: none, unless `model` is auto and finds ImageNet weights. FILE: "
         ".keras, .weights.h5, .h5, .safetensors or .pth.", NETWORK)

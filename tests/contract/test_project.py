@@ -68,8 +68,8 @@ def test_public_names_are_there() -> None:
         kerascnn.no_such_name  # noqa: B018 - reading it is the test
 
 
-@pytest.mark.parametrize("script", ["make_architecture", "make_options"])
-def test_pages_show_the_contracts_and_the_options_as_they_are(script: str) -> None:
+@pytest.mark.parametrize("script", ["make_architecture", "make_options", "bench_all"])
+def test_pages_show_contracts_options_and_figures_as_they_are(script: str) -> None:
     command = [sys.executable, str(ROOT / "scripts" / script), "--check"]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stdout + shown.stderr

@@ -278,3 +278,13 @@ def test_a_token_is_asked_for(exported, tmp_path, pictures):
         code = browser.find_element(By.ID, "code").text
         assert "Bearer TOKEN" in code
         assert "s3cret" not in json.dumps(code)
+
+
+def test_the_page_speaks_korean(exported):
+    with serve(exported, "--lang", "ko") as url, browse(url) as browser:
+        loaded(browser)
+        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ko"
+        marked = browser.find_elements(By.CSS_SELECTOR, "[data-tr], dt")
+        texts = [one.get_attribute("textContent") for one in marked]
+        assert len(texts) > 15
+        assert not [text for text in texts if not any("가" <= letter <= "힣" for letter in text)]

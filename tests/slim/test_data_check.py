@@ -41,6 +41,7 @@ def test_lines_for_people(faulty, kerascnn, environment) -> None:
     utf8 = environment | {"PYTHONIOENCODING": "utf-8"}
     text = kerascnn("data", "check", faulty, env=utf8).stdout.decode()
     assert "train/shoe/01.png (train, shoe) = test/shoe/copy.png (test, shoe)" in text
+    assert "\n\ncannot be read: 1\n" in text.replace("\r", "")
     assert "broken.png: not a picture" in text
     assert "Problems: 1 broken, 1 leaks" in text
     few = kerascnn("data", "check", faulty, "--smallest", "31", env=utf8)

@@ -18,6 +18,7 @@ from kerascnn import images
 from kerascnn.dataset.check.fingerprints import SIDE, Fingerprints
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset
+from kerascnn.language import tr
 from kerascnn.parallel import in_order
 
 RARE = 0.05
@@ -32,7 +33,7 @@ _SMALL = 4.0
 _COLOUR = 3
 """Difference from grey, of 128, that no compression makes."""
 
-_ALWAYS = {"CMYK": "ink colours", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colours"}
+_ALWAYS = {"CMYK": "ink colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
 
@@ -119,7 +120,7 @@ def find_outliers(
         return []
     flat = fingerprints.flat
     found = [*_sizes(fingerprints, readable)]
-    found += [Outlier(i, "blank", "next to nothing to see") for i in readable if flat[i]]
+    found += [Outlier(i, "blank", tr("next to nothing to see")) for i in readable if flat[i]]
     found += _colours(fingerprints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
@@ -132,10 +133,19 @@ def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]
         longer, shorter = max(height, width), min(height, width)
         if longer * _SMALL <= usual:
             yield Outlier(
-                index, "size", f"{width} x {height} pixels; half of all have {usual:,.0f} or more"
+                index,
+                "size",
+                tr(
+                    "{width} x {height} pixels; half of all have {usual} or more",
+                    width=width,
+                    height=height,
+                    usual=f"{usual:,.0f}",
+                ),
             )
         if longer >= _LONG * shorter:
-            yield Outlier(index, "shape", f"{width} x {height} pixels")
+            yield Outlier(
+                index, "shape", tr("{width} x {height} pixels", width=width, height=height)
+            )
 
 
 def _colours(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
@@ -143,7 +153,10 @@ def _colours(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlie
         return  # of blank pictures alone there is no usual color
     colours = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
-    for is_grey, detail in ((True, "grey among colours"), (False, "colours among grey")):
+    for is_grey, detail in (
+        (True, tr("grey among colors")),
+        (False, tr("colors among grey")),
+    ):
         if 0 < (grey == is_grey).mean() < RARE:
             for place in np.flatnonzero(grey == is_grey):
                 yield Outlier(readable[place], "colour", detail)
@@ -153,18 +166,26 @@ def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
     usual = Counter(header.mode for header in files.values())
     for index, header in files.items():
         if header.frames > 1:
-            yield Outlier(index, "frames", f"{header.frames} frames; the first is used")
+            yield Outlier(
+                index, "frames", tr("{frames} frames; the first is used", frames=header.frames)
+            )
         if header.transparent:
-            yield Outlier(index, "mode", f"{header.mode} with transparency; laid on white")
+            yield Outlier(
+                index, "mode", tr("{mode} with transparency; laid on white", mode=header.mode)
+            )
         elif header.mode in _ALWAYS:
-            yield Outlier(index, "mode", f"{header.mode}: {_ALWAYS[header.mode]}")
+            yield Outlier(index, "mode", f"{header.mode}: {tr(_ALWAYS[header.mode])}")
         elif usual[header.mode] < RARE * len(files):
             most = usual.most_common(1)[0][0]
-            yield Outlier(index, "mode", f"{header.mode}, where most are {most}")
+            yield Outlier(
+                index, "mode", tr("{mode}, where most are {most}", mode=header.mode, most=most)
+            )
 
 
 def _names(files: Mapping[int, images.Header], names: Sequence[str]) -> Iterator[Outlier]:
     for index, header in files.items():
         expected = _SUFFIXES.get(header.format, ())
         if expected and not names[index].lower().endswith(expected):
-            yield Outlier(index, "name", f"holds {header.format}, whatever its name says")
+            yield Outlier(
+                index, "name", tr("holds {format}, whatever its name says", format=header.format)
+            )

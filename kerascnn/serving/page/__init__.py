@@ -5,11 +5,14 @@ Knows: which files there are, and their headers. Does not know what is in them.
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from kerascnn.language import sentences, spoken
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -26,11 +29,21 @@ _FILES = {
 
 def page_routes() -> list[Route]:
     """List the routes of the page's files, which are read once."""
-    return [_route(path, name, kind) for path, (name, kind) in _FILES.items()]
+    routes = [
+        _route(path, files(__package__).joinpath(name).read_bytes(), kind)
+        for path, (name, kind) in _FILES.items()
+    ]
+    return [*routes, _route("/page/language.json", _language(), "application/json")]
 
 
-def _route(path: str, name: str, kind: str) -> Route:
-    content = files(__package__).joinpath(name).read_bytes()
+def _language() -> bytes:
+    """What the page says, in the language that is spoken when the server starts."""
+    language = spoken()
+    told = {"language": language, "table": dict(sentences(language))}
+    return json.dumps(told, ensure_ascii=False).encode("utf-8")
+
+
+def _route(path: str, content: bytes, kind: str) -> Route:
     headers = {
         "Content-Type": kind,
         "Content-Security-Policy": _POLICY,

@@ -2,9 +2,22 @@
 "use strict";
 
 const element = id => document.getElementById(id);
-const NAMES = { top1: "Accuracy", top5: "Top 5", val: "validation" };
 const MOST = 50; // answers that stay on the page
-let token = "", models = [], current = null, tab = "curl";
+let token = "", models = [], current = null, tab = "curl", sentences = {};
+
+// As kerascnn.language.tr: a sentence in the server's language, its values named.
+function tr(sentence, values = {}) {
+  return (sentences[sentence] ?? sentence).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+async function translate() {
+  const response = await fetch("page/language.json");
+  if (!response.ok) return;
+  const { language, table } = await response.json();
+  sentences = table;
+  document.documentElement.lang = language;
+  for (const marked of document.querySelectorAll("[data-tr]")) marked.textContent = tr(marked.textContent);
+}
 
 function headers() {
   return token ? { Authorization: `Bearer ${token}` } : {};
@@ -23,8 +36,8 @@ function say(text, bad = false) {
 async function load() {
   const response = await fetch("v1/models", { headers: headers() });
   if (response.status === 401) {
-    if (token) say("The token is not the right one.", true);
-    element("about").textContent = "A token is needed.";
+    if (token) say(tr("The token is not the right one."), true);
+    element("about").textContent = tr("A token is needed.");
     element("token-form").hidden = false;
     element("token").focus();
     return;
@@ -43,31 +56,33 @@ async function load() {
   show(models[0]);
 }
 
-function lost() { say("The server does not answer.", true); }
+function lost() { say(tr("The server does not answer."), true); }
 
 function show(model) {
   current = model;
   const card = model.card, metrics = card.metrics || {};
+  const size = `${card.image_size} × ${card.image_width ?? card.image_size}`;
   document.title = `${model.name} · kerascnn`;
   element("title").textContent = model.name;
   element("about").textContent =
-    `${card.classes.length} classes, ${card.network} at ${card.image_size} × ${card.image_width ?? card.image_size}`;
+    tr("{classes} classes, {network} at {size}", { classes: card.classes.length, network: card.network, size });
+  const names = { top1: tr("Accuracy"), top5: tr("Top 5"), val: tr("validation"), test: tr("test"), train: tr("train") };
   const facts = {
-    Network: card.network,
-    Input: `${card.image_size} × ${card.image_width ?? card.image_size} pixels, ${card.resize}`,
-    Precision: card.precision,
-    "Runs on": model.provider,
-    Version: model.version,
-    "Trained on": card.data && card.data.name,
-    "Made with": card.versions && card.versions.kerascnn && `kerascnn ${card.versions.kerascnn}`,
+    [tr("Network")]: card.network,
+    [tr("Input")]: tr("{size} pixels, {resize}", { size, resize: card.resize }),
+    [tr("Precision")]: card.precision,
+    [tr("Runs on")]: model.provider,
+    [tr("Version")]: model.version,
+    [tr("Trained on")]: card.data && card.data.name,
+    [tr("Made with")]: card.versions && card.versions.kerascnn && `kerascnn ${card.versions.kerascnn}`,
   };
   for (const [name, value] of Object.entries(metrics)) {
     const [, split, kind] = /^(?:(\w+)_)?(top1|top5)$/.exec(name) || [];
-    if (kind) facts[`${NAMES[kind]}${split ? `, ${NAMES[split] || split}` : ""}`] = `${(value * 100).toFixed(1)} %`;
+    if (kind) facts[`${names[kind]}${split ? `, ${names[split] || split}` : ""}`] = `${(value * 100).toFixed(1)} %`;
   }
   if (card.parity) {
-    facts["Compared with Keras"] = `on ${card.parity.images.toLocaleString()} pictures, ` +
-      `${card.parity.top1_mismatches || "no"} top-1 predictions differ`;
+    facts[tr("Compared with Keras")] = tr("on {images} pictures, {count} top-1 predictions differ",
+      { images: card.parity.images.toLocaleString(), count: card.parity.top1_mismatches });
   }
   const list = element("card");
   list.replaceChildren();
@@ -123,7 +138,7 @@ async function classify(file) {
   };
   image.onerror = () => { image.hidden = true; };
   image.src = URL.createObjectURL(file);
-  article.querySelector("h3").textContent = file.name || "pasted picture";
+  article.querySelector("h3").textContent = file.name || tr("pasted picture");
   article.querySelector(".verdict").textContent = "…";
   element("answers").prepend(article);
   while (element("answers").children.length > MOST) element("answers").lastElementChild.remove();
@@ -133,7 +148,7 @@ async function classify(file) {
     response = await fetch(`v1/models/${encodeURIComponent(current.name)}/predict`,
       { method: "POST", headers: headers(), body: file });
   } catch {
-    fail(article, "The server does not answer.");
+    fail(article, tr("The server does not answer."));
     return;
   }
   const milliseconds = performance.now() - began;
@@ -148,7 +163,7 @@ function fail(article, text) {
 
 function fill(article, answer, milliseconds, timing) {
   article.querySelector("img").alt = `${answer.label}`;
-  article.querySelector(".verdict").textContent = answer.label ?? "unsure";
+  article.querySelector(".verdict").textContent = answer.label ?? tr("unsure");
   article.querySelector("ol").replaceChildren(...answer.top.map((ranked, rank) => {
     const item = document.createElement("li"), name = document.createElement("span");
     const bar = document.createElement("progress"), share = document.createElement("span");
@@ -165,20 +180,21 @@ function fill(article, answer, milliseconds, timing) {
   const stages = [...timing.matchAll(/(\w+);dur=([\d.]+)/g)]
     .map(([, stage, time]) => `${stage} ${Number(time).toFixed(1)}`);
   article.querySelector(".times").textContent =
-    `${milliseconds.toFixed(0)} ms there and back` + (stages.length ? `; in the server, ms: ${stages.join(", ")}` : "");
+    tr("{time} ms there and back", { time: milliseconds.toFixed(0) }) +
+    (stages.length ? tr("; in the server, ms: {stages}", { stages: stages.join(", ") }) : "");
 }
 
 async function take(files) {
-  if (!current) { say("There is no model yet.", true); return; }
+  if (!current) { say(tr("There is no model yet."), true); return; }
   const chosen = [...files];
-  if (!chosen.length) { say("That was no picture.", true); return; }
+  if (!chosen.length) { say(tr("That was no picture."), true); return; }
   let done = 0;
   for (const file of chosen) {
-    say(chosen.length > 1 ? `${done} of ${chosen.length}` : "");
+    say(chosen.length > 1 ? tr("{done} of {total}", { done, total: chosen.length }) : "");
     await classify(file);
     done += 1;
   }
-  say(chosen.length > 1 ? `${done} pictures` : "");
+  say(chosen.length > 1 ? tr("{count} pictures", { count: done }) : "");
 }
 
 function choose(name) {
@@ -232,14 +248,14 @@ function listen() {
   element("copy").addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(element("code").textContent);
-      element("copy").textContent = "Copied";
+      element("copy").textContent = tr("Copied");
     } catch { // not on a page without TLS from another machine
       getSelection().selectAllChildren(element("code"));
-      element("copy").textContent = "Selected";
+      element("copy").textContent = tr("Selected");
     }
-    setTimeout(() => { element("copy").textContent = "Copy"; }, 1500);
+    setTimeout(() => { element("copy").textContent = tr("Copy"); }, 1500);
   });
 }
 
 listen();
-load().catch(lost);
+translate().finally(() => load().catch(lost));

@@ -10,6 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from kerascnn.language import tr
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.advising.facts import Facts
 
@@ -155,14 +156,7 @@ def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
 
 
 def epochs_for(pictures: int) -> int:
-    """Return the number of epochs for a number of pictures, in batches of :data:`BATCH`.
-
-    Args:
-        pictures: To learn from.
-
-    Returns:
-        From 5; as many as make the number of steps that the tasks were trained for.
-    """
+    """Return the epochs, from 5, that make as many steps as the tasks were trained for."""
     steps = 160 if pictures <= 300 else 320 if pictures <= 1500 else 480
     return max(5, round(steps / max(1, pictures // BATCH)))
 
@@ -187,41 +181,75 @@ def _doubts(facts: Facts) -> list[str]:
     measured = _interval(best.probe, facts)
     if not facts.pretrained:
         found.append(
-            "the backbone has random weights, so similarity to what it has learned means nothing. "
-            "Name `weights`: imagenet, or a file."
+            tr(
+                "the backbone has random weights, so similarity to what it has learned means "
+                "nothing. Name `weights`: imagenet, or a file."
+            )
         )
     if measured.high - measured.low > 0.25 or facts.per_class < 5:
         found.append(
-            f"too little data to tell: {facts.sampled} pictures, {facts.per_class:.0f} a class, "
-            f"leave the probe anywhere from {measured.low:.0%} to {measured.high:.0%}. Collect "
-            "more, or measure each scope by cross-validation."
+            tr(
+                "too little data to tell: {pictures} pictures, {each} a class, leave the probe "
+                "anywhere from {low} to {high}. Collect more, or measure each scope by "
+                "cross-validation.",
+                pictures=facts.sampled,
+                each=f"{facts.per_class:.0f}",
+                low=f"{measured.low:.0%}",
+                high=f"{measured.high:.0%}",
+            )
         )
     elif _inseparable(facts):
         found.append(
-            f"the classes are not separable with this backbone: a linear classifier on its best "
-            f"stage ({best.name}) is right for {best.probe:.0%}, always naming the largest class "
-            f"for {facts.chance:.0%}. Look at the labels (kerascnn data check) or take another one."
+            tr(
+                "the classes are not separable with this backbone: a linear classifier on its best "
+                "stage ({stage}) is right for {probe}, always naming the largest class for "
+                "{chance}. Look at the labels (kerascnn data check) or take another one.",
+                stage=best.name,
+                probe=f"{best.probe:.0%}",
+                chance=f"{facts.chance:.0%}",
+            )
         )
     return found
 
 
 def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
-    size = "few" if facts.per_class < LIMITS.few else "many"
+    size = tr("few") if facts.per_class < LIMITS.few else tr("many")
     found = [
-        f"{facts.pictures:,} training pictures in {len(facts.counts)} classes, "
-        f"{facts.per_class:.0f} a class: {size} (the limit is {LIMITS.few:.0f})."
+        tr(
+            "{pictures} training pictures in {classes} classes, {each} a class: {size} (the limit "
+            "is {limit}).",
+            pictures=f"{facts.pictures:,}",
+            classes=len(facts.counts),
+            each=f"{facts.per_class:.0f}",
+            size=size,
+            limit=f"{LIMITS.few:.0f}",
+        )
     ]
     if facts.pretrained:
         found.append(_likeness(facts))
     found.append(_why(facts, depth))
     if facts.confused and facts.confused[2] >= 0.2:
         one, other, share = facts.confused
-        found.append(f"Hardest: {share:.0%} of {one} look like {other} to that classifier.")
-    if facts.flipped is not None and depth != "head":
-        verb = "helps" if light else "does not help"
         found.append(
-            f"Seeing every picture flipped too {verb} it ({facts.flipped:.1%}), so `augment` "
-            f"{'light' if light else 'none'}."
+            tr(
+                "Hardest: {share} of {one} look like {other} to that classifier.",
+                share=f"{share:.0%}",
+                one=one,
+                other=other,
+            )
+        )
+    if facts.flipped is not None and depth != "head":
+        flipped = f"{facts.flipped:.1%}"
+        found.append(
+            tr(
+                "Seeing every picture flipped too helps it ({share}), so `augment` light.",
+                share=flipped,
+            )
+            if light
+            else tr(
+                "Seeing every picture flipped too does not help it ({share}), so `augment` none.",
+                share=flipped,
+            )
         )
     return found
 
@@ -229,30 +257,41 @@ def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
 def _likeness(facts: Facts) -> str:
     last, best = facts.last, facts.best
     alike = {
-        "similar": "The data is similar to what the backbone has learned",
-        "different": "The data is unlike what the backbone has learned",
-        "unknown": "Nothing tells the classes apart, so how similar the data is to what the "
-        "backbone has learned cannot be said",
+        "similar": tr("The data is similar to what the backbone has learned"),
+        "different": tr("The data is unlike what the backbone has learned"),
+        "unknown": tr(
+            "Nothing tells the classes apart, so how similar the data is to what the backbone has "
+            "learned cannot be said"
+        ),
     }[_quadrant(facts)[1]]
-    return (
-        f"{alike}: a linear classifier is right for {last.probe:.1%} on its last stage "
-        f"({last.name}), {best.probe:.1%} on its best ({best.name}) and {facts.pixels:.1%} on the "
-        "pixels alone."
+    return tr(
+        "{alike}: a linear classifier is right for {last} on its last stage ({last_name}), {best} "
+        "on its best ({best_name}) and {pixels} on the pixels alone.",
+        alike=alike,
+        last=f"{last.probe:.1%}",
+        last_name=last.name,
+        best=f"{best.probe:.1%}",
+        best_name=best.name,
+        pixels=f"{facts.pixels:.1%}",
     )
 
 
 def _why(facts: Facts, depth: Depth) -> str:
     if depth == "head":
-        return "Its features fit and there is little to learn more from: train the head alone."
+        return tr("Its features fit and there is little to learn more from: train the head alone.")
     if depth == "all":
-        return (
+        return tr(
             "Train the head, then everything, at a low rate: this worked best on the tasks that "
             "the rule was fitted on."
         )
     if not facts.pretrained:
-        return "There is nothing to transfer: train everything, from random weights."
-    enough = "" if _inseparable(facts) else ", and there is enough to learn from"
-    return (
-        f"The backbone's last stage is less informative than the pixels{enough}: do not "
-        "transfer, train from random weights."
+        return tr("There is nothing to transfer: train everything, from random weights.")
+    if _inseparable(facts):
+        return tr(
+            "The backbone's last stage is less informative than the pixels: do not transfer, "
+            "train from random weights."
+        )
+    return tr(
+        "The backbone's last stage is less informative than the pixels, and there is enough to "
+        "learn from: do not transfer, train from random weights."
     )

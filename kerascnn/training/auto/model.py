@@ -35,8 +35,15 @@ which halves its input five times, has little left to look at."""
 BACKBONE = "mobilenet_v3_large"
 """For photographs; docs/training.md compares it with others in accuracy, size and time."""
 
-FOR_PHOTOGRAPHS = "cnn4"
-"""Without such weights; docs/experiments.md compares it with the baseline CNN."""
+FROM_SCRATCH = "cnn4"
+"""Without such weights, and for small pictures; docs/experiments.md compares it with the baseline
+CNN."""
+
+DETAIL = (32, 64)
+"""Of its input, in pixels: pictures within are seen as they are, larger ones are reduced."""
+
+HALVED = 16
+"""Its input's side is a multiple: it halves four times."""
 
 LEAST_AREA = 0.35
 """Of a photograph, in a random crop of it (torchvision's 0.08 is for a million pictures)."""
@@ -112,19 +119,27 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         dataset: Its pictures.
 
     Returns:
-        The configuration: for colored photographs a network that sees more detail, on random crops
-        of them unless ``augment`` is named; the baseline CNN for small or grey pictures, a small
-        input, or few steps, in which a deeper network would not learn. What is random cannot be
-        frozen, so all of it learns.
+        The configuration: four convolutions that see the pictures' detail, for colored photographs
+        on random crops of them unless ``augment`` is named; the baseline CNN for a tiny input, or
+        few steps, in which a deeper network would not learn. What is random cannot be frozen, so
+        all of it learns.
     """
     trainable = "all" if config.trainable == AUTO else config.trainable
     chosen = replace(config, model=BASELINE, weights="none", trainable=trainable)
     train = dataset.splits["train"]
-    wide = (config.image_size or SMALL) >= SMALL and train.longest_side() > SMALL
-    if not (wide and has_enough_steps(chosen, len(train)) and _in_colour(train)):
+    size = config.image_size or _input_for(train.longest_side())
+    if size < HALVED or not has_enough_steps(chosen, len(train)):
         return chosen
-    crop = config.random_crop or (LEAST_AREA if config.augment == AUTO else 0.0)
-    return replace(chosen, model=FOR_PHOTOGRAPHS, random_crop=crop)
+    chosen = replace(chosen, model=FROM_SCRATCH, image_size=size)
+    photographs = size >= SMALL and train.longest_side() > SMALL and _in_colour(train)
+    if config.augment == AUTO and not config.random_crop and photographs:
+        return replace(chosen, random_crop=LEAST_AREA)
+    return chosen
+
+
+def _input_for(longest: int) -> int:
+    least, most = DETAIL
+    return min(most, max(least, -(-longest // HALVED) * HALVED))
 
 
 def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:

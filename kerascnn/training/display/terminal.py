@@ -13,6 +13,7 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from kerascnn.language import tr
 from kerascnn.training.callbacks import Callback, EpochRecord, Plan
 from kerascnn.training.display.header import header
 
@@ -116,11 +117,19 @@ class TrainingDisplay(Callback):
     def epoch(self, record: EpochRecord, best: bool) -> None:
         """Write one line that stays."""
         self._say(
-            f"epoch {record.epoch:>{len(str(self._epochs))}}/{self._epochs}  "
-            f"loss {record.loss:.4f}  accuracy {record.accuracy:.2%}  "
-            f"val loss {record.val_loss:.4f}  val accuracy {record.val_accuracy:.2%}  "
-            f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s"
-            f"{'  best' if best else ''}"
+            tr(
+                "epoch {epoch}/{epochs}  loss {loss}  accuracy {accuracy}  val loss {val_loss}  "
+                "val accuracy {val_accuracy}  {speed} images/s  {seconds} s",
+                epoch=f"{record.epoch:>{len(str(self._epochs))}}",
+                epochs=self._epochs,
+                loss=f"{record.loss:.4f}",
+                accuracy=f"{record.accuracy:.2%}",
+                val_loss=f"{record.val_loss:.4f}",
+                val_accuracy=f"{record.val_accuracy:.2%}",
+                speed=f"{record.images_per_second:,.0f}",
+                seconds=f"{record.seconds:.1f}",
+            )
+            + (tr("  best") if best else ""),
         )
 
     def _is_time(self) -> bool:

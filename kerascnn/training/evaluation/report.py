@@ -23,6 +23,7 @@ from kerascnn.dataset.split import SPLITS
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.images import UInt8Array
 from kerascnn.inference.occlusion import Heat
+from kerascnn.language import tr
 from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_answers
 from kerascnn.metrics.outputs import Answers
@@ -264,7 +265,9 @@ def _facts(
         },
         "Speed": {
             **_speed(config.batch_size, history),
-            "answering": f"{answered:,.0f} images/s (Keras, from resized pictures)",
+            "answering": tr(
+                "{speed} images/s (Keras, from resized pictures)", speed=f"{answered:,.0f}"
+            ),
         },
         "Machine": {**machine(), **_devices()},
         "Versions": dict(card.versions),
@@ -275,12 +278,16 @@ def _speed(batch_size: int | str, history: list[EpochRecord]) -> dict[str, str]:
     if not history:
         return {}
     return {
-        "training": f"{median(row.images_per_second for row in history):,.0f} images/s "
-        f"(median of {len(history)} epochs, batch {batch_size})",
-        "time in all epochs": f"{sum(row.seconds for row in history):,.1f} s",
+        "training": tr(
+            "{speed} images/s (median of {epochs} epochs, batch {batch})",
+            speed=f"{median(row.images_per_second for row in history):,.0f}",
+            epochs=len(history),
+            batch=batch_size,
+        ),
+        "time in all epochs": tr("{seconds} s", seconds=f"{sum(r.seconds for r in history):,.1f}"),
     }
 
 
 def _devices() -> dict[str, str]:
     devices = [str(device) for device in keras.distribution.list_devices()]
-    return {f"{keras.config.backend()} devices": ", ".join(devices)}
+    return {tr("{backend} devices", backend=keras.config.backend()): ", ".join(devices)}

@@ -37,7 +37,7 @@ def rows() -> Iterator[Network]:
     """Return the rows, in the order in which people are shown them."""
     yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
                   32, 10, UNIT, family="cnn", learning_rate=0.008)  # fmt: skip
-    yield Network("cnn4", "4 convolutions, global average pooling: photographs from random weights",
+    yield Network("cnn4", "4 convolutions, global average pooling: for random initial weights",
                   "cnn.build_cnn4", 64, 16, UNIT, family="cnn4", learning_rate=0.008)  # fmt: skip
     yield Network("lenet5", "LeCun et al. 1998, tanh and average pooling", "lenet.build_lenet5",
                   32, 32, UNIT, family="lenet5")  # fmt: skip

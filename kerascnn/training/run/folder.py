@@ -45,8 +45,7 @@ class Run:
     """A run folder.
 
     Attributes:
-        folder: Where ``model.keras``, ``card.json``, ``config.json``, ``history.csv``,
-            ``report.html`` and ``checkpoint/`` lie.
+        folder: Where its files and ``checkpoint/`` lie.
     """
 
     folder: Path
@@ -107,15 +106,15 @@ class Run:
 
     @property
     def history(self) -> list[EpochRecord]:
-        """The rows of ``history.csv``.
-
-        Raises:
-            ModelFileError: The file is missing, or was edited.
-        """
+        """The rows of ``history.csv``; raises ModelFileError if it is missing or was edited."""
         rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
         try:
             records = [
-                build(EpochRecord, {**_numbers(row), "epoch": int(row["epoch"])}) for row in rows
+                build(
+                    EpochRecord,
+                    {k: float(v) for k, v in row.items()} | {"epoch": int(row["epoch"])},
+                )
+                for row in rows
             ]
             if [record.epoch for record in records] != [*range(1, len(records) + 1)]:
                 raise ValueError("its epochs do not count 1, 2, 3")
@@ -300,7 +299,3 @@ def _instead(path: Path) -> str:
             "and kerascnn card shows what one says about itself."
         )
     return describe_path(path)
-
-
-def _numbers(row: dict[str, str]) -> dict[str, float]:
-    return {name: float(value) for name, value in row.items()}

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import logging
 import textwrap
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import keras
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import read_text
-from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks import (
     INSIDE,
     NETWORKS,
@@ -31,12 +28,11 @@ from kerascnn.training.networks import (
 from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.pretrained import ensure, source_of
 from kerascnn.training.weights.assign import assign, from_torch
+from kerascnn.training.weights.checkpoint import from_checkpoint
 from kerascnn.training.weights.files import (
     TORCH_KINDS,
-    Tensors,
     kind_of,
     read_tensors,
-    tensors_of,
 )
 from kerascnn.training.weights.library_names import from_library
 from kerascnn.training.weights.own_heads import without_own_head
@@ -184,7 +180,7 @@ def _imagenet(
 def _load(core: keras.Model, row: Network, path: Path) -> bool:
     kind = kind_of(path)
     if kind == ".weights.h5":
-        return assign(core, _from_checkpoint(core, row, path), str(path))
+        return assign(core, from_checkpoint(core, row, path), str(path))
     tensors = read_tensors(path)
     if kind in TORCH_KINDS and row.torch:
         tensors = from_torch(core, row.torch, tensors, str(path))
@@ -195,58 +191,6 @@ def _load(core: keras.Model, row: Network, path: Path) -> bool:
         named = from_library(core, tensors)
         tensors = without_own_head(named, ours, head.name, shape, str(path))
     return assign(core, tensors, str(path))
-
-
-def _from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
-    """Read ``.weights.h5``, which knows layers by their kind and order, through a twin."""
-    try:
-        classes = _classes(path, head_of(core).kernel.shape[0])
-        size = core.input_shape[1]
-        twin = build_network(row, classes or 1, size)
-        model = twin if classes else keras.Model(twin.inputs[0], twin.layers[-1].input)
-        with warnings.catch_warnings():
-            # Keras warns of layers that it leaves as they are; here all must be found.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
-    except ModelFileError:
-        raise
-    except Exception as error:
-        # A warning, or whatever Keras and h5py raise where a file lies about itself.
-        reason = " ".join(str(error).split())[:300]
-        raise ModelFileError(
-            f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "
-            "network."
-        ) from error
-    return tensors_of(model)
-
-
-def _classes(path: Path, features: int) -> int:
-    """Find the class count of a checkpoint: the width of its last dense layer; 0: it has none.
-
-    Raises:
-        ModelFileError: The layer takes other features, so that a network as wide might be huge.
-    """
-    with opened(path) as file:
-        check_values(path, file)
-        groups = file["layers"]
-        if not isinstance(groups, h5py.Group):
-            raise ValueError("layers is no group")
-        dense = sorted(
-            (name for name in groups if name == "dense" or name.startswith("dense_")),
-            key=lambda name: int(name.partition("_")[2] or 0),
-        )
-        if not dense:
-            return 0
-        kernel = groups[dense[-1]]["vars"]["0"]
-        if not isinstance(kernel, h5py.Dataset):
-            raise ValueError(f"{kernel.name} is not a data set")
-        shape = kernel.shape
-    if len(shape) != 2 or shape[0] != features:
-        raise ModelFileError(
-            f"{path}: its last dense layer has shape {shape}; expected ({features}, classes). "
-            "Choose the network that the weights were made for."
-        )
-    return int(shape[1])
 
 
 __all__ = ["StartingNetwork", "check_weights", "file_normalization", "start_network"]

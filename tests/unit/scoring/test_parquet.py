@@ -1,6 +1,9 @@
 """Parts in Parquet hold what parts in JSON lines hold."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +13,8 @@ from PIL import Image
 
 from kerascnn.cli import main
 from kerascnn.scoring import formats
+
+ROOT = str(Path(__file__).parents[3])
 
 
 def scored(exported: Path, form: str) -> None:
@@ -52,3 +57,30 @@ def test_a_damaged_part() -> None:
     Path("part.parquet").write_bytes(b"PAR1")
     with pytest.raises(formats.ModelFileError, match="not a whole part"):
         list(formats.read_back(Path("part.parquet")))
+
+
+def test_odd_values() -> None:
+    names = ["2026-11-29", "12", "true", "", 'a"b\\c', "\u2028é꧁", "x" * 5000]
+    rows = [
+        {
+            "path": name,
+            "label": None,
+            "probability": 0.25,
+            "top": [{"label": name, "probability": 1.0}],
+        }
+        for name in names
+    ]
+    Path("part.parquet").write_bytes(formats.encode(rows, "parquet"))
+    found = pq.read_table("part.parquet").to_pylist()
+    assert found == [{**row, "error": None} for row in rows]
+    Path("part.parquet").write_bytes(formats.encode([], "parquet"))
+    assert list(formats.read_back(Path("part.parquet"))) == []
+
+
+def test_pandas_is_not_imported() -> None:
+    code = (
+        "import sys\nfrom kerascnn.scoring import formats\n"
+        "formats.encode([{'path': 'a', 'error': 'b'}], 'parquet')\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": ROOT})

@@ -38,6 +38,7 @@ def cluster() -> Iterator[object]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
         patched.setenv("RAY_raylet_start_wait_time_s", "300")
+        patched.setenv("RAY_agent_register_timeout_ms", "300000")
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
         node = {"num_cpus": 2, "object_store_memory": 80 << 20}
         try:

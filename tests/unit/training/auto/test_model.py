@@ -147,26 +147,31 @@ def gradients(folder: Path, side: int = 96, colour: int = 60) -> str:
 
 
 @pytest.mark.parametrize(
-    ("side", "colour", "options", "network", "crop"),
+    ("side", "colour", "options", "network", "size", "crop"),
     [
-        (96, 60, {}, "cnn4", 0.35),
-        (96, 60, {"random_crop": 0.5}, "cnn4", 0.5),
-        (96, 60, {"augment": "light"}, "cnn4", 0.0),  # what is named is all that is done
-        (96, 60, {"epochs": 49}, "cnn", 0.0),  # 245 steps
-        (96, 60, {"epochs": 50}, "cnn4", 0.35),
-        (96, 60, {"image_size": 32}, "cnn", 0.0),
-        (96, 60, {"image_size": 64, "trainable": "auto"}, "cnn4", 0.35),
-        (64, 60, {}, "cnn", 0.0),
-        (96, 2, {}, "cnn", 0.0),
+        (96, 60, {}, "cnn4", 64, 0.35),
+        (96, 60, {"random_crop": 0.5}, "cnn4", 64, 0.5),
+        (96, 60, {"augment": "light"}, "cnn4", 64, 0.0),  # what is named is all that is done
+        (96, 60, {"epochs": 49}, "cnn", None, 0.0),  # 245 steps
+        (96, 60, {"epochs": 50}, "cnn4", 64, 0.35),
+        (96, 60, {"image_size": 32}, "cnn4", 32, 0.0),
+        (96, 60, {"image_size": 15}, "cnn", 15, 0.0),  # the deeper network's least is 16
+        (96, 60, {"image_size": 64, "trainable": "auto"}, "cnn4", 64, 0.35),
+        (96, 2, {}, "cnn4", 64, 0.0),  # grey
+        (64, 60, {}, "cnn4", 64, 0.0),  # small pictures are no photographs
+        (45, 60, {}, "cnn4", 48, 0.0),
+        (8, 60, {}, "cnn4", 32, 0.0),
     ],
 )
-def test_coloured_photographs_take_a_deeper_network_and_crops(
-    tmp_path: Path, side: int, colour: int, options: dict[str, Any], network: str, crop: float
-) -> None:
+def test_pictures_take_a_deeper_network_and_photographs_crops(
+    tmp_path: Path, side: int, colour: int, options: dict[str, Any], network: str,
+    size: int | None, crop: float,
+) -> None:  # fmt: skip
     asked = {"weights": "imagenet", **options}
     config = TrainConfig(data=gradients(tmp_path, side, colour), cache="none", **asked)
     found = from_scratch(config, run_dataset(config))
-    assert (found.model, found.random_crop, found.trainable) == (network, crop, "all")
+    assert (found.model, found.image_size) == (network, size)
+    assert (found.random_crop, found.trainable) == (crop, "all")
     assert (found.weights, found.augment) == ("none", config.augment)
     feed = prepare(found, Callback())
     # Crops are change enough.

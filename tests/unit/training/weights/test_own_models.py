@@ -80,6 +80,15 @@ def test_the_backbone_of_an_own_model_is_taken(make, library, suffix, tmp_path, 
         np.testing.assert_array_equal(np.asarray(ours), theirs)
 
 
+@pytest.mark.parametrize("make", [nested, pytest.param(sequential, marks=pytest.mark.full)])
+def test_the_backbone_inside_weights_alone_is_taken(make, tmp_path) -> None:
+    model = make(keras)
+    model.save_weights(tmp_path / "own.weights.h5")
+    start = start_network("mobilenet", 3, SIZE, str(tmp_path / "own.weights.h5"))
+    np.testing.assert_array_equal(last_kernel(start.core), last_kernel(model))
+    assert start.fresh_head
+
+
 def test_a_deeper_network_is_no_own_model(tmp_path) -> None:
     """VGG16 has all tensors of VGG13, by the same names and shapes, and more."""
     build_network("vgg16", 3, SIZE).save(tmp_path / "vgg16.keras")

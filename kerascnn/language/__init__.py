@@ -1,0 +1,88 @@
+"""The language in which people are spoken to.
+
+Knows: English, which is the source, and a table of sentences for each other language
+(``ko.json``: English to Korean). Does not know who says what, nor when.
+
+A sentence is written in English where it is said, with its values named:
+
+>>> tr("{count} pictures", count="1,200")
+'1,200 pictures'
+>>> with speaking("ko"):
+...     tr("{count} pictures", count="1,200")
+'사진 1,200장'
+
+The language is that of the innermost :func:`speaking`, else ``KERASCNN_LANG``, else English.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+
+from kerascnn.errors import ConfigError
+
+LANGUAGES = ("en", "ko")
+VARIABLE = "KERASCNN_LANG"
+
+_spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
+
+
+@contextmanager
+def speaking(language: str | None) -> Iterator[None]:
+    """Speak a language for a while.
+
+    Args:
+        language: One of :data:`LANGUAGES`; None: the one that is spoken already.
+
+    Raises:
+        ConfigError: No such language.
+    """
+    token = _spoken.set(_known(language, "lang") if language else _spoken.get())
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+def spoken() -> str:
+    """Return the language that is spoken now, e.g. ``ko``.
+
+    Raises:
+        ConfigError: ``KERASCNN_LANG`` names a language that is not there.
+    """
+    # ko_KR.UTF-8, as LANG has it, is Korean too.
+    wanted = os.environ.get(VARIABLE, "").replace("-", "_").split("_")[0].lower()
+    return _spoken.get() or _known(wanted or "en", VARIABLE)
+
+
+def tr(sentence: str, **values: object) -> str:
+    """Say a sentence in the language that is spoken.
+
+    Args:
+        sentence: In English, with a name in braces for each value.
+        values: Of those names, as they shall be shown.
+    """
+    return sentences(spoken()).get(sentence, sentence).format(**values)
+
+
+@cache
+def sentences(language: str) -> Mapping[str, str]:
+    """Return the table of a language: what stands for each English sentence."""
+    if language == "en":
+        return {}
+    # Takes as long as a fifth of `kerascnn --help`, which English need not pay for.
+    from importlib import resources
+
+    text = resources.files(__package__).joinpath(f"{language}.json").read_text(encoding="utf-8")
+    table: dict[str, str] = json.loads(text)
+    return table
+
+
+def _known(language: str, where: str) -> str:
+    if language not in LANGUAGES:
+        raise ConfigError(f"{where} is {language!r}; expected one of {', '.join(LANGUAGES)}.")
+    return language

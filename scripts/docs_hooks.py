@@ -1,0 +1,49 @@
+"""What MkDocs does besides: a page of every command, and links to files that are not pages.
+
+Knows: Click's help, MkDocs' hooks. Does not know what any page says.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from kerascnn.cli import main
+
+_OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
+"""A link to a file of the repository that is no page: README.md, examples/…"""
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the page that shows every command's ``--help``."""
+    from mkdocs.structure.files import File
+
+    files.append(File.generated(config, "commands.md", content=commands_page()))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Name files outside the site in place of linking them."""
+    return _OUTSIDE.sub(r"\1 (`\2` in the repository)", markdown)
+
+
+def commands_page() -> str:
+    """Write the page of all commands."""
+    parts = ["# Commands", "What each says with `--help`."]
+    for name, command in sorted(_commands(main, "kerascnn")):
+        context = click.Context(command, info_name=name, max_content_width=96)
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands(group: click.Group, name: str) -> list[tuple[str, click.Command]]:
+    context, found = click.Context(group), []
+    for one in group.list_commands(context):
+        command = group.get_command(context, one)
+        if isinstance(command, click.Group):
+            found += _commands(command, f"{name} {one}")
+        elif command is not None and not command.hidden:
+            found.append((f"{name} {one}", command))
+    return found
