@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 )
 @click.argument("model")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--top-k", default=5, show_default=True, help="Classes to list for each picture.")
+@click.option(
+    "--top-k",
+    default=5,
+    show_default=True,
+    help="Classes to list for each picture; in CSV one, unless this is given.",
+)
 @click.option(
     "--min-probability",
     type=float,
@@ -92,7 +98,9 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
         announce_sizing(classifier.card)
     paths = _paths(classifier, options["paths"], options["resume"])
     asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}
-    write, bad = writer(form), 0
+    typed = ctx.get_parameter_source("top_k") != ParameterSource.DEFAULT
+    ranks = min(options["top_k"], len(classifier.card.classes)) if typed else 1
+    write, bad = writer(form, ranks), 0
     try:
         for path, answer in predict_paths(classifier, paths, **asked):
             row = to_row(path, answer)

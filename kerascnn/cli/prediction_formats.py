@@ -18,29 +18,36 @@ from kerascnn.printable import printable
 Writer = Callable[[dict[str, Any]], None]
 
 
-def writer(form: str) -> Writer:
+def writer(form: str, ranks: int = 1) -> Writer:
     """Choose how rows are written on stdout.
 
     Args:
         form: ``table``, ``json`` (one object a line) or ``csv``.
+        ranks: Classes of a picture that have columns in CSV; the others list all there are.
 
     Returns:
         What writes one row.
     """
-    make: dict[str, Callable[[], Writer]] = {"table": _table, "json": _json_lines, "csv": _csv}
-    return make[form]()
+    if form == "csv":
+        return _csv(ranks)
+    return _json_lines() if form == "json" else _table()
 
 
 def _json_lines() -> Writer:
     return lambda row: print_json(row, indent=None)
 
 
-def _csv() -> Writer:
-    click.echo("path,label,probability,error")
+def _csv(ranks: int) -> Writer:
+    others = range(2, ranks + 1)
+    names = [f"{name}_{rank}" for rank in others for name in ("label", "probability")]
+    click.echo(",".join(["path", "label", "probability", *names, "error"]))
 
     def write(row: dict[str, Any]) -> None:
-        line = io.StringIO()
-        values = [row.get(key, "") for key in ("path", "label", "probability", "error")]
+        line, top = io.StringIO(), row.get("top", [])
+        ranked = [top[rank - 1] if rank <= len(top) else {} for rank in others]
+        more = [one.get(name, "") for one in ranked for name in ("label", "probability")]
+        first = [row.get(key, "") for key in ("path", "label", "probability")]
+        values = [*first, *more, row.get("error", "")]
         csv.writer(line, lineterminator="").writerow(values)
         # A path with control characters is shown with escapes; --json has every path as it is.
         click.echo(printable(line.getvalue(), keep="\n\t"))

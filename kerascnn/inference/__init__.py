@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import Foreign
     from kerascnn.inference.model_file.labels import read_labels
     from kerascnn.inference.prediction import Prediction, Ranked
-    from kerascnn.metrics.classification import Evaluation
+    from kerascnn.metrics.classification import Evaluation, evaluate_answers
 
 __all__ = [
     "Classifier",
@@ -23,6 +23,7 @@ __all__ = [
     "Foreign",
     "Prediction",
     "Ranked",
+    "evaluate_answers",
     "evaluate_file",
     "read_labels",
 ]
@@ -33,6 +34,7 @@ _HOMES = {
     "Foreign": ".model_file.foreign",
     "Prediction": ".prediction",
     "Ranked": ".prediction",
+    "evaluate_answers": "kerascnn.metrics.classification",
     "evaluate_file": ".evaluation",
     "read_labels": ".model_file.labels",
 }

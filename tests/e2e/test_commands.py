@@ -104,6 +104,18 @@ def test_predict_as_csv_and_as_a_table_and_from_a_list(exported: Path, pictures:
         assert 0 < float(row["probability"]) <= 1
 
 
+def test_csv_has_the_classes_that_top_k_asks_for(exported: Path, pictures: Path) -> None:
+    asked = ("predict", exported, str(pictures / "*.png"), "--top-k", "3", "--format")
+    rows = list(csv.DictReader(io.StringIO(run(*asked, "csv").stdout)))
+    lines = [json.loads(line) for line in run(*asked, "json").stdout.splitlines()]
+    assert rows
+    for row, line in zip(rows, lines, strict=True):
+        columns = [row[name] for name in ("label", "label_2", "label_3")]
+        assert columns == [one["label"] for one in line["top"]]
+        assert float(row["probability_3"]) == line["top"][2]["probability"]
+    assert "label_4" not in rows[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

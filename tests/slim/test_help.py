@@ -16,7 +16,7 @@ def test_no_option_of_a_grouped_command_is_forgotten(name: str) -> None:
     headed = [one for names in command.groups.values() for one in names]
     assert len(headed) == len(set(headed))
     options = {one.name for one in command.params if isinstance(one, click.Option)}
-    assert options - {"debug"} <= set(headed) <= {one.name for one in command.params}
+    assert options - {"debug", "lang"} <= set(headed) <= {one.name for one in command.params}
     text = CliRunner().invoke(main, [name, "--help"]).output
     places = [text.index(f"\n{heading}:\n") for heading in (*command.groups, OTHERS)]
     assert places == sorted(places)

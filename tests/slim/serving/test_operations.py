@@ -20,11 +20,21 @@ def test_options_are_those_of_the_configuration():
     from kerascnn.serving.config import OPTIONS
 
     foreign = set(FOREIGN)
-    names = {option.name for option in command.params} - {"debug", "config"}
+    names = {option.name for option in command.params} - {"debug", "config", "lang"}
     assert names - foreign == set(OPTIONS) - {"foreign"}
     assert foreign < names
     defaults = ServeConfig(models=("a.onnx",))
-    unset = {"models", "debug", "config", "cors", "threads", "token_file", "tls_cert", "tls_key"}
+    unset = {
+        "models",
+        "debug",
+        "lang",
+        "config",
+        "cors",
+        "threads",
+        "token_file",
+        "tls_cert",
+        "tls_key",
+    }
     unset |= {"grpc_port"}
     for option in command.params:
         if option.name not in unset | foreign:

@@ -132,7 +132,7 @@ def test_variables_for_every_option(settle, folder):
         "grpc_port": "8001", "traces": "true", "tls_cert": "c", "tls_key": "k",
         "cors": "https://a https://b", "allowed_host": "a b", "access_log": "false",
     }  # fmt: skip
-    others = {"models", "config", "debug"} | set(FOREIGN)
+    others = {"models", "config", "debug", "lang"} | set(FOREIGN)
     assert {option.name for option in command.params} - others == values.keys()
     env = {f"KERASCNN_SERVE_{name.upper()}": value for name, value in values.items()}
     config, result = settle(folder / "a.onnx", env=env)

@@ -102,4 +102,4 @@ def test_a_run_looks_its_network_up_once(tmp_path: Path) -> None:
         training.fit(config)
     finally:
         sys.setprofile(None)
-    assert found == ["fit"]
+    assert found == ["_fit"]
