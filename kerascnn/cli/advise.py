@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, as_options, console, print_json, quiet_tensorflow
+from kerascnn.cli.completion import complete_networks
 from kerascnn.cli.shared import (
     check_data_is_there,
     check_drawable,
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 @click.command("advise", cls=Command)
 @click.argument("data", default="fashion-mini")
-@click.option("--model", default="resnet50", show_default=True, help="The backbone.")
+@click.option(
+    "--model",
+    default="resnet50",
+    show_default=True,
+    help="The backbone.",
+    shell_complete=complete_networks,
+)
 @click.option(
     "--weights",
     default="imagenet",

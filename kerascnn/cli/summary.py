@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option
 from kerascnn.errors import ModelFileError
 from kerascnn.language import tr
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 
 @click.command("summary", cls=Command)
-@click.argument("model")
+@click.argument("model", shell_complete=complete_networks)
 @click.option("--classes", type=click.IntRange(1), default=1000, show_default=True)
 @image_size_option
 @click.option(
     "--trainable",
+    shell_complete=complete_scopes,
     metavar="SCOPE",
     help="all, head, from:BLOCK, or a comma list of blocks.  [default: as it is]",
 )

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import SquareSize
 
 # What is imported here is light: it needs neither Keras nor the rest of the training half.
@@ -43,6 +44,9 @@ _OF_THE_COMMAND = {
 
 _TYPES = {"image_size": SquareSize()}
 """Where the command line understands more than the configuration does, and explains more."""
+
+_COMPLETED = {"model": complete_networks, "trainable": complete_scopes}
+"""What Tab offers where a value is neither a choice nor a path."""
 
 
 def groups() -> dict[str, tuple[str, ...]]:
@@ -81,6 +85,8 @@ def option_flag(name: str, its_field: Field[Any]) -> str:
 def _settings(declared: Option, its_field: Field[Any]) -> dict[str, Any]:
     kind, default = declared.kind, its_field.default
     settings: dict[str, Any] = {"help": help_text(declared, default)}
+    if its_field.name in _COMPLETED:
+        settings["shell_complete"] = _COMPLETED[its_field.name]
     if isinstance(kind, Flag):
         return {**settings, "is_flag": True, "default": default}
     if isinstance(kind, Several):

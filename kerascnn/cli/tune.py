@@ -16,6 +16,7 @@ from kerascnn.cli.base import (
     print_json,
     quiet_tensorflow,
 )
+from kerascnn.cli.completion import complete_networks
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import train_option
 from kerascnn.errors import ConfigError
@@ -58,6 +59,7 @@ def _shared_options(command: Any) -> Any:
     "--model",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_networks,
     help="Network to try; may be repeated.  [default: cnn, cnn4 and resnet20; with --weights "
     "imagenet mobilenet_v3_large, efficientnet_b0 and resnet50]",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kerascnn.cli.base import Command, Group, console, print_json
+from kerascnn.cli.completion import complete_networks
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -57,7 +58,7 @@ def listing(as_json: bool) -> None:
 
 
 @command.command("fetch", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_networks)
 @click.option("--json", "as_json", is_flag=True, help="Print where they lie as JSON.")
 def fetch(name: str, as_json: bool) -> None:
     """Download the ImageNet weights of NAME, check them, and keep them where Keras looks.

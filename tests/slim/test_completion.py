@@ -48,6 +48,15 @@ def test_commands_options_choices_and_files(tmp_path: Path) -> None:
     assert "files" in completed(tmp_path, "train", "")
 
 
+def test_networks_and_their_blocks(tmp_path: Path) -> None:
+    assert completed(tmp_path, "train", "--model", "cnn") == ["cnn", "cnn4"]
+    assert completed(tmp_path, "summary", "lenet5_") == ["lenet5_modern"]
+    scopes = completed(tmp_path, "train", "--model", "cnn4", "--trainable", "")
+    assert {"all", "head", "block4", "from:block2"} <= set(scopes)
+    listed = completed(tmp_path, "summary", "cnn", "--trainable", "head,h")
+    assert listed == ["head,hidden"]
+
+
 @pytest.mark.both
 def test_completing_loads_nothing_heavy() -> None:
     """A shell waits for it at every press of the key."""
