@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,6 +22,14 @@ with time_limit(float(sys.argv[1]), "too slow."):
     while True:
         threading.Event().wait()
 """
+
+
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c() -> Iterator[None]:
+    """A shell starts what runs in the background deaf to SIGINT, which none of this is about."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def started(seconds: float) -> subprocess.Popen[str]:
