@@ -30,7 +30,7 @@ def test_features_of_every_block(trained, boot):
     assert [one["block"] for one in told["blocks"]] == ["block1", "block2"]
     figure = Path("features.svg").read_text(encoding="utf-8")
     assert figure.count("<image") == 1 + 7 + 7 + 8
-    assert "block2: 15 maps of 7 × 7, 8 shown" in figure
+    assert "block2: 15 feature maps of 7 × 7, 8 shown" in figure
 
 
 def test_features_of_one_block_as_png(trained, boot):
