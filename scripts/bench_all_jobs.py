@@ -175,7 +175,7 @@ _COMPARED = ("--who", "kerascnn", "Keras tutorial", "random forest")
 _SERVERS = ("--copies", "1", "--litserve", "8,1", "--readers", "pillow")
 
 JOBS = (
-    Job(("bench_fashion",), ("bench_fashion",), fashion),
+    Job(("bench_fashion", "--seeds", "0"), ("bench_fashion",), fashion),
     Job((), ("bench_accuracy", "--out", OUT), accuracy),
     Job(
         ("bench_defaults", "--out", OUT, "--sets", "photographs, 4 classes, 40", *_COMPARED),
