@@ -1,12 +1,14 @@
 """Commands of kerascnn as people type them, for the benchmarks of accuracy.
 
-Knows: how an exported file is made and judged. Does not know what is trained, nor tables.
+Knows: how an exported file is made and judged, and on which processor. Does not know what is
+trained, nor tables.
 """
 
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
@@ -18,6 +20,16 @@ def kerascnn(*arguments: str) -> dict[str, Any]:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def processor_and_instructions() -> str:
+    """Name the processor with those of its instruction sets on which speed depends most."""
+    from kerascnn.machine import processor
+
+    info = Path("/proc/cpuinfo")
+    flags = set(info.read_text().split()) if info.exists() else set()
+    kinds = [one for one in ("avx2", "avx512f", "avx512_bf16", "amx_tile") if one in flags]
+    return f"{processor()} ({', '.join(kinds) or 'no AVX2'})"
 
 
 @dataclass(frozen=True)

@@ -224,24 +224,26 @@ def _ask_if_alike(root: Path, faults: FaultHandler) -> None:
     for folder, names in inside.items():
         same = sorted(names & beside)
         if len(same) > 1 and 2 * len(same) >= len(names):
-            shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
             faults.error(
-                f"{root}: {folder.name} holds sub-folders called as those beside it ({shown}), so "
-                "it looks like a second copy of the data and not like a class. Move it away, or "
-                "list the pictures in a .csv file."
+                f"{root}: {folder.name} holds sub-folders called as those beside it "
+                f"({_some(same)}), so it looks like a second copy of the data and not like a "
+                "class. Move it away, or list the pictures in a .csv file."
             )
             return
     for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
         same = sorted(inside[one] & inside[other])
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
         if mostly and not all(DATE.fullmatch(name) for name in same):
-            shown = ", ".join(same[:4]) + (", ..." if same[4:] else "")
             faults.error(
-                f"{root}: {one.name} and {other.name} hold the same sub-folders ({shown}). If "
-                "those are the classes, call the folders around them train, val and test; if not, "
-                "give them other names, or list the pictures in a .csv file."
+                f"{root}: {one.name} and {other.name} hold the same sub-folders ({_some(same)}). "
+                "If those are the classes, call the folders around them train, val and test; if "
+                "not, give them other names, or list the pictures in a .csv file."
             )
             return
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (", ..." if names[4:] else "")
 
 
 def _candidates(inside: Mapping[Path, frozenset[str]]) -> list[tuple[Path, Path]]:

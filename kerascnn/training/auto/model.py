@@ -52,6 +52,9 @@ SIZES = (160, 224)
 """Of its input, in pixels: smaller pictures are enlarged, since what the weights know is larger
 than a few pixels; no larger than the weights were made at."""
 
+STRIDE = 32
+"""Its input's side is a multiple: it halves five times."""
+
 MOST_HEAD_EPOCHS = 40
 """Of the head alone, on features that are kept: cheap, but each epoch also judges and writes."""
 
@@ -127,19 +130,22 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     trainable = "all" if config.trainable == AUTO else config.trainable
     chosen = replace(config, model=BASELINE, weights="none", trainable=trainable)
     train = dataset.splits["train"]
-    size = config.image_size or _input_for(train.longest_side())
+    size = config.image_size or _input_for(train.longest_side(), HALVED, DETAIL)
     if size < HALVED or not has_enough_steps(chosen, len(train)):
         return chosen
     chosen = replace(chosen, model=FROM_SCRATCH, image_size=size)
-    photographs = size >= SMALL and train.longest_side() > SMALL and _in_colour(train)
-    if config.augment == AUTO and not config.random_crop and photographs:
+    free = config.augment == AUTO and not config.random_crop
+    wide = size >= SMALL and train.longest_side() > SMALL
+    # Color comes last: it is told from pictures, which have to be decoded.
+    if free and wide and _in_colour(train):
         return replace(chosen, random_crop=LEAST_AREA)
     return chosen
 
 
-def _input_for(longest: int) -> int:
-    least, most = DETAIL
-    return min(most, max(least, -(-longest // HALVED) * HALVED))
+def _input_for(longest: int, multiple: int, bounds: tuple[int, int]) -> int:
+    """Return the input's side for pictures of a longest side, rounded up, within bounds."""
+    least, most = bounds
+    return min(most, max(least, -(-longest // multiple) * multiple))
 
 
 def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
@@ -148,8 +154,7 @@ def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainCon
 
 
 def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainConfig:
-    least, most = SIZES
-    size = config.image_size or min(most, max(least, -(-longest // 32) * 32))
+    size = config.image_size or _input_for(longest, STRIDE, SIZES)
     # Which blocks learn is seen when the pictures have passed through the network.
     open_scope = config.trainable == "all" and not config.phase and not config.random_crop
     progress.chosen("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
