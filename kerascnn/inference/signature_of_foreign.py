@@ -18,7 +18,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
 from kerascnn.inference.model_file.first_operators import normalizes_pixels
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, Foreign
-from kerascnn.inference.model_file.labels import from_metadata
+from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
 from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
@@ -51,15 +51,15 @@ def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signatur
 
 def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
     """Complete what the user said from the metadata of a file without a card."""
-    told = from_metadata(read_metadata(path))
-    if foreign is None:
-        return told
+    metadata = read_metadata(path)
+    told = from_metadata(metadata)
     if told is not None:
-        return foreign.filled_from(told)
-    if not foreign.classes:
+        return told if foreign is None else foreign.filled_from(told)
+    unread = unread_listing(metadata)
+    if (unread or foreign) and not (foreign and foreign.classes):
         raise ConfigError(
             f"{path}: --labels FILE is missing: its class names, one per line, in the order of its "
-            "outputs."
+            f"outputs.{unread}"
         )
     return foreign
 
