@@ -79,7 +79,7 @@ class Watching(Callback):
         self.epochs: list[tuple[EpochRecord, bool]] = []
 
     def epoch(self, record: EpochRecord, kept: bool) -> None:
-        self.epochs.append((record, best))
+        self.epochs.append((record, kept))
 
 
 def test_the_best_epoch_is_kept_and_the_card_tells_which(small: Path) -> None:
