@@ -162,7 +162,7 @@ def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
     if values.shape[1] == 1:
         log.warning(
             "%s: its last layer has no sigmoid, so its one number is taken for a logit, though on "
-            "pictures tried here it lies within 0 and 1. If it is a probability, say --outputs "
+            "pictures tried here it lies within 0 and 1. If it is a probability, say `outputs` "
             "probabilities.",
             path,
         )
@@ -175,8 +175,8 @@ def _said_probabilities(
     one = values.shape[1] == 1
     if values.min() < -_BEYOND or (one and not _inside(values)):
         raise ConfigError(
-            f"{path}: --outputs probabilities, but its answers go from {values.min():.4g} to "
-            f"{values.max():.4g}. Say --outputs logits, or leave it out."
+            f"{path}: `outputs` probabilities, but its answers go from {values.min():.4g} to "
+            f"{values.max():.4g}. Say `outputs` logits, or leave it out."
         )
     # What does not sum to 1 is divided by its sum, as several sigmoids are.
     return "probabilities" if looks_like_probabilities(values, origin.quantised) else "sigmoids"
@@ -187,5 +187,5 @@ def _contradiction(path: str, end: str, values: npt.NDArray[np.float32]) -> Conf
     return ConfigError(
         f"{path}: {end}, but on pictures tried here its answers go from {values.min():.4g} to "
         f"{values.max():.4g} and sum to {sums.min():.4g} to {sums.max():.4g}, so what they are "
-        "cannot be told. Say --outputs logits or --outputs probabilities."
+        "cannot be told. Say `outputs` logits or `outputs` probabilities."
     )

@@ -215,7 +215,7 @@ def test_names_in_metadata_are_read_or_shown(tmp_path) -> None:
     path = softmax_with_metadata(tmp_path / "m.onnx", "red,green,blue")
     assert Classifier(path).classes == NAMES
     broken = softmax_with_metadata(tmp_path / "b.onnx", "3")
-    with pytest.raises(ConfigError, match=r"--labels FILE is missing.*'classes' is no list.*'3'"):
+    with pytest.raises(ConfigError, match=r"`labels` FILE is missing.*'classes' is no list.*'3'"):
         Classifier(broken)
     assert found(broken).shape == (4, 3)
 
@@ -231,7 +231,7 @@ def softmax_with_metadata(path: Path, classes: str) -> Path:
 def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -> None:
     graph = Graph()
     total = graph.write(tmp_path / "s.onnx", graph("Add", graph.softmax(), graph.softmax(0.5)))
-    with pytest.raises(ConfigError, match=r"sum to 2 to 2.*--outputs logits or --outputs prob"):
+    with pytest.raises(ConfigError, match=r"sum to 2 to 2.*`outputs` logits or `outputs` prob"):
         found(total)
     np.testing.assert_allclose(found(total, outputs="probabilities"), raw(total) / 2, atol=1e-6)
     np.testing.assert_allclose(found(total, outputs="logits"), softmax(raw(total)), atol=1e-6)
@@ -255,7 +255,7 @@ def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -
     one = graph.write(tmp_path / "o.onnx", graph("MatMul", graph.logits, share))
     z = raw(one)
     np.testing.assert_allclose(found(one, NAMES[:2]), both(1 / (1 + np.exp(-z))), atol=1e-6)
-    assert "say --outputs probabilities" in caplog.text
+    assert "say `outputs` probabilities" in caplog.text
     np.testing.assert_allclose(found(one, NAMES[:2], outputs="probabilities"), both(z), atol=1e-6)
 
 
@@ -305,7 +305,7 @@ def test_what_mixes_pictures_or_fits_twice_is_said(tmp_path) -> None:
     graph = Graph()
     other, same = graph("Neg", graph.logits), graph.softmax()
     path = graph.write(tmp_path / "two.onnx", other, graph.logits, same, shape=["n", 3])
-    with pytest.raises(ConfigError, match=r"which answer differently.*--output NAME"):
+    with pytest.raises(ConfigError, match=r"which answer differently.*`output` NAME"):
         found(path)
     with pytest.raises(ConfigError, match="has no output 'nowhere'"):
         found(path, output="nowhere")
@@ -334,7 +334,7 @@ def test_two_heads_that_answer_differently_are_not_taken_for_a_calibrated_one(
     graph = Graph()
     other = graph("MatMul", graph.logits, graph.constant(np.eye(3, dtype=np.float32)[::-1].copy()))
     path = graph.write(tmp_path / "m.onnx", other, graph.softmax())
-    with pytest.raises(ConfigError, match="--output NAME"):
+    with pytest.raises(ConfigError, match="`output` NAME"):
         found(path)
 
 

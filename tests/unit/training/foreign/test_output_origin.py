@@ -97,7 +97,7 @@ def test_where_layers_and_values_disagree_the_user_decides() -> None:
     def total(x):
         return layers.Add()([dense(x, "softmax"), dense(x, "softmax")])
 
-    with pytest.raises(ConfigError, match="--outputs logits or --outputs probabilities"):
+    with pytest.raises(ConfigError, match="`outputs` logits or `outputs` probabilities"):
         answers(built(total))
     own, found = answers(built(total), "probabilities")
     np.testing.assert_allclose(found, own / 2, atol=1e-5)
