@@ -113,7 +113,7 @@ def test_a_graph_that_normalises_gets_no_advice_to(tmp_path, picture, capfd) -> 
         path, _ = _file(tmp_path / "m.onnx", HEIGHT, WIDTH, shift=shift)
         result = CliRunner().invoke(main, ["predict", str(path), "x.png"])
         Classifier(path, foreign=Foreign(NAMES))
-        assert ("--normalize was not given" in capfd.readouterr().err) is told, result
+        assert ("`normalize` was not given" in capfd.readouterr().err) is told, result
 
 
 def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
