@@ -26,7 +26,7 @@ Shape: TypeAlias = tuple[int, int]
 
 def _known(name: str, value: str, values: tuple[str, ...]) -> None:
     if value not in values:
-        raise ConfigError(f"{name} {value!r} is not known. Choose one of: {', '.join(values)}.")
+        raise ConfigError(f"`{name}` {value!r} is not known. Choose one of: {', '.join(values)}.")
 
 
 @dataclass(frozen=True)
@@ -62,26 +62,26 @@ class Resizing:
         _known("filter", self.filter, FILTERS)
         _known("library", self.library, LIBRARIES)
         if not 0 < self.crop_share <= 1:
-            raise ConfigError(f"crop share {self.crop_share}; expected above 0 and up to 1.")
+            raise ConfigError(f"`crop_share` {self.crop_share}; expected above 0 and up to 1.")
         colours = [value for value in self.pad_color if type(value) is int and 0 <= value <= 255]
         if len(colours) != 3 or len(self.pad_color) != 3:
-            raise ConfigError(f"pad colour {self.pad_color}; expected three numbers from 0 to 255.")
+            raise ConfigError(f"`pad_color` {self.pad_color}; expected three of 0 to 255.")
         for word, given, rule in (
-            ("crop share", self.crop_share != 1, "crop"),
-            ("pad colour", any(self.pad_color), "pad"),
+            ("crop_share", self.crop_share != 1, "crop"),
+            ("pad_color", any(self.pad_color), "pad"),
             ("enlarge", self.enlarge, "pad"),
         ):
             if given and self.resize != rule:
-                raise ConfigError(f"{word} is for --resize {rule}, not for {self.resize}.")
+                raise ConfigError(f"`{word}` is for `resize` {rule}, not for {self.resize}.")
         if self.crop_share != 1 and self.library in ("fastai", "keras"):
             raise ConfigError(
-                f"crop share {self.crop_share}: {self.library} uses the whole shorter side. "
-                "Leave out --crop-share, or --like."
+                f"`crop_share` {self.crop_share}: {self.library} uses the whole shorter side. "
+                "Leave out `crop_share`, or `like`."
             )
         if self.resize == "pad" and self.library == "keras":
             raise ConfigError(
                 "keras pads before it resizes (pad_to_aspect_ratio), which kerascnn does not do. "
-                "Leave out --like keras, or choose --resize squash or crop."
+                "Leave out `like` keras, or choose `resize` squash or crop."
             )
 
     def words(self, shape: Shape) -> str:

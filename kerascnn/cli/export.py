@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
     "export",
     cls=Command,
     groups={
-        "Output": ("onnx", "out", "triton", "timeout", "as_json"),
+        "Output": ("onnx", "out", "overwrite", "triton", "timeout", "as_json"),
         "Verification": ("verify",),
         "Precision": ("precision", "calibrate", "max_drop"),
         **HEADING,
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 @click.argument("run")
 @click.option("--onnx", is_flag=True, required=True, help="Write an ONNX file.")
 @click.option("--out", metavar="FILE", help="The file.  [default: exported/NAME.onnx]")
+@click.option("--overwrite", is_flag=True, help="Replace a file that holds another model.")
 @click.option(
     "--verify",
     metavar="DATA",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kerascnn.cli.base import as_options
 from kerascnn.resizing import PRESETS, choose
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def announce_sizing(card: ModelCard) -> None:
     """Print to stderr how pictures are resized for a model made elsewhere."""
     from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
-    click.echo(sizing_notice(card), err=True)
+    click.echo(as_options(sizing_notice(card)), err=True)
 
 
 def pop_foreign(options: dict[str, Any]) -> ForeignModel | None:

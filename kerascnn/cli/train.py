@@ -147,7 +147,7 @@ def command(
         return
     click.echo(
         tr(
-            "{folder}: validation accuracy {top1} (best epoch {epoch})",
+            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
             folder=run.folder,
             top1=f"{card.metrics['val_top1']:.2%}",
             epoch=card.metrics["epoch"],

@@ -201,7 +201,7 @@ class Classifier:
         """
         if top_k < 1 or batch_size < 1:
             raise ConfigError(
-                f"top_k is {top_k} and batch_size is {batch_size}; expected both at least 1."
+                f"`top_k` is {top_k} and `batch_size` is {batch_size}; expected both at least 1."
             )
         if not 0 <= min_probability <= 1:
             raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")

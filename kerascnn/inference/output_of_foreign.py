@@ -80,7 +80,7 @@ def candidates(
     if not found:
         raise ModelFileError(
             f"{path}: gives {shown(values)}; expected one number for each of the "
-            f"{len(foreign.classes):,} classes in --labels. {_UNFIT}"
+            f"{len(foreign.classes):,} classes in `labels`. {_UNFIT}"
         )
     return found
 
@@ -154,7 +154,7 @@ def choose_output(
         return sure[0][0]
     raise ConfigError(
         f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), which answer "
-        "differently. Say which one holds the answers: --output NAME."
+        "differently. Say which one holds the answers: `output` NAME."
     )
 
 
@@ -257,7 +257,7 @@ def _misfit(
     rows = rows_of(output, count)
     if rows is not None:
         return ModelFileError(
-            f"{path}: gives {rows.shape[1]:,} numbers per picture, and --labels has {classes:,} "
+            f"{path}: gives {rows.shape[1]:,} numbers per picture, and `labels` has {classes:,} "
             f"names. {_UNFIT}"
         )
     return _NotRowsError(

@@ -18,7 +18,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
 from kerascnn.inference.model_file.first_operators import normalizes_pixels
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel
-from kerascnn.inference.model_file.labels import from_metadata
+from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
 from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
@@ -41,7 +41,7 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
     if card is not None and foreign is not None:
         raise ConfigError(
             f"{path}: kerascnn exported it, so it carries its class names and preprocessing. "
-            "Leave out --labels and what goes with it."
+            "Leave out `labels` and what goes with it."
         )
     if card is not None:
         return own_signature(card)
@@ -51,15 +51,15 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
 
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
     """Complete what the user said from the metadata of a file without a card."""
-    told = from_metadata(read_metadata(path))
-    if foreign is None:
-        return told
+    metadata = read_metadata(path)
+    told = from_metadata(metadata)
     if told is not None:
-        return foreign.completed_from(told)
-    if not foreign.classes:
+        return told if foreign is None else foreign.completed_from(told)
+    unread = unread_listing(metadata)
+    if (unread or foreign) and not (foreign and foreign.classes):
         raise ConfigError(
-            f"{path}: --labels FILE is missing: its class names, one per line, in the order of its "
-            "outputs."
+            f"{path}: `labels` FILE is missing: its class names, one per line, in the order of its "
+            f"outputs.{unread}"
         )
     return foreign
 
@@ -104,8 +104,8 @@ def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator
     own = foreign.normalize not in (None, "none") or foreign.normalization is not None
     if dtype == "tensor(uint8)" and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalises them itself, and neither --normalize "
-            f"{foreign.normalize} nor --mean and --std can be done before. Say --normalize none."
+            f"{path}: takes pixels as uint8, so it normalises them itself, and neither `normalize` "
+            f"{foreign.normalize} nor `mean` and `std` can be done before. Say `normalize` none."
         )
     outputs = candidates(path, session.get_outputs(), foreign)
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
@@ -161,7 +161,7 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
         return fixed[0], fixed[1]  # type: ignore[return-value]
     if said is None:
         raise ConfigError(
-            f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
+            f"{path}: takes pictures of any size, so `image_size` is missing: height and width in "
             "pixels that it was trained with, 224 or 48x192."
         )
     if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
@@ -174,5 +174,5 @@ def _unfit(path: str | Path, inputs: Any, foreign: ForeignModel) -> ModelFileErr
     wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(
         f"{path}: takes {shown(inputs)}; expected {wanted} pictures with 3 or 1 channels. "
-        + ("Is --image-size right?" if size else "Other shapes cannot be fed.")
+        + ("Is `image_size` right?" if size else "Other shapes cannot be fed.")
     )

@@ -133,7 +133,7 @@ def prepare(
     if number is not None and number >= plan.parts:
         raise ConfigError(
             f"part {number}: the plan in {request.out} has {plan.parts} parts, 0 to "
-            f"{plan.parts - 1}. Say so with --parts before the plan is made."
+            f"{plan.parts - 1}. Say so with `parts` before the plan is made."
         )
     missing = plan.missing()
     if number is not None:
@@ -179,7 +179,7 @@ def _check(request: Request) -> None:
     if request.on not in ("local", "ray") and not request.on.startswith("ray://"):
         raise ConfigError(f"`on` is {request.on}; expected local, ray or ray://HOST:PORT.")
     if request.part is not None and request.on != "local":
-        raise ConfigError("`part` scores one part in this process. Leave out --on.")
+        raise ConfigError("`part` scores one part in this process. Leave out `on`.")
     if request.top_k < 1 or request.batch_size < 1:
         raise ConfigError("`top_k` and `batch_size` are expected to be at least 1.")
     if not 0 <= request.min_probability <= 1:

@@ -89,7 +89,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     if server.cut_off:
         raise KerascnnError(
             f"{server.cut_off} requests were not finished within {config.grace:g} s and were cut "
-            "off. Give more time with --grace."
+            "off. Give more time with `grace`."
         )
 
 

@@ -88,7 +88,7 @@ class Callback:
 
     Example:
         >>> class LastAccuracy(Callback):
-        ...     def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
+        ...     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         ...         self.value = record.val_accuracy
     """
 
@@ -119,8 +119,8 @@ class Callback:
     def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         """Called after some steps; numbers begin at 1, loss and accuracy are the epoch's so far."""
 
-    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
-        """Called after an epoch; ``best``: its network is kept, being the best so far."""
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
+        """Called after an epoch; ``kept``: its network is the one kept so far."""
 
 
 class CallbackList(Callback):
@@ -162,7 +162,7 @@ class TensorBoard(Callback):
         """Begin a file of events; a resumed run gets a further one in the same folder."""
         self._writer = self._new(str(folder / "tensorboard"))
 
-    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002 - as in Callback
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
         """Write the epoch's numbers at once, so that they can be seen while training goes on."""
         if self._writer is not None:
             for name, value in _scalars(record).items():

@@ -67,18 +67,19 @@ class ForeignModel:
 
     def __post_init__(self) -> None:
         if self.shape is not None and min(self.shape) < 1:
-            raise ConfigError(f"image size {self.image_size}; expected at least 1 pixel.")
+            raise ConfigError(f"`image_size` {self.image_size}; expected at least 1 pixel.")
         if self.normalize is not None and self.normalize not in NORMALIZE:
             raise ConfigError(
-                f"normalize {self.normalize!r} is not known. Choose one of: {', '.join(NORMALIZE)}."
+                f"`normalize` {self.normalize!r} is not known. "
+                f"Choose one of: {', '.join(NORMALIZE)}."
             )
         if self.resize is not None and self.resize not in RESIZE_RULES:
             raise ConfigError(
-                f"resize {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
+                f"`resize` {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
             )
         if self.outputs is not None and self.outputs not in OUTPUTS:
             raise ConfigError(
-                f"outputs {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
+                f"`outputs` {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
             )
 
     def completed_from(self, told: ForeignModel) -> ForeignModel:
@@ -146,7 +147,7 @@ class ForeignModel:
         if channels == 3:
             return normalization
         if len(set(normalization.mean)) > 1 or len(set(normalization.std)) > 1:
-            said = f"--normalize {self.normalize}" if not self.normalization else "--mean or --std"
+            said = f"`normalize` {self.normalize}" if not self.normalization else "`mean` or `std`"
             raise ConfigError(
                 f"{name}: takes grey pictures, and {said} is for three channels. Choose none, "
                 "unit or tf, or give one number."
@@ -157,8 +158,8 @@ class ForeignModel:
         """Warn that pixels are not normalized if that was not asked for."""
         if self.normalize is None and self.normalization is None:
             log.warning(
-                "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "
-                "was trained on others, its answers are wrong: use --normalize %s.",
+                "%s: `normalize` was not given, so the network gets pixels from 0 to 255. If it "
+                "was trained on others, its answers are wrong: use `normalize` %s.",
                 name,
                 "|".join(NORMALIZE),
             )

@@ -97,7 +97,7 @@ class GrpcServer:
         except RuntimeError as error:
             raise ConfigError(
                 f"{host}:{config.grpc_port}: cannot listen there for gRPC. Choose another "
-                "--grpc-port."
+                "`grpc_port`."
             ) from error
         await self._server.start()
         return f"{host}:{port}"

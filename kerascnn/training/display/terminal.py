@@ -114,7 +114,7 @@ class TrainingDisplay(Callback):
         done = (epoch - 1) * self._steps + step
         self._show(f"epoch {epoch}/{self._epochs}", done, self._epochs * self._steps, numbers)
 
-    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         """Write one line that stays."""
         self._say(
             tr(
@@ -129,7 +129,7 @@ class TrainingDisplay(Callback):
                 speed=f"{record.images_per_second:,.0f}",
                 seconds=f"{record.seconds:.1f}",
             )
-            + (tr("  best") if best else ""),
+            + (tr("  kept") if kept else ""),
         )
 
     def _is_time(self) -> bool:

@@ -28,11 +28,10 @@ from kerascnn.training.export.compose import with_card
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures, reduce_file
 from kerascnn.training.export.precision.reduce import CALIBRATION
+from kerascnn.training.export.target import EXPORTED, check_replaceable, target_file
 from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.run.folder import Run, open_run
 from kerascnn.training.run.provenance import versions
-
-EXPORTED = Path("exported")
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ def export_onnx(
     precision: Precision = "float32",
     calibrate: str | Path | None = None,
     max_drop: float = MAX_DROP,
+    overwrite: bool = True,
 ) -> Export:
     """Export a trained model as one ONNX file, and prove that it answers the same.
 
@@ -74,11 +74,13 @@ def export_onnx(
         precision: ``float32``, ``float16`` or ``int8``.
         calibrate: Data to measure the ranges of int8 on; None: the run's own training pictures.
         max_drop: Points of top-1 that lower precision may cost, 0 to 100.
+        overwrite: Whether a file of another model may be replaced.
 
     Returns:
         What was written.
 
     Raises:
+        ConfigError: The file holds another model, and ``overwrite`` is False.
         ModelFileError: No such run, or a network that cannot be converted.
         DataError: No data to compare on.
         ParityError: The graph answers differently, or lower precision costs more than
@@ -87,6 +89,7 @@ def export_onnx(
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
     target = target_file(out, run.card.name)
+    check_replaceable(target, run.card, overwrite)
     card = replace(run.card, versions={**versions(), "trained_with": _trained_with(run.card)})
     tell("loading the model")
     core = run.load_model()
@@ -103,25 +106,6 @@ def export_onnx(
 
     request = PrecisionRequest(precision, ranged, max_drop)
     return write_proven(target, network, model, card, parity, measured, request, tell)
-
-
-def target_file(out: str | Path | None, name: str) -> Path:
-    """Decide where a file is written.
-
-    Args:
-        out: What the user named, or None.
-        name: Name of the model.
-
-    Returns:
-        ``out``, or ``exported/NAME.onnx``.
-
-    Raises:
-        ModelFileError: A name that does not end in ``.onnx``.
-    """
-    target = Path(out) if out else EXPORTED / f"{name}.onnx"
-    if target.suffix != ".onnx":
-        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
-    return target
 
 
 @dataclass(frozen=True)
@@ -273,6 +257,7 @@ __all__ = [
     "Export",
     "PrecisionRequest",
     "calibration",
+    "check_replaceable",
     "export_onnx",
     "proven",
     "target_file",

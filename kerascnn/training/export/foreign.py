@@ -25,12 +25,12 @@ from kerascnn.training.export import (
     Export,
     PrecisionRequest,
     calibration,
-    target_file,
     write_proven,
 )
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
+from kerascnn.training.export.target import check_replaceable, target_file
 from kerascnn.training.export.verify import compare
 from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
@@ -56,6 +56,7 @@ def export_foreign(
     precision: Precision = "float32",
     calibrate: str | Path | None = None,
     max_drop: float = MAX_DROP,
+    overwrite: bool = True,
 ) -> Export:
     """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and prove that it answers the same.
 
@@ -70,6 +71,7 @@ def export_foreign(
             pictures to compare on, against the model's own answers where they have no labels.
         calibrate: Data to measure the ranges of int8 on.
         max_drop: Points of top-1 that lower precision may cost, 0 to 100.
+        overwrite: Whether a file of another model may be replaced.
 
     Returns:
         What was written.
@@ -77,7 +79,8 @@ def export_foreign(
     Raises:
         ModelFileError: A model that holds code, cannot be loaded or converted, or is no
             classifier of pictures.
-        ConfigError: Something about the model is missing or contradicts it.
+        ConfigError: Something about the model is missing or contradicts it, or the file holds
+            another model and ``overwrite`` is False.
         DataError: No pictures to compare on.
         ParityError: The graph answers differently, or lower precision costs more than
             ``max_drop``; no file is left.
@@ -88,6 +91,7 @@ def export_foreign(
     tell("inspecting and loading the model")
     loaded = load_foreign(path, foreign)
     card = _card(path, foreign, loaded)
+    check_replaceable(target, card, overwrite)
     tell("reading pictures to compare on")
     pictures, data, labels = _pictures(card, verify)
     values = answers(loaded, pictures, card.normalization, path)

@@ -208,7 +208,7 @@ class _Pruning(Callback):
     def __init__(self, study: optuna.Study, trial: optuna.Trial, end: float) -> None:
         self._study, self._trial, self._end = study, trial, end
 
-    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002 - as in Callback
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
         """Report an epoch."""
         self._trial.report(record.val_accuracy, record.epoch)
         late = time.monotonic() > self._end and _complete(self._study)

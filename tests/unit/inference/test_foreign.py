@@ -191,11 +191,11 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
     single = graph_file(tmp_path / "s.onnx", [3, SIZE, SIZE], "NHW")
     cases = [
         (single, ForeignModel(NAMES), ModelFileError, "one picture without a batch axis"),
-        (dynamic, None, ModelFileError, "--labels"),
-        (dynamic, ForeignModel(NAMES), ConfigError, "--image-size is missing"),
-        (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is --image-size right"),
+        (dynamic, None, ModelFileError, "`labels`"),
+        (dynamic, ForeignModel(NAMES), ConfigError, "`image_size` is missing"),
+        (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is `image_size` right"),
         (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes"),
-        (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is --image-size right"),
+        (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
         (video, ForeignModel(NAMES), ModelFileError, "expected one input of pictures"),
         (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalises them itself"),
         (tmp_path / "no.onnx", ForeignModel(NAMES), ModelFileError, "no such file"),
@@ -218,7 +218,7 @@ def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
 def test_pixels_that_nobody_spoke_of_are_warned_of(tmp_path, picture, caplog) -> None:
     path = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE])
     answer(path, picture)
-    assert "--normalize was not given" in caplog.text
+    assert "`normalize` was not given" in caplog.text
     caplog.clear()
     answer(path, picture, normalize="none")
     assert not caplog.text

@@ -38,7 +38,7 @@ def test_a_run_is_shown_in_the_command_lines_words_on_standard_error(capsys) -> 
         progress.on_phase_begin(2, 10, 64)
         progress.on_epoch_end(RECORD, True)
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"{LINE}  1,000 images/s  1.5 s  best\n")
+    assert (out, err) == ("", f"{LINE}  1,000 images/s  1.5 s  kept\n")
 
 
 def test_a_callback_of_ones_own_is_all_that_is_called(capsys) -> None:

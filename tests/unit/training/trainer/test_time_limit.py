@@ -93,7 +93,7 @@ class Slower(Callback):
     def __init__(self, deadline: list[Hours], seconds: list[float]) -> None:
         self.deadline, self.seconds = deadline, seconds
 
-    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         object.__setattr__(record, "seconds", self.seconds[record.epoch - 1])
         self.deadline[0].seconds -= record.seconds
 
@@ -136,7 +136,7 @@ def test_what_has_been_done_stays(
 
 def test_resumed_it_has_the_epochs_that_were_chosen(costs: None) -> None:
     class StopAfterTwo(Callback):
-        def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
+        def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
             if record.epoch == 2:
                 raise KeyboardInterrupt
 
