@@ -7,7 +7,6 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from kerascnn.resizing import PRESETS, choose
 from onnx import TensorProto, helper, load, numpy_helper, save
 from PIL import Image, ImageOps
 from starlette.testclient import TestClient
@@ -16,6 +15,7 @@ from kerascnn import Classifier
 from kerascnn.card import ModelCard
 from kerascnn.cli import main
 from kerascnn.inference import ForeignModel
+from kerascnn.resizing import PRESETS, choose
 from kerascnn.serving import ServeConfig, create_app
 
 HEIGHT, WIDTH = 6, 14
