@@ -23,6 +23,7 @@ SCHEMA_WITH_SIZING = 2
 """Of cards whose ``sizing`` a reader of schema 1 would pass over. All others keep schema 1."""
 
 METADATA_KEY = "kerascnn"
+"""Key of the card in the ``metadata_props`` of an ``.onnx`` file."""
 
 _NEW_FIELDS = ("image_width", "sizing")
 """Left out of the JSON where they say nothing, so that older readers read what they can use."""

@@ -24,6 +24,8 @@ from kerascnn.files import decode_text
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
+"""By how a file's name begins: its split. MNIST and its successors call the test split t10k."""
+
 _UNSIGNED_BYTE = 0x08  # the type code in the header of an IDX file
 
 

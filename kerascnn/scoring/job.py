@@ -38,6 +38,7 @@ INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 
 _LOCK = "_plan.lock"
 _ON_GPU = ("cuda", "tensorrt")
+"""Providers with which one process fills the device."""
 
 
 @dataclass(frozen=True)

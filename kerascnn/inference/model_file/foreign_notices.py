@@ -17,6 +17,7 @@ _OWN = {
     "crop": "center-cropped to {size} (0.875 of the shorter side)",
     "pad": "padded to {size} with black, none enlarged",
 }
+"""By kerascnn's own resize rules: what they do, in words."""
 
 
 def sizing_words(card: ModelCard) -> str:

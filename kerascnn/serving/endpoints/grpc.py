@@ -52,6 +52,7 @@ _CODES = {
     422: grpc.StatusCode.INVALID_ARGUMENT,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+"""By HTTP status: the code of gRPC with the same meaning."""
 
 Context = Any
 """``grpc.aio.ServicerContext``, of which grpc ships no types."""

@@ -16,6 +16,7 @@ EXTENSIONS = (
     *("binary_tensor_data", "classification", "model_configuration", "model_repository"),
     "statistics",
 )
+"""Triton's names of the extensions of the V2 protocol that are served."""
 
 Json = dict[str, Any]
 

@@ -18,6 +18,7 @@ _TRIES = 20
 """Free ports that are tried: one that the first address has may be taken at the next."""
 
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""What the operating system says where it has no IPv6, or not this address."""
 
 
 @contextmanager

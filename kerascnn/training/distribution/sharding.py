@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
+"""Name of the mesh's only axis: pictures are divided over it, weights are replicated."""
 
 
 class Sharding(Protocol):

@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import keras
 from keras import layers
@@ -19,7 +19,6 @@ from kerascnn.errors import ConfigError
 from kerascnn.training.networks.block_names import block_of, stage_of
 
 BatchNorm = Literal["frozen", "train"]
-BATCHNORMS: tuple[BatchNorm, ...] = get_args(BatchNorm)
 
 
 @dataclass(frozen=True)

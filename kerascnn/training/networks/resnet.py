@@ -26,6 +26,7 @@ from kerascnn.training.networks.rebuild import (
 
 FILTERS = [64, 128, 256, 512]
 STRIDES = [1, 2, 2, 2]
+"""Of the four stages, as in He et al., Deep Residual Learning (2015), table 1."""
 
 
 def keras_hub() -> Any:

@@ -31,6 +31,7 @@ MIRROR = "KERASCNN_WEIGHTS_MIRROR"
 """Environment variable: an address that stands for :data:`STORE`, for machines behind a wall."""
 
 STORE = "https://storage.googleapis.com"
+"""Where Keras publishes its weights."""
 
 PATIENCE = 3.0
 """Seconds until the first answer. Names are looked up in them too, which has no limit of its

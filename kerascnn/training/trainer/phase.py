@@ -44,6 +44,7 @@ FEED = "KERASCNN_FEED"
 memory; ``streamed``, brought to it in time; ``auto``, resident if they fit. Same result."""
 
 FEEDS = ("auto", "resident", "streamed")
+"""Values of that variable."""
 
 log = logging.getLogger(__name__)
 

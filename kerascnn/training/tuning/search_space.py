@@ -23,6 +23,7 @@ DEPTHS = ("all", "half", "head")
 """Of a network with weights: how much of it is trained, from the head down."""
 
 AUGMENTATIONS = ("none", "shift", "light", "strong")
+"""Presets that are tried; ``strong-shift`` is left out, being ``strong`` without flips."""
 
 RATES = (0.1, 3.0)
 """Limits of the learning rate, as factors on the network's own."""
