@@ -53,11 +53,7 @@ class Walk:
     denied: dict[Path, str] = field(default_factory=dict)
 
     def folders(self, folder: Path) -> list[Path]:
-        """List the folders that may be splits or classes, sorted by name.
-
-        Args:
-            folder: In which.
-        """
+        """List the folders that may be splits or classes, sorted by name."""
         found = []
         for entry in self._entries(folder):
             if entry.name.startswith(".") or not entry.is_dir():

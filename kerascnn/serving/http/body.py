@@ -162,9 +162,6 @@ def header_of(scope: Scope, name: bytes) -> str | None:
 def parse_length(text: str) -> int | None:
     """Read a length from a header.
 
-    Args:
-        text: Any.
-
     Returns:
         The number; None: it is none. One with very many digits is no error, only very large.
     """
