@@ -37,7 +37,7 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
     """Write a frame with a title and a row for each fact.
 
     Args:
-        title: Text.
+        title: Text above the table.
         rows: Values by name; None and empty text are left out.
         below: HTML that stands beneath.
 
@@ -87,7 +87,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Write a table whose first column holds names.
 
     Args:
-        headings: Of the columns.
+        headings: Headings of the columns.
         rows: Cells; leading spaces of a name indent it.
 
     Returns:

@@ -33,7 +33,7 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
     """Find pairs of picture and label files in a folder.
 
     Args:
-        folder: To look in, not below.
+        folder: Folder to look in; its subfolders are not searched.
 
     Returns:
         By split (``train``, ``val``, ``test``): the pictures' file and the labels' file.

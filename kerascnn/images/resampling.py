@@ -82,7 +82,7 @@ def vertical_first(height: int, width: int, rows: int, columns: int) -> bool:
         height: Height of the picture.
         width: Width of the picture.
         rows: Number of rows that it becomes.
-        columns: That it becomes.
+        columns: Number of columns that it becomes.
 
     Returns:
         True for the vertical one. Found by trying: the source does not say why.

@@ -58,7 +58,7 @@ class Outlier:
     Attributes:
         index: Index of the picture among all.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
-        detail: In words.
+        detail: What is odd, in words.
     """
 
     index: int

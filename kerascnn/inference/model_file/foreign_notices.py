@@ -52,7 +52,7 @@ def own_normalization(
 
     Args:
         mean: One number, or three in the order RGB; None: 0.
-        std: The same; None: 1.
+        std: Likewise; None: 1.
         normalize: ``unit``: they are of pixels from 0 to 1, as torchvision's ``Normalize`` has
             them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
 

@@ -107,7 +107,7 @@ class GrpcServer:
         """Finish what was taken, within a time.
 
         Args:
-            grace: In seconds.
+            grace: Seconds that running calls may still take.
         """
         if self._server is not None:
             await self._server.stop(grace)

@@ -80,7 +80,7 @@ def statistics(
 
     Args:
         models: All of them.
-        name: Of one; None: all that answer.
+        name: Name of one model; None: all models that are ready.
         version: Version of it; None: all.
 
     Raises:

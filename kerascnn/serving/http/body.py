@@ -151,7 +151,7 @@ def header_of(scope: Scope, name: bytes) -> str | None:
 
     Args:
         scope: ASGI scope of the request.
-        name: In lower case.
+        name: Name of the header, in lower case.
     """
     for other, value in scope["headers"]:
         if other == name:

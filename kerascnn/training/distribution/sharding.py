@@ -114,7 +114,7 @@ def make_sharding(devices: int) -> Sharding:
     """Choose where arrays lie.
 
     Args:
-        devices: That work together in each process.
+        devices: Number of devices of each process that work together.
 
     Returns:
         One device, or several.

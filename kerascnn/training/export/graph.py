@@ -98,7 +98,7 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
     """Make a model of a graph, at the one opset that we write.
 
     Args:
-        graph: Finished.
+        graph: The finished graph.
     """
     return helper.make_model(
         graph,

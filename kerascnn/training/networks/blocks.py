@@ -126,7 +126,7 @@ def parameters(layer: layers.Layer) -> list[keras.Variable]:
     """List the weights of a layer that gradients could reach, frozen or not.
 
     Args:
-        layer: Built.
+        layer: A layer that has its weights.
 
     Returns:
         Its weights without moving statistics, adapted statistics and seeds.

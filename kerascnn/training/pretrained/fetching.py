@@ -61,7 +61,7 @@ def ensure(name: str, progress: ByteProgress = _silent) -> Path:
 
     Args:
         name: As in ``kerascnn models``.
-        progress: Hears of a download.
+        progress: Called with bytes done and in all, if something is downloaded.
 
     Returns:
         The file, or the folder of keras-hub's preset.
@@ -78,7 +78,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
 
     Args:
         name: As in ``kerascnn models``.
-        progress: Hears of the download.
+        progress: Called with bytes done and in all.
 
     Returns:
         Where they lie now.

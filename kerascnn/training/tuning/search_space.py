@@ -53,9 +53,9 @@ def suggested(trial: Trial, config: TrainConfig, networks: tuple[str, ...]) -> T
     """Return the configuration of one trial.
 
     Args:
-        trial: Suggests.
+        trial: The trial that draws the values.
         config: What all trials have alike.
-        networks: To choose from.
+        networks: Names of the networks to choose from.
     """
     weights = "none" if config.weights == AUTO else config.weights
     model = str(trial.suggest_categorical("network", networks))
