@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
+from kerascnn.language import tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, choose_kept, settle
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline, seconds_of
@@ -185,7 +186,7 @@ def _decided(
         return advised_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
-        log.warning("auto: %s", told)
+        log.warning("auto: %s", tr(told))
     return decided(config, advice)
 
 
