@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from kerascnn.errors import KerascnnError, MissingExtraError
-from kerascnn.language import LANGUAGES, speaking, tr
+from kerascnn.language import LANGUAGES, tr, use_language
 from kerascnn.language.messages import translated
 from kerascnn.printable import printable, printable_json
 
@@ -91,12 +91,12 @@ class Command(click.Command):
             for parameter in self.params
             if isinstance(parameter, click.Option)
         }
-        with speaking(_wanted(ctx)):
+        with use_language(_wanted(ctx)):
             return super().invoke(ctx)
 
     def get_help(self, ctx: click.Context) -> str:
         """Write the help in the language that is spoken."""
-        with speaking(_wanted(ctx)):
+        with use_language(_wanted(ctx)):
             return super().get_help(ctx)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -218,7 +218,7 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         raise _failure(ctx, str(missing), missing.exit_code) from error
     except KeyboardInterrupt:
         # Commands that keep something when they are stopped say so themselves.
-        with speaking(_wanted(ctx)):
+        with use_language(_wanted(ctx)):
             click.echo("\n" + tr("Stopped."), err=True)
         ctx.exit(INTERRUPTED)
 
@@ -245,7 +245,7 @@ class _Failure(click.ClickException):
 def _failure(ctx: click.Context, message: str, exit_code: int) -> _Failure:
     """Say a message in the language that is spoken, with the names of a command's options."""
     try:
-        with speaking(_wanted(ctx)):
+        with use_language(_wanted(ctx)):
             line = tr("Error: {message}", message="{message}")
             return _Failure(as_options(translated(message)), exit_code, line)
     except KerascnnError:  # the environment names no language that is known: that is the message

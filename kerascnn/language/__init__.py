@@ -7,11 +7,11 @@ A sentence is written in English where it is said, with its values named:
 
 >>> tr("{count} pictures", count="1,200")
 '1,200 pictures'
->>> with speaking("ko"):
+>>> with use_language("ko"):
 ...     tr("{count} pictures", count="1,200")
 '사진 1,200장'
 
-The language is that of the innermost :func:`speaking`, else ``KERASCNN_LANG``, else English.
+The language is that of the innermost :func:`use_language`, else ``KERASCNN_LANG``, else English.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 
 @contextmanager
-def speaking(language: str | None) -> Iterator[None]:
+def use_language(language: str | None) -> Iterator[None]:
     """Speak a language for a while.
 
     Args:
@@ -48,7 +48,7 @@ def speaking(language: str | None) -> Iterator[None]:
         _spoken.reset(token)
 
 
-def spoken() -> str:
+def current_language() -> str:
     """Return the language that is spoken now, e.g. ``ko``.
 
     Raises:
@@ -77,7 +77,7 @@ def sentence(template: str, **values: object) -> Sentence:
         values: Of those names, as they shall be shown; sentences are said with this one.
 
     Examples:
-        >>> with speaking("ko"):
+        >>> with use_language("ko"):
         ...     found = sentence("{count} pictures", count="1,200")
         ...     found, tr(found)
         ('1,200 pictures', '사진 1,200장')
@@ -99,7 +99,7 @@ def tr(said: str, **values: object) -> str:
     shown = {
         name: tr(value) if isinstance(value, Sentence) else value for name, value in values.items()
     }
-    return sentences(spoken()).get(said, said).format(**shown)
+    return sentences(current_language()).get(said, said).format(**shown)
 
 
 @cache

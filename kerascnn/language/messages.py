@@ -12,7 +12,7 @@ import re
 from functools import cache
 from string import Formatter
 
-from kerascnn.language import spoken
+from kerascnn.language import current_language
 
 
 def translated(message: str) -> str:
@@ -25,12 +25,12 @@ def translated(message: str) -> str:
         The same in that language, where the table has it; values that are messages likewise.
 
     Examples:
-        >>> from kerascnn.language import speaking
-        >>> with speaking("ko"):
+        >>> from kerascnn.language import use_language
+        >>> with use_language("ko"):
         ...     translated("a.jpg: no such file.")
         'a.jpg: 파일이 없습니다.'
     """
-    language = spoken()
+    language = current_language()
     if language == "en":
         return message
     for pattern, other in _patterns(language):

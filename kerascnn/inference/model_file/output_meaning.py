@@ -1,4 +1,4 @@
-"""What the numbers of a model made elsewhere mean: probabilities, sigmoids or logits.
+"""What the numbers of a model made elsewhere mean: probabilities, their logarithms, or logits.
 
 Knows: what can be told from where numbers come from, what from the numbers themselves, and that
 where these contradict each other only the user can know. Does not know graphs: who reads one
@@ -127,6 +127,10 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     """Decide where the last operator leaves it open."""
     if looks_like_probabilities(values, origin.quantised):
         return "probabilities"
+    if looks_like_probabilities(np.exp(-np.maximum(values, -1))):
+        return "negative_logs"
+    if origin.only("log_softmax"):
+        return _of_logarithms(values, path)
     one, inside = values.shape[1] == 1, _inside(values)
     if origin.only("softmax") and inside and (one or origin.quantised):
         return "sigmoids" if one else "probabilities"
@@ -142,6 +146,15 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     if one:
         return "sigmoids"
     raise _contradiction(path, "does not end in a softmax or sigmoid that can be seen", values)
+
+
+def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
+    """Tell by their sign whether logarithms of probabilities were negated."""
+    if values.max() <= _BEYOND:
+        return "logits"
+    if values.min() >= -_BEYOND:
+        return "negative_logs"
+    raise _contradiction(path, "is made of logarithms of softmaxes", values)
 
 
 def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
