@@ -14,7 +14,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.serving.sources import ModelConfig, find_models
 
 if TYPE_CHECKING:
-    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
 
@@ -84,7 +84,7 @@ class ServeConfig:
     tls_cert: str | None = None
     tls_key: str | None = None
     traces: bool = False
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
     served: tuple[ModelConfig, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import Sizing
+from kerascnn.images import Resizing
 from kerascnn.inference.model_file.foreign import Normalize
 
 _OWN = {
@@ -25,7 +25,7 @@ def sizing_words(card: ModelCard) -> str:
     Returns:
         Without a full stop.
     """
-    if isinstance(card.resize_rule, Sizing):
+    if isinstance(card.resize_rule, Resizing):
         return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
     return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"

@@ -18,7 +18,7 @@ from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import ModelFileError, ProviderError
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
-from kerascnn.leftovers import writing_alone
+from kerascnn.leftovers import exclusive_atomic_write
 from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack
@@ -152,7 +152,7 @@ def write_proven(
         ParityError: It answers differently, or lower precision costs more than it may; no file
             is left.
     """
-    with writing_alone(target) as temporary:
+    with exclusive_atomic_write(target) as temporary:
         tell(f"comparing on {len(measured.images):,} pictures")
         card = proven(temporary, model, card, measure)
         if request.precision != "float32":
