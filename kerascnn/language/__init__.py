@@ -95,7 +95,8 @@ def tr(said: str, **values: object) -> str:
         values: Of those names, as they shall be shown.
     """
     if isinstance(said, Sentence):
-        said, values = said.template, dict(said.values)
+        values = dict(said.values)
+        said = said.template
     shown = {
         name: tr(value) if isinstance(value, Sentence) else value for name, value in values.items()
     }

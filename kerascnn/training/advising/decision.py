@@ -176,7 +176,7 @@ def expected(facts: Facts) -> tuple[float, float]:
 
 
 def _doubts(facts: Facts) -> list[str]:
-    found = []
+    found: list[str] = []
     best = facts.best
     measured = _interval(best.probe, facts)
     if not facts.pretrained:
@@ -214,7 +214,7 @@ def _doubts(facts: Facts) -> list[str]:
 
 def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
     size = sentence("few") if facts.per_class < LIMITS.few else sentence("many")
-    found = [
+    found: list[str] = [
         sentence(
             "{pictures} training pictures in {classes} classes, {each} a class: {size} (the limit "
             "is {limit}).",
