@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from kerascnn.errors import ModelFileError
-from kerascnn.sizing import ResizeRule, Shape, Sizing
+from kerascnn.resizing import ResizeRule, Resizing, Shape
 from kerascnn.typed_json import build, parse_json
 
 SCHEMA = 1
@@ -164,7 +164,7 @@ class ModelCard:
     reduction: Reduction | None = None
     schema: int = SCHEMA
     image_width: int | None = None
-    sizing: Sizing | None = None
+    sizing: Resizing | None = None
 
     def __post_init__(self) -> None:
         _check(self)

@@ -28,7 +28,7 @@ _TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, renamed to ``path`` on success.
 
     Args:
@@ -55,7 +55,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=beginning_of(target), suffix=f"{MARK}{target.suffix}"
+            dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
         )
         os.close(descriptor)
     except OSError as error:
@@ -73,8 +73,8 @@ def writing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def beginning_of(target: Path) -> str:
-    """Return how the names begin that :func:`writing` gives a file until it is whole."""
+def temporary_prefix(target: Path) -> str:
+    """Return how the names begin that :func:`atomic_write` gives a file until it is whole."""
     return f".{target.stem[:100]}."
 
 
@@ -140,12 +140,12 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file's name is one that :func:`writing` gives until the file is whole."""
+    """Return whether a file's name is one that :func:`atomic_write` gives to an unfinished file."""
     return _TEMPORARY.fullmatch(name) is not None
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.errors import KerascnnError, MissingExtraError
-from kerascnn.language import LANGUAGES, speaking
+from kerascnn.language import LANGUAGES, use_language
 from kerascnn.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Command(click.Command):
             for parameter in self.params
             if isinstance(parameter, click.Option)
         }
-        with speaking(ctx.find_root().meta.get(_LANGUAGE)):
+        with use_language(ctx.find_root().meta.get(_LANGUAGE)):
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -14,7 +14,7 @@ from kerascnn.cli.shared import on_this_machine
 
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
-    from kerascnn.inference import Foreign
+    from kerascnn.inference import ForeignModel
     from kerascnn.inference.occlusion import Explanation
 
     Explain = Callable[[UInt8Array, int, str], Explanation]
@@ -89,7 +89,7 @@ def command(
         ctx.exit(SOME_INPUTS_BAD if any("figure" in row for row in rows) else 1)
 
 
-def _explainer(model: str, foreign: Foreign | None) -> Explain:
+def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
     from kerascnn.errors import ConfigError
 
     if model.lower().endswith(".onnx"):

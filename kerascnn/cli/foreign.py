@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kerascnn.sizing import PRESETS, choose
+from kerascnn.cli.base import as_options
+from kerascnn.resizing import PRESETS, choose
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
-    from kerascnn.inference import Foreign
+    from kerascnn.inference import ForeignModel
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -178,10 +179,10 @@ def announce_sizing(card: ModelCard) -> None:
     """Print to stderr how pictures are resized for a model made elsewhere."""
     from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
-    click.echo(sizing_notice(card), err=True)
+    click.echo(as_options(sizing_notice(card)), err=True)
 
 
-def pop_foreign(options: dict[str, Any]) -> Foreign | None:
+def pop_foreign(options: dict[str, Any]) -> ForeignModel | None:
     """Remove the options of :func:`foreign_options` from a command's, and combine them.
 
     Args:
@@ -204,7 +205,7 @@ def foreign_from_options(
     outputs: Any = None,
     output: str | None = None,
     **sizing: Any,
-) -> Foreign | None:
+) -> ForeignModel | None:
     """Combine the options about a model that was made elsewhere.
 
     Args:
@@ -217,7 +218,7 @@ def foreign_from_options(
         std: The same.
         outputs: ``logits`` or ``probabilities``.
         output: Name of the output that holds the answers.
-        **sizing: What else :func:`kerascnn.sizing.choose` takes.
+        **sizing: What else :func:`kerascnn.resizing.choose` takes.
 
     Returns:
         It, or None where nothing was said.
@@ -226,14 +227,14 @@ def foreign_from_options(
         ConfigError: Something of it cannot be, or does not go with the rest.
         DataError: The file of class names cannot be used.
     """
-    from kerascnn.inference import Foreign, read_labels
+    from kerascnn.inference import ForeignModel, read_labels
     from kerascnn.inference.model_file.foreign_notices import own_normalization
 
     own = mean is not None or std is not None
     detailed = like is not None or any(value is not None for value in sizing.values())
     if not (own or detailed or any((labels, image_size, normalize, resize, outputs, output))):
         return None
-    return Foreign(
+    return ForeignModel(
         () if labels is None else read_labels(labels),
         image_size,
         normalize or (PRESETS[like].normalize if like and not own else None),

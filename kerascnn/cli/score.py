@@ -109,7 +109,7 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
         for notice in work.changes.notices():
             click.echo(f"warning: {notice}", err=True)
         with _progress(work.pictures_to_do) as advance:
-            failed = job.work_off(work, advance)
+            failed = job.score_missing_parts(work, advance)
         summary = job.finish(work, failed)
     except KeyboardInterrupt:
         click.echo("\nStopped. The same command goes on.", err=True)

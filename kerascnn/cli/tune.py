@@ -23,7 +23,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.files import write_bytes
 
 if TYPE_CHECKING:
-    from kerascnn.training.tuning.study import Found
+    from kerascnn.training.tuning.study import SearchResult
 
 _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "device", "seed")
 """Options of ``train`` that hold for all trials."""
@@ -122,7 +122,7 @@ def command(
     _tell(found, plot)
 
 
-def _plot(found: Found, folder: Path) -> Path | None:
+def _plot(found: SearchResult, folder: Path) -> Path | None:
     if not found.importances:
         return None
     from kerascnn.report.importances import importances_png
@@ -132,7 +132,7 @@ def _plot(found: Found, folder: Path) -> Path | None:
     return path
 
 
-def _tell(found: Found, plot: Path | None) -> None:
+def _tell(found: SearchResult, plot: Path | None) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.trials.items()))
     click.echo(f"trials: {counts}")
     here = "" if found.run.is_dir() else f" (on {found.machine})"

@@ -144,7 +144,7 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
     return f"{root}: left out: {'; '.join(parts)}" if parts else None
 
 
-def unread_notice(root: Path, walk: Walk) -> str | None:
+def unsupported_notice(root: Path, walk: Walk) -> str | None:
     """Count the pictures whose formats are not read, and say what to do.
 
     Args:

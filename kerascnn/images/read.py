@@ -25,9 +25,9 @@ from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
 from kerascnn.images.pillow_errors import one_sentence_errors
 from kerascnn.images.plain import is_plain, plain_size
-from kerascnn.images.sizing import UInt8Array, size_picture
+from kerascnn.images.resizing import UInt8Array, size_picture
 from kerascnn.images.worker_pool import PixelFunction, unpacked, workers
-from kerascnn.sizing import ResizeRule, Shape
+from kerascnn.resizing import ResizeRule, Shape
 
 T = TypeVar("T")
 

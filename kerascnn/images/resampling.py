@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from kerascnn.images.geometry import Side, sides
-from kerascnn.sizing import Filter, Shape, Sizing
+from kerascnn.resizing import Filter, Resizing, Shape
 
 UInt8Array = npt.NDArray[np.uint8]
 Taps = tuple[npt.NDArray[np.intp], npt.NDArray[np.floating[Any]]]
@@ -49,7 +49,7 @@ _LONGEST = 8
 """A side that grows to more than so many times what is taken of it is not resized as a whole."""
 
 
-def sized_as(rgb: UInt8Array, shape: Shape, sizing: Sizing) -> UInt8Array:
+def sized_as(rgb: UInt8Array, shape: Shape, sizing: Resizing) -> UInt8Array:
     """Resize one RGB picture to a model's size as another library does.
 
     Args:

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from kerascnn.images.limits import PATIENCE
-from kerascnn.images.sizing import UInt8Array
+from kerascnn.images.resizing import UInt8Array
 
 _START = "import sys; sys.path[:] = {path!r}; from kerascnn.images.worker import main; main()"
 

@@ -20,7 +20,7 @@ from kerascnn import images, notebook
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.checked_session import open_checked, run_network
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank
 from kerascnn.inference.runtime.providers import Arithmetic
@@ -78,7 +78,7 @@ class Classifier:
         path: str | Path,
         provider: Asked | Choice = "auto",
         threads: int | None = None,
-        foreign: Foreign | None = None,
+        foreign: ForeignModel | None = None,
         arithmetic: Arithmetic = "exact",
     ) -> None:
         if threads is not None and threads < 1:
@@ -204,7 +204,7 @@ class Classifier:
         """
         if top_k < 1 or batch_size < 1:
             raise ConfigError(
-                f"top_k is {top_k} and batch_size is {batch_size}; expected both at least 1."
+                f"`top_k` is {top_k} and `batch_size` is {batch_size}; expected both at least 1."
             )
         if not 0 <= min_probability <= 1:
             raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")

@@ -7,11 +7,11 @@ A sentence is written in English where it is said, with its values named:
 
 >>> tr("{count} pictures", count="1,200")
 '1,200 pictures'
->>> with speaking("ko"):
+>>> with use_language("ko"):
 ...     tr("{count} pictures", count="1,200")
 '사진 1,200장'
 
-The language is that of the innermost :func:`speaking`, else ``KERASCNN_LANG``, else English.
+The language is that of the innermost :func:`use_language`, else ``KERASCNN_LANG``, else English.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 
 @contextmanager
-def speaking(language: str | None) -> Iterator[None]:
+def use_language(language: str | None) -> Iterator[None]:
     """Speak a language for a while.
 
     Args:
@@ -48,7 +48,7 @@ def speaking(language: str | None) -> Iterator[None]:
         _spoken.reset(token)
 
 
-def spoken() -> str:
+def current_language() -> str:
     """Return the language that is spoken now, e.g. ``ko``.
 
     Raises:
@@ -66,7 +66,7 @@ def tr(sentence: str, **values: object) -> str:
         sentence: In English, with a name in braces for each value.
         values: Of those names, as they shall be shown.
     """
-    return sentences(spoken()).get(sentence, sentence).format(**values)
+    return sentences(current_language()).get(sentence, sentence).format(**values)
 
 
 @cache

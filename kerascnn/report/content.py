@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kerascnn.images import UInt8Array
-from kerascnn.metrics.classification import Evaluation, WrongAnswer
+from kerascnn.metrics.classification import Evaluation, Misclassification
 from kerascnn.metrics.significance import is_chance
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Content:
 
 
 def gallery(
-    wrong: Sequence[WrongAnswer],
+    wrong: Sequence[Misclassification],
     picture: Callable[[int], UInt8Array],
     heats: Callable[[list[UInt8Array], list[str]], Sequence[Heat | None]],
 ) -> tuple[Mistake, ...]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from kerascnn.errors import MissingExtraError
-from kerascnn.language import speaking, spoken
+from kerascnn.language import current_language, use_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,7 @@ def lettering() -> Iterator[None]:
     """
     import matplotlib
 
-    if spoken() != "ko":
+    if current_language() != "ko":
         yield
         return
     from matplotlib.font_manager import fontManager
@@ -100,7 +100,7 @@ def lettering() -> Iterator[None]:
     hangul = next((name for name in _HANGUL if name in installed), None)
     if hangul is None:
         log.warning("no Korean font was found, so the figure is in English. Noto Sans KR has one.")
-        with speaking("en"):
+        with use_language("en"):
             yield
         return
     with matplotlib.rc_context({"font.family": ["DejaVu Sans", hangul]}):

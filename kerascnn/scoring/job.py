@@ -18,7 +18,7 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
 from kerascnn.file_lock import locked
 from kerascnn.files import cannot_write, sha256_of
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.runtime.selection import Asked
 from kerascnn.inference.signature_of_foreign import open_signature
@@ -29,8 +29,8 @@ from kerascnn.scoring.entries import Changes, compare, compare_part, find_entrie
 from kerascnn.scoring.formats import check_format, default_format
 from kerascnn.scoring.local import LocalProcesses
 from kerascnn.scoring.on_ray import ray_cluster
-from kerascnn.scoring.parts import Setting, attempt
-from kerascnn.scoring.plan import Plan, Question, check_question, read_plan, write_plan
+from kerascnn.scoring.parts import WorkerOptions, attempt
+from kerascnn.scoring.plan import Plan, ScoringOptions, check_same_question, read_plan, write_plan
 from kerascnn.scoring.summary import write_summary
 
 INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
@@ -76,7 +76,7 @@ class Request:
     arithmetic: str = "exact"
     workers: int | None = None
     threads: int | None = None
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
 
 
 @dataclass(frozen=True)
@@ -129,11 +129,11 @@ def prepare(
         before = read_plan(request.out)
         question = _question(request, before, on_foreign)
         plan = before or _new_plan(request, question, stdin)
-    check_question(plan, question, request.parts)
+    check_same_question(plan, question, request.parts)
     if number is not None and number >= plan.parts:
         raise ConfigError(
             f"part {number}: the plan in {request.out} has {plan.parts} parts, 0 to "
-            f"{plan.parts - 1}. Say so with --parts before the plan is made."
+            f"{plan.parts - 1}. Say so with `parts` before the plan is made."
         )
     missing = plan.missing()
     if number is not None:
@@ -148,7 +148,7 @@ def _changes(request: Request, plan: Plan, number: int | None, stdin: TextIO) ->
     return compare(plan, find_entries(request.paths, stdin) if request.paths else None)
 
 
-def _new_plan(request: Request, question: Question, stdin: TextIO) -> Plan:
+def _new_plan(request: Request, question: ScoringOptions, stdin: TextIO) -> Plan:
     if not request.paths:
         raise ConfigError(f"{request.out}: there is no plan yet. Say which pictures to score.")
     entries = find_entries(request.paths, stdin)
@@ -157,7 +157,7 @@ def _new_plan(request: Request, question: Question, stdin: TextIO) -> Plan:
 
 def _question(
     request: Request, plan: Plan | None, on_foreign: Callable[[ModelCard], object]
-) -> Question:
+) -> ScoringOptions:
     form = request.form or (plan.question.format if plan else default_format())
     check_format(form)
     with uris.local_file(request.model) as path:
@@ -165,7 +165,7 @@ def _question(
         card = open_signature(path, request.foreign).card
     if card.network == MADE_ELSEWHERE:
         on_foreign(card)
-    return Question(
+    return ScoringOptions(
         model,
         hashlib.sha256(card.to_json().encode()).hexdigest(),
         request.top_k,
@@ -179,7 +179,7 @@ def _check(request: Request) -> None:
     if request.on not in ("local", "ray") and not request.on.startswith("ray://"):
         raise ConfigError(f"`on` is {request.on}; expected local, ray or ray://HOST:PORT.")
     if request.part is not None and request.on != "local":
-        raise ConfigError("`part` scores one part in this process. Leave out --on.")
+        raise ConfigError("`part` scores one part in this process. Leave out `on`.")
     if request.top_k < 1 or request.batch_size < 1:
         raise ConfigError("`top_k` and `batch_size` are expected to be at least 1.")
     if not 0 <= request.min_probability <= 1:
@@ -216,7 +216,7 @@ def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
     return int(found)
 
 
-def work_off(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
+def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
     """Score what is missing.
 
     Args:
@@ -233,7 +233,7 @@ def work_off(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
         return {}
     workers, threads = _processes(work)
     request = work.request
-    setting = Setting(
+    setting = WorkerOptions(
         _absolute(request.model),
         work.plan.question,
         work.plan.base,

@@ -23,14 +23,14 @@ from kerascnn.errors import (
     ProviderError,
 )
 from kerascnn.files import sha256_of
-from kerascnn.inference import Classifier, Foreign
+from kerascnn.inference import Classifier, ForeignModel
 from kerascnn.inference.classifier import Picture
 from kerascnn.inference.prediction import to_row
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked
 from kerascnn.scoring.entries import describe
 from kerascnn.scoring.formats import Row, encode
-from kerascnn.scoring.plan import Entry, Question
+from kerascnn.scoring.plan import Entry, ScoringOptions
 
 _FETCHED = 16
 """URIs that are read at a time, and ahead of what is decoded: a server takes tens of milliseconds
@@ -38,7 +38,7 @@ to begin."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class WorkerOptions:
     """What every part of a plan is scored with.
 
     Attributes:
@@ -52,9 +52,9 @@ class Setting:
     """
 
     model: str
-    question: Question
+    question: ScoringOptions
     base: str
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
     provider: Asked = "auto"
     threads: int | None = 1
     batch_size: int = 32
@@ -66,7 +66,7 @@ class Job:
 
     number: int
     entries: list[Entry]
-    setting: Setting
+    setting: WorkerOptions
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Failure:
 _EVERYWHERE = (ConfigError, MissingExtraError, ModelFileError, ProviderError)
 """What opening a model raises where its file, an option or the machine is wrong."""
 
-_opened: dict[Setting, Classifier] = {}
+_opened: dict[WorkerOptions, Classifier] = {}
 """The model that was used last."""
 
 
@@ -110,7 +110,7 @@ def score_part(classifier: Classifier, job: Job) -> bytes:
     return encode(rows, question.format)
 
 
-def _rows(classifier: Classifier, entries: list[Entry], setting: Setting) -> Iterator[Row]:
+def _rows(classifier: Classifier, entries: list[Entry], setting: WorkerOptions) -> Iterator[Row]:
     failed: dict[int, str] = {}
 
     def pictures() -> Iterator[Picture]:
@@ -175,7 +175,7 @@ def _located(path: str, base: str) -> str:
     return path if base == os.getcwd() else os.path.join(base, path)  # noqa: PTH109, PTH118
 
 
-def _classifier(setting: Setting) -> Classifier:
+def _classifier(setting: WorkerOptions) -> Classifier:
     key = replace(setting, base="")
     if key not in _opened:
         _opened.clear()
@@ -183,7 +183,7 @@ def _classifier(setting: Setting) -> Classifier:
     return _opened[key]
 
 
-def _open(setting: Setting) -> Classifier:
+def _open(setting: WorkerOptions) -> Classifier:
     arithmetic: Arithmetic = "fast" if setting.question.arithmetic == "fast" else "exact"
     with uris.local_file(setting.model) as path:
         if sha256_of(path) != setting.question.model:

@@ -71,7 +71,7 @@ class RequestLog:
     ) -> None:
         self._metrics, self._write_log, self._tracer = metrics, write_log, tracer
 
-    def keep(self, record: RequestRecord, outcome: str) -> None:
+    def record(self, record: RequestRecord, outcome: str) -> None:
         """Count a request that has ended, and write its line.
 
         Args:

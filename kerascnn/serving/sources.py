@@ -16,7 +16,7 @@ from kerascnn import hub
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
 
@@ -53,7 +53,7 @@ class ModelConfig:
     max_batch: int = 16
     max_wait_ms: float = 2.0
     max_queue: int = 256
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
 
 
 def find_models(

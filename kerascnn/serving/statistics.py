@@ -59,7 +59,7 @@ class Statistics:
         Args:
             pictures: Number of pictures in it.
             queue: Seconds that it waited.
-            decode: Seconds of reading and sizing.
+            decode: Seconds of reading and resizing.
             inference: Seconds of running the network.
         """
         self.pictures += pictures

@@ -200,7 +200,7 @@ def test_fuzz_finds_nothing_in_a_few_damaged_files() -> None:
 def test_fuzz_finds_nothing_in_damaged_files_of_all_kinds() -> None:
     table = printed("fuzz", "--inputs", 3000, "--minutes", 10)
     assert re.search(r"^3,000 inputs", table), table
-    for kind in ("onnx", "requests", "keras", "weights", "checkpoints", "runs"):
+    for kind in ("onnx", "requests", "grpc", "keras", "weights", "checkpoints", "runs"):
         assert re.search(rf"^\| {kind} \|.*\| 0 \|$", table, re.M), table
 
 

@@ -8,7 +8,7 @@ from string import Formatter
 import pytest
 
 from kerascnn.errors import ConfigError
-from kerascnn.language import VARIABLE, sentences, speaking, spoken, tr
+from kerascnn.language import VARIABLE, current_language, sentences, tr, use_language
 
 PACKAGE = Path(__file__).parents[2] / "kerascnn"
 
@@ -55,15 +55,15 @@ def _values(sentence):
 
 def test_the_language_is_the_commands_then_the_environments_then_english(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert spoken() == "en"
+    assert current_language() == "en"
     assert tr("filter {number}", number=3) == "filter 3"
     monkeypatch.setenv(VARIABLE, "ko_KR.UTF-8")
     assert tr("filter {number}", number=3) == "필터 3"
-    with speaking("en"):
-        assert spoken() == "en"
-        with speaking(None):
-            assert spoken() == "en"
-    assert spoken() == "ko"
+    with use_language("en"):
+        assert current_language() == "en"
+        with use_language(None):
+            assert current_language() == "en"
+    assert current_language() == "ko"
     monkeypatch.setenv(VARIABLE, "xx")
     with pytest.raises(ConfigError, match="KERASCNN_LANG is 'xx'; expected one of en, ko"):
-        spoken()
+        current_language()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import Sizing
+from kerascnn.images import Resizing
 from kerascnn.inference.model_file.foreign import Normalize
 
 _OWN = {
@@ -25,7 +25,7 @@ def sizing_words(card: ModelCard) -> str:
     Returns:
         Without a full stop.
     """
-    if isinstance(card.resize_rule, Sizing):
+    if isinstance(card.resize_rule, Resizing):
         return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
     return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
@@ -39,8 +39,8 @@ def sizing_notice(card: ModelCard) -> str:
     """
     return (
         f"{card.name}: pictures are {sizing_words(card)}. This must match training, or "
-        "answers are wrong and nothing shows it: --like, --resize, --filter; evaluate "
-        "--try-sizing compares them."
+        "answers are wrong and nothing shows it: `like`, `resize`, `filter`; "
+        "kerascnn evaluate --try-sizing compares them."
     )
 
 
@@ -67,12 +67,12 @@ def own_normalization(
     """
     if normalize not in (None, "none", "unit"):
         raise ConfigError(
-            f"--mean and --std take the place of --normalize {normalize}. Leave one of them out; "
+            f"`mean` and `std` take the place of `normalize` {normalize}. Leave one of them out; "
             "only unit (they are of pixels from 0 to 1) and none (0 to 255) go with them."
         )
     means, stds = _three("mean", mean or [0.0]), _three("std", std or [1.0])
     if min(stds) <= 0:
-        raise ConfigError(f"--std {stds}; expected numbers above 0.")
+        raise ConfigError(f"`std` {stds}; expected numbers above 0.")
     small = max(*means, *stds) <= 1
     unit = 255.0 if normalize == "unit" or (normalize is None and small) else 1.0
     red, green, blue = (unit * value for value in means)
@@ -83,5 +83,5 @@ def _three(name: str, values: Sequence[float]) -> tuple[float, float, float]:
     if len(values) == 1:
         return values[0], values[0], values[0]
     if len(values) != 3:
-        raise ConfigError(f"--{name} has {len(values)} numbers; expected one, or three: R,G,B.")
+        raise ConfigError(f"`{name}` has {len(values)} numbers; expected one, or three: R,G,B.")
     return values[0], values[1], values[2]

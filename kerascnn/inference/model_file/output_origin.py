@@ -30,8 +30,9 @@ _SAME_VALUES = frozenset(
 """Operators that hand on their first input's values, in another shape or type, or cut off."""
 
 _MIXING = frozenset(
-    {"Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather", "Split",
-     "Expand", "Tile", "ReduceMean", "ReduceSum", "ReduceMax", "GlobalAveragePool", "AveragePool",
+    {"Add", "Sub", "Mul", "Div", "Neg", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather",
+     "Split", "Expand", "Tile", "ReduceMean", "ReduceSum", "ReduceMax", "GlobalAveragePool",
+     "AveragePool",
      "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearReduceMean",
      "QLinearGlobalAveragePool", "QLinearAveragePool"}
 )  # fmt: skip
@@ -101,9 +102,8 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
         if kind not in _SAME_VALUES or not inputs:
             break
         name = inputs[0]
-    kind, _ = graph.makers.get(name, ("", []))
-    if kind in _SQUASHING:
-        return OutputOrigin(frozenset({_SQUASHING[kind]}), quantised=quantised)
+    if made := _squashed_by(graph, name):
+        return OutputOrigin(frozenset({made}), quantised=quantised)
     found = _sources(graph, name)
     squashed = bool(found.sources - {"linear", "unknown"})
     return OutputOrigin(
@@ -126,8 +126,8 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
         seen.add(name)
         kind, inputs = graph.makers.get(name, ("", []))
         quantised |= kind.startswith(_QUANTISED)
-        if kind in _SQUASHING:
-            sources.add(_SQUASHING[kind])
+        if made := _squashed_by(graph, name):
+            sources.add(made)
         elif kind in _SAME_VALUES:
             waiting += inputs[:1]
         elif kind in _MIXING:
@@ -138,6 +138,14 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
         else:
             sources.add("linear" if kind in _MATRICES else "unknown")
     return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
+
+
+def _squashed_by(graph: Graph, name: str) -> Source | None:
+    """Return what squashed a value; a logarithm counts with the softmax that it is taken of."""
+    kind, inputs = graph.makers.get(name, ("", []))
+    if kind == "Log" and inputs and _sources_of_one(graph, inputs[0]) == "softmax":
+        return "log_softmax"
+    return _SQUASHING.get(kind)
 
 
 def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:

@@ -83,7 +83,7 @@ def statistics(
         version: Version of it; None: all.
 
     Raises:
-        Refusal: 404: no such model or version; 503: it does not answer.
+        HttpError: 404: no such model or version; 503: it does not answer.
     """
     if name is None:
         found = [served for one in models.names for served in models.versions(one)]

@@ -37,7 +37,7 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
         except OSError as error:
             raise ConfigError(
                 f"{host}:{port}: cannot listen there ({error.strerror or error}). "
-                "Choose another --host or --port."
+                "Choose another `host` or `port`."
             ) from error
         for one in found:
             stack.enter_context(one)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kerascnn.language import sentences, spoken
+from kerascnn.language import current_language, sentences
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -38,7 +38,7 @@ def page_routes() -> list[Route]:
 
 def _language() -> bytes:
     """What the page says, in the language that is spoken when the server starts."""
-    language = spoken()
+    language = current_language()
     told = {"language": language, "table": dict(sentences(language))}
     return json.dumps(told, ensure_ascii=False).encode("utf-8")
 

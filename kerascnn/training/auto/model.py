@@ -105,7 +105,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         reason = f"the pictures are small: {longest} pixels"
         return _announced(from_scratch(config, dataset), reason, progress)
     try:
-        ensure(BACKBONE, lambda done, total: progress.fetching(BACKBONE, done, total))
+        ensure(BACKBONE, lambda done, total: progress.on_download(BACKBONE, done, total))
     except ModelFileError as error:
         if config.weights == "imagenet":
             raise
@@ -150,7 +150,7 @@ def _input_for(longest: int, multiple: int, bounds: tuple[int, int]) -> int:
 
 
 def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
-    progress.chosen("model", chosen.model, reason)
+    progress.on_choice("model", chosen.model, reason)
     return chosen
 
 
@@ -158,7 +158,7 @@ def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainC
     size = config.image_size or _input_for(longest, STRIDE, SIZES)
     # Which blocks learn is seen when the pictures have passed through the network.
     open_scope = config.trainable == "all" and not config.phase and not config.random_crop
-    progress.chosen("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
+    progress.on_choice("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
     return replace(
         config,
         model=BACKBONE,
@@ -219,7 +219,7 @@ def choose_changes(
         return config
     if config.weights != "none" or config.trainable != "all" or config.phase:
         reason = "what frozen blocks make of each picture is computed once"
-        progress.chosen("augment", "none", reason)
+        progress.on_choice("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
     # Crops of few photographs are change enough: together with these they cost accuracy.
@@ -228,7 +228,7 @@ def choose_changes(
     strong = often and _coloured(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
     augment = _CHANGES[verdict == "harmless", strong]
     kind = "coloured photographs; " if strong else ""
-    progress.chosen("augment", augment, kind + _FLIPS[verdict])
+    progress.on_choice("augment", augment, kind + _FLIPS[verdict])
     return replace(config, augment=augment)
 
 

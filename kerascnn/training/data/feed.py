@@ -88,7 +88,7 @@ def prepare(
             resize,
             strict=config.strict,
             cache=cache,
-            progress=lambda done, name=name, total=total: progress.reading(name, done, total),  # type: ignore[misc]
+            progress=lambda done, name=name, total=total: progress.on_read(name, done, total),  # type: ignore[misc]
         )
     check_classes(dataset, packs["train"])
     _check_validation(dataset, packs["val"])

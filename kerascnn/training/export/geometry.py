@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerascnn.sizing import Shape, Sizing
+from kerascnn.resizing import Resizing, Shape
 from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, Graph
 
 
@@ -49,7 +49,7 @@ class Geometry:
         sizing: How pictures are resized.
     """
 
-    def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Sizing) -> None:
+    def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Resizing) -> None:
         self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing
 
     def sides(self) -> tuple[GraphSide, GraphSide]:

@@ -22,6 +22,7 @@ from kerascnn.training.foreign.keras2 import (
     modern_config,
     single,
 )
+from kerascnn.training.foreign.keras2_layers import SyncBatchNormalization
 
 _VALUES = frozenset(
     {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__",
@@ -47,6 +48,9 @@ _KINDS: tuple[type, ...] = (
 )  # fmt: skip
 
 _OWN = "kerascnn>PerChannelConv2D"
+
+_OLD_NAMES = {"SyncBatchNormalization": SyncBatchNormalization.__module__}
+"""Layers of Keras 2 that Keras 3 has under another name."""
 
 _APPLICATIONS = {
     "LayerScale": "convnext", "StochasticDepth": "convnext",
@@ -157,7 +161,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
         )
     if module is None:
         raise _custom(f"object {name!r}", node, where)
-    home = {"class_name": known, "module": module, "registered_name": None}
+    own = f"kerascnn>{name}" if name in _OLD_NAMES else None
+    home = {"class_name": known, "module": module, "registered_name": own}
     return modern_config({**node, **home}, where)
 
 
@@ -184,6 +189,8 @@ def _home(name: str, module: str) -> str | None:
         return None
     if name in _APPLICATIONS:
         return f"keras.src.applications.{_APPLICATIONS[name]}"
+    if name in _OLD_NAMES:
+        return _OLD_NAMES[name]
     for space in _SPACES:
         found = getattr(getattr(keras, space), name, None)
         if isinstance(found, type) and issubclass(found, _KINDS):

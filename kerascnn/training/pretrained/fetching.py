@@ -19,7 +19,7 @@ from typing import Any
 
 from kerascnn.environment import OFFLINE, is_offline
 from kerascnn.errors import ModelFileError
-from kerascnn.files import writing
+from kerascnn.files import atomic_write
 from kerascnn.training.pretrained.cache import cached, misfit, place_of
 from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
 
@@ -86,7 +86,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
     if isinstance(source, HubPreset):
         return _fetch_preset(name, source)
     target = place_of(source)
-    with writing(target) as temporary:
+    with atomic_write(target) as temporary:
         try:
             _download(source, temporary, progress)
         except (OSError, http.client.HTTPException) as error:

@@ -20,10 +20,10 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.file_lock import locked
 from kerascnn.files import (
+    atomic_write,
     cannot_write,
     read_text,
     write_text,
-    writing,
 )
 from kerascnn.inference.model_file.kinds import CARD, MODEL, describe_path, is_own
 from kerascnn.leftovers import remove_leftovers
@@ -172,7 +172,7 @@ class Run:
 
     def save_model(self, model: keras.Model, card: ModelCard) -> None:
         """Write ``model.keras`` and ``card.json``, each whole or not at all."""
-        with writing(self.model_path) as temporary:
+        with atomic_write(self.model_path) as temporary:
             model.save(temporary)
         self.save_card(card)
 
@@ -208,7 +208,7 @@ class Run:
 
 
 @contextmanager
-def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Iterator[Run]:
+def locked_run(config: TrainConfig, resume: bool, overwrite: bool = False) -> Iterator[Run]:
     """Lock a run folder, so that no other process writes to it.
 
     Args:

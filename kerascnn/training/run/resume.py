@@ -54,7 +54,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
     if "weights" in given:
         given = {**given, "weights": pinned(given["weights"])}
     asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
-    refuse_changed_options(run, asked)
+    check_options_unchanged(run, asked)
     return asked
 
 
@@ -75,7 +75,7 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     if not run.config_path.exists():
         return asked
     stored = run.config
-    gone = gone_options(run)
+    gone = removed_options(run)
     if gone and not run.is_finished:
         log.warning(
             "%s was begun by an earlier version with %s, which this one does not have; it goes on "
@@ -86,11 +86,11 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
 
 
-def gone_options(run: Run) -> dict[str, Any]:
+def removed_options(run: Run) -> dict[str, Any]:
     """List what a run was begun with and this version cannot do, by option."""
     if not run.config_path.exists():
         return {}
-    return old_config.gone_options(run.config_path.read_text(encoding="utf-8"))
+    return old_config.removed_options(run.config_path.read_text(encoding="utf-8"))
 
 
 def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
     return {name: value for name, value in given.items() if name not in settled}
 
 
-def refuse_changed_options(run: Run, asked: TrainConfig) -> None:
+def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     """Refuse to resume with options other than the run's own.
 
     Args:
@@ -167,7 +167,7 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def refuse_changed_data(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume with other data.
 
     Args:
@@ -206,7 +206,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     return found
 
 
-def refuse_changed_backend(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def check_backend_unchanged(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse another backend, and report other library versions.
 
     Args:

@@ -102,7 +102,7 @@ def prepare_phase(
             [train, val],
             features,
             start.normalization,
-            lambda done, total: progress.reading("features", done, total),
+            lambda done, total: progress.on_read("features", done, total),
         )
     else:
         if trains_head_only(core):

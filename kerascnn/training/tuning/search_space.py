@@ -28,7 +28,7 @@ RATES = (0.1, 3.0)
 """Limits of the learning rate, as factors on the network's own."""
 
 
-class Suggesting(Protocol):
+class Trial(Protocol):
     """A trial, as far as it suggests values."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
@@ -48,7 +48,7 @@ def networks_to_try(config: TrainConfig, named: tuple[str, ...]) -> tuple[str, .
     return tuple(find_network(name).name for name in named or usual)
 
 
-def suggested(trial: Suggesting, config: TrainConfig, networks: tuple[str, ...]) -> TrainConfig:
+def suggested(trial: Trial, config: TrainConfig, networks: tuple[str, ...]) -> TrainConfig:
     """Return the configuration of one trial.
 
     Args:

@@ -21,7 +21,7 @@ from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.weights_location import KINDS
-from kerascnn.zip_files import refuse_bombs
+from kerascnn.zip_files import check_for_zip_bomb
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 
@@ -195,7 +195,7 @@ def _pth(path: Path) -> Tensors:
         ) from error
     try:
         if zipfile.is_zipfile(path):
-            refuse_bombs(path, ratio=1, floor=0)  # torch.save packs nothing
+            check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
         loaded = torch.load(path, map_location="cpu", weights_only=True)
         state = loaded.get("state_dict", loaded.get("model", loaded))
         return {str(name): _stored(name, tensor) for name, tensor in state.items()}

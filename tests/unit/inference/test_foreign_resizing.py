@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from kerascnn.sizing import PRESETS, choose
 from onnx import TensorProto, helper, load, numpy_helper, save
 from PIL import Image, ImageOps
 from starlette.testclient import TestClient
@@ -16,7 +17,6 @@ from kerascnn.card import ModelCard
 from kerascnn.cli import main
 from kerascnn.inference import Foreign
 from kerascnn.serving import ServeConfig, create_app
-from kerascnn.sizing import PRESETS, choose
 
 HEIGHT, WIDTH = 6, 14
 NAMES = ("left", "right")
@@ -113,7 +113,7 @@ def test_a_graph_that_normalises_gets_no_advice_to(tmp_path, picture, capfd) -> 
         path, _ = _file(tmp_path / "m.onnx", HEIGHT, WIDTH, shift=shift)
         result = CliRunner().invoke(main, ["predict", str(path), "x.png"])
         Classifier(path, foreign=Foreign(NAMES))
-        assert ("--normalize was not given" in capfd.readouterr().err) is told, result
+        assert ("`normalize` was not given" in capfd.readouterr().err) is told, result
 
 
 def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
