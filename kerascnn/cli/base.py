@@ -11,10 +11,10 @@ import logging
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -24,6 +24,8 @@ from kerascnn.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+F = TypeVar("F")
 
 SOME_INPUTS_BAD = 3
 """Exit code: done, but some inputs could not be used."""
@@ -265,6 +267,17 @@ def console(stderr: bool = False) -> Console:
     from kerascnn.console import SafeConsole
 
     return SafeConsole(unescaped(sys.stderr if stderr else sys.stdout), stderr)
+
+
+def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of several options, which ``--help`` shows in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 @contextmanager

@@ -6,19 +6,16 @@ Knows: Click. Does not know what is done with what was said.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import as_options
+from kerascnn.cli.base import add_options, as_options
 from kerascnn.resizing import PRESETS, choose
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
     from kerascnn.inference import ForeignModel
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ImageSize(click.ParamType):  # type: ignore[type-arg] # older versions take none
@@ -74,7 +71,7 @@ class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take n
         return red, green, blue
 
 
-_OPTIONS = (
+foreign_options = add_options(
     click.option(
         "--labels",
         metavar="FILE",
@@ -158,6 +155,7 @@ _OPTIONS = (
         help="Which of several outputs holds the predictions.",
     ),
 )
+"""Add the options that say what a file made elsewhere does not."""
 FOREIGN = (
     *("labels", "image_size", "like", "normalize", "mean", "std", "resize"),
     *("filter", "antialias", "crop_share", "pad_color", "enlarge", "outputs", "output"),
@@ -166,13 +164,6 @@ FOREIGN = (
 
 HEADING = {"For a model that kerascnn did not export": FOREIGN}
 """Their heading in the ``--help`` of every command that has them."""
-
-
-def foreign_options(command: F) -> F:
-    """Add the options that say what a file made elsewhere does not."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def announce_sizing(card: ModelCard) -> None:

@@ -6,11 +6,13 @@ Knows: Click. Does not know what is done with them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kerascnn.cli.base import add_options
 from kerascnn.cli.foreign import ImageSize
 from kerascnn.errors import ConfigError
 from kerascnn.hub import fetch, is_on_hub
@@ -74,6 +76,35 @@ def fetched(model: str) -> str:
     found = fetch(address)
     click.echo(f"{address}: {found}", err=True)
     return f"{name}{found.path}"
+
+
+def prediction_options(csv: str = "", unsure: str = "") -> Callable[[Any], Any]:
+    """Return the options of what is said about a picture.
+
+    Args:
+        csv: What --top-k is in CSV.
+        unsure: What stands in place of a label that is not probable enough.
+    """
+    return add_options(
+        click.option(
+            "--top-k",
+            default=5,
+            show_default=True,
+            help=f"Classes to list for each picture{csv}.",
+        ),
+        click.option(
+            "--min-probability",
+            type=float,
+            default=0.0,
+            metavar="P",
+            help=f"Give no label below this probability{unsure}.",
+        ),
+    )
+
+
+batch_size_option = click.option(
+    "--batch-size", default=32, show_default=True, help="Pictures per batch."
+)
 
 
 def check_drawable(path: str) -> None:

@@ -11,6 +11,7 @@ import click
 from kerascnn.cli.base import (
     INTERRUPTED,
     Command,
+    add_options,
     as_options,
     console,
     print_json,
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "device", "seed")
 """Options of ``train`` that hold for all trials."""
-
-
-def _shared_options(command: Any) -> Any:
-    for name in reversed(_SHARED):
-        command = train_option(name)(command)
-    return command
 
 
 @click.command(
@@ -70,7 +65,7 @@ def _shared_options(command: Any) -> Any:
     "[default: study.db in --out]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@_shared_options
+@add_options(*map(train_option, _SHARED))
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -35,7 +35,8 @@ from kerascnn.training.evaluation.report import report_or_warn
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
 from kerascnn.training.networks import Network, find_network
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
-from kerascnn.training.run.folder import Run, locked_run
+from kerascnn.training.run.folder import Run
+from kerascnn.training.run.locking import locked_run
 from kerascnn.training.run.resume import check_options_unchanged, with_stored_values
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import TrainingLoop
