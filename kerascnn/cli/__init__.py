@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": "Classify pictures with an ONNX file.",
     "score": "Classify very many pictures, in parts, on one machine or many.",
     "serve": "Serve models over HTTP.",
+    "push": "Upload an exported model to the Hugging Face Hub.",
     "summary": "Show the layers and parameters of a network.",
     "models": "List the networks.",
     "weights": "Download ImageNet weights, or list those on this machine.",

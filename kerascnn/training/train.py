@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from kerascnn.errors import ConfigError
@@ -43,6 +44,7 @@ from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import shorten_to_limit
 from kerascnn.training.weights import StartingNetwork, check_weights
+from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ def _fit(
     config: TrainConfig, progress: Callback, resume: bool, cluster: Cluster | None, overwrite: bool
 ) -> Run:
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
+    config = replace(config, weights=pinned(config.weights))
     network = None if config.model == AUTO else find_network(config.model)
     if network:
         check_weights(network, config.weights)
