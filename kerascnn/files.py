@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -210,6 +211,19 @@ def cannot_write(path: Path, error: OSError) -> KerascnnError:
         f"{path}: cannot write ({reason}). Nothing was changed. "
         "Free some space or choose another place."
     )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        ModelFileError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error
 
 
 def _flush(path: Path) -> None:

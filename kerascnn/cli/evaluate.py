@@ -9,7 +9,7 @@ import click
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.evaluation_tables import show_comparison, show_evaluation
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
-from kerascnn.cli.shared import check_data_is_there, split_option
+from kerascnn.cli.shared import check_data_is_there, on_this_machine, split_option
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
         **HEADING,
     },
 )
-@click.argument("model")
+@click.argument("model", callback=on_this_machine)
 @click.argument("data", required=False)
 @split_option
 @click.option(
     "--compare",
+    callback=on_this_machine,
     metavar="FILE",
     help="A second model on the same pictures: which predictions differ, and which is better.",
 )

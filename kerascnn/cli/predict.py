@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import RUNTIME, announce, provider_options
-from kerascnn.cli.shared import batch_size_option, prediction_options
+from kerascnn.cli.shared import batch_size_option, on_this_machine, prediction_options
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         **HEADING,
     },
 )
-@click.argument("model")
+@click.argument("model", callback=on_this_machine)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @prediction_options(
     "; in CSV one, unless this is given", ": null in JSON, empty in CSV, unsure in the table"

@@ -39,8 +39,9 @@ class ModelPaths(click.Path):
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Split a variable; a single path may have spaces in it."""
-        if os.pathsep in rv or Path(rv).exists():
-            return [part.strip() for part in rv.split(os.pathsep) if part.strip()]
+        parts = re.split(rf"{os.pathsep}(?!//)", rv)  # no separator: the one in hf://
+        if len(parts) > 1 or Path(rv).exists():
+            return [part.strip() for part in parts if part.strip()]
         return rv.split()
 
 

@@ -124,7 +124,7 @@ def command(
         find_rate(config, plot, as_json)
         return
     # Importing takes some seconds, in which nothing else can be shown.
-    click.echo("loading Keras …", err=True)
+    click.echo(tr("loading Keras …"), err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.distribution.processes import cluster_of

@@ -127,7 +127,8 @@ def render_check_page(check: DataCheck, dataset: Dataset) -> str:
         "remarks": list(_remarks(check)),
         "sections": list(_sections(check, dataset)),
         "odd": [
-            _figure(one.place, dataset, f"{tr(one.what)}: {one.detail}") for one in check.odd[:_ODD]
+            _figure(one.place, dataset, f"{tr(one.what)}: {tr(one.detail)}")
+            for one in check.odd[:_ODD]
         ],
         "lines": _LINES,
         "balance": _balance(check),

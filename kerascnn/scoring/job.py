@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from kerascnn import uris
+from kerascnn import hub, uris
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
 from kerascnn.file_lock import locked
-from kerascnn.files import cannot_write
+from kerascnn.files import cannot_write, sha256_of
 from kerascnn.inference import ForeignModel
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.runtime.selection import Asked
@@ -29,7 +29,7 @@ from kerascnn.scoring.entries import Changes, compare, compare_part, find_entrie
 from kerascnn.scoring.formats import check_format, default_format
 from kerascnn.scoring.local import LocalProcesses
 from kerascnn.scoring.on_ray import ray_cluster
-from kerascnn.scoring.parts import WorkerOptions, attempt, digest, local_model
+from kerascnn.scoring.parts import WorkerOptions, attempt
 from kerascnn.scoring.plan import Plan, ScoringOptions, check_same_question, read_plan, write_plan
 from kerascnn.scoring.summary import write_summary
 
@@ -161,8 +161,8 @@ def _question(
 ) -> ScoringOptions:
     form = request.form or (plan.question.format if plan else default_format())
     check_format(form)
-    with local_model(request.model) as path:
-        model = digest(path)
+    with uris.local_file(request.model) as path:
+        model = sha256_of(path)
         card = open_signature(path, request.foreign).card
     if card.network == MADE_ELSEWHERE:
         on_foreign(card)
@@ -273,6 +273,8 @@ def _processes(work: Work) -> tuple[int, int]:
 
 
 def _absolute(model: str) -> str:
+    if hub.is_on_hub(model):
+        return hub.fetch(model).address  # every process takes the same commit
     return model if uris.is_uri(model) else str(Path(model).absolute())
 
 

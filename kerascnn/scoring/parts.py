@@ -7,15 +7,11 @@ of the part's file. A process keeps the model that it used last.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from kerascnn import uris
 from kerascnn.errors import (
@@ -26,6 +22,7 @@ from kerascnn.errors import (
     PictureError,
     ProviderError,
 )
+from kerascnn.files import sha256_of
 from kerascnn.inference import Classifier, ForeignModel
 from kerascnn.inference.classifier import Picture
 from kerascnn.inference.prediction import to_row
@@ -188,39 +185,10 @@ def _classifier(setting: WorkerOptions) -> Classifier:
 
 def _open(setting: WorkerOptions) -> Classifier:
     arithmetic: Arithmetic = "fast" if setting.question.arithmetic == "fast" else "exact"
-    with local_model(setting.model) as path:
-        if digest(path) != setting.question.model:
+    with uris.local_file(setting.model) as path:
+        if sha256_of(path) != setting.question.model:
             raise ModelFileError(
                 f"{setting.model}: not the model that the plan was made with (another SHA-256). "
                 "Put that file back, or score into another folder."
             )
         return Classifier(path, setting.provider, setting.threads, setting.foreign, arithmetic)
-
-
-@contextmanager
-def local_model(model: str) -> Iterator[Path]:
-    """Yield a model's file, fetched for the time of the block if it is a URI.
-
-    Raises:
-        KerascnnError: It cannot be fetched.
-    """
-    if not uris.is_uri(model):
-        yield Path(model)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, model.rstrip("/").rpartition("/")[2] or "model.onnx")
-        path.write_bytes(uris.read(model))
-        yield path
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Raises:
-        ModelFileError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error

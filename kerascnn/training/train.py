@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
+from kerascnn.language import tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline, seconds_of
@@ -42,6 +44,7 @@ from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import shorten_to_limit
 from kerascnn.training.weights import StartingNetwork, check_weights
+from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +91,7 @@ def _fit(
     config: TrainConfig, progress: Callback, resume: bool, cluster: Cluster | None, overwrite: bool
 ) -> Run:
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
+    config = replace(config, weights=pinned(config.weights))
     network = None if config.model == AUTO else find_network(config.model)
     if network:
         check_weights(network, config.weights)
@@ -188,7 +192,7 @@ def _advised(
         return apply_advice_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
-        log.warning("auto: %s", told)
+        log.warning("auto: %s", tr(told))
     return apply_advice(config, advice)
 
 

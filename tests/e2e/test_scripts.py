@@ -6,6 +6,7 @@ The benchmarks without one need more data (bench_transfer, bench_advise), an ind
 """
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -149,6 +150,21 @@ def test_bench_overhead_divides_a_start_into_its_parts() -> None:
         *parts, whole = map(float, re.findall(NUMBER, cells))
         assert sum(parts) == pytest.approx(whole, abs=0.3)
     assert re.search(rf"steps in `train` {NUMBER} images/s, alone {NUMBER}: overhead", table)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_bench_gpu_goes_through_every_job_without_a_gpu(tmp_path: Path) -> None:
+    """All commands run, and their figures are found; what no GPU measured is not shown."""
+    printed("bench_gpu", "--prepare", tmp_path / "taken", "--dry")
+    table = printed("bench_gpu", tmp_path / "taken", "--out", tmp_path / "dry.json", "--dry")
+    jobs = json.loads((tmp_path / "dry.json").read_text())["jobs"]
+    assert len(jobs) == 8
+    for job in jobs.values():
+        assert all(re.search(NUMBER, result) for _, result, _ in job["figures"])
+    rows = [row.split(" | ") for row in table.splitlines() if row.startswith("| ")][1:]
+    assert {row[1] for row in rows} == {"not measured"}
+    assert printed("bench_gpu", "--table", tmp_path / "dry.json") == table
 
 
 @pytest.mark.full

@@ -25,6 +25,7 @@ from kerascnn.training.networks import Network
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.files import kind_of
+from kerascnn.training.weights_location import on_this_machine
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     if config.model != AUTO:
         return config
     if config.weights not in (AUTO, "none", "imagenet"):
-        return replace(config, model=_network_of(Path(config.weights)))
+        return replace(config, model=_network_of(on_this_machine(config.weights)))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
         chosen, reason = from_scratch(config, dataset), "from random weights, as asked for"

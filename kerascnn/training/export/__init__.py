@@ -90,7 +90,10 @@ def export_onnx(
     run = run if isinstance(run, Run) else open_run(run)
     target = target_file(out, run.card.name)
     check_replaceable(target, run.card, overwrite)
-    card = replace(run.card, versions={**versions(), "trained_with": _trained_with(run.card)})
+    before = run.card.versions
+    kept = {"weights": before["weights"]} if "weights" in before else {}
+    found = {**versions(), "trained_with": _trained_with(run.card), **kept}
+    card = replace(run.card, versions=found)
     tell("loading the model")
     core = run.load_model()
     tell("reading pictures to compare on")

@@ -17,15 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kerascnn.environment import OFFLINE, is_offline
 from kerascnn.errors import ModelFileError
 from kerascnn.files import atomic_write
 from kerascnn.training.pretrained.cache import cached, misfit, place_of
 from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
 
 log = logging.getLogger(__name__)
-
-OFFLINE = "KERASCNN_OFFLINE"
-"""Environment variable: anything but empty or 0 means that the network is never asked."""
 
 MIRROR = "KERASCNN_WEIGHTS_MIRROR"
 """Environment variable: an address that stands for :data:`STORE`, for machines behind a wall."""
@@ -49,11 +47,6 @@ ByteProgress = Callable[[int, int], object]
 
 def _silent(_done: int, _total: int) -> None:
     """Ignore progress."""
-
-
-def is_offline() -> bool:
-    """Whether the user forbids to ask the network."""
-    return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
 def ensure(name: str, progress: ByteProgress = _silent) -> Path:

@@ -17,6 +17,7 @@ from kerascnn.training import old_config
 from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.run.folder import Run
+from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
             )
         return TrainConfig(**given)
     stored = run.config
+    if "weights" in given:
+        given = {**given, "weights": pinned(given["weights"])}
     asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
     check_options_unchanged(run, asked)
     return asked

@@ -20,16 +20,13 @@ import numpy.typing as npt
 from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.weights_location import KINDS
 from kerascnn.zip_files import check_for_zip_bomb
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 
 LIBRARIES = ("keras_hub", "keras_cv")
 """Whose backbones give their weights; as models they are not exported."""
-
-TORCH_KINDS = (".safetensors", ".pth", ".pt")
-KINDS = (".keras", ".weights.h5", ".h5", *TORCH_KINDS)
-
 
 _UNNAMED = re.compile(r"variable(_\d+)?")
 """What Keras calls a weight that its layer gave no name, with a counter of the whole process."""
