@@ -159,7 +159,9 @@ class TrainConfig:
         Number(float, lambda x: 0 <= x <= 1, "0 (off) or a share up to 1, e.g. 0.35", "SHARE"),
         "Train on a random crop of each image with at least this share of its area, e.g. 0.35; "
         "0: off, unless `model` and `augment` are auto and choose otherwise.", AUGMENTATION)
-    mixup: float = option(0.0, _ALPHA, "Alpha of mixup, e.g. 0.2; 0: off.", AUGMENTATION)
+    mixup: float = option(0.0, _ALPHA,
+        "Alpha of mixup, e.g. 0.2; 0: off, unless `model` and `augment` are auto and choose "
+        "otherwise.", AUGMENTATION)
     cutmix: float = option(0.0, _ALPHA, "Alpha of CutMix, e.g. 1.0; 0: off.", AUGMENTATION)
     precision: Precision = option("float32", Choice(PRECISIONS),
         "Arithmetic during training; the saved model is float32 in any case.", DEVICE)

@@ -98,7 +98,8 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
     settled = tuple(name for name in AUTOMATIC if given.get(name, AUTO) in (AUTO, None))
     if given.get("model") == AUTO:
         # With the network came what suits it.
-        plain = {"trainable": "all", "phase": (), "image_size": None, "random_crop": 0.0}
+        plain: dict[str, Any] = {"trainable": "all", "phase": (), "image_size": None}
+        plain |= {"random_crop": 0.0, "mixup": 0.0}
         settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
     if given.get("time"):
         settled += ("epochs", "phase")

@@ -173,10 +173,38 @@ def test_pictures_take_a_deeper_network_and_photographs_crops(
     assert (found.model, found.image_size) == (network, size)
     assert (found.random_crop, found.trainable) == (crop, "all")
     assert (found.weights, found.augment) == ("none", config.augment)
+    few = network == "cnn4" and not crop and "augment" not in options
+    assert found.mixup == (0.2 if few else 0.0)
     feed = prepare(found, Callback())
     # Crops are change enough.
     augment = choose_changes(found, feed, Callback()).augment
     assert augment not in ("strong", "strong-shift") or not crop
+
+
+@pytest.mark.parametrize(
+    ("pictures", "options", "mixup"),
+    [(99, {}, 0.2), (100, {}, 0.0), (99, {"mixup": 0.4}, 0.4), (99, {"cutmix": 1.0}, 0.0)],
+)
+def test_few_pictures_are_mixed(
+    tmp_path: Path, pictures: int, options: dict[str, float], mixup: float
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (pictures, 28, 28), np.uint8)
+    labels = np.arange(pictures) % 2
+    np.savez(tmp_path / "p.npz", x_train=noise, y_train=labels, x_val=noise, y_val=labels)
+    config = TrainConfig(data=str(tmp_path / "p.npz"), **options)  # type: ignore[arg-type]
+    found = from_scratch(config, run_dataset(config))
+    assert (found.model, found.mixup) == ("cnn4", mixup)
+
+
+def test_a_run_that_chose_mixup_goes_on_without_naming_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerascnn.training.auto.hyperparameters.ENOUGH_STEPS", 10)
+    options = {"weights": "none", "epochs": 2, "cache": "none", "out": str(tmp_path / "r")}
+    asked = TrainConfig(data=gradients(tmp_path, side=28), **options)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(asked, CtrlC())
+    assert training.fit(asked, resume=True).config.mixup == 0.2
 
 
 def test_colour_is_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
