@@ -52,7 +52,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     is being worked on.
 
     Args:
-        config: Options.
+        config: Address, limits and models.
         started: Called with all addresses when the server listens.
 
     Raises:

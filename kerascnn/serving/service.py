@@ -61,9 +61,6 @@ class Result:
 class Service:
     """The models and what it takes to ask them.
 
-    Args:
-        config: Options.
-
     Attributes:
         models: By name.
         metrics: Metrics of this server.

@@ -51,7 +51,6 @@ GROUPS = (DATA, NETWORK, SCHEDULE, OPTIMIZER, AUGMENTATION, DEVICE, OUTPUT)
 """Headings of the options, in order."""
 
 _NAME = Text("a name, or a path", "NAME")
-_COUNT = Number(int, lambda n: n >= 1, "at least 1", "N")
 _COUNT_OR_AUTO = Number(int, lambda n: n >= 1, "at least 1, or auto", "N|auto", (AUTO,))
 _ALPHA = Number(float, lambda x: 0 <= x <= 100, "0 (off) or above, at most 100", "ALPHA")
 

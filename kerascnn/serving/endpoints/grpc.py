@@ -52,6 +52,7 @@ _CODES = {
     422: grpc.StatusCode.INVALID_ARGUMENT,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+"""By HTTP status: the code of gRPC with the same meaning."""
 
 Context = Any
 """``grpc.aio.ServicerContext``, of which grpc ships no types."""
@@ -106,7 +107,7 @@ class GrpcServer:
         """Finish what was taken, within a time.
 
         Args:
-            grace: In seconds.
+            grace: Seconds that running calls may still take.
         """
         if self._server is not None:
             await self._server.stop(grace)

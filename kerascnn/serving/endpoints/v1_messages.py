@@ -57,7 +57,7 @@ def read_request(body: bytes, most: int) -> PredictRequest:
     """Read a request for predictions.
 
     Args:
-        body: JSON.
+        body: The request's body, JSON.
         most: Largest number of pictures.
 
     Raises:

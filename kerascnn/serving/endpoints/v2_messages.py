@@ -55,7 +55,7 @@ class InferRequest:
     Attributes:
         pictures: uint8 ``[n, height, width, 3]``, or the content of files.
         requested: Outputs, in the order in which they were asked for.
-        id: To be given back; None: there was none.
+        id: Id that the response repeats; None: the request has none.
         timeout: Seconds within which an answer is of use; None: not said.
     """
 

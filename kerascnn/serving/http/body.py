@@ -151,7 +151,7 @@ def header_of(scope: Scope, name: bytes) -> str | None:
 
     Args:
         scope: ASGI scope of the request.
-        name: In lower case.
+        name: Name of the header, in lower case.
     """
     for other, value in scope["headers"]:
         if other == name:
@@ -161,9 +161,6 @@ def header_of(scope: Scope, name: bytes) -> str | None:
 
 def parse_length(text: str) -> int | None:
     """Read a length from a header.
-
-    Args:
-        text: Any.
 
     Returns:
         The number; None: it is none. One with very many digits is no error, only very large.

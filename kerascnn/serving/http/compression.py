@@ -17,6 +17,7 @@ WORTH = 16_384
 """Bytes of an answer below which compressing costs more than it saves."""
 
 _IDENTITY = frozenset({"", "identity"})
+"""Values of Content-Encoding that mean: not compressed."""
 
 _ANY_HEADER = zlib.MAX_WBITS | 32
 """gzip's header, or zlib's."""
