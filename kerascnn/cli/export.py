@@ -18,7 +18,7 @@ from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
-    from kerascnn.inference import Foreign
+    from kerascnn.inference import ForeignModel
     from kerascnn.training.export import Export
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,9 @@ def _proof(card: ModelCard) -> str:
     )
 
 
-def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[str, Any]) -> Export:
+def _export(
+    run: str, out: str | None, foreign: ForeignModel | None, options: dict[str, Any]
+) -> Export:
     from kerascnn.inference.model_file.kinds import describe_path, is_own
 
     if run.lower().endswith(".onnx") and Path(run).is_file():

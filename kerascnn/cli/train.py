@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,14 @@ from kerascnn.cli.base import (
 )
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
-from kerascnn.cli.train_settings import dump_option, dumped, given_options, train_config_option
+from kerascnn.cli.train_settings import (
+    config_template,
+    dump_option,
+    given_options,
+    train_config_option,
+)
 from kerascnn.language import tr
+from kerascnn.printable import command_line
 
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Callback
@@ -109,7 +114,7 @@ def command(
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
     given = given_options(ctx, recipe, resume)
     if dump_config:
-        click.echo(dumped(given), nl=False)
+        click.echo(config_template(given), nl=False)
         return
     config = _config(given, resume)
     check_data_is_there(config.data, config.val)
@@ -119,7 +124,7 @@ def command(
         find_rate(config, plot, as_json)
         return
     # Importing takes some seconds, in which nothing else can be shown.
-    click.echo("loading Keras …", err=True)
+    click.echo(tr("loading Keras …"), err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.distribution.processes import cluster_of
@@ -157,7 +162,7 @@ def _next(run: Run) -> str:
 
     learning = learning_of(run.card)
     if learning is None or learning.has_learned:
-        command = f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
+        command = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
         return tr("next: {command}", command=command)
     sentence = tr(
         "It has not learned: {right} of {images} validation pictures are classified correctly, "
@@ -184,8 +189,10 @@ def _callback(display: Callback, tensorboard: bool) -> Callback:
 
 def _stopped(folder: Path | None) -> str:
     if folder is None:
-        return "Stopped before anything was learned."
-    return (
-        f"Stopped. The run so far is in {folder}; go on with: "
-        f"kerascnn train --out {shlex.quote(str(folder))} --resume"
+        return tr("Stopped before anything was learned.")
+    command = command_line(["kerascnn", "train", "--out", str(folder), "--resume"])
+    return tr(
+        "Stopped. The run so far is in {folder}; go on with: {command}",
+        folder=folder,
+        command=command,
     )

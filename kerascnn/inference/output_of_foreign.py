@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kerascnn import images
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.output_meaning import decide
 from kerascnn.inference.model_file.output_origin import find_origin
 from kerascnn.inference.model_file.output_scale import QUANTISED, output_scale
@@ -38,7 +38,7 @@ Rows = dict[str, npt.NDArray[np.float32]]
 
 
 def candidates(
-    path: str | Path, values: Sequence[Any], foreign: Foreign
+    path: str | Path, values: Sequence[Any], foreign: ForeignModel
 ) -> dict[str, Scale | None]:
     """Name the outputs that may hold one number a class, by what their shapes say.
 
@@ -90,7 +90,7 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
 
     Args:
         path: Path, for error messages.
-        session: Open.
+        session: An open session.
         signature: Its outputs are the candidates.
 
     Returns:
@@ -117,7 +117,7 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
 
 
 def choose_output(
-    path: str | Path, signature: Signature, rows: Rows, foreign: Foreign
+    path: str | Path, signature: Signature, rows: Rows, foreign: ForeignModel
 ) -> Signature:
     """Choose the output that holds the predictions, and decide what its numbers mean.
 

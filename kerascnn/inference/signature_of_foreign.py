@@ -17,7 +17,7 @@ import numpy as np
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
 from kerascnn.inference.model_file.first_operators import normalizes_pixels
-from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, Foreign
+from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
@@ -25,7 +25,7 @@ from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output
 from kerascnn.inference.runtime.session import open_session
 
 
-def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signature:
+def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
     """Find out how to ask a file, whoever made it.
 
     Args:
@@ -49,12 +49,12 @@ def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signatur
     return own_signature(read_card(path)) if about is None else _foreign_signature(path, about)
 
 
-def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
+def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
     """Complete what the user said from the metadata of a file without a card."""
     metadata = read_metadata(path)
     told = from_metadata(metadata)
     if told is not None:
-        return told if foreign is None else foreign.filled_from(told)
+        return told if foreign is None else foreign.completed_from(told)
     unread = unread_listing(metadata)
     if (unread or foreign) and not (foreign and foreign.classes):
         raise ConfigError(
@@ -64,7 +64,7 @@ def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
     return foreign
 
 
-def _foreign_signature(path: str | Path, foreign: Foreign) -> Signature:
+def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     session = open_session(path)
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
@@ -83,11 +83,11 @@ def _foreign_signature(path: str | Path, foreign: Foreign) -> Signature:
     signature = choose_output(path, *tried[0], foreign)
     itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
     if not itself:
-        foreign.warn_if_unsaid(Path(path).name)
+        foreign.warn_if_unnormalized(Path(path).name)
     return replace(signature, normalizes=itself)
 
 
-def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Signature]:
+def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:
     """Return every signature that fits the ends; what fits is then tried."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
@@ -169,7 +169,7 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
     return said
 
 
-def _unfit(path: str | Path, inputs: Any, foreign: Foreign) -> ModelFileError:
+def _unfit(path: str | Path, inputs: Any, foreign: ForeignModel) -> ModelFileError:
     size = foreign.shape
     wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(

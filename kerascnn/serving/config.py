@@ -14,13 +14,15 @@ from kerascnn.errors import ConfigError
 from kerascnn.serving.sources import ModelConfig, find_models
 
 if TYPE_CHECKING:
-    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
+"""Any origin, or a scheme and a host."""
 
 _NAME = re.compile(r"\*|(\*\.)?[^\s/:*@\[\]]+|\[?[0-9A-Fa-f:.]+\]?")
+"""Any host, a name, all names below one, or an address."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class ServeConfig:
     tls_cert: str | None = None
     tls_key: str | None = None
     traces: bool = False
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
     served: tuple[ModelConfig, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

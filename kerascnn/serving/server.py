@@ -52,7 +52,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     is being worked on.
 
     Args:
-        config: Options.
+        config: Address, limits and models.
         started: Called with all addresses when the server listens.
 
     Raises:
@@ -80,7 +80,9 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         write_log = access_log.write if config.access_log else None
         server = _Server(config, service, write_log, tracer)
         if started is not None:
-            server.tell(started, urls(sockets, "https" if config.tls_cert else "http"))
+            server.call_when_listening(
+                started, urls(sockets, "https" if config.tls_cert else "http")
+            )
         server.run(sockets=sockets)
     if server.failure is not None:
         raise server.failure
@@ -124,7 +126,7 @@ class _Server(uvicorn.Server):
             )
         )
 
-    def tell(self, started: Callable[[str], object], addresses: str) -> None:
+    def call_when_listening(self, started: Callable[[str], object], addresses: str) -> None:
         """Register a callback for when the server listens."""
         self._started, self._addresses = started, addresses
 
@@ -163,7 +165,11 @@ class _Server(uvicorn.Server):
         try:
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
-        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
+        except NotImplementedError:  # Windows
+            with _plain_handlers(loop, handlers):
+                yield
+            return
+        except RuntimeError:  # not the main thread
             handlers = {}
         try:
             yield
@@ -222,6 +228,27 @@ def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
         yield tracer
     finally:
         tracer.close()
+
+
+@contextmanager
+def _plain_handlers(
+    loop: asyncio.AbstractEventLoop, handlers: dict[int, Callable[[], object]]
+) -> Iterator[None]:
+    """Listen to signals where the loop itself cannot: on Windows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(
+            number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler)
+        )
+        for number, handler in handlers.items()
+    }
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _grpc_server(service: Service, request_log: RequestLog) -> GrpcServer | None:

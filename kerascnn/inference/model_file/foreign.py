@@ -12,9 +12,9 @@ from typing import Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
+from kerascnn.images import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 from kerascnn.inference.model_file.output_meaning import OUTPUTS, Outputs
-from kerascnn.sizing import choose
+from kerascnn.resizing import choose
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ Keras' ``preprocess_input``."""
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ForeignModel:
     """What its user says about a model that was made elsewhere.
 
     Attributes:
@@ -62,7 +62,7 @@ class Foreign:
     resize: Resize | None = None
     outputs: Outputs | None = None
     output: str | None = None
-    sizing: Sizing | None = None
+    sizing: Resizing | None = None
     normalization: Normalization | None = None
 
     def __post_init__(self) -> None:
@@ -82,11 +82,11 @@ class Foreign:
                 f"`outputs` {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
             )
 
-    def filled_from(self, told: Foreign) -> Foreign:
+    def completed_from(self, told: ForeignModel) -> ForeignModel:
         """Fill in what the user did not say from the file's metadata.
 
         Args:
-            told: Of the file's metadata.
+            told: What the file's metadata say.
 
         Returns:
             With the file's class names, size, normalization and resizing where none were said.
@@ -121,7 +121,7 @@ class Foreign:
             name: What to call the model.
             network: What made it.
             image_size: Height and width, once they are known; one number for both.
-            channels: That the network takes, 3 or 1.
+            channels: Channels that the network takes, 3 or 1.
 
         Returns:
             The card, without metrics, parity or probes: nothing is known of them.
@@ -136,10 +136,10 @@ class Foreign:
             network,
             self.classes,
             shape[0],
-            rule.resize if isinstance(rule, Sizing) else rule,
+            rule.resize if isinstance(rule, Resizing) else rule,
             normalization=self._normalization(name, channels),
             image_width=shape[1] if shape[1] != shape[0] else None,
-            sizing=rule if isinstance(rule, Sizing) else None,
+            sizing=rule if isinstance(rule, Resizing) else None,
         )
 
     def _normalization(self, name: str, channels: int) -> Normalization:
@@ -154,7 +154,7 @@ class Foreign:
             )
         return Normalization(normalization.mean, normalization.std, "grey")
 
-    def warn_if_unsaid(self, name: str) -> None:
+    def warn_if_unnormalized(self, name: str) -> None:
         """Warn that pixels are not normalized if that was not asked for."""
         if self.normalize is None and self.normalization is None:
             log.warning(
@@ -163,3 +163,7 @@ class Foreign:
                 name,
                 "|".join(NORMALIZE),
             )
+
+
+Foreign = ForeignModel
+"""The name that earlier scripts import."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import Sizing
+from kerascnn.images import Resizing
 from kerascnn.inference.model_file.foreign import Normalize
 
 _OWN = {
@@ -17,6 +17,7 @@ _OWN = {
     "crop": "center-cropped to {size} (0.875 of the shorter side)",
     "pad": "padded to {size} with black, none enlarged",
 }
+"""By kerascnn's own resize rules: what they do, in words."""
 
 
 def sizing_words(card: ModelCard) -> str:
@@ -25,7 +26,7 @@ def sizing_words(card: ModelCard) -> str:
     Returns:
         Without a full stop.
     """
-    if isinstance(card.resize_rule, Sizing):
+    if isinstance(card.resize_rule, Resizing):
         return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
     return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
@@ -51,7 +52,7 @@ def own_normalization(
 
     Args:
         mean: One number, or three in the order RGB; None: 0.
-        std: The same; None: 1.
+        std: Likewise; None: 1.
         normalize: ``unit``: they are of pixels from 0 to 1, as torchvision's ``Normalize`` has
             them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from kerascnn.errors import DataError
 from kerascnn.files import decode_text
-from kerascnn.images import Shape, Sizing
-from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.sizing import PRESETS
+from kerascnn.images import Resizing, Shape
+from kerascnn.inference.model_file.foreign import ForeignModel
+from kerascnn.resizing import PRESETS
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     return _distinct([unicodedata.normalize("NFC", name) for name in names], str(path))
 
 
-def from_metadata(metadata: Mapping[str, str]) -> Foreign | None:
+def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
     """Read what an ``.onnx`` file's metadata say about a classifier.
 
     Args:
@@ -151,14 +151,14 @@ def _split(text: str) -> list[str]:
     return _numbered([name.strip() for name in text.strip(separator).split(separator)])
 
 
-def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> Foreign:
+def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> ForeignModel:
     size = _size(metadata)
     if metadata.get("author") != "Ultralytics":
-        return Foreign(classes, size)
+        return ForeignModel(classes, size)
     preset = PRESETS["ultralytics"]
     # Its classify_transforms crops for square inputs; others are squashed to height and width.
-    sizing = Sizing() if isinstance(size, tuple) else preset.sizing
-    return Foreign(classes, size, preset.normalize, sizing=sizing)
+    sizing = Resizing() if isinstance(size, tuple) else preset.sizing
+    return ForeignModel(classes, size, preset.normalize, sizing=sizing)
 
 
 def _looks_like_json(path: str | Path, text: str) -> bool:
@@ -257,7 +257,7 @@ def _literal(text: str) -> Any:
     """Read JSON, or Python's way of writing the same, as ultralytics does.
 
     Raises:
-        ValueError: Neither.
+        ValueError: The text is neither of them.
     """
     for read in (json.loads, ast.literal_eval):
         try:

@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
 from kerascnn.serving.endpoints.v2_tensors import to_bytes
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 _PIECE = 32_768
 """Values that are taken out of a message at a time: nobody waits for one call that takes all."""
@@ -41,12 +41,12 @@ def read_message(name: str, content: bytes) -> Any:
         content: As it came.
 
     Raises:
-        Refusal: 400: it is none.
+        HttpError: 400: it is none.
     """
     try:
         return message_class(name).FromString(content)
     except DecodeError as error:
-        raise Refusal(400, f"the request is no {name} ({error}).") from error
+        raise HttpError(400, f"the request is no {name} ({error}).") from error
 
 
 def write_message(name: str, fields: dict[str, Any]) -> bytes:
@@ -69,15 +69,15 @@ def fields_of(request: Any) -> tuple[dict[str, Any], memoryview]:
         Both.
 
     Raises:
-        Refusal: 400: its contents do not go with its inputs.
+        HttpError: 400: its contents do not go with its inputs.
     """
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(request.inputs):
-        raise Refusal(400, f"{len(raw)} raw contents for {len(request.inputs)} inputs.")
+        raise HttpError(400, f"{len(raw)} raw contents for {len(request.inputs)} inputs.")
     inputs, binary = [], b""
     for number, tensor in enumerate(request.inputs):
         if raw and tensor.HasField("contents"):
-            raise Refusal(400, f"input {tensor.name[:80]!r} has both contents and raw contents.")
+            raise HttpError(400, f"input {tensor.name[:80]!r} has both contents and raw contents.")
         content = raw[number] if raw else b"".join(_contents(tensor))
         parameters = {**_parameters(tensor.parameters), "binary_data_size": len(content)}
         shape = list(tensor.shape)
@@ -148,5 +148,5 @@ def _contents(tensor: Any) -> Iterator[bytes]:
     for start in range(0, len(values), _PIECE):
         piece = np.asarray(values[start : start + _PIECE], np.uint32)
         if piece.max() > 255:
-            raise Refusal(400, f"input {tensor.name[:80]!r} has values above 255.")
+            raise HttpError(400, f"input {tensor.name[:80]!r} has values above 255.")
         yield piece.astype(np.uint8).tobytes()

@@ -11,12 +11,13 @@ import zlib
 
 from starlette.responses import Response
 
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 WORTH = 16_384
 """Bytes of an answer below which compressing costs more than it saves."""
 
 _IDENTITY = frozenset({"", "identity"})
+"""Values of Content-Encoding that mean: not compressed."""
 
 _ANY_HEADER = zlib.MAX_WBITS | 32
 """gzip's header, or zlib's."""
@@ -29,14 +30,14 @@ def check_encoding(encoding: str) -> bool:
         encoding: Value of ``Content-Encoding``; empty: it was not sent.
 
     Raises:
-        Refusal: 415: by a method that is not known, or by several.
+        HttpError: 415: by a method that is not known, or by several.
     """
     method = encoding.strip().lower()
     if method in _IDENTITY:
         return False
     if method in ("gzip", "x-gzip", "deflate"):
         return True
-    raise Refusal(
+    raise HttpError(
         415,
         f"Content-Encoding is {encoding[:40]!r}; expected gzip, deflate or none.",
         headers={"Accept-Encoding": "gzip, deflate"},
@@ -52,7 +53,7 @@ def decompress(body: bytes, most: int) -> bytes:
         most: Largest size after decompression, in bytes.
 
     Raises:
-        Refusal: 413: it becomes more; 400: it is not compressed, or not the whole of it came.
+        HttpError: 413: it becomes more; 400: it is not compressed, or not the whole of it came.
     """
     try:
         content, rest, whole = _inflate(body, most, _ANY_HEADER)
@@ -60,13 +61,13 @@ def decompress(body: bytes, most: int) -> bytes:
         try:
             content, rest, whole = _inflate(body, most, -zlib.MAX_WBITS)
         except zlib.error as error:
-            raise Refusal(400, f"the body is not compressed as it says ({error}).") from error
+            raise HttpError(400, f"the body is not compressed as it says ({error}).") from error
     if len(content) > most:
-        raise Refusal(
+        raise HttpError(
             413, f"the body becomes more than {most:,} bytes. Send a smaller picture, or fewer."
         )
     if not whole or rest:
-        raise Refusal(400, "the compressed body is not whole, or something follows it.")
+        raise HttpError(400, "the compressed body is not whole, or something follows it.")
     return content
 
 

@@ -18,7 +18,7 @@ from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import ModelFileError, ProviderError
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
-from kerascnn.leftovers import writing_alone
+from kerascnn.leftovers import exclusive_atomic_write
 from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack
@@ -90,7 +90,10 @@ def export_onnx(
     run = run if isinstance(run, Run) else open_run(run)
     target = target_file(out, run.card.name)
     check_replaceable(target, run.card, overwrite)
-    card = replace(run.card, versions={**versions(), "trained_with": _trained_with(run.card)})
+    before = run.card.versions
+    kept = {"weights": before["weights"]} if "weights" in before else {}
+    found = {**versions(), "trained_with": _trained_with(run.card), **kept}
+    card = replace(run.card, versions=found)
     tell("loading the model")
     core = run.load_model()
     tell("reading pictures to compare on")
@@ -152,7 +155,7 @@ def write_proven(
         ParityError: It answers differently, or lower precision costs more than it may; no file
             is left.
     """
-    with writing_alone(target) as temporary:
+    with exclusive_atomic_write(target) as temporary:
         tell(f"comparing on {len(measured.images):,} pictures")
         card = proven(temporary, model, card, measure)
         if request.precision != "float32":
@@ -179,7 +182,7 @@ def proven(
     """Write a file, prove that it answers rightly, and note that in its card.
 
     Args:
-        file: Where to write.
+        file: Path of the file to write.
         model: Preprocessing, network and answers.
         card: Card of the model.
         measure: Compares the file with the Keras model.
@@ -213,8 +216,8 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     """Choose and size the real pictures that the file is compared on.
 
     Args:
-        run: For its data, if ``verify`` is None.
-        card: For resizing and class names.
+        run: The run whose data are used where ``verify`` is None.
+        card: Says how pictures are resized, and the class names.
         verify: A data set, or None.
 
     Returns:
@@ -233,8 +236,8 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     """Choose calibration pictures, from the training split if there is one.
 
     Args:
-        dataset: With classes that the model knows.
-        card: For resizing and class names.
+        dataset: A data set whose classes the model knows.
+        card: Says how pictures are resized, and the class names.
 
     Returns:
         Pictures to measure the ranges of int8 on.

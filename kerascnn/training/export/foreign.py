@@ -18,7 +18,7 @@ from keras import Model, layers
 from kerascnn import images
 from kerascnn.card import ModelCard, Precision
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import answers_of
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.export import (
@@ -49,7 +49,7 @@ BUILT_IN = "fashion-mini, three pictures as the colours of one"
 
 def export_foreign(
     path: str | Path,
-    foreign: Foreign,
+    foreign: ForeignModel,
     out: str | Path | None = None,
     verify: str | Path | None = None,
     progress: Callable[[str], object] | None = None,
@@ -112,9 +112,9 @@ def export_foreign(
     return write_proven(target, network, model, card, measure, measured, wanted, tell)
 
 
-def _card(path: Path, foreign: Foreign, loaded: LoadedModel) -> ModelCard:
+def _card(path: Path, foreign: ForeignModel, loaded: LoadedModel) -> ModelCard:
     if not _normalizes(loaded.model):
-        foreign.warn_if_unsaid(path.name)
+        foreign.warn_if_unnormalized(path.name)
     card = foreign.card(path.stem, loaded.model.name, loaded.shape, loaded.channels)
     made = {**versions(), "trained_with": loaded.written_by}
     return replace(card, versions=made, weights_sha256=weights_sha256(loaded.model))
@@ -161,7 +161,7 @@ def _composites(card: ModelCard) -> images.UInt8Array:
     """Compose colored pictures from grey ones, which would not reveal swapped channels."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
-    rule: images.ResizeRule = "squash" if card.image_width is None else images.Sizing()
+    rule: images.ResizeRule = "squash" if card.image_width is None else images.Resizing()
     rows = []
     for first in range(count):
         planes = [clothes[first + part * count][..., 0] for part in range(3)]

@@ -34,6 +34,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the operating system says when the copy has no room: nothing is wrong with the file."""
 
 _PENDING = "uninitialized_variables"
+"""Keras' own name of the list of variables that it has still to initialize."""
 
 
 def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.Model, str]:
@@ -58,7 +59,7 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
         copy = folder / ("inspected.keras" if is_zip(path) else "inspected.h5")
         with _explained(path, copy):
             stored = write_copy(path, architecture, copy)
-            _refuse_larger_layers(path, architecture, stored)
+            _check_layer_sizes(path, architecture, stored)
             return keras.saving.load_model(copy, compile=False, safe_mode=True), version
 
 
@@ -84,7 +85,7 @@ def _explained(path: Path, copy: Path) -> Iterator[None]:
         ) from error
 
 
-def _refuse_larger_layers(path: Path, architecture: dict[str, Any], stored: int) -> None:
+def _check_layer_sizes(path: Path, architecture: dict[str, Any], stored: int) -> None:
     """Compare the layers' variables with the file's values before they take any memory."""
     before = global_state.get_global_attribute(_PENDING)
     global_state.set_global_attribute(_PENDING, [])

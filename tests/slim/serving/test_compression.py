@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 from .conftest import encoded, http, wait_for
 
@@ -69,7 +69,7 @@ def test_what_is_not_compressed_as_it_says(server, body, status):
 
 def test_what_a_body_may_become():
     assert decompress(gzip.compress(b"x" * 100), 100) == b"x" * 100
-    with pytest.raises(Refusal, match="more than 99 bytes"):
+    with pytest.raises(HttpError, match="more than 99 bytes"):
         decompress(gzip.compress(b"x" * 100), 99)
     assert not check_encoding("")
     assert check_encoding(" GZip ")

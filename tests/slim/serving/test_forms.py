@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, read_form
 
 from .conftest import encoded, http
@@ -83,7 +83,7 @@ def test_where_a_form_begins_and_ends():
     ],
 )
 def test_forms_that_are_none(body, kind, reason):
-    with pytest.raises(Refusal, match=reason) as refused:
+    with pytest.raises(HttpError, match=reason) as refused:
         read_form(body, kind, 3)
     assert refused.value.status == 400
 

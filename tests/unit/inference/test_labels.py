@@ -7,7 +7,7 @@ import pytest
 from kerascnn.errors import DataError
 from kerascnn.inference import read_labels
 from kerascnn.inference.model_file.labels import _distinct, from_metadata, unread_listing
-from kerascnn.sizing import PRESETS, Sizing
+from kerascnn.resizing import PRESETS, Resizing
 
 FRUIT = ("apple", "pear", "fig 2")
 
@@ -99,7 +99,7 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
     assert told.sizing == PRESETS["ultralytics"].sizing
     wide = from_metadata({"names": names, "imgsz": "[48, 192]", "author": "Ultralytics"})
     # torchvision's Resize([48, 192]), as ultralytics' classify_transforms has it
-    assert (wide.image_size, wide.sizing) == ((48, 192), Sizing("squash"))
+    assert (wide.image_size, wide.sizing) == ((48, 192), Resizing("squash"))
     other = from_metadata({"names": '["a", "b"]', "imgsz": "[64, 32]"})
     assert (other.classes, other.image_size, other.normalize) == (("a", "b"), (64, 32), None)
     assert other.sizing is None

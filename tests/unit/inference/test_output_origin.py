@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kerascnn import Classifier
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.metrics import calibration
 
 SIZE = 6
@@ -77,7 +77,9 @@ def raw(path: Path, output: int = 0) -> np.ndarray:
 
 
 def found(path: Path, names=NAMES, **said) -> np.ndarray:
-    return Classifier(path, foreign=Foreign(names, normalize="unit", **said)).run(pictures())[1]
+    return Classifier(path, foreign=ForeignModel(names, normalize="unit", **said)).run(pictures())[
+        1
+    ]
 
 
 def softmax(z: np.ndarray) -> np.ndarray:

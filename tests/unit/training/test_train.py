@@ -78,7 +78,7 @@ class Watching(Callback):
         self.run, self.destroy_after = run, destroy_after
         self.epochs: list[tuple[EpochRecord, bool]] = []
 
-    def epoch(self, record: EpochRecord, kept: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         self.epochs.append((record, kept))
 
 

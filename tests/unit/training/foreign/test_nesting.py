@@ -10,7 +10,7 @@ import pytest
 import tf_keras
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.training.foreign.loading import load_foreign
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -212,7 +212,7 @@ def pixels():
 def answers_of_both(model, path):
     """Give its maker's predictions and those of what is loaded from the file."""
     model.save(path)
-    loaded = load_foreign(path, Foreign(("a", "b", "c"), normalize="none"))
+    loaded = load_foreign(path, ForeignModel(("a", "b", "c"), normalize="none"))
     return model.predict(pixels(), verbose=0), loaded.model.predict(pixels(), verbose=0)
 
 
@@ -230,7 +230,7 @@ def test_layers_that_are_gone(tmp_path, monkeypatch) -> None:
     with pytest.raises(
         ModelFileError, match=r"LocallyConnected2D layer .* of Keras 2, which Keras"
     ):
-        load_foreign("m.h5", Foreign(("a", "b", "c")))
+        load_foreign("m.h5", ForeignModel(("a", "b", "c")))
 
 
 def test_what_changed_is_exported(tmp_path, with_weights, exported_from, pictures) -> None:
@@ -280,4 +280,4 @@ def test_a_class_of_that_name_from_elsewhere_stays_refused(tmp_path, change_arch
 
     change_architecture(tmp_path / "m.keras", pretend)
     with pytest.raises(ModelFileError, match="mine>LayerScale"):
-        load_foreign(tmp_path / "m.keras", Foreign(("a", "b", "c")))
+        load_foreign(tmp_path / "m.keras", ForeignModel(("a", "b", "c")))

@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 
 from kerascnn.errors import ConfigError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 
@@ -112,7 +112,7 @@ def test_one_of_several_outputs_is_chosen_by_name(tmp_path) -> None:
     x = layers.GlobalAveragePooling2D()(entry)
     outputs = [layers.Dense(2, name="age")(x), layers.Dense(3, name="kind")(x)]
     keras.Model(entry, outputs).save(tmp_path / "two.keras")
-    found = load_foreign(tmp_path / "two.keras", Foreign(("a", "b", "c"), output="kind"))
+    found = load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b", "c"), output="kind"))
     assert found.model.output_shape == (None, 3)
     with pytest.raises(ConfigError, match=r"has no output 'size'\. It has: age, kind"):
-        load_foreign(tmp_path / "two.keras", Foreign(("a", "b"), output="size"))
+        load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b"), output="size"))

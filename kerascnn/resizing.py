@@ -30,7 +30,7 @@ def _known(name: str, value: str, values: tuple[str, ...]) -> None:
 
 
 @dataclass(frozen=True)
-class Sizing:
+class Resizing:
     """How a picture is brought to the size of a model that was made elsewhere.
 
     Attributes:
@@ -106,8 +106,8 @@ class Sizing:
         return f"{how}, {self.filter} {kind}"
 
 
-ResizeRule: TypeAlias = Resize | Sizing
-"""A rule of kerascnn's own (:mod:`kerascnn.images.sizing`), or what another library does."""
+ResizeRule: TypeAlias = Resize | Resizing
+"""A rule of kerascnn's own (:mod:`kerascnn.images.resizing`), or what another library does."""
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,18 @@ class Preset:
         normalize: What is then done to pixels; None: the model does it itself, as a rule.
     """
 
-    sizing: Sizing
+    sizing: Resizing
     normalize: Literal["unit", "tf", "torch"] | None
 
 
 PRESETS: dict[str, Preset] = {
-    "keras": Preset(Sizing(antialias=False, library="keras"), None),
-    "load_img": Preset(Sizing(filter="nearest", library="keras"), None),
-    "torchvision": Preset(Sizing("crop", library="torchvision", crop_share=0.875), "torch"),
-    "timm": Preset(Sizing("crop", "bicubic", library="torchvision", crop_share=0.875), "torch"),
-    "ultralytics": Preset(Sizing("crop", library="torchvision"), "unit"),
-    "teachable-machine": Preset(Sizing("crop", "lanczos"), "tf"),
-    "fastai": Preset(Sizing("crop", library="fastai"), "torch"),
+    "keras": Preset(Resizing(antialias=False, library="keras"), None),
+    "load_img": Preset(Resizing(filter="nearest", library="keras"), None),
+    "torchvision": Preset(Resizing("crop", library="torchvision", crop_share=0.875), "torch"),
+    "timm": Preset(Resizing("crop", "bicubic", library="torchvision", crop_share=0.875), "torch"),
+    "ultralytics": Preset(Resizing("crop", library="torchvision"), "unit"),
+    "teachable-machine": Preset(Resizing("crop", "lanczos"), "tf"),
+    "fastai": Preset(Resizing("crop", library="fastai"), "torch"),
 }
 """``keras``: ``image_dataset_from_directory``; ``load_img``: ``keras.utils.load_img`` and
 ``ImageDataGenerator``; ``torchvision``: ``Resize(256)``, ``CenterCrop(224)``; ``timm``: the same,
@@ -150,7 +150,7 @@ def choose(
     crop_share: float | None = None,
     pad_color: tuple[int, int, int] | None = None,
     enlarge: bool | None = None,
-) -> Sizing:
+) -> Resizing:
     """Combine the options that say how pictures were resized.
 
     Args:
@@ -174,7 +174,7 @@ def choose(
     padded = pad_color is not None or enlarge is not None
     implied: Resize = "crop" if crop_share is not None else "pad" if padded else "squash"
     rule: Resize = resize or (preset.resize if preset and implied == "squash" else implied)
-    start = preset or Sizing(library="torchvision" if rule == "crop" else "pillow")
+    start = preset or Resizing(library="torchvision" if rule == "crop" else "pillow")
     if start.resize != rule:
         start = replace(start, resize=rule, crop_share=1.0)
     share = CROP_SHARE if rule == "crop" and not preset else start.crop_share

@@ -44,6 +44,7 @@ _BEGINNINGS = {
     b"\x1aE\xdf\xa3": "a video",
     **dict.fromkeys((b"II*\0", b"MM\0*"), "TIFF of bits or colors that Pillow does not know"),
 }
+"""By the first bytes of a file: its format."""
 
 _INSTEAD = {
     "a ZIP archive": "Unpack it first",
@@ -54,6 +55,7 @@ _INSTEAD = {
 """What to do with files that are no pictures."""
 
 _DICOM = slice(128, 132)
+"""Where ``DICM`` stands, behind a preamble of 128 bytes that may hold anything."""
 
 _HEAD = 512
 """Bytes that are looked at."""
