@@ -115,7 +115,7 @@ def test_files_that_are_none(tensor):
     binary = {5: b"\2\0\0\0a", 4: b"\0\0\0", 6: b"\2\0\0\0ab"}.get(sizes, b"")
     text = json.dumps({"inputs": [{"name": "image", "datatype": "BYTES", **tensor}]}).encode()
     with pytest.raises(Refusal) as refused:
-        read_request(text + binary, str(len(text)), 10, (32, 32))
+        read_request(text + binary, str(len(text)), 10, (32, 32), 256)
     assert refused.value.status == 400
 
 
