@@ -21,7 +21,7 @@ from kerascnn.errors import PictureError
 from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.http.body import BodyReader, header_of
+from kerascnn.serving.http.body import BodyReader, header_of, headers_of
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
 from kerascnn.serving.http.errors import ClientDisconnected, Refusal
 from kerascnn.serving.http.leaving import Leaving
@@ -136,7 +136,7 @@ class Service:
             Refusal: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
             ClientDisconnected: The client hung up.
         """
-        packed = check_encoding(header_of(request.scope, b"content-encoding") or "")
+        packed = check_encoding(headers_of(request.scope, b"content-encoding"))
         with self.bodies.holding() as held:
             body = await self.bodies.read(request.scope, request.receive, held)
             if packed:

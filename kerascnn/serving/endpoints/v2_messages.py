@@ -144,14 +144,18 @@ def _json_object(text: bytes) -> dict[str, Any]:
 
 
 def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
-    value = fields.get(key, {})
+    value = fields.get(key)
+    if value is None:  # as clients write who have a field for everything
+        return {}
     if not isinstance(value, dict):
         raise Refusal(400, f"{key!r} must be an object.")
     return value
 
 
 def _objects(fields: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    values = fields.get(key, [])
+    values = fields.get(key)
+    if values is None:
+        return []
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise Refusal(400, f"{key!r} must be an array of objects.")
     return values

@@ -164,6 +164,17 @@ def header_of(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def headers_of(scope: Scope, name: bytes) -> str:
+    """Return the values of all headers of one name, as one list.
+
+    Args:
+        scope: ASGI scope of the request.
+        name: In lower case.
+    """
+    found = [bytes(value).decode("latin-1") for other, value in scope["headers"] if other == name]
+    return ", ".join(found)
+
+
 def parse_length(text: str) -> int | None:
     """Read a length from a header.
 

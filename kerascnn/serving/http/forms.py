@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import collapse_rfc2231_value
+from typing import Any
 
+from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.http.errors import Refusal
 
 _MOST_FIELDS = 100
@@ -19,6 +22,9 @@ _MOST_FIELDS = 100
 
 _LONGEST_HEAD = 16_384
 """Bytes of the headers of a part."""
+
+_LINE_END, _FOLDED = re.compile(rb"--|[ \t]*\r\n"), re.compile(r"\r\n[ \t]+")
+"""What follows a boundary, and where a header goes on in the next line."""
 
 _LOOKED_AT = 65_536
 """Bytes by which text is told from files, and that are searched at a time."""
@@ -89,13 +95,13 @@ def _boundary(content_type: str) -> bytes:
 def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Split a body at its boundaries, each part into head and content."""
     mark = b"--" + boundary
-    start = 0 if body.startswith(mark) else _find(body, b"\r\n" + mark, 0) + 2
+    start = 0 if body.startswith(mark) else _find(body, mark, 0) + 2
     if start == 1:
         raise Refusal(400, "the form does not hold the boundary that its Content-Type names.")
     position = start + len(mark)
     while not body.startswith(b"--", position):
         line = body.find(b"\r\n", position)
-        end = _find(body, b"\r\n" + mark, max(line, position))
+        end = _find(body, mark, max(line, position))
         # A part without headers begins with its empty line, so that both may be at one place.
         split = body.find(b"\r\n\r\n", position, position + _LONGEST_HEAD)
         if line < 0 or end < 0 or not 0 <= split < end or body[position:line].strip():
@@ -115,17 +121,25 @@ def _copy(body: bytes, start: int, end: int) -> bytes:
 
 
 def _find(body: bytes, mark: bytes, start: int) -> int:
-    """Find a mark a piece at a time: nobody waits for a thread that is inside of one call."""
-    for place in range(start, len(body), _LOOKED_AT):
+    """Find the line break before a boundary; a line that goes on is none (RFC 2046, 5.1.1).
+
+    A piece is looked through at a time: nobody waits for a thread that is inside of one call.
+    """
+    mark, place = b"\r\n" + mark, start
+    while place < len(body):
         found = body.find(mark, place, place + _LOOKED_AT + len(mark) - 1)
-        if found >= 0:
+        if found < 0:
+            place += _LOOKED_AT
+        elif _LINE_END.match(body, found + len(mark)):
             return found
+        else:
+            place = found + 1
     return -1
 
 
 def _upload(head: bytes, content: bytes) -> Upload | None:
     headers = {}
-    for line in head.decode("utf-8", "surrogateescape").split("\r\n"):
+    for line in _FOLDED.sub(" ", head.decode("utf-8", "surrogateescape")).split("\r\n"):
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     disposition = headers.get("content-disposition", "")
@@ -133,6 +147,10 @@ def _upload(head: bytes, content: bytes) -> Upload | None:
     kind = headers.get("content-type", "text/plain").lower()
     if file is None and kind.startswith("text/") and _is_text(content):
         return None
+    if not file and not content:  # what browsers send where no file was chosen
+        return None
+    if headers.get("content-transfer-encoding", "").lower() == "base64":
+        content = read_base64(content.decode("latin-1"), "a file in the form")
     return Upload(file, content)
 
 
@@ -140,8 +158,11 @@ def _parameter(header: str, value: str, name: str) -> str | None:
     """Read a parameter, be it quoted, plain, or in the way of RFC 2231 (``filename*``)."""
     message = Message()
     message[header] = value
-    found = message.get_param(name, header=header)
-    return None if found is None else collapse_rfc2231_value(found)
+    parameters: list[tuple[str, Any]] = message.get_params([], header)
+    found = [value for key, value in parameters if key.lower() == name]
+    # Of two, one is for clients that do not know RFC 2231: the other says more (RFC 6266, 4.3).
+    best = next((one for one in found if isinstance(one, tuple)), found[0] if found else None)
+    return None if best is None else collapse_rfc2231_value(best)
 
 
 def _is_text(content: bytes) -> bool:
