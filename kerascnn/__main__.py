@@ -6,12 +6,8 @@ Knows: how the process ends. Does not know any command.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import sys
-
-from kerascnn.cli import main
-from kerascnn.cli.streams import abandon_output, is_full
 
 FRAMEWORKS = ("tensorflow", "jax")
 """To take these apart at exit takes the interpreter 2 seconds in which nothing more happens."""
@@ -23,6 +19,15 @@ def run() -> None:
     Without a framework in it the process ends as any other. With one, what has been registered to
     run at exit runs, output is flushed, and the interpreter is not taken apart.
     """
+    try:
+        # Imported here: Ctrl-C in the meantime is told in one line, too.
+        import logging
+
+        from kerascnn.cli import main
+        from kerascnn.cli.streams import abandon_output, is_full
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped.\n")
+        os._exit(130)  # as kerascnn.cli.base.INTERRUPTED
     code = 0
     try:
         main()

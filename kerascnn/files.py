@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -27,7 +28,7 @@ _TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, renamed to ``path`` on success.
 
     Args:
@@ -54,7 +55,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=beginning_of(target), suffix=f"{MARK}{target.suffix}"
+            dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
         )
         os.close(descriptor)
     except OSError as error:
@@ -72,8 +73,8 @@ def writing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def beginning_of(target: Path) -> str:
-    """Return how the names begin that :func:`writing` gives a file until it is whole."""
+def temporary_prefix(target: Path) -> str:
+    """Return how the names begin that :func:`atomic_write` gives a file until it is whole."""
     return f".{target.stem[:100]}."
 
 
@@ -109,9 +110,6 @@ def read_text(path: Path) -> str:
 def decode_text(content: bytes) -> str:
     """Decode text of one of the encodings that say what they are, else UTF-8.
 
-    Args:
-        content: Content of a file.
-
     Raises:
         UnicodeDecodeError: It is in another encoding.
 
@@ -132,19 +130,15 @@ def write_text(path: str | Path, text: str) -> None:
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path``, whole or not at all.
 
-    Args:
-        path: The file to write.
-        data: Its whole content.
-
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.
     """
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file's name is one that :func:`writing` gives until the file is whole."""
+    """Return whether a file's name is one that :func:`atomic_write` gives to an unfinished file."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
@@ -217,6 +211,19 @@ def cannot_write(path: Path, error: OSError) -> KerascnnError:
         f"{path}: cannot write ({reason}). Nothing was changed. "
         "Free some space or choose another place."
     )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        ModelFileError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error
 
 
 def _flush(path: Path) -> None:

@@ -16,11 +16,11 @@ from kerascnn.errors import KerascnnError
 from kerascnn.file_lock import locked, try_to_lock
 from kerascnn.files import (
     MARK,
-    beginning_of,
+    atomic_write,
     cannot_write,
     is_special,
     is_temporary,
-    writing,
+    temporary_prefix,
 )
 
 _FOLDER, _IN_USE = "kerascnn-", ".kerascnn-in-use"
@@ -28,7 +28,7 @@ _FOLDER, _IN_USE = "kerascnn-", ".kerascnn-in-use"
 
 
 def remove_leftovers(folder: str | Path) -> None:
-    """Delete what :func:`kerascnn.files.writing` had begun in a folder when its process was killed.
+    """Delete the temporary files of :func:`kerascnn.files.atomic_write` whose process was killed.
 
     Args:
         folder: In which nobody is writing now. Temporary files of others are left alone.
@@ -39,21 +39,21 @@ def remove_leftovers(folder: str | Path) -> None:
 
 
 @contextmanager
-def writing_alone(path: str | Path) -> Iterator[Path]:
-    """As :func:`writing`, by one process at a time; what a killed one had begun is removed first.
+def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
+    """As :func:`atomic_write`, by one process at a time; a killed process' file is removed first.
 
     Args:
-        path: As for :func:`writing`. Another process that writes it is waited for.
+        path: As for :func:`atomic_write`. Another process that writes it is waited for.
 
     Yields:
-        As :func:`writing`.
+        As :func:`atomic_write`.
 
     Raises:
-        KerascnnError: As :func:`writing`; or the folder knows no locks.
+        KerascnnError: As :func:`atomic_write`; or the folder knows no locks.
     """
     target = Path(os.path.realpath(path))
     if is_special(target):
-        with writing(path) as temporary:
+        with atomic_write(path) as temporary:
             yield temporary
         return
     try:
@@ -61,13 +61,13 @@ def writing_alone(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(target, error) from error
     # A temporary name, too: a killed process leaves it, and the next one takes and removes it.
-    lock = target.with_name(f"{beginning_of(target)}exported{MARK}.lock")
+    lock = target.with_name(f"{temporary_prefix(target)}exported{MARK}.lock")
     with locked(lock, wait=True):
         for left in target.parent.iterdir():
-            ours = left.name.startswith(beginning_of(target)) and left.suffix == target.suffix
+            ours = left.name.startswith(temporary_prefix(target)) and left.suffix == target.suffix
             if ours and is_temporary(left.name):
                 _remove_file(left)
-        with writing(path) as temporary:
+        with atomic_write(path) as temporary:
             yield temporary
 
 

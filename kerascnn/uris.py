@@ -1,17 +1,22 @@
 """Files by URI (``s3://``, ``gs://``, ``https://``, ``hf://``, ``memory://``), through fsspec.
 
-Knows: what is a URI, how it is listed and read, and that a network fails now and then. Does not
-know what the bytes are.
+Knows: what is a URI, how it is listed and read, and that a network fails now and then; that a
+model on the Hugging Face Hub stays in its cache (:mod:`kerascnn.hub`). Does not know what the
+bytes are.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
+from kerascnn import hub
 from kerascnn.errors import DataError, KerascnnError, MissingExtraError
 
 log = logging.getLogger(__name__)
@@ -48,6 +53,27 @@ def read(uri: str) -> bytes:
     system, path = _open(uri)
     data: bytes = _tried(uri, lambda: system.cat_file(path))
     return data
+
+
+@contextmanager
+def local_file(model: str | Path) -> Iterator[Path]:
+    """Yield a model's file: a path as it is, one of the Hub from its cache.
+
+    One at another URI is fetched for the time of the block.
+
+    Raises:
+        KerascnnError: It cannot be fetched.
+    """
+    uri = str(model)
+    if hub.is_on_hub(uri):
+        yield hub.fetch(uri).path
+    elif not is_uri(uri):
+        yield Path(model)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, uri.rstrip("/").rpartition("/")[2] or "model.onnx")
+            path.write_bytes(read(uri))
+            yield path
 
 
 def size(uri: str) -> int | None:

@@ -22,7 +22,7 @@ FLOOR = 2**26
 """Bytes that may be unpacked whatever the ratio: a fresh network's zeros pack well."""
 
 
-def refuse_bombs(path: Path, ratio: int = RATIO, floor: int = FLOOR) -> None:
+def check_for_zip_bomb(path: Path, ratio: int = RATIO, floor: int = FLOOR) -> None:
     """Refuse an archive that would unpack to far more than its size.
 
     Args:

@@ -17,20 +17,20 @@ from bench_advise_training import pretrained
 
 if TYPE_CHECKING:
     from kerascnn.training.advising.facts import Facts
-    from kerascnn.training.advising.measurement import Observer
+    from kerascnn.training.advising.measurement import StageExtractor
 
 FACTS = Path(__file__).resolve().parents[1] / "docs" / "advise_facts.csv"
 
 
 @cache
-def observer(network: str, source: str, work: Path) -> Observer:
+def observer(network: str, source: str, work: Path) -> StageExtractor:
     """Open a pretrained network to be looked into."""
-    from kerascnn.training.advising.measurement import observe
+    from kerascnn.training.advising.measurement import open_extractor
     from kerascnn.training.networks import build_network, find_network
 
     core = build_network(network, len(SOURCES[source][1]), SIZE)
     core.set_weights(pretrained(network, source, work))
-    return observe(core, find_network(network).normalization)
+    return open_extractor(core, find_network(network).normalization)
 
 
 def measure_all(work: Path, networks: list[str]) -> None:

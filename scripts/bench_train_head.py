@@ -41,10 +41,10 @@ def trained(images: npt.NDArray[np.uint8], count: int, epochs: int) -> float:
     class Clock(Callback):
         began = ended = 0.0
 
-        def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - Callback'
+        def on_run_begin(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - Callback'
             self.began = time.perf_counter()
 
-        def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002
+        def on_epoch_end(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002
             self.ended = time.perf_counter()
 
     clock = Clock()

@@ -168,7 +168,7 @@ def try_one(target: Target, seed: int, job: Job) -> Tried:
     from kerascnn.errors import KerascnnError
 
     name, data = make_input(target, seed, job)
-    before, began = _memory(reset=True), time.perf_counter()
+    before, began = _memory(target.process, reset=True), time.perf_counter()
     outcome = fault = details = ""
     try:
         target.attempt(name, data)
@@ -181,7 +181,7 @@ def try_one(target: Target, seed: int, job: Job) -> Tried:
         outcome, details = "fault", traceback.format_exc()
         fault = f"{job[0]}: {type(error).__name__} at {_place(error)}"
     seconds = time.perf_counter() - began
-    return Tried(job, outcome, seconds, _memory() - before, fault, details)
+    return Tried(job, outcome, seconds, _memory(target.process) - before, fault, details)
 
 
 def _place(error: BaseException) -> str:
@@ -191,11 +191,12 @@ def _place(error: BaseException) -> str:
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 
-def _memory(reset: bool = False) -> float:
-    """Give the highest that the process had in memory since the last reset, in MB."""
+def _memory(process: int | None, reset: bool = False) -> float:
+    """Give the highest that a process had in memory since the last reset, in MB."""
     if sys.platform != "linux":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    about = Path("/proc", "self" if process is None else str(process))
     if reset:
-        Path("/proc/self/clear_refs").write_text("5")
-    lines = Path("/proc/self/status").read_text().splitlines()
+        (about / "clear_refs").write_text("5")
+    lines = (about / "status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024

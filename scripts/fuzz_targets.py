@@ -6,21 +6,12 @@ the examples are damaged.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gzip
 import io
 import itertools
-import json
 import logging
-import os
-import re
-import signal
-import socket
 import struct
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +33,12 @@ class Target:
     Attributes:
         examples: Good ones, by name.
         attempt: Opens one.
+        process: Whose memory counts; None: of the process that opens them.
     """
 
     examples: dict[str, bytes]
     attempt: Attempt
+    process: int | None = None
 
 
 def pictures(folder: Path) -> Target:
@@ -188,94 +181,9 @@ def idx(folder: Path) -> Target:
     return Target(names, attempt)
 
 
-def requests(_folder: Path) -> Target:
-    """Start a server and make requests; none is answered with 500, and nothing ends."""
-    command = [sys.executable, "-m", "kerascnn", "serve", GOLDEN / "old_run.onnx", "--port", "0",
-               "--no-access-log", "--threads", "1", "--read-timeout", "0.3"]  # fmt: skip
-    # An unread pipe would fill; what was said is looked at after each answer that is odd.
-    said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
-    server = subprocess.Popen(
-        list(map(str, command)), env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL, stderr=said,
-    )  # fmt: skip
-    atexit.register(os.kill, server.pid, signal.SIGKILL)
-    while b"http://" not in (words := _content(said)):
-        if server.poll() is not None:
-            raise SystemExit(f"the server did not start: {words.decode()}")
-    port = int(words.rpartition(b":")[2])
-    _wait_until_ready(port)
-    seen = len(_content(said))
-
-    def attempt(_name: str, data: bytes) -> object:
-        nonlocal seen
-        answer = exchange(port, data)
-        new, seen = _content(said)[seen:], len(_content(said))
-        if new or answer.split(b" ", 2)[1:2] == [b"500"] or server.poll() is not None:
-            raise RuntimeError(f"answered {answer[:300]!r}, and said {new.decode()}")
-        return answer
-
-    return Target(_good_requests(), attempt)
-
-
-def _content(file: tempfile._TemporaryFileWrapper[bytes] | io.BufferedRandom) -> bytes:
-    return os.pread(file.fileno(), 1 << 20, 0)
-
-
-def _good_requests() -> dict[str, bytes]:
-    file = io.BytesIO()
-    Image.new("RGB", (9, 9)).save(file, "PNG")
-    image = {"name": "image", "datatype": "UINT8", "shape": [1, 16, 16, 3]}
-    infer = json.dumps({"id": "1", "inputs": [{**image, "data": [7] * 768}]}).encode()
-    head = {**image, "parameters": {"binary_data_size": 768}}
-    binary = json.dumps({"inputs": [head], "parameters": {"binary_data_output": True}}).encode()
-    form = (b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
-            + file.getvalue() + b"\r\n--x--\r\n")  # fmt: skip
-    v1 = json.dumps({"instances": np.zeros((1, 4, 4, 3), int).tolist()}).encode()
-    model = "/v2/models/old_run"
-    return {
-        "picture": _request("/predict", file.getvalue()),
-        "json": _request(f"{model}/infer", infer, "Content-Type: application/json"),
-        "binary": _request(f"{model}/infer", binary + bytes(768),
-                           f"Inference-Header-Content-Length: {len(binary)}"),
-        "form": _request("/predict", form, "Content-Type: multipart/form-data; boundary=x"),
-        "v1": _request("/v1/models/old_run:predict", v1),
-        "packed": _request(f"{model}/infer", gzip.compress(infer), "Content-Encoding: gzip"),
-        "get": f"GET {model}/stats HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n".encode(),
-    }  # fmt: skip
-
-
-def _request(path: str, body: bytes, *headers: str) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-def exchange(port: int, data: bytes) -> bytes:
-    """Send bytes, and give the first answer, or what came of it until the server closed."""
-    answer = b""
-    with (
-        socket.create_connection(("127.0.0.1", port), 60) as connection,
-        contextlib.suppress(ConnectionError),
-    ):
-        connection.sendall(data)
-        while not _is_whole(answer) and (part := connection.recv(65_536)):
-            answer += part
-    return answer
-
-
-def _is_whole(answer: bytes) -> bool:
-    head, end, body = answer.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\ncontent-length: *(\d+)", head)
-    return bool(end and length) and len(body) >= int(length[1] if length else 0)
-
-
-def _wait_until_ready(port: int) -> None:
-    while b" 200 " not in exchange(port, b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n"):
-        pass
-
-
 TARGETS: dict[str, tuple[Callable[[Path], Target], int]] = {
     "pictures": (pictures, 6), "onnx": (models, 3), "cards": (cards, 2), "csv": (lists, 2),
-    "npz": (arrays, 2), "idx": (idx, 2), "requests": (requests, 3),
+    "npz": (arrays, 2), "idx": (idx, 2),
 }  # fmt: skip
 """What makes each, and how many of the inputs are its."""
 

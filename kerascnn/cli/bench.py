@@ -8,6 +8,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
+from kerascnn.cli.shared import on_this_machine
 
 if TYPE_CHECKING:
     from kerascnn.inference.benchmark.benchmark import Benchmark, Measurement
@@ -21,9 +22,10 @@ _WIDTH = 24
     cls=Command,
     groups={"Options": ("also", "batches", "data", "arithmetic", "save", "as_json"), **HEADING},
 )
-@click.argument("model")
+@click.argument("model", callback=on_this_machine)
 @click.option(
     "--also",
+    callback=on_this_machine,
     multiple=True,
     metavar="FILE",
     help="Another precision of the same model, to compare; repeatable.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, print_json
+from kerascnn.cli.shared import on_this_machine
 from kerascnn.printable import printable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _LONGEST = 5000
 
 
 @click.command("card", cls=Command)
-@click.argument("file")
+@click.argument("file", callback=on_this_machine)
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def command(file: str, as_json: bool) -> None:
     """Show the metadata of FILE, an .onnx file made by kerascnn or by anything else.

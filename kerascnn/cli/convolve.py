@@ -122,10 +122,10 @@ def _write(picture: npt.NDArray[np.uint8], out: str) -> None:
     from PIL import Image
 
     from kerascnn.errors import ConfigError
-    from kerascnn.files import writing
+    from kerascnn.files import atomic_write
 
     if Path(out).suffix.lower() not in Image.registered_extensions():
         raise ConfigError(f"{out}: not a picture's name. Expected one that ends in .png or .jpg.")
-    with writing(out) as temporary:
+    with atomic_write(out) as temporary:
         # PNG's usual level takes seconds for a photograph and saves little here.
         Image.fromarray(picture).save(temporary, compress_level=1)

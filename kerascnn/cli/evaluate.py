@@ -9,14 +9,14 @@ import click
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.evaluation_tables import show_comparison, show_evaluation
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
-from kerascnn.cli.shared import check_data_is_there, split_option
+from kerascnn.cli.shared import check_data_is_there, on_this_machine, split_option
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kerascnn.inference import Foreign
+    from kerascnn.inference import ForeignModel
     from kerascnn.metrics.classification import Evaluation
     from kerascnn.metrics.comparison import Comparison
-    from kerascnn.metrics.outputs import Answers
+    from kerascnn.metrics.outputs import Predictions
 
 
 @click.command(
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
         **HEADING,
     },
 )
-@click.argument("model")
+@click.argument("model", callback=on_this_machine)
 @click.argument("data", required=False)
 @split_option
 @click.option(
     "--compare",
+    callback=on_this_machine,
     metavar="FILE",
     help="A second model on the same pictures: which predictions differ, and which is better.",
 )
@@ -106,16 +107,16 @@ def command(
 
 
 def _try_sizing(
-    model: str, data: str | None, split: str | None, foreign: Foreign | None, as_json: bool
+    model: str, data: str | None, split: str | None, foreign: ForeignModel | None, as_json: bool
 ) -> None:
     from kerascnn.inference import Classifier
-    from kerascnn.inference.try_sizing import try_sizing as tried
+    from kerascnn.inference.try_resizing import try_resizing
 
     with console(stderr=True).status("trying") as status:
         classifier = Classifier(model, foreign=foreign)
         said = foreign is None or bool(foreign.normalize or foreign.normalization)
         known = said or classifier.signature.normalizes
-        trials = tried(classifier, data, split, known, status.update)
+        trials = try_resizing(classifier, data, split, known, status.update)
     if as_json:
         print_json(trials.to_dict())
         return
@@ -128,7 +129,7 @@ def _try_sizing(
 
 
 def _evaluate(
-    model: str, data: str | None, split: str | None, foreign: Foreign | None, leaks: bool
+    model: str, data: str | None, split: str | None, foreign: ForeignModel | None, leaks: bool
 ) -> Evaluation:
     if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier, evaluate_file
@@ -144,16 +145,16 @@ def _evaluate(
 
 
 def _compare(
-    model: str, other: str, data: str | None, split: str | None, foreign: Foreign | None
+    model: str, other: str, data: str | None, split: str | None, foreign: ForeignModel | None
 ) -> Comparison:
-    from kerascnn.metrics.comparison import compare_answers
+    from kerascnn.metrics.comparison import compare_predictions
 
     one = _answers(model, data, split, foreign)
     two = _answers(other, data, split, _foreign_of_second(other, foreign))
-    return compare_answers(one, two, model, other)
+    return compare_predictions(one, two, model, other)
 
 
-def _foreign_of_second(model: str, foreign: Foreign | None) -> Foreign | None:
+def _foreign_of_second(model: str, foreign: ForeignModel | None) -> ForeignModel | None:
     """Apply the options for the first model to the second, unless that has a card."""
     if foreign is None or not model.lower().endswith(".onnx"):
         return None
@@ -162,21 +163,23 @@ def _foreign_of_second(model: str, foreign: Foreign | None) -> Foreign | None:
     return foreign if find_card(model) is None else None
 
 
-def _answers(model: str, data: str | None, split: str | None, foreign: Foreign | None) -> Answers:
+def _answers(
+    model: str, data: str | None, split: str | None, foreign: ForeignModel | None
+) -> Predictions:
     if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier
-        from kerascnn.inference.evaluation import answer_file
+        from kerascnn.inference.evaluation import predict_file
 
         with console(stderr=True).status("evaluating"):
-            return answer_file(Classifier(model, foreign=foreign), data, split)
+            return predict_file(Classifier(model, foreign=foreign), data, split)
     _refuse(foreign, model)
     with quiet_tensorflow():
-        from kerascnn.training.evaluation import answer_run
+        from kerascnn.training.evaluation import predict_run
     with console(stderr=True).status("evaluating"):
-        return answer_run(model, data, split)
+        return predict_run(model, data, split)
 
 
-def _refuse(foreign: Foreign | None, model: str) -> None:
+def _refuse(foreign: ForeignModel | None, model: str) -> None:
     if foreign:
         raise ConfigError(
             f"{model}: only an .onnx file made elsewhere is evaluated with --labels. Export a "

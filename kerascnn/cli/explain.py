@@ -10,10 +10,11 @@ import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
+from kerascnn.cli.shared import on_this_machine
 
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
-    from kerascnn.inference import Foreign
+    from kerascnn.inference import ForeignModel
     from kerascnn.inference.occlusion import Explanation
 
     Explain = Callable[[UInt8Array, int, str], Explanation]
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(
     "explain", cls=Command, groups={"Options": ("top", "out", "form", "as_json"), **HEADING}
 )
-@click.argument("model")
+@click.argument("model", callback=on_this_machine)
 @click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="Classes to explain."
@@ -88,7 +89,7 @@ def command(
         ctx.exit(SOME_INPUTS_BAD if any("figure" in row for row in rows) else 1)
 
 
-def _explainer(model: str, foreign: Foreign | None) -> Explain:
+def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
     from kerascnn.errors import ConfigError
 
     if model.lower().endswith(".onnx"):

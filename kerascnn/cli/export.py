@@ -18,7 +18,7 @@ from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
-    from kerascnn.inference import Foreign
+    from kerascnn.inference import ForeignModel
     from kerascnn.training.export import Export
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
     "export",
     cls=Command,
     groups={
-        "Output": ("onnx", "out", "triton", "timeout", "as_json"),
+        "Output": ("onnx", "out", "overwrite", "triton", "timeout", "as_json"),
         "Verification": ("verify",),
         "Precision": ("precision", "calibrate", "max_drop"),
         **HEADING,
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 @click.argument("run")
 @click.option("--onnx", is_flag=True, required=True, help="Write an ONNX file.")
 @click.option("--out", metavar="FILE", help="The file.  [default: exported/NAME.onnx]")
+@click.option("--overwrite", is_flag=True, help="Replace a file that holds another model.")
 @click.option(
     "--verify",
     metavar="DATA",
@@ -171,7 +172,9 @@ def _proof(card: ModelCard) -> str:
     )
 
 
-def _export(run: str, out: str | None, foreign: Foreign | None, options: dict[str, Any]) -> Export:
+def _export(
+    run: str, out: str | None, foreign: ForeignModel | None, options: dict[str, Any]
+) -> Export:
     from kerascnn.inference.model_file.kinds import describe_path, is_own
 
     if run.lower().endswith(".onnx") and Path(run).is_file():

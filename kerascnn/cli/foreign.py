@@ -6,18 +6,16 @@ Knows: Click. Does not know what is done with what was said.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.sizing import PRESETS, choose
+from kerascnn.cli.base import add_options, as_options
+from kerascnn.resizing import PRESETS, choose
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
-    from kerascnn.inference import Foreign
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from kerascnn.inference import ForeignModel
 
 
 class ImageSize(click.ParamType):  # type: ignore[type-arg] # older versions take none
@@ -73,7 +71,7 @@ class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take n
         return red, green, blue
 
 
-_OPTIONS = (
+foreign_options = add_options(
     click.option(
         "--labels",
         metavar="FILE",
@@ -157,6 +155,7 @@ _OPTIONS = (
         help="Which of several outputs holds the predictions.",
     ),
 )
+"""Add the options that say what a file made elsewhere does not."""
 FOREIGN = (
     *("labels", "image_size", "like", "normalize", "mean", "std", "resize"),
     *("filter", "antialias", "crop_share", "pad_color", "enlarge", "outputs", "output"),
@@ -167,21 +166,14 @@ HEADING = {"For a model that kerascnn did not export": FOREIGN}
 """Their heading in the ``--help`` of every command that has them."""
 
 
-def foreign_options(command: F) -> F:
-    """Add the options that say what a file made elsewhere does not."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 def announce_sizing(card: ModelCard) -> None:
     """Print to stderr how pictures are resized for a model made elsewhere."""
     from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
-    click.echo(sizing_notice(card), err=True)
+    click.echo(as_options(sizing_notice(card)), err=True)
 
 
-def pop_foreign(options: dict[str, Any]) -> Foreign | None:
+def pop_foreign(options: dict[str, Any]) -> ForeignModel | None:
     """Remove the options of :func:`foreign_options` from a command's, and combine them.
 
     Args:
@@ -204,20 +196,20 @@ def foreign_from_options(
     outputs: Any = None,
     output: str | None = None,
     **sizing: Any,
-) -> Foreign | None:
+) -> ForeignModel | None:
     """Combine the options about a model that was made elsewhere.
 
     Args:
         labels: File of class names; None: the model's file may have them.
-        image_size: In pixels, or height and width.
+        image_size: Side in pixels, or height and width.
         normalize: ``none``, ``unit``, ``tf``, ``torch`` or ``caffe``.
         resize: ``squash``, ``crop`` or ``pad``.
         like: A preset.
         mean: Mean of each channel, or one number.
-        std: The same.
+        std: Standard deviations, on the same scale.
         outputs: ``logits`` or ``probabilities``.
         output: Name of the output that holds the answers.
-        **sizing: What else :func:`kerascnn.sizing.choose` takes.
+        **sizing: What else :func:`kerascnn.resizing.choose` takes.
 
     Returns:
         It, or None where nothing was said.
@@ -226,14 +218,14 @@ def foreign_from_options(
         ConfigError: Something of it cannot be, or does not go with the rest.
         DataError: The file of class names cannot be used.
     """
-    from kerascnn.inference import Foreign, read_labels
+    from kerascnn.inference import ForeignModel, read_labels
     from kerascnn.inference.model_file.foreign_notices import own_normalization
 
     own = mean is not None or std is not None
     detailed = like is not None or any(value is not None for value in sizing.values())
     if not (own or detailed or any((labels, image_size, normalize, resize, outputs, output))):
         return None
-    return Foreign(
+    return ForeignModel(
         () if labels is None else read_labels(labels),
         image_size,
         normalize or (PRESETS[like].normalize if like and not own else None),

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import RUNTIME, announce, provider_options
+from kerascnn.cli.shared import batch_size_option, on_this_machine, prediction_options
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 
@@ -29,20 +30,10 @@ if TYPE_CHECKING:
         **HEADING,
     },
 )
-@click.argument("model")
+@click.argument("model", callback=on_this_machine)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--top-k",
-    default=5,
-    show_default=True,
-    help="Classes to list for each picture; in CSV one, unless this is given.",
-)
-@click.option(
-    "--min-probability",
-    type=float,
-    default=0.0,
-    metavar="P",
-    help="Give no label below this probability: null in JSON, empty in CSV, unsure in the table.",
+@prediction_options(
+    "; in CSV one, unless this is given", ": null in JSON, empty in CSV, unsure in the table"
 )
 @click.option(
     "--format",
@@ -59,7 +50,7 @@ if TYPE_CHECKING:
     help="Output of an earlier run with --json, complete or not: its pictures are skipped, except "
     "those that could not be read. Append to it with >>.",
 )
-@click.option("--batch-size", default=32, show_default=True, help="Pictures per batch.")
+@batch_size_option
 @provider_options
 @foreign_options
 @click.pass_context

@@ -5,17 +5,17 @@ Knows: Click. Does not know how a provider is chosen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kerascnn.cli.base import add_options
 from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
 
-_NUMERIC = (
+numeric_options = add_options(
     click.option(
         "--provider",
         type=click.Choice(["auto", *PROVIDERS]),
@@ -31,9 +31,10 @@ _NUMERIC = (
         help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some answers change.",
     ),
 )
+"""Add ``--provider`` and ``--arithmetic`` to a command."""
 
-_OPTIONS = (
-    *_NUMERIC,
+provider_options = add_options(
+    numeric_options,
     click.option(
         "--threads",
         type=int,
@@ -41,24 +42,10 @@ _OPTIONS = (
         "[default: the available processors]",
     ),
 )
-
+"""Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
 
 RUNTIME = ("provider", "arithmetic", "threads")
 """The options by the names of their parameters."""
-
-
-def provider_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
-def numeric_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--provider`` and ``--arithmetic`` to a command."""
-    for option in reversed(_NUMERIC):
-        function = option(function)
-    return function
 
 
 def announce(classifier: Classifier) -> None:

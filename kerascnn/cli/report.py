@@ -9,7 +9,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
-from kerascnn.cli.shared import check_data_is_there, split_option
+from kerascnn.cli.shared import check_data_is_there, fetched, split_option
 from kerascnn.errors import ConfigError
 from kerascnn.language import tr
 
@@ -45,9 +45,10 @@ def command(
     kerascnn report exported/flowers.onnx garden/ -o garden.html
     """
     check_data_is_there(data)
+    typed, model = model, fetched(model)
     given_foreign = foreign_from_options(**foreign)
     if model.lower().endswith(".onnx"):
-        path = _file(model, data, split, out, given_foreign)
+        path = _file((typed, model), data, split, out, given_foreign)
     elif given_foreign:
         raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
     else:
@@ -63,14 +64,17 @@ def command(
 
 
 def _file(
-    model: str, data: str | None, split: str | None, out: str | None, given_foreign: Any
+    names: tuple[str, str], data: str | None, split: str | None, out: str | None, given: Any
 ) -> Path:
     from kerascnn.inference import Classifier
     from kerascnn.report.file_report import report_file
 
+    typed, model = names
     if data is None:
-        raise ConfigError(f"{model}: an .onnx file does not contain its data. Give DATA.")
-    classifier = Classifier(model, foreign=given_foreign)
-    page = out or str(Path(model).with_name(f"{Path(model).stem}-report.html"))
+        raise ConfigError(f"{typed}: an .onnx file does not contain its data. Give DATA.")
+    classifier = Classifier(model, foreign=given)
+    # Beside the file; of one on the Hub, whose place is a cache, here.
+    place = Path(model).parent if typed == model else Path()
+    page = out or str(place / f"{Path(model).stem}-report.html")
     with console(stderr=True).status("judging"):
-        return report_file(classifier, data, page, split, model)
+        return report_file(classifier, data, page, split, typed)

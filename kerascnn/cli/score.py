@@ -14,6 +14,7 @@ import click
 from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command, print_json
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import numeric_options
+from kerascnn.cli.shared import batch_size_option, prediction_options
 from kerascnn.cli.streams import stdin_of_paths, unescaped
 from kerascnn.scoring.formats import FORMATS
 
@@ -61,15 +62,8 @@ _EVERY = 30.0
     help="Of the parts.  [default: parquet if pyarrow is installed, else jsonl]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--top-k", default=5, show_default=True, help="Classes to list for each picture.")
-@click.option(
-    "--min-probability",
-    type=float,
-    default=0.0,
-    metavar="P",
-    help="Give no label below this probability.",
-)
-@click.option("--batch-size", default=32, show_default=True, help="Pictures per batch.")
+@prediction_options()
+@batch_size_option
 @numeric_options
 @click.option(
     "--workers",
@@ -109,7 +103,7 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
         for notice in work.changes.notices():
             click.echo(f"warning: {notice}", err=True)
         with _progress(work.pictures_to_do) as advance:
-            failed = job.work_off(work, advance)
+            failed = job.score_missing_parts(work, advance)
         summary = job.finish(work, failed)
     except KeyboardInterrupt:
         click.echo("\nStopped. The same command goes on.", err=True)

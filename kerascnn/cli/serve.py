@@ -17,6 +17,7 @@ from kerascnn.cli.serve_settings import (
     serve_config_option,
     unknown_variables,
 )
+from kerascnn.cli.shared import on_this_machine
 
 
 @click.command(
@@ -39,6 +40,7 @@ from kerascnn.cli.serve_settings import (
     required=True,
     metavar="MODEL.onnx...",
     type=ModelPaths(),
+    callback=on_this_machine,
     envvar=[f"{PREFIX}_MODELS", f"{PREFIX}_MODEL"],
 )
 @serve_config_option

@@ -21,7 +21,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.serving.config import OF_A_MODEL
 
 if TYPE_CHECKING:
-    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.serving import ModelConfig
 
 PREFIX = "KERASCNN_SERVE"
@@ -39,8 +39,9 @@ class ModelPaths(click.Path):
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Split a variable; a single path may have spaces in it."""
-        if os.pathsep in rv or Path(rv).exists():
-            return [part.strip() for part in rv.split(os.pathsep) if part.strip()]
+        parts = re.split(rf"{os.pathsep}(?!//)", rv)  # no separator: the one in hf://
+        if len(parts) > 1 or Path(rv).exists():
+            return [part.strip() for part in parts if part.strip()]
         return rv.split()
 
 
@@ -101,7 +102,7 @@ def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | Mod
 
 def _foreign(
     ctx: click.Context, section: dict[str, Any], options: dict[str, Any]
-) -> Foreign | None:
+) -> ForeignModel | None:
     values = {}
     for key in FOREIGN:
         given = ctx.get_parameter_source(key) in _GIVEN

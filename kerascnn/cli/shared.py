@@ -5,13 +5,17 @@ Knows: Click. Does not know what is done with them.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kerascnn.cli.base import add_options
 from kerascnn.cli.foreign import ImageSize
 from kerascnn.errors import ConfigError
+from kerascnn.hub import fetch, is_on_hub
 
 
 class SquareSize(ImageSize):
@@ -50,6 +54,56 @@ split_option = click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
     help="Which part of DATA.  [default: test, else val, else all]",
+)
+
+
+def on_this_machine(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Fetch models that are on the Hub: a callback of parameters that name one, or several."""
+    if isinstance(value, tuple):
+        return tuple(on_this_machine(ctx, parameter, one) for one in value)
+    return value if ctx.resilient_parsing or value is None else fetched(value)
+
+
+def fetched(model: str) -> str:
+    """Return a model's path; one on the Hub (``hf://``, ``NAME=hf://``) is fetched, and named.
+
+    Args:
+        model: As it was typed.
+    """
+    name, address = re.fullmatch(r"([^=/:]+=)?(.*)", model, re.DOTALL).groups("")  # type: ignore[union-attr]
+    if not is_on_hub(address):
+        return model
+    found = fetch(address)
+    click.echo(f"{address}: {found}", err=True)
+    return f"{name}{found.path}"
+
+
+def prediction_options(csv: str = "", unsure: str = "") -> Callable[[Any], Any]:
+    """Return the options of what is said about a picture.
+
+    Args:
+        csv: What --top-k is in CSV.
+        unsure: What stands in place of a label that is not probable enough.
+    """
+    return add_options(
+        click.option(
+            "--top-k",
+            default=5,
+            show_default=True,
+            help=f"Classes to list for each picture{csv}.",
+        ),
+        click.option(
+            "--min-probability",
+            type=float,
+            default=0.0,
+            metavar="P",
+            help=f"Give no label below this probability{unsure}.",
+        ),
+    )
+
+
+batch_size_option = click.option(
+    "--batch-size", default=32, show_default=True, help="Pictures per batch."
 )
 
 

@@ -10,7 +10,7 @@ import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
-from kerascnn.cli.shared import image_size_option
+from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
 from kerascnn.language import tr
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("summary", cls=Command)
-@click.argument("model", shell_complete=complete_networks)
+@click.argument("model", shell_complete=complete_networks, callback=on_this_machine)
 @click.option("--classes", type=click.IntRange(1), default=1000, show_default=True)
 @image_size_option
 @click.option(

@@ -18,7 +18,12 @@ from kerascnn.cli.base import (
 )
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.train_options import config_options, groups
-from kerascnn.cli.train_settings import dump_option, dumped, given_options, train_config_option
+from kerascnn.cli.train_settings import (
+    config_template,
+    dump_option,
+    given_options,
+    train_config_option,
+)
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -109,7 +114,7 @@ def command(
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
     given = given_options(ctx, recipe, resume)
     if dump_config:
-        click.echo(dumped(given), nl=False)
+        click.echo(config_template(given), nl=False)
         return
     config = _config(given, resume)
     check_data_is_there(config.data, config.val)
@@ -119,7 +124,7 @@ def command(
         find_rate(config, plot, as_json)
         return
     # Importing takes some seconds, in which nothing else can be shown.
-    click.echo("loading Keras …", err=True)
+    click.echo(tr("loading Keras …"), err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.distribution.processes import cluster_of
@@ -142,7 +147,7 @@ def command(
         return
     click.echo(
         tr(
-            "{folder}: validation accuracy {top1} (best epoch {epoch})",
+            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
             folder=run.folder,
             top1=f"{card.metrics['val_top1']:.2%}",
             epoch=card.metrics["epoch"],

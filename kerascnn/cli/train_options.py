@@ -6,10 +6,11 @@ Knows: how a declared option becomes one of Click's. Does not know any option's 
 from __future__ import annotations
 
 from dataclasses import Field
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from kerascnn.cli.base import add_options
 from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import SquareSize
 
@@ -28,8 +29,6 @@ from kerascnn.training.options import (  # noqa: TID253
     help_text,
     options_of,
 )
-
-C = TypeVar("C")
 
 ARGUMENT = "data"
 """The field that the command takes without a name."""
@@ -61,14 +60,6 @@ def groups() -> dict[str, tuple[str, ...]]:
     }
 
 
-def config_options(command: C) -> C:
-    """Add an option for each field of the configuration, in the order in which they stand there."""
-    for name in reversed(options_of(TrainConfig)):
-        if name != ARGUMENT:
-            command = train_option(name)(command)
-    return command
-
-
 def train_option(name: str) -> Any:
     """Return one of the options, for another command that has it too."""
     declared, its_field = options_of(TrainConfig)[name]
@@ -96,3 +87,9 @@ def _settings(declared: Option, its_field: Field[Any]) -> dict[str, Any]:
         return {**settings, "type": _TYPES[its_field.name], "metavar": kind.metavar}
     of_type = click.Choice(kind.choices) if kind.choices else click.STRING
     return {**settings, "type": of_type, "default": default, "metavar": kind.metavar}
+
+
+config_options = add_options(
+    *(train_option(name) for name in options_of(TrainConfig) if name != ARGUMENT)
+)
+"""Add an option for each field of the configuration, in the order in which they stand there."""

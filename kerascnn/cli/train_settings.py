@@ -23,7 +23,7 @@ from kerascnn.errors import ConfigError
 
 # What is imported here is light: it needs neither Keras nor the rest of the training half.
 from kerascnn.training.config import GROUPS, TrainConfig  # noqa: TID253
-from kerascnn.training.old_config import gone_options, upgraded  # noqa: TID253
+from kerascnn.training.old_config import removed_options, upgraded  # noqa: TID253
 from kerascnn.training.options import Option, options_of, read_one  # noqa: TID253
 from kerascnn.training.recipes import recipe_values  # noqa: TID253
 
@@ -78,7 +78,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
 
 def _of_this_version(content: dict[str, Any], path: Path) -> dict[str, Any]:
     """Write a run's options, maybe of an earlier version, with those of this one."""
-    gone = gone_options(json.dumps(content))
+    gone = removed_options(json.dumps(content))
     if gone:
         log.warning(
             "%s: made by an earlier version with %s, which this one does not have; left out.",
@@ -135,7 +135,7 @@ def given_options(ctx: click.Context, recipe: str | None, resume: bool) -> dict[
     return {**of_file, **chosen, **typed}
 
 
-def dumped(given: Mapping[str, Any]) -> str:
+def config_template(given: Mapping[str, Any]) -> str:
     """Write a file for ``--config``: all options under their headings, each with its help.
 
     Args:

@@ -11,6 +11,7 @@ import click
 from kerascnn.cli.base import (
     INTERRUPTED,
     Command,
+    add_options,
     as_options,
     console,
     print_json,
@@ -23,16 +24,10 @@ from kerascnn.errors import ConfigError
 from kerascnn.files import write_bytes
 
 if TYPE_CHECKING:
-    from kerascnn.training.tuning.study import Found
+    from kerascnn.training.tuning.study import SearchResult
 
 _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "device", "seed")
 """Options of ``train`` that hold for all trials."""
-
-
-def _shared_options(command: Any) -> Any:
-    for name in reversed(_SHARED):
-        command = train_option(name)(command)
-    return command
 
 
 @click.command(
@@ -70,7 +65,7 @@ def _shared_options(command: Any) -> Any:
     "[default: study.db in --out]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@_shared_options
+@add_options(*map(train_option, _SHARED))
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -122,7 +117,7 @@ def command(
     _tell(found, plot)
 
 
-def _plot(found: Found, folder: Path) -> Path | None:
+def _plot(found: SearchResult, folder: Path) -> Path | None:
     if not found.importances:
         return None
     from kerascnn.report.importances import importances_png
@@ -132,7 +127,7 @@ def _plot(found: Found, folder: Path) -> Path | None:
     return path
 
 
-def _tell(found: Found, plot: Path | None) -> None:
+def _tell(found: SearchResult, plot: Path | None) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.trials.items()))
     click.echo(f"trials: {counts}")
     here = "" if found.run.is_dir() else f" (on {found.machine})"

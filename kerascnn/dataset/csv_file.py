@@ -10,6 +10,7 @@ import csv
 import os
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,7 @@ import numpy as np
 
 from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, FaultHandler
+from kerascnn.dataset.folder_listing import UNLISTED, ListedFolder, list_folder
 from kerascnn.dataset.layout import SPLIT_FOLDERS
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import SPLITS, Dataset, Split
@@ -125,13 +127,14 @@ class _Reader:
         self._base = os.path.join(os.path.normpath(rows.file.parent), "")  # noqa: PTH118 - quick
         self._kinds: dict[object, int] = {}
         self._numbers: dict[Kind, int] = {}
-        self._folders: dict[str, tuple[str, set[str]]] = {}
+        self._folders: dict[str, ListedFolder] = {}
+        self._met: set[str] = set()
 
     def read(self, reader: _Lines) -> None:
         """Understand all lines; what is wrong with them is told."""
         rows, known, folders = self._rows, self._kinds, self._folders
         add_path, add_kind, add_line = rows.paths.append, rows.kinds.append, rows.lines.append
-        place = self._places["path"]
+        add_missing, place = rows.missing.append, self._places["path"]
         rest_of = itemgetter(*[at for name, at in self._places.items() if name != "path"])
         for values in reader:
             try:
@@ -144,22 +147,27 @@ class _Reader:
                 path, kind = values[place].strip(), self._number(understood)
                 known[rest_of(values)] = kind
             head, slash, name = path.rpartition("/")
-            folder, names = folders.get(head) or self._list(head, slash)
-            if name in names:
-                path = folder + name
+            folder = folders.get(head) or self._list(head, slash)
+            if name in folder.names:
+                path = folder.path + name
+            elif folder.is_complete_without(name):
+                path = folder.path + name
+                add_missing(len(rows.paths))
             else:
                 path = os.path.normpath(os.path.join(self._base, path))  # noqa: PTH118
-                # Some systems know more names for a file than they list.
-                if not os.path.isfile(path):  # noqa: PTH113 - no raise
-                    rows.missing.append(len(rows.paths))
+                if not os.path.isfile(path):  # noqa: PTH113 - Path raises for odd names
+                    add_missing(len(rows.paths))
             add_path(path)
             add_kind(kind)
             add_line(reader.line_num)
 
-    def _list(self, head: str, slash: str) -> tuple[str, set[str]]:
-        """List a folder once: asking for each file takes longer."""
-        folder = os.path.join(os.path.normpath(os.path.join(self._base, head + slash)), "")  # noqa: PTH118
-        found = self._folders[head] = (folder, _files(folder))
+    def _list(self, head: str, slash: str) -> ListedFolder:
+        """List a folder once: asking for each of many files takes longer; of one, listing does."""
+        if head not in self._met:
+            self._met.add(head)
+            return UNLISTED
+        found = list_folder(os.path.normpath(os.path.join(self._base, head + slash)))  # noqa: PTH118
+        self._folders[head] = found
         return found
 
     def _number(self, kind: Kind) -> int:
@@ -236,26 +244,34 @@ def _of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> R
     odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
     strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
     shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-    for row in sorted(strange):
-        label, split = rows.kind(row)
-        faults.error(
-            f"{rows.where(row)}: label {label!r} of split {split} does not occur in train, whose "
-            f"classes are: {shown}. Correct it, or add pictures of it to train."
+    order = sorted(strange)
+
+    def describe(number: int) -> str:
+        label, split = rows.kind(order[number])
+        return (
+            f"{rows.where(order[number])}: label {label!r} of split {split} does not occur in "
+            f"train, whose classes are: {shown}. Correct it, or add pictures of it to train."
         )
+
+    faults.errors(len(order), describe)
     return rows.without(strange) if strange else rows
 
 
 def _of_files(rows: Rows, faults: FaultHandler) -> Rows:
-    for number, row in enumerate(rows.missing):
-        # Who stops at the first shall know that there are more.
-        left = len(rows.missing) - number - 1
-        others = f" {left:,} other rows have none either." if left and not number else ""
-        faults.error(
-            f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
-            "Expected paths relative to the folder of the list."
-            f"{'' if number else _found(rows, row)}"
-        )
+    faults.errors(len(rows.missing), partial(_missing, rows))
     return rows.without(set(rows.missing)) if rows.missing else rows
+
+
+def _missing(rows: Rows, number: int) -> str:
+    row = rows.missing[number]
+    # Who stops at the first shall know that there are more.
+    left = len(rows.missing) - number - 1
+    others = f" {left:,} other rows have none either." if left and not number else ""
+    return (
+        f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
+        "Expected paths relative to the folder of the list."
+        f"{'' if number else _found(rows, row)}"
+    )
 
 
 def _found(rows: Rows, row: int) -> str:
@@ -274,11 +290,3 @@ def _found(rows: Rows, row: int) -> str:
 
 def _is_file(folder: Path, path: str) -> bool:
     return os.path.isfile(os.path.join(folder, path))  # noqa: PTH113, PTH118 - no raise
-
-
-def _files(folder: str) -> set[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_file()}
-    except (OSError, ValueError):
-        return set()

@@ -32,7 +32,7 @@ class Rows:
 
     Attributes:
         file: The list.
-        lines: Where each stands in it.
+        lines: Line number of each row.
         paths: Paths of its picture, whole.
         kinds: Its place in ``known``.
         known: Labels with their splits, each once.
@@ -56,15 +56,15 @@ class Rows:
 
     def without(self, rows: Container[int]) -> Rows:
         """Leave some out."""
-        kept = [row not in rows for row in range(len(self.paths))]
-        places = {row: place for place, row in enumerate(compress(range(len(kept)), kept))}
+        kept = np.fromiter((row not in rows for row in range(len(self.paths))), bool)
+        places = np.cumsum(kept) - 1
         return Rows(
             self.file,
             array("q", compress(self.lines, kept)),
             list(compress(self.paths, kept)),
             array("q", compress(self.kinds, kept)),
             self.known,
-            [places[row] for row in self.missing if row in places],
+            [int(places[row]) for row in self.missing if kept[row]],
         )
 
     def split(self, name: str, order: dict[str, int]) -> Split | None:

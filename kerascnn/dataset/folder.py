@@ -20,7 +20,7 @@ from kerascnn.dataset.idx import idx_files
 from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walk import Walk, notice, unread_notice
+from kerascnn.dataset.walk import Walk, notice, unsupported_notice
 from kerascnn.errors import DataError
 
 LISTS = (".csv", ".npz")
@@ -57,7 +57,7 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
             listed[name] = found
     for folder, reason in walk.denied.items():
         faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
-    if unread := unread_notice(root, walk):
+    if unread := unsupported_notice(root, walk):
         faults.warning(unread)
     _check_every_class(root, classes, listed["train"], faults)
     loose = [path for folder in _levels(root, folders) for path in walk.loose(folder)]

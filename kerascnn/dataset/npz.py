@@ -20,7 +20,7 @@ from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
-from kerascnn.zip_files import PICTURES_RATIO, refuse_bombs
+from kerascnn.zip_files import PICTURES_RATIO, check_for_zip_bomb
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -37,6 +37,8 @@ _PAIRS = {
     "val": (("x_val", "y_val"), ("val_images", "val_labels")),
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
+"""By split: names of the pictures' array and of the labels', the first pair that is there
+counts."""
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -93,7 +95,7 @@ def _read(file: Path) -> dict[str, Array]:
         with warnings.catch_warnings(), file.open("rb") as opened:
             warnings.simplefilter("ignore")  # headers written by Python 2 are read all the same
             if zipfile.is_zipfile(opened):
-                _refuse_bombs(file)
+                _check_for_zip_bomb(file)
             opened.seek(0)
             archive = np.load(opened, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -116,9 +118,9 @@ def _read(file: Path) -> dict[str, Array]:
     return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
 
 
-def _refuse_bombs(file: Path) -> None:
+def _check_for_zip_bomb(file: Path) -> None:
     """Refuse arrays that promise more than is there: numpy takes the memory before it reads."""
-    refuse_bombs(file, PICTURES_RATIO)
+    check_for_zip_bomb(file, PICTURES_RATIO)
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
             if not entry.filename.endswith(".npy"):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
-from kerascnn.files import write_bytes, write_text, writing
+from kerascnn.files import atomic_write, write_bytes, write_text
 from kerascnn.inference.model_file.metadata import read_card
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
             f"{path}: class {broken[0]!r} cannot be a line of Triton's labels.txt. Rename it."
         )
     home = root / name
-    with writing(home / "1" / "model.onnx") as temporary:
+    with atomic_write(home / "1" / "model.onnx") as temporary:
         shutil.copyfile(path, temporary)
     write_text(home / "labels.txt", "".join(f"{label}\n" for label in card.classes))
     _replace(home / "config.pbtxt", triton_config(name, card))

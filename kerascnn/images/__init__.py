@@ -19,7 +19,7 @@ from kerascnn.images.read import (
     prepare,
     read_header,
 )
-from kerascnn.images.sizing import (
+from kerascnn.images.resizing import (
     Axis,
     UInt8Array,
     axes,
@@ -27,9 +27,9 @@ from kerascnn.images.sizing import (
     pixels_between,
     size_picture,
 )
-from kerascnn.images.unread import UNREAD_SUFFIXES, WHAT_TO_DO
+from kerascnn.images.unsupported import UNREAD_SUFFIXES, WHAT_TO_DO
 from kerascnn.images.worker_pool import PixelFunction
-from kerascnn.sizing import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
+from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 
 __all__ = [
     "FORMATS",
@@ -44,8 +44,8 @@ __all__ = [
     "PixelFunction",
     "Resize",
     "ResizeRule",
+    "Resizing",
     "Shape",
-    "Sizing",
     "Source",
     "UInt8Array",
     "apply_decoded",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerascnn.images.sizing import UInt8Array
+from kerascnn.images.resizing import UInt8Array
 
 GREY_WEIGHTS = (19595, 38470, 7471)
 """Of red, green and blue, in 65536ths: ITU-R BT.601 as Pillow's ``convert("L")`` rounds it. They

@@ -22,10 +22,15 @@ from kerascnn.errors import PictureError
 from kerascnn.images import limits
 from kerascnn.images.jpeg import quick_pixels
 from kerascnn.images.limits import MAX_ASPECT, MAX_SIDE, PLAIN_PIXELS
-from kerascnn.images.pillow_errors import FORMAT_WORDS, UnreadError, one_sentence_errors, quiet
+from kerascnn.images.pillow_errors import (
+    FORMAT_WORDS,
+    UnsupportedFormatError,
+    one_sentence_errors,
+    quiet,
+)
+from kerascnn.images.resizing import UInt8Array
 from kerascnn.images.scans import check_scans
-from kerascnn.images.sizing import UInt8Array
-from kerascnn.images.unread import kind_of
+from kerascnn.images.unsupported import kind_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (
@@ -99,7 +104,7 @@ def _open(source: str | Path | bytes) -> Image.Image:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         if kind := kind_of(source):
-            raise UnreadError(kind) from error
+            raise UnsupportedFormatError(kind) from error
         raise
 
 

@@ -1,7 +1,7 @@
 """Which part of a picture becomes which part of a model's input, as other libraries have it.
 
 Knows: their integers. Does not know filters, nor kerascnn's own rules
-(:mod:`kerascnn.images.sizing`). The exported graph does the same in
+(:mod:`kerascnn.images.resizing`). The exported graph does the same in
 ``kerascnn.training.export.geometry``.
 
 For a picture of height h and width w, and an input of H x W (``int`` rounds down, ``round`` to the
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kerascnn.sizing import Shape, Sizing
+from kerascnn.resizing import Resizing, Shape
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Side:
 
     Attributes:
         first: The first pixel that is seen at all.
-        last: One behind the last.
+        last: One past the last input pixel that is used.
         start: Where the part that is resized begins, in pixels from ``first``.
         stop: Where it ends, in pixels from ``first``.
         length: How many pixels it becomes.
@@ -53,7 +53,7 @@ class Side:
     offset: int
 
 
-def sides(height: int, width: int, shape: Shape, sizing: Sizing) -> tuple[Side, Side]:
+def sides(height: int, width: int, shape: Shape, sizing: Resizing) -> tuple[Side, Side]:
     """Work out how a picture of any size becomes a model's input.
 
     Args:
@@ -66,7 +66,8 @@ def sides(height: int, width: int, shape: Shape, sizing: Sizing) -> tuple[Side, 
         The vertical and the horizontal side.
 
     Examples:
-        >>> sides(300, 400, (224, 224), Sizing("crop", library="torchvision", crop_share=0.875))[1]
+        >>> rule = Resizing("crop", library="torchvision", crop_share=0.875)
+        >>> sides(300, 400, (224, 224), rule)[1]
         Side(first=0, last=400, start=0.0, stop=400.0, length=341, skip=58, count=224, offset=0)
     """
     if sizing.resize == "squash":
@@ -117,7 +118,7 @@ def _fitted(height: int, width: int, shape: Shape, share: float) -> tuple[Side, 
     return vertical, horizontal
 
 
-def _cut_first(height: int, width: int, shape: Shape, sizing: Sizing) -> tuple[Side, Side]:
+def _cut_first(height: int, width: int, shape: Shape, sizing: Resizing) -> tuple[Side, Side]:
     if sizing.library == "fastai":
         times = min(width / shape[1], height / shape[0])
         cuts = [max(1, int(times * wanted)) for wanted in shape]

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from kerascnn.errors import PictureError
-from kerascnn.images.unread import WHAT_TO_DO
+from kerascnn.images.unsupported import WHAT_TO_DO
 
 FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 
 
-class UnreadError(Exception):
+class UnsupportedFormatError(Exception):
     """A picture of a format that is known and not read; its name."""
 
 
@@ -65,7 +65,7 @@ def one_sentence_errors(name: str) -> Iterator[None]:
         raise PictureError(
             f"{name}: not a picture that can be read. Expected {FORMAT_WORDS}."
         ) from error
-    except UnreadError as error:
+    except UnsupportedFormatError as error:
         raise PictureError(
             f"{name}: not a picture that can be read, but {error}. Expected {FORMAT_WORDS}. "
             f"{WHAT_TO_DO}."

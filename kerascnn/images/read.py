@@ -25,9 +25,9 @@ from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
 from kerascnn.images.pillow_errors import one_sentence_errors
 from kerascnn.images.plain import is_plain, plain_size
-from kerascnn.images.sizing import UInt8Array, size_picture
+from kerascnn.images.resizing import UInt8Array, size_picture
 from kerascnn.images.worker_pool import PixelFunction, unpacked, workers
-from kerascnn.sizing import ResizeRule, Shape
+from kerascnn.resizing import ResizeRule, Shape
 
 T = TypeVar("T")
 
@@ -125,8 +125,8 @@ def apply_decoded(
         source: As for :func:`decode`.
         function: A function of a module, perhaps ``partial``: it may be called in another process.
         name: As for :func:`decode`.
-        max_pixels: Likewise.
-        accept: Likewise.
+        max_pixels: As for :func:`decode`.
+        accept: As for :func:`decode`.
 
     Returns:
         What ``function`` gives.

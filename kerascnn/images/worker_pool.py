@@ -20,7 +20,7 @@ from typing import Any
 
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.images.limits import BYTES, BYTES_EACH
-from kerascnn.images.sizing import UInt8Array
+from kerascnn.images.resizing import UInt8Array
 from kerascnn.images.worker_process import GIVEN_UP, WorkerProcess, describe_exit
 from kerascnn.parallel import usable_cpus
 

@@ -12,19 +12,20 @@ from kerascnn.lazy import lazy_names
 if TYPE_CHECKING:
     from kerascnn.inference.classifier import Classifier
     from kerascnn.inference.evaluation import evaluate_file
-    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import Foreign, ForeignModel
     from kerascnn.inference.model_file.labels import read_labels
     from kerascnn.inference.prediction import Prediction, Ranked
-    from kerascnn.metrics.classification import Evaluation, evaluate_answers
+    from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 
 __all__ = [
     "Classifier",
     "Evaluation",
     "Foreign",
+    "ForeignModel",
     "Prediction",
     "Ranked",
-    "evaluate_answers",
     "evaluate_file",
+    "evaluate_predictions",
     "read_labels",
 ]
 
@@ -32,9 +33,10 @@ _HOMES = {
     "Classifier": ".classifier",
     "Evaluation": "kerascnn.metrics.classification",
     "Foreign": ".model_file.foreign",
+    "ForeignModel": ".model_file.foreign",
     "Prediction": ".prediction",
     "Ranked": ".prediction",
-    "evaluate_answers": "kerascnn.metrics.classification",
+    "evaluate_predictions": "kerascnn.metrics.classification",
     "evaluate_file": ".evaluation",
     "read_labels": ".model_file.labels",
 }

@@ -20,7 +20,7 @@ from kerascnn import images, notebook
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.checked_session import open_checked, run_network
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank
 from kerascnn.inference.runtime.providers import Arithmetic
@@ -28,6 +28,7 @@ from kerascnn.inference.runtime.selection import Asked, Choice, choose
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.inference.streaming import in_batches
 from kerascnn.parallel import usable_cpus
+from kerascnn.uris import local_file
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ class Classifier:
     """Classifies pictures with onnxruntime only.
 
     Args:
-        path: Path of a file written by ``kerascnn export``.
+        path: Path of a file written by ``kerascnn export``; or ``hf://OWNER/NAME[@REVISION][/FILE]``
+            on the Hugging Face Hub, or another URI.
         provider: Where it runs: ``cpu``, ``openvino``, ``cuda``, ``tensorrt``, or ``auto``: the
             best that ``kerascnn bench --save`` measured here, else ``cpu``.
         threads: Threads per inference, and threads that read pictures; None: what was measured as
@@ -76,16 +78,17 @@ class Classifier:
         path: str | Path,
         provider: Asked | Choice = "auto",
         threads: int | None = None,
-        foreign: Foreign | None = None,
+        foreign: ForeignModel | None = None,
         arithmetic: Arithmetic = "exact",
     ) -> None:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads is {threads}; expected at least 1.")
-        self.signature: Signature = open_signature(path, foreign)
-        self.card: ModelCard = self.signature.card
         self.arithmetic: Arithmetic = arithmetic
-        choices = choose(path, provider, arithmetic, threads)
-        self._session, self.provider = open_checked(path, self.signature, choices, arithmetic)
+        with local_file(path) as file:
+            self.signature: Signature = open_signature(file, foreign)
+            self.card: ModelCard = self.signature.card
+            choices = choose(file, provider, arithmetic, threads)
+            self._session, self.provider = open_checked(file, self.signature, choices, arithmetic)
         self._readers = threads or usable_cpus()
         self._decoders: Executor | None = None
         self._making = threading.Lock()
@@ -201,7 +204,7 @@ class Classifier:
         """
         if top_k < 1 or batch_size < 1:
             raise ConfigError(
-                f"top_k is {top_k} and batch_size is {batch_size}; expected both at least 1."
+                f"`top_k` is {top_k} and `batch_size` is {batch_size}; expected both at least 1."
             )
         if not 0 <= min_probability <= 1:
             raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")

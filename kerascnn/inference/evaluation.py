@@ -21,13 +21,15 @@ from kerascnn.dataset.check.leakage import find_leaks
 from kerascnn.errors import ConfigError, DataError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import finite_rows, no_answer
-from kerascnn.metrics.classification import Evaluation, evaluate_answers
-from kerascnn.metrics.outputs import Answers, measured
+from kerascnn.metrics.classification import Evaluation, evaluate_predictions
+from kerascnn.metrics.outputs import Predictions, measured
 
 log = logging.getLogger(__name__)
 
 
-INCLUDES = "reading, decoding and sizing the pictures (in threads), and the network in batches of "
+INCLUDES = (
+    "reading, decoding and resizing the pictures (in threads), and the network in batches of "
+)
 """Of the speed of an exported file."""
 
 
@@ -55,16 +57,16 @@ def evaluate_file(
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data_for(classifier, data)
-    answers = answer_file(classifier, dataset, split, progress)
-    return evaluate_answers(answers, find_leaks(dataset, answers.split) if leaks else None)
+    answers = predict_file(classifier, dataset, split, progress)
+    return evaluate_predictions(answers, find_leaks(dataset, answers.split) if leaks else None)
 
 
-def answer_file(
+def predict_file(
     model: str | Path | Classifier,
     data: str | Path | Dataset | None = None,
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
-) -> Answers:
+) -> Predictions:
     """Predict a data set with an exported file.
 
     Args:
@@ -87,7 +89,7 @@ def answer_file(
         first = f" The first: {done.skipped[0]}" if done.skipped else ""
         raise DataError(f"{dataset.name}: no picture of split {name} could be classified.{first}")
     includes = f"{INCLUDES}{BATCH_SIZE} on provider {classifier.provider}"
-    return Answers(
+    return Predictions(
         logits=np.concatenate(done.logits),
         labels=chosen.labels[done.kept],
         classes=classifier.classes,

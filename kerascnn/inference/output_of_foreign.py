@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kerascnn import images
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.output_meaning import decide
 from kerascnn.inference.model_file.output_origin import find_origin
 from kerascnn.inference.model_file.output_scale import QUANTISED, output_scale
@@ -38,7 +38,7 @@ Rows = dict[str, npt.NDArray[np.float32]]
 
 
 def candidates(
-    path: str | Path, values: Sequence[Any], foreign: Foreign
+    path: str | Path, values: Sequence[Any], foreign: ForeignModel
 ) -> dict[str, Scale | None]:
     """Name the outputs that may hold one number a class, by what their shapes say.
 
@@ -80,7 +80,7 @@ def candidates(
     if not found:
         raise ModelFileError(
             f"{path}: gives {shown(values)}; expected one number for each of the "
-            f"{len(foreign.classes):,} classes in --labels. {_UNFIT}"
+            f"{len(foreign.classes):,} classes in `labels`. {_UNFIT}"
         )
     return found
 
@@ -90,7 +90,7 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
 
     Args:
         path: Path, for error messages.
-        session: Open.
+        session: An open session.
         signature: Its outputs are the candidates.
 
     Returns:
@@ -117,7 +117,7 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
 
 
 def choose_output(
-    path: str | Path, signature: Signature, rows: Rows, foreign: Foreign
+    path: str | Path, signature: Signature, rows: Rows, foreign: ForeignModel
 ) -> Signature:
     """Choose the output that holds the predictions, and decide what its numbers mean.
 
@@ -154,7 +154,7 @@ def choose_output(
         return sure[0][0]
     raise ConfigError(
         f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), which answer "
-        "differently. Say which one holds the answers: --output NAME."
+        "differently. Say which one holds the answers: `output` NAME."
     )
 
 
@@ -257,7 +257,7 @@ def _misfit(
     rows = rows_of(output, count)
     if rows is not None:
         return ModelFileError(
-            f"{path}: gives {rows.shape[1]:,} numbers per picture, and --labels has {classes:,} "
+            f"{path}: gives {rows.shape[1]:,} numbers per picture, and `labels` has {classes:,} "
             f"names. {_UNFIT}"
         )
     return _NotRowsError(

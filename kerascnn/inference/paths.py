@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from kerascnn.dataset.walk import Walk, unread_notice
+from kerascnn.dataset.walk import Walk, unsupported_notice
 from kerascnn.errors import PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import Prediction
@@ -60,7 +60,7 @@ def predict_paths(
     """Classify files, a few at a time.
 
     Args:
-        classifier: To ask.
+        classifier: The classifier to run.
         paths: Paths of pictures; may be endless.
         top_k: How many classes to list for each.
         batch_size: Pictures per run of the network.
@@ -99,7 +99,7 @@ def _walk(folder: str) -> Iterator[str]:
     yield from walk.picture_paths(Path(folder))
     # A folder that could not be listed is given as it is: decoding it will say why.
     yield from map(str, walk.denied)
-    if line := unread_notice(Path(folder), walk):
+    if line := unsupported_notice(Path(folder), walk):
         log.warning(line)
 
 

@@ -43,7 +43,7 @@ def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     numbers = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(11)
     coarse = (numbers & np.uint64(255)).astype(np.uint8).reshape(PROBES, _GRID, _GRID, 3)
     square = isinstance(size, int) or size[0] == size[1]
-    rule: images.ResizeRule = "squash" if square else images.Sizing()
+    rule: images.ResizeRule = "squash" if square else images.Resizing()
     return np.stack([images.size_picture(grid, size, rule) for grid in coarse])
 
 
@@ -70,7 +70,7 @@ def check_probes(
     """Compare a provider's answers with those in the card.
 
     Args:
-        card: With probes.
+        card: A card that has probes.
         pictures: Pictures from :func:`probe_pictures`.
         probabilities: float32 ``[2, classes]``, what the provider answered.
         provider: Its name, for the message.

@@ -17,15 +17,15 @@ import numpy as np
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
 from kerascnn.inference.model_file.first_operators import normalizes_pixels
-from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, Foreign
-from kerascnn.inference.model_file.labels import from_metadata
+from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel
+from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
 from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
 from kerascnn.inference.runtime.session import open_session
 
 
-def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signature:
+def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
     """Find out how to ask a file, whoever made it.
 
     Args:
@@ -41,7 +41,7 @@ def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signatur
     if card is not None and foreign is not None:
         raise ConfigError(
             f"{path}: kerascnn exported it, so it carries its class names and preprocessing. "
-            "Leave out --labels and what goes with it."
+            "Leave out `labels` and what goes with it."
         )
     if card is not None:
         return own_signature(card)
@@ -49,22 +49,22 @@ def open_signature(path: str | Path, foreign: Foreign | None = None) -> Signatur
     return own_signature(read_card(path)) if about is None else _foreign_signature(path, about)
 
 
-def _completed(path: str | Path, foreign: Foreign | None) -> Foreign | None:
+def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
     """Complete what the user said from the metadata of a file without a card."""
-    told = from_metadata(read_metadata(path))
-    if foreign is None:
-        return told
+    metadata = read_metadata(path)
+    told = from_metadata(metadata)
     if told is not None:
-        return foreign.filled_from(told)
-    if not foreign.classes:
+        return told if foreign is None else foreign.completed_from(told)
+    unread = unread_listing(metadata)
+    if (unread or foreign) and not (foreign and foreign.classes):
         raise ConfigError(
-            f"{path}: --labels FILE is missing: its class names, one per line, in the order of its "
-            "outputs."
+            f"{path}: `labels` FILE is missing: its class names, one per line, in the order of its "
+            f"outputs.{unread}"
         )
     return foreign
 
 
-def _foreign_signature(path: str | Path, foreign: Foreign) -> Signature:
+def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     session = open_session(path)
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
@@ -83,11 +83,11 @@ def _foreign_signature(path: str | Path, foreign: Foreign) -> Signature:
     signature = choose_output(path, *tried[0], foreign)
     itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
     if not itself:
-        foreign.warn_if_unsaid(Path(path).name)
+        foreign.warn_if_unnormalized(Path(path).name)
     return replace(signature, normalizes=itself)
 
 
-def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Signature]:
+def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:
     """Return every signature that fits the ends; what fits is then tried."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
@@ -104,8 +104,8 @@ def _readings(path: str | Path, session: Any, foreign: Foreign) -> Iterator[Sign
     own = foreign.normalize not in (None, "none") or foreign.normalization is not None
     if dtype == "tensor(uint8)" and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalises them itself, and neither --normalize "
-            f"{foreign.normalize} nor --mean and --std can be done before. Say --normalize none."
+            f"{path}: takes pixels as uint8, so it normalises them itself, and neither `normalize` "
+            f"{foreign.normalize} nor `mean` and `std` can be done before. Say `normalize` none."
         )
     outputs = candidates(path, session.get_outputs(), foreign)
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
@@ -161,7 +161,7 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
         return fixed[0], fixed[1]  # type: ignore[return-value]
     if said is None:
         raise ConfigError(
-            f"{path}: takes pictures of any size, so --image-size is missing: height and width in "
+            f"{path}: takes pictures of any size, so `image_size` is missing: height and width in "
             "pixels that it was trained with, 224 or 48x192."
         )
     if len({side for side in sides if isinstance(side, str)}) == 1 and sides[0] == sides[1]:
@@ -169,10 +169,10 @@ def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape
     return said
 
 
-def _unfit(path: str | Path, inputs: Any, foreign: Foreign) -> ModelFileError:
+def _unfit(path: str | Path, inputs: Any, foreign: ForeignModel) -> ModelFileError:
     size = foreign.shape
     wanted = f"{size[0]} x {size[1]}" if size else "any"
     return ModelFileError(
         f"{path}: takes {shown(inputs)}; expected {wanted} pictures with 3 or 1 channels. "
-        + ("Is --image-size right?" if size else "Other shapes cannot be fed.")
+        + ("Is `image_size` right?" if size else "Other shapes cannot be fed.")
     )

@@ -18,7 +18,7 @@ from kerascnn.dataset.check.leakage import Leaks
 from kerascnn.errors import MissingExtraError
 from kerascnn.metrics.calibration import Reliability, reliability
 from kerascnn.metrics.curves import ClassCurves, class_curves
-from kerascnn.metrics.outputs import Answers, Speed
+from kerascnn.metrics.outputs import Predictions, Speed
 from kerascnn.metrics.significance import Interval, wilson_interval
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
-class WrongAnswer:
+class Misclassification:
     """One mistake.
 
     Attributes:
@@ -117,7 +117,7 @@ class Evaluation:
     per_class: tuple[ClassScore, ...]
     curves: tuple[ClassCurves, ...]
     confusion: tuple[tuple[int, ...], ...]
-    mistakes: tuple[WrongAnswer, ...] = ()
+    mistakes: tuple[Misclassification, ...] = ()
     split: str = "all"
     skipped: tuple[str, ...] = ()
     speed: Speed | None = None
@@ -152,7 +152,7 @@ class Evaluation:
             values["curves"] = [both.to_dict() for both in self.curves]
         return values
 
-    def to_frame(self, answers: Answers | None = None) -> pandas.DataFrame:
+    def to_frame(self, answers: Predictions | None = None) -> pandas.DataFrame:
         """Return a pandas DataFrame.
 
         Args:
@@ -215,11 +215,11 @@ def _confusions(evaluation: Evaluation) -> list[tuple[str, str, int]]:
     return [(names[true], names[other], int(counts[true, other])) for true, other in pairs]
 
 
-def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation:
+def evaluate_predictions(answers: Predictions, leaks: Leaks | None = None) -> Evaluation:
     """Score answers.
 
     Args:
-        answers: To at least one picture.
+        answers: Predictions for at least one picture.
         leaks: What was found when the pictures were compared with the training pictures.
     """
     hits = answers.ranked == answers.labels[:, None]
@@ -252,18 +252,18 @@ def evaluate_answers(answers: Answers, leaks: Leaks | None = None) -> Evaluation
     )
 
 
-def _without_leaks(answers: Answers, leaks: Leaks) -> float | None:
+def _without_leaks(answers: Predictions, leaks: Leaks) -> float | None:
     leaked = {leak.path for leak in leaks.pictures}
     others = [answers.name(index) not in leaked for index in range(len(answers))]
     return float(answers.right[others].mean()) if any(others) else None
 
 
-def most_confident_mistakes(answers: Answers) -> tuple[WrongAnswer, ...]:
+def most_confident_mistakes(answers: Predictions) -> tuple[Misclassification, ...]:
     """Return the wrong answers with the highest confidence; of equals the earlier picture."""
     wrong = np.flatnonzero(~answers.right)
     surest = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:MISTAKES]
     return tuple(
-        WrongAnswer(
+        Misclassification(
             index=int(index),
             path=answers.name(int(index)),
             truth=answers.classes[answers.labels[index]],

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from kerascnn.errors import DataError
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.metrics.significance import mcnemar_exact
 
 
 @dataclass(frozen=True)
-class ChangedAnswer:
+class ChangedPrediction:
     """A picture that both models answer differently.
 
     Attributes:
@@ -48,9 +48,9 @@ class Comparison:
         images: Pictures that both could answer.
         a_top1: Top-1 accuracy of the first.
         b_top1: Share that the second answers right.
-        both_right: Pictures.
-        only_a_right: Pictures.
-        only_b_right: Pictures.
+        both_right: Pictures that both classify correctly.
+        only_a_right: Pictures that only the first classifies correctly.
+        only_b_right: Pictures that only the second classifies correctly.
         both_wrong: Pictures, with the same or with different answers.
         p_value: p-value of McNemar's exact test, two-sided: how often two equally good models would
             differ at least as much by chance.
@@ -71,7 +71,7 @@ class Comparison:
     both_wrong: int
     p_value: float
     largest_difference: float
-    changed: tuple[ChangedAnswer, ...]
+    changed: tuple[ChangedPrediction, ...]
     skipped: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,12 +83,12 @@ class Comparison:
         }
 
 
-def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Comparison:
+def compare_predictions(a: Predictions, b: Predictions, a_name: str, b_name: str) -> Comparison:
     """Compare the answers of two models to the same pictures.
 
     Args:
-        a: Answers of the first model.
-        b: Answers of the second; its classes may be in another order.
+        a: Predictions of the first model.
+        b: Predictions of the second; its classes may be in another order.
         a_name: What to call the first.
         b_name: What to call the second.
 
@@ -128,8 +128,8 @@ def compare_answers(a: Answers, b: Answers, a_name: str, b_name: str) -> Compari
     )
 
 
-def _changed(a: Answers, b: Answers, index: int) -> ChangedAnswer:
-    return ChangedAnswer(
+def _changed(a: Predictions, b: Predictions, index: int) -> ChangedPrediction:
+    return ChangedPrediction(
         path=a.name(index),
         truth=a.classes[a.labels[index]],
         a=a.classes[a.top1[index]],

@@ -45,7 +45,7 @@ def measured(images: int, seconds: float, network_seconds: float, includes: str)
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """Outputs of a model, with the true labels.
 
     Attributes:

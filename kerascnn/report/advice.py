@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kerascnn.files import writing
+from kerascnn.files import atomic_write
 from kerascnn.language import tr
 from kerascnn.report.drawing import figure_class, lettering
 
@@ -54,7 +54,7 @@ def write_figure(
         left, right = figure.subplots(1, 2)
         _quadrants(left, place, limits)
         _stages(right, stages, pixels)
-        with writing(path) as temporary:
+        with atomic_write(path) as temporary:
             form = "svg" if Path(path).suffix.lower() == ".svg" else "png"
             figure.savefig(temporary, format=form, dpi=130)
 

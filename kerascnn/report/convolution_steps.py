@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kerascnn.convolution import Array, Padding, convolve, padded
 from kerascnn.errors import ConfigError
-from kerascnn.files import writing
+from kerascnn.files import atomic_write
 from kerascnn.language import tr
 from kerascnn.report.drawing import figure_class, lettering
 
@@ -73,7 +73,7 @@ def write_steps(
             _mark(after, place, (1, 1), answer.shape, number)
             patch = surrounded[row : row + kernel.shape[0], column : column + kernel.shape[1]]
             _show_step(axes, number, patch, kernel, surrounded)
-        with writing(out) as temporary:
+        with atomic_write(out) as temporary:
             figure.savefig(temporary, format="png", dpi=110)
 
 

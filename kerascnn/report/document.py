@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from kerascnn import __version__
-from kerascnn.language import spoken, tr
+from kerascnn.language import current_language, tr
 from kerascnn.metrics.significance import percent
 from kerascnn.report.data_url import data_url
 
@@ -44,7 +44,12 @@ def render(
     environment.filters.update({"picture": data_url, "percent": _percent, **(filters or {})})
     page = environment.from_string(_resource(template))
     return page.render(
-        **values, style=style, policy=_policy(style), version=__version__, language=spoken(), tr=tr
+        **values,
+        style=style,
+        policy=_policy(style),
+        version=__version__,
+        language=current_language(),
+        tr=tr,
     )
 
 

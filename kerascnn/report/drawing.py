@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from kerascnn.errors import MissingExtraError
-from kerascnn.language import speaking, spoken
+from kerascnn.language import current_language, use_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,9 @@ _VARIABLES = {
     FIRST: "var(--first)",
     SECOND: "var(--second)",
 }
+"""CSS variables that replace these placeholders in the SVG: the page's colors hold in dark mode,
+too."""
+
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _HANGUL = (
@@ -91,7 +94,7 @@ def lettering() -> Iterator[None]:
     """
     import matplotlib
 
-    if spoken() != "ko":
+    if current_language() != "ko":
         yield
         return
     from matplotlib.font_manager import fontManager
@@ -100,7 +103,7 @@ def lettering() -> Iterator[None]:
     hangul = next((name for name in _HANGUL if name in installed), None)
     if hangul is None:
         log.warning("no Korean font was found, so the figure is in English. Noto Sans KR has one.")
-        with speaking("en"):
+        with use_language("en"):
             yield
         return
     with matplotlib.rc_context({"font.family": ["DejaVu Sans", hangul]}):

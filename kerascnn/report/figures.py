@@ -25,21 +25,10 @@ _SQUARE = (3.2, 3.0)
 def loss_curves(
     epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
-    """Draw training and validation loss.
-
-    Args:
-        epochs: At least one epoch.
-        best: Number of the epoch to mark, or None.
-        phase_spans: Phases to mark, if more than one.
-    """
-
-    def draw(axes: Axes) -> None:
-        _pair(
-            axes, epochs, best, [e.loss for e in epochs], [e.val_loss for e in epochs], tr("nats")
-        )
-        _phases(axes, phase_spans)
-
-    return drawn("loss", tr("Cross-entropy of training and validation pictures by epoch"), draw)
+    """Draw training and validation loss; the arguments are those of :func:`accuracy_curves`."""
+    values = [(epoch.loss, epoch.val_loss) for epoch in epochs]
+    title = tr("Cross-entropy of training and validation pictures by epoch")
+    return _two_curves("loss", title, tr("nats"), values, (epochs, best, phase_spans))
 
 
 def accuracy_curves(
@@ -52,13 +41,9 @@ def accuracy_curves(
         best: Number of the epoch to mark, or None.
         phase_spans: Phases to mark, if more than one.
     """
-
-    def draw(axes: Axes) -> None:
-        train, val = [100 * e.accuracy for e in epochs], [100 * e.val_accuracy for e in epochs]
-        _pair(axes, epochs, best, train, val, "%")
-        _phases(axes, phase_spans)
-
-    return drawn("accuracy", tr("Accuracy on training and validation pictures by epoch"), draw)
+    values = [(100 * epoch.accuracy, 100 * epoch.val_accuracy) for epoch in epochs]
+    title = tr("Accuracy on training and validation pictures by epoch")
+    return _two_curves("accuracy", title, "%", values, (epochs, best, phase_spans))
 
 
 def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan] = ()) -> str:
@@ -154,23 +139,30 @@ def _per_cent(axes: Axes, across: str, up: str) -> None:
     axes.set(xlim=(0, 100), ylim=(0, 101), xlabel=across, ylabel=up)
 
 
-def _pair(
-    axes: Axes,
-    epochs: Sequence[Epoch],
-    best: int | None,
-    train: Sequence[float],
-    val: Sequence[float],
+def _two_curves(
+    name: str,
+    title: str,
     unit: str,
-) -> None:
+    values: Sequence[tuple[float, float]],
+    marks: tuple[Sequence[Epoch], int | None, Sequence[PhaseSpan]],
+) -> str:
+    """Draw a number of each epoch, in training and in validation."""
+    epochs, best, phase_spans = marks
     numbers = [epoch.number for epoch in epochs]
-    axes.plot(numbers, train, color=SECOND, marker="o", ms=3, ls="--", label=tr("training"))
-    axes.plot(numbers, val, color=FIRST, marker="o", ms=3, label=tr("validation"))
-    if best in numbers:
-        place = numbers.index(best)
-        axes.plot(best, val[place], "o", ms=9, mfc="none", mec=FIRST, label=tr("kept"))
-    axes.set_ylabel(unit)
-    axes.legend()
-    _epoch_axis(axes)
+    train, val = zip(*values, strict=True)
+
+    def draw(axes: Axes) -> None:
+        axes.plot(numbers, train, color=SECOND, marker="o", ms=3, ls="--", label=tr("training"))
+        axes.plot(numbers, val, color=FIRST, marker="o", ms=3, label=tr("validation"))
+        if best in numbers:
+            kept = val[numbers.index(best)]
+            axes.plot(best, kept, "o", ms=9, mfc="none", mec=FIRST, label=tr("kept"))
+        axes.set_ylabel(unit)
+        axes.legend()
+        _epoch_axis(axes)
+        _phases(axes, phase_spans)
+
+    return drawn(name, title, draw)
 
 
 def _phases(axes: Axes, phase_spans: Sequence[PhaseSpan]) -> None:

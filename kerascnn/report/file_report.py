@@ -16,12 +16,12 @@ from kerascnn import __version__, files, images
 from kerascnn.dataset import Dataset, Split, load_dataset
 from kerascnn.dataset.split import SPLITS
 from kerascnn.inference.classifier import Classifier
-from kerascnn.inference.evaluation import answer_file
+from kerascnn.inference.evaluation import predict_file
 from kerascnn.inference.occlusion import Heat, heat_of
 from kerascnn.language import tr
 from kerascnn.machine import machine
-from kerascnn.metrics.classification import evaluate_answers
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.classification import evaluate_predictions
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.report.content import Content, gallery
 from kerascnn.report.page import check_libraries, render_page
@@ -54,7 +54,7 @@ def report_file(
     check_libraries()  # before the work, not after it
     dataset = load_dataset(data, known=classifier.classes)
     name, chosen = dataset.choose(split)
-    answers = answer_file(classifier, dataset, name)
+    answers = predict_file(classifier, dataset, name)
     content = _content(classifier, dataset, chosen, answers, (model, str(data), name))
     files.write_bytes(path, render_page(content).encode("utf-8", "replace"))
     return Path(path)
@@ -64,10 +64,10 @@ def _content(
     classifier: Classifier,
     dataset: Dataset,
     chosen: Split,
-    answers: Answers,
+    answers: Predictions,
     words: tuple[str, str, str],
 ) -> Content:
-    card, evaluation = classifier.card, evaluate_answers(answers)
+    card, evaluation = classifier.card, evaluate_predictions(answers)
     places = {chosen.pictures.name(index): index for index in range(len(chosen))}
 
     def picture(index: int) -> images.UInt8Array:
@@ -101,7 +101,9 @@ def _balance(dataset: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[int,
     return found
 
 
-def _facts(classifier: Classifier, answers: Answers, dataset: Dataset) -> dict[str, dict[str, str]]:
+def _facts(
+    classifier: Classifier, answers: Predictions, dataset: Dataset
+) -> dict[str, dict[str, str]]:
     card, speed = classifier.card, answers.speed
     return {
         "Model": model_facts(card),

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kerascnn.files import write_text, writing
+from kerascnn.files import atomic_write, write_text
 from kerascnn.images import UInt8Array
 from kerascnn.report.data_url import data_url
 
@@ -64,8 +64,8 @@ def write_sheet(
 
     Args:
         path: Where; ``.svg``, or ``.png`` for the pictures without words.
-        title: At its top.
-        rows: In order.
+        title: Text at the top.
+        rows: Rows from top to bottom.
         side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 
@@ -73,7 +73,7 @@ def write_sheet(
         KerascnnError: It cannot be written.
     """
     if Path(path).suffix.lower() == ".png":
-        with writing(path) as temporary:
+        with atomic_write(path) as temporary:
             Image.fromarray(_joined(rows, side, columns)).save(temporary)
     else:
         write_text(path, draw_sheet(title, rows, side, columns))
@@ -83,8 +83,8 @@ def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 
     """Draw a sheet.
 
     Args:
-        title: At its top.
-        rows: In order.
+        title: Text at the top.
+        rows: Rows from top to bottom.
         side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from kerascnn.errors import KerascnnError
 from kerascnn.files import write_bytes
-from kerascnn.scoring.parts import Failure, Job, Setting
+from kerascnn.scoring.parts import Failure, Job, WorkerOptions
 from kerascnn.scoring.plan import Plan
 
 TRIES = 3
@@ -55,7 +55,7 @@ class InProcess:
 def score_parts(
     plan: Plan,
     numbers: Iterable[int],
-    setting: Setting,
+    setting: WorkerOptions,
     engine: Engine,
     on_part: Callable[[int], object],
 ) -> dict[int, str]:

@@ -120,6 +120,6 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow.parquet
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "pyarrow", "ray", "to write Parquet (`--format jsonl` needs nothing)"
+            "pyarrow", "ray", "to write Parquet (`format` jsonl needs nothing)"
         ) from error
     return pyarrow, pyarrow.parquet

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from kerascnn import uris
+from kerascnn import hub, uris
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError
 from kerascnn.file_lock import locked
-from kerascnn.files import cannot_write
-from kerascnn.inference import Foreign
+from kerascnn.files import cannot_write, sha256_of
+from kerascnn.inference import ForeignModel
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
 from kerascnn.inference.runtime.selection import Asked
 from kerascnn.inference.signature_of_foreign import open_signature
@@ -29,8 +29,8 @@ from kerascnn.scoring.entries import Changes, compare, compare_part, find_entrie
 from kerascnn.scoring.formats import check_format, default_format
 from kerascnn.scoring.local import LocalProcesses
 from kerascnn.scoring.on_ray import ray_cluster
-from kerascnn.scoring.parts import Setting, attempt, digest, local_model
-from kerascnn.scoring.plan import Plan, Question, check_question, read_plan, write_plan
+from kerascnn.scoring.parts import WorkerOptions, attempt
+from kerascnn.scoring.plan import Plan, ScoringOptions, check_same_question, read_plan, write_plan
 from kerascnn.scoring.summary import write_summary
 
 INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
@@ -38,6 +38,7 @@ INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 
 _LOCK = "_plan.lock"
 _ON_GPU = ("cuda", "tensorrt")
+"""Providers with which one process fills the device."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Request:
         on: ``local``, ``ray`` or ``ray://HOST:PORT``.
         part: Number of the only part to score, or ``auto``.
         parts: Parts of the plan.
-        form: Of the parts.
+        form: Format of the parts; None: parquet if pyarrow is installed, else jsonl.
         top_k: Classes to list.
         min_probability: Below it a picture gets no label.
         batch_size: Pictures per run of the network.
@@ -76,7 +77,7 @@ class Request:
     arithmetic: str = "exact"
     workers: int | None = None
     threads: int | None = None
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,11 @@ def prepare(
         before = read_plan(request.out)
         question = _question(request, before, on_foreign)
         plan = before or _new_plan(request, question, stdin)
-    check_question(plan, question, request.parts)
+    check_same_question(plan, question, request.parts)
     if number is not None and number >= plan.parts:
         raise ConfigError(
             f"part {number}: the plan in {request.out} has {plan.parts} parts, 0 to "
-            f"{plan.parts - 1}. Say so with --parts before the plan is made."
+            f"{plan.parts - 1}. Say so with `parts` before the plan is made."
         )
     missing = plan.missing()
     if number is not None:
@@ -148,7 +149,7 @@ def _changes(request: Request, plan: Plan, number: int | None, stdin: TextIO) ->
     return compare(plan, find_entries(request.paths, stdin) if request.paths else None)
 
 
-def _new_plan(request: Request, question: Question, stdin: TextIO) -> Plan:
+def _new_plan(request: Request, question: ScoringOptions, stdin: TextIO) -> Plan:
     if not request.paths:
         raise ConfigError(f"{request.out}: there is no plan yet. Say which pictures to score.")
     entries = find_entries(request.paths, stdin)
@@ -157,15 +158,15 @@ def _new_plan(request: Request, question: Question, stdin: TextIO) -> Plan:
 
 def _question(
     request: Request, plan: Plan | None, on_foreign: Callable[[ModelCard], object]
-) -> Question:
+) -> ScoringOptions:
     form = request.form or (plan.question.format if plan else default_format())
     check_format(form)
-    with local_model(request.model) as path:
-        model = digest(path)
+    with uris.local_file(request.model) as path:
+        model = sha256_of(path)
         card = open_signature(path, request.foreign).card
     if card.network == MADE_ELSEWHERE:
         on_foreign(card)
-    return Question(
+    return ScoringOptions(
         model,
         hashlib.sha256(card.to_json().encode()).hexdigest(),
         request.top_k,
@@ -179,7 +180,7 @@ def _check(request: Request) -> None:
     if request.on not in ("local", "ray") and not request.on.startswith("ray://"):
         raise ConfigError(f"`on` is {request.on}; expected local, ray or ray://HOST:PORT.")
     if request.part is not None and request.on != "local":
-        raise ConfigError("`part` scores one part in this process. Leave out --on.")
+        raise ConfigError("`part` scores one part in this process. Leave out `on`.")
     if request.top_k < 1 or request.batch_size < 1:
         raise ConfigError("`top_k` and `batch_size` are expected to be at least 1.")
     if not 0 <= request.min_probability <= 1:
@@ -216,7 +217,7 @@ def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
     return int(found)
 
 
-def work_off(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
+def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
     """Score what is missing.
 
     Args:
@@ -233,7 +234,7 @@ def work_off(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
         return {}
     workers, threads = _processes(work)
     request = work.request
-    setting = Setting(
+    setting = WorkerOptions(
         _absolute(request.model),
         work.plan.question,
         work.plan.base,
@@ -272,6 +273,8 @@ def _processes(work: Work) -> tuple[int, int]:
 
 
 def _absolute(model: str) -> str:
+    if hub.is_on_hub(model):
+        return hub.fetch(model).address  # every process takes the same commit
     return model if uris.is_uri(model) else str(Path(model).absolute())
 
 

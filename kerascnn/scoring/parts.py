@@ -7,15 +7,11 @@ of the part's file. A process keeps the model that it used last.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from kerascnn import uris
 from kerascnn.errors import (
@@ -26,14 +22,15 @@ from kerascnn.errors import (
     PictureError,
     ProviderError,
 )
-from kerascnn.inference import Classifier, Foreign
+from kerascnn.files import sha256_of
+from kerascnn.inference import Classifier, ForeignModel
 from kerascnn.inference.classifier import Picture
 from kerascnn.inference.prediction import to_row
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked
 from kerascnn.scoring.entries import describe
 from kerascnn.scoring.formats import Row, encode
-from kerascnn.scoring.plan import Entry, Question
+from kerascnn.scoring.plan import Entry, ScoringOptions
 
 _FETCHED = 16
 """URIs that are read at a time, and ahead of what is decoded: a server takes tens of milliseconds
@@ -41,7 +38,7 @@ to begin."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class WorkerOptions:
     """What every part of a plan is scored with.
 
     Attributes:
@@ -55,9 +52,9 @@ class Setting:
     """
 
     model: str
-    question: Question
+    question: ScoringOptions
     base: str
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
     provider: Asked = "auto"
     threads: int | None = 1
     batch_size: int = 32
@@ -69,7 +66,7 @@ class Job:
 
     number: int
     entries: list[Entry]
-    setting: Setting
+    setting: WorkerOptions
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Failure:
     """Why a part is not there.
 
     Attributes:
-        message: One line.
+        message: What went wrong, in one line.
         everywhere: Whether every other part would fail in the same way.
     """
 
@@ -88,7 +85,7 @@ class Failure:
 _EVERYWHERE = (ConfigError, MissingExtraError, ModelFileError, ProviderError)
 """What opening a model raises where its file, an option or the machine is wrong."""
 
-_opened: dict[Setting, Classifier] = {}
+_opened: dict[WorkerOptions, Classifier] = {}
 """The model that was used last."""
 
 
@@ -113,7 +110,7 @@ def score_part(classifier: Classifier, job: Job) -> bytes:
     return encode(rows, question.format)
 
 
-def _rows(classifier: Classifier, entries: list[Entry], setting: Setting) -> Iterator[Row]:
+def _rows(classifier: Classifier, entries: list[Entry], setting: WorkerOptions) -> Iterator[Row]:
     failed: dict[int, str] = {}
 
     def pictures() -> Iterator[Picture]:
@@ -178,7 +175,7 @@ def _located(path: str, base: str) -> str:
     return path if base == os.getcwd() else os.path.join(base, path)  # noqa: PTH109, PTH118
 
 
-def _classifier(setting: Setting) -> Classifier:
+def _classifier(setting: WorkerOptions) -> Classifier:
     key = replace(setting, base="")
     if key not in _opened:
         _opened.clear()
@@ -186,41 +183,12 @@ def _classifier(setting: Setting) -> Classifier:
     return _opened[key]
 
 
-def _open(setting: Setting) -> Classifier:
+def _open(setting: WorkerOptions) -> Classifier:
     arithmetic: Arithmetic = "fast" if setting.question.arithmetic == "fast" else "exact"
-    with local_model(setting.model) as path:
-        if digest(path) != setting.question.model:
+    with uris.local_file(setting.model) as path:
+        if sha256_of(path) != setting.question.model:
             raise ModelFileError(
                 f"{setting.model}: not the model that the plan was made with (another SHA-256). "
                 "Put that file back, or score into another folder."
             )
         return Classifier(path, setting.provider, setting.threads, setting.foreign, arithmetic)
-
-
-@contextmanager
-def local_model(model: str) -> Iterator[Path]:
-    """Yield a model's file, fetched for the time of the block if it is a URI.
-
-    Raises:
-        KerascnnError: It cannot be fetched.
-    """
-    if not uris.is_uri(model):
-        yield Path(model)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, model.rstrip("/").rpartition("/")[2] or "model.onnx")
-        path.write_bytes(uris.read(model))
-        yield path
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Raises:
-        ModelFileError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error

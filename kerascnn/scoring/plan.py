@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from kerascnn import __version__
 from kerascnn.errors import ConfigError, DataError, ModelFileError
-from kerascnn.files import read_text, write_text, writing
+from kerascnn.files import atomic_write, read_text, write_text
 
 PART_SIZE = 1000
 """Pictures a part, unless the number of parts is given: some seconds of work, which is what a
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
+class ScoringOptions:
     """What decides the answers; two plans with one question give the same.
 
     Attributes:
@@ -52,7 +52,7 @@ class Question:
         top_k: Classes listed for each picture.
         min_probability: Below it a picture gets no label.
         arithmetic: ``exact`` or ``fast``.
-        format: Of the parts: ``parquet`` or ``jsonl``.
+        format: Format of the parts: ``parquet`` or ``jsonl``.
     """
 
     model: str
@@ -68,17 +68,17 @@ class Plan:
     """The head of a plan; the pictures stay on disk.
 
     Attributes:
-        folder: Where it lies, and the parts.
+        folder: Folder of the plan and the parts.
         question: What decides the answers.
         pictures: How many.
         parts: How many.
         base: The folder that relative paths start from.
-        list_sha256: Of the list of pictures.
-        version: Of kerascnn.
+        list_sha256: SHA-256 of the list of pictures.
+        version: Version of kerascnn that made the plan.
     """
 
     folder: Path
-    question: Question
+    question: ScoringOptions
     pictures: int
     parts: int
     base: str
@@ -93,7 +93,7 @@ class Plan:
         """Return the positions of a part's pictures; parts are as long as one another.
 
         Examples:
-            >>> plan = Plan(Path(), Question("", "", 5, 0, "exact", "jsonl"), 10, 3, "", "")
+            >>> plan = Plan(Path(), ScoringOptions("", "", 5, 0, "exact", "jsonl"), 10, 3, "", "")
             >>> [list(plan.part_range(number)) for number in range(3)]
             [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
         """
@@ -120,12 +120,12 @@ class Plan:
 
 
 def write_plan(
-    folder: Path, question: Question, entries: Iterable[Entry], parts: int | None, base: str
+    folder: Path, question: ScoringOptions, entries: Iterable[Entry], parts: int | None, base: str
 ) -> Plan:
     """Write a plan, whole or not at all.
 
     Args:
-        folder: Where to.
+        folder: Folder of the plan and the parts.
         question: What decides the answers.
         entries: The pictures; a path that comes again is left out.
         parts: How many parts; None: of :data:`PART_SIZE` pictures.
@@ -137,7 +137,7 @@ def write_plan(
     """
     digest, count = hashlib.sha256(), 0
     seen: set[str] = set()
-    with writing(folder / _PICTURES) as temporary, temporary.open("wb") as file:
+    with atomic_write(folder / _PICTURES) as temporary, temporary.open("wb") as file:
         for entry in entries:
             if entry.path in seen:
                 continue
@@ -179,7 +179,7 @@ def read_plan(folder: Path) -> Plan | None:
         return None
     try:
         values: dict[str, Any] = json.loads(read_text(path))
-        question = Question(**values.pop("question"))
+        question = ScoringOptions(**values.pop("question"))
         plan = Plan(folder=folder, question=question, **values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelFileError(
@@ -202,7 +202,7 @@ def _check_list(plan: Plan) -> None:
         )
 
 
-def check_question(plan: Plan, asked: Question, parts: int | None) -> None:
+def check_same_question(plan: Plan, asked: ScoringOptions, parts: int | None) -> None:
     """Check that a plan is about what is asked now.
 
     Raises:
@@ -211,7 +211,7 @@ def check_question(plan: Plan, asked: Question, parts: int | None) -> None:
     now = {"version": __version__, "parts": parts or plan.parts, **asdict(asked)}
     then = {"version": plan.version, "parts": plan.parts, **asdict(plan.question)}
     names = {"version": "kerascnn", "card": "labels or preprocessing", "model": "model (SHA-256)"}
-    for field in ("version", *(one.name for one in fields(Question)), "parts"):
+    for field in ("version", *(one.name for one in fields(ScoringOptions)), "parts"):
         if now[field] != then[field]:
             raise ConfigError(
                 f"{plan.folder}: planned with {names.get(field, field)} {then[field]}, and this "

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
 from kerascnn.inference.prediction import finite_rows
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.stall_detector import StallDetector
 
 Floats = npt.NDArray[np.float32]
@@ -140,10 +140,10 @@ class Batcher:
             What was taken.
 
         Raises:
-            Refusal: 503: too many are taken already.
+            HttpError: 503: too many are taken already.
         """
         if self.taken + count > self._max_queue or self.backlog > deadline:
-            raise Refusal(
+            raise HttpError(
                 503,
                 f"{self.taken} pictures are waiting, and there is no room for {count} more now. "
                 "Try again later, and with fewer requests at a time.",

@@ -14,13 +14,15 @@ from kerascnn.errors import ConfigError
 from kerascnn.serving.sources import ModelConfig, find_models
 
 if TYPE_CHECKING:
-    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
+"""Any origin, or a scheme and a host."""
 
 _NAME = re.compile(r"\*|(\*\.)?[^\s/:*@\[\]]+|\[?[0-9A-Fa-f:.]+\]?")
+"""Any host, a name, all names below one, or an address."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class ServeConfig:
     tls_cert: str | None = None
     tls_key: str | None = None
     traces: bool = False
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
     served: tuple[ModelConfig, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -99,26 +101,26 @@ class ServeConfig:
         said = [model for model in self.served if model.foreign is self.foreign]
         problems = {
             "no models; expected at least one .onnx file": not self.models,
-            "labels speak for one model that was made elsewhere; serve it by itself, or say them "
-            "in its section of --config": self.foreign is not None and len(said) > 1,
+            "`labels` speak for one model that was made elsewhere; serve it by itself, or say them "
+            "in its section of `config`": self.foreign is not None and len(said) > 1,
             f"two models are called {', '.join(twice)}, after their files; give one another name, "
             f"as in NAME=FILE": bool(twice),
-            "tls_key without tls_cert": self.tls_key is not None and self.tls_cert is None,
-            "port; expected 0 to 65535": not 0 <= self.port <= 65535,
-            "grpc_port; expected 0 to 65535": not 0 <= (self.grpc_port or 0) <= 65535,
-            "allowed_host; expected names like example.org, *.example.org or *": not all(
+            "`tls_key` without `tls_cert`": self.tls_key is not None and self.tls_cert is None,
+            "`port`; expected 0 to 65535": not 0 <= self.port <= 65535,
+            "`grpc_port`; expected 0 to 65535": not 0 <= (self.grpc_port or 0) <= 65535,
+            "`allowed_host`; expected names like example.org, *.example.org or *": not all(
                 map(_NAME.fullmatch, self.allowed_host)
             ),
-            "cors; expected origins like https://example.org": not all(
+            "`cors`; expected origins like https://example.org": not all(
                 map(_ORIGIN.fullmatch, self.cors)
             ),
         }
         for model in self.served:
             problems |= _problems(model)
         for name in ("max_body_mb", "max_megapixels", "timeout", "read_timeout"):
-            problems[f"{name}; expected above 0"] = not 0 < getattr(self, name) < float("inf")
+            problems[f"`{name}`; expected above 0"] = not 0 < getattr(self, name) < float("inf")
         for name in ("grace", "reload_seconds"):
-            problems[f"{name}; expected at least 0"] = not 0 <= getattr(self, name) < float("inf")
+            problems[f"`{name}`; expected at least 0"] = not 0 <= getattr(self, name) < float("inf")
         wrong = [problem for problem, found in problems.items() if found]
         if wrong:
             raise ConfigError(f"serve cannot use: {'. '.join(wrong)}.")
@@ -163,11 +165,11 @@ class ServeConfig:
 
 def _problems(model: ModelConfig) -> dict[str, bool]:
     return {
-        "max_batch; expected at least 1": model.max_batch < 1,
-        "copies; expected 1 to 64": not 1 <= model.copies <= 64,
-        "max_queue; expected at least max_batch": model.max_queue < model.max_batch,
-        "threads; expected at least 1": model.threads is not None and model.threads < 1,
-        "max_wait_ms; expected at least 0": not 0 <= model.max_wait_ms < float("inf"),
+        "`max_batch`; expected at least 1": model.max_batch < 1,
+        "`copies`; expected 1 to 64": not 1 <= model.copies <= 64,
+        "`max_queue`; expected at least max_batch": model.max_queue < model.max_batch,
+        "`threads`; expected at least 1": model.threads is not None and model.threads < 1,
+        "`max_wait_ms`; expected at least 0": not 0 <= model.max_wait_ms < float("inf"),
     }
 
 

@@ -32,7 +32,7 @@ class ModelFile:
         self.path = Path(path)
         self._beside: tuple[Path, ...] = ()
 
-    def look(self) -> None:
+    def find_companions(self) -> None:
         """Find out which files lie beside it; it may have been replaced since.
 
         Raises:

@@ -19,7 +19,7 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
 from kerascnn.parallel import usable_cpus
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.stall_detector import StallDetector
 
@@ -82,7 +82,7 @@ class PictureDecoder:
             Pixels or an error for each, the seconds it took, and whether any was large.
 
         Raises:
-            Refusal: 503: too many large pictures are waiting.
+            HttpError: 503: too many large pictures are waiting.
         """
         shape = served.card.shape
         ready = [
@@ -110,7 +110,7 @@ class PictureDecoder:
     ) -> tuple[UInt8Array | PictureError, float]:
         """Size a picture that takes long, after the others of its kind; nobody else waits."""
         if self._waiting >= _MOST_LARGE:
-            raise Refusal(
+            raise HttpError(
                 503,
                 f"{self._waiting} large pictures are waiting. Try again later, or send smaller "
                 "ones.",

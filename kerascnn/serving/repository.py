@@ -15,7 +15,7 @@ from pathlib import Path
 from kerascnn.errors import KerascnnError, ModelFileError
 from kerascnn.serving.batching import Batcher
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.model_file import ModelFile, Signature
 from kerascnn.serving.served_model import ServedModel, open_model
@@ -79,17 +79,17 @@ class ModelRepository:
             The model. It goes on answering even if it is replaced meanwhile.
 
         Raises:
-            Refusal: 404: no such model or version; 503: it is being loaded, or could not be.
+            HttpError: 404: no such model or version; 503: it is being loaded, or could not be.
         """
         versions = self.versions(name)
         if not versions:
             problem = next((self._problems[slot] for slot in self._problems if slot[0] == name), "")
             state = f"could not be loaded: {problem}" if problem else "is being loaded. Try again."
-            raise Refusal(503, f"model {name!r} {state}", retry_after=1)
+            raise HttpError(503, f"model {name!r} {state}", retry_after=1)
         for served in versions:
             if version in (None, served.version):
                 return served
-        raise Refusal(
+        raise HttpError(
             404,
             f"model {name!r} has no version {str(version)[:80]!r} here; served is "
             f"{', '.join(served.version for served in versions)}.",
@@ -99,10 +99,10 @@ class ModelRepository:
         """List the versions of a model that answer, the newest first.
 
         Raises:
-            Refusal: 404: no such model.
+            HttpError: 404: no such model.
         """
         if name not in self._models:
-            raise Refusal(
+            raise HttpError(
                 404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
             )
         found = [served for slot, served in self._served.items() if slot[0] == name]
@@ -219,7 +219,7 @@ class ModelRepository:
 
     async def _switch(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._loader, self._files[slot].look)
+        await loop.run_in_executor(self._loader, self._files[slot].find_companions)
         self._seen[slot] = self._files[slot].signature()
         file, model = self._files[slot], self._models[slot[0]]
         work = partial(open_model, file, model, slot[1], self._metrics)

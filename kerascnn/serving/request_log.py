@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kerascnn.serving.tracing import Tracer
 
 _ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
+"""Request ids of clients that are kept; others could forge lines of the log, or fill it."""
 
 
 @dataclass
@@ -71,7 +72,7 @@ class RequestLog:
     ) -> None:
         self._metrics, self._write_log, self._tracer = metrics, write_log, tracer
 
-    def keep(self, record: RequestRecord, outcome: str) -> None:
+    def record(self, record: RequestRecord, outcome: str) -> None:
         """Count a request that has ended, and write its line.
 
         Args:

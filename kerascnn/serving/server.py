@@ -53,7 +53,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
     is being worked on.
 
     Args:
-        config: Options.
+        config: Address, limits and models.
         started: Called with all addresses when the server listens.
 
     Raises:
@@ -80,14 +80,16 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         write_log = access_log.write if config.access_log else None
         server = _Server(config, service, write_log, tracer)
         if started is not None:
-            server.tell(started, urls(sockets, "https" if config.tls_cert else "http"))
+            server.call_when_listening(
+                started, urls(sockets, "https" if config.tls_cert else "http")
+            )
         server.run(sockets=sockets)
     if server.failure is not None:
         raise server.failure
     if server.cut_off:
         raise KerascnnError(
             f"{server.cut_off} requests were not finished within {config.grace:g} s and were cut "
-            "off. Give more time with --grace."
+            "off. Give more time with `grace`."
         )
 
 
@@ -124,7 +126,7 @@ class _Server(uvicorn.Server):
             )
         )
 
-    def tell(self, started: Callable[[str], object], addresses: str) -> None:
+    def call_when_listening(self, started: Callable[[str], object], addresses: str) -> None:
         """Register a callback for when the server listens."""
         self._started, self._addresses = started, addresses
 

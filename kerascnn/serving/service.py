@@ -23,8 +23,8 @@ from kerascnn.serving.batching import Answer
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.http.body import BodyReader, header_of, headers_of
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
-from kerascnn.serving.http.errors import ClientDisconnected, Refusal
-from kerascnn.serving.http.leaving import Leaving
+from kerascnn.serving.http.disconnects import DisconnectWatcher
+from kerascnn.serving.http.errors import ClientDisconnected, HttpError
 from kerascnn.serving.http.message_reader import LONG, MessageReader
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.picture_decoder import Picture, PictureDecoder
@@ -45,7 +45,7 @@ class Result:
         answer: Of those that could be read, in order; None: there were none.
         errors: Why there is no answer to the others, by their number.
         queue: Seconds of waiting.
-        decode: Seconds of reading and sizing.
+        decode: Seconds of reading and resizing.
     """
 
     answer: Answer | None
@@ -61,9 +61,6 @@ class Result:
 
 class Service:
     """The models and what it takes to ask them.
-
-    Args:
-        config: Options.
 
     Attributes:
         models: By name.
@@ -116,7 +113,7 @@ class Service:
             What the function returns.
 
         Raises:
-            Refusal: Likewise; or the other process could not.
+            HttpError: Likewise; or the other process could not.
         """
         if size >= LONG:
             return await self._reader.call(function, *arguments)
@@ -133,7 +130,7 @@ class Service:
             The content; it counts as held until the block is left.
 
         Raises:
-            Refusal: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
+            HttpError: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
             ClientDisconnected: The client hung up.
         """
         packed = check_encoding(headers_of(request.scope, b"content-encoding"))
@@ -170,10 +167,10 @@ class Service:
 
         Raises:
             ClientDisconnected: The client hung up; the work was cancelled.
-            Refusal: 503: there was not enough time.
+            HttpError: 503: there was not enough time.
         """
         limit = asyncio.timeout(self.config.timeout)
-        leaving = Leaving(request, partial(_end, limit))
+        leaving = DisconnectWatcher(request, partial(_end, limit))
         try:
             async with limit:
                 with leaving:
@@ -183,7 +180,7 @@ class Service:
                 raise
             if leaving.happened:
                 raise ClientDisconnected from error
-            raise too_late(self.config.timeout) from error
+            raise timeout_error(self.config.timeout) from error
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
         """Classify pictures.
@@ -196,12 +193,12 @@ class Service:
             Answers and errors.
 
         Raises:
-            Refusal: 503: there is no room for them now; 400: there will never be.
+            HttpError: 503: there is no room for them now; 400: there will never be.
         """
         count = len(pictures)
         most, statistics = served.config.max_queue, served.statistics
         if count > most:
-            raise Refusal(400, f"{count:,} pictures; expected at most {most:,} at a time.")
+            raise HttpError(400, f"{count:,} pictures; expected at most {most:,} at a time.")
         began = time.perf_counter()
         try:
             result = await self._classified(served, pictures, began)
@@ -252,9 +249,9 @@ def _end(limit: asyncio.Timeout) -> None:
         limit.reschedule(0)
 
 
-def too_late(seconds: float) -> Refusal:
+def timeout_error(seconds: float) -> HttpError:
     """Return the refusal for a request that timed out."""
-    return Refusal(
+    return HttpError(
         503,
         f"no answer within {seconds:g} s: too many others are waiting. Try again later.",
         retry_after=seconds,

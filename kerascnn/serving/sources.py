@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerascnn import hub
 from kerascnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kerascnn.inference.model_file.foreign import Foreign
+    from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
 
@@ -30,8 +31,8 @@ class ModelConfig:
     """One model that is served, and what is set for it alone.
 
     Attributes:
-        path: A ``.onnx`` file, or a folder with one in a folder for each version
-            (``1/model.onnx``).
+        path: A ``.onnx`` file, one on the Hugging Face Hub (``hf://OWNER/NAME``), or a folder with
+            one in a folder for each version (``1/model.onnx``).
         name: Under which it is served; empty: the name of the file or folder.
         provider: As of ``ServeConfig``, as all that follows.
         arithmetic: ``exact`` or ``fast``.
@@ -52,7 +53,7 @@ class ModelConfig:
     max_batch: int = 16
     max_wait_ms: float = 2.0
     max_queue: int = 256
-    foreign: Foreign | None = None
+    foreign: ForeignModel | None = None
 
 
 def find_models(
@@ -118,6 +119,8 @@ def _file_in(folder: Path) -> Path | None:
 
 
 def _expand(model: ModelConfig) -> Iterator[ModelConfig]:
+    if hub.is_on_hub(model.path):
+        model = replace(model, path=str(hub.fetch(model.path).path))
     path = Path(model.path)
     if not path.is_dir():
         yield replace(model, name=model.name or path.stem)

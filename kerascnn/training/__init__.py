@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kerascnn.training.advising.advise import advise
     from kerascnn.training.advising.decision import Advice
     from kerascnn.training.config import TrainConfig
-    from kerascnn.training.evaluation import answer_run, evaluate_run
+    from kerascnn.training.evaluation import evaluate_run, predict_run
     from kerascnn.training.export import Export, export_onnx
     from kerascnn.training.lr_finder import Suggestion, find_learning_rate
     from kerascnn.training.networks.blocks import Block, blocks, set_trainable
@@ -41,13 +41,13 @@ __all__ = [
     "Suggestion",
     "TrainConfig",
     "advise",
-    "answer_run",
     "blocks",
     "evaluate_run",
     "export_onnx",
     "find_learning_rate",
     "fit",
     "open_run",
+    "predict_run",
     "recipe_config",
     "set_trainable",
     "summarize",
@@ -60,7 +60,7 @@ _HOMES = {
     "blocks": ".networks.blocks",
     "set_trainable": ".networks.blocks",
     "Export": ".export",
-    "answer_run": ".evaluation",
+    "predict_run": ".evaluation",
     "evaluate_run": ".evaluation",
     "export_onnx": ".export",
     "summarize": ".networks.summary",

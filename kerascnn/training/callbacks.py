@@ -59,7 +59,7 @@ class Plan:
         phases: Epochs and highest rate of each phase.
         optimizer: Its name.
         changes: What is changed in the pictures at random, as options; none: empty.
-        folder: Where the run goes.
+        folder: The run folder.
     """
 
     data: str
@@ -88,39 +88,39 @@ class Callback:
 
     Example:
         >>> class LastAccuracy(Callback):
-        ...     def epoch(self, record: EpochRecord, best: bool) -> None:
+        ...     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         ...         self.value = record.val_accuracy
     """
 
-    def planned(self, plan: Plan) -> None:
+    def on_plan(self, plan: Plan) -> None:
         """Called once before the first step, with what the run is going to do."""
 
-    def speed(self, images_per_second: float) -> None:
-        """Called before each :meth:`step` but the first, with the epoch's mean speed so far."""
+    def on_speed(self, images_per_second: float) -> None:
+        """Called before each :meth:`on_step_end` but the first: the epoch's mean speed so far."""
 
-    def chosen(self, option: str, value: str, reason: str) -> None:
+    def on_choice(self, option: str, value: str, reason: str) -> None:
         """Called when the value of an option that was ``auto`` is known, and why."""
 
-    def fetching(self, what: str, done: int, total: int) -> None:
+    def on_download(self, what: str, done: int, total: int) -> None:
         """Called during a download: ``done`` of ``total`` bytes (0: unknown) are there."""
 
-    def finishing(self, what: str, done: int, total: int) -> None:
+    def on_work(self, what: str, done: int, total: int) -> None:
         """Called during work before the first epoch or after the last; ``total`` 0: unknown."""
 
-    def opened(self, folder: Path, epochs_done: int) -> None:
+    def on_run_begin(self, folder: Path, epochs_done: int) -> None:
         """Called when the run folder is there; ``epochs_done`` is above 0 when a run goes on."""
 
-    def reading(self, split: str, done: int, total: int) -> None:
+    def on_read(self, split: str, done: int, total: int) -> None:
         """Called while the pictures of a split are decoded and resized."""
 
-    def started(self, epochs: int, steps: int, batch_size: int) -> None:
+    def on_phase_begin(self, epochs: int, steps: int, batch_size: int) -> None:
         """Called at the start of each phase, with the epochs of the run and the steps of each."""
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         """Called after some steps; numbers begin at 1, loss and accuracy are the epoch's so far."""
 
-    def epoch(self, record: EpochRecord, best: bool) -> None:
-        """Called after an epoch; ``best``: its network is kept, being the best so far."""
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
+        """Called after an epoch; ``kept``: its network is the one kept so far."""
 
 
 class CallbackList(Callback):
@@ -158,11 +158,11 @@ class TensorBoard(Callback):
         self._new: Callable[[str], Any] = Writer
         self._writer: Any = None
 
-    def opened(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
+    def on_run_begin(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
         """Begin a file of events; a resumed run gets a further one in the same folder."""
         self._writer = self._new(str(folder / "tensorboard"))
 
-    def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002 - as in Callback
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
         """Write the epoch's numbers at once, so that they can be seen while training goes on."""
         if self._writer is not None:
             for name, value in _scalars(record).items():

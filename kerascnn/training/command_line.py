@@ -14,7 +14,7 @@ from kerascnn import __version__
 from kerascnn.card import ModelCard
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.folder import Run
-from kerascnn.training.run.resume import gone_options
+from kerascnn.training.run.resume import removed_options
 
 
 def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
@@ -25,7 +25,7 @@ def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
     """
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
     # Into a folder of its own: the run's is taken.
-    yield train_command(replace(config, out=None), gone_options(run))
+    yield train_command(replace(config, out=None), removed_options(run))
     yield f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
 
 

@@ -4,7 +4,7 @@ Knows: a ramp of rates, the smoothed loss along it, and a rule that reads a rate
 Does not know: run folders, drawing (:mod:`kerascnn.report.lr_range`).
 
 Smith 2017, https://arxiv.org/abs/1506.01186: the rate rises from batch to batch; where the loss
-falls the rate is good, and where it explodes the rate is too high.
+falls the rate is good, and where it diverges the rate is too high.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[
         gathered.append(loss)
         if len(gathered) < config.accumulate:
             continue
-        if curve.explodes(float(np.mean(gathered))):
+        if curve.diverges(float(np.mean(gathered))):
             return curve.values, True
         if len(curve.values) == STEPS:
             break
@@ -162,11 +162,11 @@ def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[
 
 def _batches(trainer: Trainer, config: TrainConfig, progress: Callback) -> Iterator[float]:
     epochs = math.ceil(STEPS * config.accumulate / trainer.steps)
-    progress.started(epochs, trainer.steps, trainer.batch_size)
+    progress.on_phase_begin(epochs, trainer.steps, trainer.batch_size)
     for epoch in range(1, epochs + 1):
         for step, losses, right in trainer.epoch(config.seed, epoch):
             accuracy = float(np.mean(right)) / trainer.batch_size
-            progress.step(epoch, step, float(np.mean(losses)), accuracy)
+            progress.on_step_end(epoch, step, float(np.mean(losses)), accuracy)
             yield from losses.tolist()
 
 
@@ -177,7 +177,7 @@ class _Smoothed:
         self.values: list[float] = []
         self._mean = 0.0
 
-    def explodes(self, loss: float) -> bool:
+    def diverges(self, loss: float) -> bool:
         """Add a loss (if it is finite), and return whether it has exploded."""
         if not np.isfinite(loss):
             return True

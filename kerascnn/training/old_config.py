@@ -45,7 +45,7 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     return new
 
 
-def gone_options(text: str) -> dict[str, Any]:
+def removed_options(text: str) -> dict[str, Any]:
     """List what a configuration says that this version cannot do.
 
     Returns:

@@ -113,7 +113,7 @@ def total_epochs(config: Options) -> int:
     return sum(epochs for _, epochs, _ in lengths(config))
 
 
-def merit(record: EpochRecord) -> tuple[float, float]:
+def validation_rank(record: EpochRecord) -> tuple[float, float]:
     """Order epochs: by validation accuracy, and among equals by validation loss."""
     return record.val_accuracy, -record.val_loss
 
@@ -128,7 +128,7 @@ def out_of_patience(history: Sequence[EpochRecord], done: int, patience: int | N
     """
     if patience is None:
         return False
-    best = max(history, key=merit)
+    best = max(history, key=validation_rank)
     return min(done, len(history) - best.epoch) >= patience
 
 

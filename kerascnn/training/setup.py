@@ -14,7 +14,7 @@ from kerascnn.training.data.feed import Feed, prepare
 from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.distribution.local_devices import check_devices
-from kerascnn.training.distribution.processes import refuse_other_data
+from kerascnn.training.distribution.processes import check_same_data
 from kerascnn.training.networks import Network, find_network
 from kerascnn.training.networks.blocks import set_trainable
 from kerascnn.training.phases import lengths
@@ -51,11 +51,11 @@ def assemble(
     feed = prepare(config, progress, dataset, network)
     config = choose_changes(config, feed, progress, network)
     check_devices(config, len(feed.train))
-    refuse_other_data(feed.fingerprint)
+    check_same_data(feed.fingerprint)
     classes = len(feed.dataset.classes)
     start = start_network(
         network, classes, feed.size, config.weights,
-        lambda done, total: progress.fetching(config.model, done, total),
+        lambda done, total: progress.on_download(config.model, done, total),
     )  # fmt: skip
     return config, device, feed, start
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
-from kerascnn.training.auto.hyperparameters import batch_size_for, choose_kept, settle
+from kerascnn.language import tr
+from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig
@@ -24,9 +26,9 @@ from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.distribution.processes import (
     broadcast_state,
     check_cluster,
+    check_same_options,
     is_first,
     process_group,
-    refuse_other_options,
 )
 from kerascnn.training.distribution.rendezvous import Cluster
 from kerascnn.training.evaluation.final import evaluate_kept
@@ -34,13 +36,15 @@ from kerascnn.training.evaluation.report import report_or_warn
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
 from kerascnn.training.networks import Network, find_network
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
-from kerascnn.training.run.folder import Run, claimed
-from kerascnn.training.run.resume import refuse_changed_options, with_stored_values
+from kerascnn.training.run.folder import Run
+from kerascnn.training.run.locking import locked_run
+from kerascnn.training.run.resume import check_options_unchanged, with_stored_values
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
-from kerascnn.training.trainer.time_limit import fit_into
+from kerascnn.training.trainer.time_limit import shorten_to_limit
 from kerascnn.training.weights import StartingNetwork, check_weights
+from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,7 @@ def _fit(
     config: TrainConfig, progress: Callback, resume: bool, cluster: Cluster | None, overwrite: bool
 ) -> Run:
     deadline = Deadline(seconds_of(config.time) or 0) if config.time else None
+    config = replace(config, weights=pinned(config.weights))
     network = None if config.model == AUTO else find_network(config.model)
     if network:
         check_weights(network, config.weights)
@@ -97,7 +102,7 @@ def _fit(
         with process_group(cluster, config):
             _train(config, run, None, progress, network)
         return run
-    with claimed(config, resume, overwrite) as run:
+    with locked_run(config, resume, overwrite) as run:
         checkpoint = None
         if resume:
             if run.config_path.exists():
@@ -129,14 +134,16 @@ def _train(
         checkpoint = broadcast_state(start.core, checkpoint)
         if deadline:
             more = asked.epochs == AUTO and not asked.phase
-            config, deadline = fit_into(config, deadline, more, feed, start, device, progress)
+            config, deadline = shorten_to_limit(
+                config, deadline, more, feed, start, device, progress
+            )
         loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
         if checkpoint:
             loop.restore(checkpoint)
         elif is_first():
             run.begin(config)
-        progress.opened(run.folder, len(loop.history))
-        progress.planned(plan(config, feed, start, run, device))
+        progress.on_run_begin(run.folder, len(loop.history))
+        progress.on_plan(plan(config, feed, start, run, device))
         trained = loop.run_all()
         if is_first():
             _finish(config, run, feed, loop if trained else None, progress)
@@ -149,7 +156,7 @@ def _finish(
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
     batch_size = batch_size_for(config.batch_size, len(feed.train))
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
-    progress.finishing("writing the report", 0, 0)
+    progress.on_work("writing the report", 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
 
@@ -161,11 +168,11 @@ def _opened(
     start_deterministically(config.seed, config.deterministic)
     asked = config
     config, device, feed, start = assemble(config, progress, network)
-    config = settle(choose_kept(config, len(feed.val)), len(feed.train), start.network)
-    refuse_other_options(config)
+    config = resolve_auto(resolve_keep(config, len(feed.val)), len(feed.train), start.network)
+    check_same_options(config)
     if config.trainable != "auto":
         return config, device, feed, start
-    settled = _decided(config, asked, feed, start, progress)
+    settled = _advised(config, asked, feed, start, progress)
     if settled.weights == config.weights:
         return settled, device, feed, start
     # Not to be transferred: all begins again as if no weights had been named, pictures included,
@@ -174,23 +181,23 @@ def _opened(
     return _opened(settled, progress)
 
 
-def _decided(
+def _advised(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.
-    from kerascnn.training.advising.advise import advise_on, advised_for_network, decided
+    from kerascnn.training.advising.advise import advise_on, apply_advice, apply_advice_for_network
 
     if asked.model == AUTO:
-        return advised_for_network(config, asked, feed, start, progress)
+        return apply_advice_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
-        log.warning("auto: %s", told)
-    return decided(config, advice)
+        log.warning("auto: %s", tr(told))
+    return apply_advice(config, advice)
 
 
 def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:
     if not run.config_path.exists():
         return None
-    refuse_changed_options(run, config)
+    check_options_unchanged(run, config)
     return latest_checkpoint(run.checkpoint_folder)

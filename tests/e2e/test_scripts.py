@@ -6,6 +6,7 @@ The benchmarks without one need more data (bench_transfer, bench_advise), an ind
 """
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -152,6 +153,21 @@ def test_bench_overhead_divides_a_start_into_its_parts() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
+def test_bench_gpu_goes_through_every_job_without_a_gpu(tmp_path: Path) -> None:
+    """All commands run, and their figures are found; what no GPU measured is not shown."""
+    printed("bench_gpu", "--prepare", tmp_path / "taken", "--dry")
+    table = printed("bench_gpu", tmp_path / "taken", "--out", tmp_path / "dry.json", "--dry")
+    jobs = json.loads((tmp_path / "dry.json").read_text())["jobs"]
+    assert len(jobs) == 8
+    for job in jobs.values():
+        assert all(re.search(NUMBER, result) for _, result, _ in job["figures"])
+    rows = [row.split(" | ") for row in table.splitlines() if row.startswith("| ")][1:]
+    assert {row[1] for row in rows} == {"not measured"}
+    assert printed("bench_gpu", "--table", tmp_path / "dry.json") == table
+
+
+@pytest.mark.full
 def test_bench_zoo_trains_a_network_of_it() -> None:
     table = printed("bench_zoo", "fashion-mini", "lenet5")
     (top1,) = re.findall(rf"^\| lenet5 \| 62,006 \| 32 \| {NUMBER} \| ({NUMBER})% \|$", table, re.M)
@@ -200,7 +216,7 @@ def test_fuzz_finds_nothing_in_a_few_damaged_files() -> None:
 def test_fuzz_finds_nothing_in_damaged_files_of_all_kinds() -> None:
     table = printed("fuzz", "--inputs", 3000, "--minutes", 10)
     assert re.search(r"^3,000 inputs", table), table
-    for kind in ("onnx", "requests", "keras", "weights", "checkpoints", "runs"):
+    for kind in ("onnx", "requests", "grpc", "keras", "weights", "checkpoints", "runs"):
         assert re.search(rf"^\| {kind} \|.*\| 0 \|$", table, re.M), table
 
 

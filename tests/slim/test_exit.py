@@ -55,6 +55,36 @@ def test_without_a_framework_it_ends_as_any_process() -> None:
     assert ending("", "--version").stdout.splitlines()[-1] == "taken apart"
 
 
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("click", ["train"]),
+        ("kerascnn.cli", ["predict", "a.onnx"]),
+        ("kerascnn.cli.streams", ["data", "check", "."]),
+        ("kerascnn.cli.serve", ["serve", "a.onnx"]),
+        ("onnxruntime", ["predict", os.environ.get("KERASCNN_TEST_MODEL", "a.onnx"), "a.png"]),
+    ],
+)
+def test_ctrl_c_while_something_is_imported(module: str, words: list[str]) -> None:
+    """The first seconds of a command are imports."""
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        f"sys.argv = ['kerascnn', *{words!r}]\n"
+        "from kerascnn.__main__ import run\n"
+        "run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if module == "onnxruntime" and "KERASCNN_TEST_MODEL" not in os.environ:
+        assert done.returncode == 1
+        return
+    assert (done.returncode, done.stderr) == (130, "\nStopped.\n")
+
+
 def test_ctrl_c_is_told_and_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped() -> None:
         raise KeyboardInterrupt

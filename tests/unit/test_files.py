@@ -11,8 +11,8 @@ import pytest
 
 from kerascnn.errors import KerascnnError
 from kerascnn.file_lock import locked
-from kerascnn.files import is_temporary, preallocate_unnamed, write_text, writing
-from kerascnn.leftovers import remove_leftovers, temporary_folder, writing_alone
+from kerascnn.files import atomic_write, is_temporary, preallocate_unnamed, write_text
+from kerascnn.leftovers import exclusive_atomic_write, remove_leftovers, temporary_folder
 
 
 def test_replaces_whole(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_replaces_whole(tmp_path: Path) -> None:
 def test_failure_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     write_text(target, "good")
-    with pytest.raises(RuntimeError), writing(target) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(target) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert target.read_text() == "good"
@@ -73,7 +73,7 @@ def test_a_pipe_or_device_is_written_to_and_stays(tmp_path: Path) -> None:
 def test_nothing_half_goes_into_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    with pytest.raises(RuntimeError), writing(tmp_path / "pipe") as temporary:
+    with pytest.raises(RuntimeError), atomic_write(tmp_path / "pipe") as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert os.read(reader, 100) == b""
@@ -118,8 +118,8 @@ def test_leftovers_of_others_stay(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from kerascnn.leftovers import temporary_folder, writing_alone
-with temporary_folder() as folder, writing_alone(sys.argv[1]) as temporary:
+from kerascnn.leftovers import temporary_folder, exclusive_atomic_write
+with temporary_folder() as folder, exclusive_atomic_write(sys.argv[1]) as temporary:
     temporary.write_bytes(b"half")
     (folder / "scratch").write_bytes(b"half")
     print(folder, flush=True)
@@ -145,7 +145,11 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, monke
     for path in folders:
         path.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    with locked(folders[1] / ".kerascnn-in-use"), temporary_folder(), writing_alone(out) as file:
+    with (
+        locked(folders[1] / ".kerascnn-in-use"),
+        temporary_folder(),
+        exclusive_atomic_write(out) as file,
+    ):
         file.write_bytes(b"whole")
     assert sorted(out.parent.iterdir()) == sorted([*users, out])
     assert sorted(scratch.iterdir()) == sorted(folders)

@@ -10,8 +10,8 @@ import kerascnn
 from kerascnn import notebook
 from kerascnn.inference import Classifier
 from kerascnn.inference.prediction import Prediction, Ranked
-from kerascnn.metrics.classification import Evaluation, evaluate_answers
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.classification import Evaluation, evaluate_predictions
+from kerascnn.metrics.outputs import Predictions
 
 HOSTILE = "<script>alert(1)</script> & \"'\x1b[2J"
 
@@ -41,16 +41,16 @@ def shown(thing: object) -> Parsed:
     return Parsed(thing._repr_html_())  # type: ignore[attr-defined]
 
 
-def answers(classes: tuple[str, ...], pictures: int = 60) -> Answers:
+def answers(classes: tuple[str, ...], pictures: int = 60) -> Predictions:
     random = np.random.default_rng(0)
     labels = random.integers(0, len(classes), pictures)
     logits = random.normal(size=(pictures, len(classes))).astype("f")
     logits[np.arange(pictures), labels] += 2
-    return Answers(logits, labels, classes)
+    return Predictions(logits, labels, classes)
 
 
 def evaluated(classes: tuple[str, ...]) -> Evaluation:
-    return evaluate_answers(answers(classes))
+    return evaluate_predictions(answers(classes))
 
 
 def test_names_are_text_wherever_they_come_from() -> None:
@@ -94,7 +94,7 @@ def test_a_classifier_shows_its_card(exported: Path) -> None:
 def test_frames_of_classes_and_of_pictures() -> None:
     pandas = pytest.importorskip("pandas")
     given = answers(("cat", "dog"))
-    evaluation = evaluate_answers(given)
+    evaluation = evaluate_predictions(given)
     classes = evaluation.to_frame()
     assert isinstance(classes, pandas.DataFrame)
     assert list(classes["label"]) == ["cat", "dog"]

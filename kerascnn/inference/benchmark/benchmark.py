@@ -20,7 +20,7 @@ from kerascnn.errors import DataError, PictureError, ProviderError
 from kerascnn.images import Shape
 from kerascnn.inference.benchmark.timing import ROUNDS, Timing, interleaved, noise, time_runs
 from kerascnn.inference.classifier import Classifier
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS, Arithmetic, Provider
 from kerascnn.inference.runtime.selection import Choice
 from kerascnn.inference.runtime.tuned_settings import TunedSettings
@@ -59,7 +59,7 @@ class Measurement:
 
     Attributes:
         settings: The settings.
-        results: One for each batch size.
+        results: One measurement per batch size.
         pictures: On how many real pictures its answers were compared with exact ones on the CPU.
         changed: How many top-1 predictions differ.
         max_abs_diff: The largest difference of a probability.
@@ -136,7 +136,7 @@ def benchmark(
     model: str | Path,
     batches: Sequence[int] = BATCHES,
     pictures: npt.NDArray[np.uint8] | None = None,
-    foreign: Foreign | None = None,
+    foreign: ForeignModel | None = None,
     tell: Callable[[str], object] = lambda _step: None,
 ) -> Benchmark:
     """Measure a file with all settings that can run here.
@@ -177,7 +177,7 @@ class _Trial:
     """One file, what it is timed with, and the answers that others are held to."""
 
     model: str | Path
-    foreign: Foreign | None
+    foreign: ForeignModel | None
     batches: Sequence[int]
     size: Shape
     real: npt.NDArray[np.uint8]
@@ -216,7 +216,7 @@ class _Trial:
 
 
 def real_pictures(
-    model: str | Path, data: str | None, foreign: Foreign | None
+    model: str | Path, data: str | None, foreign: ForeignModel | None
 ) -> npt.NDArray[np.uint8] | None:
     """Read pictures to count changed answers on.
 

@@ -1,6 +1,6 @@
 """Whether an ``.onnx`` file normalizes its pixels itself, read without the onnx package.
 
-Knows: as much of GraphProto and NodeProto as it takes to follow the input to its first
+Knows: as much of GraphProto as it takes to follow the input to its first
 arithmetic. Weights are skipped.
 """
 
@@ -9,15 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
+from kerascnn.inference.model_file.nodes import NODE, read_node
 from kerascnn.inference.model_file.protobuf import fields
 
-_NODE = 1
-"""Field of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
-
-_INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
-"""Fields of NodeProto."""
-
 _ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add"})
+"""Operators by which pixels are shifted and scaled."""
 
 _SAME_PIXELS = frozenset(
     {"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather"}
@@ -42,16 +38,9 @@ def normalizes_pixels(path: str | Path, name: str) -> bool:
     pixels = {name}
     with opened(path) as (file, message):
         for field, node in fields(file, find_graph(file, message)):
-            if field != _NODE:
+            if field != NODE:
                 continue
-            kind, inputs, outputs = "", [], []
-            for part, value in fields(file, node):
-                if part == _OP_TYPE:
-                    kind = value.read(file).decode()
-                elif part == _INPUT:
-                    inputs.append(value.read(file).decode())
-                elif part == _OUTPUT:
-                    outputs.append(value.read(file).decode())
+            kind, inputs, outputs = read_node(file, node)
             if pixels.isdisjoint(inputs):
                 continue
             if kind in _ARITHMETIC:

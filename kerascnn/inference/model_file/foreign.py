@@ -12,9 +12,9 @@ from typing import Literal, get_args
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
+from kerascnn.images import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 from kerascnn.inference.model_file.output_meaning import OUTPUTS, Outputs
-from kerascnn.sizing import choose
+from kerascnn.resizing import choose
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ Keras' ``preprocess_input``."""
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ForeignModel:
     """What its user says about a model that was made elsewhere.
 
     Attributes:
@@ -62,30 +62,31 @@ class Foreign:
     resize: Resize | None = None
     outputs: Outputs | None = None
     output: str | None = None
-    sizing: Sizing | None = None
+    sizing: Resizing | None = None
     normalization: Normalization | None = None
 
     def __post_init__(self) -> None:
         if self.shape is not None and min(self.shape) < 1:
-            raise ConfigError(f"image size {self.image_size}; expected at least 1 pixel.")
+            raise ConfigError(f"`image_size` {self.image_size}; expected at least 1 pixel.")
         if self.normalize is not None and self.normalize not in NORMALIZE:
             raise ConfigError(
-                f"normalize {self.normalize!r} is not known. Choose one of: {', '.join(NORMALIZE)}."
+                f"`normalize` {self.normalize!r} is not known. "
+                f"Choose one of: {', '.join(NORMALIZE)}."
             )
         if self.resize is not None and self.resize not in RESIZE_RULES:
             raise ConfigError(
-                f"resize {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
+                f"`resize` {self.resize!r} is not known. Choose one of: {', '.join(RESIZE_RULES)}."
             )
         if self.outputs is not None and self.outputs not in OUTPUTS:
             raise ConfigError(
-                f"outputs {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
+                f"`outputs` {self.outputs!r} is not known. Choose one of: {', '.join(OUTPUTS)}."
             )
 
-    def filled_from(self, told: Foreign) -> Foreign:
+    def completed_from(self, told: ForeignModel) -> ForeignModel:
         """Fill in what the user did not say from the file's metadata.
 
         Args:
-            told: Of the file's metadata.
+            told: What the file's metadata say.
 
         Returns:
             With the file's class names, size, normalization and resizing where none were said.
@@ -120,7 +121,7 @@ class Foreign:
             name: What to call the model.
             network: What made it.
             image_size: Height and width, once they are known; one number for both.
-            channels: That the network takes, 3 or 1.
+            channels: Channels that the network takes, 3 or 1.
 
         Returns:
             The card, without metrics, parity or probes: nothing is known of them.
@@ -135,10 +136,10 @@ class Foreign:
             network,
             self.classes,
             shape[0],
-            rule.resize if isinstance(rule, Sizing) else rule,
+            rule.resize if isinstance(rule, Resizing) else rule,
             normalization=self._normalization(name, channels),
             image_width=shape[1] if shape[1] != shape[0] else None,
-            sizing=rule if isinstance(rule, Sizing) else None,
+            sizing=rule if isinstance(rule, Resizing) else None,
         )
 
     def _normalization(self, name: str, channels: int) -> Normalization:
@@ -146,19 +147,23 @@ class Foreign:
         if channels == 3:
             return normalization
         if len(set(normalization.mean)) > 1 or len(set(normalization.std)) > 1:
-            said = f"--normalize {self.normalize}" if not self.normalization else "--mean or --std"
+            said = f"`normalize` {self.normalize}" if not self.normalization else "`mean` or `std`"
             raise ConfigError(
                 f"{name}: takes grey pictures, and {said} is for three channels. Choose none, "
                 "unit or tf, or give one number."
             )
         return Normalization(normalization.mean, normalization.std, "grey")
 
-    def warn_if_unsaid(self, name: str) -> None:
+    def warn_if_unnormalized(self, name: str) -> None:
         """Warn that pixels are not normalized if that was not asked for."""
         if self.normalize is None and self.normalization is None:
             log.warning(
-                "%s: --normalize was not given, so the network gets pixels from 0 to 255. If it "
-                "was trained on others, its answers are wrong: use --normalize %s.",
+                "%s: `normalize` was not given, so the network gets pixels from 0 to 255. If it "
+                "was trained on others, its answers are wrong: use `normalize` %s.",
                 name,
                 "|".join(NORMALIZE),
             )
+
+
+Foreign = ForeignModel
+"""The name that earlier scripts import."""

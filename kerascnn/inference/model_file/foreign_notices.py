@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
-from kerascnn.images import Sizing
+from kerascnn.images import Resizing
 from kerascnn.inference.model_file.foreign import Normalize
 
 _OWN = {
@@ -17,6 +17,7 @@ _OWN = {
     "crop": "center-cropped to {size} (0.875 of the shorter side)",
     "pad": "padded to {size} with black, none enlarged",
 }
+"""By kerascnn's own resize rules: what they do, in words."""
 
 
 def sizing_words(card: ModelCard) -> str:
@@ -25,7 +26,7 @@ def sizing_words(card: ModelCard) -> str:
     Returns:
         Without a full stop.
     """
-    if isinstance(card.resize_rule, Sizing):
+    if isinstance(card.resize_rule, Resizing):
         return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
     return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
@@ -39,8 +40,8 @@ def sizing_notice(card: ModelCard) -> str:
     """
     return (
         f"{card.name}: pictures are {sizing_words(card)}. This must match training, or "
-        "answers are wrong and nothing shows it: --like, --resize, --filter; evaluate "
-        "--try-sizing compares them."
+        "answers are wrong and nothing shows it: `like`, `resize`, `filter`; "
+        "kerascnn evaluate --try-sizing compares them."
     )
 
 
@@ -51,7 +52,7 @@ def own_normalization(
 
     Args:
         mean: One number, or three in the order RGB; None: 0.
-        std: The same; None: 1.
+        std: Likewise; None: 1.
         normalize: ``unit``: they are of pixels from 0 to 1, as torchvision's ``Normalize`` has
             them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
 
@@ -67,12 +68,12 @@ def own_normalization(
     """
     if normalize not in (None, "none", "unit"):
         raise ConfigError(
-            f"--mean and --std take the place of --normalize {normalize}. Leave one of them out; "
+            f"`mean` and `std` take the place of `normalize` {normalize}. Leave one of them out; "
             "only unit (they are of pixels from 0 to 1) and none (0 to 255) go with them."
         )
     means, stds = _three("mean", mean or [0.0]), _three("std", std or [1.0])
     if min(stds) <= 0:
-        raise ConfigError(f"--std {stds}; expected numbers above 0.")
+        raise ConfigError(f"`std` {stds}; expected numbers above 0.")
     small = max(*means, *stds) <= 1
     unit = 255.0 if normalize == "unit" or (normalize is None and small) else 1.0
     red, green, blue = (unit * value for value in means)
@@ -83,5 +84,5 @@ def _three(name: str, values: Sequence[float]) -> tuple[float, float, float]:
     if len(values) == 1:
         return values[0], values[0], values[0]
     if len(values) != 3:
-        raise ConfigError(f"--{name} has {len(values)} numbers; expected one, or three: R,G,B.")
+        raise ConfigError(f"`{name}` has {len(values)} numbers; expected one, or three: R,G,B.")
     return values[0], values[1], values[2]

@@ -1,7 +1,7 @@
 """Class names as others keep them: text, JSON, and the metadata of an ``.onnx`` file.
 
-Knows: one name per line, Teachable Machine's ``0 apple``, JSON lists and objects in either
-direction, Hugging Face's ``id2label``, ultralytics' ``names``. Does not know models.
+Knows: one name per line or in one line, Teachable Machine's ``0 apple``, JSON lists and objects in
+either direction, Hugging Face's ``id2label``, ultralytics' ``names``. Does not know models.
 """
 
 from __future__ import annotations
@@ -12,25 +12,39 @@ import logging
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import DataError
 from kerascnn.files import decode_text
-from kerascnn.images import Shape, Sizing
-from kerascnn.inference.model_file.foreign import Foreign
-from kerascnn.sizing import PRESETS
+from kerascnn.images import Resizing, Shape
+from kerascnn.inference.model_file.foreign import ForeignModel
+from kerascnn.resizing import PRESETS
 
 log = logging.getLogger(__name__)
 
 _NUMBERED = re.compile(r"(\d+)\s*[\s:,;=]\s*(\S.*)")
 """As in Teachable Machine's labels.txt: ``0 apple``."""
 
-_KEYS = ("id2label", "names", "classes", "class_names", "labels", "label2id", "class_indices")
+_NUMBER_LAST = re.compile(r"(\S.*?)\s*[\t,;:=]\s*(\d+)")
+"""As in a table of ``label,index``."""
+
+_KEYS = (
+    "id2label", "names", "classes", "class_names", "labels", "label_names", "label2id",
+    "class_indices", "class_to_idx", "idx_to_class", "idx2label", "index_to_name", "class_labels",
+    "classnames", "label_map", "categories",
+)  # fmt: skip
 """Where a larger JSON object or the metadata of a file keep the names."""
+
+_SEPARATORS = ("\n", ";", "|", "\t", ",")
+"""Between names in one text; the first that occurs, so that names may have commas."""
 
 _SAID = 'Expected one class name per line, or JSON: a list, or an object like {"0": "apple"}.'
 
+
+_SHOWN = 40
+"""Characters of a listing that is not read."""
 
 _UNREAD = (".yaml", ".yml", ".pbtxt", ".xml")
 """Ends of files that hold names in ways that are not read: their lines are no names."""
@@ -66,7 +80,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     return _distinct([unicodedata.normalize("NFC", name) for name in names], str(path))
 
 
-def from_metadata(metadata: Mapping[str, str]) -> Foreign | None:
+def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
     """Read what an ``.onnx`` file's metadata say about a classifier.
 
     Args:
@@ -78,25 +92,73 @@ def from_metadata(metadata: Mapping[str, str]) -> Foreign | None:
     """
     if metadata.get("task", "classify") != "classify":
         return None
-    for key in _KEYS:
+    for key, text in _listings(metadata):
         try:
-            names = _in_order(_literal(metadata[key])) if key in metadata else None
+            names = _from_text(text)
         except ValueError:
             continue
-        if names:
-            names = [unicodedata.normalize("NFC", name) for name in names]
-            return _spoken_for(_distinct(names, f"metadata {key}"), metadata)
+        names = [unicodedata.normalize("NFC", name) for name in names]
+        return _spoken_for(_distinct(names, f"metadata {key}"), metadata)
     return None
 
 
-def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> Foreign:
+def unread_listing(metadata: Mapping[str, str]) -> str:
+    """Say what stands in the metadata where class names do and is not read as such.
+
+    Returns:
+        A sentence, or nothing.
+    """
+    for key, text in _listings(metadata):
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        return f" What its metadata hold as {key!r} is no list of names: {shown!r}."
+    return ""
+
+
+def _listings(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the metadata that may hold names, under keys in any spelling."""
+    spelt = {re.sub(r"[ .-]", "_", key.lower()): key for key in metadata}
+    return [(spelt[key], metadata[spelt[key]]) for key in _KEYS if key in spelt]
+
+
+def _from_text(text: str) -> list[str]:
+    """Read names from one value of the metadata.
+
+    Raises:
+        ValueError: There are none in it.
+    """
+    try:
+        value = _literal(text)
+    except ValueError:
+        value = text
+    if isinstance(value, str):
+        value = _split(value)
+    names = _in_order(list(value) if isinstance(value, tuple) else value)
+    if not all(names):
+        raise ValueError("empty names")
+    return names
+
+
+def _split(text: str) -> list[str]:
+    """Split a list in one text.
+
+    Raises:
+        ValueError: It is no list, but looks like a broken one of JSON, or one word.
+    """
+    text = text.strip()
+    separator = next((one for one in _SEPARATORS if one in text), None)
+    if separator is None or text[0] in "[{":
+        raise ValueError("no list")
+    return _numbered([name.strip() for name in text.strip(separator).split(separator)])
+
+
+def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> ForeignModel:
     size = _size(metadata)
     if metadata.get("author") != "Ultralytics":
-        return Foreign(classes, size)
+        return ForeignModel(classes, size)
     preset = PRESETS["ultralytics"]
     # Its classify_transforms crops for square inputs; others are squashed to height and width.
-    sizing = Sizing() if isinstance(size, tuple) else preset.sizing
-    return Foreign(classes, size, preset.normalize, sizing=sizing)
+    sizing = Resizing() if isinstance(size, tuple) else preset.sizing
+    return ForeignModel(classes, size, preset.normalize, sizing=sizing)
 
 
 def _looks_like_json(path: str | Path, text: str) -> bool:
@@ -121,6 +183,8 @@ def _in_order(value: Any) -> list[str]:
         ValueError: It is neither, or the numbers are not 0 to one less than their count.
     """
     if isinstance(value, list):
+        if value and all(isinstance(item, dict) and "id" in item for item in value):
+            return _in_order({item["id"]: item for item in value})
         return [_name(item) for item in value]
     if not isinstance(value, dict) or not value:
         raise ValueError("neither a list nor an object of names")
@@ -142,6 +206,8 @@ def _name(item: Any) -> str:
     """Return a name; keras' ImageNet index has a list of identifier and name for each."""
     if isinstance(item, list) and item:
         item = item[-1]
+    if isinstance(item, dict):
+        item = item.get("name", item.get("label"))
     if isinstance(item, bool) or not isinstance(item, str | int):
         raise ValueError(f"{item!r} is no name")
     return str(item).strip()
@@ -153,10 +219,20 @@ def _from_lines(path: str | Path, text: str) -> list[str]:
     for number, name in enumerate(names, 1):
         if not name:
             raise DataError(f"{path}, line {number}: empty. {_SAID}")
-    found = [_NUMBERED.fullmatch(name) for name in names]
-    numbered = {int(match[1]): match[2].strip() for match in found if match}
-    if sorted(numbered) == list(range(len(names))):
-        return [numbered[number] for number in range(len(names))]
+    if len(names) == 1:  # no classifier has one class
+        with suppress(ValueError):
+            return _split(names[0])
+    return _numbered(names)
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """Order names by the numbers from 0 that all have, or all but a table's header."""
+    for lines in (names, names[1:]):
+        for pattern, number, name in ((_NUMBERED, 1, 2), (_NUMBER_LAST, 2, 1)):
+            found = [pattern.fullmatch(line) for line in lines]
+            numbered = {int(match[number]): match[name].strip() for match in found if match}
+            if len(lines) > 1 and sorted(numbered) == list(range(len(lines))):
+                return [numbered[number] for number in range(len(lines))]
     return names
 
 
@@ -181,7 +257,7 @@ def _literal(text: str) -> Any:
     """Read JSON, or Python's way of writing the same, as ultralytics does.
 
     Raises:
-        ValueError: Neither.
+        ValueError: The text is neither of them.
     """
     for read in (json.loads, ast.literal_eval):
         try:

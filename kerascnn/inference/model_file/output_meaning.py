@@ -1,4 +1,4 @@
-"""What the numbers of a model made elsewhere mean: probabilities, sigmoids or logits.
+"""What the numbers of a model made elsewhere mean: probabilities, their logarithms, or logits.
 
 Knows: what can be told from where numbers come from, what from the numbers themselves, and that
 where these contradict each other only the user can know. Does not know graphs: who reads one
@@ -127,6 +127,10 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     """Decide where the last operator leaves it open."""
     if looks_like_probabilities(values, origin.quantised):
         return "probabilities"
+    if looks_like_probabilities(np.exp(-np.maximum(values, -1))):
+        return "negative_logs"
+    if origin.only("log_softmax"):
+        return _of_logarithms(values, path)
     one, inside = values.shape[1] == 1, _inside(values)
     if origin.only("softmax") and inside and (one or origin.quantised):
         return "sigmoids" if one else "probabilities"
@@ -144,12 +148,21 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     raise _contradiction(path, "does not end in a softmax or sigmoid that can be seen", values)
 
 
+def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
+    """Tell by their sign whether logarithms of probabilities were negated."""
+    if values.max() <= _BEYOND:
+        return "logits"
+    if values.min() >= -_BEYOND:
+        return "negative_logs"
+    raise _contradiction(path, "is made of logarithms of softmaxes", values)
+
+
 def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Treat a single output of a matrix as a logit although it is within 0 to 1, with a notice."""
     if values.shape[1] == 1:
         log.warning(
             "%s: its last layer has no sigmoid, so its one number is taken for a logit, though on "
-            "pictures tried here it lies within 0 and 1. If it is a probability, say --outputs "
+            "pictures tried here it lies within 0 and 1. If it is a probability, say `outputs` "
             "probabilities.",
             path,
         )
@@ -162,8 +175,8 @@ def _said_probabilities(
     one = values.shape[1] == 1
     if values.min() < -_BEYOND or (one and not _inside(values)):
         raise ConfigError(
-            f"{path}: --outputs probabilities, but its answers go from {values.min():.4g} to "
-            f"{values.max():.4g}. Say --outputs logits, or leave it out."
+            f"{path}: `outputs` probabilities, but its answers go from {values.min():.4g} to "
+            f"{values.max():.4g}. Say `outputs` logits, or leave it out."
         )
     # What does not sum to 1 is divided by its sum, as several sigmoids are.
     return "probabilities" if looks_like_probabilities(values, origin.quantised) else "sigmoids"
@@ -174,5 +187,5 @@ def _contradiction(path: str, end: str, values: npt.NDArray[np.float32]) -> Conf
     return ConfigError(
         f"{path}: {end}, but on pictures tried here its answers go from {values.min():.4g} to "
         f"{values.max():.4g} and sum to {sums.min():.4g} to {sums.max():.4g}, so what they are "
-        "cannot be told. Say --outputs logits or --outputs probabilities."
+        "cannot be told. Say `outputs` logits or `outputs` probabilities."
     )

@@ -1,6 +1,6 @@
 """What makes the numbers of an ``.onnx`` file's output, read without the onnx package.
 
-Knows: as much of GraphProto and NodeProto as it takes to follow an output back, and which operators
+Knows: as much of GraphProto as it takes to follow an output back, and which operators
 hand values on, mix them or squash them. Weights are skipped.
 """
 
@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from kerascnn.inference.model_file.metadata import find_graph, opened
+from kerascnn.inference.model_file.nodes import NODE, read_node
 from kerascnn.inference.model_file.output_meaning import OutputOrigin, Source
-from kerascnn.inference.model_file.protobuf import Span, fields
+from kerascnn.inference.model_file.protobuf import fields
 
-_NODE, _GRAPH_INPUT, _INITIALIZER = 1, 11, 5
+_GRAPH_INPUT, _INITIALIZER = 11, 5
 """Fields of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
-
-_INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
-"""Fields of NodeProto."""
 
 _NAME = {_GRAPH_INPUT: 1, _INITIALIZER: 8}
 """The field that names a ValueInfoProto and a TensorProto."""
@@ -30,8 +27,9 @@ _SAME_VALUES = frozenset(
 """Operators that hand on their first input's values, in another shape or type, or cut off."""
 
 _MIXING = frozenset(
-    {"Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather", "Split",
-     "Expand", "Tile", "ReduceMean", "ReduceSum", "ReduceMax", "GlobalAveragePool", "AveragePool",
+    {"Add", "Sub", "Mul", "Div", "Neg", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather",
+     "Split", "Expand", "Tile", "ReduceMean", "ReduceSum", "ReduceMax", "GlobalAveragePool",
+     "AveragePool",
      "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearReduceMean",
      "QLinearGlobalAveragePool", "QLinearAveragePool"}
 )  # fmt: skip
@@ -41,8 +39,10 @@ _MATRICES = frozenset(
     {"Gemm", "MatMul", "Conv", "FusedMatMul", "FusedGemm", "FusedConv", "QGemm", "QLinearMatMul",
      "QLinearConv", "MatMulInteger", "ConvInteger", "BatchNormalization"}
 )  # fmt: skip
+"""Operators that make numbers out of learned weights: what comes out is linear in them."""
 
 _QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear")
+"""How the names of quantized operators begin."""
 
 _SQUASHING: dict[str, Source] = {
     "Softmax": "softmax", "QLinearSoftmax": "softmax", "LogSoftmax": "log_softmax",
@@ -101,9 +101,8 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
         if kind not in _SAME_VALUES or not inputs:
             break
         name = inputs[0]
-    kind, _ = graph.makers.get(name, ("", []))
-    if kind in _SQUASHING:
-        return OutputOrigin(frozenset({_SQUASHING[kind]}), quantised=quantised)
+    if made := _squashed_by(graph, name):
+        return OutputOrigin(frozenset({made}), quantised=quantised)
     found = _sources(graph, name)
     squashed = bool(found.sources - {"linear", "unknown"})
     return OutputOrigin(
@@ -126,8 +125,8 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
         seen.add(name)
         kind, inputs = graph.makers.get(name, ("", []))
         quantised |= kind.startswith(_QUANTISED)
-        if kind in _SQUASHING:
-            sources.add(_SQUASHING[kind])
+        if made := _squashed_by(graph, name):
+            sources.add(made)
         elif kind in _SAME_VALUES:
             waiting += inputs[:1]
         elif kind in _MIXING:
@@ -138,6 +137,14 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
         else:
             sources.add("linear" if kind in _MATRICES else "unknown")
     return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
+
+
+def _squashed_by(graph: Graph, name: str) -> Source | None:
+    """Return what squashed a value; a logarithm counts with the softmax that it is taken of."""
+    kind, inputs = graph.makers.get(name, ("", []))
+    if kind == "Log" and inputs and _sources_of_one(graph, inputs[0]) == "softmax":
+        return "log_softmax"
+    return _SQUASHING.get(kind)
 
 
 def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:
@@ -172,8 +179,8 @@ def read_graph(path: str | Path) -> Graph:
     graph = Graph()
     with opened(path) as (file, message):
         for part, value in fields(file, find_graph(file, message)):
-            if part == _NODE:
-                kind, inputs, outputs = _node(file, value)
+            if part == NODE:
+                kind, inputs, outputs = read_node(file, value)
                 graph.makers |= dict.fromkeys(outputs, (kind, inputs))
             elif part in _NAME:
                 names = graph.given if part == _GRAPH_INPUT else graph.weights
@@ -184,15 +191,3 @@ def read_graph(path: str | Path) -> Graph:
                 }
     graph.given -= graph.weights  # old files list weights among the inputs too
     return graph
-
-
-def _node(file: BinaryIO, span: Span) -> tuple[str, list[str], list[str]]:
-    kind, inputs, outputs = "", [], []
-    for part, value in fields(file, span):
-        if part == _OP_TYPE:
-            kind = value.read(file).decode()
-        elif part == _OUTPUT:
-            outputs.append(value.read(file).decode())
-        elif part == _INPUT:
-            inputs.append(value.read(file).decode())
-    return kind, inputs, outputs

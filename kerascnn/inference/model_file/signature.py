@@ -22,9 +22,10 @@ from kerascnn.metrics.calibration import softmax
 
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
-Meaning = Literal["both", "logits", "probabilities", "sigmoids"]
+Meaning = Literal["both", "logits", "probabilities", "sigmoids", "negative_logs"]
 """What the outputs are. ``both``: logits and probabilities, as kerascnn's files give them.
-``probabilities``: they sum to 1. ``sigmoids``: each stands for itself."""
+``probabilities``: they sum to 1. ``sigmoids``: each stands for itself.
+``negative_logs``: -log p."""
 
 Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -209,6 +210,8 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
         [[0.75, 0.25]]
     """
     one_of_two = values.shape[1] == 1 and classes == 2
+    if meaning == "negative_logs":
+        values, meaning = -values, "logits"
     if meaning == "logits":
         logits = np.concatenate([np.zeros_like(values), values], axis=1) if one_of_two else values
         return logits, softmax(logits).astype(np.float32)

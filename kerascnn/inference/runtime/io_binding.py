@@ -70,7 +70,7 @@ class _Place:
     Attributes:
         binding: Binding of inputs and outputs.
         inputs: Values on the device, by name.
-        options: For the run; they number its recording.
+        options: Run options, which carry the number of the recorded CUDA graph.
     """
 
     binding: Any
@@ -121,7 +121,7 @@ class BoundSession:
         if shape not in self._seen or len(self._places) == PLACES:
             self._seen.add(shape)
             return _host(self._ordinary(shape[0], arrays))
-        return self._settle(shape, arrays)
+        return self._run_or_record(shape, arrays)
 
     def _ordinary(self, wanted: tuple[str, ...], arrays: Feed) -> _Place:
         """Run once; onnxruntime finds room for the outputs."""
@@ -135,7 +135,7 @@ class BoundSession:
         self._session.run_with_iobinding(binding, place.options)
         return place
 
-    def _settle(self, shape: tuple[Any, ...], arrays: Feed) -> list[npt.NDArray[Any]]:
+    def _run_or_record(self, shape: tuple[Any, ...], arrays: Feed) -> list[npt.NDArray[Any]]:
         """Allocate buffers for a shape, and capture a graph if it reproduces an ordinary run."""
         wanted = shape[0]
         found = self._ordinary(wanted, arrays)

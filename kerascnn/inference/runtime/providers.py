@@ -33,4 +33,4 @@ def check_names(provider: str, arithmetic: str) -> None:
         ("arithmetic", arithmetic, ARITHMETICS),
     ):
         if name not in known:
-            raise ConfigError(f"{kind} {name!r} is not known. Choose one of: {', '.join(known)}.")
+            raise ConfigError(f"`{kind}` {name!r} is not known. Choose one of: {', '.join(known)}.")

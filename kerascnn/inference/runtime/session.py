@@ -115,5 +115,5 @@ def run_session(
     except ProviderError as error:
         shapes = ", ".join(f"{array.dtype} {list(array.shape)}" for array in feed.values())
         raise ModelFileError(
-            f"{path}: the graph does not run on {shapes} ({error}). Is --image-size right?"
+            f"{path}: the graph does not run on {shapes} ({error}). Is `image_size` right?"
         ) from error

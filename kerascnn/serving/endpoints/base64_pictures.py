@@ -8,14 +8,16 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 _PIECE = 65_536
 """Characters at a time, four to three bytes: nobody waits for a thread that is inside of one."""
 
 _STANDARD = bytes.maketrans(b"-_", b"+/")
+"""The URL-safe alphabet, as the standard one."""
 
 _SPACE = b" \t\r\n"
+"""Line breaks of MIME, which decoders must ignore (RFC 2045)."""
 
 
 def read_base64(text: Any, what: str) -> bytes:
@@ -29,10 +31,10 @@ def read_base64(text: Any, what: str) -> bytes:
         The file's content.
 
     Raises:
-        Refusal: 400: no base64, or none of anything.
+        HttpError: 400: no base64, or none of anything.
     """
     if not isinstance(text, str) or not text.isascii():
-        raise Refusal(400, f"{what} is not base64; expected a text of ASCII characters.")
+        raise HttpError(400, f"{what} is not base64; expected a text of ASCII characters.")
     if text.startswith("data:"):
         text = text.partition(",")[2]
     pieces = (text[start : start + _PIECE].encode() for start in range(0, len(text), _PIECE))
@@ -44,7 +46,7 @@ def read_base64(text: Any, what: str) -> bytes:
             for start in range(0, len(plain), _PIECE)
         )
     except binascii.Error as error:
-        raise Refusal(400, f"{what} is not base64 ({error}).") from error
+        raise HttpError(400, f"{what} is not base64 ({error}).") from error
     if not content:
-        raise Refusal(400, f"{what} is empty; expected a picture's file in base64.")
+        raise HttpError(400, f"{what} is empty; expected a picture's file in base64.")
     return content

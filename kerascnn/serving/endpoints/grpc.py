@@ -29,12 +29,12 @@ from kerascnn.serving.endpoints.v2 import infer, log_facts
 from kerascnn.serving.endpoints.v2_answers import outputs_of
 from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret
 from kerascnn.serving.http.connection import MOST
-from kerascnn.serving.http.errors import Refusal, outcome_of
+from kerascnn.serving.http.errors import HttpError, outcome_of
 from kerascnn.serving.http.message_reader import LONG
 from kerascnn.serving.http.middleware import is_authorized
 from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
 from kerascnn.serving.served_model import ServedModel
-from kerascnn.serving.service import Service, too_late
+from kerascnn.serving.service import Service, timeout_error
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ _CODES = {
     422: grpc.StatusCode.INVALID_ARGUMENT,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+"""By HTTP status: the code of gRPC with the same meaning."""
 
 Context = Any
 """``grpc.aio.ServicerContext``, of which grpc ships no types."""
@@ -99,7 +100,7 @@ class GrpcServer:
         except RuntimeError as error:
             raise ConfigError(
                 f"{host}:{config.grpc_port}: cannot listen there for gRPC. Choose another "
-                "--grpc-port."
+                "`grpc_port`."
             ) from error
         await self._server.start()
         return f"{host}:{port}"
@@ -108,7 +109,7 @@ class GrpcServer:
         """Finish what was taken, within a time.
 
         Args:
-            grace: In seconds.
+            grace: Seconds that running calls may still take.
         """
         if self._server is not None:
             await self._server.stop(grace)
@@ -162,7 +163,7 @@ class GrpcServer:
     def _model_ready(self, asked: Any) -> dict[str, bool]:
         try:
             self._find(asked)
-        except Refusal as refusal:
+        except HttpError as refusal:
             if refusal.status != 503:
                 raise
             return {"ready": False}
@@ -201,7 +202,7 @@ class GrpcServer:
                     async with asyncio.timeout(_seconds(self._service, context)):
                         result, values = await infer(self._service, served, request)
                 except TimeoutError as error:
-                    raise too_late(self._service.config.timeout) from error
+                    raise timeout_error(self._service.config.timeout) from error
                 outputs = list(outputs_of(request, classes, values))
             record.facts |= log_facts(result, len(request.pictures))
         return infer_response(served.name, served.version, request.id, outputs)
@@ -214,7 +215,7 @@ class GrpcServer:
             answer = message_class("ModelStreamInferResponse")()
             try:
                 found = await self._recorded("ModelStreamInfer", self._infer, content, context)
-            except Refusal as refusal:
+            except HttpError as refusal:
                 answer.error_message = str(refusal)
             else:
                 answer.infer_response.CopyFrom(found)
@@ -224,7 +225,7 @@ class GrpcServer:
         async def handle(content: bytes, context: Context) -> Any:
             try:
                 return await self._recorded(name, work, content, context)
-            except Refusal as refusal:
+            except HttpError as refusal:
                 await context.abort(code_of(refusal), str(refusal))
                 raise  # it does not come here
 
@@ -236,7 +237,7 @@ class GrpcServer:
         """Handle a request, and record it.
 
         Raises:
-            Refusal: Whatever kept it from being answered.
+            HttpError: Whatever kept it from being answered.
         """
         sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
         given = _as_bytes(sent.get("x-request-id", b""))
@@ -249,24 +250,24 @@ class GrpcServer:
             answer = await work(content, context, record)
             record.status, outcome = 200, "ok"
             return answer
-        except Refusal as refusal:
+        except HttpError as refusal:
             record.status, outcome = refusal.status, refusal.outcome or outcome_of(refusal.status)
             raise
         except PictureError as error:
             record.status, outcome = 422, outcome_of(422)
-            raise Refusal(422, str(error)) from error
+            raise HttpError(422, str(error)) from error
         except asyncio.CancelledError:
             record.status = 499
             raise
         except Exception as error:  # whatever it is: one request fails, and the server goes on
             log.exception("request %s failed", record.id)
             outcome = outcome_of(500)
-            raise Refusal(500, f"internal error; request {record.id}") from error
+            raise HttpError(500, f"internal error; request {record.id}") from error
         finally:
-            self._request_log.keep(record, outcome)
+            self._request_log.record(record, outcome)
 
 
-def code_of(refusal: Refusal) -> Any:
+def code_of(refusal: HttpError) -> Any:
     """Return gRPC's status for a refusal."""
     if refusal.outcome == "deadline":
         return grpc.StatusCode.DEADLINE_EXCEEDED
@@ -275,7 +276,7 @@ def code_of(refusal: Refusal) -> Any:
 
 def _check_token(given: bytes, wanted: bytes) -> None:
     if not is_authorized(given, wanted):
-        raise Refusal(
+        raise HttpError(
             401, "wrong or missing token; expected the metadata authorization: Bearer TOKEN."
         )
 

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from kerascnn.inference.model_file.protobuf import Span, fields
 from kerascnn.serving.endpoints.v2_tensors import to_bytes
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 _PIECE = 32_768
 """Values that are taken out of a message at a time: nobody waits for one call that takes all."""
@@ -48,12 +48,12 @@ def read_message(name: str, content: bytes) -> Any:
         content: As it came.
 
     Raises:
-        Refusal: 400: it is none.
+        HttpError: 400: it is none.
     """
     try:
         return message_class(name).FromString(content)
     except DecodeError as error:
-        raise Refusal(400, f"the request is no {name} ({error}).") from error
+        raise HttpError(400, f"the request is no {name} ({error}).") from error
 
 
 def write_message(name: str, fields: dict[str, Any]) -> bytes:
@@ -77,7 +77,7 @@ def read_infer(content: bytes) -> tuple[str, str, dict[str, Any], bytes]:
         tensor.
 
     Raises:
-        Refusal: 400: it is none.
+        HttpError: 400: it is none.
     """
     request = read_message("ModelInferRequest", content)
     return request.model_name, request.model_version, *fields_of(request)
@@ -102,15 +102,15 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
         Both.
 
     Raises:
-        Refusal: 400: its contents do not go with its inputs.
+        HttpError: 400: its contents do not go with its inputs.
     """
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(request.inputs):
-        raise Refusal(400, f"{len(raw)} raw contents for {len(request.inputs)} inputs.")
+        raise HttpError(400, f"{len(raw)} raw contents for {len(request.inputs)} inputs.")
     inputs, binary = [], b""
     for number, tensor in enumerate(request.inputs):
         if raw and tensor.HasField("contents"):
-            raise Refusal(400, f"input {tensor.name[:80]!r} has both contents and raw contents.")
+            raise HttpError(400, f"input {tensor.name[:80]!r} has both contents and raw contents.")
         content = raw[number] if raw else b"".join(_contents(tensor))
         parameters = {**_parameters(tensor.parameters), "binary_data_size": len(content)}
         shape = list(tensor.shape)
@@ -181,5 +181,5 @@ def _contents(tensor: Any) -> Iterator[bytes]:
     for start in range(0, len(values), _PIECE):
         piece = np.asarray(values[start : start + _PIECE], np.uint32)
         if piece.max() > 255:
-            raise Refusal(400, f"input {tensor.name[:80]!r} has values above 255.")
+            raise HttpError(400, f"input {tensor.name[:80]!r} has values above 255.")
         yield piece.astype(np.uint8).tobytes()

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from kerascnn.inference.prediction import rank
 from kerascnn.serving.endpoints.v2 import log_facts, server_timing
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, is_form, read_form
 from kerascnn.serving.metrics import CONTENT_TYPE
 from kerascnn.serving.served_model import ServedModel
@@ -88,7 +88,7 @@ class PredictEndpoint:
             elif body:
                 yield [Upload(None, body)]
             else:
-                raise Refusal(400, "the body is empty; expected a picture, or a form with some.")
+                raise HttpError(400, "the body is empty; expected a picture, or a form with some.")
 
 
 def _rows(
@@ -107,7 +107,7 @@ def _rows(
 
 def _prediction(row: dict[str, Any], result: Result) -> Response:
     if "error" in row:
-        raise Refusal(422, row["error"])
+        raise HttpError(422, row["error"])
     return _json(row, headers={"Server-Timing": server_timing(result)})
 
 
@@ -126,7 +126,7 @@ def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
 def _top_k(request: Request) -> int:
     text = request.query_params.get("top_k", "5")
     if not (text.isascii() and text.isdecimal() and len(text) < 5 and 1 <= int(text) <= _MOST):
-        raise Refusal(400, f"top_k is {text[:40]!r}; expected a whole number from 1 to {_MOST}.")
+        raise HttpError(400, f"top_k is {text[:40]!r}; expected a whole number from 1 to {_MOST}.")
     return int(text)
 
 
@@ -137,7 +137,7 @@ def _min_probability(request: Request) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise Refusal(400, f"min_probability is {text[:40]!r}; expected a number from 0 to 1.")
+        raise HttpError(400, f"min_probability is {text[:40]!r}; expected a number from 0 to 1.")
     return value
 
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from kerascnn.serving.endpoints.v1_messages import read_request, write_answer
 from kerascnn.serving.endpoints.v2 import first_error, log_facts, server_timing
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Service
 
@@ -53,7 +53,7 @@ class V1:
         name, version = request.path_params["name"], request.path_params.get("version")
         try:
             return _json(self._shown(self._models.get(name, version)))
-        except Refusal as refusal:
+        except HttpError as refusal:
             if refusal.status == 503:
                 refusal.fields = {"name": name, "ready": False, **self._states(name, version)}
             raise

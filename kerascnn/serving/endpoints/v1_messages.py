@@ -18,7 +18,7 @@ from kerascnn.images import UInt8Array
 from kerascnn.images.limits import MAX_SIDE
 from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.endpoints.v2_tensors import Floats
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import split_list, write_values
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -57,11 +57,11 @@ def read_request(body: bytes, most: int) -> PredictRequest:
     """Read a request for predictions.
 
     Args:
-        body: JSON.
+        body: The request's body, JSON.
         most: Largest number of pictures.
 
     Raises:
-        Refusal: 400: not a request that can be answered, and why.
+        HttpError: 400: not a request that can be answered, and why.
     """
     try:
         request = _REQUESTS.decode(body)
@@ -69,17 +69,17 @@ def read_request(body: bytes, most: int) -> PredictRequest:
         name = "instances" if by_row else "inputs"
         given = request.instances if by_row else request.inputs
         if given is msgspec.UNSET:
-            raise Refusal(400, f"the request has no 'instances'; expected a list of {_EXPECTED}.")
+            raise HttpError(400, f"the request has no 'instances'; expected a list of {_EXPECTED}.")
         rows = _rows(bytes(given), name, most)
         pictures = [_picture(bytes(row), f"{name}[{number}]") for number, row in enumerate(rows)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
         reason = "nested too deeply" if deep else str(error)[:200]
-        raise Refusal(
+        raise HttpError(
             400, f"the request is not JSON that this endpoint understands ({reason})."
         ) from error
     if not pictures:
-        raise Refusal(400, f"{name!r} is empty; expected at least one picture.")
+        raise HttpError(400, f"{name!r} is empty; expected at least one picture.")
     return PredictRequest(pictures, by_row)
 
 
@@ -110,11 +110,11 @@ def _rows(text: bytes, name: str, most: int) -> list[msgspec.Raw]:
         if text[:1] == b"{":
             text = b"[%s]" % text
     if text[:1] != b"[":
-        raise Refusal(400, f"{name!r} is not a list; expected a list of {_EXPECTED}.")
+        raise HttpError(400, f"{name!r} is not a list; expected a list of {_EXPECTED}.")
     try:
         return split_list(text, most)
     except (msgspec.DecodeError, ValueError) as error:
-        raise Refusal(
+        raise HttpError(
             400, f"{name!r} is not a list of at most {most:,} pictures ({error})."
         ) from error
 
@@ -136,13 +136,13 @@ def _picture(text: bytes, what: str) -> bytes | UInt8Array:
             inner_text = bytes(inner)
             if inner_text[:1] in (b"{", b"[", b'"'):
                 return _inner(inner_text, f"{what}[{name[:40]!r}]")
-    raise Refusal(400, f"{what} is not a picture; expected {_EXPECTED}.")
+    raise HttpError(400, f"{what} is not a picture; expected {_EXPECTED}.")
 
 
 def _inner(text: bytes, what: str) -> bytes | UInt8Array:
     """Read what has the input's name around it, which may not have another."""
     if text[:1] == b"{" and "b64" not in _OBJECT.decode(text):
-        raise Refusal(400, f"{what} is not a picture; expected {_EXPECTED}.")
+        raise HttpError(400, f"{what} is not a picture; expected {_EXPECTED}.")
     return _picture(text, what)
 
 
@@ -152,7 +152,7 @@ def _from_numbers(text: bytes, what: str) -> UInt8Array:
         rows = list(_pixel_rows(text))
         picture = np.stack(rows) if rows else np.empty((0, 0, 0), np.uint8)
     except (msgspec.ValidationError, ValueError) as error:
-        raise Refusal(
+        raise HttpError(
             400,
             f"{what} is not a picture ({str(error)[:100]}); expected whole numbers from 0 to 255, "
             "as the network's file normalises them itself, in lists [height][width][3] or "
@@ -161,7 +161,9 @@ def _from_numbers(text: bytes, what: str) -> UInt8Array:
     if picture.ndim == 2:
         picture = picture[:, :, None]
     if 0 in picture.shape or picture.shape[2] not in (1, 3):
-        raise Refusal(400, f"{what} has shape {list(picture.shape)}; expected [height, width, 3].")
+        raise HttpError(
+            400, f"{what} has shape {list(picture.shape)}; expected [height, width, 3]."
+        )
     return picture if picture.shape[2] == 3 else picture.repeat(3, axis=2)
 
 

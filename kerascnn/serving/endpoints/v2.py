@@ -17,12 +17,12 @@ from kerascnn.errors import PictureError
 from kerascnn.serving.endpoints import v2_answers, v2_messages, v2_metadata
 from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.body import header_of, parse_length
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import read_only_ready
 from kerascnn.serving.http.message_reader import LONG
 from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.served_model import ServedModel
-from kerascnn.serving.service import Result, Service, too_late
+from kerascnn.serving.service import Result, Service, timeout_error
 
 
 class V2:
@@ -103,7 +103,7 @@ class V2:
 
     async def change(self, _request: Request) -> Response:
         """Refuse to load or unload a model."""
-        raise Refusal(
+        raise HttpError(
             400, "models are not loaded or unloaded by request: replace the file, or restart."
         )
 
@@ -163,7 +163,7 @@ async def infer(
         What became of it, and the values of all outputs by name.
 
     Raises:
-        Refusal: 422: pictures are too large; 503: there was no room or not enough time.
+        HttpError: 422: pictures are too large; 503: there was no room or not enough time.
         PictureError: There is no answer to one of them.
     """
     if not isinstance(asked.pictures, list):
@@ -185,13 +185,13 @@ async def _classify(
         async with asyncio.timeout(asked.timeout):
             return await service.classify(served, pictures)
     except TimeoutError as error:
-        raise too_late(asked.timeout) from error
+        raise timeout_error(asked.timeout) from error
 
 
 def _check_size(shape: tuple[int, ...], most: int) -> None:
     _, height, width, _ = shape
     if height * width > most:
-        raise Refusal(
+        raise HttpError(
             422,
             f"pictures of {height:,} x {width:,} pixels; expected at most {most:,} pixels.",
         )

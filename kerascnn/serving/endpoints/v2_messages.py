@@ -15,7 +15,7 @@ import numpy as np
 from kerascnn.images import Shape, UInt8Array
 from kerascnn.serving.endpoints import v2_tensors as tensors
 from kerascnn.serving.http.body import parse_length
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import (
     read_json,
     read_texts,
@@ -55,7 +55,7 @@ class InferRequest:
     Attributes:
         pictures: uint8 ``[n, height, width, 3]``, or the content of files.
         requested: Outputs, in the order in which they were asked for.
-        id: To be given back; None: there was none.
+        id: Id that the response repeats; None: the request has none.
         timeout: Seconds within which an answer is of use; None: not said.
     """
 
@@ -79,7 +79,7 @@ def read_request(
         most: Largest number of files.
 
     Raises:
-        Refusal: 400: not a request that this model can answer, and why.
+        HttpError: 400: not a request that this model can answer, and why.
     """
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
@@ -97,7 +97,7 @@ def interpret(fields: dict[str, Any], binary: memoryview, classes: int, most: in
         most: Largest number of files.
 
     Raises:
-        Refusal: 400: not a request that this model can answer, and why.
+        HttpError: 400: not a request that this model can answer, and why.
     """
     parameters = _object(fields, "parameters")
     return InferRequest(
@@ -113,7 +113,7 @@ def _header_length(text: str | None, body: int) -> int:
         return body
     length = parse_length(text)
     if length is None or length > body:
-        raise Refusal(
+        raise HttpError(
             400,
             f"Inference-Header-Content-Length is {text[:40]!r}; expected the length of the JSON at "
             f"the beginning of the body, which has {body:,} bytes.",
@@ -126,7 +126,7 @@ def _raw(body: bytes, shape: Shape) -> InferRequest:
     each = height * width * 3
     count, rest = divmod(len(body), each)
     if rest or not count:
-        raise Refusal(
+        raise HttpError(
             400,
             f"a raw request of {len(body):,} bytes; expected uint8 pictures of {height} x "
             f"{width} x "
@@ -139,7 +139,7 @@ def _raw(body: bytes, shape: Shape) -> InferRequest:
 def _json_object(text: bytes) -> dict[str, Any]:
     fields = read_json(text)
     if not isinstance(fields, dict):
-        raise Refusal(400, f"the request is a JSON {type(fields).__name__}, expected an object.")
+        raise HttpError(400, f"the request is a JSON {type(fields).__name__}, expected an object.")
     return fields
 
 
@@ -148,7 +148,7 @@ def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
     if value is None:  # as clients write who have a field for everything
         return {}
     if not isinstance(value, dict):
-        raise Refusal(400, f"{key!r} must be an object.")
+        raise HttpError(400, f"{key!r} must be an object.")
     return value
 
 
@@ -157,14 +157,14 @@ def _objects(fields: dict[str, Any], key: str) -> list[dict[str, Any]]:
     if values is None:
         return []
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise Refusal(400, f"{key!r} must be an array of objects.")
+        raise HttpError(400, f"{key!r} must be an array of objects.")
     return values
 
 
 def _id(fields: dict[str, Any]) -> str | None:
     value = fields.get("id")
     if value is not None and not isinstance(value, str):
-        raise Refusal(400, "'id' must be a string.")
+        raise HttpError(400, "'id' must be a string.")
     return value
 
 
@@ -174,7 +174,7 @@ def _timeout(parameters: dict[str, Any]) -> float | None:
     if value is None or value == 0:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise Refusal(400, "parameter 'timeout' must be a whole number of microseconds.")
+        raise HttpError(400, "parameter 'timeout' must be a whole number of microseconds.")
     return value / 1e6 if value < 1 << 62 else None
 
 
@@ -182,27 +182,27 @@ def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Arr
     inputs = _objects(fields, "inputs")
     names = [tensor.get("name") for tensor in inputs]
     if names != [INPUT]:
-        raise Refusal(
+        raise HttpError(
             400, f"inputs {str(names)[:200]}; expected exactly one, with the name {INPUT!r}."
         )
     tensor = inputs[0]
     kind = tensor.get("datatype")
     if kind not in ("UINT8", "BYTES"):
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {INPUT!r} has datatype {str(kind)[:40]!r}; expected UINT8 for pixels, or BYTES "
             "for files as they are.",
         )
     parameters = _object(tensor, "parameters")
     if "shared_memory_region" in parameters:
-        raise Refusal(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
+        raise HttpError(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
     size = parameters.get("binary_data_size")
     if size is None:
         return _from_json(tensor, binary, most)
     if "data" in tensor:
-        raise Refusal(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
+        raise HttpError(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
     if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {INPUT!r} has binary_data_size {str(size)[:40]}, but {len(binary):,} bytes "
             "follow the JSON.",
@@ -215,9 +215,9 @@ def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Arr
 
 def _from_json(tensor: dict[str, Any], binary: memoryview, most: int) -> UInt8Array | list[bytes]:
     if len(binary):
-        raise Refusal(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
+        raise HttpError(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
     if "data" not in tensor:
-        raise Refusal(
+        raise HttpError(
             400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
         )
     if tensor["datatype"] == "BYTES":
@@ -237,7 +237,7 @@ def _requested_outputs(
     names = [output.get("name") for output in asked]
     for name in names:
         if name not in OUTPUTS or names.count(name) > 1:
-            raise Refusal(
+            raise HttpError(
                 400,
                 f"output {str(name)[:80]!r} is unknown or asked for twice; there are: "
                 f"{', '.join(OUTPUTS)}.",
@@ -245,7 +245,7 @@ def _requested_outputs(
     for output in asked:
         # Sent inline, the client would read what lies in the memory from before.
         if "shared_memory_region" in _object(output, "parameters"):
-            raise Refusal(
+            raise HttpError(
                 400, f"output {output['name']!r} is asked for in shared memory; there is none here."
             )
     return tuple(
@@ -260,7 +260,9 @@ def _requested_output(
     count = parameters.get("classification")
     if count is not None:
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise Refusal(400, f"output {name!r}: 'classification' must be a whole number above 0.")
+            raise HttpError(
+                400, f"output {name!r}: 'classification' must be a whole number above 0."
+            )
         count = min(count, classes) or None  # 0 is tritonclient's default: no classification
     return RequestedOutput(name, _flag(parameters, "binary_data", default), count)
 
@@ -268,5 +270,5 @@ def _requested_output(
 def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
-        raise Refusal(400, f"parameter {name!r} must be true or false.")
+        raise HttpError(400, f"parameter {name!r} must be true or false.")
     return value

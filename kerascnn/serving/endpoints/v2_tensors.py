@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
 from kerascnn.serving.endpoints.base64_pictures import read_base64
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,13 +32,13 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
         Pictures, height, width, 3.
 
     Raises:
-        Refusal: 400: not four positive whole numbers, the last being 3.
+        HttpError: 400: not four positive whole numbers, the last being 3.
     """
     whole = isinstance(shape, list) and all(
         isinstance(length, int) and not isinstance(length, bool) and length > 0 for length in shape
     )
     if not whole or len(shape) != 4 or shape[3] != 3:
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {name!r} has shape {_short(shape)}; expected [pictures, height, width, 3], "
             "all above 0.",
@@ -59,18 +59,18 @@ def read_count(shape: Any, name: str, most: int) -> int:
         How many files there are.
 
     Raises:
-        Refusal: 400: neither ``[n]`` nor ``[n, 1]``, or too many.
+        HttpError: 400: neither ``[n]`` nor ``[n, 1]``, or too many.
     """
     whole = isinstance(shape, list) and all(type(length) is int for length in shape)
     if not whole or len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {name!r} has shape {_short(shape)}; of BYTES expected [pictures] or "
             "[pictures, 1].",
         )
     count: int = shape[0]
     if count > most:
-        raise Refusal(400, f"{count:,} pictures; expected at most {most:,} at a time.")
+        raise HttpError(400, f"{count:,} pictures; expected at most {most:,} at a time.")
     return count
 
 
@@ -83,10 +83,10 @@ def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
         name: Name of the tensor, for messages.
 
     Raises:
-        Refusal: 400: no base64, or another number of them.
+        HttpError: 400: no base64, or another number of them.
     """
     if len(data) != count:
-        raise Refusal(400, f"input {name!r} has {len(data):,} values, but shape [{count}].")
+        raise HttpError(400, f"input {name!r} has {len(data):,} values, but shape [{count}].")
     return [read_base64(text, f"input {name!r}[{number}]") for number, text in enumerate(data)]
 
 
@@ -99,7 +99,7 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
         name: Name of the tensor, for messages.
 
     Raises:
-        Refusal: 400: the lengths do not fit, or another number of them.
+        HttpError: 400: the lengths do not fit, or another number of them.
     """
     files: list[bytes] = []
     position = 0
@@ -108,7 +108,7 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
         files.append(bytes(data[position + 4 : end]))
         position = end
     if position != len(data) or len(files) != count:
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {name!r}: {len(data):,} bytes are no {count:,} files, each behind its length "
             "in four bytes.",
@@ -128,18 +128,18 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
         uint8, of that shape.
 
     Raises:
-        Refusal: 400: other values, or another number of them.
+        HttpError: 400: other values, or another number of them.
     """
     try:
         values = np.asarray(data)
     except (ValueError, OverflowError) as error:
-        raise Refusal(400, f"input {name!r}: its data is not a tensor ({error}).") from error
+        raise HttpError(400, f"input {name!r}: its data is not a tensor ({error}).") from error
     if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
-        raise Refusal(
+        raise HttpError(
             400, f"input {name!r}: its data has other values than whole numbers from 0 to 255."
         )
     if (values.ndim > 1 and values.shape != shape) or values.size != math.prod(shape):
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {name!r}: its data has shape {list(values.shape)}, not {list(shape)} as its "
             "shape says.",
@@ -159,11 +159,11 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
         uint8, of that shape; a view of the bytes.
 
     Raises:
-        Refusal: 400: another number of bytes.
+        HttpError: 400: another number of bytes.
     """
     expected = math.prod(shape)
     if len(data) != expected:
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {name!r}: {len(data):,} bytes of data, but shape {_short(list(shape))} of "
             f"UINT8 takes {expected:,}.",

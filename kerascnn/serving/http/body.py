@@ -11,7 +11,7 @@ import io
 
 from starlette.types import Receive, Scope
 
-from kerascnn.serving.http.errors import ClientDisconnected, Refusal
+from kerascnn.serving.http.errors import ClientDisconnected, HttpError
 from kerascnn.serving.metrics import Metrics
 
 _ALL = 16
@@ -36,7 +36,7 @@ class BodyReader:
         self._held, self._max_held = 0, _ALL * max_body
         metrics.body_bytes.set_function(lambda: self._held)
 
-    async def read(self, scope: Scope, receive: Receive, held: Held) -> bytes:
+    async def read(self, scope: Scope, receive: Receive, held: BodyReservation) -> bytes:
         """Read a body.
 
         Args:
@@ -45,7 +45,7 @@ class BodyReader:
             held: Told how much came.
 
         Raises:
-            Refusal: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
+            HttpError: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
                 that is none.
             ClientDisconnected: The client hung up.
         """
@@ -68,16 +68,16 @@ class BodyReader:
                         return bytes(chunk)
                     whole.write(chunk)
         except TimeoutError as error:
-            raise Refusal(
+            raise HttpError(
                 408,
                 f"the request did not come in within {self._seconds:g} s.",
                 close=True,
             ) from error
         return whole.getvalue()
 
-    def holding(self) -> Held:
+    def holding(self) -> BodyReservation:
         """Return a block within which what it is told of counts as held."""
-        return Held(self)
+        return BodyReservation(self)
 
     def hold(self, size: int) -> None:
         """Count bytes that are in memory from now on; below zero: no longer."""
@@ -85,7 +85,7 @@ class BodyReader:
 
     def _check(self, length: int) -> None:
         if length > self._max_body:
-            raise Refusal(
+            raise HttpError(
                 413,
                 f"a body of {'more than ' if length <= self._max_body else ''}{length:,} bytes; "
                 f"expected at most {self._max_body:,}. Send a smaller picture, or fewer.",
@@ -97,10 +97,10 @@ class BodyReader:
         """Check that there is room for what is held.
 
         Raises:
-            Refusal: 503: there is not.
+            HttpError: 503: there is not.
         """
         if self._held > self._max_held:
-            raise Refusal(
+            raise HttpError(
                 503,
                 "too much is being sent at the same time. Try again.",
                 retry_after=1,
@@ -108,7 +108,7 @@ class BodyReader:
             )
 
 
-class Held:
+class BodyReservation:
     """A block within which the body of a request is in memory.
 
     Args:
@@ -121,7 +121,7 @@ class Held:
     def __init__(self, reader: BodyReader) -> None:
         self._reader, self.size = reader, 0
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> BodyReservation:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -156,7 +156,7 @@ def header_of(scope: Scope, name: bytes) -> str | None:
 
     Args:
         scope: ASGI scope of the request.
-        name: In lower case.
+        name: Name of the header, in lower case.
     """
     for other, value in scope["headers"]:
         if other == name:
@@ -177,9 +177,6 @@ def headers_of(scope: Scope, name: bytes) -> str:
 
 def parse_length(text: str) -> int | None:
     """Read a length from a header.
-
-    Args:
-        text: Any.
 
     Returns:
         The number; None: it is none. One with very many digits is no error, only very large.

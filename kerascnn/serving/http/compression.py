@@ -13,12 +13,13 @@ import zlib
 
 from starlette.responses import Response
 
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 WORTH = 16_384
 """Bytes of an answer below which compressing costs more than it saves."""
 
 _IDENTITY = frozenset({"", "identity"})
+"""Values of Content-Encoding that mean: not compressed."""
 
 _GZIP, _MEMBERS = b"\x1f\x8b", 10_000
 """How a member of gzip begins, and how many there may be."""
@@ -38,14 +39,14 @@ def check_encoding(encoding: str) -> bool:
             not sent.
 
     Raises:
-        Refusal: 415: by a method that is not known, or by several.
+        HttpError: 415: by a method that is not known, or by several.
     """
     methods = [one for one in re.split(r"[\s,]+", encoding.lower()) if one not in _IDENTITY]
     if not methods:
         return False
     if len(methods) == 1 and methods[0] in ("gzip", "x-gzip", "deflate"):
         return True
-    raise Refusal(
+    raise HttpError(
         415,
         f"Content-Encoding is {encoding[:40]!r}; expected gzip, deflate or none.",
         headers={"Accept-Encoding": "gzip, deflate"},
@@ -61,7 +62,7 @@ def decompress(body: bytes, most: int) -> bytes:
         most: Largest size after decompression, in bytes.
 
     Raises:
-        Refusal: 413: it becomes more; 400: it is not compressed, or not the whole of it came.
+        HttpError: 413: it becomes more; 400: it is not compressed, or not the whole of it came.
     """
     try:
         return _inflate(body, most, _ANY_HEADER)
@@ -69,7 +70,7 @@ def decompress(body: bytes, most: int) -> bytes:
         try:
             return _inflate(body, most, -zlib.MAX_WBITS)
         except zlib.error as error:
-            raise Refusal(400, f"the body is not compressed as it says ({error}).") from error
+            raise HttpError(400, f"the body is not compressed as it says ({error}).") from error
 
 
 def compressed(response: Response, accepted: str) -> Response:
@@ -95,7 +96,7 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
     """Inflate a piece at a time; gzip may have several members (RFC 1952, 2.2), and zeros behind.
 
     Raises:
-        Refusal: As :func:`decompress`.
+        HttpError: As :func:`decompress`.
         zlib.error: Not compressed in this way.
     """
     content, view, place = io.BytesIO(), memoryview(body), 0
@@ -106,14 +107,14 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
             content.write(inflating.decompress(piece, most + 1 - content.tell()))
             place += len(piece) - len(inflating.unconsumed_tail) - len(inflating.unused_data)
             if content.tell() > most:
-                raise Refusal(
+                raise HttpError(
                     413,
                     f"the body becomes more than {most:,} bytes. Send a smaller picture, or fewer.",
                 )
         if not inflating.eof or bits < 0 or not body.startswith(_GZIP, place):
             break
     if not inflating.eof or body[place : place + _PIECE].strip(b"\0") or len(body) - place > _PIECE:
-        raise Refusal(400, "the compressed body is not whole, or something follows it.")
+        raise HttpError(400, "the compressed body is not whole, or something follows it.")
     return content.getvalue()
 
 

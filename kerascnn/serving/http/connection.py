@@ -12,7 +12,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from kerascnn.serving.http.leaving import EXTENSION, Line
+from kerascnn.serving.http.disconnects import EXTENSION, ConnectionState
 from kerascnn.serving.http.middleware import error_body
 
 MOST = 1000
@@ -28,6 +28,7 @@ HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
 """Of one request. Browsers send up to 16 kB with their cookies; the paths here have no queries."""
 
 _CODING, _WHOLE_URL = b"transfer-encoding", re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+"""A header's name, and the host of a request target that is a whole URL."""
 
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 """Headers, and their names in ``Connection``, which offer another protocol."""
@@ -51,7 +52,7 @@ class Connection(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._begun = self._in_head = self._refused = self._ended = False
         self._head = self._header_bytes = 0
-        self._line = Line()
+        self._state = ConnectionState()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request must come in time."""
@@ -66,12 +67,12 @@ class Connection(HttpToolsProtocol):
         self._stop_clock()
         self.resume_writing()
         super().connection_lost(exc)
-        self._line.cut()
+        self._state.close()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self._line}  # type: ignore[dict-item]
+        self.scope["extensions"] = {EXTENSION: self._state}  # type: ignore[dict-item]
         self._begun = self._in_head = True
         self._head = self._header_bytes = 0
         self._stop_clock()

@@ -20,7 +20,7 @@ OUTCOMES = {
 """How a status is counted, where ``bad_request`` and ``error`` say too little."""
 
 
-class Refusal(KerascnnError):
+class HttpError(KerascnnError):
     """A request that is not answered, and why.
 
     Args:

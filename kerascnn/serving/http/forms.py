@@ -15,7 +15,7 @@ from email.utils import collapse_rfc2231_value
 from typing import Any
 
 from kerascnn.serving.endpoints.base64_pictures import read_base64
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 _MOST_FIELDS = 100
 """Fields that are no files; there is no use for any."""
@@ -63,7 +63,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
         At least one file, in order.
 
     Raises:
-        Refusal: 400: no form, not the whole of it, no file in it, or too many.
+        HttpError: 400: no form, not the whole of it, no file in it, or too many.
     """
     uploads: list[Upload] = []
     fields = 0
@@ -74,11 +74,11 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
         else:
             uploads.append(upload)
         if len(uploads) > most or fields > _MOST_FIELDS:
-            raise Refusal(
+            raise HttpError(
                 400, f"the form has more than {most:,} files, or {_MOST_FIELDS} other fields."
             )
     if not uploads:
-        raise Refusal(
+        raise HttpError(
             400,
             "the form holds no file; expected at least one, as curl -F picture=@rose.jpg sends it.",
         )
@@ -88,7 +88,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
 def _boundary(content_type: str) -> bytes:
     value = _parameter("Content-Type", content_type, "boundary") or ""
     if not 1 <= len(value) <= 200 or not value.isascii():
-        raise Refusal(400, "the form's Content-Type has no boundary; expected boundary=… in it.")
+        raise HttpError(400, "the form's Content-Type has no boundary; expected boundary=… in it.")
     return value.encode()
 
 
@@ -97,7 +97,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
     mark = b"--" + boundary
     start = 0 if body.startswith(mark) else _find(body, mark, 0) + 2
     if start == 1:
-        raise Refusal(400, "the form does not hold the boundary that its Content-Type names.")
+        raise HttpError(400, "the form does not hold the boundary that its Content-Type names.")
     position = start + len(mark)
     while not body.startswith(b"--", position):
         line = body.find(b"\r\n", position)
@@ -105,7 +105,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
         # A part without headers begins with its empty line, so that both may be at one place.
         split = body.find(b"\r\n\r\n", position, position + _LONGEST_HEAD)
         if line < 0 or end < 0 or not 0 <= split < end or body[position:line].strip():
-            raise Refusal(400, "the form is broken, or not the whole of it came.")
+            raise HttpError(400, "the form is broken, or not the whole of it came.")
         yield body[line + 2 : split], _copy(body, split + 4, end)
         position = end + 2 + len(mark)
 

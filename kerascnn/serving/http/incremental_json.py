@@ -17,7 +17,7 @@ import numpy as np
 
 from kerascnn.images import UInt8Array
 from kerascnn.serving.endpoints import v2_tensors as tensors
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 _SHORT = 262_144
 """Bytes that Python's own reader takes in a few milliseconds; it tells best what is wrong."""
@@ -69,7 +69,7 @@ def read_json(text: bytes) -> Any:
         :func:`read_values`.
 
     Raises:
-        Refusal: 400: not JSON, or a long request that is none.
+        HttpError: 400: not JSON, or a long request that is none.
     """
     try:
         request = _REQUESTS.decode(text)
@@ -77,7 +77,7 @@ def read_json(text: bytes) -> Any:
         if len(text) > _SHORT:
             deep = isinstance(error, RecursionError)
             reason = "nested too deeply" if deep else str(error)[:200]
-            raise Refusal(400, f"the request is not JSON, or no request ({reason}).") from error
+            raise HttpError(400, f"the request is not JSON, or no request ({reason}).") from error
         return _read_short(text)
     fields = _fields(request)
     if "inputs" in fields:
@@ -95,13 +95,13 @@ def read_only_ready(text: bytes) -> bool:
         Whether it is for models that are ready only.
 
     Raises:
-        Refusal: 400: no such request.
+        HttpError: 400: no such request.
     """
     try:
         return msgspec.json.decode(text or b"{}", type=_Index).ready
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error)[:200]
-        raise Refusal(400, f'expected nothing, or {{"ready": true}} ({reason}).') from error
+        raise HttpError(400, f'expected nothing, or {{"ready": true}} ({reason}).') from error
 
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
@@ -115,14 +115,14 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
             return values.reshape(shape)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         if len(text) > _SHORT:
-            raise Refusal(
+            raise HttpError(
                 400,
                 f"input {name!r}: its data is not a tensor of shape {list(shape)} of whole numbers "
                 "from 0 to 255.",
             ) from error
     else:
         if len(text) > _SHORT:
-            raise Refusal(
+            raise HttpError(
                 400,
                 f"input {name!r}: its data has {values.size:,} values, not {list(shape)} as its "
                 "shape says.",
@@ -142,18 +142,18 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
         The texts, or other values, as many.
 
     Raises:
-        Refusal: 400: no array, or of more of them.
+        HttpError: 400: no array, or of more of them.
     """
     try:
         if isinstance(data, msgspec.Raw):
             data = [_text(bytes(part)) for part in split_list(bytes(data), count)]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Refusal(
+        raise HttpError(
             400,
             f"input {name!r}: its data is not an array of {count:,} texts ({str(error)[:100]}).",
         ) from error
     if not isinstance(data, list):
-        raise Refusal(400, f"input {name!r}: its data is not an array of {count:,} texts.")
+        raise HttpError(400, f"input {name!r}: its data is not an array of {count:,} texts.")
     return [one for row in data for one in (row if isinstance(row, list) else [row])]
 
 
@@ -167,7 +167,7 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
     """Split an array into its elements, which are not read yet.
 
     Args:
-        text: JSON.
+        text: A JSON document.
         most: Elements that are taken; each becomes an object, and there may be millions.
 
     Raises:
@@ -230,11 +230,11 @@ def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
         Parts of the JSON.
 
     Raises:
-        Refusal: 422: a value is none that JSON can hold.
+        HttpError: 422: a value is none that JSON can hold.
     """
     flat = values if isinstance(values, list) else values.ravel()
     if not isinstance(flat, list) and not np.isfinite(flat).all():
-        raise Refusal(422, "the network's answer to a picture is not a number.")
+        raise HttpError(422, "the network's answer to a picture is not a number.")
     yield b"["
     for start in range(0, len(flat), _PIECE // 16):
         piece = flat[start : start + _PIECE // 16]
@@ -293,7 +293,7 @@ def _read_short(text: bytes) -> Any:
         return json.loads(text.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refusal(400, f"the request is not JSON ({reason}).") from error
+        raise HttpError(400, f"the request is not JSON ({reason}).") from error
 
 
 def _no_constant(name: str) -> float:

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
 from kerascnn.parallel import usable_cpus
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.stall_detector import StallDetector
 
 T = TypeVar("T")
@@ -52,11 +52,11 @@ class MessageReader:
         """Call a function in one of the processes.
 
         Args:
-            function: Of a module. It may raise :class:`Refusal`.
+            function: Of a module. It may raise :class:`HttpError`.
             arguments: Of it.
 
         Raises:
-            Refusal: What the function raises; 413: it takes too much memory; 503: the process was
+            HttpError: What the function raises; 413: it takes too much memory; 503: the process was
                 ended by somebody.
         """
         return await self._work.run_in(self._threads, partial(self._call, function, arguments))
@@ -77,11 +77,11 @@ class MessageReader:
             answer, refusal = process.ask(function, arguments)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             process.kill()
-            raise Refusal(
+            raise HttpError(
                 503, "the process that read the message was ended. Try again.", retry_after=1
             ) from error
         if refusal is not None:
-            raise Refusal(*refusal)
+            raise HttpError(*refusal)
         return cast("T", answer)
 
     def _started(self, old: _Process | None) -> _Process:

@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from kerascnn.machine import data_bytes, limit_data
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 _NICE = 5
 """The event loop comes first where processors are short."""
@@ -52,7 +52,7 @@ def _answer(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, tuple[int, 
     limit_data(_MEMORY + _EACH * length)
     try:
         return function(*arguments), None
-    except Refusal as refusal:
+    except HttpError as refusal:
         return None, (refusal.status, str(refusal))
     except MemoryError:
         return None, (413, f"a message of {length:,} bytes that takes too much memory to read.")

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kerascnn.errors import PictureError
 from kerascnn.serving.http.body import drain
-from kerascnn.serving.http.errors import ClientDisconnected, Refusal, outcome_of
+from kerascnn.serving.http.errors import ClientDisconnected, HttpError, outcome_of
 from kerascnn.serving.http.origins import OriginPolicy
 from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
 
@@ -34,7 +34,7 @@ class RequestMiddleware:
     Args:
         app: All that is inside.
         request_log: Counts requests and logs them.
-        token: That requests must carry; None: none.
+        token: Token that requests must carry; None: no token is needed.
         origins: Knows for which names and pages the server is there.
     """
 
@@ -61,29 +61,29 @@ class RequestMiddleware:
             await self._app(scope, receive, exchange.send)
         except ClientDisconnected:
             exchange.status = 499  # nginx's word for it; nothing can be sent
-        except Refusal as refusal:
+        except HttpError as refusal:
             await exchange.refuse(refusal, receive)
         except PictureError as error:
-            await exchange.refuse(Refusal(422, str(error)), receive)
+            await exchange.refuse(HttpError(422, str(error)), receive)
         except HTTPException as error:
             await exchange.refuse(_from_router(error, scope), receive)
         except Exception:  # whatever it is: one request fails, and the server goes on
             log.exception("request %s failed", exchange.record.id)
             await exchange.refuse(
-                Refusal(500, f"internal error; request {exchange.record.id}"), receive
+                HttpError(500, f"internal error; request {exchange.record.id}"), receive
             )
         finally:
             record = exchange.record
             record.status = exchange.status
             outcome = exchange.outcome or outcome_of(exchange.status)
-            self._request_log.keep(record, outcome)
+            self._request_log.record(record, outcome)
 
     def _check_token(self, scope: Scope, given: bytes | None) -> None:
         path = scope["path"]
         if self._wanted is None or path in OPEN or path.startswith(PAGE):
             return
         if not is_authorized(given, self._wanted):
-            raise Refusal(
+            raise HttpError(
                 401,
                 "wrong or missing token; expected the header Authorization: Bearer TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
@@ -138,7 +138,7 @@ class Exchange:
             self.record.sent += len(message.get("body", b""))
         await self._send(message)
 
-    async def refuse(self, refusal: Refusal, receive: Receive) -> None:
+    async def refuse(self, refusal: HttpError, receive: Receive) -> None:
         """Answer with an error."""
         self.outcome = refusal.outcome
         if self._started:
@@ -165,8 +165,8 @@ def error_body(message: str, **fields: Any) -> bytes:
     return json.dumps({"error": message, **fields}).encode()
 
 
-def _from_router(error: HTTPException, scope: Scope) -> Refusal:
+def _from_router(error: HTTPException, scope: Scope) -> HttpError:
     what = f"{scope['method']} {scope['path'][:80]}"
     reason = {404: "no such path; /openapi.json lists them.", 405: "another method is expected."}
     message = f"{what}: {reason.get(error.status_code, error.detail)}"
-    return Refusal(error.status_code, message, headers=dict(error.headers or {}))
+    return HttpError(error.status_code, message, headers=dict(error.headers or {}))

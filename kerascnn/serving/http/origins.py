@@ -15,9 +15,10 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 _HOST = re.compile(r"(\[[0-9a-f:.%]+\]|[^:@/\s\[\]]*)(?::[0-9]*)?", re.IGNORECASE)
+"""The ``Host`` header: a name or an address, an IPv6 one in brackets, and a port."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods by which a page of another origin learns and changes nothing."""
@@ -45,11 +46,11 @@ class OriginPolicy:
             headers: By name in lower case.
 
         Raises:
-            Refusal: 421: the server has another name; 403: a page of another origin sent it.
+            HttpError: 421: the server has another name; 403: a page of another origin sent it.
         """
         host = headers.get(b"host", b"").decode("latin-1")
         if host and host != self._latest and not self._is_ours(host):
-            raise Refusal(
+            raise HttpError(
                 421,
                 f"Host is {host[:80]!r}, which is not a name of this server. Start it with "
                 "--allowed-host NAME if it is one.",
@@ -57,7 +58,7 @@ class OriginPolicy:
             )
         self._latest = host  # the next request has the same, mostly
         if method not in _READING and not self._may(headers, host):
-            raise Refusal(
+            raise HttpError(
                 403,
                 "a page of another origin sent this. Start the server with --cors ORIGIN if it may "
                 "use it.",

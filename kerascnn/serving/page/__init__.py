@@ -12,12 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kerascnn.language import sentences, spoken
+from kerascnn.language import current_language, sentences
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+"""Content-Security-Policy: the page loads nothing from elsewhere, and no page may frame it."""
 
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -25,6 +26,7 @@ _FILES = {
     "/page/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+"""By path: file in this package, and its media type."""
 
 
 def page_routes() -> list[Route]:
@@ -38,7 +40,7 @@ def page_routes() -> list[Route]:
 
 def _language() -> bytes:
     """What the page says, in the language that is spoken when the server starts."""
-    language = spoken()
+    language = current_language()
     told = {"language": language, "table": dict(sentences(language))}
     return json.dumps(told, ensure_ascii=False).encode("utf-8")
 

@@ -21,7 +21,7 @@ from kerascnn.training.advising.decision import (
     phases_for,
 )
 from kerascnn.training.advising.facts import Facts
-from kerascnn.training.advising.measurement import measure, observe
+from kerascnn.training.advising.measurement import measure, open_extractor
 from kerascnn.training.auto.model import affordable_phases, from_scratch
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
@@ -74,11 +74,11 @@ def advise_on(
     _check(classes, counts)
     chosen = sample(feed.train, SAMPLE, config.seed)
     facts = measure(
-        observe(start.core, start.normalization),
+        open_extractor(start.core, start.normalization),
         feed.train.images[chosen],
         feed.train.labels[chosen],
         tuple(int(count) for count in counts),
-        lambda done, total: progress.reading("pictures looked at", done, total),
+        lambda done, total: progress.on_read("pictures looked at", done, total),
     )
     rate = highest_rate(config, start.network)
     return advise_from(_named(facts, classes, config.weights != "none"), rate)
@@ -104,12 +104,12 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
     return np.unique(np.concatenate([order[:most], by_class[place_in_class < 2]]))
 
 
-def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
+def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
 
     Args:
         config: Configuration of a run, with ``trainable`` ``auto``.
-        advice: For its data and network.
+        advice: What was advised for its data and network.
 
     Returns:
         The configuration with scope and phases written out, and without weights where they are
@@ -123,13 +123,13 @@ def decided(config: TrainConfig, advice: Advice) -> TrainConfig:
     return replace(config, trainable=advice.scope, phase=plan)
 
 
-def advised_for_network(
+def apply_advice_for_network(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
 
     Args:
-        config: With that backbone.
+        config: The configuration, with that backbone.
         asked: As the user left it, with ``model`` ``auto``.
         feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
@@ -145,18 +145,18 @@ def advised_for_network(
         depth = advise_on(config, feed, start, progress).depth
     except DataError as error:
         # One picture a class is enough for the head, and too little to learn more from.
-        progress.chosen("phases", "head", str(error))
+        progress.on_choice("phases", "head", str(error))
         depth = "head"
     if depth == "scratch":
         chosen = from_scratch(asked, feed.dataset)
         reason = "the backbone's features tell less than pixels do"
-        progress.chosen("model", chosen.model, reason)
+        progress.on_choice("model", chosen.model, reason)
         return chosen
     if asked.epochs == AUTO:
         plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)
     else:
         plan = phases_for(depth, epochs, rate)
-    progress.chosen("phases", ", then ".join(plan), "as `kerascnn advise` reasons")
+    progress.on_choice("phases", ", then ".join(plan), "as `kerascnn advise` reasons")
     return replace(config, trainable="all", phase=plan)
 
 
@@ -164,7 +164,7 @@ def command(config: TrainConfig, advice: Advice) -> str:
     """Write the command that follows advice.
 
     Args:
-        config: That advice was asked for with.
+        config: The configuration for which advice was asked.
         advice: What was advised.
 
     Returns:

@@ -19,7 +19,7 @@ from kerascnn.card import Normalization
 from kerascnn.training.advising.facts import Facts, StageFacts
 from kerascnn.training.advising.scores import decompose, probe, probe_with_views
 from kerascnn.training.networks.blocks import blocks, flat
-from kerascnn.training.networks.from_pixels import Normalize, alike
+from kerascnn.training.networks.from_pixels import Normalize, uniform_batches
 
 FEATURES = 512
 """Of a stage: its maps are averaged over 4 x 4, 2 x 2 or 1 x 1 parts, as many as stay below."""
@@ -31,7 +31,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Observer:
+class StageExtractor:
     """A backbone with an output for every stage.
 
     Attributes:
@@ -44,7 +44,7 @@ class Observer:
 
 
 def measure(
-    observer: Observer,
+    observer: StageExtractor,
     pictures: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.int64],
     counts: tuple[int, ...],
@@ -53,7 +53,7 @@ def measure(
     """Run pictures and their mirror images through a backbone, once each.
 
     Args:
-        observer: Observer from :func:`observe`.
+        observer: StageExtractor from :func:`observe`.
         pictures: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, of at least two classes.
         counts: Training pictures of each class, of which these may be a sample.
@@ -83,7 +83,7 @@ def measure(
     )
 
 
-def observe(core: keras.Model, normalization: Normalization) -> Observer:
+def open_extractor(core: keras.Model, normalization: Normalization) -> StageExtractor:
     """Open a backbone to be looked into.
 
     Args:
@@ -104,7 +104,7 @@ def observe(core: keras.Model, normalization: Normalization) -> Observer:
     scaled = Normalize(normalization)(layers.Rescaling(1.0)(image))
     seen = inside(scaled)
     seen = list(seen) if isinstance(seen, list | tuple) else [seen]
-    return Observer(keras.Model(image, [_pooled(end) for end in seen]), tuple(ends))
+    return StageExtractor(keras.Model(image, [_pooled(end) for end in seen]), tuple(ends))
 
 
 def _pooled(output: Any) -> Any:
@@ -122,11 +122,11 @@ def _grid(channels: int) -> int:
 
 
 def _outputs(
-    observer: Observer, pictures: Array, progress: Callable[[int], object]
+    observer: StageExtractor, pictures: Array, progress: Callable[[int], object]
 ) -> list[npt.NDArray[np.float32]]:
     kept: list[list[Array]] = []
     done = 0
-    for batch, count in alike([pictures]):
+    for batch, count in uniform_batches([pictures]):
         told = observer.model.predict_on_batch(batch)
         kept.append([part[:count] for part in (told if isinstance(told, list | tuple) else [told])])
         done += count

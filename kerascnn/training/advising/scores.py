@@ -19,7 +19,7 @@ PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True)
-class Decomposed:
+class FeatureSVD:
     """Standardised features as ``left * sizes @ right``.
 
     Attributes:
@@ -37,7 +37,7 @@ class Decomposed:
     deviation: Floats
 
 
-def decompose(features: npt.NDArray[np.float32]) -> Decomposed:
+def decompose(features: npt.NDArray[np.float32]) -> FeatureSVD:
     """Standardise features and take their singular values.
 
     Args:
@@ -57,17 +57,17 @@ def decompose(features: npt.NDArray[np.float32]) -> Decomposed:
     sizes, vectors = np.sqrt(powers[kept]), vectors[:, kept]
     other = (plain @ vectors if tall else plain.T @ vectors) / sizes
     left, right = (other, vectors.T) if tall else (vectors, other.T)
-    return Decomposed(left, sizes, right, mean, deviation)
+    return FeatureSVD(left, sizes, right, mean, deviation)
 
 
-def probe(found: Decomposed, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+def probe(found: FeatureSVD, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
     """Classify each picture by the ridge classifier that was fitted without it.
 
     In closed form: without picture i the answer to it is ``y_i - e_i / (1 - h_i)`` (e: the residual
     with it, h: its leverage), so no classifier is fitted twice.
 
     Args:
-        found: Of the features.
+        found: The decomposition of the features.
         labels: int64 ``[pictures]``.
         classes: Number of classes.
 
@@ -76,16 +76,16 @@ def probe(found: Decomposed, labels: npt.NDArray[np.int64], classes: int) -> npt
     """
     targets = np.eye(classes)[labels]
 
-    def left_out(residual: Floats, shrink: Floats) -> Floats:
+    def leave_one_out(residual: Floats, shrink: Floats) -> Floats:
         leverage = 1 / len(labels) + found.left**2 @ shrink
         return residual / np.maximum(1 - leverage, 1e-9)[:, None]
 
-    answers: npt.NDArray[np.int64] = (targets - _least(found, targets, left_out)).argmax(1)
+    answers: npt.NDArray[np.int64] = (targets - _least(found, targets, leave_one_out)).argmax(1)
     return answers
 
 
 def probe_with_views(
-    found: Decomposed, labels: npt.NDArray[np.int64], classes: int
+    found: FeatureSVD, labels: npt.NDArray[np.int64], classes: int
 ) -> npt.NDArray[np.int64]:
     """As :func:`probe`, with a second view of every other picture to learn from.
 
@@ -102,25 +102,25 @@ def probe_with_views(
     count = len(labels)
     targets = np.eye(classes)[np.concatenate([labels, labels])]
 
-    def left_out(residual: Floats, shrink: Floats) -> Floats:
+    def leave_one_out(residual: Floats, shrink: Floats) -> Floats:
         leverage = 1 / (2 * count) + found.left**2 @ shrink
         one, other = 1 - leverage[:count], 1 - leverage[count:]
         shared = 1 / (2 * count) + (found.left[:count] * found.left[count:]) @ shrink
         scale = np.maximum(one * other - shared**2, 1e-9)[:, None]
         return (other[:, None] * residual[:count] + shared[:, None] * residual[count:]) / scale
 
-    left = _least(found, targets, left_out)
+    left = _least(found, targets, leave_one_out)
     answers: npt.NDArray[np.int64] = (targets[:count] - left).argmax(1)
     return answers
 
 
 def _least(
-    found: Decomposed, targets: Floats, left_out: Callable[[Floats, Floats], Floats]
+    found: FeatureSVD, targets: Floats, leave_one_out: Callable[[Floats, Floats], Floats]
 ) -> Floats:
     """Return the left-out residuals of the penalty that makes them smallest."""
     tried = []
     for penalty in PENALTIES:
         shrink = found.sizes**2 / (found.sizes**2 + penalty * len(targets))
         answers = targets.mean(0) + (found.left * shrink) @ (found.left.T @ targets)
-        tried.append(left_out(targets - answers, shrink))
+        tried.append(leave_one_out(targets - answers, shrink))
     return min(tried, key=lambda residual: float((residual**2).mean()))

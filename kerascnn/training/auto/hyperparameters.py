@@ -39,11 +39,11 @@ FEW_TO_CHOOSE_BY = 100
 """Validation pictures. On fewer, the highest of many epochs' accuracies is high by chance."""
 
 
-def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
+def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
     """Replace ``keep`` ``auto`` by what suits the number of validation pictures.
 
     Args:
-        config: Configuration of a run, before :func:`settle`.
+        config: Configuration of a run, before :func:`resolve_auto`.
         validation: How many pictures epochs are judged on.
 
     Returns:
@@ -55,7 +55,7 @@ def choose_kept(config: TrainConfig, validation: int) -> TrainConfig:
     return replace(config, keep="newest" if chance else "best")
 
 
-def settle(config: TrainConfig, pictures: int, network: Network | None = None) -> TrainConfig:
+def resolve_auto(config: TrainConfig, pictures: int, network: Network | None = None) -> TrainConfig:
     """Replace ``auto`` by numbers.
 
     Args:
@@ -82,7 +82,7 @@ def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | N
     """Return whether a run sees each picture so often that it can memorise them.
 
     Args:
-        config: Configuration of a run, before :func:`settle` or after.
+        config: Configuration of a run, before :func:`resolve_auto` or after.
         pictures: Number of training pictures.
         network: The row of its network; None: looked up.
 
@@ -90,20 +90,20 @@ def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | N
         False also where the user wants few epochs, in which there is no time for more than the
         pictures as they are.
     """
-    return total_epochs(settle(config, pictures, network)) >= OFTEN
+    return total_epochs(resolve_auto(config, pictures, network)) >= OFTEN
 
 
 def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
     """Return whether a run has the steps that a deeper network needs from random weights.
 
     Args:
-        config: Configuration of a run, before :func:`settle` or after.
+        config: Configuration of a run, before :func:`resolve_auto` or after.
         pictures: Number of training pictures.
 
     Returns:
         False where the user wants few epochs, or there are very few pictures.
     """
-    settled = settle(config, pictures)
+    settled = resolve_auto(config, pictures)
     batch_size = min(batch_size_for(settled.batch_size, pictures), pictures)
     return steps_per_epoch(pictures, batch_size) * total_epochs(settled) >= ENOUGH_STEPS
 

@@ -25,6 +25,7 @@ from kerascnn.training.networks import Network
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.files import kind_of
+from kerascnn.training.weights_location import on_this_machine
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     Args:
         config: Configuration of a run.
         dataset: Its pictures.
-        progress: Hears of the choice, and of a download.
+        progress: Its ``on_choice`` is called with the network, ``on_download`` during a download.
 
     Returns:
         The same where a network is named.
@@ -95,7 +96,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     if config.model != AUTO:
         return config
     if config.weights not in (AUTO, "none", "imagenet"):
-        return replace(config, model=_network_of(Path(config.weights)))
+        return replace(config, model=_network_of(on_this_machine(config.weights)))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
         chosen, reason = from_scratch(config, dataset), "from random weights, as asked for"
@@ -104,7 +105,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         reason = f"the pictures are small: {longest} pixels"
         return _announced(from_scratch(config, dataset), reason, progress)
     try:
-        ensure(BACKBONE, lambda done, total: progress.fetching(BACKBONE, done, total))
+        ensure(BACKBONE, lambda done, total: progress.on_download(BACKBONE, done, total))
     except ModelFileError as error:
         if config.weights == "imagenet":
             raise
@@ -118,7 +119,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """Choose a network that learns from random weights.
 
     Args:
-        config: With ``model`` ``auto``.
+        config: A configuration whose ``model`` is ``auto``.
         dataset: Its pictures.
 
     Returns:
@@ -149,7 +150,7 @@ def _input_for(longest: int, multiple: int, bounds: tuple[int, int]) -> int:
 
 
 def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainConfig:
-    progress.chosen("model", chosen.model, reason)
+    progress.on_choice("model", chosen.model, reason)
     return chosen
 
 
@@ -157,7 +158,7 @@ def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainC
     size = config.image_size or _input_for(longest, STRIDE, SIZES)
     # Which blocks learn is seen when the pictures have passed through the network.
     open_scope = config.trainable == "all" and not config.phase and not config.random_crop
-    progress.chosen("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
+    progress.on_choice("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
     return replace(
         config,
         model=BACKBONE,
@@ -182,7 +183,7 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
     """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it.
 
     Args:
-        pictures: To learn from.
+        pictures: Number of training pictures.
         epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
         rate: Rate of the second phase.
@@ -208,7 +209,7 @@ def choose_changes(
     Args:
         config: Configuration of a run, with its network.
         feed: Its pictures.
-        progress: Hears of the choice.
+        progress: Its ``on_choice`` is called with the preset and the reason.
         network: The row of its network; None: looked up.
 
     Returns:
@@ -218,7 +219,7 @@ def choose_changes(
         return config
     if config.weights != "none" or config.trainable != "all" or config.phase:
         reason = "what frozen blocks make of each picture is computed once"
-        progress.chosen("augment", "none", reason)
+        progress.on_choice("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
     # Crops of few photographs are change enough: together with these they cost accuracy.
@@ -227,7 +228,7 @@ def choose_changes(
     strong = often and _coloured(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
     augment = _CHANGES[verdict == "harmless", strong]
     kind = "coloured photographs; " if strong else ""
-    progress.chosen("augment", augment, kind + _FLIPS[verdict])
+    progress.on_choice("augment", augment, kind + _FLIPS[verdict])
     return replace(config, augment=augment)
 
 

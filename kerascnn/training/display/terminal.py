@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rich.progress
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
@@ -58,33 +59,33 @@ class TrainingDisplay(Callback):
         """Remove the live line."""
         self._bar.stop()
 
-    def opened(self, folder: Path, epochs_done: int) -> None:
+    def on_run_begin(self, folder: Path, epochs_done: int) -> None:
         """Remember where the run lies, and tell where it goes on."""
         self.folder = folder
         if epochs_done:
-            self._say(f"{folder}: goes on after epoch {epochs_done}")
+            self._say(tr("{folder}: goes on after epoch {epoch}", folder=folder, epoch=epochs_done))
 
-    def reading(self, split: str, done: int, total: int) -> None:
+    def on_read(self, split: str, done: int, total: int) -> None:
         """Show pictures being decoded."""
         if self._is_time() or done == total:
             self._show(f"reading {split}", done, total, f"{done:,}/{total:,} pictures")
         if done == total:
             self._clear()
 
-    def started(self, epochs: int, steps: int, batch_size: int) -> None:
+    def on_phase_begin(self, epochs: int, steps: int, batch_size: int) -> None:
         """Remember what there is to do."""
         self._epochs, self._steps, self._speed = epochs, steps, ""
         self._show("compiling the first step", 0, epochs * steps, f"{batch_size} pictures per step")
 
-    def speed(self, images_per_second: float) -> None:
+    def on_speed(self, images_per_second: float) -> None:
         """Remember it for the live line."""
         self._speed = f"  {images_per_second:,.0f} images/s"
 
-    def chosen(self, option: str, value: str, reason: str) -> None:
+    def on_choice(self, option: str, value: str, reason: str) -> None:
         """Write one line that stays."""
         self._say(f"{'auto':<8} {option}: {value} ({reason})")
 
-    def fetching(self, what: str, done: int, total: int) -> None:
+    def on_download(self, what: str, done: int, total: int) -> None:
         """Show a download."""
         if self._is_time() or done == total:
             of = f"/{total / 1e6:,.1f}" if total else ""
@@ -92,19 +93,19 @@ class TrainingDisplay(Callback):
         if done == total:
             self._clear()
 
-    def planned(self, plan: Plan) -> None:
+    def on_plan(self, plan: Plan) -> None:
         """Write the header."""
         for name, value in header(plan):
-            self._say(f"{name:<8} {self._options(value)}")
+            self._say(f"{set_cell_size(name, 8)} {self._options(value)}")
 
-    def finishing(self, what: str, done: int, total: int) -> None:
+    def on_work(self, what: str, done: int, total: int) -> None:
         """Show what is done before the first epoch or after the last."""
         if not total:
             self._show(what, 0, 1, "")
         elif self._is_time() or done == total:
             self._show(f"measuring {what}", done, total, f"{done:,}/{total:,} pictures")
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         """Show the running means."""
         if not self._is_time():
             return
@@ -114,7 +115,7 @@ class TrainingDisplay(Callback):
         done = (epoch - 1) * self._steps + step
         self._show(f"epoch {epoch}/{self._epochs}", done, self._epochs * self._steps, numbers)
 
-    def epoch(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         """Write one line that stays."""
         self._say(
             tr(
@@ -129,7 +130,7 @@ class TrainingDisplay(Callback):
                 speed=f"{record.images_per_second:,.0f}",
                 seconds=f"{record.seconds:.1f}",
             )
-            + (tr("  best") if best else ""),
+            + (tr("  kept") if kept else ""),
         )
 
     def _is_time(self) -> bool:

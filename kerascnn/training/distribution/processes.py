@@ -178,7 +178,7 @@ def _exit_after_loss(told: str) -> None:
     os._exit(TrainingError.exit_code)
 
 
-def refuse_other_data(fingerprint: str) -> None:
+def check_same_data(fingerprint: str) -> None:
     """Compare the data of all processes.
 
     Args:
@@ -201,7 +201,7 @@ def refuse_other_data(fingerprint: str) -> None:
         )
 
 
-def refuse_other_options(config: TrainConfig) -> None:
+def check_same_options(config: TrainConfig) -> None:
     """Compare what was left to the data in some process, and given by hand in another.
 
     Args:

@@ -74,10 +74,6 @@ class Cluster:
 class PeerConnection:
     """A connection to another process.
 
-    Args:
-        connection: Open.
-        rank: Rank of the other.
-
     Attributes:
         silent: Whether the other said nothing in time, though its connection is open.
     """
@@ -132,7 +128,7 @@ def connect_all(
     about = json.loads(json.dumps(about))
     if cluster.rank == 0:
         return _receive(cluster, about, time.monotonic() + arrival)
-    line = _arrive(cluster, time.monotonic() + arrival)
+    line = _join(cluster, time.monotonic() + arrival)
     line.send(rank=cluster.rank, processes=cluster.processes, about=about)
     answer = line.receive(arrival)
     if answer is None:
@@ -154,7 +150,7 @@ def _receive(cluster: Cluster, about: dict[str, Any], end: float) -> list[PeerCo
             while len(lines) < cluster.processes - 1:
                 server.settimeout(max(0.01, end - time.monotonic()))
                 connection, _ = server.accept()
-                _admit(PeerConnection(connection, -1), lines, cluster, about)
+                _accept_peer(PeerConnection(connection, -1), lines, cluster, about)
     except TimeoutError as error:
         missing = sorted(set(range(1, cluster.processes)) - set(lines))
         reason = (
@@ -181,7 +177,7 @@ def _listening(cluster: Cluster) -> socket.socket:
         ) from error
 
 
-def _admit(
+def _accept_peer(
     line: PeerConnection, lines: dict[int, PeerConnection], cluster: Cluster, about: dict[str, Any]
 ) -> None:
     hello = line.receive(5)
@@ -189,7 +185,7 @@ def _admit(
         line.close()
         return  # somebody else, who took the port for something else
     line.rank = hello["rank"]
-    reason = _objection(hello, lines, cluster, about)
+    reason = _rejection(hello, lines, cluster, about)
     if reason:
         for other in (line, *lines.values()):
             other.send(refused=reason)
@@ -198,7 +194,7 @@ def _admit(
     lines[line.rank] = line
 
 
-def _objection(
+def _rejection(
     hello: dict[str, Any], lines: dict[int, PeerConnection], cluster: Cluster, about: dict[str, Any]
 ) -> str | None:
     rank = hello["rank"]
@@ -214,7 +210,7 @@ def _objection(
     return f"the processes differ: {'; '.join(changed)}. Start all alike." if changed else None
 
 
-def _arrive(cluster: Cluster, end: float) -> PeerConnection:
+def _join(cluster: Cluster, end: float) -> PeerConnection:
     while True:
         try:
             return PeerConnection(socket.create_connection(cluster.place, timeout=2), 0)
@@ -239,7 +235,7 @@ class PeerMonitor:
         self._lines, self._exit_after_loss = lines, lost
         self._done = {line.rank: threading.Event() for line in lines}
         self._finished = threading.Event()
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True).start()
         for line in lines:
             threading.Thread(target=self._listen, args=(line,), daemon=True).start()
 
@@ -267,7 +263,7 @@ class PeerMonitor:
         for line in self._lines:
             line.send(stopped=reason)
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self._finished.wait(HEARTBEAT):
             for line in self._lines:
                 line.send(alive=True)

@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
+"""Name of the mesh's only axis: pictures are divided over it, weights are replicated."""
 
 
 class Sharding(Protocol):
@@ -27,13 +28,13 @@ class Sharding(Protocol):
     def put(self, array: Any) -> jax.Array:
         """Copy a whole array to where the steps need it; may be called in a thread."""
 
-    def part(self, batch: Any) -> Any:
+    def shard(self, batch: Any) -> Any:
         """Shard a batch along its first axis; called while compiling."""
 
-    def home(self, array: jax.Array) -> jax.Array:
+    def local_copy(self, array: jax.Array) -> jax.Array:
         """Return an array that is whole everywhere as one that the rest of the program can use."""
 
-    def settle(self, array: jax.Array) -> None:
+    def wait_for(self, array: jax.Array) -> None:
         """Wait for a step, where steps must not overtake each other."""
 
     def broadcast(self, number: int) -> int:
@@ -47,15 +48,15 @@ class OneDevice:
         """Copy an array to the device."""
         return jnp.asarray(array) if isinstance(array, jax.Array) else jax.device_put(array)
 
-    def part(self, batch: Any) -> Any:
+    def shard(self, batch: Any) -> Any:
         """Leave a batch whole."""
         return batch
 
-    def home(self, array: jax.Array) -> jax.Array:
+    def local_copy(self, array: jax.Array) -> jax.Array:
         """Leave an array as it is."""
         return array
 
-    def settle(self, array: jax.Array) -> None:
+    def wait_for(self, array: jax.Array) -> None:
         """Let the next step begin before this one has ended."""
 
     def broadcast(self, number: int) -> int:
@@ -86,15 +87,15 @@ class ManyDevices:
         copies = [jax.device_put(array, device) for device in self._here]
         return jax.make_array_from_single_device_arrays(copies[0].shape, self._everywhere, copies)
 
-    def part(self, batch: Any) -> Any:
+    def shard(self, batch: Any) -> Any:
         """Split a batch over the devices."""
         return jax.lax.with_sharding_constraint(batch, self._parts)
 
-    def home(self, array: jax.Array) -> jax.Array:
+    def local_copy(self, array: jax.Array) -> jax.Array:
         """Return the copy on this process' first device."""
         return array.addressable_data(0)
 
-    def settle(self, array: jax.Array) -> None:
+    def wait_for(self, array: jax.Array) -> None:
         """Wait for a step.
 
         On CPUs the devices of a process share one pool of threads: two steps at once can take
@@ -113,7 +114,7 @@ def make_sharding(devices: int) -> Sharding:
     """Choose where arrays lie.
 
     Args:
-        devices: That work together in each process.
+        devices: Number of devices of each process that work together.
 
     Returns:
         One device, or several.

@@ -15,8 +15,8 @@ from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.leakage import Leaks, find_leaks
 from kerascnn.errors import DataError
 from kerascnn.inference.prediction import bounded, finite_rows, no_answer
-from kerascnn.metrics.classification import Evaluation, evaluate_answers
-from kerascnn.metrics.outputs import Answers, measured
+from kerascnn.metrics.classification import Evaluation, evaluate_predictions
+from kerascnn.metrics.outputs import Predictions, measured
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.splits import run_dataset
@@ -26,7 +26,7 @@ from kerascnn.training.run.folder import Run, open_run
 log = logging.getLogger(__name__)
 
 INCLUDES = (
-    "reading, decoding and sizing the pictures (in threads), then the network with Keras, its "
+    "reading, decoding and resizing the pictures (in threads), then the network with Keras, its "
     f"compilation too, in batches of at most {PREDICT_BATCH}"
 )
 """Of the speed of a run."""
@@ -55,8 +55,8 @@ def evaluate_run(
     """
     run = run if isinstance(run, Run) else open_run(run)
     dataset = load_dataset(data, known=run.card.classes) if data else None
-    answers = answer_run(run, dataset, split, progress)
-    return evaluate_answers(answers, _leaks(run, dataset, answers.split) if leaks else None)
+    answers = predict_run(run, dataset, split, progress)
+    return evaluate_predictions(answers, _leaks(run, dataset, answers.split) if leaks else None)
 
 
 def _leaks(run: Run, dataset: Dataset | None, judged: str) -> Leaks | None:
@@ -72,12 +72,12 @@ def _leaks(run: Run, dataset: Dataset | None, judged: str) -> Leaks | None:
     return find_leaks(dataset, judged, learned)
 
 
-def answer_run(
+def predict_run(
     run: Run | str | Path,
     data: str | Path | Dataset | None = None,
     split: str | None = None,
     progress: Callback | None = None,
-) -> Answers:
+) -> Predictions:
     """Predict a data set with the network of a run.
 
     Args:
@@ -97,7 +97,7 @@ def answer_run(
     model = from_pixels(run.load_model(), card.normalization)
     start = time.perf_counter()
     # Without a cache: reading and decoding are a part of the speed.
-    name, pictures = labelled_pack(data, card, split, progress=listener.reading)
+    name, pictures = labelled_pack(data, card, split, progress=listener.on_read)
     between = time.perf_counter()
     logits = bounded(predict_logits(model, pictures.images))
     end = time.perf_counter()
@@ -107,7 +107,7 @@ def answer_run(
         log.warning("left out: %s", reason)
     if not finite.any():
         raise DataError(f"{data.name}: no answer to split {name} is finite. {lost[0]}")
-    return Answers(
+    return Predictions(
         logits=logits[finite],
         labels=pictures.labels[finite],
         classes=card.classes,
@@ -121,9 +121,6 @@ def answer_run(
 
 def run_data(run: Run) -> Dataset:
     """Load the data that a run was trained on, with the same validation split.
-
-    Args:
-        run: With its configuration.
 
     Raises:
         DataError: It is not there any more.

@@ -45,7 +45,7 @@ def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> 
     """Predict some pictures with a run's saved network.
 
     Args:
-        run: Complete.
+        run: A finished run.
         pictures: At the network's size.
         progress: Callback for progress.
 
@@ -59,7 +59,7 @@ def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> 
     model = from_pixels(core, run.card.normalization)
     told, began = progress or Callback(), time.perf_counter()
     logits = predict_logits(
-        model, pictures.images, lambda done: told.finishing("validation", done, total)
+        model, pictures.images, lambda done: told.on_work("validation", done, total)
     )
     return KeptPredictions(core, model, logits, time.perf_counter() - began)
 
@@ -93,7 +93,7 @@ def evaluate_kept(
     train = predict_logits(
         kept.model,
         at_size(feed.train.images[sample], card.image_size),
-        lambda done: progress.finishing("training pictures", done, len(sample)),
+        lambda done: progress.on_work("training pictures", done, len(sample)),
     )
     right = int((train.argmax(1) == feed.train.labels[sample]).sum())
     steps = steps_per_epoch(len(feed.train), batch_size)
@@ -108,7 +108,7 @@ def evaluate_kept(
     }
     run.save_card(card.with_(metrics=card.metrics | measured))
     if calibration:
-        progress.finishing("calibration", 0, 0)
+        progress.on_work("calibration", 0, 0)
         calibrate(run, feed.val, logits)
     return kept
 

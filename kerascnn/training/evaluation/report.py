@@ -25,8 +25,8 @@ from kerascnn.images import UInt8Array
 from kerascnn.inference.occlusion import Heat
 from kerascnn.language import tr
 from kerascnn.machine import machine
-from kerascnn.metrics.classification import evaluate_answers
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.classification import evaluate_predictions
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.report import Content, Epoch, Layer, PhaseSpan, Sample, gallery, render_page
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.training.augmentation.batch import batch_augmentation_of, changed
@@ -59,7 +59,7 @@ def report_or_warn(
     """Write the report of a run that has just ended; if that fails, the run is still good.
 
     Args:
-        run: Complete.
+        run: A finished run.
         dataset: For class names and the balance of the splits.
         train: Training pictures.
         val: Validation pictures.
@@ -90,7 +90,7 @@ def write_report(
     """Write the report of a run.
 
     Args:
-        run: Complete.
+        run: A finished run.
         dataset: For class names and the balance of the splits.
         train: Training pictures.
         judged: Pictures to judge the model on.
@@ -120,7 +120,7 @@ def report_run(
     """Judge a run anew, on its own data or other, and write the report.
 
     Args:
-        run: Complete.
+        run: A finished run.
         data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         path: Path of the page; None: ``report.html`` in the run folder.
@@ -158,7 +158,7 @@ def gather(
 ) -> Content:
     """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history
-    answers = Answers(
+    answers = Predictions(
         kept.logits,
         judged.labels,
         card.classes,
@@ -167,7 +167,7 @@ def gather(
         split,
         judged.skipped,
     )
-    evaluation = evaluate_answers(answers)
+    evaluation = evaluate_predictions(answers)
     heats, method = _heats(kept.core, kept.model, card.classes)
     return Content(
         name=card.name,

@@ -18,7 +18,7 @@ from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import ModelFileError, ProviderError
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
-from kerascnn.leftovers import writing_alone
+from kerascnn.leftovers import exclusive_atomic_write
 from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.data.pack import Pack
@@ -28,11 +28,10 @@ from kerascnn.training.export.compose import with_card
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures, reduce_file
 from kerascnn.training.export.precision.reduce import CALIBRATION
+from kerascnn.training.export.target import EXPORTED, check_replaceable, target_file
 from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.run.folder import Run, open_run
 from kerascnn.training.run.provenance import versions
-
-EXPORTED = Path("exported")
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ def export_onnx(
     precision: Precision = "float32",
     calibrate: str | Path | None = None,
     max_drop: float = MAX_DROP,
+    overwrite: bool = True,
 ) -> Export:
     """Export a trained model as one ONNX file, and prove that it answers the same.
 
@@ -74,11 +74,13 @@ def export_onnx(
         precision: ``float32``, ``float16`` or ``int8``.
         calibrate: Data to measure the ranges of int8 on; None: the run's own training pictures.
         max_drop: Points of top-1 that lower precision may cost, 0 to 100.
+        overwrite: Whether a file of another model may be replaced.
 
     Returns:
         What was written.
 
     Raises:
+        ConfigError: The file holds another model, and ``overwrite`` is False.
         ModelFileError: No such run, or a network that cannot be converted.
         DataError: No data to compare on.
         ParityError: The graph answers differently, or lower precision costs more than
@@ -87,7 +89,11 @@ def export_onnx(
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
     target = target_file(out, run.card.name)
-    card = replace(run.card, versions={**versions(), "trained_with": _trained_with(run.card)})
+    check_replaceable(target, run.card, overwrite)
+    before = run.card.versions
+    kept = {"weights": before["weights"]} if "weights" in before else {}
+    found = {**versions(), "trained_with": _trained_with(run.card), **kept}
+    card = replace(run.card, versions=found)
     tell("loading the model")
     core = run.load_model()
     tell("reading pictures to compare on")
@@ -103,25 +109,6 @@ def export_onnx(
 
     request = PrecisionRequest(precision, ranged, max_drop)
     return write_proven(target, network, model, card, parity, measured, request, tell)
-
-
-def target_file(out: str | Path | None, name: str) -> Path:
-    """Decide where a file is written.
-
-    Args:
-        out: What the user named, or None.
-        name: Name of the model.
-
-    Returns:
-        ``out``, or ``exported/NAME.onnx``.
-
-    Raises:
-        ModelFileError: A name that does not end in ``.onnx``.
-    """
-    target = Path(out) if out else EXPORTED / f"{name}.onnx"
-    if target.suffix != ".onnx":
-        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
-    return target
 
 
 @dataclass(frozen=True)
@@ -168,7 +155,7 @@ def write_proven(
         ParityError: It answers differently, or lower precision costs more than it may; no file
             is left.
     """
-    with writing_alone(target) as temporary:
+    with exclusive_atomic_write(target) as temporary:
         tell(f"comparing on {len(measured.images):,} pictures")
         card = proven(temporary, model, card, measure)
         if request.precision != "float32":
@@ -195,7 +182,7 @@ def proven(
     """Write a file, prove that it answers rightly, and note that in its card.
 
     Args:
-        file: Where to write.
+        file: Path of the file to write.
         model: Preprocessing, network and answers.
         card: Card of the model.
         measure: Compares the file with the Keras model.
@@ -229,8 +216,8 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     """Choose and size the real pictures that the file is compared on.
 
     Args:
-        run: For its data, if ``verify`` is None.
-        card: For resizing and class names.
+        run: The run whose data are used where ``verify`` is None.
+        card: Says how pictures are resized, and the class names.
         verify: A data set, or None.
 
     Returns:
@@ -249,8 +236,8 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     """Choose calibration pictures, from the training split if there is one.
 
     Args:
-        dataset: With classes that the model knows.
-        card: For resizing and class names.
+        dataset: A data set whose classes the model knows.
+        card: Says how pictures are resized, and the class names.
 
     Returns:
         Pictures to measure the ranges of int8 on.
@@ -273,6 +260,7 @@ __all__ = [
     "Export",
     "PrecisionRequest",
     "calibration",
+    "check_replaceable",
     "export_onnx",
     "proven",
     "target_file",

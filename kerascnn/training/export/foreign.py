@@ -18,19 +18,19 @@ from keras import Model, layers
 from kerascnn import images
 from kerascnn.card import ModelCard, Precision
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import answers_of
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.export import (
     Export,
     PrecisionRequest,
     calibration,
-    target_file,
     write_proven,
 )
 from kerascnn.training.export.compose import compose
 from kerascnn.training.export.core import core_model
 from kerascnn.training.export.precision import MAX_DROP, Pictures
+from kerascnn.training.export.target import check_replaceable, target_file
 from kerascnn.training.export.verify import compare
 from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
@@ -49,13 +49,14 @@ BUILT_IN = "fashion-mini, three pictures as the colours of one"
 
 def export_foreign(
     path: str | Path,
-    foreign: Foreign,
+    foreign: ForeignModel,
     out: str | Path | None = None,
     verify: str | Path | None = None,
     progress: Callable[[str], object] | None = None,
     precision: Precision = "float32",
     calibrate: str | Path | None = None,
     max_drop: float = MAX_DROP,
+    overwrite: bool = True,
 ) -> Export:
     """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and prove that it answers the same.
 
@@ -70,6 +71,7 @@ def export_foreign(
             pictures to compare on, against the model's own answers where they have no labels.
         calibrate: Data to measure the ranges of int8 on.
         max_drop: Points of top-1 that lower precision may cost, 0 to 100.
+        overwrite: Whether a file of another model may be replaced.
 
     Returns:
         What was written.
@@ -77,7 +79,8 @@ def export_foreign(
     Raises:
         ModelFileError: A model that holds code, cannot be loaded or converted, or is no
             classifier of pictures.
-        ConfigError: Something about the model is missing or contradicts it.
+        ConfigError: Something about the model is missing or contradicts it, or the file holds
+            another model and ``overwrite`` is False.
         DataError: No pictures to compare on.
         ParityError: The graph answers differently, or lower precision costs more than
             ``max_drop``; no file is left.
@@ -88,6 +91,7 @@ def export_foreign(
     tell("inspecting and loading the model")
     loaded = load_foreign(path, foreign)
     card = _card(path, foreign, loaded)
+    check_replaceable(target, card, overwrite)
     tell("reading pictures to compare on")
     pictures, data, labels = _pictures(card, verify)
     values = answers(loaded, pictures, card.normalization, path)
@@ -108,9 +112,9 @@ def export_foreign(
     return write_proven(target, network, model, card, measure, measured, wanted, tell)
 
 
-def _card(path: Path, foreign: Foreign, loaded: LoadedModel) -> ModelCard:
+def _card(path: Path, foreign: ForeignModel, loaded: LoadedModel) -> ModelCard:
     if not _normalizes(loaded.model):
-        foreign.warn_if_unsaid(path.name)
+        foreign.warn_if_unnormalized(path.name)
     card = foreign.card(path.stem, loaded.model.name, loaded.shape, loaded.channels)
     made = {**versions(), "trained_with": loaded.written_by}
     return replace(card, versions=made, weights_sha256=weights_sha256(loaded.model))
@@ -157,7 +161,7 @@ def _composites(card: ModelCard) -> images.UInt8Array:
     """Compose colored pictures from grey ones, which would not reveal swapped channels."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
-    rule: images.ResizeRule = "squash" if card.image_width is None else images.Sizing()
+    rule: images.ResizeRule = "squash" if card.image_width is None else images.Resizing()
     rows = []
     for first in range(count):
         planes = [clothes[first + part * count][..., 0] for part in range(3)]

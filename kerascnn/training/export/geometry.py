@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerascnn.sizing import Shape, Sizing
+from kerascnn.resizing import Resizing, Shape
 from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, Graph
 
 
@@ -43,13 +43,13 @@ class Geometry:
     """The formulas for one rule.
 
     Args:
-        g: Where nodes are added.
+        g: The graph that nodes are added to.
         sizes: Names of height and width, int64 [1].
         shape: Shape of the input.
         sizing: How pictures are resized.
     """
 
-    def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Sizing) -> None:
+    def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Resizing) -> None:
         self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing
 
     def sides(self) -> tuple[GraphSide, GraphSide]:

@@ -1,4 +1,4 @@
-"""Sizing and normalization as an ONNX graph: the same arithmetic as images.py, bit for bit.
+"""Resizing and normalization as an ONNX graph: the same arithmetic as images.py, bit for bit.
 
 Knows: Pillow's BILINEAR resampling as two matrix products, and the card's normalization. Does
 not know Keras, nor how other libraries size (:mod:`kerascnn.training.export.resampling`).

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from kerascnn.images.resampling import LANCZOS_BITS, PRECISION_BITS, TABLE, cubic_table
-from kerascnn.sizing import Shape, Sizing
+from kerascnn.resizing import Resizing, Shape
 from kerascnn.training.export.geometry import Geometry, GraphSide
 from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, UINT8, Graph, tensor
 
@@ -20,7 +20,7 @@ _AROUND = {"nearest": (0, 1), "bilinear": (0, 2), "bicubic": (-1, 3), "lanczos":
 """TensorFlow: from which neighbour of a point to which, the last one not included."""
 
 
-def resampling(height: str, width: str, shape: Shape, sizing: Sizing) -> onnx.GraphProto:
+def resampling(height: str, width: str, shape: Shape, sizing: Resizing) -> onnx.GraphProto:
     """Build the branch that sizes a picture.
 
     Args:
@@ -36,7 +36,7 @@ def resampling(height: str, width: str, shape: Shape, sizing: Sizing) -> onnx.Gr
 
 
 class _Resampling:
-    def __init__(self, height: str, width: str, shape: Shape, sizing: Sizing) -> None:
+    def __init__(self, height: str, width: str, shape: Shape, sizing: Resizing) -> None:
         self.g, self.shape, self.sizing = Graph("sizing/"), shape, sizing
         self.down, self.across = Geometry(self.g, (height, width), shape, sizing).sides()
 

@@ -81,11 +81,11 @@ class _View:
         """Return the sizes of a tensor, 0 where dynamic; nothing where unknown."""
         return self._shapes.get(name, [])
 
-    def giver(self, name: str) -> onnx.NodeProto | None:
+    def producer(self, name: str) -> onnx.NodeProto | None:
         """Find the node that a tensor comes from."""
         return next((node for node in self.graph.node if name in node.output), None)
 
-    def only_taker(self, name: str) -> onnx.NodeProto | None:
+    def only_consumer(self, name: str) -> onnx.NodeProto | None:
         """Find the node that takes a tensor, if there is one only and it is no output."""
         takers = [node for node in self.graph.node if name in needs(node)]
         outside = name in {value.name for value in self.graph.output}
@@ -134,7 +134,7 @@ def _affine(
 ) -> Iterator[tuple[onnx.NodeProto, npt.NDArray[np.float32]]]:
     """Return the Mul and Add nodes with one number a channel that follow a convolution."""
     channels = view.shape(conv.output[0])[1:2]
-    while (node := view.only_taker(conv.output[0])) and node.op_type in ("Mul", "Add"):
+    while (node := view.only_consumer(conv.output[0])) and node.op_type in ("Mul", "Add"):
         other = node.input[1] if node.input[0] == conv.output[0] else node.input[0]
         value = view.array(other)
         if (
@@ -153,7 +153,7 @@ def _bias(view: _View, conv: onnx.NodeProto) -> npt.NDArray[np.float32] | None:
 
 
 def _flatten(view: _View, reshape: onnx.NodeProto) -> None:
-    turn, matmul = view.giver(reshape.input[0]), view.only_taker(reshape.output[0])
+    turn, matmul = view.producer(reshape.input[0]), view.only_consumer(reshape.output[0])
     if turn is None or turn.op_type != "Transpose" or matmul is None or matmul.op_type != "MatMul":
         return
     before, after = view.shape(turn.input[0]), view.shape(reshape.output[0])
@@ -170,11 +170,11 @@ def _flatten(view: _View, reshape: onnx.NodeProto) -> None:
 
 
 def _fold_padding(view: _View, pool: onnx.NodeProto) -> None:
-    pad = view.giver(pool.input[0])
+    pad = view.producer(pool.input[0])
     if pad is None or pad.op_type != "Pad" or not _is_zeros(view, pad):
         return
-    source = view.giver(pad.input[0])
-    if source is None or source.op_type != "Relu" or view.only_taker(pad.output[0]) is None:
+    source = view.producer(pad.input[0])
+    if source is None or source.op_type != "Relu" or view.only_consumer(pad.output[0]) is None:
         return
     amounts = view.array(pad.input[1])
     kernel = helper.get_node_attr_value(pool, "kernel_shape")

@@ -22,6 +22,7 @@ from kerascnn.training.foreign.keras2 import (
     modern_config,
     single,
 )
+from kerascnn.training.foreign.keras2_layers import SyncBatchNormalization
 
 _VALUES = frozenset(
     {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__",
@@ -36,6 +37,7 @@ _REACHING_OUT = frozenset(
 """Layers of Keras that load other files or programs."""
 
 _SPACES = ("layers", "models", "initializers", "regularizers", "constraints", "dtype_policies")
+"""Modules of Keras whose classes a file may name."""
 
 _OPERATIONS = ("numpy", "nn", "math", "core", "image", "linalg")
 """Modules of ``keras.ops`` that hold them as classes."""
@@ -45,8 +47,13 @@ _KINDS: tuple[type, ...] = (
     keras.regularizers.Regularizer, keras.constraints.Constraint,
     keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap,
 )  # fmt: skip
+"""What a class must be derived from: other classes in those modules run code of their own."""
 
 _OWN = "kerascnn>PerChannelConv2D"
+"""A layer of kerascnn's own, which its ``model.keras`` files hold."""
+
+_OLD_NAMES = {"SyncBatchNormalization": SyncBatchNormalization.__module__}
+"""Layers of Keras 2 that Keras 3 has under another name."""
 
 _APPLICATIONS = {
     "LayerScale": "convnext", "StochasticDepth": "convnext",
@@ -157,7 +164,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
         )
     if module is None:
         raise _custom(f"object {name!r}", node, where)
-    home = {"class_name": known, "module": module, "registered_name": None}
+    own = f"kerascnn>{name}" if name in _OLD_NAMES else None
+    home = {"class_name": known, "module": module, "registered_name": own}
     return modern_config({**node, **home}, where)
 
 
@@ -184,6 +192,8 @@ def _home(name: str, module: str) -> str | None:
         return None
     if name in _APPLICATIONS:
         return f"keras.src.applications.{_APPLICATIONS[name]}"
+    if name in _OLD_NAMES:
+        return _OLD_NAMES[name]
     for space in _SPACES:
         found = getattr(getattr(keras, space), name, None)
         if isinstance(found, type) and issubclass(found, _KINDS):

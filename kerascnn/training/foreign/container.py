@@ -18,7 +18,7 @@ from kerascnn.errors import ModelFileError
 from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.typed_json import parse_json
-from kerascnn.zip_files import refuse_bombs
+from kerascnn.zip_files import check_for_zip_bomb
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -77,7 +77,7 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
 
     Args:
         path: Path of the original.
-        architecture: To put in place of its own.
+        architecture: JSON that replaces the file's own architecture.
         target: The file to write, of the same kind.
 
     Returns:
@@ -107,7 +107,7 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
 
 
 def _read_zip(path: Path) -> tuple[str, str]:
-    refuse_bombs(path)
+    check_for_zip_bomb(path)
     with zipfile.ZipFile(path) as file:
         config = _read_text(file, _CONFIG, _LONGEST)
         file.getinfo(_WEIGHTS)  # raises, where there are none

@@ -25,6 +25,7 @@ from kerascnn.files import cannot_write
 from kerascnn.leftovers import temporary_folder
 from kerascnn.training.foreign.architecture import safe_architecture
 from kerascnn.training.foreign.container import is_zip, read_architecture, write_copy
+from kerascnn.training.foreign.keras2_layers import restore_activations
 
 _SLACK = 2**20
 """Bytes of variables that a file need not hold: states of generators, counters."""
@@ -33,6 +34,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the operating system says when the copy has no room: nothing is wrong with the file."""
 
 _PENDING = "uninitialized_variables"
+"""Keras' own name of the list of variables that it has still to initialize."""
 
 
 def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.Model, str]:
@@ -51,11 +53,13 @@ def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.M
     """
     architecture, version = read_architecture(path)
     architecture = safe_architecture(architecture, str(path), libraries)
+    if version[:2] in ("1.", "2.") or (version == "unknown" and not is_zip(path)):
+        architecture = restore_activations(architecture)
     with temporary_folder() as folder:
         copy = folder / ("inspected.keras" if is_zip(path) else "inspected.h5")
         with _explained(path, copy):
             stored = write_copy(path, architecture, copy)
-            _refuse_larger_layers(path, architecture, stored)
+            _check_layer_sizes(path, architecture, stored)
             return keras.saving.load_model(copy, compile=False, safe_mode=True), version
 
 
@@ -81,7 +85,7 @@ def _explained(path: Path, copy: Path) -> Iterator[None]:
         ) from error
 
 
-def _refuse_larger_layers(path: Path, architecture: dict[str, Any], stored: int) -> None:
+def _check_layer_sizes(path: Path, architecture: dict[str, Any], stored: int) -> None:
     """Compare the layers' variables with the file's values before they take any memory."""
     before = global_state.get_global_attribute(_PENDING)
     global_state.set_global_attribute(_PENDING, [])

@@ -28,9 +28,8 @@ _GONE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
 
 RENAMED = {
     "Policy": "DTypePolicy", "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization", "SyncBatchNormalization": "BatchNormalization",
-    "Custom>CustomScaleLayer": "CustomScaleLayer", "ThresholdedReLU": "ReLU",
-    "RandomHeight": "Identity", "RandomWidth": "Identity",
+    "BatchNormalizationV2": "BatchNormalization", "Custom>CustomScaleLayer": "CustomScaleLayer",
+    "ThresholdedReLU": "ReLU", "RandomHeight": "Identity", "RandomWidth": "Identity",
 }  # fmt: skip
 """What Keras 2 called, or registered, classes that are still there, or do the same in inference."""
 
@@ -76,8 +75,10 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
         for key, value in config.items()
         if key not in _GONE or key in accepted or (_GONE[key] is not None and value != _GONE[key])
     }
-    if node["class_name"] == "BatchNormalization" and isinstance(kept.get("axis"), list):
+    if "BatchNormalization" in node["class_name"] and isinstance(kept.get("axis"), list):
         kept["axis"] = kept["axis"][0]
+    if node["class_name"] == "Discretization":
+        kept.pop("dtype", None)  # Keras 2's is that of the numbers it gives, Keras 3's of its input
     if "query_shape" in config:  # its first call says the shapes that attention is built from now
         node = {key: value for key, value in node.items() if key != "build_config"}
     if isinstance(node.get("inbound_nodes"), list):
@@ -198,7 +199,7 @@ def _only(ends: Any) -> Any:
 
 
 def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> dict[str, Any]:
-    function = config.get("function")
+    function = str(config.get("function")).removeprefix("compat.v1.")
     if function not in FUNCTIONS:
         raise ModelFileError(
             f"{where}: calls TensorFlow's {function}, which Keras 2 kept as a layer and Keras 3 "
@@ -228,10 +229,9 @@ def _call(call: Any) -> Any:
     if inputs[0][0] == "_CONSTANT_VALUE":
         other = named.pop("y")
         return [[*other[:3], {**named, "before": inputs[0][2]}]]
-    other = named.get("y")
-    if isinstance(other, list) and other and isinstance(other[0], str):
-        del named["y"]
-        inputs.append([*other[:3]])
+    for key in ("y", "b"):
+        if _is_source(named.get(key)):
+            inputs.append(named.pop(key)[:3])
     return [[*one[:3], named] for one in inputs]
 
 

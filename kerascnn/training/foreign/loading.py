@@ -11,9 +11,9 @@ from pathlib import Path
 import keras
 
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.kinds import is_own, kind_of_model
-from kerascnn.sizing import Shape
+from kerascnn.resizing import Shape
 from kerascnn.training.foreign.container import SUFFIXES
 from kerascnn.training.foreign.inspected import load_inspected
 
@@ -26,7 +26,7 @@ class LoadedModel:
     """A model from elsewhere.
 
     Attributes:
-        model: With one input and one output.
+        model: A model with one input and one output.
         shape: Height and width of the pictures it takes, in pixels.
         channels: 3, or 1 for grey.
         has_channels: Whether its input has an axis for them.
@@ -54,7 +54,7 @@ def is_keras_file(path: str | Path) -> bool:
     return elsewhere and not is_own(path)
 
 
-def load_foreign(path: str | Path, foreign: Foreign) -> LoadedModel:
+def load_foreign(path: str | Path, foreign: ForeignModel) -> LoadedModel:
     """Load a classifier of pictures that was made elsewhere. No code of the file is run.
 
     Args:
@@ -76,7 +76,7 @@ def load_foreign(path: str | Path, foreign: Foreign) -> LoadedModel:
     return LoadedModel(model, shape, channels, has_channels, f"keras {version}")
 
 
-def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
+def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Model:
     """Return the model with one tensor in and one out, whatever lists it had them in."""
     if not model.built or not getattr(model, "inputs", None):
         if foreign.shape is None:
@@ -98,7 +98,7 @@ def _single(model: keras.Model, path: Path, foreign: Foreign) -> keras.Model:
     return keras.Model(model.inputs[0], chosen, name=model.name)
 
 
-def _shape(model: keras.Model, path: Path, foreign: Foreign) -> tuple[Shape, int, bool]:
+def _shape(model: keras.Model, path: Path, foreign: ForeignModel) -> tuple[Shape, int, bool]:
     shape = tuple(model.inputs[0].shape)
     has_channels = len(shape) == 4
     channels = 1 if len(shape) == 3 else shape[-1] if has_channels else 0

@@ -38,6 +38,8 @@ class ToLogits(layers.Layer):  # type: ignore[misc] # Keras has no types
         """Work on ``[batch, numbers]``, perhaps with more axes of length 1."""
         width = math.prod(values.shape[1:])
         values = ops.reshape(ops.cast(values, "float32"), (-1, width))
+        if self._meaning == "negative_logs":
+            return -values
         if width == 1 and self._classes == 2:
             if self._meaning != "logits" and not self._cut:
                 values = _log(values) - _log(1 - values)

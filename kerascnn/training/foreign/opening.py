@@ -17,7 +17,7 @@ from kerascnn import images
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ModelFileError
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
@@ -29,7 +29,7 @@ _PICTURES = 32
 """Answers to so many tell probabilities from logits, where the last layer does not."""
 
 
-def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, ModelCard]:
+def open_foreign(path: str | Path, foreign: ForeignModel) -> tuple[keras.Model, ModelCard]:
     """Load a ``.keras`` or ``.h5`` classifier that was made elsewhere.
 
     Args:
@@ -50,7 +50,7 @@ def open_foreign(path: str | Path, foreign: Foreign) -> tuple[keras.Model, Model
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     some = np.stack(
         [
-            images.size_picture(clothes[index], loaded.shape, images.Sizing())
+            images.size_picture(clothes[index], loaded.shape, images.Resizing())
             for index in range(_PICTURES)
         ]
     )
@@ -66,7 +66,7 @@ def answers(
 
     Args:
         loaded: The model.
-        pictures: At its size.
+        pictures: Pictures of the model's input size.
         normalization: What it takes.
         path: Path, for error messages.
 

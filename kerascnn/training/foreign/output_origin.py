@@ -19,11 +19,13 @@ _SQUASHING: dict[str, Source] = {
     "softmax": "softmax", "nn.softmax": "softmax", "Softmax": "softmax",
     "sigmoid": "sigmoid", "nn.sigmoid": "sigmoid", "math.sigmoid": "sigmoid",
     "Sigmoid": "sigmoid", "hard_sigmoid": "sigmoid", "HardSigmoid": "sigmoid",
-    "log_softmax": "log_softmax", "LogSoftmax": "log_softmax",
+    "hard_sigmoid_of_keras_2": "sigmoid",
+    "log_softmax": "log_softmax", "LogSoftmax": "log_softmax", "nn.log_softmax": "log_softmax",
 }  # fmt: skip
 """By activation, by Keras 2's name of TensorFlow's function, and by class."""
 
 _MEANINGS: dict[str, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoids"}
+"""Of activations that can be taken off: behind a hard sigmoid are no logits of a sigmoid."""
 
 _SAME_NUMBERS = frozenset(
     {"Flatten", "Reshape", "Dropout", "Identity", "Permute", "Squeeze", "ExpandDims", "Cast",
@@ -33,6 +35,8 @@ _SAME_NUMBERS = frozenset(
 
 _CUTTING = frozenset({"Clip", "clip_by_value"})
 """They hand on what lies within bounds: no activation may be taken off before them."""
+
+_LOGARITHMS = ("Log", "math.log")
 
 _MIXING = frozenset(
     {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Rescaling",
@@ -52,14 +56,11 @@ _MATRICES = (
 def find_origin(model: keras.Model) -> OutputOrigin:
     """Find out where a model's numbers come from.
 
-    Args:
-        model: With one output.
-
     Returns:
         As far as its layers say.
     """
-    last, _ = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
-    if (found := _squashing(last)) is not None:
+    last, inputs = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
+    if (found := _squashing(last, inputs)) is not None:
         return OutputOrigin(frozenset({found}))
     sources: set[Source] = set()
     by_matrix = False
@@ -70,7 +71,7 @@ def find_origin(model: keras.Model) -> OutputOrigin:
             continue
         seen.add(id(operation))
         grouped = _grouped(operation, inputs)
-        if (found := _squashing(operation) or grouped) is not None:
+        if (found := _squashing(operation, inputs) or grouped) is not None:
             sources.add(found)
             by_matrix |= grouped is not None
         elif _name(operation) in _MIXING:
@@ -88,8 +89,7 @@ def last_layer(model: keras.Model) -> Any:
 
 def activation_meaning(operation: Any) -> Meaning | None:
     """Return what a layer's activation makes of its outputs; None without a squashing one."""
-    squashing = _squashing(operation) if hasattr(operation, "activation") else None
-    return _MEANINGS.get(squashing or "")
+    return _MEANINGS.get(getattr(getattr(operation, "activation", None), "__name__", ""))
 
 
 def _behind(tensor: Any, handing_on: frozenset[str]) -> tuple[Any, list[Any]]:
@@ -114,7 +114,10 @@ def _activations(operation: Any) -> Iterator[str]:
     yield _name(operation)
 
 
-def _squashing(operation: Any) -> Source | None:
+def _squashing(operation: Any, inputs: list[Any]) -> Source | None:
+    if _name(operation) in _LOGARITHMS and len(inputs) == 1:
+        of = _squashing(*_behind(inputs[0], _SAME_NUMBERS | _CUTTING))
+        return "log_softmax" if of == "softmax" else None
     return next((_SQUASHING[name] for name in _activations(operation) if name in _SQUASHING), None)
 
 
@@ -132,5 +135,5 @@ def _grouped(operation: Any, inputs: list[Any]) -> Source | None:
     """Return whether a matrix is applied to a softmax: it groups probabilities then."""
     if not _is_linear(operation) or len(inputs) != 1:
         return None
-    behind, _ = _behind(inputs[0], _SAME_NUMBERS | _CUTTING)
-    return "softmax" if _squashing(behind) == "softmax" else None
+    squashing = _squashing(*_behind(inputs[0], _SAME_NUMBERS | _CUTTING))
+    return "softmax" if squashing == "softmax" else None

@@ -6,7 +6,9 @@ not know how a file names its calls: see :mod:`kerascnn.training.foreign.keras2`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import keras
@@ -19,6 +21,37 @@ def _bias_add(x: Any, bias: Any, **_: Any) -> Any:
 
 def _clip(x: Any, clip_value_min: float, clip_value_max: float) -> Any:
     return ops.clip(x, clip_value_min, clip_value_max)
+
+
+def _l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Any:
+    squares = ops.sum(ops.square(x), axis=axis, keepdims=True)
+    return ops.multiply(x, ops.rsqrt(ops.maximum(squares, epsilon)))
+
+
+def _matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    return ops.matmul(*(ops.swapaxes(one, -1, -2) if turned else one
+                        for one, turned in ((x, transpose_a), (y, transpose_b))))  # fmt: skip
+
+
+def _pad(x: Any, paddings: Any, mode: str = "CONSTANT", constant_values: float = 0) -> Any:
+    value = constant_values if mode == "CONSTANT" else None
+    return ops.pad(x, paddings, mode.lower(), constant_values=value)
+
+
+def _split(x: Any, num_or_size_splits: Any, axis: int = 0) -> Any:
+    sizes = num_or_size_splits
+    return ops.split(x, sizes if isinstance(sizes, int) else list(accumulate(sizes[:-1])), axis)
+
+
+def _resize(x: Any, size: Any, method: str = "bilinear", antialias: bool = False) -> Any:
+    return ops.image.resize(x, tuple(size), interpolation=method, antialias=antialias)
+
+
+def _standardize(x: Any) -> Any:
+    axes = (-3, -2, -1)
+    least = 1 / math.sqrt(math.prod(x.shape[1:]))
+    deviation = ops.maximum(ops.std(x, axis=axes, keepdims=True), least)
+    return (x - ops.mean(x, axis=axes, keepdims=True)) / deviation
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -34,11 +67,21 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "nn.bias_add": _bias_add, "nn.relu": ops.relu, "nn.relu6": ops.relu6, "nn.silu": ops.silu,
     "math.tanh": ops.tanh, "nn.tanh": ops.tanh,
     "nn.softmax": ops.softmax, "math.sigmoid": ops.sigmoid, "nn.sigmoid": ops.sigmoid,
+    "math.exp": ops.exp, "math.log": ops.log, "math.abs": ops.abs, "math.sqrt": ops.sqrt,
+    "math.rsqrt": ops.rsqrt, "math.softplus": ops.softplus, "nn.softplus": ops.softplus,
+    "nn.elu": ops.elu, "nn.selu": ops.selu, "nn.log_softmax": ops.log_softmax,
+    "nn.gelu": lambda x, approximate=False: ops.gelu(x, approximate),
+    "nn.leaky_relu": lambda x, alpha=0.2: ops.leaky_relu(x, alpha),
+    "math.reduce_max": ops.max, "math.reduce_min": ops.min, "math.reduce_prod": ops.prod,
+    "math.l2_normalize": _l2_normalize, "linalg.matmul": _matmul,
+    "transpose": lambda x, perm=None, **_: ops.transpose(x, perm), "pad": _pad, "split": _split,
+    "image.resize": _resize, "image.per_image_standardization": _standardize,
+    "image.rgb_to_grayscale": ops.image.rgb_to_grayscale,
     "identity": lambda x: x, "cast": ops.cast, "reshape": lambda x, shape: ops.reshape(x, shape),
     "squeeze": ops.squeeze, "expand_dims": ops.expand_dims,
     "__operators__.getitem": lambda x, slice_spec: x[_slices(slice_spec)],
 }  # fmt: skip
-"""By TensorFlow's name without ``tf.``."""
+"""By TensorFlow's name without ``tf.`` and ``tf.compat.v1.``."""
 
 
 @keras.saving.register_keras_serializable("kerascnn")

@@ -28,11 +28,7 @@ whose first touch alone takes seconds."""
 
 
 class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """``(pixel - mean) / std`` for each channel, in the network's channel order.
-
-    Args:
-        normalization: Normalization of the card.
-    """
+    """``(pixel - mean) / std`` for each channel, in the network's channel order."""
 
     def __init__(self, normalization: Normalization) -> None:
         super().__init__(name="normalize", trainable=False)
@@ -90,7 +86,7 @@ def predict_logits(
     Returns:
         float32 ``[pictures, classes]``.
     """
-    return run_over(model, [pictures], progress)
+    return run_in_batches(model, [pictures], progress)
 
 
 def at_size(pictures: Any, size: int) -> Any:
@@ -109,7 +105,7 @@ def at_size(pictures: Any, size: int) -> Any:
     return ops.cast(ops.clip(ops.round(resized), 0, 255), "uint8")
 
 
-def run_over(
+def run_in_batches(
     model: keras.Model,
     parts: Sequence[npt.NDArray[np.uint8]],
     progress: Callable[[int], object] = lambda _done: None,
@@ -125,14 +121,14 @@ def run_over(
         float32 ``[pictures of all parts, outputs]``, in order.
     """
     found, done = [], 0
-    for pictures, count in alike(parts):
+    for pictures, count in uniform_batches(parts):
         found.append(model.predict_on_batch(pictures)[:count])
         done += count
         progress(done)
     return np.concatenate(found).astype(np.float32, copy=False)
 
 
-def alike(
+def uniform_batches(
     parts: Sequence[npt.NDArray[np.uint8]],
 ) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
     """Divide the pictures of several arrays into calls of one shape.
@@ -148,7 +144,7 @@ def alike(
         The pictures of a call, and how many of them count.
     """
     total = sum(len(part) for part in parts)
-    most = most_at_once(parts[0].shape[1:])
+    most = max_batch_size(parts[0].shape[1:])
     calls = -(-total // most)
     batch = -(-total // calls)
     for start in range(0, total, batch):
@@ -159,7 +155,7 @@ def alike(
         yield pictures, count
 
 
-def most_at_once(shape: tuple[int, ...]) -> int:
+def max_batch_size(shape: tuple[int, ...]) -> int:
     """Return how many pictures of a shape go into one call when no gradient is needed."""
     return max(1, min(PREDICT_BATCH, PREDICT_VALUES // math.prod(shape)))
 

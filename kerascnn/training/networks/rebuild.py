@@ -133,10 +133,10 @@ def copy_values(old: layers.Layer, new: layers.Layer) -> None:
         ValueError: Their shapes differ (Keras' own message).
     """
     new.set_weights(old.get_weights())
-    settle(new)
+    apply_statistics(new)
 
 
-def settle(layer: layers.Layer) -> None:
+def apply_statistics(layer: layers.Layer) -> None:
     """Make a Normalization layer use statistics that were assigned to it."""
     if isinstance(layer, layers.Normalization):
         layer.finalize_state()
@@ -163,7 +163,7 @@ def named(features: keras.Model, namer: Namer) -> dict[str, str]:
 
     Args:
         features: A library's model.
-        namer: For the names that do say something.
+        namer: Renames those of the library's layers that stay recognizable.
 
     Returns:
         From each name to the new one, in order.

@@ -53,7 +53,7 @@ class ExponentialMovingAverage:
         self._batches = keras.Variable(np.int32(0), trainable=False, dtype="int32")
         self.variables = [*self._averages, self._batches]
 
-    def moved(
+    def updated(
         self, averages: Sequence[Any], trainable: Sequence[Any], others: Sequence[Any]
     ) -> Any:
         """Compute the averages after a batch; inside a compiled step, changes nothing.
@@ -61,7 +61,7 @@ class ExponentialMovingAverage:
         Args:
             averages: Values of :attr:`variables`.
             trainable: Values of the model's trainable variables after the batch.
-            others: Of its other variables.
+            others: Values of the network's other variables.
 
         Returns:
             New values of :attr:`variables`, in a list.
@@ -81,13 +81,13 @@ class ExponentialMovingAverage:
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """Swap averages and network, and swap them back at the end of the ``with`` block."""
-        self.swap()
+        self.exchange_weights()
         try:
             yield
         finally:
-            self.swap()
+            self.exchange_weights()
 
-    def swap(self) -> None:
+    def exchange_weights(self) -> None:
         """Swap the averages and the network's weights."""
         for learned, average in zip(self._learned, self._averages, strict=True):
             values = [np.array(keras.ops.convert_to_numpy(one.value)) for one in (learned, average)]

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from kerascnn.training.pretrained.cache import cached, misfit
 from kerascnn.training.pretrained.catalogue import PRETRAINED, source_of
-from kerascnn.training.pretrained.fetching import OFFLINE, ensure, fetch, is_offline
+from kerascnn.training.pretrained.fetching import ensure, fetch
 
 __all__ = [
-    "OFFLINE",
     "PRETRAINED",
     "cached",
     "ensure",
     "fetch",
-    "is_offline",
     "misfit",
     "source_of",
 ]

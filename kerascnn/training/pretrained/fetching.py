@@ -17,20 +17,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kerascnn.environment import OFFLINE, is_offline
 from kerascnn.errors import ModelFileError
-from kerascnn.files import writing
+from kerascnn.files import atomic_write
 from kerascnn.training.pretrained.cache import cached, misfit, place_of
 from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
 
 log = logging.getLogger(__name__)
 
-OFFLINE = "KERASCNN_OFFLINE"
-"""Environment variable: anything but empty or 0 means that the network is never asked."""
-
 MIRROR = "KERASCNN_WEIGHTS_MIRROR"
 """Environment variable: an address that stands for :data:`STORE`, for machines behind a wall."""
 
 STORE = "https://storage.googleapis.com"
+"""Where Keras publishes its weights."""
 
 PATIENCE = 3.0
 """Seconds until the first answer. Names are looked up in them too, which has no limit of its
@@ -50,17 +49,12 @@ def _silent(_done: int, _total: int) -> None:
     """Ignore progress."""
 
 
-def is_offline() -> bool:
-    """Whether the user forbids to ask the network."""
-    return os.environ.get(OFFLINE, "") not in ("", "0")
-
-
 def ensure(name: str, progress: ByteProgress = _silent) -> Path:
     """Return the ImageNet weights of a network: from this machine, else from the network.
 
     Args:
         name: As in ``kerascnn models``.
-        progress: Hears of a download.
+        progress: Called with bytes done and in all, if something is downloaded.
 
     Returns:
         The file, or the folder of keras-hub's preset.
@@ -77,7 +71,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
 
     Args:
         name: As in ``kerascnn models``.
-        progress: Hears of the download.
+        progress: Called with bytes done and in all.
 
     Returns:
         Where they lie now.
@@ -93,7 +87,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
     if isinstance(source, HubPreset):
         return _fetch_preset(name, source)
     target = place_of(source)
-    with writing(target) as temporary:
+    with atomic_write(target) as temporary:
         try:
             _download(source, temporary, progress)
         except (OSError, http.client.HTTPException) as error:

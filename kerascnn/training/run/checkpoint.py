@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
-from kerascnn.files import writing
+from kerascnn.files import atomic_write
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.typed_json import build, parse_json
-from kerascnn.zip_files import refuse_bombs
+from kerascnn.zip_files import check_for_zip_bomb
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Checkpoint:
             "versions": self.versions,
         }
         text = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        with writing(folder / f"epoch-{len(self.history):06}.npz") as temporary:
+        with atomic_write(folder / f"epoch-{len(self.history):06}.npz") as temporary:
             np.savez(
                 temporary, about=text, **_named("core", self.core), **_named("stage", self.stage)
             )
@@ -165,7 +165,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> Checkpoint:
     try:
-        refuse_bombs(path, ratio=1, floor=0)  # numpy.savez packs nothing
+        check_for_zip_bomb(path, ratio=1, floor=0)  # numpy.savez packs nothing
         with np.load(path, allow_pickle=False) as archive:
             about = build(_About, parse_json(archive["about"].tobytes(), finite=False))
             names = sorted(archive.files)
@@ -230,7 +230,7 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
     Args:
         variables: As :func:`core_variables` or :func:`phase_variables` list them.
         arrays: As :func:`values` gave them.
-        what: For the message.
+        what: What is restored, in error messages.
 
     Raises:
         ModelFileError: They do not fit each other.

@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
-from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.file_lock import locked
+from kerascnn.errors import ModelFileError
 from kerascnn.files import (
-    cannot_write,
+    atomic_write,
     read_text,
     write_text,
-    writing,
 )
 from kerascnn.inference.model_file.kinds import CARD, MODEL, describe_path, is_own
-from kerascnn.leftovers import remove_leftovers
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced
@@ -35,9 +29,6 @@ from kerascnn.typed_json import build
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
-
-LOCK = ".lock"
-"""Is there while a run is being written."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +163,7 @@ class Run:
 
     def save_model(self, model: keras.Model, card: ModelCard) -> None:
         """Write ``model.keras`` and ``card.json``, each whole or not at all."""
-        with writing(self.model_path) as temporary:
+        with atomic_write(self.model_path) as temporary:
             model.save(temporary)
         self.save_card(card)
 
@@ -205,68 +196,6 @@ class Run:
     def finish(self) -> None:
         """Note that nothing is left to do."""
         write_text(self._finished_path, "This run is finished; --resume has nothing to do.\n")
-
-
-@contextmanager
-def claimed(config: TrainConfig, resume: bool, overwrite: bool = False) -> Iterator[Run]:
-    """Lock a run folder, so that no other process writes to it.
-
-    Args:
-        config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
-        resume: Whether the folder may hold a run already.
-        overwrite: Likewise; it stays until another one begins.
-
-    Yields:
-        The run. A folder that was made here and is still empty at the end is removed.
-
-    Raises:
-        BusyError: Another process is writing to ``out``.
-        ConfigError: ``out`` holds a run already, and neither ``resume`` nor ``overwrite`` is True.
-        KerascnnError: The folder cannot be written.
-    """
-    folder, made = _make_folder(config)
-    try:
-        with locked(folder / LOCK):
-            run = Run(folder)
-            if run.config_path.exists() and not (resume or overwrite):
-                raise ConfigError(
-                    f"{folder}: already holds a run. Continue it (`resume`), replace it "
-                    "(`overwrite`), or choose another folder with `out`."
-                )
-            remove_leftovers(folder)
-            remove_leftovers(run.checkpoint_folder)
-            yield run
-    finally:
-        for path in made:
-            with suppress(OSError):  # not empty: something was worth keeping
-                path.rmdir()
-
-
-def _make_folder(config: TrainConfig) -> tuple[Path, list[Path]]:
-    """Make the folder; also list what did not exist, innermost first."""
-    for folder in _candidates(config):
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        try:
-            # A name of our own choice is ours only if we made it: another run may be as quick.
-            folder.mkdir(parents=True, exist_ok=config.out is not None)
-        except OSError as error:
-            if isinstance(error, FileExistsError) and config.out is None:
-                continue
-            raise cannot_write(folder, error) from error
-        return folder, made
-    raise AssertionError("there is always one more candidate")
-
-
-def _candidates(config: TrainConfig) -> Iterator[Path]:
-    if config.out:
-        yield Path(config.out)
-        return
-    name = re.sub(r"\.(csv|npz)$", "", Path(config.data).name, flags=re.IGNORECASE)
-    stem = re.sub(r"[^\w.-]+", "-", name) or "data"
-    base = Path("runs", f"{stem}-{config.model}")
-    yield base
-    for number in count(2):
-        yield base.with_name(f"{base.name}-{number}")
 
 
 def open_run(path: str | Path) -> Run:

@@ -17,6 +17,7 @@ from kerascnn.training import old_config
 from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.run.folder import Run
+from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,10 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
             )
         return TrainConfig(**given)
     stored = run.config
+    if "weights" in given:
+        given = {**given, "weights": pinned(given["weights"])}
     asked = TrainConfig(**{**asdict(stored), **_without_auto(stored, given)})
-    refuse_changed_options(run, asked)
+    check_options_unchanged(run, asked)
     return asked
 
 
@@ -59,7 +62,7 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     """Replace ``auto`` by what was decided when the run began.
 
     Args:
-        run: With or without its ``config.json``.
+        run: The run folder; it may hold no ``config.json`` yet.
         asked: The options now.
 
     Returns:
@@ -72,7 +75,7 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     if not run.config_path.exists():
         return asked
     stored = run.config
-    gone = gone_options(run)
+    gone = removed_options(run)
     if gone and not run.is_finished:
         log.warning(
             "%s was begun by an earlier version with %s, which this one does not have; it goes on "
@@ -83,11 +86,11 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
 
 
-def gone_options(run: Run) -> dict[str, Any]:
+def removed_options(run: Run) -> dict[str, Any]:
     """List what a run was begun with and this version cannot do, by option."""
     if not run.config_path.exists():
         return {}
-    return old_config.gone_options(run.config_path.read_text(encoding="utf-8"))
+    return old_config.removed_options(run.config_path.read_text(encoding="utf-8"))
 
 
 def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,11 +108,11 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
     return {name: value for name, value in given.items() if name not in settled}
 
 
-def refuse_changed_options(run: Run, asked: TrainConfig) -> None:
+def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     """Refuse to resume with options other than the run's own.
 
     Args:
-        run: With its ``config.json``.
+        run: The run to resume.
         asked: The options now.
 
     Raises:
@@ -139,7 +142,7 @@ def data_identity(
     """Record what a run is trained on, in enough detail to name later changes.
 
     Args:
-        classes: In order.
+        classes: Class names, in the order of the labels.
         packs: By split.
         fingerprint: Fingerprint of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
 
@@ -164,11 +167,11 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def refuse_changed_data(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume with other data.
 
     Args:
-        run: For the message.
+        run: The run folder, named in error messages.
         before: What :func:`data_identity` noted then.
         now: What it notes now.
 
@@ -203,11 +206,11 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     return found
 
 
-def refuse_changed_backend(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def check_backend_unchanged(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse another backend, and report other library versions.
 
     Args:
-        run: For the message.
+        run: The run folder, named in error messages.
         before: Versions that wrote the checkpoint.
         now: Versions that are installed.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kerascnn.metrics.significance import wilson_interval
 from kerascnn.training.callbacks import EpochRecord
-from kerascnn.training.phases import merit
+from kerascnn.training.phases import validation_rank
 
 
 def is_kept(history: Sequence[EpochRecord], keep: str, pictures: int) -> bool:
@@ -22,7 +22,7 @@ def is_kept(history: Sequence[EpochRecord], keep: str, pictures: int) -> bool:
             last epoch is the best by expectation, and an earlier one has to be clearly better.
         pictures: How many validation pictures there are.
     """
-    newest, best = history[-1], max(history, key=merit)
+    newest, best = history[-1], max(history, key=validation_rank)
     if keep != "newest":
         return newest is best
     return newest.val_accuracy >= wilson_interval(best.val_accuracy * pictures, pictures).low

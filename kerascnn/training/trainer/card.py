@@ -36,7 +36,7 @@ def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
             **{name: len(part) for name, part in feed.packs.items()},
             "skipped": sum(len(part.skipped) for part in feed.packs.values()),
         },
-        versions=versions(),
+        versions=versions() | ({"weights": start.source} if start.source else {}),
     )
 
 

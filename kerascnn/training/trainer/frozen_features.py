@@ -21,7 +21,7 @@ from keras import layers
 from kerascnn.card import Normalization
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.networks.blocks import blocks, head_of
-from kerascnn.training.networks.from_pixels import from_pixels, run_over
+from kerascnn.training.networks.from_pixels import from_pixels, run_in_batches
 
 
 class FrozenFeaturesHead(keras.Model):  # type: ignore[misc] # Keras has no types
@@ -51,7 +51,7 @@ class InferenceOnly(layers.Layer):  # type: ignore[misc] # Keras has no types
     """A model that always runs in inference mode, whatever runs around it.
 
     Args:
-        model: Frozen.
+        model: The frozen part of a network.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -130,7 +130,7 @@ def with_features(
         The same packs with float32 ``[pictures, features]`` in place of the pictures.
     """
     total = sum(map(len, packs))
-    found = run_over(
+    found = run_in_batches(
         from_pixels(features, normalization),
         [pack.images for pack in packs],
         lambda done: progress(done, total),

@@ -55,7 +55,7 @@ class JaxBackend:
         self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
     ) -> tuple[Losses, Losses]:
         """Run the steps from ``start`` and below ``stop``."""
-        put, home = self._where.put, self._where.home
+        put, local_copy = self._where.put, self._where.local_copy
         state = tuple([put(variable.value) for variable in part] for part in self._variables)
         empty = np.zeros(len(order) // self._batch_size, np.float32)
         losses, right = put(empty), put(empty)
@@ -63,12 +63,12 @@ class JaxBackend:
         for bound in bounds:
             carry = state, losses, right
             state, losses, right = self._many_steps(carry, *data, order, *bound, draws)
-            self._where.settle(losses)
+            self._where.wait_for(losses)
         # At once, before anything waits: the old values are gone, and Ctrl-C may come.
         for part, values in zip(self._variables, state, strict=True):
             for variable, value in zip(part, values, strict=True):
-                variable.assign(home(value))
-        return np.asarray(home(losses))[start:stop], np.asarray(home(right))[start:stop]
+                variable.assign(local_copy(value))
+        return np.asarray(local_copy(losses))[start:stop], np.asarray(local_copy(right))[start:stop]
 
     def _steps(
         self,
@@ -84,8 +84,8 @@ class JaxBackend:
             state, losses, right = carry
             # The pictures of a step are gathered on the device: no step waits for the host.
             chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
-            chosen = self._where.part(chosen)
-            batch = self._where.part(pictures[chosen]), self._where.part(labels[chosen])
+            chosen = self._where.shard(chosen)
+            batch = self._where.shard(pictures[chosen]), self._where.shard(labels[chosen])
             drawn = None if draws is None else draws.at(step)
             state, loss, count = self._step(state, *batch, drawn)
             return state, losses.at[step].set(loss), right.at[step].set(count)
@@ -103,7 +103,7 @@ class JaxBackend:
         )
         trainable, moments = self._optimizer.stateless_apply(moments, gradients, trainable)
         if self._averages:
-            averages = self._averages.moved(averages, trainable, others)
+            averages = self._averages.updated(averages, trainable, others)
         return (list(trainable), list(others), list(moments), averages), loss, right
 
     def _minimised(

@@ -37,16 +37,16 @@ from kerascnn.training.run.checkpoint import (
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions, weights_sha256
 from kerascnn.training.run.resume import (
+    check_backend_unchanged,
+    check_data_unchanged,
     data_identity,
-    gone_options,
-    refuse_changed_backend,
-    refuse_changed_data,
+    removed_options,
 )
 from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.phase import prepare_phase
-from kerascnn.training.trainer.time_limit import fewer_epochs, with_epochs
+from kerascnn.training.trainer.time_limit import shorten_remaining, with_epochs
 from kerascnn.training.weights import StartingNetwork
 
 
@@ -96,8 +96,8 @@ class TrainingLoop:
             DataError: The data has changed.
             ModelFileError: It does not fit the network.
         """
-        refuse_changed_backend(self.run, checkpoint.versions, versions())
-        refuse_changed_data(self.run, checkpoint.data, self.data)
+        check_backend_unchanged(self.run, checkpoint.versions, versions())
+        check_data_unchanged(self.run, checkpoint.data, self.data)
         restore(core_variables(self.core), checkpoint.core, "the network")
         self.phase_values, self.position = checkpoint.stage, checkpoint.position
         self.history = list(checkpoint.history)
@@ -160,7 +160,7 @@ class TrainingLoop:
             restore(variables, self._of_this_version(len(variables)), "the optimizer")
         self.phase_values, self._compiling = (), True
         self._warm_from = len(self.history) + 1
-        self.progress.started(
+        self.progress.on_phase_begin(
             total_epochs(self.config), self.trainer.steps, self.trainer.batch_size
         )
 
@@ -169,7 +169,7 @@ class TrainingLoop:
 
         They come first.
         """
-        return self.phase_values[-count:] if gone_options(self.run) else self.phase_values
+        return self.phase_values[-count:] if removed_options(self.run) else self.phase_values
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
@@ -219,7 +219,7 @@ class TrainingLoop:
         # First the checkpoint: going back to it publishes again what comes now.
         self._checkpoint(self.best or record)
         self._publish()
-        self.progress.epoch(record, is_best)
+        self.progress.on_epoch_end(record, is_best)
 
     def _next(self, phase: Phase) -> Position:
         number, done = self.position.phase, self.position.done + 1
@@ -241,7 +241,7 @@ class TrainingLoop:
         if fit <= 0:
             self.position = Position(len(self.phases))
             return
-        epochs = fewer_epochs([phase.epochs for phase in self.phases], self.position, fit)
+        epochs = shorten_remaining([phase.epochs for phase in self.phases], self.position, fit)
         self.config = with_epochs(self.config, self.phases, epochs)
         self.phases = phases(self.config, self.start.network)
         self.run.save_config(self.config)

@@ -45,7 +45,7 @@ class Loss:
         logits = ops.cast(logits, "float32")
         losses, answered = self._losses(logits, labels), labels
         if share is not None:
-            others = opposite(labels) if others is None else others
+            others = partner_labels(labels) if others is None else others
             losses = share * losses + (1 - share) * self._losses(logits, others)
             answered = ops.where(share >= 0.5, labels, others)
         answers = ops.cast(ops.argmax(logits, axis=-1), "int32")
@@ -62,7 +62,7 @@ class Loss:
         return losses
 
 
-def opposite(labels: Any) -> Any:
+def partner_labels(labels: Any) -> Any:
     """Return the labels of the pictures that a batch's pictures are mixed with.
 
     Args:

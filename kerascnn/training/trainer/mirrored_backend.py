@@ -22,7 +22,7 @@ import tensorflow as tf
 from kerascnn.training.augmentation.batch import changed
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.trainer.backend import StepParts
-from kerascnn.training.trainer.loss import opposite
+from kerascnn.training.trainer.loss import partner_labels
 from kerascnn.training.trainer.tensorflow_backend import TensorFlowBackend
 
 
@@ -50,7 +50,7 @@ class MirroredBackend(TensorFlowBackend):
             pictures = self._prepare(pictures, training=True)
         batch: tuple[Any, ...] = (pictures, labels)
         if share is not None:
-            batch = (*batch, tf.broadcast_to(share, tf.shape(labels)), opposite(labels))
+            batch = (*batch, tf.broadcast_to(share, tf.shape(labels)), partner_labels(labels))
         with synchronized(self._network), separate_random_draws(self._network):
             parts = self._strategy.run(self._part, args=self._shared(batch))
         loss, right = (self._strategy.reduce("SUM", part, axis=None) for part in parts)

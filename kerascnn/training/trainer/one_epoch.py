@@ -47,9 +47,11 @@ def train_epoch(
         done = step
         speed = clock.after(done)
         if not compiles:
-            progress.speed(speed)
+            progress.on_speed(speed)
         elif done < trainer.steps:
             clock = SpeedClock(trainer.batch_size, done)  # compiling is no training
         compiles = False
-        progress.step(epoch, done, total_loss / done, total_right / (done * trainer.batch_size))
+        progress.on_step_end(
+            epoch, done, total_loss / done, total_right / (done * trainer.batch_size)
+        )
     return total_loss / done, total_right / (done * trainer.batch_size), speed

@@ -22,7 +22,7 @@ from kerascnn.card import Normalization
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.distribution.processes import broadcast_from_first
 from kerascnn.training.networks.blocks import flat
-from kerascnn.training.networks.from_pixels import at_size, from_pixels, most_at_once
+from kerascnn.training.networks.from_pixels import at_size, from_pixels, max_batch_size
 
 FEW_STEPS = 200
 """In an epoch. In longer ones the last batches of an epoch are as good a sample, and free."""
@@ -49,7 +49,7 @@ class PreciseBatchNorm:
         self._layers = moving(core)
         self._model = from_pixels(core, normalization)
         self._run = _compiled(self._model, core.input_shape[1])
-        most = most_at_once(pack.images.shape[1:])
+        most = max_batch_size(pack.images.shape[1:])
         chosen = np.random.default_rng(seed).permutation(len(pack))[:SAMPLE]
         calls = -(-len(chosen) // most)
         # Calls of one shape: another one would be compiled again.

@@ -89,5 +89,5 @@ class TensorFlowBackend:
         kept, model = self._averages.variables, self._model
         parts = (kept, model.trainable_variables, model.non_trainable_variables)
         values = [[tf.convert_to_tensor(variable.value) for variable in part] for part in parts]
-        for variable, value in zip(kept, self._averages.moved(*values), strict=True):
+        for variable, value in zip(kept, self._averages.updated(*values), strict=True):
             variable.assign(value)

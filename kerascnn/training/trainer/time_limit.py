@@ -20,7 +20,7 @@ from kerascnn.training.clock import Deadline
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.evaluation.final import SAMPLE
-from kerascnn.training.networks.from_pixels import most_at_once, predict_logits
+from kerascnn.training.networks.from_pixels import max_batch_size, predict_logits
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
 from kerascnn.training.trainer.phase import PreparedPhase, prepare_phase
@@ -42,7 +42,7 @@ class PhaseCost:
     """What a phase takes, in seconds.
 
     Attributes:
-        once: At its begin: freezing, compiling, features.
+        once: Seconds before its first step: freezing, compiling, features.
         epoch: Each epoch: steps, statistics, validation.
         picture: Each picture that is predicted.
     """
@@ -52,7 +52,7 @@ class PhaseCost:
     picture: float
 
 
-def fit_into(
+def shorten_to_limit(
     config: TrainConfig,
     deadline: Deadline,
     more: bool,
@@ -72,7 +72,7 @@ def fit_into(
         feed: Its data.
         start: Its network.
         device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Hears of it.
+        progress: Its ``on_work`` is called while an epoch is timed.
 
     Returns:
         The configuration with as many epochs (phases keep their proportions, and more than were
@@ -83,7 +83,7 @@ def fit_into(
         ConfigError: Not one epoch of each phase fits.
     """
     stages = phases(config, start.network)
-    progress.finishing("measuring how long an epoch takes", 0, 0)
+    progress.on_work("measuring how long an epoch takes", 0, 0)
     costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
     left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)
@@ -98,12 +98,12 @@ def fit_into(
     return with_epochs(config, stages, epochs), deadline.sooner(after)
 
 
-def fewer_epochs(epochs: Sequence[int], position: Position, fit: int) -> list[int]:
+def shorten_remaining(epochs: Sequence[int], position: Position, fit: int) -> list[int]:
     """Shorten the phases that are not over, because a machine is slower than it was.
 
     Args:
         epochs: Epochs of each phase, as planned.
-        position: Where the run is.
+        position: Phase and epoch that come next.
         fit: Epochs there is time for, fewer than are left.
 
     Returns:
@@ -179,7 +179,7 @@ def _cost(
 
 def _predicting(prepared: PreparedPhase) -> float:
     """Return the seconds a picture, of one call over validation pictures that does not compile."""
-    some = prepared.val.images[: most_at_once(prepared.val.images.shape[1:])]
+    some = prepared.val.images[: max_batch_size(prepared.val.images.shape[1:])]
     predict_logits(prepared.trainer.model, some)
     began = time.perf_counter()
     predict_logits(prepared.trainer.model, some)

@@ -23,12 +23,13 @@ DEPTHS = ("all", "half", "head")
 """Of a network with weights: how much of it is trained, from the head down."""
 
 AUGMENTATIONS = ("none", "shift", "light", "strong")
+"""Presets that are tried; ``strong-shift`` is left out, being ``strong`` without flips."""
 
 RATES = (0.1, 3.0)
 """Limits of the learning rate, as factors on the network's own."""
 
 
-class Suggesting(Protocol):
+class Trial(Protocol):
     """A trial, as far as it suggests values."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
@@ -48,13 +49,13 @@ def networks_to_try(config: TrainConfig, named: tuple[str, ...]) -> tuple[str, .
     return tuple(find_network(name).name for name in named or usual)
 
 
-def suggested(trial: Suggesting, config: TrainConfig, networks: tuple[str, ...]) -> TrainConfig:
+def suggested(trial: Trial, config: TrainConfig, networks: tuple[str, ...]) -> TrainConfig:
     """Return the configuration of one trial.
 
     Args:
-        trial: Suggests.
+        trial: The trial that draws the values.
         config: What all trials have alike.
-        networks: To choose from.
+        networks: Names of the networks to choose from.
     """
     weights = "none" if config.weights == AUTO else config.weights
     model = str(trial.suggest_categorical("network", networks))

@@ -61,13 +61,13 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What came of a search, with all earlier and other starts of the same study.
 
     Attributes:
         run: Folder of the best run, on the machine that trained it.
-        machine: That machine.
-        val_top1: Of the best run, on the validation pictures.
+        machine: Name of the machine on which the best run was trained.
+        val_top1: Validation accuracy of the best run, 0 to 1.
         command: Repeats the best run.
         params: What was suggested for it.
         trials: How many, by state.
@@ -85,7 +85,7 @@ class Found:
     importances: dict[str, float]
 
 
-def search(asked: Search, progress: Callback | None = None) -> Found:
+def search(asked: Search, progress: Callback | None = None) -> SearchResult:
     """Train one run after the other, and return the best.
 
     Args:
@@ -208,7 +208,7 @@ class _Pruning(Callback):
     def __init__(self, study: optuna.Study, trial: optuna.Trial, end: float) -> None:
         self._study, self._trial, self._end = study, trial, end
 
-    def epoch(self, record: EpochRecord, best: bool) -> None:  # noqa: ARG002 - as in Callback
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
         """Report an epoch."""
         self._trial.report(record.val_accuracy, record.epoch)
         late = time.monotonic() > self._end and _complete(self._study)
@@ -225,7 +225,7 @@ def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return found
 
 
-def _found(study: optuna.Study) -> Found:
+def _found(study: optuna.Study) -> SearchResult:
     trials = study.get_trials(deepcopy=False)
     failed = {one.number: one.user_attrs["error"] for one in trials if "error" in one.user_attrs}
     if not _complete(study):
@@ -235,7 +235,7 @@ def _found(study: optuna.Study) -> Found:
             "search again with more time."
         )
     best = study.best_trial
-    return Found(
+    return SearchResult(
         Path(best.user_attrs["folder"]),
         best.user_attrs["machine"],
         study.best_value,

@@ -29,13 +29,10 @@ from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.pretrained import ensure, source_of
 from kerascnn.training.weights.assign import assign, from_torch
 from kerascnn.training.weights.checkpoint import from_checkpoint
-from kerascnn.training.weights.files import (
-    TORCH_KINDS,
-    kind_of,
-    read_tensors,
-)
+from kerascnn.training.weights.files import kind_of, read_tensors
 from kerascnn.training.weights.library_names import from_library
 from kerascnn.training.weights.own_heads import without_own_head
+from kerascnn.training.weights_location import TORCH_KINDS, on_this_machine, provenance
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +46,14 @@ class StartingNetwork:
         network: Its row; PyTorch's weights may have chosen a row's twin.
         normalization: What the weights expect.
         fresh_head: Whether the head knows nothing yet.
+        source: Commit and SHA-256 of weights that came from the Hugging Face Hub; else empty.
     """
 
     core: keras.Model
     network: Network
     normalization: Normalization
     fresh_head: bool
+    source: str = ""
 
 
 def check_weights(network: str | Network, weights: str) -> Network:
@@ -62,7 +61,7 @@ def check_weights(network: str | Network, weights: str) -> Network:
 
     Args:
         network: Its row, or its name.
-        weights: ``none``, ``imagenet`` or a file.
+        weights: ``none``, ``imagenet`` or a file, which may be on the Hugging Face Hub.
 
     Returns:
         The row of the network to build: PyTorch's ResNet50 has its stride elsewhere than
@@ -75,9 +74,10 @@ def check_weights(network: str | Network, weights: str) -> Network:
     row = find_network(network) if isinstance(network, str) else network
     if weights == "imagenet":
         source_of(row.name)
-    if weights in ("none", "imagenet") or kind_of(Path(weights)) not in TORCH_KINDS:
+    if weights in ("none", "imagenet"):
         return row
-    return _row_for_torch(row, Path(weights))
+    path = on_this_machine(weights)
+    return _row_for_torch(row, path) if kind_of(path) in TORCH_KINDS else row
 
 
 def _row_for_torch(row: Network, path: Path) -> Network:
@@ -116,8 +116,8 @@ def start_network(
         classes: Number of logits.
         image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
-            ``.safetensors``, ``.pth``.
-        progress: Hears of a download: bytes done, and in all (0: unknown).
+            ``.safetensors``, ``.pth``; or ``hf://OWNER/NAME[@REVISION][/FILE]``.
+        progress: Called during a download with bytes done and in all (0: unknown).
 
     Returns:
         The network, and the preprocessing that its weights expect.
@@ -140,9 +140,10 @@ def start_network(
     if weights == "imagenet":
         return _imagenet(row, classes, image_size, progress)
     core = build_network(row, classes, image_size)
-    normalization = file_normalization(Path(weights), row)
-    with_head = _load(core, row, Path(weights))
-    return StartingNetwork(core, row, normalization, fresh_head=not with_head)
+    path = on_this_machine(weights)
+    normalization = file_normalization(path, row)
+    with_head = _load(core, row, path)
+    return StartingNetwork(core, row, normalization, not with_head, provenance(weights))
 
 
 def file_normalization(path: Path, row: Network) -> Normalization:

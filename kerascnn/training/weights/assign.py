@@ -13,7 +13,7 @@ from keras import layers
 
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks.blocks import flat, head_of
-from kerascnn.training.networks.rebuild import settle
+from kerascnn.training.networks.rebuild import apply_statistics
 from kerascnn.training.weights.files import Tensors, key
 from kerascnn.training.weights.own_heads import split_own_linear, strip_prefix
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras, without_batchnorm
@@ -61,7 +61,7 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     for name, (_layer, weight) in body.items():
         weight.assign(tensors[name].astype(np.float32))
     for layer in flat(model):
-        settle(layer)
+        apply_statistics(layer)
     return with_head
 
 

@@ -20,16 +20,13 @@ import numpy.typing as npt
 from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
-from kerascnn.zip_files import refuse_bombs
+from kerascnn.training.weights_location import KINDS
+from kerascnn.zip_files import check_for_zip_bomb
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 
 LIBRARIES = ("keras_hub", "keras_cv")
 """Whose backbones give their weights; as models they are not exported."""
-
-TORCH_KINDS = (".safetensors", ".pth", ".pt")
-KINDS = (".keras", ".weights.h5", ".h5", *TORCH_KINDS)
-
 
 _UNNAMED = re.compile(r"variable(_\d+)?")
 """What Keras calls a weight that its layer gave no name, with a counter of the whole process."""
@@ -37,10 +34,6 @@ _UNNAMED = re.compile(r"variable(_\d+)?")
 
 def key(layer: str, weight: str) -> str:
     """Name a tensor: the same in every process.
-
-    Args:
-        layer: Name of the layer.
-        weight: Name of the weight in it.
 
     Returns:
         ``LAYER/WEIGHT``.
@@ -198,7 +191,7 @@ def _pth(path: Path) -> Tensors:
         ) from error
     try:
         if zipfile.is_zipfile(path):
-            refuse_bombs(path, ratio=1, floor=0)  # torch.save packs nothing
+            check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
         loaded = torch.load(path, map_location="cpu", weights_only=True)
         state = loaded.get("state_dict", loaded.get("model", loaded))
         return {str(name): _stored(name, tensor) for name, tensor in state.items()}

@@ -81,14 +81,14 @@ def test_a_model_that_was_replaced_under_way(pictures, score, exported, monkeypa
     Path("mine.onnx").write_bytes(exported.read_bytes())
     from kerascnn.scoring import job
 
-    digest = job.digest
+    hashed = job.sha256_of
 
     def then_replaced(path: Path) -> str:
-        found = digest(path)
+        found = hashed(path)
         Path("mine.onnx").write_bytes(exported.read_bytes() + b"\x32\x01x")
         return found
 
-    monkeypatch.setattr(job, "digest", then_replaced)
+    monkeypatch.setattr(job, "sha256_of", then_replaced)
     done = score("p", "--part", "0", model="mine.onnx")
     assert (done.exit_code, "not the model that the plan was made with" in done.output) == (1, True)
 

@@ -7,7 +7,7 @@ import pytest
 
 from kerascnn.inference.paths import predict_paths
 from kerascnn.inference.prediction import to_row
-from kerascnn.scoring.plan import Plan, Question
+from kerascnn.scoring.plan import Plan, ScoringOptions
 
 
 def predicted(classifier, paths: list[str], **asked) -> list[dict]:
@@ -67,7 +67,7 @@ def test_what_cannot_be(words: list[str], message: str, pictures, score) -> None
 
 
 def test_parts_are_a_partition() -> None:
-    question = Question("", "", 5, 0.0, "exact", "jsonl")
+    question = ScoringOptions("", "", 5, 0.0, "exact", "jsonl")
     for pictures in (1, 2, 10, 1001):
         for parts in (1, 2, 3, 7, 11):
             plan = Plan(Path(), question, pictures, parts, "", "")

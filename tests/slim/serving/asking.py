@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving.service import Service
 
-SAID = Foreign(("red", "green", "blue"), normalize="unit")
+SAID = ForeignModel(("red", "green", "blue"), normalize="unit")
 """Of the models of ``small_model``."""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kerascnn import Classifier, images
 from kerascnn.serving.batching import Batcher
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 FOR_EVER = 1e6
 """Seconds to wait for other pictures: nobody's patience, so a test fails if they are waited out."""
@@ -124,7 +124,7 @@ def test_the_queue_is_bounded(classifier):
     async def main():
         few = batcher(classifier, max_queue=8)
         with few.admit(5, deadline=10):
-            with pytest.raises(Refusal, match="5 pictures are waiting") as refused:
+            with pytest.raises(HttpError, match="5 pictures are waiting") as refused:
                 few.admit(4, deadline=10).__enter__()
             with few.admit(3, deadline=10):
                 assert few.taken == 8

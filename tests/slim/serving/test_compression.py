@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 from .conftest import encoded, http, wait_for
 
@@ -69,7 +69,7 @@ def test_what_is_not_compressed_as_it_says(server, body, status):
 
 def test_what_a_body_may_become():
     assert decompress(gzip.compress(b"x" * 100), 100) == b"x" * 100
-    with pytest.raises(Refusal, match="more than 99 bytes"):
+    with pytest.raises(HttpError, match="more than 99 bytes"):
         decompress(gzip.compress(b"x" * 100), 99)
     assert not check_encoding("")
     assert not check_encoding("identity, Identity")
@@ -83,11 +83,11 @@ def test_several_members_and_zeros_behind():
     several = b"".join(map(gzip.compress, parts))
     assert decompress(several + bytes(512), 200_000) == b"".join(parts)
     for wrong in (several + b"\0x", several[:-1], several + b"\x1f\x8b", several + bytes(99_999)):
-        with pytest.raises(Refusal, match="not whole"):
+        with pytest.raises(HttpError, match="not whole"):
             decompress(wrong, 200_000)
-    with pytest.raises(Refusal, match="more than 100,000 bytes"):
+    with pytest.raises(HttpError, match="more than 100,000 bytes"):
         decompress(several, 100_000)
-    with pytest.raises(Refusal, match="not whole"):
+    with pytest.raises(HttpError, match="not whole"):
         decompress(gzip.compress(b"") * 20_000, 100)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, read_form
 
 from .conftest import encoded, http
@@ -86,7 +86,7 @@ def test_where_a_form_begins_and_ends():
     ],
 )
 def test_forms_that_are_none(body, kind, reason):
-    with pytest.raises(Refusal, match=reason) as refused:
+    with pytest.raises(HttpError, match=reason) as refused:
         read_form(body, kind, 3)
     assert refused.value.status == 400
 
@@ -117,12 +117,12 @@ def test_a_line_that_only_begins_as_a_boundary_is_none():
 def test_where_no_file_was_chosen_there_is_none():
     empty = (NAMED + 'filename=""\r\nContent-Type: application/octet-stream', b"")
     assert read_form(form(empty, (NAMED + "filename=a", b"x")), KIND, 3) == [Upload("a", b"x")]
-    with pytest.raises(Refusal, match="no file"):
+    with pytest.raises(HttpError, match="no file"):
         read_form(form(empty), KIND, 3)
 
 
 def test_files_in_base64():
     head = NAMED + "filename=a\r\nContent-Transfer-Encoding: Base64"
     assert read_form(form((head, b"iVBO\r\nRw==")), KIND, 3) == [Upload("a", b"\x89PNG")]
-    with pytest.raises(Refusal, match="base64"):
+    with pytest.raises(HttpError, match="base64"):
         read_form(form((head, b"\xff")), KIND, 3)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from kerascnn.serving import ServeConfig
 from kerascnn.serving.endpoints import v1_messages, v2_messages
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import read_form
 from kerascnn.serving.http.message_reader import LONG, MessageReader
 
@@ -49,7 +49,7 @@ def test_it_is_another_process_and_goes_on(reader):
 
 
 def test_what_is_refused_there_is_refused_here(reader):
-    with pytest.raises(Refusal, match=r"no 'instances'") as refused:
+    with pytest.raises(HttpError, match=r"no 'instances'") as refused:
         finished(reader.call(v1_messages.read_request, b"{}" + b" " * LONG, 8))
     assert refused.value.status == 400
 
@@ -57,7 +57,7 @@ def test_what_is_refused_there_is_refused_here(reader):
 def test_one_that_was_killed_is_started_again(reader):
     async def main():
         first = await reader.call(os.getpid)
-        with pytest.raises(Refusal, match="Try again") as refused:
+        with pytest.raises(HttpError, match="Try again") as refused:
             await reader.call(os.kill, first, signal.SIGKILL)
         return first, refused.value.status
 
@@ -68,7 +68,7 @@ def test_one_that_was_killed_is_started_again(reader):
 
 
 def test_memory_is_limited(reader):
-    with pytest.raises(Refusal, match="too much memory") as refused:
+    with pytest.raises(HttpError, match="too much memory") as refused:
         finished(reader.call(bytearray, 1 << 30))
     assert refused.value.status == 413
 
@@ -141,7 +141,7 @@ def test_very_many_files_are_refused_before_they_are_taken_apart():
     tensor = {"name": "image", "datatype": "BYTES", "shape": [4_000_000],
               "parameters": {"binary_data_size": 16_000_000}}  # fmt: skip
     head = json.dumps({"inputs": [tensor]}).encode()
-    with pytest.raises(Refusal, match="at most 256 at a time"):
+    with pytest.raises(HttpError, match="at most 256 at a time"):
         v2_messages.read_request(head + bytes(16_000_000), str(len(head)), 10, (16, 16), 256)
 
 
@@ -162,7 +162,7 @@ def test_text_in_forms_is_told_by_its_beginning(content, is_file):
         (found,) = read_form(form, "multipart/form-data; boundary=b", 8)
         assert found.content == content
     else:
-        with pytest.raises(Refusal, match="no file"):
+        with pytest.raises(HttpError, match="no file"):
             read_form(form, "multipart/form-data; boundary=b", 8)
 
 

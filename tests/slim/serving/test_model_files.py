@@ -8,7 +8,7 @@ import pytest
 
 from kerascnn.errors import KerascnnError
 from kerascnn.inference.model_file.external_data import files_beside
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.serving import ModelConfig, ServeConfig, create_app
 from kerascnn.serving import served_model as home
 from kerascnn.serving.model_file import ModelFile
@@ -18,7 +18,7 @@ from .small_model import entry, field, write_model
 
 
 def of(*paths, **options) -> Service:
-    foreign = Foreign(("red", "green", "blue"), normalize="unit")
+    foreign = ForeignModel(("red", "green", "blue"), normalize="unit")
     defaults = {"reload_seconds": 0, "provider": "cpu", "foreign": foreign}
     return Service(ServeConfig(tuple(map(str, paths)), **defaults | options))
 
@@ -189,7 +189,7 @@ def test_two_models_do_not_share_a_version(tmp_path):
         path = tmp_path / name / "m.onnx"
         write_model(path, np.eye(3) * factor, location="weights.bin")
         file = ModelFile(path)
-        file.look()
+        file.find_companions()
         versions.append(file.version())
     assert versions[0] == versions[2] != versions[1]
 
@@ -198,7 +198,7 @@ def test_a_file_of_its_own_keeps_its_version(exported):
     import hashlib
 
     file = ModelFile(exported)
-    file.look()
+    file.find_companions()
     assert file.version() == hashlib.sha256(exported.read_bytes()).hexdigest()[:12]
 
 

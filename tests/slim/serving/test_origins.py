@@ -9,7 +9,7 @@ import pytest
 from kerascnn.errors import ConfigError
 from kerascnn.serving import ServeConfig
 from kerascnn.serving.http.body import parse_length
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.origins import OriginPolicy, names_of
 
 from .conftest import encoded, exchange, http, wait_for
@@ -19,7 +19,7 @@ def status(origins: OriginPolicy, method: str = "GET", **headers: str) -> int:
     given = {name.replace("_", "-").encode(): text.encode() for name, text in headers.items()}
     try:
         origins.check(method, given)
-    except Refusal as refusal:
+    except HttpError as refusal:
         return refusal.status
     return 200
 

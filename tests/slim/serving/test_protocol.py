@@ -11,7 +11,7 @@ from PIL import Image
 
 from kerascnn import Classifier
 from kerascnn.serving.endpoints.v2_messages import read_request
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 
 from .conftest import encoded, http, wait_for
 
@@ -114,7 +114,7 @@ def test_files_that_are_none(tensor):
     sizes = tensor.get("parameters", {}).get("binary_data_size")
     binary = {5: b"\2\0\0\0a", 4: b"\0\0\0", 6: b"\2\0\0\0ab"}.get(sizes, b"")
     text = json.dumps({"inputs": [{"name": "image", "datatype": "BYTES", **tensor}]}).encode()
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpError) as refused:
         read_request(text + binary, str(len(text)), 10, (32, 32), 256)
     assert refused.value.status == 400
 

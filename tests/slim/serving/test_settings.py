@@ -173,7 +173,7 @@ def test_models_in_a_variable(settle, folder):
         ("port = true", "port: 'True' is not a valid integer"),
         ("max-batch = 2.5", "max_batch: '2.5' is not a valid integer"),
         ("provider = 'gpu'", "provider: 'gpu' is not one of"),
-        ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "max_batch; expected at least 1"),
+        ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "--max-batch; expected at least 1"),
         ("[models.x]\npath = 'a.onnx'\nimage-size = 'big'", "models.x: image_size: 'big'"),
         ("models = 3", "expected a section for each"),
         ("port = ", "not TOML"),

@@ -14,14 +14,14 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
-from kerascnn.inference.model_file.foreign import Foreign
+from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving import service as service_module
 from kerascnn.serving.batching import Batcher
 from kerascnn.serving.endpoints import predict, v2_answers, v2_messages
 from kerascnn.serving.http import incremental_json as messages
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.service import Service
 
 from .conftest import encoded, http
@@ -39,7 +39,7 @@ def squashing(tmp_path_factory) -> ServeConfig:
     """A model to whose 16 x 16 pixels pictures are squashed."""
     path = tmp_path_factory.mktemp("model") / "rgb.onnx"
     write_model(path, np.eye(3))
-    foreign = Foreign(("red", "green", "blue"), normalize="unit")
+    foreign = ForeignModel(("red", "green", "blue"), normalize="unit")
     return ServeConfig((str(path),), provider="cpu", foreign=foreign, timeout=1000)
 
 
@@ -256,7 +256,7 @@ def test_values_flat_and_nested(monkeypatch, piece, indent):
 def test_values_that_are_none(monkeypatch, data, short):
     monkeypatch.setattr(messages, "_SHORT", short)
     monkeypatch.setattr(messages, "_PIECE", 1)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpError) as refused:
         (tensor,) = messages.read_json(b'{"inputs": [{"data": %s}]}' % data.encode())["inputs"]
         messages.read_values(tensor["data"], (1, 1, 1, 3), "image")
     assert refused.value.status == 400
@@ -269,7 +269,7 @@ def test_written_values_are_read_again():
     texts = ["é", 'a"b', "", "\\"] * 2000
     assert json.loads(b"".join(messages.write_values(texts))) == texts
     values[3, 3] = np.nan
-    with pytest.raises(Refusal, match="not a number"):
+    with pytest.raises(HttpError, match="not a number"):
         b"".join(messages.write_values(values))
 
 
@@ -288,7 +288,7 @@ def test_what_was_refused_is_let_go_of_at_once(squashing):
                 for path in ("/v1/models/rgb:predict", "/v2/models/rgb/infer"):
                     for _ in range(20):
                         assert (await client.post(path, content=none)).status_code == 400
-                return sum(isinstance(one, Refusal) for one in gc.get_objects())
+                return sum(isinstance(one, HttpError) for one in gc.get_objects())
             finally:
                 gc.enable()
 

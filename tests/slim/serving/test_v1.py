@@ -9,7 +9,7 @@ import pytest
 from kerascnn import Classifier
 from kerascnn.serving import ServeConfig
 from kerascnn.serving.endpoints.v1_messages import read_request
-from kerascnn.serving.http.errors import Refusal
+from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import split_list
 
 from .asking import asked, finished
@@ -115,7 +115,7 @@ def test_a_picture_without_an_answer_is_named(exported, pictures):
     ],
 )  # fmt: skip
 def test_what_is_no_picture(instances):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpError) as refused:
         read_request(json.dumps({"instances": instances}).encode(), 8)
     assert refused.value.status == 400
 
@@ -135,7 +135,7 @@ def test_what_is_no_picture(instances):
     ids=lambda body: str(body[:30]),
 )  # fmt: skip
 def test_what_is_no_request(body):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpError) as refused:
         read_request(body, 256)
     assert refused.value.status == 400
 

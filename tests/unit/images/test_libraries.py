@@ -1,4 +1,4 @@
-"""Sizing as other libraries do it: the right values are those of Pillow itself.
+"""Resizing as other libraries do it: the right values are those of Pillow itself.
 
 torchvision, timm and fastai size pictures with Pillow: what is theirs are the integers, written
 here as they write them. TensorFlow is asked in
@@ -13,7 +13,7 @@ from kerascnn import images
 from kerascnn.errors import ConfigError
 from kerascnn.images.geometry import Side
 from kerascnn.images.resampling import pillow_pass
-from kerascnn.sizing import FILTERS, PRESETS, Sizing, choose
+from kerascnn.resizing import FILTERS, PRESETS, Resizing, choose
 
 METHODS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -41,20 +41,20 @@ def _check(pictures, sizing, expected) -> None:
 
 @pytest.mark.parametrize("kind", FILTERS)
 def test_squash_is_image_resize(pictures, kind) -> None:
-    _check(pictures, Sizing(filter=kind), lambda image, size: image.resize(size, METHODS[kind]))
+    _check(pictures, Resizing(filter=kind), lambda image, size: image.resize(size, METHODS[kind]))
 
 
 @pytest.mark.parametrize("kind", FILTERS)
 @pytest.mark.parametrize("share", [1.0, 0.9])
 def test_pillow_crop_is_image_ops_fit(pictures, kind, share) -> None:
-    rule = Sizing("crop", kind, crop_share=share)
+    rule = Resizing("crop", kind, crop_share=share)
     bleed = (1 - share) / 2
     _check(pictures, rule, lambda image, size: ImageOps.fit(image, size, METHODS[kind], bleed))
 
 
 @pytest.mark.parametrize("kind", FILTERS)
 def test_enlarging_pad_is_image_ops_pad(pictures, kind) -> None:
-    rule = Sizing("pad", kind, pad_color=(1, 200, 255), enlarge=True)
+    rule = Resizing("pad", kind, pad_color=(1, 200, 255), enlarge=True)
     colour = (1, 200, 255)
     _check(pictures, rule, lambda image, size: ImageOps.pad(image, size, METHODS[kind], colour))
 
@@ -111,7 +111,7 @@ def test_a_very_thin_picture_is_not_sized_as_a_whole() -> None:
 
 def test_a_pad_does_not_enlarge_unless_it_is_asked_to(pictures) -> None:
     small = pictures[5]
-    found = images.size_picture(small, (32, 32), Sizing("pad", pad_color=(255, 255, 255)))
+    found = images.size_picture(small, (32, 32), Resizing("pad", pad_color=(255, 255, 255)))
     top, left = (32 - 12) // 2, round((32 - 9) / 2)
     np.testing.assert_array_equal(found[top : top + 12, left : left + 9], small)
     assert (found[0] == 255).all()
@@ -135,5 +135,5 @@ def test_what_does_not_go_together_is_refused(said, words) -> None:
 
 
 def test_kerascnns_own_rules_are_for_square_inputs() -> None:
-    with pytest.raises(ConfigError, match="needs a Sizing"):
+    with pytest.raises(ConfigError, match="needs a Resizing"):
         images.size_picture(np.zeros((4, 4, 3), np.uint8), (4, 8), "squash")

@@ -20,7 +20,7 @@ from kerascnn import Classifier
 from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError, ModelFileError
-from kerascnn.inference import Foreign, evaluate_file, read_labels
+from kerascnn.inference import ForeignModel, evaluate_file, read_labels
 from kerascnn.inference.model_file.foreign import NORMALIZATIONS
 from kerascnn.serving import ServeConfig, create_app
 
@@ -86,7 +86,7 @@ def expected(picture: np.ndarray, normalize="unit", scale=1.0) -> np.ndarray:
 
 def answer(path: Path, picture: np.ndarray, **said) -> np.ndarray:
     classes = said.pop("classes", NAMES)
-    return Classifier(path, foreign=Foreign(classes, **said)).run(picture[None])[1][0]
+    return Classifier(path, foreign=ForeignModel(classes, **said)).run(picture[None])[1][0]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_layout_and_type_are_read_from_the_graph(
 
 def test_a_fixed_batch_is_filled_up_and_cut_again(tmp_path, picture) -> None:
     path = graph_file(tmp_path / "m.onnx", [3, SIZE, SIZE, 3], "NHWC", output=(3, 4))
-    classifier = Classifier(path, foreign=Foreign(NAMES, normalize="unit"))
+    classifier = Classifier(path, foreign=ForeignModel(NAMES, normalize="unit"))
     batch = np.stack([np.roll(picture, shift, axis=2) for shift in range(3)] * 2 + [picture])
     logits, probabilities = classifier.run(batch)
     assert logits.shape == probabilities.shape == (7, 4)
@@ -127,7 +127,7 @@ def test_a_fixed_batch_is_filled_up_and_cut_again(tmp_path, picture) -> None:
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax", None])
 def test_logits_and_probabilities_are_told_apart(last, tmp_path, picture) -> None:
     path = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE], last=last)
-    classifier = Classifier(path, foreign=Foreign(NAMES, normalize="unit"))
+    classifier = Classifier(path, foreign=ForeignModel(NAMES, normalize="unit"))
     logits, probabilities = classifier.run(picture[None])
     np.testing.assert_allclose(probabilities[0], expected(picture), atol=1e-6)
     powers = np.exp(logits[0])
@@ -172,7 +172,7 @@ def test_several_sigmoids_are_divided_by_their_sum(tmp_path, picture) -> None:
 )
 def test_grey_models_get_what_pillow_calls_grey(shape, layout, tmp_path, picture) -> None:
     path = graph_file(tmp_path / "m.onnx", shape, layout, None, weights=WEIGHTS[:1])
-    classifier = Classifier(path, foreign=Foreign(NAMES, normalize="unit"))
+    classifier = Classifier(path, foreign=ForeignModel(NAMES, normalize="unit"))
     assert classifier.card.normalization.channel_order == "grey"
     grey = np.asarray(Image.fromarray(picture).convert("L"), np.float64)
     logits = classifier.run(picture[None])[0][0]
@@ -190,21 +190,21 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
     bytes_in = graph_file(tmp_path / "u.onnx", ["n", 3, SIZE, SIZE], dtype=TensorProto.UINT8)
     single = graph_file(tmp_path / "s.onnx", [3, SIZE, SIZE], "NHW")
     cases = [
-        (single, Foreign(NAMES), ModelFileError, "one picture without a batch axis"),
-        (dynamic, None, ModelFileError, "--labels"),
-        (dynamic, Foreign(NAMES), ConfigError, "--image-size is missing"),
-        (fixed, Foreign(NAMES, 32), ModelFileError, "Is --image-size right"),
-        (fixed, Foreign((*NAMES, "more")), ModelFileError, "5 classes"),
-        (oblong, Foreign(NAMES, SIZE), ModelFileError, "Is --image-size right"),
-        (video, Foreign(NAMES), ModelFileError, "expected one input of pictures"),
-        (bytes_in, Foreign(NAMES, normalize="tf"), ConfigError, "normalises them itself"),
-        (tmp_path / "no.onnx", Foreign(NAMES), ModelFileError, "no such file"),
+        (single, ForeignModel(NAMES), ModelFileError, "one picture without a batch axis"),
+        (dynamic, None, ModelFileError, "`labels`"),
+        (dynamic, ForeignModel(NAMES), ConfigError, "`image_size` is missing"),
+        (fixed, ForeignModel(NAMES, 32), ModelFileError, "Is `image_size` right"),
+        (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes"),
+        (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
+        (video, ForeignModel(NAMES), ModelFileError, "expected one input of pictures"),
+        (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalises them itself"),
+        (tmp_path / "no.onnx", ForeignModel(NAMES), ModelFileError, "no such file"),
     ]
     for path, said, kind, words in cases:
         with pytest.raises(kind, match=words):
             Classifier(path, foreign=said)
     with pytest.raises(ModelFileError, match="so the layout is ambiguous"):
-        Classifier(either, foreign=Foreign(NAMES, 3))  # 3 x 3 x 3 is both
+        Classifier(either, foreign=ForeignModel(NAMES, 3))  # 3 x 3 x 3 is both
 
 
 def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
@@ -218,7 +218,7 @@ def test_open_channels_are_found_by_trying(tmp_path, picture, capfd) -> None:
 def test_pixels_that_nobody_spoke_of_are_warned_of(tmp_path, picture, caplog) -> None:
     path = graph_file(tmp_path / "m.onnx", ["n", 3, SIZE, SIZE])
     answer(path, picture)
-    assert "--normalize was not given" in caplog.text
+    assert "`normalize` was not given" in caplog.text
     caplog.clear()
     answer(path, picture, normalize="none")
     assert not caplog.text
@@ -260,7 +260,7 @@ def elsewhere(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_real_file_made_elsewhere_answers_as_our_own(elsewhere, exported, tmp_path) -> None:
     ours = Classifier(exported)
-    said = Foreign(ours.classes, ours.card.image_size, "tf", ours.card.resize)
+    said = ForeignModel(ours.classes, ours.card.image_size, "tf", ours.card.resize)
     theirs = Classifier(elsewhere, foreign=said)
     data = load_dataset("fashion-mini")
     mine = evaluate_file(ours, data).to_dict()
@@ -302,7 +302,7 @@ def test_a_real_file_made_elsewhere_answers_as_our_own(elsewhere, exported, tmp_
 
 def test_a_file_made_elsewhere_is_served_as_it_predicts(elsewhere, exported, tmp_path) -> None:
     names = Classifier(exported).classes
-    said = Foreign(names, 32, "tf", "pad")
+    said = ForeignModel(names, 32, "tf", "pad")
     picture = load_dataset("fashion-mini").splits["test"].pictures[0]
     Image.fromarray(picture).save(tmp_path / "shirt.png")
     expected = Classifier(elsewhere, foreign=said).predict([tmp_path / "shirt.png"])[0].to_dict()

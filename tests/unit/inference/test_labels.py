@@ -6,8 +6,8 @@ import pytest
 
 from kerascnn.errors import DataError
 from kerascnn.inference import read_labels
-from kerascnn.inference.model_file.labels import _distinct, from_metadata
-from kerascnn.sizing import PRESETS, Sizing
+from kerascnn.inference.model_file.labels import _distinct, from_metadata, unread_listing
+from kerascnn.resizing import PRESETS, Resizing
 
 FRUIT = ("apple", "pear", "fig 2")
 
@@ -24,6 +24,13 @@ FRUIT = ("apple", "pear", "fig 2")
         json.dumps({"0": ["n01", "apple"], "1": ["n02", "pear"], "2": ["n03", "fig 2"]}),
         json.dumps({"model_type": "vit", "id2label": {"2": "fig 2", "1": "pear", "0": "apple"}}),
         json.dumps({"classes": FRUIT}),
+        json.dumps({"idx_to_class": {"0": "apple", "1": "pear", "2": "fig 2"}}),
+        json.dumps(
+            [{"id": 2, "name": "fig 2"}, {"id": 0, "name": "apple"}, {"id": 1, "name": "pear"}]
+        ),
+        "apple, pear, fig 2\n",
+        "label,index\npear,1\napple,0\nfig 2,2\n",  # a table
+        "index\tlabel\n0\tapple\n1\tpear\n2\tfig 2\n",
     ],
 )
 def test_names_are_read_in_the_order_of_outputs(text, tmp_path) -> None:
@@ -92,12 +99,46 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
     assert told.sizing == PRESETS["ultralytics"].sizing
     wide = from_metadata({"names": names, "imgsz": "[48, 192]", "author": "Ultralytics"})
     # torchvision's Resize([48, 192]), as ultralytics' classify_transforms has it
-    assert (wide.image_size, wide.sizing) == ((48, 192), Sizing("squash"))
+    assert (wide.image_size, wide.sizing) == ((48, 192), Resizing("squash"))
     other = from_metadata({"names": '["a", "b"]', "imgsz": "[64, 32]"})
     assert (other.classes, other.image_size, other.normalize) == (("a", "b"), (64, 32), None)
     assert other.sizing is None
     assert from_metadata({"names": names, "task": "detect"}) is None
     assert from_metadata({"names": "open('x')"}) is from_metadata({}) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("classes", "apple,pear,fig 2"),
+        ("Class Names", " apple; pear ;fig 2;"),
+        ("labels", "apple\npear\nfig 2\n"),
+        ("label_names", "apple|pear|fig 2"),
+        ("names", "('apple', 'pear', 'fig 2')"),
+        ("class_names", '"apple,pear,fig 2"'),
+        ("classes", "0: apple, 1: pear, 2: fig 2"),
+        ("class_to_idx", "{'fig 2': 2, 'apple': 0, 'pear': 1}"),
+        ("idx-to-class", '{"0": "apple", "1": "pear", "2": "fig 2"}'),
+        (
+            "categories",
+            '[{"id": 1, "name": "pear"}, {"id": 0, "name": "apple"}, {"id": 2, "name": "fig 2"}]',
+        ),
+    ],
+)
+def test_metadata_of_other_programs_hold_names_in_many_ways(key, text) -> None:
+    assert from_metadata({"producer": "x", key: text}).classes == FRUIT
+    assert unread_listing({key: text}) != ""
+
+
+def test_names_with_commas_are_not_cut() -> None:
+    told = from_metadata({"labels": "tench, Tinca tinca\ngoldfish, Carassius"})
+    assert told.classes == ("tench, Tinca tinca", "goldfish, Carassius")
+
+
+@pytest.mark.parametrize("text", ["3", "apple", '["apple",', "apple,,pear", '{"0": 1.5}', ""])
+def test_metadata_that_hold_no_names_are_shown(text) -> None:
+    assert from_metadata({"classes": text}) is None
+    assert repr(text) in unread_listing({"classes": text})
 
 
 def test_many_names_are_compared_by_their_hashes() -> None:

@@ -18,12 +18,12 @@ from starlette.testclient import TestClient
 from kerascnn import Classifier
 from kerascnn.cli import main
 from kerascnn.errors import PictureError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.serving import ServeConfig, create_app
 
 SIZE = 8
 NAMES = ("red", "green", "blue")
-SAID = Foreign(NAMES, SIZE, "unit", "squash")
+SAID = ForeignModel(NAMES, SIZE, "unit", "squash")
 RULED_OUT = np.asarray([0, 0, -np.inf], np.float32)
 
 

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kerascnn import Classifier
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.metrics import calibration
 
 SIZE = 6
@@ -77,7 +77,9 @@ def raw(path: Path, output: int = 0) -> np.ndarray:
 
 
 def found(path: Path, names=NAMES, **said) -> np.ndarray:
-    return Classifier(path, foreign=Foreign(names, normalize="unit", **said)).run(pictures())[1]
+    return Classifier(path, foreign=ForeignModel(names, normalize="unit", **said)).run(pictures())[
+        1
+    ]
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
@@ -116,6 +118,15 @@ def qlinear(g: Graph) -> str:
     return g("DequantizeLinear", p, fine, zero)
 
 
+def logarithm(g: Graph, times: float = 1.0) -> str:
+    return g("Log", g.softmax(times))
+
+
+def of_logarithms(z: np.ndarray) -> np.ndarray:
+    """Read -log p, rounded or not."""
+    return shares(np.exp(-z))
+
+
 def one_sigmoid(g: Graph, times: float = 1.0) -> str:
     column = g.constant(np.asarray([[0.4], [-0.2], [-0.3]], np.float32) * np.float32(times))
     return g("Sigmoid", g("MatMul", g.logits, column))
@@ -147,6 +158,23 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     ),
     "scaled by a temperature": (lambda g: g.softmax(1 / 3), NAMES, itself),
     "logarithm": (lambda g: g("LogSoftmax", g.logits, axis=1), NAMES, softmax),
+    "logarithm of a softmax": (logarithm, NAMES, softmax),
+    "mean of logarithms": (lambda g: g("Mean", logarithm(g), logarithm(g, 0.4)), NAMES, softmax),
+    "negated logarithm": (lambda g: g("Neg", logarithm(g)), NAMES, of_logarithms),
+    "negated log-softmax": (
+        lambda g: g("Mul", g("LogSoftmax", g.logits, axis=1), g.number(-1)), NAMES, of_logarithms,
+    ),
+    "logarithm of a floored softmax, from 0": (
+        lambda g: g("Sub", g.number(0), g("Log", g("Add", g.softmax(), g.number(1e-6)))), NAMES,
+        of_logarithms,
+    ),
+    "halved negated logarithm": (
+        lambda g: g("Div", logarithm(g), g.number(-2)), NAMES, of_logarithms,
+    ),
+    "quantised negated logarithm": (
+        lambda g: g.quantised(g("Div", logarithm(g), g.number(-9))), NAMES, of_logarithms,
+    ),
+    "negated logits": (lambda g: g("Neg", g.logits), NAMES, softmax),
     "logits by a temperature": (lambda g: g("Div", g.logits, g.number(4)), NAMES, softmax),
     "quantised logits": (lambda g: g.quantised(g("Sub", g.logits, g.number(4))), NAMES, softmax),
     "sigmoids": (lambda g: g("Sigmoid", g.logits), NAMES, shares),
@@ -185,13 +213,35 @@ def test_a_thousand_quantised_probabilities_need_not_sum_to_one(tmp_path) -> Non
     np.testing.assert_allclose(found(path, tuple(map(str, range(1001)))), wanted, atol=1e-6)
 
 
+def test_names_in_metadata_are_read_or_shown(tmp_path) -> None:
+    path = softmax_with_metadata(tmp_path / "m.onnx", "red,green,blue")
+    assert Classifier(path).classes == NAMES
+    broken = softmax_with_metadata(tmp_path / "b.onnx", "3")
+    with pytest.raises(ConfigError, match=r"`labels` FILE is missing.*'classes' is no list.*'3'"):
+        Classifier(broken)
+    assert found(broken).shape == (4, 3)
+
+
+def softmax_with_metadata(path: Path, classes: str) -> Path:
+    graph = Graph()
+    model = onnx.load(graph.write(path, graph.softmax()))
+    helper.set_model_props(model, {"classes": classes})
+    onnx.save(model, path)
+    return path
+
+
 def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -> None:
     graph = Graph()
     total = graph.write(tmp_path / "s.onnx", graph("Add", graph.softmax(), graph.softmax(0.5)))
-    with pytest.raises(ConfigError, match=r"sum to 2 to 2.*--outputs logits or --outputs prob"):
+    with pytest.raises(ConfigError, match=r"sum to 2 to 2.*`outputs` logits or `outputs` prob"):
         found(total)
     np.testing.assert_allclose(found(total, outputs="probabilities"), raw(total) / 2, atol=1e-6)
     np.testing.assert_allclose(found(total, outputs="logits"), softmax(raw(total)), atol=1e-6)
+
+    graph = Graph()
+    shifted = graph("Add", logarithm(graph), graph.number(2))
+    with pytest.raises(ConfigError, match="is made of logarithms of softmaxes, but"):
+        found(graph.write(tmp_path / "l.onnx", shifted))
 
     graph = Graph()
     across = graph.write(tmp_path / "a.onnx", graph("Softmax", graph.logits, axis=0))
@@ -207,7 +257,7 @@ def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -
     one = graph.write(tmp_path / "o.onnx", graph("MatMul", graph.logits, share))
     z = raw(one)
     np.testing.assert_allclose(found(one, NAMES[:2]), both(1 / (1 + np.exp(-z))), atol=1e-6)
-    assert "say --outputs probabilities" in caplog.text
+    assert "say `outputs` probabilities" in caplog.text
     np.testing.assert_allclose(found(one, NAMES[:2], outputs="probabilities"), both(z), atol=1e-6)
 
 
@@ -257,7 +307,7 @@ def test_what_mixes_pictures_or_fits_twice_is_said(tmp_path) -> None:
     graph = Graph()
     other, same = graph("Neg", graph.logits), graph.softmax()
     path = graph.write(tmp_path / "two.onnx", other, graph.logits, same, shape=["n", 3])
-    with pytest.raises(ConfigError, match=r"which answer differently.*--output NAME"):
+    with pytest.raises(ConfigError, match=r"which answer differently.*`output` NAME"):
         found(path)
     with pytest.raises(ConfigError, match="has no output 'nowhere'"):
         found(path, output="nowhere")
@@ -286,7 +336,7 @@ def test_two_heads_that_answer_differently_are_not_taken_for_a_calibrated_one(
     graph = Graph()
     other = graph("MatMul", graph.logits, graph.constant(np.eye(3, dtype=np.float32)[::-1].copy()))
     path = graph.write(tmp_path / "m.onnx", other, graph.softmax())
-    with pytest.raises(ConfigError, match="--output NAME"):
+    with pytest.raises(ConfigError, match="`output` NAME"):
         found(path)
 
 

@@ -7,22 +7,22 @@ import pytest
 from PIL import Image
 
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.evaluation import answer_file
-from kerascnn.metrics.classification import evaluate_answers
+from kerascnn.inference.evaluation import predict_file
+from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.curves import POINTS, class_curves
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.metrics.significance import wilson_interval
 
 sklearn = pytest.importorskip("sklearn.metrics")
 
 
 @pytest.fixture(scope="module")
-def answers(exported: Path) -> Answers:
-    return answer_file(exported, "fashion-mini")
+def answers(exported: Path) -> Predictions:
+    return predict_file(exported, "fashion-mini")
 
 
 def test_scores_of_classes_are_those_of_scikit_learn(answers):
-    evaluation = evaluate_answers(answers)
+    evaluation = evaluate_predictions(answers)
     first = answers.logits.argmax(1)
     theirs = sklearn.precision_recall_fscore_support(answers.labels, first)
     ours = [(s.precision, s.recall, s.f1, s.support) for s in evaluation.per_class]
@@ -47,8 +47,8 @@ def test_balanced_accuracy_counts_only_classes_with_pictures(answers):
     kept = np.concatenate(
         [np.flatnonzero(answers.labels == 1), np.flatnonzero(answers.labels == 6)[:20]]
     )
-    some = Answers(answers.logits[kept], answers.labels[kept], answers.classes)
-    evaluation = evaluate_answers(some)
+    some = Predictions(answers.logits[kept], answers.labels[kept], answers.classes)
+    evaluation = evaluate_predictions(some)
     with pytest.warns(UserWarning, match="not in y_true"):
         theirs = sklearn.balanced_accuracy_score(some.labels, some.top1)
     assert evaluation.balanced_accuracy == pytest.approx(theirs)
@@ -59,7 +59,7 @@ def test_balanced_accuracy_counts_only_classes_with_pictures(answers):
 
 
 def test_areas_are_those_of_scikit_learn(answers):
-    evaluation = evaluate_answers(answers)
+    evaluation = evaluate_predictions(answers)
     for number, score in enumerate(evaluation.per_class):
         truth, scores = answers.labels == number, answers.probabilities[:, number]
         assert score.roc_auc == pytest.approx(sklearn.roc_auc_score(truth, scores), abs=1e-12)
@@ -82,7 +82,7 @@ def test_ties_are_one_step_whatever_the_order():
 
 
 def test_thinned_curves_lie_on_the_whole_ones(answers):
-    evaluation = evaluate_answers(answers)
+    evaluation = evaluate_predictions(answers)
     for number, curves in enumerate(evaluation.curves):
         truth, scores = answers.labels == number, answers.probabilities[:, number]
         false, true, _ = sklearn.roc_curve(truth, scores, drop_intermediate=False)
@@ -97,7 +97,7 @@ def test_thinned_curves_lie_on_the_whole_ones(answers):
 
 
 def test_the_most_confident_mistakes_come_first_and_are_named(answers):
-    evaluation = evaluate_answers(answers)
+    evaluation = evaluate_predictions(answers)
     mistakes = evaluation.mistakes
     assert len(mistakes) == 20
     assert [m.probability for m in mistakes] == sorted(
@@ -113,7 +113,7 @@ def test_the_most_confident_mistakes_come_first_and_are_named(answers):
 
 
 def test_intervals_and_speed_are_part_of_the_json(answers):
-    document = evaluate_answers(answers).to_dict()
+    document = evaluate_predictions(answers).to_dict()
     right = round(document["top1"] * document["images"])
     interval = wilson_interval(right, document["images"])
     assert document["top1_interval"] == [interval.low, interval.high]
@@ -123,7 +123,7 @@ def test_intervals_and_speed_are_part_of_the_json(answers):
     assert speed["network_images_per_second"] > speed["images_per_second"]
     assert "decoding" in speed["includes"]
     assert "curves" not in document
-    assert len(evaluate_answers(answers).to_dict(curves=True)["curves"]) == 10
+    assert len(evaluate_predictions(answers).to_dict(curves=True)["curves"]) == 10
 
 
 def test_broken_pictures_are_left_out_and_names_still_fit(exported, tmp_path):
@@ -133,14 +133,14 @@ def test_broken_pictures_are_left_out_and_names_still_fit(exported, tmp_path):
         folder = tmp_path / "data" / dataset.classes[split.labels[index]]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(split.pictures[int(index)]).save(folder / f"{index:03}.png")
-    whole = answer_file(exported, tmp_path / "data")
+    whole = predict_file(exported, tmp_path / "data")
     broken = sorted((tmp_path / "data").rglob("*.png"))[3]
     broken.write_bytes(b"no picture")
-    found = answer_file(exported, tmp_path / "data")
+    found = predict_file(exported, tmp_path / "data")
     gone = broken.relative_to(tmp_path / "data").as_posix()
     assert len(found.skipped) == 1
     assert str(broken) in found.skipped[0]
     assert found.names == tuple(name for name in whole.names if name != gone)
     kept = [name != gone for name in whole.names]
     assert np.array_equal(found.top1, whole.top1[kept])
-    assert evaluate_answers(found).images == 19
+    assert evaluate_predictions(found).images == 19

@@ -7,33 +7,33 @@ import numpy as np
 import pytest
 
 from kerascnn.errors import DataError
-from kerascnn.inference.evaluation import answer_file
-from kerascnn.metrics.comparison import compare_answers
-from kerascnn.metrics.outputs import Answers
+from kerascnn.inference.evaluation import predict_file
+from kerascnn.metrics.comparison import compare_predictions
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.metrics.significance import mcnemar_exact
 
 
 @pytest.fixture(scope="module")
-def answers(exported: Path) -> Answers:
-    return answer_file(exported, "fashion-mini")
+def answers(exported: Path) -> Predictions:
+    return predict_file(exported, "fashion-mini")
 
 
 @pytest.fixture(scope="module")
-def worse(answers) -> Answers:
+def worse(answers) -> Predictions:
     """The same model with a bias towards shirts."""
     bias = np.eye(10, dtype=np.float32)[answers.classes.index("Shirt")] * 2
     return replace(answers, logits=answers.logits + bias)
 
 
 def test_a_model_equals_itself(answers):
-    found = compare_answers(answers, answers, "a", "b")
+    found = compare_predictions(answers, answers, "a", "b")
     assert (found.changed, found.p_value, found.largest_difference) == ((), 1.0, 0.0)
     assert found.both_right + found.both_wrong == found.images == 500
     assert found.a_top1 == found.b_top1 == answers.right.mean()
 
 
 def test_counts_test_and_changed_answers(answers, worse):
-    found = compare_answers(answers, worse, "a.onnx", "b.onnx")
+    found = compare_predictions(answers, worse, "a.onnx", "b.onnx")
     first, second = answers.logits.argmax(1), worse.logits.argmax(1)
     right, also = first == answers.labels, second == answers.labels
     assert found.only_a_right == (right & ~also).sum() > 0
@@ -54,14 +54,14 @@ def test_counts_test_and_changed_answers(answers, worse):
 
 
 def test_classes_in_another_order_are_the_same_answers(answers):
-    turned = Answers(
+    turned = Predictions(
         logits=answers.logits[:, ::-1],
         labels=9 - answers.labels,
         classes=answers.classes[::-1],
         names=answers.names,
         temperature=answers.temperature,
     )
-    found = compare_answers(answers, turned, "a", "b")
+    found = compare_predictions(answers, turned, "a", "b")
     assert (len(found.changed), found.p_value, found.a_top1) == (0, 1.0, found.b_top1)
     assert found.largest_difference < 1e-12
 
@@ -69,6 +69,6 @@ def test_classes_in_another_order_are_the_same_answers(answers):
 def test_what_cannot_be_compared_is_refused(answers):
     renamed = replace(answers, classes=("Tee", *answers.classes[1:]))
     with pytest.raises(DataError, match=r"only one knows .*'Tee'"):
-        compare_answers(answers, renamed, "a", "b")
+        compare_predictions(answers, renamed, "a", "b")
     with pytest.raises(DataError, match="evaluated on different pictures"):
-        compare_answers(answers, replace(answers, names=answers.names[::-1]), "a", "b")
+        compare_predictions(answers, replace(answers, names=answers.names[::-1]), "a", "b")

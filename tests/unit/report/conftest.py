@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kerascnn.dataset import load_dataset
-from kerascnn.metrics.classification import evaluate_answers
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.classification import evaluate_predictions
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.report import Content, Epoch, Layer, PhaseSpan, Sample, gallery
 
 CLASSES = ("<script>alert(1)</script>", "고양이", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
@@ -24,7 +24,7 @@ def content() -> Callable[..., Content]:
         logits = np.eye(len(classes), dtype=np.float32)[labels] * 3
         logits[::7] = np.roll(logits[::7], 1, axis=1) * np.linspace(1, 2, len(logits[::7]))[:, None]
         names = tuple(split.pictures.name(index) for index in range(images))
-        evaluation = evaluate_answers(Answers(logits, labels, classes, names, split="val"))
+        evaluation = evaluate_predictions(Predictions(logits, labels, classes, names, split="val"))
         heat = np.linspace(0, 1, 49, dtype=np.float32).reshape(7, 7)
         fields: dict[str, object] = {
             "name": "<b>flowers</b>",

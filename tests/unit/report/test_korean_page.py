@@ -2,7 +2,7 @@
 
 import re
 
-from kerascnn.language import speaking, tr
+from kerascnn.language import tr, use_language
 from kerascnn.report import render_page
 
 NAMES = {
@@ -14,7 +14,7 @@ NAMES = {
 
 
 def test_a_korean_page_has_no_english_sentence_left(content):
-    with speaking("ko"):
+    with use_language("ko"):
         page = render_page(content())
     assert '<html lang="ko">' in page
     body = re.sub(
@@ -25,6 +25,6 @@ def test_a_korean_page_has_no_english_sentence_left(content):
 
 
 def test_facts_have_korean_names():
-    with speaking("ko"):
+    with use_language("ko"):
         names = ["network", "precision", "system", "processor", "memory", "Model", "Data", "Speed"]
         assert all(re.search("[가-힣]", tr(name)) for name in names)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kerascnn.card import ModelCard
-from kerascnn.metrics.classification import evaluate_answers
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.classification import evaluate_predictions
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.report import render_page
 from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
@@ -118,7 +118,7 @@ def test_a_model_that_is_too_sure_of_itself_is_told(content):
     labels = np.arange(300) % 2
     answers = np.where(np.arange(300) % 3 == 0, 1 - labels, labels)
     logits = np.eye(2, dtype=np.float32)[answers] * 8
-    evaluation = evaluate_answers(Answers(logits, labels, ("a", "b"), split="test"))
+    evaluation = evaluate_predictions(Predictions(logits, labels, ("a", "b"), split="test"))
     remarks = judge(content(evaluation=evaluation, epochs=())).remarks
     assert any("overconfident" in remark and "67%" in remark for remark in remarks)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kerascnn.card import ModelCard
-from kerascnn.metrics.classification import Evaluation, evaluate_answers
-from kerascnn.metrics.outputs import Answers
+from kerascnn.metrics.classification import Evaluation, evaluate_predictions
+from kerascnn.metrics.outputs import Predictions
 from kerascnn.report import Learning
 from kerascnn.report.card_facts import learning_of
 from kerascnn.report.verdict import judge
@@ -18,7 +18,9 @@ CLASSES = ("bag", "boot", "coat", "shirt")
 def evaluation(answers, labels, split: str = "val", sure: float = 2.0) -> Evaluation:
     logits = np.eye(len(CLASSES), dtype=np.float32)[answers] * sure
     names = tuple(f"{number}.png" for number in range(len(labels)))
-    return evaluate_answers(Answers(logits, np.asarray(labels), CLASSES, names, split=split))
+    return evaluate_predictions(
+        Predictions(logits, np.asarray(labels), CLASSES, names, split=split)
+    )
 
 
 def learning(train_right: int = 95, steps: int = 400, pictures: int = 2_000, **others) -> Learning:
@@ -36,7 +38,7 @@ LABELS = np.arange(200) % 4
 
 
 def wrong_in(count: int) -> np.ndarray:
-    """Answers of which so many are wrong, evenly over the classes."""
+    """Predictions of which so many are wrong, evenly over the classes."""
     answers = LABELS.copy()
     answers[:count] = (answers[:count] + 1 + np.arange(count) // 4 % 3) % 4
     return answers

@@ -21,7 +21,7 @@ from kerascnn.scoring import on_ray
 from kerascnn.scoring.engine import score_parts
 from kerascnn.scoring.job import Request, Work, finish, prepare
 from kerascnn.scoring.on_ray import RayTasks, ray_cluster
-from kerascnn.scoring.parts import Failure, Job, Setting, attempt
+from kerascnn.scoring.parts import Failure, Job, WorkerOptions, attempt
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
@@ -82,7 +82,9 @@ def as_predicted(exported: Path, pictures: list[str]) -> Callable[[], bool]:
 
 def score_with(work: Work, doing: Callable[[Job], bytes | Failure]) -> dict[int, str]:
     """Score on the cluster, with another function in the place of `attempt`."""
-    setting = Setting(str(Path(work.request.model).absolute()), work.plan.question, work.plan.base)
+    setting = WorkerOptions(
+        str(Path(work.request.model).absolute()), work.plan.question, work.plan.base
+    )
     done: list[int] = []
     with ray_cluster("ray", 1, gpu=False) as tasks:
         engine = RayTasks(tasks._ray, {"num_cpus": 1}, doing)

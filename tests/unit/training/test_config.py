@@ -13,7 +13,7 @@ from kerascnn import training
 from kerascnn.cli import main
 from kerascnn.errors import ConfigError
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.old_config import gone_options
+from kerascnn.training.old_config import removed_options
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -60,7 +60,7 @@ def test_the_small_stem_of_an_old_configuration_is_a_network() -> None:
     text = (GOLDEN / "old_config_resnet18.json").read_text(encoding="utf-8")
     found = TrainConfig.from_json(text, "config.json")
     assert (found.model, found.augment, found.epochs) == ("resnet18_small", "light", 3)
-    assert gone_options(text) == {
+    assert removed_options(text) == {
         "schedule": "one-cycle", "stem": "small", "augment": "trivial", "model": "resnet18",
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from kerascnn.card import ModelCard
 from kerascnn.cli import main
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.training.foreign.loading import load_foreign
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -99,7 +99,7 @@ def test_keras_files_are_known_by_what_is_in_them(folder, model) -> None:
     Path("m.keras").rename("zip.h5")
     Path("old.keras").write_bytes(Path("MODEL.H5").read_bytes())
     for name in ("MODEL.H5", "zip.h5", "old.keras"):
-        assert load_foreign(name, Foreign(("a", "b"))).shape == (8, 8)
+        assert load_foreign(name, ForeignModel(("a", "b"))).shape == (8, 8)
     code, output = tell("export", "MODEL.H5", "--onnx")
     assert (code, "--labels FILE is missing" in output) == (2, True)
     for name in ("MODEL.H5", "old.keras"):

@@ -35,17 +35,17 @@ def test_public_names_and_nothing_else_are_listed() -> None:
 
 def test_a_run_is_shown_in_the_command_lines_words_on_standard_error(capsys) -> None:
     with shown(None) as progress:
-        progress.started(2, 10, 64)
-        progress.epoch(RECORD, True)
+        progress.on_phase_begin(2, 10, 64)
+        progress.on_epoch_end(RECORD, True)
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"{LINE}  1,000 images/s  1.5 s  best\n")
+    assert (out, err) == ("", f"{LINE}  1,000 images/s  1.5 s  kept\n")
 
 
 def test_a_callback_of_ones_own_is_all_that_is_called(capsys) -> None:
     own = Callback()
     with shown(own) as progress:
         assert progress is own
-        progress.epoch(RECORD, True)
+        progress.on_epoch_end(RECORD, True)
     assert capsys.readouterr() == ("", "")
 
 
@@ -80,9 +80,9 @@ class Frontend:
 def test_a_notebook_has_a_bar_and_the_same_lines(capsys) -> None:
     display, frontend = NotebookDisplay(SafeConsole(sys.stderr)), Frontend()
     display._handle, display._html = frontend, str
-    display.started(2, 10, 64)
-    display.step(1, 5, 0.5, 0.75)
-    display.epoch(RECORD, False)
+    display.on_phase_begin(2, 10, 64)
+    display.on_step_end(1, 5, 0.5, 0.75)
+    display.on_epoch_end(RECORD, False)
     display.__exit__()
     assert 'value="5" max="20"' in frontend.now[-2]
     assert "step 5/10  loss 0.5000  accuracy 75.00%" in frontend.now[-2]

@@ -14,10 +14,10 @@ class Listener(Callback):
     def __init__(self) -> None:
         self.heard: list[object] = []
 
-    def opened(self, folder, epochs_done):
+    def on_run_begin(self, folder, epochs_done):
         self.heard.append((folder, epochs_done))
 
-    def epoch(self, record, best):
+    def on_epoch_end(self, record, best):
         self.heard.append((record.epoch, best))
 
 
@@ -26,9 +26,11 @@ def test_every_number_of_every_epoch_can_be_read_back(tmp_path):
 
     listener = Listener()
     board = CallbackList(listener, TensorBoard())
-    board.opened(tmp_path, 0)
+    board.on_run_begin(tmp_path, 0)
     for epoch in (1, 2):
-        board.epoch(EpochRecord(epoch, 0.003, 1 / epoch, 0.5, 0.9, 0.55, 4000, 1.5), epoch == 2)
+        board.on_epoch_end(
+            EpochRecord(epoch, 0.003, 1 / epoch, 0.5, 0.9, 0.55, 4000, 1.5), epoch == 2
+        )
     assert listener.heard == [(tmp_path, 0), (1, False), (2, True)]
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()

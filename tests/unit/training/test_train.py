@@ -78,8 +78,8 @@ class Watching(Callback):
         self.run, self.destroy_after = run, destroy_after
         self.epochs: list[tuple[EpochRecord, bool]] = []
 
-    def epoch(self, record: EpochRecord, best: bool) -> None:
-        self.epochs.append((record, best))
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
+        self.epochs.append((record, kept))
 
 
 def test_the_best_epoch_is_kept_and_the_card_tells_which(small: Path) -> None:

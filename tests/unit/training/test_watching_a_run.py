@@ -63,10 +63,10 @@ class Speeds(Callback):
         self.steps: dict[int, list[int]] = {}
         self.speeds: list[float] = []
 
-    def speed(self, images_per_second: float) -> None:
+    def on_speed(self, images_per_second: float) -> None:
         self.speeds.append(images_per_second)
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         self.steps.setdefault(epoch, []).append(step)
 
 
@@ -90,7 +90,7 @@ class Ending(Callback):
     def __init__(self) -> None:
         self.told: list[tuple[str, int, int]] = []
 
-    def finishing(self, what: str, done: int, total: int) -> None:
+    def on_work(self, what: str, done: int, total: int) -> None:
         self.told.append((what, done, total))
 
 

@@ -92,7 +92,7 @@ class _Trial:
         found = self._answer(model, len(self._labels))
         return Candidate(method, kept, model, self._accuracy(found), self._distance(found))
 
-    def harm(self, ranges: Any, layer: str, others: list[str]) -> float:
+    def sensitivity(self, ranges: Any, layer: str, others: list[str]) -> float:
         """Measure what quantizing one layer alone does."""
         model = quantize(self.core, ranges, [name for name in others if name != layer])
         return self._distance(self._answer(model, min(_FEW, len(self._labels))))
@@ -114,7 +114,7 @@ def _keep_more(
     names = layers(trial.core)
     yield tuple(dict.fromkeys((names[0], names[-1])))
     tell(f"trying {len(names)} layers one by one")
-    order = sorted(names, key=lambda name: -trial.harm(ranges, name, names))
+    order = sorted(names, key=lambda name: -trial.sensitivity(ranges, name, names))
     for share in (8, 4, 2):
         yield tuple(order[: max(1, len(order) // share)])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerascnn.training import TrainConfig
-from kerascnn.training.advising.advise import command, decided, sample
+from kerascnn.training.advising.advise import apply_advice, command, sample
 from kerascnn.training.advising.decision import advise_from
 from kerascnn.training.advising.facts import Facts, StageFacts
 from kerascnn.training.data.pack import Pack
@@ -28,7 +28,7 @@ def test_auto_learns_at_the_rates_of_its_optimizer() -> None:
     rates = {}
     for optimizer in ("adamw", "sgd"):
         config = _config(optimizer=optimizer, trainable="auto", epochs=8)
-        run = decided(config, _advice(config))
+        run = apply_advice(config, _advice(config))
         assert "auto" not in (run.trainable, *run.phase)
         rates[optimizer] = [phase.learning_rate for phase in phases(run)]
     assert len(rates["adamw"]) == 2
@@ -38,7 +38,7 @@ def test_auto_learns_at_the_rates_of_its_optimizer() -> None:
 def test_a_rate_that_was_asked_for_holds_for_both() -> None:
     for optimizer in ("adamw", "sgd"):
         config = _config(optimizer=optimizer, trainable="auto", epochs=8, learning_rate=0.02)
-        assert phases(decided(config, _advice(config)))[0].learning_rate == 0.02
+        assert phases(apply_advice(config, _advice(config)))[0].learning_rate == 0.02
 
 
 def test_the_printed_command_keeps_what_advice_was_asked_for_with() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from kerascnn import training
 from kerascnn.errors import ConfigError
-from kerascnn.training.auto.hyperparameters import choose_kept, settle
+from kerascnn.training.auto.hyperparameters import resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.pack import steps_per_epoch
@@ -53,7 +53,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_batch_steps_and_rate_follow_from_the_number_of_pictures(
     pictures: int, batch_size: int, epochs: int, rate: float
 ) -> None:
-    settled = settle(TrainConfig(), pictures)
+    settled = resolve_auto(TrainConfig(), pictures)
     assert (settled.batch_size, settled.epochs) == (batch_size, epochs)
     assert settled.learning_rate == rate
     assert pictures == 5 or steps_per_epoch(pictures, batch_size) * epochs >= 300
@@ -61,11 +61,11 @@ def test_batch_steps_and_rate_follow_from_the_number_of_pictures(
 
 def test_what_is_given_is_kept() -> None:
     given = TrainConfig(batch_size=7, epochs=3, learning_rate=0.1)
-    assert settle(given, 144) == given
-    assert settle(TrainConfig(batch_size=7), 144).learning_rate is None
-    assert settle(TrainConfig(phase=("head:2",)), 144).epochs == "auto"
+    assert resolve_auto(given, 144) == given
+    assert resolve_auto(TrainConfig(batch_size=7), 144).learning_rate is None
+    assert resolve_auto(TrainConfig(phase=("head:2",)), 144).epochs == "auto"
     # Few steps were asked for, so the rate stays as high as it is for large batches.
-    assert settle(TrainConfig(epochs=5), 144).learning_rate == 0.008
+    assert resolve_auto(TrainConfig(epochs=5), 144).learning_rate == 0.008
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_given_is_kept() -> None:
 def test_the_best_of_many_epochs_is_not_chosen_on_few_pictures(
     options: dict[str, Any], validation: int, keep: str
 ) -> None:
-    assert choose_kept(TrainConfig(**options), validation).keep == keep
+    assert resolve_keep(TrainConfig(**options), validation).keep == keep
 
 
 @pytest.mark.parametrize("option", ["epochs", "batch_size"])
@@ -104,7 +104,7 @@ def test_five_epochs_of_few_photographs_are_learned(scenes: Path) -> None:
 class CtrlC(Callback):
     """Presses Ctrl-C in the second epoch."""
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         if epoch == 2:
             raise KeyboardInterrupt
 

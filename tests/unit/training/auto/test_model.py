@@ -254,7 +254,7 @@ def test_a_backbone_that_tells_less_than_pixels_is_not_taken(
 class CtrlC(Callback):
     """Presses Ctrl-C in the second epoch."""
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         if epoch == 2:
             raise KeyboardInterrupt
 

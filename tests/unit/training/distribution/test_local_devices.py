@@ -39,7 +39,7 @@ from kerascnn.training.callbacks import Callback
 gathered = 2 if os.environ["KERAS_BACKEND"] == "jax" else 1
 
 class StopAfterOne(Callback):
-    def epoch(self, record, is_best):
+    def on_epoch_end(self, record, is_best):
         raise KeyboardInterrupt
 
 def run(out, progress=None, resume=False, **options):
@@ -73,7 +73,7 @@ staging.FEW_STEPS = 0  # the statistics stay as the step leaves them
 class Steps(Callback):
     def __init__(self):
         self.losses = []
-    def step(self, epoch, step, loss, accuracy):
+    def on_step_end(self, epoch, step, loss, accuracy):
         self.losses.append(loss * step - sum(self.losses))
 
 found["normalized"] = []

@@ -117,7 +117,7 @@ def test_another_count_is_refused(address: str) -> None:
 def test_who_does_not_come_is_named_in_time(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is over as soon as rank 2 is there, by a clock that the test has put forward."""
     forward = [0.0]
-    admit = rendezvous._admit
+    admit = rendezvous._accept_peer
 
     def admitted(*given: Any) -> None:
         admit(*given)
@@ -125,7 +125,7 @@ def test_who_does_not_come_is_named_in_time(address: str, monkeypatch: pytest.Mo
 
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + forward[0], sleep=time.sleep)
     monkeypatch.setattr(rendezvous, "time", clock)
-    monkeypatch.setattr(rendezvous, "_admit", admitted)
+    monkeypatch.setattr(rendezvous, "_accept_peer", admitted)
     first, second = meeting(address, (0, 3, {}), (2, 3, {}))
     assert isinstance(first, TrainingError)
     assert "rank 1 did not come" in str(first)

@@ -9,7 +9,7 @@ import pytest
 
 from kerascnn import Classifier, training
 from kerascnn.dataset import load_dataset
-from kerascnn.inference.evaluation import answer_file
+from kerascnn.inference.evaluation import predict_file
 from kerascnn.metrics.calibration import cross_entropy
 from kerascnn.training.evaluation.calibration import fit_temperature
 
@@ -83,7 +83,7 @@ def test_logits_stay_and_no_first_answer_changes(exported: Path):
 
 
 def test_evaluation_differs_only_in_probabilities(exported: Path):
-    answers = answer_file(exported, "fashion-mini")
+    answers = predict_file(exported, "fashion-mini")
     plain = replace(answers, temperature=1.0)
     assert np.array_equal(answers.top1, plain.top1)
     assert np.array_equal(answers.top1, answers.probabilities.argmax(1))

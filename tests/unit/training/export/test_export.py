@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from kerascnn import Classifier, images, training
 from kerascnn.card import Normalization
 from kerascnn.cli import main
-from kerascnn.errors import DataError, KerascnnError, ModelFileError, ParityError
+from kerascnn.errors import ConfigError, DataError, KerascnnError, ModelFileError, ParityError
 from kerascnn.inference.model_file.metadata import read_card
-from kerascnn.training.export import compose, core, verify
+from kerascnn.training.export import compose, core, target, verify
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
 SIZES = [
@@ -216,6 +216,20 @@ def test_the_command_has_a_limit_of_time(trained: Path, tmp_path: Path, monkeypa
         assert done.exit_code == 1
         assert f"not done within {seconds}" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_model_is_replaced_only_with_overwrite(trained, tmp_path) -> None:
+    out = tmp_path / "m.onnx"
+    words = ["export", str(trained), "--onnx", "--out", str(out)]
+    out.write_bytes(b"something else")
+    refused = CliRunner().invoke(main, words)
+    assert (refused.exit_code, out.read_bytes()) == (2, b"something else")
+    assert "holds a file of other origin already. Replace it (--overwrite)" in refused.stderr
+    assert CliRunner().invoke(main, [*words, "--overwrite"]).exit_code == 0
+    assert CliRunner().invoke(main, words).exit_code == 0  # the same weights
+    card = training.open_run(trained).card
+    with pytest.raises(ConfigError, match=r"holds another model already.*`overwrite`"):
+        target.check_replaceable(out, replace(card, weights_sha256="0" * 64), overwrite=False)
 
 
 def test_exported_answers_equal_those_of_the_run(exported: Path, trained: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kerascnn import Classifier
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.training.export.foreign import export_foreign
 
 
@@ -55,7 +55,7 @@ def exported_from(tmp_path: Path) -> Callable[..., Classifier]:
     def export(path: Path, classes: int | tuple[str, ...], **said) -> Classifier:
         names = tuple("abcdefgh"[:classes]) if isinstance(classes, int) else classes
         said.setdefault("normalize", "none")
-        result = export_foreign(path, Foreign(names, **said), tmp_path / "out" / "m.onnx")
+        result = export_foreign(path, ForeignModel(names, **said), tmp_path / "out" / "m.onnx")
         assert result.parity.top1_mismatches == 0
         assert result.parity.max_abs_diff <= 1e-4
         assert result.parity.images == 166

@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 
 from kerascnn.errors import ModelFileError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.training.export.foreign import export_foreign
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -229,7 +229,7 @@ def test_an_operation_in_an_h5_file_is_told_from_a_custom_object(tmp_path) -> No
     path = tmp_path / "m.h5"
     classifier(ops.absolute).save(path)
     with pytest.raises(ModelFileError, match=r"Keras' operation Absolute .*as \.keras"):
-        export_foreign(path, Foreign(("a", "b", "c"), normalize="none"), tmp_path / "m.onnx")
+        export_foreign(path, ForeignModel(("a", "b", "c"), normalize="none"), tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_what_is_refused_is_one_line(middle, words, tmp_path) -> None:
     path = tmp_path / "m.keras"
     classifier(middle).save(path)
     with pytest.raises(ModelFileError, match=words) as caught:
-        export_foreign(path, Foreign(("a", "b", "c"), normalize="none"), tmp_path / "m.onnx")
+        export_foreign(path, ForeignModel(("a", "b", "c"), normalize="none"), tmp_path / "m.onnx")
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
     assert not list(tmp_path.glob("*.onnx"))

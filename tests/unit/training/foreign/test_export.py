@@ -19,7 +19,7 @@ from PIL import Image
 from kerascnn.cli import main
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.inference import Foreign, read_labels
+from kerascnn.inference import ForeignModel, read_labels
 from kerascnn.training.export.foreign import export_foreign
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -196,7 +196,7 @@ def test_normalisations_are_those_of_keras(
     wanted = model.predict(prepared, verbose=0)
     np.testing.assert_allclose(exported.run(batch)[0], wanted, atol=1e-4, rtol=1e-4)
     with pytest.raises(ConfigError, match="`image_size` is missing"):
-        export_foreign(path, Foreign(("a", "b", "c")))
+        export_foreign(path, ForeignModel(("a", "b", "c")))
 
 
 @pytest.mark.slow
@@ -233,11 +233,15 @@ def test_what_does_not_fit_is_said(tmp_path, with_weights) -> None:
     planes = keras.Sequential([keras.Input((3, SIZE, SIZE)), layers.Flatten(), layers.Dense(3)])
     abc = ("a", "b", "c")
     for path, said, words in [
-        (good, Foreign(abc, 32), "takes 16 x 16 pixels"),
-        (good, Foreign(("a", "b")), "gives 3 numbers per picture, and `labels` has 2"),
-        (saved(two, "two.keras"), Foreign(abc), "2 outputs"),
-        (saved(planes, "planes.keras"), Foreign(abc), "expected pictures, "),
-        (saved(dense(1, "softmax"), "one.keras"), Foreign(("a", "b")), "softmax of one number"),
+        (good, ForeignModel(abc, 32), "takes 16 x 16 pixels"),
+        (good, ForeignModel(("a", "b")), "gives 3 numbers per picture, and `labels` has 2"),
+        (saved(two, "two.keras"), ForeignModel(abc), "2 outputs"),
+        (saved(planes, "planes.keras"), ForeignModel(abc), "expected pictures, "),
+        (
+            saved(dense(1, "softmax"), "one.keras"),
+            ForeignModel(("a", "b")),
+            "softmax of one number",
+        ),
     ]:
         with pytest.raises((ModelFileError, ConfigError), match=words):
             export_foreign(path, said, tmp_path / "x.onnx")

@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 
 from kerascnn.errors import ConfigError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
 
@@ -55,6 +55,12 @@ ENDINGS = {
     "clipped": (lambda x: ops.clip(dense(x, "softmax"), 0.1, 0.8), shares),
     "average of one sigmoid": (sigmoids, both),
     "one column of a softmax": (lambda x: dense(x, "softmax", 2)[:, 1:], both),
+    "hard sigmoids": (lambda x: dense(x, "hard_sigmoid"), shares),
+    "one hard sigmoid": (lambda x: dense(x, "hard_sigmoid", 1), both),
+    "negated logarithm": (lambda x: -ops.log(dense(x, "softmax")), lambda z: shares(np.exp(-z))),
+    "halved negated log softmax": (
+        lambda x: dense(x, "log_softmax") / -2.0, lambda z: shares(np.exp(-z)),
+    ),
     "log softmax": (lambda x: dense(x, "log_softmax"), softmax),
     "temperature": (lambda x: layers.Softmax()(dense(x) / 2.5), shares),
     "logits by a temperature": (lambda x: dense(x) / 2.5, softmax),
@@ -91,7 +97,7 @@ def test_where_layers_and_values_disagree_the_user_decides() -> None:
     def total(x):
         return layers.Add()([dense(x, "softmax"), dense(x, "softmax")])
 
-    with pytest.raises(ConfigError, match="--outputs logits or --outputs probabilities"):
+    with pytest.raises(ConfigError, match="`outputs` logits or `outputs` probabilities"):
         answers(built(total))
     own, found = answers(built(total), "probabilities")
     np.testing.assert_allclose(found, own / 2, atol=1e-5)
@@ -106,7 +112,7 @@ def test_one_of_several_outputs_is_chosen_by_name(tmp_path) -> None:
     x = layers.GlobalAveragePooling2D()(entry)
     outputs = [layers.Dense(2, name="age")(x), layers.Dense(3, name="kind")(x)]
     keras.Model(entry, outputs).save(tmp_path / "two.keras")
-    found = load_foreign(tmp_path / "two.keras", Foreign(("a", "b", "c"), output="kind"))
+    found = load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b", "c"), output="kind"))
     assert found.model.output_shape == (None, 3)
     with pytest.raises(ConfigError, match=r"has no output 'size'\. It has: age, kind"):
-        load_foreign(tmp_path / "two.keras", Foreign(("a", "b"), output="size"))
+        load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b"), output="size"))

@@ -15,12 +15,12 @@ from click.testing import CliRunner
 
 from kerascnn.cli import main
 from kerascnn.errors import ModelFileError
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
 from kerascnn.training.foreign.container import read_architecture
 from kerascnn.training.foreign.loading import load_foreign
 
 MARKER = Path("/tmp") / f"kerascnn-test-marker-{np.random.SeedSequence().entropy}"
-AB = Foreign(("a", "b"), normalize="none")
+AB = ForeignModel(("a", "b"), normalize="none")
 
 
 @pytest.fixture(autouse=True)

@@ -93,11 +93,11 @@ def test_the_average_follows_the_network_and_changes_places_with_it(accumulate: 
     counts = (accumulate, 2 * accumulate, 3 * accumulate)
     one, two, three = (averaged(config, count)[0].get_weights() for count in counts)
     model, averages = averaged(config, 3 * accumulate)
-    averages.swap()
+    averages.exchange_weights()
     # The second step is the warm-up's: 1 / (1 + 9). The third would be 2 / (2 + 9).
     for a, b, c, average in zip(one, two, three, model.get_weights(), strict=True):
         np.testing.assert_allclose(average, 0.15 * (0.1 * a + 0.9 * b) + 0.85 * c, atol=1e-5)
-    averages.swap()
+    averages.exchange_weights()
     for weight, again in zip(three, model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, again)
 
@@ -107,7 +107,7 @@ def test_the_average_of_a_young_network_answers_as_the_network_does() -> None:
     model, averages = averaged(config, 60)
     pictures, labels = clothes()
     learned = (model.predict(pictures, verbose=0).argmax(1) == labels).mean()
-    averages.swap()
+    averages.exchange_weights()
     average = (model.predict(pictures, verbose=0).argmax(1) == labels).mean()
     assert learned > 0.9
     assert average > learned - 0.05
@@ -192,7 +192,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.evaluation import report as reporting
 reporting.render_page = lambda _content: "not drawn"  # it takes longer than the training
 class CtrlC(Callback):
-    def step(self, epoch, step, loss, accuracy):
+    def on_step_end(self, epoch, step, loss, accuracy):
         if epoch == 2:
             raise KeyboardInterrupt
 options = dict(model=sys.argv[4], image_size=int(sys.argv[5]), phase=("all:2", "head:1"),

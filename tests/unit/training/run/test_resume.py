@@ -26,7 +26,7 @@ class CtrlC(Callback):
     def __init__(self, epoch: int) -> None:
         self.at = epoch
 
-    def step(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+    def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         if epoch == self.at:
             raise KeyboardInterrupt
 

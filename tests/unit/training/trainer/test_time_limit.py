@@ -15,7 +15,7 @@ from kerascnn.training.run.checkpoint import Position
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.resume import resumed_config
 from kerascnn.training.trainer import time_limit
-from kerascnn.training.trainer.time_limit import fewer_epochs
+from kerascnn.training.trainer.time_limit import shorten_remaining
 
 OPTIONS = {"model": "lenet5", "val": 0.9, "batch_size": 64, "calibration": False}
 
@@ -93,7 +93,7 @@ class Slower(Callback):
     def __init__(self, deadline: list[Hours], seconds: list[float]) -> None:
         self.deadline, self.seconds = deadline, seconds
 
-    def epoch(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         object.__setattr__(record, "seconds", self.seconds[record.epoch - 1])
         self.deadline[0].seconds -= record.seconds
 
@@ -131,12 +131,12 @@ def test_where_the_machine_gets_slower_the_rate_still_ends_with_the_last_epoch(
 def test_what_has_been_done_stays(
     epochs: list[int], position: Position, fit: int, kept: list[int]
 ) -> None:
-    assert fewer_epochs(epochs, position, fit) == kept
+    assert shorten_remaining(epochs, position, fit) == kept
 
 
 def test_resumed_it_has_the_epochs_that_were_chosen(costs: None) -> None:
     class StopAfterTwo(Callback):
-        def epoch(self, record: EpochRecord, best: bool) -> None:
+        def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
             if record.epoch == 2:
                 raise KeyboardInterrupt
 

@@ -36,7 +36,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[TrainConf
             folder.mkdir(parents=True)
             values = curve(len(made) - 1)
             for epoch, value in enumerate(values, 1):
-                progress.epoch(EpochRecord(epoch, 0.1, 1.0, 0.5, 1.0, value, 1.0, 1.0), True)
+                progress.on_epoch_end(EpochRecord(epoch, 0.1, 1.0, 0.5, 1.0, value, 1.0, 1.0), True)
             return SimpleNamespace(
                 config=config, card=SimpleNamespace(metrics={"val_top1": values[-1]})
             )

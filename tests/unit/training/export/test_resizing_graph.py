@@ -8,7 +8,7 @@ import pytest
 
 from kerascnn import images
 from kerascnn.card import ModelCard
-from kerascnn.sizing import FILTERS, PRESETS, Sizing, choose
+from kerascnn.resizing import FILTERS, PRESETS, Resizing, choose
 from kerascnn.training.export.preprocessing import preprocessing_model
 
 PICTURES = [(23, 61), (61, 23), (90, 31), (31, 90), (12, 9), (40, 40), (7, 64), (33, 48), (128, 96)]
@@ -40,7 +40,7 @@ def _sized_by_graph(card: ModelCard, pictures: list[np.ndarray]) -> list[np.ndar
 
 @pytest.mark.parametrize("shape", [(32, 32), (20, 47), (45, 18)], ids=str)
 @pytest.mark.parametrize("sizing", RULES.values(), ids=RULES)
-def test_the_graph_sizes_as_the_slim_half(sizing: Sizing, shape: tuple[int, int]) -> None:
+def test_the_graph_sizes_as_the_slim_half(sizing: Resizing, shape: tuple[int, int]) -> None:
     height, width = shape
     card = ModelCard(
         "a",

@@ -38,8 +38,10 @@ _BEGINNINGS = {
     b"%PDF": "PDF",
     **dict.fromkeys((b"II*\0", b"MM\0*"), "TIFF of bits or colors that Pillow does not know"),
 }
+"""By the first bytes of a file: its format."""
 
 _DICOM = slice(128, 132)
+"""Where ``DICM`` stands, behind a preamble of 128 bytes that may hold anything."""
 
 
 def kind_of(source: str | Path | bytes) -> str | None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from kerascnn.card import ModelCard, Normalization
 from kerascnn.inference.classifier import Classifier
-from kerascnn.inference.evaluation import answer_file, data_for
+from kerascnn.inference.evaluation import data_for, predict_file
 from kerascnn.inference.model_file.foreign import NORMALIZATIONS
 from kerascnn.metrics.calibration import softmax
-from kerascnn.sizing import PRESETS, Sizing, choose
+from kerascnn.resizing import PRESETS, Resizing, choose
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Trials:
         }
 
 
-def candidates() -> dict[str, Sizing]:
+def candidates() -> dict[str, Resizing]:
     """Return what is tried, by the options that ask for it."""
     found = {f"--like {name}": preset.sizing for name, preset in PRESETS.items()}
     for kind in ("bilinear", "bicubic", "lanczos"):
@@ -70,7 +70,7 @@ def candidates() -> dict[str, Sizing]:
     return found
 
 
-def try_sizing(
+def try_resizing(
     classifier: Classifier,
     data: str | None,
     split: str | None = None,
@@ -81,7 +81,7 @@ def try_sizing(
 
     Args:
         classifier: Classifier of the model.
-        data: Labelled pictures, as for :func:`kerascnn.inference.evaluation.answer_file`.
+        data: Labelled pictures, as for :func:`kerascnn.inference.evaluation.predict_file`.
         split: Which part of them.
         normalized: Whether it was said what the network expects of its pixels, or the graph does
             it; else each preset's own normalization is tried with it.
@@ -104,7 +104,7 @@ def try_sizing(
                 tried = tried.with_(normalization=_normalization(options, card))
             classifier.card = tried
             classifier.signature = replace(signature, card=tried)
-            answers = answer_file(classifier, dataset, split)
+            answers = predict_file(classifier, dataset, split)
             images = len(answers.labels)
             found.append(_trial(options, answers.logits, answers.labels))
     finally:
@@ -113,7 +113,7 @@ def try_sizing(
     return Trials(images, tuple(found))
 
 
-def _sized(card: ModelCard, sizing: Sizing) -> ModelCard:
+def _sized(card: ModelCard, sizing: Resizing) -> ModelCard:
     return card.with_(resize=sizing.resize, sizing=sizing)
 
 

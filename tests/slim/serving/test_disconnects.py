@@ -8,15 +8,15 @@ from starlette.requests import Request
 from starlette.routing import Route, Router
 
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.http.errors import ClientDisconnected, Refusal
-from kerascnn.serving.http.leaving import EXTENSION, Leaving, Line
+from kerascnn.serving.http.disconnects import EXTENSION, ConnectionState, DisconnectWatcher
+from kerascnn.serving.http.errors import ClientDisconnected, HttpError
 from kerascnn.serving.http.routing import Routing
 from kerascnn.serving.service import Service
 
 
 def client(ours: bool):
     """Give a request of a client, and what makes it leave."""
-    line, left = Line(), asyncio.Event()
+    line, left = ConnectionState(), asyncio.Event()
 
     async def receive():
         await left.wait()
@@ -24,7 +24,7 @@ def client(ours: bool):
 
     extensions = {EXTENSION: line} if ours else {}
     request = Request({"type": "http", "headers": [], "extensions": extensions}, receive)
-    return request, (line.cut if ours else left.set)
+    return request, (line.close if ours else left.set)
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -58,7 +58,7 @@ def test_one_that_stays_until_the_answer_is_not_told_of(ours):
     async def main():
         told = []
         request, leave = client(ours)
-        with Leaving(request, lambda: told.append(1)) as leaving:
+        with DisconnectWatcher(request, lambda: told.append(1)) as leaving:
             await asyncio.sleep(0)
         leave()
         await asyncio.sleep(0)
@@ -72,7 +72,7 @@ def test_one_that_stays_until_the_answer_is_not_told_of(ours):
 def test_the_short_way_ends_where_the_router_does(path, method):
     def route(pattern, *methods):
         async def endpoint(request):
-            raise Refusal(418, f"{pattern} {request.path_params}")
+            raise HttpError(418, f"{pattern} {request.path_params}")
 
         return Route(pattern, endpoint, methods=methods)
 
@@ -86,7 +86,7 @@ def test_the_short_way_ends_where_the_router_does(path, method):
         scope = {"type": "http", "method": method, "path": path, "headers": [], "app": None}
         try:
             asyncio.run(app(scope, None, None))
-        except (Refusal, HTTPException) as error:
+        except (HttpError, HTTPException) as error:
             return type(error), getattr(error, "status_code", None), str(error)
         return None
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from kerascnn import Classifier
-from kerascnn.inference import Foreign
-from kerascnn.sizing import choose
+from kerascnn.inference import ForeignModel
+from kerascnn.resizing import choose
 from kerascnn.training.export.foreign import export_foreign
 
 NAMES = ("a", "b", "c")
@@ -30,7 +30,7 @@ def _model(path, shape, arithmetic: bool):
 def test_the_exported_file_sizes_as_was_said(tmp_path, shape, caplog) -> None:
     model = _model(tmp_path / "m.keras", shape, arithmetic=True)
     size = (12, 28) if None in shape else shape
-    foreign = Foreign(NAMES, size, sizing=choose("teachable-machine"))
+    foreign = ForeignModel(NAMES, size, sizing=choose("teachable-machine"))
     result = export_foreign(tmp_path / "m.keras", foreign, tmp_path / "m.onnx")
     assert "--normalize" not in caplog.text  # the graph has preprocess_input
     picture = np.random.default_rng(0).integers(0, 256, (50, 33, 3), np.uint8)
@@ -47,5 +47,5 @@ def test_the_exported_file_sizes_as_was_said(tmp_path, shape, caplog) -> None:
 
 def test_a_model_without_arithmetic_gets_the_advice(tmp_path, caplog) -> None:
     _model(tmp_path / "m.keras", (16, 16), arithmetic=False)
-    export_foreign(tmp_path / "m.keras", Foreign(NAMES), tmp_path / "m.onnx")
+    export_foreign(tmp_path / "m.keras", ForeignModel(NAMES), tmp_path / "m.onnx")
     assert "--normalize was not given" in caplog.text

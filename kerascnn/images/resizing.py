@@ -6,7 +6,7 @@ read, nor what other libraries do (:mod:`kerascnn.images.resampling`).
 A picture that is S x S already is taken as it is, under every rule: so pictures resized here
 pass through the exported graph, which sizes by the same rule, unchanged.
 
-Sizing of all others, in integers (``//`` rounds down), for a picture H x W and a model of size S:
+Resizing by all others, in integers (``//`` rounds down), for a picture H x W and a model of size S:
 
 * ``squash``: W -> S and H -> S.
 * ``crop``:   R = (16 S + 7) // 14, that is S / 0.875 rounded; short = min(H, W);
@@ -36,7 +36,7 @@ from PIL import Image
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.images.geometry import sides
 from kerascnn.images.resampling import sized_as
-from kerascnn.sizing import RESIZE_RULES, Resize, ResizeRule, Shape, Sizing
+from kerascnn.resizing import RESIZE_RULES, Resize, ResizeRule, Resizing, Shape
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 
@@ -110,7 +110,7 @@ def _padded(length: int, longer: int, size: int) -> Axis:
 
 
 def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRule) -> int:
-    """Count the pixels that lie between the two passes of sizing.
+    """Count the pixels that lie between the two passes of resizing.
 
     Of a tall, thin picture they may be a hundred times as many as it has: it is made wider first.
 
@@ -127,7 +127,7 @@ def pixels_between(height: int, width: int, size: int | Shape, resize: ResizeRul
         >>> pixels_between(1_000_000, 1, 224, "squash")
         224000000
     """
-    if not isinstance(resize, Sizing):
+    if not isinstance(resize, Resizing):
         return height * axes(height, width, _side(size, resize), resize)[1].length
     shape = (size, size) if isinstance(size, int) else size
     down, across = sides(height, width, shape, resize)
@@ -138,7 +138,7 @@ def _side(size: int | Shape, resize: Resize) -> int:
     if isinstance(size, int):
         return size
     if size[0] != size[1]:
-        raise ConfigError(f"an input of {size[0]} x {size[1]} needs a Sizing, not {resize!r}.")
+        raise ConfigError(f"an input of {size[0]} x {size[1]} needs a Resizing, not {resize!r}.")
     return size[0]
 
 
@@ -165,7 +165,7 @@ def size_picture(rgb: UInt8Array, size: int | Shape, resize: ResizeRule) -> UInt
             f"picture: {width} x {height} is too narrow: resizing it takes {between:,} pixels, "
             f"more than the limit of {_MOST_BETWEEN:,}. Cut it first."
         )
-    if isinstance(resize, Sizing):
+    if isinstance(resize, Resizing):
         return sized_as(rgb, (size, size) if isinstance(size, int) else size, resize)
     return _sized(rgb, _side(size, resize), resize)
 

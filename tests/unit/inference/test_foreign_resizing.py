@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from kerascnn import Classifier
 from kerascnn.card import ModelCard
 from kerascnn.cli import main
-from kerascnn.inference import Foreign
+from kerascnn.inference import ForeignModel
+from kerascnn.resizing import PRESETS, choose
 from kerascnn.serving import ServeConfig, create_app
-from kerascnn.sizing import PRESETS, choose
 
 HEIGHT, WIDTH = 6, 14
 NAMES = ("left", "right")
@@ -64,7 +64,7 @@ def labels(tmp_path):
 )
 def test_an_input_that_is_not_square_gets_its_own_size(tmp_path, picture, sides) -> None:
     path, weights = _file(tmp_path / "m.onnx", *sides)
-    classifier = Classifier(path, foreign=Foreign(NAMES, (HEIGHT, WIDTH), "none"))
+    classifier = Classifier(path, foreign=ForeignModel(NAMES, (HEIGHT, WIDTH), "none"))
     assert classifier.card.shape == (HEIGHT, WIDTH)
     sized = np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
     logits = sized[..., 0].reshape(-1).astype(np.float64) @ weights
@@ -76,7 +76,7 @@ def test_an_input_that_is_not_square_gets_its_own_size(tmp_path, picture, sides)
 
 def test_the_server_sizes_as_was_said(tmp_path, picture) -> None:
     path, _ = _file(tmp_path / "m.onnx", "h", "w")
-    foreign = Foreign(NAMES, (HEIGHT, WIDTH), "none", sizing=choose("teachable-machine"))
+    foreign = ForeignModel(NAMES, (HEIGHT, WIDTH), "none", sizing=choose("teachable-machine"))
     classifier = Classifier(path, foreign=foreign)
     fitted = ImageOps.fit(Image.fromarray(picture), (WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     expected = classifier.run(np.asarray(fitted)[None])[1][0]
@@ -112,8 +112,8 @@ def test_a_graph_that_normalises_gets_no_advice_to(tmp_path, picture, capfd) -> 
     for shift, told in ((None, True), (127.5, False)):
         path, _ = _file(tmp_path / "m.onnx", HEIGHT, WIDTH, shift=shift)
         result = CliRunner().invoke(main, ["predict", str(path), "x.png"])
-        Classifier(path, foreign=Foreign(NAMES))
-        assert ("--normalize was not given" in capfd.readouterr().err) is told, result
+        Classifier(path, foreign=ForeignModel(NAMES))
+        assert ("`normalize` was not given" in capfd.readouterr().err) is told, result
 
 
 def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
@@ -191,9 +191,9 @@ def test_what_its_user_says_of_a_file_of_ultralytics_holds(tmp_path, labels) -> 
     path, _ = _file(tmp_path / "m.onnx", "h", "w")
     _with_metadata(path, imgsz=str([HEIGHT, WIDTH]), **ULTRALYTICS)
     assert Classifier(path).card.shape == (HEIGHT, WIDTH)
-    card = Classifier(path, foreign=Foreign(("a", "b"), resize="pad", normalize="tf")).card
+    card = Classifier(path, foreign=ForeignModel(("a", "b"), resize="pad", normalize="tf")).card
     assert (card.classes, card.resize_rule.resize) == (("a", "b"), "pad")
     assert card.normalization.mean == (127.5, 127.5, 127.5)
-    assert Classifier(path, foreign=Foreign(sizing=choose("timm"))).card.resize_rule == choose(
+    assert Classifier(path, foreign=ForeignModel(sizing=choose("timm"))).card.resize_rule == choose(
         "timm"
     )

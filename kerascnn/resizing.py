@@ -26,11 +26,11 @@ Shape: TypeAlias = tuple[int, int]
 
 def _known(name: str, value: str, values: tuple[str, ...]) -> None:
     if value not in values:
-        raise ConfigError(f"{name} {value!r} is not known. Choose one of: {', '.join(values)}.")
+        raise ConfigError(f"`{name}` {value!r} is not known. Choose one of: {', '.join(values)}.")
 
 
 @dataclass(frozen=True)
-class Sizing:
+class Resizing:
     """How a picture is brought to the size of a model that was made elsewhere.
 
     Attributes:
@@ -62,26 +62,26 @@ class Sizing:
         _known("filter", self.filter, FILTERS)
         _known("library", self.library, LIBRARIES)
         if not 0 < self.crop_share <= 1:
-            raise ConfigError(f"crop share {self.crop_share}; expected above 0 and up to 1.")
+            raise ConfigError(f"`crop_share` {self.crop_share}; expected above 0 and up to 1.")
         colours = [value for value in self.pad_color if type(value) is int and 0 <= value <= 255]
         if len(colours) != 3 or len(self.pad_color) != 3:
-            raise ConfigError(f"pad colour {self.pad_color}; expected three numbers from 0 to 255.")
+            raise ConfigError(f"`pad_color` {self.pad_color}; expected three of 0 to 255.")
         for word, given, rule in (
-            ("crop share", self.crop_share != 1, "crop"),
-            ("pad colour", any(self.pad_color), "pad"),
+            ("crop_share", self.crop_share != 1, "crop"),
+            ("pad_color", any(self.pad_color), "pad"),
             ("enlarge", self.enlarge, "pad"),
         ):
             if given and self.resize != rule:
-                raise ConfigError(f"{word} is for --resize {rule}, not for {self.resize}.")
+                raise ConfigError(f"`{word}` is for `resize` {rule}, not for {self.resize}.")
         if self.crop_share != 1 and self.library in ("fastai", "keras"):
             raise ConfigError(
-                f"crop share {self.crop_share}: {self.library} uses the whole shorter side. "
-                "Leave out --crop-share, or --like."
+                f"`crop_share` {self.crop_share}: {self.library} uses the whole shorter side. "
+                "Leave out `crop_share`, or `like`."
             )
         if self.resize == "pad" and self.library == "keras":
             raise ConfigError(
                 "keras pads before it resizes (pad_to_aspect_ratio), which kerascnn does not do. "
-                "Leave out --like keras, or choose --resize squash or crop."
+                "Leave out `like` keras, or choose `resize` squash or crop."
             )
 
     def words(self, shape: Shape) -> str:
@@ -106,8 +106,8 @@ class Sizing:
         return f"{how}, {self.filter} {kind}"
 
 
-ResizeRule: TypeAlias = Resize | Sizing
-"""A rule of kerascnn's own (:mod:`kerascnn.images.sizing`), or what another library does."""
+ResizeRule: TypeAlias = Resize | Resizing
+"""A rule of kerascnn's own (:mod:`kerascnn.images.resizing`), or what another library does."""
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,18 @@ class Preset:
         normalize: What is then done to pixels; None: the model does it itself, as a rule.
     """
 
-    sizing: Sizing
+    sizing: Resizing
     normalize: Literal["unit", "tf", "torch"] | None
 
 
 PRESETS: dict[str, Preset] = {
-    "keras": Preset(Sizing(antialias=False, library="keras"), None),
-    "load_img": Preset(Sizing(filter="nearest", library="keras"), None),
-    "torchvision": Preset(Sizing("crop", library="torchvision", crop_share=0.875), "torch"),
-    "timm": Preset(Sizing("crop", "bicubic", library="torchvision", crop_share=0.875), "torch"),
-    "ultralytics": Preset(Sizing("crop", library="torchvision"), "unit"),
-    "teachable-machine": Preset(Sizing("crop", "lanczos"), "tf"),
-    "fastai": Preset(Sizing("crop", library="fastai"), "torch"),
+    "keras": Preset(Resizing(antialias=False, library="keras"), None),
+    "load_img": Preset(Resizing(filter="nearest", library="keras"), None),
+    "torchvision": Preset(Resizing("crop", library="torchvision", crop_share=0.875), "torch"),
+    "timm": Preset(Resizing("crop", "bicubic", library="torchvision", crop_share=0.875), "torch"),
+    "ultralytics": Preset(Resizing("crop", library="torchvision"), "unit"),
+    "teachable-machine": Preset(Resizing("crop", "lanczos"), "tf"),
+    "fastai": Preset(Resizing("crop", library="fastai"), "torch"),
 }
 """``keras``: ``image_dataset_from_directory``; ``load_img``: ``keras.utils.load_img`` and
 ``ImageDataGenerator``; ``torchvision``: ``Resize(256)``, ``CenterCrop(224)``; ``timm``: the same,
@@ -150,7 +150,7 @@ def choose(
     crop_share: float | None = None,
     pad_color: tuple[int, int, int] | None = None,
     enlarge: bool | None = None,
-) -> Sizing:
+) -> Resizing:
     """Combine the options that say how pictures were resized.
 
     Args:
@@ -174,7 +174,7 @@ def choose(
     padded = pad_color is not None or enlarge is not None
     implied: Resize = "crop" if crop_share is not None else "pad" if padded else "squash"
     rule: Resize = resize or (preset.resize if preset and implied == "squash" else implied)
-    start = preset or Sizing(library="torchvision" if rule == "crop" else "pillow")
+    start = preset or Resizing(library="torchvision" if rule == "crop" else "pillow")
     if start.resize != rule:
         start = replace(start, resize=rule, crop_share=1.0)
     share = CROP_SHARE if rule == "crop" and not preset else start.crop_share

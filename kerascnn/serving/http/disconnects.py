@@ -13,30 +13,30 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.types import Receive
 
-EXTENSION = "kerascnn.line"
-"""Under this name a scope's extensions hold the :class:`Line` of its connection."""
+EXTENSION = "kerascnn.connection"
+"""Under this name a scope's extensions hold the :class:`ConnectionState` of its connection."""
 
 
-class Line:
+class ConnectionState:
     """A connection, as those know it who work for its client.
 
     Attributes:
-        is_cut: Whether the client left.
+        is_closed: Whether the client left.
         listeners: Called when it does.
     """
 
     def __init__(self) -> None:
-        self.is_cut = False
+        self.is_closed = False
         self.listeners: set[Callable[[], object]] = set()
 
-    def cut(self) -> None:
+    def close(self) -> None:
         """Note that the client left."""
-        self.is_cut = True
+        self.is_closed = True
         for call in list(self.listeners):
             call()
 
 
-class Leaving:
+class DisconnectWatcher:
     """Watches, within a block, whether the client of a request leaves.
 
     Args:
@@ -50,25 +50,25 @@ class Leaving:
     def __init__(self, request: Request, call: Callable[[], object]) -> None:
         self.happened = False
         self._call = call
-        self._line: Line | None = request.scope.get("extensions", {}).get(EXTENSION)
+        self._state: ConnectionState | None = request.scope.get("extensions", {}).get(EXTENSION)
         self._receive = request.receive
 
-    def __enter__(self) -> Leaving:
-        if self._line is None:
+    def __enter__(self) -> DisconnectWatcher:
+        if self._state is None:
             self._watching = asyncio.ensure_future(_left(self._receive))
             self._watching.add_done_callback(self._tell)
-        elif self._line.is_cut:
+        elif self._state.is_closed:
             self._tell()
         else:
-            self._line.listeners.add(self._tell)
+            self._state.listeners.add(self._tell)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._line is None:
+        if self._state is None:
             self._watching.remove_done_callback(self._tell)
             self._watching.cancel()
         else:
-            self._line.listeners.discard(self._tell)
+            self._state.listeners.discard(self._tell)
 
     def _tell(self, _done: object = None) -> None:
         self.happened = True

@@ -1,4 +1,4 @@
-"""Sizing without antialias, and Keras' ways of reading pictures: the right values are theirs."""
+"""Resizing without antialias, and Keras' ways of reading pictures: the right values are theirs."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerascnn import images
-from kerascnn.sizing import PRESETS, Sizing, choose
+from kerascnn.resizing import PRESETS, Resizing, choose
 
 SIZES = [(37, 91), (91, 37), (150, 113), (12, 9), (64, 64)]
 METHODS = {
@@ -28,7 +28,7 @@ def pictures() -> list[np.ndarray]:
 @pytest.mark.parametrize("kind", METHODS)
 def test_without_antialias_is_tf_image_resize(pictures, kind, shape) -> None:
     for picture in pictures:
-        found = images.size_picture(picture, shape, Sizing(filter=kind, antialias=False))
+        found = images.size_picture(picture, shape, Resizing(filter=kind, antialias=False))
         exact = tf.image.resize(picture, shape, METHODS[kind]).numpy()
         wanted = np.clip(np.rint(exact), 0, 255)
         if kind in ("bilinear", "nearest"):

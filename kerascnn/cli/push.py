@@ -1,0 +1,118 @@
+"""``kerascnn push``: parse, one call, print."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from kerascnn.cli.base import Command, print_json
+from kerascnn.errors import ConfigError
+
+
+@click.command(
+    "push",
+    cls=Command,
+    groups={
+        "Repository": ("license_id", "private", "revision", "message"),
+        "Files": ("report", "no_report", "keras"),
+        "Output": ("yes", "as_json"),
+    },
+)
+@click.argument("model", metavar="RUN|FILE.onnx")
+@click.argument("repo", metavar="OWNER/NAME")
+@click.option(
+    "--license",
+    "license_id",
+    metavar="ID",
+    help="Licence of the model, by its name on the Hub: mit, apache-2.0, cc-by-4.0, other, ... "
+    "[default: asked for on a terminal]",
+)
+@click.option("--private", is_flag=True, help="Make a new repository private.")
+@click.option("--revision", metavar="BRANCH", help="Branch; made if need be.  [default: main]")
+@click.option("--message", "-m", metavar="TEXT", help="Commit message.  [default: Add FILE]")
+@click.option(
+    "--report",
+    metavar="FILE",
+    help="HTML report, which shows some of the pictures.  [default: report.html of RUN; "
+    "NAME-report.html beside FILE, if it is there]",
+)
+@click.option("--no-report", is_flag=True, help="Upload no report.")
+@click.option(
+    "--keras",
+    is_flag=True,
+    help="Also upload model.keras of RUN, for `train --weights hf://OWNER/NAME`.",
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was uploaded as JSON.")
+def command(
+    model: str,
+    repo: str,
+    report: str | None,
+    no_report: bool,
+    keras: bool,
+    license_id: str | None,
+    yes: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Upload an exported model to the Hugging Face Hub, as OWNER/NAME.
+
+    One commit with the .onnx file, its card, its report and a page (README.md) with the Hub's
+    metadata: library, task, metrics and licence. The repository is made if it is not there. A page
+    that somebody has rewritten stays. The token is that of `hf auth login`, or HF_TOKEN.
+
+    Wherever a model file is expected, hf://OWNER/NAME[@REVISION][/FILE] then means it.
+
+    \b
+    kerascnn push exported/flowers.onnx jane/flowers --license mit
+    kerascnn push runs/flowers jane/flowers --license cc-by-4.0 --private --keras
+    kerascnn predict hf://jane/flowers rose.jpg
+    """
+    from kerascnn.deployment import hub
+
+    if report and no_report:
+        raise click.UsageError("--report and --no-report: use one of them.")
+    found = hub.find_model(model, report, not no_report, keras)
+    request = hub.Request(repo, license_id or _asked_license(), **options)
+    done = hub.push(found, request, lambda what: None if yes else _confirm(what))
+    if as_json:
+        print_json(
+            {
+                "address": done.address,
+                "url": done.url,
+                "repo": repo,
+                "commit": done.commit,
+                "private": done.private,
+                "files": [{"name": name, "sha256": one} for name, one in done.files.items()],
+            }
+        )
+        return
+    click.echo(f"{done.url}: {', '.join(done.files)}")
+    if done.kept_page:
+        click.echo("README.md on the Hub was not written by kerascnn push, and stays as it is.")
+    click.echo(f"next: kerascnn predict {done.address} PICTURE…")
+
+
+def _asked_license() -> str:
+    if not _on_terminal():
+        raise ConfigError(
+            "--license is missing: the licence of the model, by its name on the Hub, such as mit, "
+            "apache-2.0, cc-by-4.0 or other."
+        )
+    answer: str = click.prompt(
+        "Licence of the model (mit, apache-2.0, cc-by-4.0, other, ...)", err=True
+    )
+    return answer.strip()
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _confirm(what: str) -> None:
+    if _on_terminal():
+        click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
+    else:
+        click.echo(what, err=True)

@@ -1,0 +1,223 @@
+"""Leaving for the Hugging Face Hub: an exported file, its card, its report and its page.
+
+Knows: which files belong to a model there, and the calls that bring them. Does not know how a file
+is exported, nor how the page is worded (:mod:`kerascnn.deployment.hub_page`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerascnn.card import ModelCard
+from kerascnn.deployment.hub_page import MARK, page
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.files import read_text, sha256_of
+from kerascnn.hub import CARD, SCHEME, hub_errors, refuse_offline
+from kerascnn.inference.model_file.kinds import MODEL, is_own, kind_of_model
+from kerascnn.inference.model_file.metadata import read_card
+
+EXPORTED = Path("exported")
+"""Where ``kerascnn export`` writes, unless told otherwise."""
+
+PAGE = "README.md"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is uploaded.
+
+    Attributes:
+        file: The exported file.
+        card: Its card.
+        report: An HTML report; None: none.
+        keras: ``model.keras`` of the run; None: it stays here.
+    """
+
+    file: Path
+    card: ModelCard
+    report: Path | None = None
+    keras: Path | None = None
+
+    def files(self) -> dict[str, Path]:
+        """Return the files by their names on the Hub."""
+        found = {self.file.name: self.file, "report.html": self.report, MODEL: self.keras}
+        return {name: path for name, path in found.items() if path is not None}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where to, and how.
+
+    Attributes:
+        repo: ``OWNER/NAME``.
+        license_id: The Hub's identifier of a licence.
+        private: Whether a new repository is seen by its owner only.
+        revision: Branch; None: the main one.
+        message: Of the commit.
+    """
+
+    repo: str
+    license_id: str
+    private: bool = False
+    revision: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What is on the Hub now.
+
+    Attributes:
+        address: What means the exported file for good.
+        url: Page of the commit.
+        commit: Its name.
+        private: Whether the repository is private.
+        files: SHA-256 by name; of the page and the card too.
+        kept_page: Whether a page that somebody else wrote was left as it is.
+    """
+
+    address: str
+    url: str
+    commit: str
+    private: bool
+    files: dict[str, str]
+    kept_page: bool
+
+
+def find_model(path: str, report: str | None, with_report: bool, with_keras: bool) -> Model:
+    """Find what belongs to a run or an exported file.
+
+    Args:
+        path: The run's folder, or the file.
+        report: An HTML report; None: the run's, or the one that ``kerascnn report`` wrote beside
+            the file, if there is one.
+        with_report: Whether a report is uploaded.
+        with_keras: Whether the run's ``model.keras`` is.
+
+    Raises:
+        ConfigError: ``model.keras`` of what is no run.
+        ModelFileError: No such file, or a run without an exported file.
+    """
+    if report is not None and not Path(report).is_file():
+        raise ModelFileError(f"{report}: no such file. Make it: kerascnn report {path}")
+    run = kind_of_model(path) == "run" or is_own(path)
+    if with_keras and not run:
+        raise ConfigError(f"{path}: `keras` uploads model.keras of a run. Give the run's folder.")
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    file = _exported_from(folder) if run else Path(path)
+    usual = folder / "report.html" if run else file.with_name(f"{file.stem}-report.html")
+    found = Path(report) if report else usual if usual.is_file() else None
+    card = read_card(file)
+    return Model(file, card, found if with_report else None, folder / MODEL if with_keras else None)
+
+
+def _exported_from(run: Path) -> Path:
+    card = ModelCard.from_json(read_text(run / CARD), str(run / CARD))
+    file = EXPORTED / f"{card.name}.onnx"
+    command = f"Export it (kerascnn export {run} --onnx), or give the .onnx file itself."
+    if not file.is_file():
+        raise ModelFileError(f"{run}: there is no {file}. {command}")
+    if read_card(file).weights_sha256 != card.weights_sha256:
+        raise ModelFileError(f"{file}: is not of the run {run} as it is now. {command}")
+    return file
+
+
+def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pushed:
+    """Upload a model in one commit; a repository that is not there is made.
+
+    Args:
+        model: What.
+        request: Where to, and how.
+        confirm: Called with what is going to happen, before anything does; ends it by raising.
+
+    Raises:
+        ConfigError: No such name, or a private model for a public repository.
+        ModelFileError: The Hub refuses, or cannot be reached.
+    """
+    what = f"{SCHEME}{request.repo}"
+    if request.repo.count("/") != 1:
+        raise ConfigError(f"{request.repo}: no name on the Hub. Expected OWNER/NAME.")
+    refuse_offline(what)
+    with hub_errors(what):
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        private = _visibility(api, request)
+        new = private is None
+        private = request.private if private is None else private
+        kept = not new and _has_foreign_page(api, request)
+        contents = _contents(model, request, kept)
+        size = sum(len(one) if isinstance(one, bytes) else one.stat().st_size
+                   for one in contents.values())  # fmt: skip
+        place = f"the {'new ' if new else ''}{'private' if private else 'public'} repository"
+        names = ", ".join(contents)
+        confirm(f"upload {names} ({size / 1e6:.1f} MB) to {place} {request.repo}")
+        if new:
+            api.create_repo(request.repo, private=request.private, exist_ok=True)
+        if request.revision:
+            api.create_branch(request.repo, branch=request.revision, exist_ok=True)
+        done = _commit(api, model, request, contents)
+    hashes = {name: _sha256(content) for name, content in contents.items()}
+    address = f"{what}@{done.oid}/{model.file.name}"
+    return Pushed(address, str(done.commit_url), str(done.oid), private, hashes, kept)
+
+
+def _visibility(api: Any, request: Request) -> bool | None:
+    """Return whether the repository is private; None: there is none."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    try:
+        private = bool(api.model_info(request.repo).private)
+    except GatedRepoError:
+        raise
+    except RepositoryNotFoundError:
+        return None
+    if request.private and not private:
+        raise ConfigError(
+            f"{request.repo}: is a public repository already. `private` is for a new one; make "
+            "this one private on its page first."
+        )
+    return private
+
+
+def _has_foreign_page(api: Any, request: Request) -> bool:
+    from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+
+    try:
+        path = api.hf_hub_download(request.repo, PAGE, revision=request.revision)
+    except (EntryNotFoundError, RevisionNotFoundError):
+        return False
+    return MARK not in Path(path).read_text(encoding="utf-8", errors="replace")
+
+
+def _contents(model: Model, request: Request, keep_page: bool) -> dict[str, Path | bytes]:
+    found: dict[str, Path | bytes] = dict(model.files())
+    found[CARD] = (model.card.to_json(indent=2) + "\n").encode()
+    if not keep_page:
+        name, sha256 = model.file.name, sha256_of(model.file)
+        text = page(model.card, request.repo, name, sha256, request.license_id)
+        found[PAGE] = text.encode("utf-8", "replace")
+    return found
+
+
+def _commit(api: Any, model: Model, request: Request, contents: dict[str, Path | bytes]) -> Any:
+    from huggingface_hub import CommitOperationAdd
+
+    operations = [
+        CommitOperationAdd(path_in_repo=name, path_or_fileobj=one) for name, one in contents.items()
+    ]
+    message = request.message or f"Add {model.file.name}"
+    return api.create_commit(
+        request.repo, operations, commit_message=message, revision=request.revision
+    )
+
+
+def _sha256(content: Path | bytes) -> str:
+    return sha256_of(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
+
+
+__all__ = ["Model", "Pushed", "Request", "find_model", "push"]

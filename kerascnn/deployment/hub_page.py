@@ -1,0 +1,172 @@
+"""The page of a model on the Hugging Face Hub: ``README.md`` with the Hub's metadata.
+
+Knows: which of a card's facts the Hub's metadata has names for, and what a reader needs to use the
+file. Does not know how it is uploaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerascnn import __version__
+from kerascnn.card import ModelCard
+from kerascnn.hub import SCHEME
+
+MARK = "<!-- Written by kerascnn push, which leaves a page without this line as it is. -->"
+
+_PAGE = """\
+# {name}
+
+{mark}
+
+Classifies pictures into {count} classes. Trained with Keras (`{network}`), and exported by
+kerascnn as one ONNX file that holds weights, preprocessing and class names.
+
+## Use
+
+```sh
+pip install 'kerascnn[cpu,hub]'
+kerascnn predict {address} photo.jpg
+```
+
+```python
+from kerascnn import Classifier
+
+classifier = Classifier("{address}")
+print(classifier.classify("photo.jpg").label)
+```
+
+Without kerascnn: `{file}` runs in onnxruntime. Its input `image` takes uint8
+`[batch, height, width, 3]`, RGB; its output `probabilities` has the classes in the order below.
+
+## Classes
+
+{classes}
+
+## Evaluation
+
+{metrics}
+
+{parity}
+
+## Training data
+
+{data}
+
+## Provenance
+
+SHA-256 of `{file}`: `{sha256}`. Exported by kerascnn {version}; `card.json` has the rest.
+"""
+
+_LISTED = 1000
+"""Classes that the page lists."""
+
+
+def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) -> str:
+    """Write a model's page.
+
+    Args:
+        card: Card of the exported file.
+        repo: ``OWNER/NAME``.
+        file: Name of the file.
+        sha256: Its SHA-256.
+        license_id: The Hub's identifier of a licence, such as ``mit``.
+
+    Returns:
+        Markdown, with the Hub's metadata in YAML before it.
+    """
+    from huggingface_hub import ModelCardData
+
+    found = evaluations(card)
+    data = ModelCardData(
+        license=license_id,
+        library_name="kerascnn",
+        pipeline_tag="image-classification",
+        tags=["onnx", "keras", "image-classification"],
+        model_name=card.name if found else None,
+        eval_results=_results(card, found) if found else None,
+    )
+    rows = [f"| {name} ({split}) | {value:.4g} |" for split, name, _, value in found]
+    text = _PAGE.format(
+        name=_escaped(card.name),
+        mark=MARK,
+        count=f"{len(card.classes):,}",
+        network=card.network,
+        address=f"{SCHEME}{repo}",
+        file=file,
+        classes=_classes(card),
+        metrics="\n".join(["| metric | value |", "|---|---:|", *rows]) if rows else "Not measured.",
+        parity=_parity(card),
+        data=_data(card),
+        sha256=sha256,
+        version=card.versions.get("kerascnn", __version__),
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n{text}"
+
+
+def evaluations(card: ModelCard) -> list[tuple[str, str, str, float]]:
+    """List what was measured of the file itself.
+
+    Returns:
+        For each: split, name, the Hub's type, value.
+    """
+    if card.reduction is not None and card.parity is not None:
+        # What training measured is of the float32 network.
+        return [(card.parity.data, "top-1 accuracy", "accuracy", card.reduction.top1_after)]
+    known = {
+        "val_top1": ("validation", "top-1 accuracy", "accuracy"),
+        "val_nll": ("validation", "cross-entropy", "loss"),
+        "val_ece": ("validation", "expected calibration error", "expected_calibration_error"),
+        "top1": (card.parity.data if card.parity else "verification", "top-1 accuracy", "accuracy"),
+    }
+    return [(*words, card.metrics[key]) for key, words in known.items() if key in card.metrics]
+
+
+def _results(card: ModelCard, found: list[tuple[str, str, str, float]]) -> list[Any]:
+    from huggingface_hub import EvalResult
+
+    name = str(card.data.get("name") or "pictures")
+    return [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=name,
+            dataset_name=name,
+            dataset_split=split,
+            metric_type=kind,
+            metric_name=words,
+            metric_value=value,
+        )
+        for split, words, kind, value in found
+    ]
+
+
+def _classes(card: ModelCard) -> str:
+    shown = [f"{number}. {_escaped(name)}" for number, name in enumerate(card.classes[:_LISTED])]
+    more = len(card.classes) - len(shown)
+    return "\n".join([*shown, *([f"\n… and {more:,} more, in `card.json`."] if more else [])])
+
+
+def _escaped(text: str) -> str:
+    """Keep a name from being read as markup."""
+    plain = " ".join(text.split())
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in plain)
+
+
+def _parity(card: ModelCard) -> str:
+    if card.parity is None:
+        return ""
+    one = card.parity
+    return (
+        f"Compared with the Keras model on {one.images:,} pictures of {_escaped(one.data)}: "
+        f"{one.top1_mismatches:,} top-1 predictions differ, probabilities by at most "
+        f"{one.max_abs_diff:.1g}. Precision: {card.precision}."
+    )
+
+
+def _data(card: ModelCard) -> str:
+    if not card.data:
+        return "Not recorded."
+    counts = [f"{card.data[split]:,} {split}" for split in ("train", "val", "test")
+              if isinstance(card.data.get(split), int)]  # fmt: skip
+    name = _escaped(str(card.data.get("name", "")))
+    return f"{name}: {', '.join(counts) or 'number of pictures not recorded'}."

@@ -1,0 +1,30 @@
+"""The nodes of an ``.onnx`` file's graph, read without the onnx package.
+
+Knows: as much of NodeProto as says which operator makes what from what. Does not know what the
+operators do.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from kerascnn.inference.model_file.protobuf import Span, fields
+
+NODE = 1
+"""Field of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+
+_INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
+"""Fields of NodeProto."""
+
+
+def read_node(file: BinaryIO, span: Span) -> tuple[str, list[str], list[str]]:
+    """Read a node: its operator, and the names of its inputs and outputs."""
+    operator, inputs, outputs = "", [], []
+    for part, value in fields(file, span):
+        if part == _OP_TYPE:
+            operator = value.read(file).decode()
+        elif part == _OUTPUT:
+            outputs.append(value.read(file).decode())
+        elif part == _INPUT:
+            inputs.append(value.read(file).decode())
+    return operator, inputs, outputs

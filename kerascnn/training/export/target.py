@@ -1,0 +1,58 @@
+"""Where an exported file goes, and what it may replace.
+
+Knows: names of files, and the cards in them. Does not know how a file is made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.inference.model_file.metadata import find_card
+
+EXPORTED = Path("exported")
+
+
+def target_file(out: str | Path | None, name: str) -> Path:
+    """Decide where a file is written.
+
+    Args:
+        out: What the user named, or None.
+        name: Name of the model.
+
+    Returns:
+        ``out``, or ``exported/NAME.onnx``.
+
+    Raises:
+        ModelFileError: A name that does not end in ``.onnx``.
+    """
+    target = Path(out) if out else EXPORTED / f"{name}.onnx"
+    if target.suffix != ".onnx":
+        raise ModelFileError(f"{target}: expected a name that ends in .onnx.")
+    return target
+
+
+def check_replaceable(target: Path, card: ModelCard, overwrite: bool) -> None:
+    """Check that a file is not there yet, or is an earlier export of the same weights.
+
+    Args:
+        target: The file to write.
+        card: Card of the model.
+        overwrite: Whether any file may be replaced.
+
+    Raises:
+        ConfigError: It holds something else, and may not be replaced.
+    """
+    if overwrite or not target.exists():
+        return
+    try:
+        there = find_card(target)
+    except ModelFileError:
+        there = None
+    if there is None or there.weights_sha256 != card.weights_sha256:
+        what = "a file of other origin" if there is None else "another model"
+        raise ConfigError(
+            f"{target}: holds {what} already. Replace it (`overwrite`), or choose another file "
+            "with `out`."
+        )

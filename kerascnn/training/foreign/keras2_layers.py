@@ -1,0 +1,63 @@
+"""What Keras 3 has under another name than Keras 2, or computes otherwise.
+
+Knows: Keras 2's values. Does not know files: see :mod:`kerascnn.training.foreign.keras2`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kerascnn")
+class SyncBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc] # no types
+    """Batch normalization under its old name, by which a ``.keras`` file keeps its weights."""
+
+
+def hard_sigmoid_of_keras_2(x: Any) -> Any:
+    """Return 0.2 x + 0.5 within 0 and 1; Keras 3 divides by 6.
+
+    Examples:
+        >>> hard_sigmoid_of_keras_2(1.0).numpy().round(3).item()
+        0.7
+    """
+    return ops.clip(ops.add(ops.multiply(x, 0.2), 0.5), 0.0, 1.0)
+
+
+keras.saving.register_keras_serializable("kerascnn")(hard_sigmoid_of_keras_2)
+
+
+def restore_activations(value: Any) -> Any:
+    """Name Keras 2's function in an architecture where Keras 3 has another of that name.
+
+    Args:
+        value: Architecture of a file of Keras 2, as plain values.
+
+    Returns:
+        A copy.
+    """
+    if isinstance(value, list):
+        return [restore_activations(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _HARD_SIGMOID if key in _ACTIVATIONS and _function(item) == "hard_sigmoid"
+        else restore_activations(item)
+        for key, item in value.items()
+    }  # fmt: skip
+
+
+_ACTIVATIONS = ("activation", "recurrent_activation")
+"""Arguments of layers that name an activation."""
+
+_HARD_SIGMOID = {
+    "module": "builtins", "class_name": "function", "config": "hard_sigmoid_of_keras_2",
+    "registered_name": "kerascnn>hard_sigmoid_of_keras_2",
+}  # fmt: skip
+"""How a file of Keras 3 names a registered function."""
+
+
+def _function(value: Any) -> Any:
+    return value.get("config") if isinstance(value, dict) else value

@@ -1,0 +1,165 @@
+"""``kerascnn push``: what is on the Hub afterwards, and what is said where it cannot be."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard as HubCard
+
+from kerascnn import Classifier
+from kerascnn.cli import push as push_command
+from kerascnn.deployment.hub_page import MARK, page
+from kerascnn.inference.model_file.metadata import read_card
+
+from .stand_in import READER, Repo
+
+REPO = "jane/flowers"
+
+# huggingface_hub gives httpx the file to be sent in a way that it is told to give up.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+def head(hub) -> dict[str, bytes]:
+    repo = hub.repos[REPO]
+    return repo.commits[repo.branches["main"]]
+
+
+def test_file_card_report_and_page(hub, file, run, exported) -> None:
+    Path("clothes-report.html").write_text("<html>report</html>", encoding="utf-8")
+    done = run("push", file, REPO, "--license", "mit", "--private", "--message", "hello", "--json")
+    assert done.exit_code == 0, done.output
+    files = head(hub)
+    assert files["clothes.onnx"] == exported.read_bytes()
+    assert files["report.html"] == b"<html>report</html>"
+    assert files["card.json"].decode() == read_card(exported).to_json(indent=2) + "\n"
+    said = json.loads(done.stdout)
+    assert hub.repos[REPO].private
+    assert hub.repos[REPO].messages[-1] == "hello"
+    assert said["private"] is True
+    assert said["commit"] == hub.repos[REPO].branches["main"]
+    assert {one["name"]: one["sha256"] for one in said["files"]} == {
+        name: hashlib.sha256(data).hexdigest()
+        for name, data in files.items()
+        if name != ".gitattributes"
+    }
+    assert Classifier(said["address"]).card == Classifier(exported).card
+
+
+def test_the_hubs_metadata(hub, file, run, exported) -> None:
+    assert run("push", file, REPO, "--license", "cc-by-4.0", "--no-report").exit_code == 0
+    found = HubCard(head(hub)["README.md"].decode())
+    about, card = found.data, read_card(exported)
+    assert (about.library_name, about.pipeline_tag) == ("kerascnn", "image-classification")
+    assert about.license == "cc-by-4.0"
+    top1 = next(one for one in about.eval_results if one.metric_type == "accuracy")
+    assert top1.metric_value == card.metrics["val_top1"]
+    assert (top1.dataset_name, top1.dataset_split) == ("fashion-mini", "validation")
+    assert f"hf://{REPO}" in found.text
+    assert all(name in found.text for name in ("0. T-shirt/top", "9. Ankle boot"))
+    assert "report.html" not in head(hub)
+
+
+def test_a_reduced_file_says_its_own_accuracy(exported) -> None:
+    from dataclasses import replace
+
+    from kerascnn.card import Reduction
+
+    cost = Reduction("int8", top1_after=0.5)
+    card = replace(read_card(exported), precision="int8", reduction=cost)
+    about = yaml.safe_load(page(card, REPO, "a.onnx", "0", "mit").split("---")[1])
+    [metric] = about["model-index"][0]["results"][0]["metrics"]
+    assert metric["value"] == 0.5
+
+
+def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> None:
+    runs = Path("runs/clothes")
+    runs.mkdir(parents=True)
+    (runs / "card.json").write_text(read_card(exported).to_json(), encoding="utf-8")
+    (runs / "model.keras").write_bytes(b"keras")
+    missing = run("push", runs, REPO, "--license", "mit")
+    assert missing.exit_code == 1
+    assert "kerascnn export runs/clothes --onnx" in missing.stderr
+    Path("exported").mkdir()
+    file.rename("exported/clothes.onnx")
+    done = run("push", runs, REPO, "--license", "mit", "--keras")
+    assert done.exit_code == 0, done.output
+    assert set(head(hub)) == {
+        ".gitattributes", "clothes.onnx", "card.json", "README.md", "model.keras",
+    }  # fmt: skip
+    card = read_card(exported).with_(weights_sha256="0" * 64)
+    (runs / "card.json").write_text(card.to_json(), encoding="utf-8")
+    other = run("push", runs, REPO, "--license", "mit")
+    assert (other.exit_code, "is not of the run" in other.stderr) == (1, True)
+
+
+def test_again_and_into_a_branch(hub, file, run) -> None:
+    assert run("push", file, REPO, "--license", "mit").exit_code == 0
+    assert run("push", file, REPO, "--license", "other", "--revision", "next").exit_code == 0
+    repo = hub.repos[REPO]
+    assert b"license: mit" in repo.commits[repo.branches["main"]]["README.md"]
+    assert b"license: other" in repo.commits[repo.branches["next"]]["README.md"]
+    done = run("push", file, REPO, "--license", "mit", "--private")
+    assert (done.exit_code, "is a public repository already" in done.stderr) == (2, True)
+    assert "--private" in done.stderr
+
+
+def test_a_page_of_somebody_else_stays(hub, file, run) -> None:
+    hub.repos[REPO] = Repo()
+    hub.repos[REPO].commit("main", {"README.md": b"mine"}, "by hand")
+    done = run("push", file, REPO, "--license", "mit")
+    assert done.exit_code == 0, done.output
+    assert "stays as it is" in done.stdout
+    assert head(hub)["README.md"] == b"mine"
+    hub.repos[REPO].commit("main", {"README.md": MARK.encode()}, "ours")
+    assert run("push", file, REPO, "--license", "mit").exit_code == 0
+    assert b"pipeline_tag" in head(hub)["README.md"]
+
+
+def test_a_licence_is_asked_for_on_a_terminal_only(hub, file, monkeypatch, run) -> None:
+    done = run("push", file, REPO)
+    assert (done.exit_code, "--license is missing" in done.stderr) == (2, True)
+    from click.testing import CliRunner
+
+    from kerascnn.cli import main
+
+    monkeypatch.setattr(push_command, "_on_terminal", lambda: True)
+    asked = CliRunner().invoke(main, ["push", str(file), REPO], input="mit\ny\n")
+    assert asked.exit_code == 0, asked.output
+    assert b"license: mit" in head(hub)["README.md"]
+    before = dict(head(hub))
+    no = CliRunner().invoke(main, ["push", str(file), REPO, "--license", "other"], input="n\n")
+    assert (no.exit_code, head(hub)) == (1, before)
+    yes = CliRunner().invoke(main, ["push", str(file), REPO, "--license", "other", "--yes"])
+    assert (yes.exit_code, b"license: other" in head(hub)["README.md"]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("token", "arguments", "said"),
+    [
+        (READER, ["--license", "mit"], "the Hub refuses it (status 403)"),
+        ("", ["--license", "mit"], "or set HF_TOKEN"),
+        (None, ["--license", "nonsense"], '"license" must be one of'),
+        (None, ["--license", "mit", "--report", "absent.html"], "absent.html: no such file"),
+        (None, ["--license", "mit", "--keras"], "--keras uploads model.keras of a run"),
+    ],
+    ids=["no right", "not logged in", "licence", "report", "keras"],
+)
+def test_faults_are_one_line(token, arguments, said, hub, file, run, monkeypatch) -> None:
+    if token is not None:
+        monkeypatch.setenv("HF_TOKEN", token)
+    done = run("push", file, REPO, *arguments)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    assert (done.exit_code > 0, len(errors)) == (True, 1), done.output
+    assert said in errors[0]
+    assert all(list(repo.messages) == ["initial commit"] for repo in hub.repos.values())
+
+
+def test_no_name_no_file_no_network(hub, file, run, monkeypatch) -> None:
+    assert "Expected OWNER/NAME" in run("push", file, "flowers", "--license", "mit").stderr
+    assert "no such file" in run("push", "absent.onnx", REPO, "--license", "mit").stderr
+    monkeypatch.setenv("KERASCNN_OFFLINE", "1")
+    done = run("push", file, REPO, "--license", "mit")
+    assert (done.exit_code, "KERASCNN_OFFLINE is set" in done.stderr) == (1, True)
+    assert hub.asked == []
