@@ -166,7 +166,11 @@ class _Server(uvicorn.Server):
         try:
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
-        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
+        except NotImplementedError:  # Windows
+            with _plain_handlers(loop, handlers):
+                yield
+            return
+        except RuntimeError:  # not the main thread
             handlers = {}
         try:
             yield
@@ -225,6 +229,27 @@ def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
         yield tracer
     finally:
         tracer.close()
+
+
+@contextmanager
+def _plain_handlers(
+    loop: asyncio.AbstractEventLoop, handlers: dict[int, Callable[[], object]]
+) -> Iterator[None]:
+    """Listen to signals where the loop itself cannot: on Windows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(
+            number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler)
+        )
+        for number, handler in handlers.items()
+    }
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _grpc_server(service: Service, request_log: RequestLog) -> GrpcServer | None:
