@@ -92,7 +92,7 @@ class TrainConfig:
     weights: str = option(AUTO, Text("auto, none, imagenet or a file", "auto|none|imagenet|FILE"),
         "Initial weights. auto: none, unless `model` is auto and finds ImageNet weights. FILE: "
         ".keras, .weights.h5, .h5, .safetensors or .pth; also on the Hugging Face Hub: "
-        "hf://OWNER/NAME[@REVISION][/FILE].", NETWORK)
+        "hf://OWNER/NAME, with @REVISION or /FILE.", NETWORK)
     trainable: str = option("all",
         Text("all, head, from:BLOCK, a comma-separated list of blocks, or auto", "SCOPE"),
         "Blocks to train: all, head, from:BLOCK, or a comma-separated list of blocks from "
