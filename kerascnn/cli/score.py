@@ -41,7 +41,7 @@ _EVERY = 30.0
     default="local",
     show_default=True,
     metavar="local|ray|ray://HOST:PORT",
-    help="local: processes of this machine. ray: the Ray cluster of RAY_ADDRESS, or else the one "
+    help="local: processes on this machine. ray: the Ray cluster of RAY_ADDRESS, or else the one "
     "that this machine is part of.",
 )
 @click.option(
@@ -54,13 +54,13 @@ _EVERY = 30.0
     "--parts",
     type=click.IntRange(1, MOST_PARTS),
     metavar="N",
-    help="Parts of the plan.  [default: one for 1,000 pictures]",
+    help="Number of parts.  [default: one per 1,000 pictures]",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    help="Of the parts.  [default: parquet if pyarrow is installed, else jsonl]",
+    help="File format of the parts.  [default: parquet if pyarrow is installed, else jsonl]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @prediction_options()
@@ -84,9 +84,9 @@ _EVERY = 30.0
 def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **options: Any) -> None:
     """Classify very many pictures with MODEL, in parts, on one machine or many.
 
-    The first start writes a plan into DIR: the PATHs (pictures, folders, globs, URIs such as
+    The first run writes a plan into DIR: the PATHs (pictures, folders, globs, URIs such as
     s3://bucket/folder/, or - for a list on standard input), their sizes and the model's SHA-256.
-    Each part is one file, written whole or not at all. A further start scores the parts that are
+    Each part is one file, written whole or not at all. Another run scores the parts that are
     missing, and reports pictures that were added, changed or removed since. At the end there is
     DIR/_summary.json.
 
@@ -108,7 +108,7 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
                 failed = job.score_missing_parts(work, advance)
             summary = job.finish(work, failed)
     except KeyboardInterrupt:
-        click.echo("\nStopped. The same command goes on.", err=True)
+        click.echo("\nStopped. Run the same command again to continue.", err=True)
         ctx.exit(INTERRUPTED)
     _report(failed, summary, as_json)
     # A scheduler would begin a part again, which broken pictures do not make better.

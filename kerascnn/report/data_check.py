@@ -100,7 +100,7 @@ def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> No
     Args:
         path: Path of the HTML file.
         check: What was found.
-        dataset: In which; the pictures that are shown are read again.
+        dataset: The data set that holds them; pictures that are shown are read again.
 
     Raises:
         KerascnnError: The page cannot be written.
@@ -114,7 +114,7 @@ def render_check_page(check: DataCheck, dataset: Dataset) -> str:
 
     Args:
         check: What was found.
-        dataset: In which.
+        dataset: The data set that holds them.
 
     Returns:
         A whole HTML document.

@@ -34,8 +34,10 @@ _COLOUR = 3
 """Difference from grey, of 128, that no compression makes."""
 
 _ALWAYS = {"CMYK": "ink colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
+"""By Pillow's mode: what is odd in any data set, however many pictures have it."""
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
+"""Suffixes that stand for JPEG."""
 
 _SUFFIXES = {
     "JPEG": _JPEG,
@@ -46,6 +48,7 @@ _SUFFIXES = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
 }
+"""By Pillow's format: the suffixes that a file of it may have."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Outlier:
     Attributes:
         index: Index of the picture among all.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
-        detail: In words.
+        detail: What is odd, in words.
     """
 
     index: int

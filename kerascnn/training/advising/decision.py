@@ -66,7 +66,7 @@ class Advice:
         quadrant: How much data there is and how similar: e.g. ``("small", "similar")``;
             ``unknown`` where similarity means nothing.
         doubts: What speaks against trusting the advice; empty: nothing.
-        reasons: In words.
+        reasons: One sentence per reason.
         facts: What it follows from.
     """
 
