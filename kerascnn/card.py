@@ -23,6 +23,7 @@ SCHEMA_WITH_SIZING = 2
 """Of cards whose ``sizing`` a reader of schema 1 would pass over. All others keep schema 1."""
 
 METADATA_KEY = "kerascnn"
+"""Key of the card in the ``metadata_props`` of an ``.onnx`` file."""
 
 _NEW_FIELDS = ("image_width", "sizing")
 """Left out of the JSON where they say nothing, so that older readers read what they can use."""
@@ -96,7 +97,7 @@ class Reduction:
         calibration: Name of the pictures that ranges were measured on.
         calibration_images: Number of calibration images.
         top1_before: Share of right answers in float32 on the pictures of ``parity``, 0 to 1.
-        top1_after: The same in this precision.
+        top1_after: Top-1 accuracy in this precision.
         bytes_before: Size of the float32 file.
         bytes_after: Size of this one.
         speedup: By provider, how many times as many pictures a second as the float32 file.
@@ -193,7 +194,7 @@ class ModelCard:
         """Write the card as JSON.
 
         Args:
-            indent: For people; None for one line.
+            indent: Spaces per level; None: everything in one line.
 
         Returns:
             JSON text; any Unicode is kept as it is.

@@ -25,7 +25,7 @@ def environment_number(name: str, default: float, minimum: float, unit: str) -> 
 
     Args:
         name: Name of the variable; if it is unset or empty, the default holds.
-        default: In the variable's unit.
+        default: Value where the variable is not set, in its unit.
         minimum: The smallest number that is accepted.
         unit: For the message, e.g. ``gigabytes``.
 

@@ -110,9 +110,6 @@ def read_text(path: Path) -> str:
 def decode_text(content: bytes) -> str:
     """Decode text of one of the encodings that say what they are, else UTF-8.
 
-    Args:
-        content: Content of a file.
-
     Raises:
         UnicodeDecodeError: It is in another encoding.
 
@@ -132,10 +129,6 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path``, whole or not at all.
-
-    Args:
-        path: The file to write.
-        data: Its whole content.
 
     Raises:
         KerascnnError: The folder cannot be written, or the disk is full.

@@ -14,9 +14,13 @@ from html import escape
 from kerascnn.printable import printable
 
 _LINE = "1px solid rgba(128,128,128,.35)"
+"""A gray that shows on light and dark notebooks alike."""
+
 _FILL = "37,99,201"
 """Red, green and blue of bars and cells; with at most half its strength, text on it can be read."""
 _STRONGEST = 0.5
+"""Opacity of the strongest cell, see above."""
+
 _CELL = "padding:.15rem .5rem;text-align:right;white-space:nowrap;"
 _NAME = (
     "padding:.15rem .5rem;text-align:left;max-width:14rem;overflow:hidden;"
@@ -33,7 +37,7 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
     """Write a frame with a title and a row for each fact.
 
     Args:
-        title: Text.
+        title: Text above the table.
         rows: Values by name; None and empty text are left out.
         below: HTML that stands beneath.
 
@@ -83,7 +87,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Write a table whose first column holds names.
 
     Args:
-        headings: Of the columns.
+        headings: Headings of the columns.
         rows: Cells; leading spaces of a name indent it.
 
     Returns:

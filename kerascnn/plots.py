@@ -33,7 +33,7 @@ def plot_curves(
     """Draw loss and accuracy by epoch.
 
     Args:
-        loss: Of training and validation, in nats, for each epoch.
+        loss: Training and validation loss of each epoch, in nats.
         accuracy: Likewise, 0 to 1.
 
     Returns:

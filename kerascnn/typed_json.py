@@ -140,6 +140,7 @@ _WORDS = {
     str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null",
     tuple: "a list", dict: "an object",
 }  # fmt: skip
+"""Types as JSON has them, for people who edit it."""
 
 
 def _word(kind: Any) -> str:

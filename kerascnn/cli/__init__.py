@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from kerascnn import __version__
-from kerascnn.cli.base import shown_errors
+from kerascnn.cli.base import first_sentence_translated, shown_errors
 from kerascnn.cli.streams import safe_streams
+from kerascnn.language import tr
 
 COMMANDS = {
     "data": "Check a data set before training.",
@@ -64,14 +65,19 @@ class Commands(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx)
         return super().resolve_command(ctx, args)
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the program is for, in the language that is spoken."""
+        with first_sentence_translated(self):
+            super().format_help_text(ctx, formatter)
+
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002 - Click's signature
         formatter: click.HelpFormatter,
     ) -> None:
         """Write the list without importing any command."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section(tr("Commands")):
+            formatter.write_dl([(name, tr(what)) for name, what in COMMANDS.items()])
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line; names in what it writes are harmless to a terminal."""

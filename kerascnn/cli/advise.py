@@ -86,9 +86,9 @@ def _tell(advice: Advice, line: str) -> None:
         tr("expected: {low} to {high} of new pictures right", low=f"{low:.0%}", high=f"{high:.0%}")
     )
     for doubt in advice.doubts:
-        click.echo(f"! {doubt}")
+        click.echo(f"! {tr(doubt)}")
     for reason in advice.reasons:
-        click.echo(f"- {reason}")
+        click.echo(f"- {tr(reason)}")
     for stage in advice.facts.stages:
         click.echo(tr("  {stage}: probe {share}", stage=stage.name, share=f"{stage.probe:.1%}"))
     click.echo(line)

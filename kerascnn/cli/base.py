@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kerascnn.errors import KerascnnError, MissingExtraError
-from kerascnn.language import LANGUAGES, use_language
+from kerascnn.language import LANGUAGES, tr, use_language
+from kerascnn.language.messages import translated
 from kerascnn.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -91,8 +92,18 @@ class Command(click.Command):
             for parameter in self.params
             if isinstance(parameter, click.Option)
         }
-        with use_language(ctx.find_root().meta.get(_LANGUAGE)):
+        with use_language(_wanted(ctx)):
             return super().invoke(ctx)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Write the help in the language that is spoken."""
+        with use_language(_wanted(ctx)):
+            return super().get_help(ctx)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does: its first sentence in the language that is spoken."""
+        with first_sentence_translated(self):
+            super().format_help_text(ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings, each in the order in which it was declared."""
@@ -105,8 +116,20 @@ class Command(click.Command):
                 rows.setdefault(heading, []).append(row)
         for heading, some in rows.items():
             if some:
-                with formatter.section(heading):
+                with formatter.section(tr(heading)):
                     formatter.write_dl(some)
+
+
+@contextmanager
+def first_sentence_translated(command: click.Command) -> Iterator[None]:
+    """Let the help of a command begin in the language that is spoken; the rest is English."""
+    text = command.help or ""
+    first, gap, rest = text.partition("\n\n")
+    command.help = tr(" ".join(first.split())) + gap + rest
+    try:
+        yield
+    finally:
+        command.help = text
 
 
 class Group(click.Group):
@@ -115,6 +138,11 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(_debug_option())
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the commands are for, in the language that is spoken."""
+        with first_sentence_translated(self):
+            super().format_help_text(ctx, formatter)
 
 
 def option_name(parameter: click.Option) -> str:
@@ -138,6 +166,7 @@ def _lang_option() -> click.Option:
         ["--lang"],
         type=click.Choice(LANGUAGES),
         expose_value=False,
+        is_eager=True,
         callback=_remember_language,
         help="Language of pages, figures and results.  [default: $KERASCNN_LANG, else en]",
     )
@@ -164,35 +193,64 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
     _show_notices()
     try:
         yield
+    except click.UsageError as error:
+        told = _failure(ctx, error.format_message(), error.exit_code)
+        if told.message == error.format_message():
+            raise
+        if error.ctx:
+            click.echo(f"{error.ctx.get_usage()}\n", err=True)
+        raise told from error
     except KerascnnError as error:
         if ctx.find_root().meta.get("debug"):
             raise
-        raise _Failure(as_options(str(error)), error.exit_code) from error
+        raise _failure(ctx, str(error), error.exit_code) from error
     except OSError as error:
         # Only what the system says of a path, of which every command takes some.
         if error.errno not in _OF_PATHS or not error.filename or ctx.find_root().meta.get("debug"):
             raise
         reason = f"{error.filename}: {error.strerror}. Expected a path that can be used here."
-        raise _Failure(reason, KerascnnError.exit_code) from error
+        raise _failure(ctx, reason, KerascnnError.exit_code) from error
     except ModuleNotFoundError as error:
         # Only the extra's own modules: a blanket catch would hide our bugs.
         module = (error.name or "").partition(".")[0]
         if module not in _EXTRAS or ctx.find_root().meta.get("debug"):
             raise
         missing = MissingExtraError(module, *_EXTRAS[module])
-        raise _Failure(str(missing), missing.exit_code) from error
+        raise _failure(ctx, str(missing), missing.exit_code) from error
     except KeyboardInterrupt:
         # Commands that keep something when they are stopped say so themselves.
-        click.echo("\nStopped.", err=True)
+        with use_language(_wanted(ctx)):
+            click.echo("\n" + tr("Stopped."), err=True)
         ctx.exit(INTERRUPTED)
+
+
+def _wanted(ctx: click.Context) -> str | None:
+    """Return the language that ``--lang`` said; None: the environment's."""
+    language: str | None = ctx.find_root().meta.get(_LANGUAGE)
+    return language
 
 
 class _Failure(click.ClickException):
     """One of our errors, as Click shows it."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int, line: str = "Error: {message}") -> None:
         super().__init__(printable(message))
         self.exit_code = exit_code  # type: ignore[misc] # Click's own way
+        self._line = line
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the message; its first word is of the language that was spoken."""
+        click.echo(self._line.format(message=self.format_message()), file, err=file is None)
+
+
+def _failure(ctx: click.Context, message: str, exit_code: int) -> _Failure:
+    """Say a message in the language that is spoken, with the names of a command's options."""
+    try:
+        with use_language(_wanted(ctx)):
+            line = tr("Error: {message}", message="{message}")
+            return _Failure(as_options(translated(message)), exit_code, line)
+    except KerascnnError:  # the environment names no language that is known: that is the message
+        return _Failure(as_options(message), exit_code)
 
 
 _PARAMETER = re.compile(r"`(\w+)`|^(\w+)(?= is )")
@@ -221,7 +279,7 @@ class _Notices(logging.Handler):
     """Warnings of the package, one line each, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = as_options(record.getMessage())
+        message = as_options(translated(record.getMessage()))
         click.echo(f"{record.levelname.lower()}: {printable(message)}", err=True)
 
 

@@ -9,12 +9,17 @@ import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, Group, console, print_json
 from kerascnn.cli.evaluation_tables import plain
+from kerascnn.language import tr
+from kerascnn.language.messages import translated
 
 if TYPE_CHECKING:
     from kerascnn.dataset.check.checking import DataCheck, PictureLocation
 
 _LISTED = 10
 """Findings of a kind shown; --json and --page have more."""
+
+_KINDS = {"small_classes": "small classes"}
+"""Words for kinds of problems whose names in JSON are none."""
 
 
 @click.group("data", cls=Group)
@@ -79,42 +84,61 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
 
 def _show(check: DataCheck, page: str | None) -> None:
     splits = ", ".join(f"{sum(counts):,} {name}" for name, counts in check.counts.items())
-    low, usual, high = check.sides
-    _print(f"{check.images:,} pictures in {len(check.classes):,} classes ({splits})")
-    _print(f"longer sides from {low:,} to {high:,} pixels, half of them {usual:,} or more")
+    low, usual, high = (f"{side:,}" for side in check.sides)
+    _print(
+        tr(
+            "{images} pictures in {classes} classes ({splits})",
+            images=f"{check.images:,}",
+            classes=f"{len(check.classes):,}",
+            splits=splits,
+        )
+    )
+    _print(
+        tr(
+            "longer sides from {low} to {high} pixels, half of them {usual} or more",
+            low=low,
+            high=high,
+            usual=usual,
+        )
+    )
     if check.kinds:
-        _print("files: " + ", ".join(f"{count:,} {kind}" for kind, count in check.kinds.items()))
-    _list("wrong with the whole", list(check.faults), most=None)
-    _list("cannot be read", [one.reason for one in check.broken])
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in check.kinds.items())
+        _print(tr("files: {kinds}", kinds=kinds))
+    _list(tr("wrong with the whole"), [*map(translated, check.faults)], most=None)
+    _list(tr("cannot be read"), [translated(one.reason) for one in check.broken])
     repeats = check.repeats
-    _list("in more than one split", [_repeat(r.places) for r in repeats if r.is_leak])
-    _list("in more than one class", [_repeat(r.places) for r in repeats if r.is_conflict])
+    _list(tr("in more than one split"), [_repeat(r.places) for r in repeats if r.is_leak])
+    _list(tr("in more than one class"), [_repeat(r.places) for r in repeats if r.is_conflict])
     _list(
-        "classes with too few pictures",
-        [f"{one.label}: {one.images:,} in {one.split}" for one in check.small],
+        tr("classes with too few pictures"),
+        [
+            tr("{label}: {images} in {split}", label=one.label, images=one.images, split=one.split)
+            for one in check.small
+        ],
     )
     _list(
-        "repeated within a class",
+        tr("repeated within a class"),
         [_repeat(r.places) for r in repeats if not r.is_leak and not r.is_conflict],
     )
-    _list("odd", [f"{one.place.path}: {one.what}, {one.detail}" for one in check.odd])
-    _list("left out", list(check.left_out))
+    odd = [f"{one.place.path}: {tr(one.what)}, {tr(one.detail)}" for one in check.odd]
+    _list(tr("odd"), odd)
+    _list(tr("left out"), list(check.left_out))
     _print("")
     _print(_verdict(check))
-    _print(f"The pictures are shown in {page}." if page else "See them: add --page check.html")
+    shown = tr("The pictures are shown in {page}.", page=page)
+    _print(shown if page else tr("See them: add --page check.html"))
 
 
 def _verdict(check: DataCheck) -> str:
     if not check.problems:
-        return "No problem found."
-    return "Problems: " + ", ".join(
-        f"{count:,} {kind.replace('_', ' ')}" for kind, count in check.problems.items()
-    )
+        return tr("No problem found.")
+    kinds = [f"{count:,} {tr(_KINDS.get(kind, kind))}" for kind, count in check.problems.items()]
+    return tr("Problems: {kinds}", kinds=", ".join(kinds))
 
 
 def _repeat(places: tuple[PictureLocation, ...]) -> str:
     shown = " = ".join(f"{place.path} ({place.split}, {place.label})" for place in places[:4])
-    return shown + (f" and {len(places) - 4:,} more" if places[4:] else "")
+    return shown + (tr(" and {count} more", count=f"{len(places) - 4:,}") if places[4:] else "")
 
 
 def _list(heading: str, lines: list[str], most: int | None = _LISTED) -> None:
@@ -125,7 +149,7 @@ def _list(heading: str, lines: list[str], most: int | None = _LISTED) -> None:
     for line in lines[:most]:
         _print(f"  {line}")
     if most is not None and lines[most:]:
-        _print(f"  ... and {len(lines) - most:,} more")
+        _print(tr("  ... and {count} more", count=f"{len(lines) - most:,}"))
 
 
 def _print(line: str) -> None:

@@ -155,11 +155,7 @@ def _show_leaks(evaluation: Evaluation) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Print what two models answered differently.
-
-    Args:
-        comparison: Comparison of the two.
-    """
+    """Print what two models answered differently."""
     out = console()
     out.print(f"{comparison.images:,} pictures (split {comparison.split})")
     table = _table("", "top-1", "right alone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,10 +71,11 @@ def command(
     """
     from kerascnn import images
     from kerascnn.errors import PictureError
+    from kerascnn.inference.paths import expand
 
     explain = _explainer(model, foreign_from_options(**foreign))
     rows: list[dict[str, Any]] = []
-    for path in pictures:
+    for path in expand(pictures, sys.stdin):
         try:
             explanation = explain(images.decode(path), top, path)
         except PictureError as error:

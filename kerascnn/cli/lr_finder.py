@@ -20,7 +20,7 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
 
     Args:
         config: Configuration of the run that the rate is for.
-        plot: Where the picture goes.
+        plot: Path of the figure.
         as_json: Print JSON.
     """
     with quiet_tensorflow():

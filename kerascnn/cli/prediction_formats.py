@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from kerascnn.cli.base import print_json
+from kerascnn.language import tr
+from kerascnn.language.messages import translated
 from kerascnn.printable import printable
 
 Writer = Callable[[dict[str, Any]], None]
@@ -58,7 +60,8 @@ def _csv(ranks: int) -> Writer:
 def _table() -> Writer:
     def write(row: dict[str, Any]) -> None:
         if "error" in row:
-            click.echo(f"error: {printable(row['error'])}", err=True)
+            said = tr("error: {message}", message=translated(row["error"]))
+            click.echo(printable(said), err=True)
             return
         ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
         line = f"{row['path']}  {'unsure  ' if row['label'] is None else ''}{ranked}"

@@ -71,8 +71,8 @@ def named(
     Args:
         content: As it was read.
         known: Names, with underscores.
-        path: Of the file, for messages.
-        where: In which part of it, for messages.
+        path: Path of the file, for error messages.
+        where: Part of the file, for error messages.
         hint: What to do about a key that is near to none.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from kerascnn.cli.train_settings import (
     train_config_option,
 )
 from kerascnn.language import tr
+from kerascnn.printable import command_line
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -117,7 +117,7 @@ def command(
         find_rate(config, plot, as_json)
         return
     # Importing takes some seconds, in which nothing else can be shown.
-    click.echo("loading Keras …", err=True)
+    click.echo(tr("loading Keras …"), err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.distribution.processes import cluster_of
@@ -155,7 +155,7 @@ def _next(run: Run) -> str:
 
     learning = learning_of(run.card)
     if learning is None or learning.has_learned:
-        command = f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
+        command = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
         return tr("next: {command}", command=command)
     sentence = tr(
         "It has not learned: {right} of {images} validation pictures are classified correctly, "
@@ -176,8 +176,10 @@ def _config(given: dict[str, Any], resume: bool) -> TrainConfig:
 
 def _stopped(folder: Path | None) -> str:
     if folder is None:
-        return "Stopped before anything was learned."
-    return (
-        f"Stopped. The run so far is in {folder}; go on with: "
-        f"kerascnn train --out {shlex.quote(str(folder))} --resume"
+        return tr("Stopped before anything was learned.")
+    command = command_line(["kerascnn", "train", "--out", str(folder), "--resume"])
+    return tr(
+        "Stopped. The run so far is in {folder}; go on with: {command}",
+        folder=folder,
+        command=command,
     )

@@ -13,6 +13,8 @@ from kerascnn.convolution.sizes import Array
 from kerascnn.errors import ConfigError
 
 _BINOMIAL = np.array([1, 4, 6, 4, 1])
+"""Fourth row of Pascal's triangle: its outer product is the usual 5 x 5 approximation of a
+Gaussian."""
 
 KERNELS: MappingProxyType[str, Array] = MappingProxyType(
     {

@@ -32,7 +32,7 @@ class Rows:
 
     Attributes:
         file: The list.
-        lines: Where each stands in it.
+        lines: Line number of each row.
         paths: Paths of its picture, whole.
         kinds: Its place in ``known``.
         known: Labels with their splits, each once.

@@ -38,7 +38,7 @@ class FaultHandler:
             describe: Gives the fault of a number from 0.
 
         Raises:
-            DataError: For the first.
+            DataError: At the first fault.
         """
         for number in range(count):
             self.error(describe(number))

@@ -16,8 +16,8 @@ class ListedFolder:
     """The files of a folder.
 
     Attributes:
-        path: Of the folder, with a separator at its end.
-        names: Of its files.
+        path: Path of the folder, with a separator at its end.
+        names: Names of its files.
         complete: Whether only a name that is like one of these may be there, too.
     """
 

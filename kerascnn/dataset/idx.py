@@ -24,6 +24,8 @@ from kerascnn.files import decode_text
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
+"""By how a file's name begins: its split. MNIST and its successors call the test split t10k."""
+
 _UNSIGNED_BYTE = 0x08  # the type code in the header of an IDX file
 
 
@@ -31,7 +33,7 @@ def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
     """Find pairs of picture and label files in a folder.
 
     Args:
-        folder: To look in, not below.
+        folder: Folder to look in; its subfolders are not searched.
 
     Returns:
         By split (``train``, ``val``, ``test``): the pictures' file and the labels' file.

@@ -37,6 +37,8 @@ _PAIRS = {
     "val": (("x_val", "y_val"), ("val_images", "val_labels")),
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
+"""By split: names of the pictures' array and of the labels', the first pair that is there
+counts."""
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,

@@ -65,11 +65,7 @@ def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> ima
 
 
 class LazyPaths(Sequence[Path]):
-    """Paths that are kept as text: a million of them are made in no time and 100 MB.
-
-    Args:
-        texts: One a path.
-    """
+    """Paths that are kept as text: a million of them are made in no time and 100 MB."""
 
     def __init__(self, texts: list[str]) -> None:
         self._texts = texts

@@ -42,7 +42,7 @@ class Walk:
         others: Files whose names do not end as pictures' do.
         leftovers: Folders of thumbnails and copies.
         unlabelled: Folders beside the splits whose names say that their pictures have no class.
-        links: To folders.
+        links: Symbolic links to folders.
         denied: Folders that cannot be listed, and why.
     """
 
@@ -53,11 +53,7 @@ class Walk:
     denied: dict[Path, str] = field(default_factory=dict)
 
     def folders(self, folder: Path) -> list[Path]:
-        """List the folders that may be splits or classes, sorted by name.
-
-        Args:
-            folder: In which.
-        """
+        """List the folders that may be splits or classes, sorted by name."""
         found = []
         for entry in self._entries(folder):
             if entry.name.startswith(".") or not entry.is_dir():
@@ -116,7 +112,7 @@ def is_picture(name: str) -> bool:
     """Return whether a file is read as a picture, by its name.
 
     Args:
-        name: Without folders.
+        name: Name of the file, without folders.
     """
     return not name.startswith(".") and name.lower().endswith(images.SUFFIXES)
 

@@ -34,7 +34,7 @@ class Side:
 
     Attributes:
         first: The first pixel that is seen at all.
-        last: One behind the last.
+        last: One past the last input pixel that is used.
         start: Where the part that is resized begins, in pixels from ``first``.
         stop: Where it ends, in pixels from ``first``.
         length: How many pixels it becomes.

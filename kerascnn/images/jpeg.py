@@ -21,6 +21,7 @@ _PLAIN = ("YCbCr", "Gray")
 """How pixels are coded where both libraries leave everything to libjpeg-turbo."""
 
 _SAMPLINGS = ("444", "422", "420", "440", "411")
+"""Chroma subsampling of the generated pictures on which simplejpeg must agree with Pillow."""
 
 _LARGEST = 64 << 20
 """Bytes of a file: simplejpeg wants it whole in memory, and Pillow reads it bit by bit."""

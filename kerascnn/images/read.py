@@ -125,8 +125,8 @@ def apply_decoded(
         source: As for :func:`decode`.
         function: A function of a module, perhaps ``partial``: it may be called in another process.
         name: As for :func:`decode`.
-        max_pixels: Likewise.
-        accept: Likewise.
+        max_pixels: As for :func:`decode`.
+        accept: As for :func:`decode`.
 
     Returns:
         What ``function`` gives.

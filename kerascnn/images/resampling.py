@@ -32,11 +32,13 @@ _PILLOW = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+"""By our names, which are torchvision's and Keras' too."""
 
 PRECISION_BITS = 22
 """Pillow's weights are whole numbers of 2**-22."""
 
 SUPPORT = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
+"""Input pixels to each side of its center that a filter reaches, when it does not shrink."""
 
 LANCZOS_BITS = 20
 """Without antialias, Lanczos' weights are whole numbers of 2**-20, so that float64 sums them
@@ -80,7 +82,7 @@ def vertical_first(height: int, width: int, rows: int, columns: int) -> bool:
         height: Height of the picture.
         width: Width of the picture.
         rows: Number of rows that it becomes.
-        columns: That it becomes.
+        columns: Number of columns that it becomes.
 
     Returns:
         True for the vertical one. Found by trying: the source does not say why.

@@ -25,6 +25,8 @@ from kerascnn.images.limits import PATIENCE
 from kerascnn.images.resizing import UInt8Array
 
 _START = "import sys; sys.path[:] = {path!r}; from kerascnn.images.worker import main; main()"
+"""What the new interpreter runs: with this process' import path, so that it finds the same
+package."""
 
 GIVEN_UP = 1 << 8
 """Stands for the exit code of a process that was given up; no process has it."""

@@ -94,7 +94,7 @@ def heat_of(classifier: Classifier, sized: images.UInt8Array, number: int) -> He
     Args:
         classifier: An exported file.
         sized: uint8 ``[height, width, 3]``, RGB, of the model's size.
-        number: Of the class.
+        number: Index of the class.
 
     Returns:
         Where it is seen.
@@ -143,7 +143,7 @@ def reasons(
         classes: Names in order.
         probabilities: float32 ``[classes]``.
         chosen: Indices of the classes that are explained.
-        heats: One for each of these.
+        heats: One heat map for each of the likeliest classes.
 
     Returns:
         One reason for each.

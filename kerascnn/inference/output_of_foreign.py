@@ -90,7 +90,7 @@ def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[S
 
     Args:
         path: Path, for error messages.
-        session: Open.
+        session: An open session.
         signature: Its outputs are the candidates.
 
     Returns:

@@ -60,7 +60,7 @@ def predict_paths(
     """Classify files, a few at a time.
 
     Args:
-        classifier: To ask.
+        classifier: The classifier to run.
         paths: Paths of pictures; may be endless.
         top_k: How many classes to list for each.
         batch_size: Pictures per run of the network.

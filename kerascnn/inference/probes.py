@@ -70,7 +70,7 @@ def check_probes(
     """Compare a provider's answers with those in the card.
 
     Args:
-        card: With probes.
+        card: A card that has probes.
         pictures: Pictures from :func:`probe_pictures`.
         probabilities: float32 ``[2, classes]``, what the provider answered.
         provider: Its name, for the message.

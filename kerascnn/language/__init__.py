@@ -59,14 +59,48 @@ def current_language() -> str:
     return _spoken.get() or _known(wanted or "en", VARIABLE)
 
 
-def tr(sentence: str, **values: object) -> str:
+class Sentence(str):
+    """An English sentence that can still be said in other languages: data that is shown later.
+
+    Wherever it is not given to :func:`tr`, in JSON above all, it stays English.
+    """
+
+    template: str
+    values: Mapping[str, object]
+
+
+def sentence(template: str, **values: object) -> Sentence:
+    """Write a sentence that may be said later.
+
+    Args:
+        template: In English, with a name in braces for each value.
+        values: Of those names, as they shall be shown; sentences are said with this one.
+
+    Examples:
+        >>> with use_language("ko"):
+        ...     found = sentence("{count} pictures", count="1,200")
+        ...     found, tr(found)
+        ('1,200 pictures', '사진 1,200장')
+    """
+    made = Sentence(template.format(**values))
+    made.template, made.values = template, values
+    return made
+
+
+def tr(said: str, **values: object) -> str:
     """Say a sentence in the language that is spoken.
 
     Args:
-        sentence: In English, with a name in braces for each value.
+        said: In English, with a name in braces for each value; or a :class:`Sentence`.
         values: Of those names, as they shall be shown.
     """
-    return sentences(current_language()).get(sentence, sentence).format(**values)
+    if isinstance(said, Sentence):
+        values = dict(said.values)
+        said = said.template
+    shown = {
+        name: tr(value) if isinstance(value, Sentence) else value for name, value in values.items()
+    }
+    return sentences(current_language()).get(said, said).format(**shown)
 
 
 @cache

@@ -219,7 +219,7 @@ def evaluate_predictions(answers: Predictions, leaks: Leaks | None = None) -> Ev
     """Score answers.
 
     Args:
-        answers: To at least one picture.
+        answers: Predictions for at least one picture.
         leaks: What was found when the pictures were compared with the training pictures.
     """
     hits = answers.ranked == answers.labels[:, None]

@@ -48,9 +48,9 @@ class Comparison:
         images: Pictures that both could answer.
         a_top1: Top-1 accuracy of the first.
         b_top1: Share that the second answers right.
-        both_right: Pictures.
-        only_a_right: Pictures.
-        only_b_right: Pictures.
+        both_right: Pictures that both classify correctly.
+        only_a_right: Pictures that only the first classifies correctly.
+        only_b_right: Pictures that only the second classifies correctly.
         both_wrong: Pictures, with the same or with different answers.
         p_value: p-value of McNemar's exact test, two-sided: how often two equally good models would
             differ at least as much by chance.

@@ -30,7 +30,7 @@ class ClassCurves:
         false_positive_rate: From 0 to 1, rising; x of the ROC.
         true_positive_rate: From 0 to 1, rising; y of the ROC.
         recall: From 0 to 1, rising; x of the second curve.
-        precision: For each recall.
+        precision: Precision at each recall.
         auc: Area under the ROC, 0.5 for guesses; None where there is no curve.
         average_precision: Mean precision over the steps of recall; None where there is none.
     """

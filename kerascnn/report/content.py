@@ -27,7 +27,7 @@ class Epoch:
 
     Attributes:
         number: Its number, from 1.
-        learning_rate: At its end.
+        learning_rate: Learning rate at the end of the epoch.
         loss: Over the training pictures, in nats.
         accuracy: Over the training pictures as they were fed, 0 to 1.
         val_loss: Over the validation pictures, in nats.
@@ -65,7 +65,7 @@ class Layer:
         name: Its own.
         block: Block of which block it is a part.
         type: Its class.
-        output_shape: Without the batch.
+        output_shape: Shape of the output, without the batch axis.
         params: Weights that gradients can reach.
         trainable: Whether they are trainable.
     """
@@ -154,10 +154,10 @@ class Content:
         name: Name of the model.
         made: When, in words.
         evaluation: Answers of the model that is kept.
-        epochs: In order; none for an exported file.
+        epochs: The epochs in order; none for an exported file.
         best_epoch: Whose network is kept; None when there are no epochs.
         phase_spans: Which blocks were trained when.
-        layers: In order.
+        layers: Rows of the layers, from input to output.
         mistakes: Most confident first.
         method: How their heat was found.
         samples: Training pictures.

@@ -100,7 +100,7 @@ def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> No
     Args:
         path: Path of the HTML file.
         check: What was found.
-        dataset: In which; the pictures that are shown are read again.
+        dataset: The data set that holds them; pictures that are shown are read again.
 
     Raises:
         KerascnnError: The page cannot be written.
@@ -114,7 +114,7 @@ def render_check_page(check: DataCheck, dataset: Dataset) -> str:
 
     Args:
         check: What was found.
-        dataset: In which.
+        dataset: The data set that holds them.
 
     Returns:
         A whole HTML document.
@@ -127,7 +127,8 @@ def render_check_page(check: DataCheck, dataset: Dataset) -> str:
         "remarks": list(_remarks(check)),
         "sections": list(_sections(check, dataset)),
         "odd": [
-            _figure(one.place, dataset, f"{tr(one.what)}: {one.detail}") for one in check.odd[:_ODD]
+            _figure(one.place, dataset, f"{tr(one.what)}: {tr(one.detail)}")
+            for one in check.odd[:_ODD]
         ],
         "lines": _LINES,
         "balance": _balance(check),

@@ -34,6 +34,9 @@ _VARIABLES = {
     FIRST: "var(--first)",
     SECOND: "var(--second)",
 }
+"""CSS variables that replace these placeholders in the SVG: the page's colors hold in dark mode,
+too."""
+
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _HANGUL = (

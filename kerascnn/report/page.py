@@ -35,7 +35,7 @@ class Block:
 
     Attributes:
         name: Name of the block.
-        layers: In order.
+        layers: Rows of the layers, from input to output.
     """
 
     name: str

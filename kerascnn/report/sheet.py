@@ -64,8 +64,8 @@ def write_sheet(
 
     Args:
         path: Where; ``.svg``, or ``.png`` for the pictures without words.
-        title: At its top.
-        rows: In order.
+        title: Text at the top.
+        rows: Rows from top to bottom.
         side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 
@@ -83,8 +83,8 @@ def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 
     """Draw a sheet.
 
     Args:
-        title: At its top.
-        rows: In order.
+        title: Text at the top.
+        rows: Rows from top to bottom.
         side: Side of a tile, in pixels.
         columns: Tiles beside each other.
 

@@ -36,7 +36,7 @@ class Verdict:
 
     Attributes:
         tone: Which color they get.
-        headline: One sentence.
+        headline: One sentence, for the top of the page.
         remarks: What stands out, each with what to do.
         interval: Interval of top-1, with 95 % confidence.
         baseline: Top-1 accuracy of always predicting the most frequent class.

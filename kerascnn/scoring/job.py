@@ -38,6 +38,7 @@ INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 
 _LOCK = "_plan.lock"
 _ON_GPU = ("cuda", "tensorrt")
+"""Providers with which one process fills the device."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Request:
         on: ``local``, ``ray`` or ``ray://HOST:PORT``.
         part: Number of the only part to score, or ``auto``.
         parts: Parts of the plan.
-        form: Of the parts.
+        form: Format of the parts; None: parquet if pyarrow is installed, else jsonl.
         top_k: Classes to list.
         min_probability: Below it a picture gets no label.
         batch_size: Pictures per run of the network.

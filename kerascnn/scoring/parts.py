@@ -74,7 +74,7 @@ class Failure:
     """Why a part is not there.
 
     Attributes:
-        message: One line.
+        message: What went wrong, in one line.
         everywhere: Whether every other part would fail in the same way.
     """
 

@@ -52,7 +52,7 @@ class ScoringOptions:
         top_k: Classes listed for each picture.
         min_probability: Below it a picture gets no label.
         arithmetic: ``exact`` or ``fast``.
-        format: Of the parts: ``parquet`` or ``jsonl``.
+        format: Format of the parts: ``parquet`` or ``jsonl``.
     """
 
     model: str
@@ -68,13 +68,13 @@ class Plan:
     """The head of a plan; the pictures stay on disk.
 
     Attributes:
-        folder: Where it lies, and the parts.
+        folder: Folder of the plan and the parts.
         question: What decides the answers.
         pictures: How many.
         parts: How many.
         base: The folder that relative paths start from.
-        list_sha256: Of the list of pictures.
-        version: Of kerascnn.
+        list_sha256: SHA-256 of the list of pictures.
+        version: Version of kerascnn that made the plan.
     """
 
     folder: Path
@@ -125,7 +125,7 @@ def write_plan(
     """Write a plan, whole or not at all.
 
     Args:
-        folder: Where to.
+        folder: Folder of the plan and the parts.
         question: What decides the answers.
         entries: The pictures; a path that comes again is left out.
         parts: How many parts; None: of :data:`PART_SIZE` pictures.

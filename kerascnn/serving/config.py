@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from kerascnn.inference.runtime.selection import Asked
 
 _ORIGIN = re.compile(r"\*|https?://[^/\s]+")
+"""Any origin, or a scheme and a host."""
 
 _NAME = re.compile(r"\*|(\*\.)?[^\s/:*@\[\]]+|\[?[0-9A-Fa-f:.]+\]?")
+"""Any host, a name, all names below one, or an address."""
 
 
 @dataclass(frozen=True)

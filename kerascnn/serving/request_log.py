@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kerascnn.serving.tracing import Tracer
 
 _ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
+"""Request ids of clients that are kept; others could forge lines of the log, or fill it."""
 
 
 @dataclass

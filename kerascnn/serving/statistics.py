@@ -34,7 +34,7 @@ class Statistics:
     """Statistics of one version of a model since it was loaded; on the event loop only.
 
     Attributes:
-        pictures: That were answered.
+        pictures: Number of pictures that were classified.
         last: When the latest was, in milliseconds since 1970; 0: never.
         success: Requests that were answered.
         fail: Requests that were not.

@@ -58,7 +58,7 @@ class Plan:
         phases: Epochs and highest rate of each phase.
         optimizer: Its name.
         changes: What is changed in the pictures at random, as options; none: empty.
-        folder: Where the run goes.
+        folder: The run folder.
     """
 
     data: str

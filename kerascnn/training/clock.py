@@ -9,6 +9,8 @@ import re
 import time
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+"""Seconds, in the order in which a duration names them."""
+
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 

@@ -52,7 +52,6 @@ GROUPS = (DATA, NETWORK, SCHEDULE, OPTIMIZER, AUGMENTATION, DEVICE, OUTPUT)
 """Headings of the options, in order."""
 
 _NAME = Text("a name, or a path", "NAME")
-_COUNT = Number(int, lambda n: n >= 1, "at least 1", "N")
 _COUNT_OR_AUTO = Number(int, lambda n: n >= 1, "at least 1, or auto", "N|auto", (AUTO,))
 _ALPHA = Number(float, lambda x: 0 <= x <= 100, "0 (off) or above, at most 100", "ALPHA")
 
@@ -94,7 +93,7 @@ class TrainConfig:
     weights: str = option(AUTO, Text("auto, none, imagenet or a file", "auto|none|imagenet|FILE"),
         "Initial weights. auto: none, unless `model` is auto and finds ImageNet weights. FILE: "
         ".keras, .weights.h5, .h5, .safetensors or .pth; also on the Hugging Face Hub: "
-        "hf://OWNER/NAME[@REVISION][/FILE].", NETWORK)
+        "hf://OWNER/NAME, with @REVISION or /FILE.", NETWORK)
     trainable: str = option("all",
         Text("all, head, from:BLOCK, a comma-separated list of blocks, or auto", "SCOPE"),
         "Blocks to train: all, head, from:BLOCK, or a comma-separated list of blocks from "

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
+from kerascnn.language import tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback, CallbackList
 from kerascnn.training.clock import Deadline, seconds_of
@@ -194,7 +195,7 @@ def _advised(
         return apply_advice_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
-        log.warning("auto: %s", told)
+        log.warning("auto: %s", tr(told))
     return apply_advice(config, advice)
 
 

@@ -1,14 +1,22 @@
 """Korean: every sentence is there, with the same values, and pages have no English left."""
 
 import ast
+import copy
+import json
 import re
 from pathlib import Path
 from string import Formatter
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from kerascnn.errors import ConfigError
-from kerascnn.language import VARIABLE, current_language, sentences, tr, use_language
+from kerascnn.cli import COMMANDS, main
+from kerascnn.cli.base import OTHERS
+from kerascnn.dataset import load_dataset
+from kerascnn.errors import ConfigError, DataError
+from kerascnn.language import VARIABLE, current_language, sentence, sentences, tr, use_language
+from kerascnn.language.messages import messages
 
 PACKAGE = Path(__file__).parents[2] / "kerascnn"
 
@@ -17,7 +25,10 @@ def said():
     """What ``tr`` is called with in Python, HTML and JavaScript."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            called = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tr"
+            called = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+                "tr",
+                "sentence",
+            )
             for part in ast.walk(node.args[0]) if called else ():
                 if isinstance(part, ast.Constant) and isinstance(part.value, str):
                     yield part.value
@@ -43,10 +54,99 @@ def test_translations_name_the_same_values_and_are_said_somewhere(language):
     )
     # Python breaks long strings into lines.
     everything = re.sub(r'"\s*\n\s*f?"', "", everything)
+    everything += re.sub(r"\s+", " ", everything)  # first sentences of docstrings
     for english, other in sentences(language).items():
         assert _values(english) == _values(other), english
-        assert re.search("[가-힣]", other) or other == english, other
+        words = re.sub(r"\{\w+\}", "", other)
+        assert re.search("[가-힣]", words) or other == english or not re.search("[A-z]", words)
         assert english in everything, english
+
+
+def test_every_command_and_heading_of_the_help_is_translated():
+    wanted = {OTHERS, "Options", "Commands", *COMMANDS.values()}
+    context = click.Context(main)
+    commands = [main, *(main.get_command(context, name) for name in COMMANDS)]
+    for command in commands:
+        wanted.add(" ".join(command.help.partition("\n\n")[0].split()))
+        if isinstance(command, click.Group) and command is not main:
+            commands += command.commands.values()
+        wanted |= set(getattr(command, "groups", ()))
+    assert not wanted - set(sentences("ko"))
+    shown = CliRunner().invoke(main, ["train", "--lang", "ko", "--help"]).output
+    assert "DATA의 사진으로 분류기를 학습합니다." in shown
+    assert "데이터 증강:" in shown
+    assert "Train a classifier" in CliRunner().invoke(main, ["train", "--help"]).output
+
+
+CLICKS = ("No such ", "Missing ", "Option '", "Invalid value", "Got unexpected", "{value} is not ")
+"""Beginnings of the messages that Click words."""
+
+
+def _holes(text):
+    return re.sub(r"\{[^{}]*\}", "{}", text)
+
+
+def test_translated_messages_are_said_somewhere():
+    written = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
+                written.add("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                written.add(_holes(re.sub(r"%[sd]", "{}", node.value)))
+    everything = "\n".join(written)
+    for english, other in messages("ko").items():
+        assert _values(other) <= _values(english), english
+        assert re.search("[가-힣]", other), other
+        if not english.startswith(CLICKS):
+            holes = _holes(english)
+            # A part of it may be another message, and Python's quotes belong to a value.
+            parts = [part for part in re.split(r"\{\}", holes) if len(part) > 3]
+            assert holes in everything or all(part in everything for part in parts), english
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["train", "nowhere/"],
+            "오류: nowhere: 그런 것이 없습니다. 클래스별 폴더가 들어 있는 폴더",
+        ),
+        (["train", "--epochs", "0"], "오류: --epochs 값이 0입니다. 올바른 값: 1 이상 또는 auto."),
+        (["train", "--model", "resnet81"], "'resnet81'(이)라는 신경망은 없습니다. 혹시"),
+        (["pedict"], "오류: 'pedict'(이)라는 명령은 없습니다. 혹시 'predict'입니까?"),
+        (["train", "--epoch", "3"], "(이)라는 옵션은 없습니다."),
+        (["predict"], "MODEL을(를) 지정하세요."),
+        (["card", "none.onnx"], "오류: none.onnx: 파일이 없습니다."),
+        (
+            ["predict", "a.onnx", "b.jpg", "--provider", "gpu"],
+            "--provider의 값이 올바르지 않습니다",
+        ),
+    ],
+)
+def test_errors_of_the_command_line_are_korean(words, said, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, "ko")
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code in (1, 2)
+    assert said in shown.stderr
+    monkeypatch.setenv(VARIABLE, "en")
+    assert not re.search("[가-힣]", CliRunner().invoke(main, words).stderr)
+
+
+def test_errors_in_python_are_english(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "ko")
+    with pytest.raises(DataError, match=r"^nowhere: does not exist"):
+        load_dataset("nowhere")
+
+
+def test_a_sentence_that_is_data_stays_english(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "ko")
+    inner = sentence("16 bits")
+    found = sentence("{mode}: {what}", mode="I;16", what=inner)
+    assert json.dumps([found]) == '["I;16: 16 bits"]'
+    assert tr(copy.deepcopy(found)) == "I;16: 16비트"
 
 
 def _values(sentence):

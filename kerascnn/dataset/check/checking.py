@@ -34,7 +34,7 @@ class PictureLocation:
         path: Its name.
         split: ``train``, ``val`` or ``test``.
         label: Its class.
-        index: In its split.
+        index: Index of the picture in its split.
     """
 
     path: str
@@ -52,8 +52,8 @@ class BrokenPicture:
     """A picture that cannot be read.
 
     Attributes:
-        place: Where it lies.
-        reason: In one sentence.
+        place: Path, split and class of the picture.
+        reason: Why it cannot be read, in one sentence.
     """
 
     place: PictureLocation
@@ -101,8 +101,8 @@ class SmallClass:
 
     Attributes:
         label: Its name.
-        split: In which split.
-        images: That can be read.
+        split: Name of the split.
+        images: Number of pictures that can be read.
     """
 
     label: str
@@ -115,9 +115,9 @@ class OddPicture:
     """A picture unlike the others.
 
     Attributes:
-        place: Where it lies.
+        place: Path, split and class of the picture.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
-        detail: In words.
+        detail: What is odd, in words.
     """
 
     place: PictureLocation

@@ -71,7 +71,7 @@ def find_leaks(dataset: Dataset, judged: str, learned: Dataset | None = None) ->
     """Look for pictures of one split in the others.
 
     Args:
-        dataset: With the split.
+        dataset: A data set that has the split.
         judged: Name of the split that a model is judged on.
         learned: What the model learned from, if that is another data set: its ``train`` and
             ``val``.

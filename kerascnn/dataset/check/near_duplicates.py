@@ -136,9 +136,6 @@ def _normalised(thumbnails: npt.NDArray[np.uint8]) -> _Floats:
 def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
     """Find all pictures that are the same or nearly.
 
-    Args:
-        fingerprints: Fingerprints of all pictures.
-
     Returns:
         Groups, in the order of their first pictures; no picture is in two.
     """

@@ -18,7 +18,7 @@ from kerascnn import images
 from kerascnn.dataset.check.fingerprints import SIDE, Fingerprints
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset
-from kerascnn.language import tr
+from kerascnn.language import sentence
 from kerascnn.parallel import in_order
 
 RARE = 0.05
@@ -34,8 +34,10 @@ _COLOUR = 3
 """Difference from grey, of 128, that no compression makes."""
 
 _ALWAYS = {"CMYK": "ink colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
+"""By Pillow's mode: what is odd in any data set, however many pictures have it."""
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
+"""Suffixes that stand for JPEG."""
 
 _SUFFIXES = {
     "JPEG": _JPEG,
@@ -46,6 +48,7 @@ _SUFFIXES = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
 }
+"""By Pillow's format: the suffixes that a file of it may have."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Outlier:
     Attributes:
         index: Index of the picture among all.
         what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
-        detail: In words.
+        detail: What is odd, in words.
     """
 
     index: int
@@ -120,7 +123,7 @@ def find_outliers(
         return []
     flat = fingerprints.flat
     found = [*_sizes(fingerprints, readable)]
-    found += [Outlier(i, "blank", tr("next to nothing to see")) for i in readable if flat[i]]
+    found += [Outlier(i, "blank", sentence("next to nothing to see")) for i in readable if flat[i]]
     found += _colours(fingerprints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
@@ -135,7 +138,7 @@ def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]
             yield Outlier(
                 index,
                 "size",
-                tr(
+                sentence(
                     "{width} x {height} pixels; half of all have {usual} or more",
                     width=width,
                     height=height,
@@ -144,7 +147,7 @@ def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]
             )
         if longer >= _LONG * shorter:
             yield Outlier(
-                index, "shape", tr("{width} x {height} pixels", width=width, height=height)
+                index, "shape", sentence("{width} x {height} pixels", width=width, height=height)
             )
 
 
@@ -154,8 +157,8 @@ def _colours(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlie
     colours = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
     for is_grey, detail in (
-        (True, tr("grey among colors")),
-        (False, tr("colors among grey")),
+        (True, sentence("grey among colors")),
+        (False, sentence("colors among grey")),
     ):
         if 0 < (grey == is_grey).mean() < RARE:
             for place in np.flatnonzero(grey == is_grey):
@@ -166,26 +169,25 @@ def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
     usual = Counter(header.mode for header in files.values())
     for index, header in files.items():
         if header.frames > 1:
-            yield Outlier(
-                index, "frames", tr("{frames} frames; the first is used", frames=header.frames)
-            )
+            frames = sentence("{frames} frames; the first is used", frames=header.frames)
+            yield Outlier(index, "frames", frames)
         if header.transparent:
             yield Outlier(
-                index, "mode", tr("{mode} with transparency; laid on white", mode=header.mode)
+                index, "mode", sentence("{mode} with transparency; laid on white", mode=header.mode)
             )
         elif header.mode in _ALWAYS:
-            yield Outlier(index, "mode", f"{header.mode}: {tr(_ALWAYS[header.mode])}")
+            what = sentence(_ALWAYS[header.mode])
+            mode = sentence("{mode}: {what}", mode=header.mode, what=what)
+            yield Outlier(index, "mode", mode)
         elif usual[header.mode] < RARE * len(files):
             most = usual.most_common(1)[0][0]
-            yield Outlier(
-                index, "mode", tr("{mode}, where most are {most}", mode=header.mode, most=most)
-            )
+            mode = sentence("{mode}, where most are {most}", mode=header.mode, most=most)
+            yield Outlier(index, "mode", mode)
 
 
 def _names(files: Mapping[int, images.Header], names: Sequence[str]) -> Iterator[Outlier]:
     for index, header in files.items():
         expected = _SUFFIXES.get(header.format, ())
         if expected and not names[index].lower().endswith(expected):
-            yield Outlier(
-                index, "name", tr("holds {format}, whatever its name says", format=header.format)
-            )
+            held = sentence("holds {format}, whatever its name says", format=header.format)
+            yield Outlier(index, "name", held)

@@ -59,7 +59,7 @@ class Measurement:
 
     Attributes:
         settings: The settings.
-        results: One for each batch size.
+        results: One measurement per batch size.
         pictures: On how many real pictures its answers were compared with exact ones on the CPU.
         changed: How many top-1 predictions differ.
         max_abs_diff: The largest difference of a probability.

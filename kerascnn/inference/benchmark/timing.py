@@ -52,7 +52,7 @@ def interleaved(works: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> 
     """Time several things in turn.
 
     Args:
-        works: To call; each is called once beforehand, untimed.
+        works: Functions to call; each is called once beforehand, untimed.
         rounds: How often each is timed.
 
     Returns:

@@ -13,6 +13,7 @@ from kerascnn.inference.model_file.nodes import NODE, read_node
 from kerascnn.inference.model_file.protobuf import fields
 
 _ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add"})
+"""Operators by which pixels are shifted and scaled."""
 
 _SAME_PIXELS = frozenset(
     {"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather"}

@@ -86,7 +86,7 @@ class ForeignModel:
         """Fill in what the user did not say from the file's metadata.
 
         Args:
-            told: Of the file's metadata.
+            told: What the file's metadata say.
 
         Returns:
             With the file's class names, size, normalization and resizing where none were said.
@@ -121,7 +121,7 @@ class ForeignModel:
             name: What to call the model.
             network: What made it.
             image_size: Height and width, once they are known; one number for both.
-            channels: That the network takes, 3 or 1.
+            channels: Channels that the network takes, 3 or 1.
 
         Returns:
             The card, without metrics, parity or probes: nothing is known of them.

@@ -17,6 +17,7 @@ _OWN = {
     "crop": "center-cropped to {size} (0.875 of the shorter side)",
     "pad": "padded to {size} with black, none enlarged",
 }
+"""By kerascnn's own resize rules: what they do, in words."""
 
 
 def sizing_words(card: ModelCard) -> str:
@@ -51,7 +52,7 @@ def own_normalization(
 
     Args:
         mean: One number, or three in the order RGB; None: 0.
-        std: The same; None: 1.
+        std: Likewise; None: 1.
         normalize: ``unit``: they are of pixels from 0 to 1, as torchvision's ``Normalize`` has
             them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
 

@@ -84,7 +84,7 @@ def describe_path(path: str | Path) -> str:
     """Describe what a path is, and what to do with it.
 
     Args:
-        path: That could not be used for what it was given for.
+        path: A file or folder that was expected to be something else.
 
     Returns:
         One or two sentences that end the message; empty where nothing is known.

@@ -257,7 +257,7 @@ def _literal(text: str) -> Any:
     """Read JSON, or Python's way of writing the same, as ultralytics does.
 
     Raises:
-        ValueError: Neither.
+        ValueError: The text is neither of them.
     """
     for read in (json.loads, ast.literal_eval):
         try:

@@ -39,8 +39,10 @@ _MATRICES = frozenset(
     {"Gemm", "MatMul", "Conv", "FusedMatMul", "FusedGemm", "FusedConv", "QGemm", "QLinearMatMul",
      "QLinearConv", "MatMulInteger", "ConvInteger", "BatchNormalization"}
 )  # fmt: skip
+"""Operators that make numbers out of learned weights: what comes out is linear in them."""
 
 _QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear")
+"""How the names of quantized operators begin."""
 
 _SQUASHING: dict[str, Source] = {
     "Softmax": "softmax", "QLinearSoftmax": "softmax", "LogSoftmax": "log_softmax",

@@ -20,6 +20,7 @@ QUANTISED = ("tensor(uint8)", "tensor(int8)")
 """onnxruntime's names of the types."""
 
 _SAME_NUMBERS = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose"})
+"""Operators that hand on numbers as they are."""
 
 _SCALES = {
     "QuantizeLinear": 1, "QLinearConv": 6, "QLinearMatMul": 6, "QGemm": 7, "QLinearSoftmax": 3,
@@ -39,6 +40,7 @@ _DATA_TYPE, _FLOAT_DATA, _INT32_DATA, _RAW_DATA = 2, 4, 5, 9
 """Fields of TensorProto."""
 
 _RAW = {_FLOAT: "<f4", _UINT8: "u1", _INT8: "i1"}
+"""By type: how one number lies in ``raw_data``, which is little-endian on every machine."""
 
 
 def output_scale(path: str | Path, output: str) -> Scale | None:

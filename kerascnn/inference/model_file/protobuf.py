@@ -22,7 +22,7 @@ class Span:
     Attributes:
         start: Start of its first byte.
         end: After its last byte.
-        number: Of a whole number, its value, without a sign.
+        number: Value of a whole number, unsigned.
     """
 
     start: int

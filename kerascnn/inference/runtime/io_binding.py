@@ -70,7 +70,7 @@ class _Place:
     Attributes:
         binding: Binding of inputs and outputs.
         inputs: Values on the device, by name.
-        options: For the run; they number its recording.
+        options: Run options, which carry the number of the recorded CUDA graph.
     """
 
     binding: Any

@@ -14,8 +14,10 @@ _PIECE = 65_536
 """Characters at a time, four to three bytes: nobody waits for a thread that is inside of one."""
 
 _STANDARD = bytes.maketrans(b"-_", b"+/")
+"""The URL-safe alphabet, as the standard one."""
 
 _SPACE = b" \t\r\n"
+"""Line breaks of MIME, which decoders must ignore (RFC 2045)."""
 
 
 def read_base64(text: Any, what: str) -> bytes:

@@ -16,6 +16,7 @@ EXTENSIONS = (
     *("binary_tensor_data", "classification", "model_configuration", "model_repository"),
     "statistics",
 )
+"""Triton's names of the extensions of the V2 protocol that are served."""
 
 Json = dict[str, Any]
 
@@ -79,7 +80,7 @@ def statistics(
 
     Args:
         models: All of them.
-        name: Of one; None: all that answer.
+        name: Name of one model; None: all models that are ready.
         version: Version of it; None: all.
 
     Raises:

@@ -167,7 +167,7 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
     """Split an array into its elements, which are not read yet.
 
     Args:
-        text: JSON.
+        text: A JSON document.
         most: Elements that are taken; each becomes an object, and there may be millions.
 
     Raises:

@@ -18,6 +18,7 @@ _TRIES = 20
 """Free ports that are tried: one that the first address has may be taken at the next."""
 
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""What the operating system says where it has no IPv6, or not this address."""
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def urls(found: list[socket.socket], scheme: str) -> str:
     """Return the addresses of sockets, with the port that each really has.
 
     Args:
-        found: Of :func:`listeners`.
+        found: The sockets of :func:`listeners`.
         scheme: ``http`` or ``https``.
     """
     return " and ".join(f"{scheme}://{address(one)}" for one in found)
@@ -90,9 +91,9 @@ def load_certificate(context: ssl.SSLContext, certificate: str, key: str | None)
     """Load a certificate; connections that come from now on get it.
 
     Args:
-        context: To load it into.
+        context: TLS context that the certificate is loaded into.
         certificate: As for :func:`check_certificate`.
-        key: Likewise.
+        key: PEM file of the private key.
 
     Raises:
         OSError: A file cannot be read, or is none of the kind.

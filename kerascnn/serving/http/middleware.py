@@ -34,7 +34,7 @@ class RequestMiddleware:
     Args:
         app: All that is inside.
         request_log: Counts requests and logs them.
-        token: That requests must carry; None: none.
+        token: Token that requests must carry; None: no token is needed.
         origins: Knows for which names and pages the server is there.
     """
 

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from kerascnn.serving.http.errors import HttpError
 
 _HOST = re.compile(r"(\[[0-9a-f:.%]+\]|[^:@/\s\[\]]*)(?::[0-9]*)?", re.IGNORECASE)
+"""The ``Host`` header: a name or an address, an IPv6 one in brackets, and a port."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods by which a page of another origin learns and changes nothing."""

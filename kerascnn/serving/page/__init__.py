@@ -18,6 +18,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+"""Content-Security-Policy: the page loads nothing from elsewhere, and no page may frame it."""
 
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -25,6 +26,7 @@ _FILES = {
     "/page/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+"""By path: file in this package, and its media type."""
 
 
 def page_routes() -> list[Route]:

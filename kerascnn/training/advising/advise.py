@@ -6,12 +6,12 @@ Does not know how facts are measured or weighed.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 
 import numpy as np
 
 from kerascnn.errors import DataError
+from kerascnn.printable import command_line
 from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.decision import (
     BATCH,
@@ -109,7 +109,7 @@ def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
 
     Args:
         config: Configuration of a run, with ``trainable`` ``auto``.
-        advice: For its data and network.
+        advice: What was advised for its data and network.
 
     Returns:
         The configuration with scope and phases written out, and without weights where they are
@@ -129,7 +129,7 @@ def apply_advice_for_network(
     """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
 
     Args:
-        config: With that backbone.
+        config: The configuration, with that backbone.
         asked: As the user left it, with ``model`` ``auto``.
         feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
         start: The network.
@@ -164,7 +164,7 @@ def command(config: TrainConfig, advice: Advice) -> str:
     """Write the command that follows advice.
 
     Args:
-        config: That advice was asked for with.
+        config: The configuration for which advice was asked.
         advice: What was advised.
 
     Returns:
@@ -186,7 +186,7 @@ def command(config: TrainConfig, advice: Advice) -> str:
     words += ["--batch-size", str(BATCH)]
     if advice.augment != "none":
         words += ["--augment", advice.augment]
-    return shlex.join(words)
+    return command_line(words)
 
 
 def _check(classes: tuple[str, ...], counts: np.ndarray) -> None:

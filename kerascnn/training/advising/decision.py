@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from kerascnn.language import tr
+from kerascnn.language import sentence
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.advising.facts import Facts
 
@@ -66,7 +66,7 @@ class Advice:
         quadrant: How much data there is and how similar: e.g. ``("small", "similar")``;
             ``unknown`` where similarity means nothing.
         doubts: What speaks against trusting the advice; empty: nothing.
-        reasons: In words.
+        reasons: One sentence per reason.
         facts: What it follows from.
     """
 
@@ -176,19 +176,19 @@ def expected(facts: Facts) -> tuple[float, float]:
 
 
 def _doubts(facts: Facts) -> list[str]:
-    found = []
+    found: list[str] = []
     best = facts.best
     measured = _interval(best.probe, facts)
     if not facts.pretrained:
         found.append(
-            tr(
+            sentence(
                 "the backbone has random weights, so similarity to what it has learned means "
                 "nothing. Name `weights`: imagenet, or a file."
             )
         )
     if measured.high - measured.low > 0.25 or facts.per_class < 5:
         found.append(
-            tr(
+            sentence(
                 "too little data to tell: {pictures} pictures, {each} a class, leave the probe "
                 "anywhere from {low} to {high}. Collect more, or measure each scope by "
                 "cross-validation.",
@@ -200,7 +200,7 @@ def _doubts(facts: Facts) -> list[str]:
         )
     elif _inseparable(facts):
         found.append(
-            tr(
+            sentence(
                 "the classes are not separable with this backbone: a linear classifier on its best "
                 "stage ({stage}) is right for {probe}, always naming the largest class for "
                 "{chance}. Look at the labels (kerascnn data check) or take another one.",
@@ -213,9 +213,9 @@ def _doubts(facts: Facts) -> list[str]:
 
 
 def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
-    size = tr("few") if facts.per_class < LIMITS.few else tr("many")
-    found = [
-        tr(
+    size = sentence("few") if facts.per_class < LIMITS.few else sentence("many")
+    found: list[str] = [
+        sentence(
             "{pictures} training pictures in {classes} classes, {each} a class: {size} (the limit "
             "is {limit}).",
             pictures=f"{facts.pictures:,}",
@@ -231,7 +231,7 @@ def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
     if facts.confused and facts.confused[2] >= 0.2:
         one, other, share = facts.confused
         found.append(
-            tr(
+            sentence(
                 "Hardest: {share} of {one} look like {other} to that classifier.",
                 share=f"{share:.0%}",
                 one=one,
@@ -241,12 +241,12 @@ def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
     if facts.flipped is not None and depth != "head":
         flipped = f"{facts.flipped:.1%}"
         found.append(
-            tr(
+            sentence(
                 "Seeing every picture flipped too helps it ({share}), so `augment` light.",
                 share=flipped,
             )
             if light
-            else tr(
+            else sentence(
                 "Seeing every picture flipped too does not help it ({share}), so `augment` none.",
                 share=flipped,
             )
@@ -257,14 +257,14 @@ def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
 def _likeness(facts: Facts) -> str:
     last, best = facts.last, facts.best
     alike = {
-        "similar": tr("The data is similar to what the backbone has learned"),
-        "different": tr("The data is unlike what the backbone has learned"),
-        "unknown": tr(
+        "similar": sentence("The data is similar to what the backbone has learned"),
+        "different": sentence("The data is unlike what the backbone has learned"),
+        "unknown": sentence(
             "Nothing tells the classes apart, so how similar the data is to what the backbone has "
             "learned cannot be said"
         ),
     }[_quadrant(facts)[1]]
-    return tr(
+    return sentence(
         "{alike}: a linear classifier is right for {last} on its last stage ({last_name}), {best} "
         "on its best ({best_name}) and {pixels} on the pixels alone.",
         alike=alike,
@@ -278,20 +278,22 @@ def _likeness(facts: Facts) -> str:
 
 def _why(facts: Facts, depth: Depth) -> str:
     if depth == "head":
-        return tr("Its features fit and there is little to learn more from: train the head alone.")
+        return sentence(
+            "Its features fit and there is little to learn more from: train the head alone."
+        )
     if depth == "all":
-        return tr(
+        return sentence(
             "Train the head, then everything, at a low rate: this worked best on the tasks that "
             "the rule was fitted on."
         )
     if not facts.pretrained:
-        return tr("There is nothing to transfer: train everything, from random weights.")
+        return sentence("There is nothing to transfer: train everything, from random weights.")
     if _inseparable(facts):
-        return tr(
+        return sentence(
             "The backbone's last stage is less informative than the pixels: do not transfer, "
             "train from random weights."
         )
-    return tr(
+    return sentence(
         "The backbone's last stage is less informative than the pixels, and there is enough to "
         "learn from: do not transfer, train from random weights."
     )

@@ -67,7 +67,7 @@ def probe(found: FeatureSVD, labels: npt.NDArray[np.int64], classes: int) -> npt
     with it, h: its leverage), so no classifier is fitted twice.
 
     Args:
-        found: Of the features.
+        found: The decomposition of the features.
         labels: int64 ``[pictures]``.
         classes: Number of classes.
 

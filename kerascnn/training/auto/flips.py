@@ -38,7 +38,7 @@ def judge_flips(
 
     Args:
         pictures: ``[pictures, height, width, channels]``.
-        labels: Of those, from 0.
+        labels: Labels of those pictures, from 0.
         seed: Seed of the sample.
 
     Returns:

@@ -84,7 +84,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     Args:
         config: Configuration of a run.
         dataset: Its pictures.
-        progress: Hears of the choice, and of a download.
+        progress: Its ``on_choice`` is called with the network, ``on_download`` during a download.
 
     Returns:
         The same where a network is named.
@@ -119,7 +119,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """Choose a network that learns from random weights.
 
     Args:
-        config: With ``model`` ``auto``.
+        config: A configuration whose ``model`` is ``auto``.
         dataset: Its pictures.
 
     Returns:
@@ -183,7 +183,7 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
     """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it.
 
     Args:
-        pictures: To learn from.
+        pictures: Number of training pictures.
         epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
         rate: Rate of the second phase.
@@ -209,7 +209,7 @@ def choose_changes(
     Args:
         config: Configuration of a run, with its network.
         feed: Its pictures.
-        progress: Hears of the choice.
+        progress: Its ``on_choice`` is called with the preset and the reason.
         network: The row of its network; None: looked up.
 
     Returns:

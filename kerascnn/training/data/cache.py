@@ -74,7 +74,7 @@ class Entry:
     """A kept pack.
 
     Attributes:
-        folder: Where it lies.
+        folder: Folder of the pack.
         pictures: Number of pictures.
         size: Height and width, in pixels.
         bytes: On the disk.

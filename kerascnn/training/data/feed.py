@@ -29,7 +29,7 @@ class Feed:
     """The data of one run, ready to be dealt out.
 
     Attributes:
-        dataset: With a validation split.
+        dataset: A data set that has a validation split.
         train: Training pictures.
         val: Validation pictures.
         size: Size of the network's input, in pixels.
@@ -133,7 +133,7 @@ def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
     """Hash what the network sees: class names, pictures as resized, and labels.
 
     Args:
-        classes: In order.
+        classes: Class names, in the order of the labels.
         packs: By split.
 
     Returns:

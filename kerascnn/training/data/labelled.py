@@ -28,7 +28,7 @@ def labelled_pack(
     """Load a split of a data set as the model of a card takes it.
 
     Args:
-        dataset: With classes that the model knows.
+        dataset: A data set whose classes the model knows.
         card: For classes, size and resize rule.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         cache: Where resized pictures are kept; None: nowhere.

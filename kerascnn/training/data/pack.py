@@ -138,7 +138,7 @@ def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt
         pictures: Number of pictures.
         batch_size: Pictures a step, at most ``pictures``.
         seed: Any integer from 0.
-        epoch: From 0.
+        epoch: Number of the epoch, from 0.
 
     Returns:
         int32, :func:`steps_per_epoch` batches of numbers.

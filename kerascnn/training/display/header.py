@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kerascnn.language import tr
+
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Plan
 
@@ -21,44 +23,69 @@ def header(plan: Plan) -> list[tuple[str, str]]:
     Returns:
         Names and values, one per line.
     """
-    trainable = "all" if plan.trainable == plan.parameters else f"{plan.trainable:,}"
+    whole = plan.trainable == plan.parameters
+    network = tr(
+        "{network}, {parameters} parameters, {trainable} trainable; from {weights}",
+        network=plan.network,
+        parameters=f"{plan.parameters:,}",
+        trainable=tr("all") if whole else f"{plan.trainable:,}",
+        weights=tr(_WEIGHTS[plan.weights]) if plan.weights in _WEIGHTS else plan.weights,
+    )
+    device = f"{plan.device}, {_BACKENDS.get(plan.backend, plan.backend)}, {plan.precision}"
     return [
-        ("data", _data(plan)),
-        ("pictures", _pictures(plan)),
-        (
-            "network",
-            f"{plan.network}, {plan.parameters:,} parameters, {trainable} trainable; from "
-            f"{_WEIGHTS.get(plan.weights, plan.weights)}",
-        ),
-        (
-            "device",
-            f"{plan.device}, {_BACKENDS.get(plan.backend, plan.backend)}, {plan.precision}",
-        ),
-        ("steps", _steps(plan)),
-        ("augment", ", ".join(plan.changes) or "none"),
-        ("run", str(plan.folder)),
+        (tr("data"), _data(plan)),
+        (tr("pictures"), _pictures(plan)),
+        (tr("network"), network),
+        (tr("device"), device),
+        (tr("steps"), _steps(plan)),
+        (tr("augment"), ", ".join(plan.changes) or tr("none")),
+        (tr("run"), str(plan.folder)),
     ]
 
 
 def _data(plan: Plan) -> str:
-    counts = " and ".join(
-        f"{count:,} {_SPLITS.get(name, name)}" for name, count in plan.pictures.items()
+    counts = tr(" and ").join(
+        tr("{count} {split}", count=f"{count:,}", split=tr(_SPLITS.get(name, name)))
+        for name, count in plan.pictures.items()
     )
     least, most = min(plan.classes), max(plan.classes)
-    each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
-    return f"{plan.data}: {counts} pictures, {len(plan.classes)} classes ({each} for training each)"
+    each = tr("{least} to {most}", least=f"{least:,}", most=f"{most:,}")
+    return tr(
+        "{data}: {counts} pictures, {classes} classes ({each} for training each)",
+        data=plan.data,
+        counts=counts,
+        classes=len(plan.classes),
+        each=f"{most:,}" if least == most else each,
+    )
 
 
 def _pictures(plan: Plan) -> str:
     size = f"{plan.image_size} x {plan.image_size}"
     if plan.longest_side == plan.image_size:
-        return f"{size} pixels"
-    return f"up to {plan.longest_side:,} pixels wide or high, {plan.resize} to {size}"
+        return tr("{size} pixels", size=size)
+    return tr(
+        "up to {side} pixels wide or high, {resize} to {size}",
+        side=f"{plan.longest_side:,}",
+        resize=plan.resize,
+        size=size,
+    )
 
 
 def _steps(plan: Plan) -> str:
     parts = [
-        f"{epochs:,} {'epoch' if epochs == 1 else 'epochs'} of {plan.steps:,}, rate to {rate:.3g}"
+        tr(
+            "{epochs} epoch of {steps}, rate to {rate}"
+            if epochs == 1
+            else "{epochs} epochs of {steps}, rate to {rate}",
+            epochs=f"{epochs:,}",
+            steps=f"{plan.steps:,}",
+            rate=f"{rate:.3g}",
+        )
         for epochs, rate in plan.phases
     ]
-    return f"{', then '.join(parts)}; {plan.batch_size:,} pictures per step; {plan.optimizer}"
+    return tr(
+        "{phases}; {batch} pictures per step; {optimizer}",
+        phases=tr(", then ").join(parts),
+        batch=f"{plan.batch_size:,}",
+        optimizer=plan.optimizer,
+    )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rich.progress
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
@@ -62,7 +63,7 @@ class TrainingDisplay(Callback):
         """Remember where the run lies, and tell where it goes on."""
         self.folder = folder
         if epochs_done:
-            self._say(f"{folder}: goes on after epoch {epochs_done}")
+            self._say(tr("{folder}: goes on after epoch {epoch}", folder=folder, epoch=epochs_done))
 
     def on_read(self, split: str, done: int, total: int) -> None:
         """Show pictures being decoded."""
@@ -95,7 +96,7 @@ class TrainingDisplay(Callback):
     def on_plan(self, plan: Plan) -> None:
         """Write the header."""
         for name, value in header(plan):
-            self._say(f"{name:<8} {self._options(value)}")
+            self._say(f"{set_cell_size(name, 8)} {self._options(value)}")
 
     def on_work(self, what: str, done: int, total: int) -> None:
         """Show what is done before the first epoch or after the last."""

@@ -112,10 +112,6 @@ def _mirrored(devices: tuple[str, ...]) -> Any:
 def check_devices(config: TrainConfig, pictures: int) -> None:
     """Refuse a batch that the devices cannot share, before anything is trained or written.
 
-    Args:
-        config: Configuration of the run.
-        pictures: For training.
-
     Raises:
         ConfigError: So it is; or no such devices.
     """

@@ -74,10 +74,6 @@ class Cluster:
 class PeerConnection:
     """A connection to another process.
 
-    Args:
-        connection: Open.
-        rank: Rank of the other.
-
     Attributes:
         silent: Whether the other said nothing in time, though its connection is open.
     """

@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
+"""Name of the mesh's only axis: pictures are divided over it, weights are replicated."""
 
 
 class Sharding(Protocol):
@@ -113,7 +114,7 @@ def make_sharding(devices: int) -> Sharding:
     """Choose where arrays lie.
 
     Args:
-        devices: That work together in each process.
+        devices: Number of devices of each process that work together.
 
     Returns:
         One device, or several.

@@ -122,9 +122,6 @@ def predict_run(
 def run_data(run: Run) -> Dataset:
     """Load the data that a run was trained on, with the same validation split.
 
-    Args:
-        run: With its configuration.
-
     Raises:
         DataError: It is not there any more.
     """

@@ -45,7 +45,7 @@ def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> 
     """Predict some pictures with a run's saved network.
 
     Args:
-        run: Complete.
+        run: A finished run.
         pictures: At the network's size.
         progress: Callback for progress.
 

@@ -59,7 +59,7 @@ def report_or_warn(
     """Write the report of a run that has just ended; if that fails, the run is still good.
 
     Args:
-        run: Complete.
+        run: A finished run.
         dataset: For class names and the balance of the splits.
         train: Training pictures.
         val: Validation pictures.
@@ -90,7 +90,7 @@ def write_report(
     """Write the report of a run.
 
     Args:
-        run: Complete.
+        run: A finished run.
         dataset: For class names and the balance of the splits.
         train: Training pictures.
         judged: Pictures to judge the model on.
@@ -120,7 +120,7 @@ def report_run(
     """Judge a run anew, on its own data or other, and write the report.
 
     Args:
-        run: Complete.
+        run: A finished run.
         data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         path: Path of the page; None: ``report.html`` in the run folder.

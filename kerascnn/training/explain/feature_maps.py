@@ -63,7 +63,7 @@ def features_of(
     """Send one picture through a network, and keep what its blocks put out.
 
     Args:
-        run: Complete.
+        run: A finished run.
         picture: uint8 ``[height, width, 3]``, RGB, of any size.
         block: Whose maps to keep; None: of every block that puts out maps.
         count: Maps a block, at most: those that answer most strongly.

@@ -35,6 +35,7 @@ BATCH = 16
 """Pictures a call; a gradient keeps every layer's output in memory."""
 
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+"""Layers whose output is a map of places."""
 
 
 class GradCam:

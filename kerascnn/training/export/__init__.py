@@ -185,7 +185,7 @@ def proven(
     """Write a file, prove that it answers rightly, and note that in its card.
 
     Args:
-        file: Where to write.
+        file: Path of the file to write.
         model: Preprocessing, network and answers.
         card: Card of the model.
         measure: Compares the file with the Keras model.
@@ -219,8 +219,8 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
     """Choose and size the real pictures that the file is compared on.
 
     Args:
-        run: For its data, if ``verify`` is None.
-        card: For resizing and class names.
+        run: The run whose data are used where ``verify`` is None.
+        card: Says how pictures are resized, and the class names.
         verify: A data set, or None.
 
     Returns:
@@ -239,8 +239,8 @@ def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
     """Choose calibration pictures, from the training split if there is one.
 
     Args:
-        dataset: With classes that the model knows.
-        card: For resizing and class names.
+        dataset: A data set whose classes the model knows.
+        card: Says how pictures are resized, and the class names.
 
     Returns:
         Pictures to measure the ranges of int8 on.

@@ -43,7 +43,7 @@ class Geometry:
     """The formulas for one rule.
 
     Args:
-        g: Where nodes are added.
+        g: The graph that nodes are added to.
         sizes: Names of height and width, int64 [1].
         shape: Shape of the input.
         sizing: How pictures are resized.

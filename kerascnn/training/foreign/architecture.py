@@ -37,6 +37,7 @@ _REACHING_OUT = frozenset(
 """Layers of Keras that load other files or programs."""
 
 _SPACES = ("layers", "models", "initializers", "regularizers", "constraints", "dtype_policies")
+"""Modules of Keras whose classes a file may name."""
 
 _OPERATIONS = ("numpy", "nn", "math", "core", "image", "linalg")
 """Modules of ``keras.ops`` that hold them as classes."""
@@ -46,8 +47,10 @@ _KINDS: tuple[type, ...] = (
     keras.regularizers.Regularizer, keras.constraints.Constraint,
     keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap,
 )  # fmt: skip
+"""What a class must be derived from: other classes in those modules run code of their own."""
 
 _OWN = "kerascnn>PerChannelConv2D"
+"""A layer of kerascnn's own, which its ``model.keras`` files hold."""
 
 _OLD_NAMES = {"SyncBatchNormalization": SyncBatchNormalization.__module__}
 """Layers of Keras 2 that Keras 3 has under another name."""

@@ -77,7 +77,7 @@ def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
 
     Args:
         path: Path of the original.
-        architecture: To put in place of its own.
+        architecture: JSON that replaces the file's own architecture.
         target: The file to write, of the same kind.
 
     Returns:

@@ -33,7 +33,7 @@ def opened(path: Path, mode: str = "r") -> Iterator[h5py.File]:
     """Open a file of HDF5 in which nothing keeps the library busy for ever.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         mode: As h5py has it.
 
     Yields:

@@ -34,6 +34,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the operating system says when the copy has no room: nothing is wrong with the file."""
 
 _PENDING = "uninitialized_variables"
+"""Keras' own name of the list of variables that it has still to initialize."""
 
 
 def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.Model, str]:

@@ -50,11 +50,13 @@ def restore_activations(value: Any) -> Any:
 
 
 _ACTIVATIONS = ("activation", "recurrent_activation")
+"""Arguments of layers that name an activation."""
 
 _HARD_SIGMOID = {
     "module": "builtins", "class_name": "function", "config": "hard_sigmoid_of_keras_2",
     "registered_name": "kerascnn>hard_sigmoid_of_keras_2",
 }  # fmt: skip
+"""How a file of Keras 3 names a registered function."""
 
 
 def _function(value: Any) -> Any:

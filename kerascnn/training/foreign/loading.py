@@ -26,7 +26,7 @@ class LoadedModel:
     """A model from elsewhere.
 
     Attributes:
-        model: With one input and one output.
+        model: A model with one input and one output.
         shape: Height and width of the pictures it takes, in pixels.
         channels: 3, or 1 for grey.
         has_channels: Whether its input has an axis for them.

@@ -66,7 +66,7 @@ def answers(
 
     Args:
         loaded: The model.
-        pictures: At its size.
+        pictures: Pictures of the model's input size.
         normalization: What it takes.
         path: Path, for error messages.
 

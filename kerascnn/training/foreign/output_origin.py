@@ -56,9 +56,6 @@ _MATRICES = (
 def find_origin(model: keras.Model) -> OutputOrigin:
     """Find out where a model's numbers come from.
 
-    Args:
-        model: With one output.
-
     Returns:
         As far as its layers say.
     """

@@ -26,6 +26,7 @@ from kerascnn.training.networks.rebuild import (
 )
 
 _EFFICIENTNET_DEVIATION = (0.229, 0.224, 0.225)
+"""ImageNet's standard deviations of R, G and B, on a scale of 0 to 1."""
 
 
 def features_of(application: str, image_size: int, imagenet: Path | None) -> keras.Model:

@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import keras
 from keras import layers
@@ -19,7 +19,6 @@ from kerascnn.errors import ConfigError
 from kerascnn.training.networks.block_names import block_of, stage_of
 
 BatchNorm = Literal["frozen", "train"]
-BATCHNORMS: tuple[BatchNorm, ...] = get_args(BatchNorm)
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def parameters(layer: layers.Layer) -> list[keras.Variable]:
     """List the weights of a layer that gradients could reach, frozen or not.
 
     Args:
-        layer: Built.
+        layer: A layer that has its weights.
 
     Returns:
         Its weights without moving statistics, adapted statistics and seeds.

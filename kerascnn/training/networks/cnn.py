@@ -43,7 +43,7 @@ def build_cnn4(name: str, classes: int, image_size: int, **_unused: Any) -> kera
     pixels, and has fewer than half of its parameters to fit to few pictures.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         classes: How many logits.
         image_size: Height and width of the input in pixels, at least 16.
 

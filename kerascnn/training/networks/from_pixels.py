@@ -28,11 +28,7 @@ whose first touch alone takes seconds."""
 
 
 class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """``(pixel - mean) / std`` for each channel, in the network's channel order.
-
-    Args:
-        normalization: Normalization of the card.
-    """
+    """``(pixel - mean) / std`` for each channel, in the network's channel order."""
 
     def __init__(self, normalization: Normalization) -> None:
         super().__init__(name="normalize", trainable=False)

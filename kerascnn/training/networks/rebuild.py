@@ -163,7 +163,7 @@ def named(features: keras.Model, namer: Namer) -> dict[str, str]:
 
     Args:
         features: A library's model.
-        namer: For the names that do say something.
+        namer: Renames those of the library's layers that stay recognizable.
 
     Returns:
         From each name to the new one, in order.

@@ -26,6 +26,7 @@ from kerascnn.training.networks.rebuild import (
 
 FILTERS = [64, 128, 256, 512]
 STRIDES = [1, 2, 2, 2]
+"""Of the four stages, as in He et al., Deep Residual Learning (2015), table 1."""
 
 
 def keras_hub() -> Any:
@@ -62,11 +63,11 @@ def build_hub_resnet(
         name: Name of the model.
         classes: Number of logits.
         image_size: Height and width of the input in pixels.
-        blocks: In each of the four stages.
+        blocks: Number of blocks in each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
         small_stem: 3x3, stride 1, no pooling.
         width: How many times as many channels the 3x3 convolutions of bottlenecks have.
-        groups: Of these convolutions.
+        groups: Number of groups of these convolutions.
         imagenet: Folder of keras-hub's preset of ImageNet weights; None: random weights.
         preset: What keras-hub calls them.
 
@@ -103,7 +104,7 @@ def build_cv_resnet(
         name: Name of the model.
         classes: Number of logits.
         image_size: Height and width of the input in pixels.
-        blocks: In each of the four stages.
+        blocks: Number of blocks in each of the four stages.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits

@@ -52,7 +52,7 @@ class Summary:
 
     Attributes:
         model: Name of the network.
-        layers: In order.
+        layers: One row per layer, from input to output.
         blocks: In order; see :func:`kerascnn.training.blocks`.
     """
 

@@ -64,7 +64,7 @@ def schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRate
 
     Args:
         peak: The highest rate.
-        steps: In all.
+        steps: Steps of the whole phase.
     """
     warm_up = max(1, round(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(

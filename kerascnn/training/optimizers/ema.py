@@ -61,7 +61,7 @@ class ExponentialMovingAverage:
         Args:
             averages: Values of :attr:`variables`.
             trainable: Values of the model's trainable variables after the batch.
-            others: Of its other variables.
+            others: Values of the network's other variables.
 
         Returns:
             New values of :attr:`variables`, in a list.

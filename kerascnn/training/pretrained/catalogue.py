@@ -21,7 +21,7 @@ class LibraryFile:
 
     Attributes:
         name: Name of the file, in the cache.
-        url: Where it is.
+        url: Address of the file.
         digest: MD5 or SHA-256 in hexadecimal, as the library has it; None: it names none.
     """
 

@@ -29,6 +29,7 @@ MIRROR = "KERASCNN_WEIGHTS_MIRROR"
 """Environment variable: an address that stands for :data:`STORE`, for machines behind a wall."""
 
 STORE = "https://storage.googleapis.com"
+"""Where Keras publishes its weights."""
 
 PATIENCE = 3.0
 """Seconds until the first answer. Names are looked up in them too, which has no limit of its
@@ -53,7 +54,7 @@ def ensure(name: str, progress: ByteProgress = _silent) -> Path:
 
     Args:
         name: As in ``kerascnn models``.
-        progress: Hears of a download.
+        progress: Called with bytes done and in all, if something is downloaded.
 
     Returns:
         The file, or the folder of keras-hub's preset.
@@ -70,7 +71,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
 
     Args:
         name: As in ``kerascnn models``.
-        progress: Hears of the download.
+        progress: Called with bytes done and in all.
 
     Returns:
         Where they lie now.

@@ -230,7 +230,7 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
     Args:
         variables: As :func:`core_variables` or :func:`phase_variables` list them.
         arrays: As :func:`values` gave them.
-        what: For the message.
+        what: What is restored, in error messages.
 
     Raises:
         ModelFileError: They do not fit each other.

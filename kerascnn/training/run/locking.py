@@ -29,7 +29,7 @@ def locked_run(config: TrainConfig, resume: bool, overwrite: bool = False) -> It
     Args:
         config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
         resume: Whether the folder may hold a run already.
-        overwrite: Likewise; it stays until another one begins.
+        overwrite: Likewise; the old run stays until the new one begins.
 
     Yields:
         The run. A folder that was made here and is still empty at the end is removed.

@@ -62,7 +62,7 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     """Replace ``auto`` by what was decided when the run began.
 
     Args:
-        run: With or without its ``config.json``.
+        run: The run folder; it may hold no ``config.json`` yet.
         asked: The options now.
 
     Returns:
@@ -112,7 +112,7 @@ def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     """Refuse to resume with options other than the run's own.
 
     Args:
-        run: With its ``config.json``.
+        run: The run to resume.
         asked: The options now.
 
     Raises:
@@ -142,7 +142,7 @@ def data_identity(
     """Record what a run is trained on, in enough detail to name later changes.
 
     Args:
-        classes: In order.
+        classes: Class names, in the order of the labels.
         packs: By split.
         fingerprint: Fingerprint of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
 
@@ -171,7 +171,7 @@ def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, 
     """Refuse to resume with other data.
 
     Args:
-        run: For the message.
+        run: The run folder, named in error messages.
         before: What :func:`data_identity` noted then.
         now: What it notes now.
 
@@ -210,7 +210,7 @@ def check_backend_unchanged(run: Run, before: Mapping[str, str], now: Mapping[st
     """Refuse another backend, and report other library versions.
 
     Args:
-        run: For the message.
+        run: The run folder, named in error messages.
         before: Versions that wrote the checkpoint.
         now: Versions that are installed.
 

@@ -51,7 +51,7 @@ class InferenceOnly(layers.Layer):  # type: ignore[misc] # Keras has no types
     """A model that always runs in inference mode, whatever runs around it.
 
     Args:
-        model: Frozen.
+        model: The frozen part of a network.
     """
 
     def __init__(self, model: keras.Model) -> None:

@@ -44,6 +44,7 @@ FEED = "KERASCNN_FEED"
 memory; ``streamed``, brought to it in time; ``auto``, resident if they fit. Same result."""
 
 FEEDS = ("auto", "resident", "streamed")
+"""Values of that variable."""
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def prepare_phase(
         train: Training pictures.
         val: Validation pictures.
         device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Hears of features being computed.
+        progress: Its ``on_read`` is called while features are computed.
 
     Raises:
         ConfigError: A block that is not there.

@@ -42,7 +42,7 @@ class PhaseCost:
     """What a phase takes, in seconds.
 
     Attributes:
-        once: At its begin: freezing, compiling, features.
+        once: Seconds before its first step: freezing, compiling, features.
         epoch: Each epoch: steps, statistics, validation.
         picture: Each picture that is predicted.
     """
@@ -72,7 +72,7 @@ def shorten_to_limit(
         feed: Its data.
         start: Its network.
         device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Hears of it.
+        progress: Its ``on_work`` is called while an epoch is timed.
 
     Returns:
         The configuration with as many epochs (phases keep their proportions, and more than were
@@ -103,7 +103,7 @@ def shorten_remaining(epochs: Sequence[int], position: Position, fit: int) -> li
 
     Args:
         epochs: Epochs of each phase, as planned.
-        position: Where the run is.
+        position: Phase and epoch that come next.
         fit: Epochs there is time for, fewer than are left.
 
     Returns:

@@ -23,6 +23,7 @@ DEPTHS = ("all", "half", "head")
 """Of a network with weights: how much of it is trained, from the head down."""
 
 AUGMENTATIONS = ("none", "shift", "light", "strong")
+"""Presets that are tried; ``strong-shift`` is left out, being ``strong`` without flips."""
 
 RATES = (0.1, 3.0)
 """Limits of the learning rate, as factors on the network's own."""
@@ -52,9 +53,9 @@ def suggested(trial: Trial, config: TrainConfig, networks: tuple[str, ...]) -> T
     """Return the configuration of one trial.
 
     Args:
-        trial: Suggests.
+        trial: The trial that draws the values.
         config: What all trials have alike.
-        networks: To choose from.
+        networks: Names of the networks to choose from.
     """
     weights = "none" if config.weights == AUTO else config.weights
     model = str(trial.suggest_categorical("network", networks))

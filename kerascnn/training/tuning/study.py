@@ -66,8 +66,8 @@ class SearchResult:
 
     Attributes:
         run: Folder of the best run, on the machine that trained it.
-        machine: That machine.
-        val_top1: Of the best run, on the validation pictures.
+        machine: Name of the machine on which the best run was trained.
+        val_top1: Validation accuracy of the best run, 0 to 1.
         command: Repeats the best run.
         params: What was suggested for it.
         trials: How many, by state.

@@ -117,7 +117,7 @@ def start_network(
         image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``; or ``hf://OWNER/NAME[@REVISION][/FILE]``.
-        progress: Hears of a download: bytes done, and in all (0: unknown).
+        progress: Called during a download with bytes done and in all (0: unknown).
 
     Returns:
         The network, and the preprocessing that its weights expect.

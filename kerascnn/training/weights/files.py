@@ -35,10 +35,6 @@ _UNNAMED = re.compile(r"variable(_\d+)?")
 def key(layer: str, weight: str) -> str:
     """Name a tensor: the same in every process.
 
-    Args:
-        layer: Name of the layer.
-        weight: Name of the weight in it.
-
     Returns:
         ``LAYER/WEIGHT``.
 

@@ -22,6 +22,7 @@ _BATCHNORM = {
     "running_var": "moving_variance",
 }
 _WEIGHT = {"weight": "kernel", "bias": "bias"}
+"""Of normalizations, and of all other layers: PyTorch's names and Keras'."""
 
 VGG_REPEATS = {
     "vgg11": (1, 1, 2, 2, 2),
@@ -29,6 +30,7 @@ VGG_REPEATS = {
     "vgg16": (2, 2, 3, 3, 3),
     "vgg19": (2, 2, 4, 4, 4),
 }
+"""Convolutions of each block, as in Simonyan and Zisserman (2014), table 1: A, B, D and E."""
 
 
 def _resnet(name: str) -> str | None:
@@ -166,6 +168,8 @@ def _efficientnet(name: str) -> str | None:
 
 
 _MOBILENET_V2_STAGES = (1, 2, 3, 4, 3, 3, 1)
+"""Blocks of each stage, as in Sandler et al. (2018), table 2: timm counts blocks within a stage,
+torchvision through."""
 
 
 def _mobilenet_v2(name: str) -> str | None:
@@ -220,6 +224,7 @@ _ALEXNET = _sequence(
     {f"features.{index}": f"block{n}_conv" for n, index in enumerate((0, 3, 6, 8, 10), 1)},
     {"classifier.1": "fc1", "classifier.4": "fc2", "classifier.6": "head"},
 )
+"""torchvision's indices; timm has no AlexNet."""
 
 LAYOUTS: dict[str, Callable[[str], str | None]] = {
     "resnet": _resnet,

@@ -64,7 +64,7 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
 
     Args:
         core: As for :func:`measure_ranges`.
-        ranges: From there.
+        ranges: The result of :func:`measure_ranges`.
         kept: Names of layers that stay float32.
 
     Returns:

@@ -69,8 +69,8 @@ def reduce_file(
         core: Its network.
         card: Its card.
         precision: ``float16`` or ``int8``.
-        calibration: To measure ranges on; for ``int8`` only.
-        verify: To measure the cost on.
+        calibration: Pictures on which ranges are measured; for ``int8`` only.
+        verify: Pictures on which the loss of accuracy is measured.
         max_drop: Points of top-1 that may be lost, 0 to 100.
         tell: Called with a word on each step.
 

@@ -1,0 +1,71 @@
+"""Messages of errors and warnings in other languages: found again by their English text.
+
+Knows: a table of messages for each other language (``ko_messages.json``), in English with a name
+in braces for each value. Does not know who raises them: an error is English wherever Python sees
+it, and is said in another language only where a person reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from string import Formatter
+
+from kerascnn.language import current_language
+
+
+def translated(message: str) -> str:
+    """Say a message in the language that is spoken.
+
+    Args:
+        message: In English, values filled in.
+
+    Returns:
+        The same in that language, where the table has it; values that are messages likewise.
+
+    Examples:
+        >>> from kerascnn.language import use_language
+        >>> with use_language("ko"):
+        ...     translated("a.jpg: no such file.")
+        'a.jpg: 파일이 없습니다.'
+    """
+    language = current_language()
+    if language == "en":
+        return message
+    for pattern, other in _patterns(language):
+        if found := pattern.fullmatch(message):
+            values = {name: translated(text) for name, text in found.groupdict().items()}
+            return other.format(**values)
+    return message
+
+
+@cache
+def messages(language: str) -> dict[str, str]:
+    """Return the table of a language: what stands for each English message."""
+    from importlib import resources
+
+    text = resources.files(__package__).joinpath(f"{language}_messages.json").read_text("utf-8")
+    table: dict[str, str] = json.loads(text)
+    return table
+
+
+@cache
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """Compile the table; messages with more words of their own come first."""
+    rows = [(_literal(english), english, other) for english, other in messages(language).items()]
+    rows.sort(key=lambda row: -row[0])
+    return [(_pattern(english), other) for _, english, other in rows]
+
+
+def _literal(message: str) -> int:
+    return sum(len(text) for text, *_ in Formatter().parse(message))
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    parts = []
+    for text, name, _, _ in Formatter().parse(message):
+        parts.append(re.escape(text))
+        if name:
+            parts.append(f"(?P={name})" if f"(?P<{name}>" in "".join(parts) else f"(?P<{name}>.*?)")
+    return re.compile("".join(parts), re.DOTALL)
