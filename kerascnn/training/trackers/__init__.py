@@ -43,6 +43,8 @@ class Tracking(Callback):
 
     def on_run_begin(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
         """Begin a run in each tracker, or go on with the one that the folder names."""
+        if not self._trackers:
+            return
         known = _read(folder)
         options = json.loads(read_text(folder / "config.json"))
         for name, tracker in self._trackers.items():
@@ -61,6 +63,8 @@ class Tracking(Callback):
 
     def on_run_end(self, folder: Path) -> None:
         """Send what was measured at the end, and the report."""
+        if not self._trackers:
+            return
         card = ModelCard.from_json(read_text(folder / "card.json"), str(folder / "card.json"))
         self._each(lambda tracker: tracker.finish(folder, card))
 

@@ -110,6 +110,14 @@ def test_a_run_that_goes_on_is_the_same_run(folder, recorder) -> None:
     assert json.loads((folder / "tracking.json").read_text()) == {"wandb": {"id": "42"}}
 
 
+def test_an_untracked_run_leaves_nothing(tmp_path) -> None:
+    with tracking([]) as tracked:
+        tracked.on_run_begin(tmp_path, 0)
+        tracked.on_epoch_end(RECORD, True)
+        tracked.on_run_end(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupted_run_is_closed_as_such(folder, recorder) -> None:
     with pytest.raises(KeyboardInterrupt), tracking(["wandb"]) as tracked:
         tracked.on_run_begin(folder, 0)
