@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--trainable",
     shell_complete=complete_scopes,
     metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma list of blocks.  [default: as it is]",
+    help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: as it is]",
 )
 @click.option(
     "--batchnorm", type=click.Choice(["frozen", "train"]), default="frozen", show_default=True
@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Show the blocks and parameters of MODEL: a name from `kerascnn models`, or a run folder.
 
-    BatchNormalization's moving statistics are state, not parameters, as PyTorch counts.
+    BatchNormalization's moving statistics are state, not parameters, as in PyTorch's count.
 
     \b
     kerascnn summary resnet18 --classes 2 --trainable head
