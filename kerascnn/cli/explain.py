@@ -61,9 +61,9 @@ def command(
     """Draw heat maps: which parts of a picture a prediction of MODEL depends on.
 
     A run folder, its model.keras, or a .keras file made elsewhere is explained by Grad-CAM: the
-    gradient of the answer, through the last convolution's feature map. An .onnx file is explained
-    by occlusion: parts of the picture are covered, and what the answer loses by it is measured;
-    that needs no Keras.
+    gradient of a class score with respect to the last convolution's feature map. An .onnx file is
+    explained by occlusion: parts of the picture are covered, and the loss of the class score is
+    measured; that needs no Keras.
 
     \b
     kerascnn explain runs/flowers rose.jpg
