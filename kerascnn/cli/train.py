@@ -55,21 +55,23 @@ if TYPE_CHECKING:
     default="learning-rate.png",
     show_default=True,
     metavar="FILE",
-    help="Where --find-lr draws it.",
+    help="File of the plot of --find-lr.",
 )
 @click.option(
     "--distributed",
     metavar="HOST:PORT|auto",
     help="Train on several machines (JAX): the address at which rank 0 waits for the others. "
-    "auto: as Slurm, Open MPI, Kubernetes or JAX_COORDINATOR_ADDRESS and its like say.",
+    "auto: taken from Slurm, Open MPI, Kubernetes, or JAX_COORDINATOR_ADDRESS and its kind.",
 )
-@click.option("--processes", type=int, metavar="N", help="With --distributed: how many in all.")
-@click.option("--rank", type=int, metavar="I", help="With --distributed: of this process, from 0.")
+@click.option("--processes", type=int, metavar="N", help="With --distributed: number of processes.")
+@click.option(
+    "--rank", type=int, metavar="I", help="With --distributed: rank of this process, from 0."
+)
 @click.option(
     "--resume",
     is_flag=True,
     help="Continue the run in --out as if it had never stopped. Options may be left out; those "
-    "given must be the run's own. If there is no run yet, start one with DATA.",
+    "given must match the run's. If there is no run yet, start one with DATA.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing run in --out.")
 @click.option(
@@ -107,8 +109,8 @@ def command(
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     kerascnn train flowers/ --recipe best                # slower and more accurate
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
-    kerascnn train --config run.yaml --epochs 20         # options in a file; those typed win
-    kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
+    kerascnn train --config run.yaml --epochs 20         # options from a file; those given here win
+    kerascnn train flowers/ --model resnet18 --find-lr   # a plot and a suggested rate, no run
     """
     if find_lr and (resume or tensorboard):
         raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")

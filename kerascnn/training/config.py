@@ -178,8 +178,8 @@ class TrainConfig:
     out: str | None = option(None, Text("a folder", "RUN"), "Run folder.", OUTPUT,
         without="runs/DATA-MODEL, numbered if that exists")
     calibration: bool = option(True, Flag(),
-        "Fit a temperature on the validation images after training, so that of answers given "
-        "with 0.9, nine in ten are right.", OUTPUT)
+        "Fit a temperature on the validation images after training, so that of predictions "
+        "with a probability of 0.9, nine in ten are correct.", OUTPUT)
     # fmt: on
 
     def __post_init__(self) -> None:

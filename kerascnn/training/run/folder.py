@@ -20,7 +20,7 @@ from kerascnn.files import (
     read_text,
     write_text,
 )
-from kerascnn.inference.model_file.kinds import CARD, MODEL, describe_path, is_own
+from kerascnn.inference.model_file.kinds import CARD, MODEL, ONNX, describe_path, is_own
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced
@@ -223,8 +223,5 @@ def open_run(path: str | Path) -> Run:
 
 def _instead(path: Path) -> str:
     if path.suffix.lower() == ".onnx":
-        return (
-            "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, "
-            "and kerascnn card shows what one says about itself."
-        )
+        return ONNX
     return describe_path(path)
