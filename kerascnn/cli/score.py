@@ -17,6 +17,7 @@ from kerascnn.cli.provider import numeric_options
 from kerascnn.cli.shared import batch_size_option, prediction_options
 from kerascnn.cli.streams import stdin_of_paths, unescaped
 from kerascnn.scoring.formats import FORMATS
+from kerascnn.scoring.plan import MOST_PARTS
 
 _EVERY = 30.0
 """Seconds between two lines of progress in a log."""
@@ -51,7 +52,7 @@ _EVERY = 30.0
 )
 @click.option(
     "--parts",
-    type=click.IntRange(1, 99_999),
+    type=click.IntRange(1, MOST_PARTS),
     metavar="N",
     help="Number of parts.  [default: one per 1,000 pictures]",
 )
@@ -102,9 +103,10 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
         work = job.prepare(request, stdin_of_paths(), announce_sizing)
         for notice in work.changes.notices():
             click.echo(f"warning: {notice}", err=True)
-        with _progress(work.pictures_to_do) as advance:
-            failed = job.score_missing_parts(work, advance)
-        summary = job.finish(work, failed)
+        with job.alone(work) as work:
+            with _progress(work.pictures_to_do) as advance:
+                failed = job.score_missing_parts(work, advance)
+            summary = job.finish(work, failed)
     except KeyboardInterrupt:
         click.echo("\nStopped. Run the same command again to continue.", err=True)
         ctx.exit(INTERRUPTED)
