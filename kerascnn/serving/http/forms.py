@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import collapse_rfc2231_value
 
 from kerascnn.serving.http.errors import HttpError
 
@@ -101,7 +100,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _upload(head: bytes, content: bytes) -> Upload | None:
     headers = {}
-    for line in head.decode("utf-8", "surrogateescape").split("\r\n"):
+    for line in head.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     disposition = headers.get("content-disposition", "")
@@ -117,7 +116,12 @@ def _parameter(header: str, value: str, name: str) -> str | None:
     message = Message()
     message[header] = value
     found = message.get_param(name, header=header)
-    return None if found is None else collapse_rfc2231_value(found)
+    if not isinstance(found, tuple):
+        return found
+    # RFC 8187 has these two encodings; decoders of others raise whatever they like.
+    charset, _, text = found
+    encoding = "latin-1" if str(charset).lower() == "iso-8859-1" else "utf-8"
+    return str(text).encode("latin-1", "replace").decode(encoding, "replace")
 
 
 def _is_text(content: bytes) -> bool:
