@@ -132,6 +132,13 @@ def test_what_is_refused(client, exported, server):
     assert refused_code(client, large) == "RESOURCE_EXHAUSTED"
     no_picture = request(datatype="BYTES", shape=[1], contents={"bytes_contents": [b"x"]})
     assert refused_code(client, no_picture) == "INVALID_ARGUMENT"
+    heic = np.array([b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(99)], object)
+    tensor = triton.InferInput("image", [1], "BYTES")
+    tensor.set_data_from_numpy(heic)
+    with pytest.raises(
+        InferenceServerException, match=r"but HEIC\. Expected JPEG.*Convert to JPEG"
+    ):
+        client.infer(exported.stem, [tensor])
     wait_for(lambda: any(line["status"] == 422 for line in server.log()))
     line = server.log()[-1]
     assert (line["method"], line["outcome"]) == ("gRPC", "bad_request")
