@@ -12,6 +12,7 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
+from kerascnn.inference.model_file.kinds import ONNX
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def command(
     kerascnn summary cnn --classes 10 --image-size 32 --layers
     kerascnn summary runs/flowers --json
     """
+    if Path(model).is_file() and Path(model).suffix.lower() == ".onnx":
+        raise ModelFileError(f"{model}: holds no layers of Keras. {ONNX}")  # said without Keras
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
         from kerascnn.training.networks.blocks import set_trainable

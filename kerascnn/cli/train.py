@@ -27,7 +27,6 @@ from kerascnn.language import tr
 from kerascnn.printable import command_line
 
 if TYPE_CHECKING:
-    from kerascnn.training.callbacks import Callback
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.run.folder import Run
 
@@ -74,11 +73,6 @@ if TYPE_CHECKING:
     "given must match the run's. If there is no run yet, start one with DATA.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing run in --out.")
-@click.option(
-    "--tensorboard",
-    is_flag=True,
-    help="Also write TensorBoard logs, into tensorboard/ in the run folder.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
 def command(
@@ -87,7 +81,6 @@ def command(
     recipe: str | None,
     resume: bool,
     overwrite: bool,
-    tensorboard: bool,
     find_lr: bool,
     plot: Path,
     as_json: bool,
@@ -112,8 +105,8 @@ def command(
     kerascnn train --config run.yaml --epochs 20         # options from a file; those given here win
     kerascnn train flowers/ --model resnet18 --find-lr   # a plot and a suggested rate, no run
     """
-    if find_lr and (resume or tensorboard):
-        raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
+    if find_lr and resume:
+        raise click.UsageError("--find-lr makes no run: leave --resume out.")
     given = given_options(ctx, recipe, resume)
     if dump_config:
         click.echo(config_template(given), nl=False)
@@ -136,7 +129,7 @@ def command(
     display = TrainingDisplay(console(stderr=True), as_options)
     try:
         with display:
-            run = fit(config, _callback(display, tensorboard), resume, cluster, overwrite)
+            run = fit(config, display, resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
@@ -181,12 +174,6 @@ def _config(given: dict[str, Any], resume: bool) -> TrainConfig:
     from kerascnn.training.run.resume import resumed_config
 
     return resumed_config(given) if resume else TrainConfig(**given)
-
-
-def _callback(display: Callback, tensorboard: bool) -> Callback:
-    from kerascnn.training.callbacks import CallbackList, TensorBoard
-
-    return CallbackList(display, TensorBoard()) if tensorboard else display
 
 
 def _stopped(folder: Path | None) -> str:

@@ -27,6 +27,7 @@ from kerascnn.training.options import (
     read_all,
 )
 from kerascnn.training.phases import BASELINE, parse_phases
+from kerascnn.training.trackers import TRACKERS
 from kerascnn.typed_json import parse_json
 
 BatchNorm = Literal["frozen", "train"]
@@ -175,6 +176,10 @@ class TrainConfig:
         "Seed of initial weights, shuffling, augmentation and the validation split.", DEVICE)
     deterministic: bool = option(False, Flag(),
         "Same seed on the same machine: bit-identical results. Slower on some devices.", DEVICE)
+    track: tuple[str, ...] = option((),
+        Several(Choice(tuple(TRACKERS), "|".join(TRACKERS))),
+        "Also send options, the numbers of each epoch, the report and the exported file to mlflow, "
+        "wandb or tensorboard; may be repeated. See docs/tracking.md.", OUTPUT)
     out: str | None = option(None, Text("a folder", "RUN"), "Run folder.", OUTPUT,
         without="runs/DATA-MODEL, numbered if that exists")
     calibration: bool = option(True, Flag(),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import collapse_rfc2231_value
+from email.utils import unquote
 from typing import Any
 
 from kerascnn.serving.endpoints.base64_pictures import read_base64
@@ -67,8 +67,8 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     """
     uploads: list[Upload] = []
     fields = 0
-    for head, content in _parts(body, _boundary(content_type)):
-        upload = _upload(head, content)
+    for head, start, end in _parts(body, _boundary(content_type)):
+        upload = _upload(head, body, start, end)
         if upload is None:
             fields += 1
         else:
@@ -92,8 +92,8 @@ def _boundary(content_type: str) -> bytes:
     return value.encode()
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Split a body at its boundaries, each part into head and content."""
+def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Split a body at its boundaries: of each part the head, and where its content lies."""
     mark = b"--" + boundary
     start = 0 if body.startswith(mark) else _find(body, mark, 0) + 2
     if start == 1:
@@ -106,7 +106,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
         split = body.find(b"\r\n\r\n", position, position + _LONGEST_HEAD)
         if line < 0 or end < 0 or not 0 <= split < end or body[position:line].strip():
             raise HttpError(400, "the form is broken, or not the whole of it came.")
-        yield body[line + 2 : split], _copy(body, split + 4, end)
+        yield body[line + 2 : split], split + 4, end
         position = end + 2 + len(mark)
 
 
@@ -137,18 +137,19 @@ def _find(body: bytes, mark: bytes, start: int) -> int:
     return -1
 
 
-def _upload(head: bytes, content: bytes) -> Upload | None:
+def _upload(head: bytes, body: bytes, start: int, end: int) -> Upload | None:
     headers = {}
-    for line in _FOLDED.sub(" ", head.decode("utf-8", "surrogateescape")).split("\r\n"):
+    for line in _FOLDED.sub(" ", head.decode("utf-8", "replace")).split("\r\n"):
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     disposition = headers.get("content-disposition", "")
     file = _parameter("Content-Disposition", disposition, "filename")
     kind = headers.get("content-type", "text/plain").lower()
-    if file is None and kind.startswith("text/") and _is_text(content):
+    if file is None and kind.startswith("text/") and _is_text(body, start, end):
         return None
-    if not file and not content:  # what browsers send where no file was chosen
+    if not file and start >= end:  # what browsers send where no file was chosen
         return None
+    content = _copy(body, start, end)
     if headers.get("content-transfer-encoding", "").lower() == "base64":
         content = read_base64(content.decode("latin-1"), "a file in the form")
     return Upload(file, content)
@@ -162,15 +163,21 @@ def _parameter(header: str, value: str, name: str) -> str | None:
     found = [value for key, value in parameters if key.lower() == name]
     # Of two, one is for clients that do not know RFC 2231: the other says more (RFC 6266, 4.3).
     best = next((one for one in found if isinstance(one, tuple)), found[0] if found else None)
-    return None if best is None else collapse_rfc2231_value(best)
+    if not isinstance(best, tuple):
+        return None if best is None else unquote(best)
+    # RFC 8187 has these two encodings; decoders of others raise whatever they like.
+    charset, _, text = best
+    encoding = "latin-1" if str(charset).lower() == "iso-8859-1" else "utf-8"
+    return str(text).encode("latin-1", "replace").decode(encoding, "replace")
 
 
-def _is_text(content: bytes) -> bool:
+def _is_text(body: bytes, start: int, end: int) -> bool:
     """Tell by the beginning: no file of a picture begins with so much text."""
-    start = content[:_LOOKED_AT]
+    beginning = body[start : min(end, start + _LOOKED_AT)]
     try:
         # One character may be cut off, and more may follow: that is no error unless it is final.
-        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(content) == len(start))
+        whole = len(beginning) == end - start
+        codecs.getincrementaldecoder("utf-8")().decode(beginning, final=whole)
     except UnicodeDecodeError:
         return False
-    return b"\0" not in start
+    return b"\0" not in beginning
