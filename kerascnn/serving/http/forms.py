@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import collapse_rfc2231_value
+from email.utils import unquote
 from typing import Any
 
 from kerascnn.serving.endpoints.base64_pictures import read_base64
@@ -139,7 +139,7 @@ def _find(body: bytes, mark: bytes, start: int) -> int:
 
 def _upload(head: bytes, body: bytes, start: int, end: int) -> Upload | None:
     headers = {}
-    for line in _FOLDED.sub(" ", head.decode("utf-8", "surrogateescape")).split("\r\n"):
+    for line in _FOLDED.sub(" ", head.decode("utf-8", "replace")).split("\r\n"):
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     disposition = headers.get("content-disposition", "")
@@ -163,7 +163,12 @@ def _parameter(header: str, value: str, name: str) -> str | None:
     found = [value for key, value in parameters if key.lower() == name]
     # Of two, one is for clients that do not know RFC 2231: the other says more (RFC 6266, 4.3).
     best = next((one for one in found if isinstance(one, tuple)), found[0] if found else None)
-    return None if best is None else collapse_rfc2231_value(best)
+    if not isinstance(best, tuple):
+        return None if best is None else unquote(best)
+    # RFC 8187 has these two encodings; decoders of others raise whatever they like.
+    charset, _, text = best
+    encoding = "latin-1" if str(charset).lower() == "iso-8859-1" else "utf-8"
+    return str(text).encode("latin-1", "replace").decode(encoding, "replace")
 
 
 def _is_text(body: bytes, start: int, end: int) -> bool:

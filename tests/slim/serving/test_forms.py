@@ -1,5 +1,7 @@
 """Forms as browsers and clients write them, and as they should not."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,27 @@ def test_forms_that_are_none(body, kind, reason):
     with pytest.raises(HttpError, match=reason) as refused:
         read_form(body, kind, 3)
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        b'form-\xd4\x85\x16v8\x13h\xf4me="a"; filename="a.png"',  # UTF-8 beside bytes that are none
+        b"form-data; filename=\xff\xc3\xa9",
+        *(
+            b"form-data; filename*=" + charset + b"''%ff%fe%00\\ud800"
+            for charset in b"idna punycode undefined raw_unicode_escape a\0b \xff".split(b" ")
+        ),
+        b"form-data; filename*0*=undefined''%ff; filename*1*=%41",
+        b"form-data; filename*99999999999999999999=a",
+    ],
+)  # fmt: skip
+def test_names_in_no_encoding_are_names_all_the_same(disposition):
+    """Each was answered with 500; scripts/fuzz found the first."""
+    body = b"--x\r\nContent-Disposition: " + disposition + b"\r\n\r\n\x89PNG\r\n--x--\r\n"
+    (upload,) = read_form(body, KIND, 3)
+    assert upload.content == b"\x89PNG"
+    assert json.dumps(upload.name, ensure_ascii=False).encode()
 
 
 def test_large_files_never_touch_a_disk(serving, exported, pictures, tmp_path):
