@@ -212,3 +212,15 @@ def test_the_compiled_messages_are_those_of_the_text():
         descriptor = message_class(name).DESCRIPTOR
         found = {field.name: str(field.number) for field in descriptor.fields}
         assert found == fields, name
+
+
+def test_tensors_as_they_are_need_no_parser():
+    """All else of a long message is parsed in another process."""
+    from kerascnn.serving.endpoints import grpc_messages
+
+    request = grpc_messages.message_class("ModelInferRequest")()
+    request.raw_input_contents.append(bytes(1_000_000))
+    assert grpc_messages.size_to_parse(request.SerializeToString()) < 10
+    request.parameters["x"].string_param = "y" * 1_000_000
+    assert grpc_messages.size_to_parse(request.SerializeToString()) > 1_000_000
+    assert grpc_messages.size_to_parse(b"\xff" * 100) == 100

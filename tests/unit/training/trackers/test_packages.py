@@ -104,10 +104,17 @@ def test_wandb_offline(folder, exported, tmp_path, monkeypatch) -> None:
     wandb = installed("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     train(folder, "wandb", range(1, 2))
+    # wandb names a folder by the second: those of one second would take each other's place.
+    places = [folder, tmp_path / "resumed", tmp_path / "exported"]
+    for place in places[1:]:
+        place.mkdir()
+    monkeypatch.setenv("WANDB_DIR", str(places[1]))
     train(folder, "wandb", range(2, 3))
+    monkeypatch.setenv("WANDB_DIR", str(places[2]))
     track_export(folder, exported, read_card(exported))
     wandb.teardown()  # what its process still has to write is written
-    runs = sorted((folder / "wandb").glob("offline-run-*"))
+    runs = [run for place in places for run in (place / "wandb").glob("offline-run-*")]
+    assert len(runs) == 3
     assert len({one.name.rpartition("-")[2] for one in runs}) == 1  # the same run each time
     content = b"".join(one.read_bytes() for run in runs for one in run.glob("*.wandb"))
     for said in (b"loss/training", b"val_top1", b"report.html", b"clothes-onnx"):
