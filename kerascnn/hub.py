@@ -133,6 +133,11 @@ def hub_errors(what: str) -> Iterator[None]:
             f"{what}: the Hub cannot be reached ({_line(error)}). Check the network and "
             "HF_ENDPOINT, and try again."
         ) from error
+    except RuntimeError as error:  # an upload that failed; why is its cause
+        if error.__cause__ is None:
+            raise
+        why = f"{_line(error)} ({_line(error.__cause__)})"
+        raise ModelFileError(f"{what}: {why}. Nothing was committed; try again.") from error
     except (errors.FileMetadataError, ValueError) as error:
         raise ModelFileError(
             f"{what}: the answer is not that of a Hub ({_line(error)}). Check HF_ENDPOINT."

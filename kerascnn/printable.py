@@ -1,12 +1,14 @@
-"""Names that nobody chose for a terminal, made harmless to one.
+"""Names that nobody chose for a terminal, made harmless to one; commands to be typed into it.
 
 Knows: which characters a terminal obeys, or which turn the order of a line around, and how each
-is written in its place. Does not know where text goes.
+is written in its place; how shells quote. Does not know where text goes.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0 and C1: escape sequences, bells, cursor moves
@@ -50,3 +52,22 @@ def printable_json(text: str) -> str:
 
 def _escaped(character: str, keep: str) -> str:
     return character if character in keep else ascii(character)[1:-1]
+
+
+def command_line(words: Sequence[str], system: str = os.name) -> str:
+    r"""Write a command that can be pasted into the shell of this system.
+
+    Args:
+        words: The command and its arguments.
+        system: ``nt`` for Windows, whose shells know no single quotes.
+
+    Examples:
+        >>> command_line(["export", "my run"], "posix"), command_line(["export", "my run"], "nt")
+        ("export 'my run'", 'export "my run"')
+        >>> print(command_line(["export", r"runs\a"], "nt"))
+        export runs\a
+    """
+    import shlex
+    import subprocess  # both only where a command is shown
+
+    return subprocess.list2cmdline(words) if system == "nt" else shlex.join(words)

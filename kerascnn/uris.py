@@ -29,6 +29,16 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 TRIES = 4
 """The first, and three more."""
 
+SILENT = 30.0
+"""Seconds in which a web server must go on."""
+
+_WHOLE = 300.0
+"""Seconds for a whole file of a web server."""
+
+_WORTH_ANOTHER_TRY = (408, 425, 429)
+"""Of the answers by which a web server refuses a request (400 to 499): too slow, too early, too
+many. Others stay."""
+
 PAUSE = 0.5
 """Seconds before the second try; twice as long before each of the next."""
 
@@ -135,14 +145,23 @@ def _size(about: dict[str, Any]) -> int | None:
 def _open(uri: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
+
+        options = _web_options() if uri.lower().startswith(("http://", "https://")) else {}
     except ModuleNotFoundError as error:
         raise MissingExtraError("fsspec", "remote", f"to read {uri}") from error
     try:
-        system, path = url_to_fs(uri)
+        system, path = url_to_fs(uri, **options)
     except (ImportError, ValueError) as error:
         # Says which package reads such URIs, or that there is none.
         raise KerascnnError(f"{uri}: {error}. Expected a URI that fsspec can open here.") from error
     return system, path
+
+
+def _web_options() -> dict[str, Any]:
+    from aiohttp import ClientTimeout
+
+    timeout = ClientTimeout(total=_WHOLE, sock_connect=SILENT, sock_read=SILENT)
+    return {"client_kwargs": {"timeout": timeout}}
 
 
 def _tried(uri: str, work: Callable[[], T]) -> T:
@@ -153,6 +172,8 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise DataError(f"{uri}: cannot be read ({_reason(error)}).") from error
         except Exception as error:  # each kind of storage has errors of its own
+            if _is_refused(error):
+                raise DataError(f"{uri}: cannot be read ({_reason(error)}).") from error
             if attempt == TRIES:
                 raise DataError(
                     f"{uri}: cannot be read in {TRIES} tries ({_reason(error)})."
@@ -161,6 +182,11 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
         time.sleep(pause)
         pause *= 2
     raise AssertionError  # the last attempt returned or raised
+
+
+def _is_refused(error: Exception) -> bool:
+    status = getattr(error, "status", None)
+    return isinstance(status, int) and 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY
 
 
 def _reason(error: BaseException) -> str:

@@ -95,6 +95,32 @@ def _as_json(name: str, shape: tuple[int, ...]) -> bytes:
     return request_of(f"/v2/models/{name}/infer", text.encode())
 
 
+def _escapes(name: str) -> bytes:
+    text = b'{"instances": [{"b64": "%s"}]}' % (rb"\u0041" * 2_500_000)
+    return request_of(f"/v1/models/{name}:predict", text)
+
+
+def _keys(name: str) -> bytes:
+    keys = b",".join(b'"%x":1' % number for number in range(1_400_000))
+    return request_of(f"/v1/models/{name}:predict", b'{"instances": [{%s}]}' % keys)
+
+
+def _tiny_files(name: str) -> bytes:
+    tensor = {
+        "name": "image", "datatype": "BYTES", "shape": [3_900_000],
+        "parameters": {"binary_data_size": 15_600_000},
+    }  # fmt: skip
+    head = json.dumps({"inputs": [tensor]}).encode()
+    length = f"Inference-Header-Content-Length: {len(head)}"
+    return request_of(f"/v2/models/{name}/infer", head + bytes(15_600_000), length)
+
+
+def _text_form() -> bytes:
+    part = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n%s\r\n--b--\r\n'
+    text = part % ("\u00e4".encode() * 7_500_000)
+    return request_of("/predict", text, "Content-Type: multipart/form-data; boundary=b")
+
+
 def _list(name: str, text: bytes) -> bytes:
     return request_of(f"/v1/models/{name}:predict", b'{"instances": [%s0]}' % text)
 
@@ -106,5 +132,10 @@ ATTACKS: dict[str, Callable[[str, int], bytes]] = {
     "256 pictures in JSON": lambda name, size: _as_json(name, (256, size, size, 3)),
     "15 MB of JSON": lambda name, _size: _as_json(name, (1, 1290, 1290, 3)),
     "seven million elements": lambda name, _size: _list(name, b"1," * 7_000_000),
+    "an object of 1.4 million keys": lambda name, _size: _keys(name),
+    "a text of escapes": lambda name, _size: _escapes(name),
+    "nested a million deep": lambda name, _size: _list(name, b"[" * 1_000_000),
+    "four million empty files": lambda name, _size: _tiny_files(name),
+    "15 MB of text in a form": lambda _name, _size: _text_form(),
 }
 """Requests by what they are; each is made of the model's name and size."""

@@ -47,13 +47,14 @@ class Server:
 def servers(options: argparse.Namespace) -> Iterator[Server]:
     """Give every server that is compared."""
     model, provider = options.model, options.provider
+    threads = ("--threads", options.threads) if options.threads else ()
     for batch, copies in itertools.product(options.batches, options.copies):
         for takes in ("file", "pixels"):
             yield Server(
                 f"kerascnn serve, batch {batch}, copies {copies}, {takes}", "/v2/health/ready",
                 takes, (sys.executable, "-m", "kerascnn", "serve", model, "--port"),
                 ("--no-access-log", "--provider", provider, "--copies", copies,
-                 "--max-batch", batch),
+                 "--max-batch", batch, *threads),
             )  # fmt: skip
     rival = (sys.executable, RIVALS)
     for reader in options.readers:

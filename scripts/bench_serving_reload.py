@@ -6,16 +6,15 @@ Knows: which answers are right, those of either file. Does not know speed.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import collections
-import itertools
 import json
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench_serving_load import Seen, client, request_of, tell
+from bench_serving_load import Seen, load, request_of, tell
 from bench_serving_process import ours
 
 from kerascnn import Classifier
@@ -36,7 +35,7 @@ def reload(options: argparse.Namespace) -> None:
         shutil.copyfile(options.model, served)
         rules = ("--provider", options.provider, "--reload-seconds", 0.2)
         with ours(served, *rules) as (port, _):
-            seen, switches = asyncio.run(reloading(options, served, port, content))
+            seen, switches = reloading(options, served, port, content)
     answers = collections.Counter(which(one.body, right) for one in seen if one.status == 200)
     failed = collections.Counter(str(one.status) for one in seen if one.status != 200)
     tell(
@@ -45,25 +44,22 @@ def reload(options: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
-async def reloading(
+def reloading(
     options: argparse.Namespace, served: Path, port: int, content: bytes
 ) -> tuple[list[Seen], int]:
     """Ask and replace; give what the clients saw, and how often the file was replaced."""
-    seen: list[Seen] = []
-    end = time.perf_counter() + options.seconds
-    turn = itertools.cycle([request_of("/predict", content)])
-    asking = asyncio.gather(
-        *(client(port, turn, end, seen, keep=True) for _ in range(options.clients))
-    )
-    switches = 0
-    while time.perf_counter() < end - 2:
-        await asyncio.sleep(2)
-        source = options.other if switches % 2 == 0 else options.model
-        shutil.copyfile(source, served.with_suffix(".new"))
-        served.with_suffix(".new").replace(served)
-        switches += 1
-    await asking
-    return seen, switches
+    end, switches = time.perf_counter() + options.seconds, 0
+    with ThreadPoolExecutor(1) as thread:
+        asking = thread.submit(
+            load, port, [request_of("/predict", content)], options.clients, options.seconds, True
+        )
+        while time.perf_counter() < end - 2:
+            time.sleep(2)
+            source = options.other if switches % 2 == 0 else options.model
+            shutil.copyfile(source, served.with_suffix(".new"))
+            served.with_suffix(".new").replace(served)
+            switches += 1
+        return asking.result()[0], switches
 
 
 def answer_of(classifier: Classifier, content: bytes) -> Answer:

@@ -49,8 +49,9 @@ if TYPE_CHECKING:
 def command(figure: str | None, as_json: bool, **options: Any) -> None:
     """Recommend how deep to fine-tune a backbone on the pictures in DATA.
 
-    Looks at up to 1,500 of them through the backbone, without training: how many there are, and how
-    similar they are to what it has learned. `kerascnn train --trainable auto` does what it says.
+    Up to 1,500 of them pass through the backbone, without training: the advice depends on how many
+    there are, and on how similar they are to what it was trained on. `kerascnn train --trainable
+    auto` follows the advice.
 
     \b
     kerascnn advise flowers/ --model resnet50

@@ -50,7 +50,6 @@ _EXTRAS = {
     ),
     **dict.fromkeys(("jinja2", "matplotlib"), ("report", "to make a report")),
     "optuna": ("tune", "to search"),
-    "tensorboard": ("tensorboard", "to write for TensorBoard"),
 }
 """By module: the extra that brings it, and what for."""
 

@@ -37,7 +37,7 @@ _WIDTH = 24
 @click.option(
     "--data",
     metavar="DATA",
-    help="Pictures to count changed answers on.  [default: what the model was trained on, if "
+    help="Pictures on which to count changed predictions.  [default: the training data, if "
     "that is built in]",
 )
 @click.option(

@@ -24,7 +24,7 @@ _LONGEST = 5000
 
 @click.command("card", cls=Command)
 @click.argument("file", callback=on_this_machine)
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(file: str, as_json: bool) -> None:
     """Show the metadata of FILE, an .onnx file made by kerascnn or by anything else.
 

@@ -48,12 +48,12 @@ def command() -> None:
 def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_json: bool) -> None:
     """Find what is wrong with DATA before a model is trained on it.
 
-    Everything is listed; nothing stops at the first fault. Problems: what training would refuse
-    (one class, an empty class folder, a class in val alone and so on); pictures that cannot be
-    read; the same or nearly the same picture in two splits (a leak: the model is evaluated on what
-    it was trained on) or in two classes; classes with too few pictures. Worth a look: repeats
-    within a class, odd sizes, shapes and modes, blank pictures, files that are left out. DATA is
-    what `kerascnn train` takes.
+    All findings are listed; the check does not stop at the first. Problems: what training would
+    refuse (one class, an empty class folder, a class in val alone and so on); pictures that cannot
+    be read; duplicates or near-duplicates in two splits (a leak: the model is evaluated on what it
+    was trained on) or in two classes; classes with too few pictures. Warnings: duplicates within a
+    class, odd sizes, shapes and modes, blank pictures, files that are left out. DATA is what
+    `kerascnn train` takes.
 
     The exit code is 3 when there are problems.
 

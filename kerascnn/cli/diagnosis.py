@@ -116,7 +116,7 @@ def _why_no_keras(error: Exception) -> str:
     if backend not in ("", "tensorflow"):
         return (
             f"KERAS_BACKEND is {backend!r}, and Keras cannot load it ({reason}). "
-            "Install that backend, or unset KERAS_BACKEND."
+            "kerascnn runs on tensorflow or jax: set it to one of them, or unset it."
         )
     return (
         f"Keras is installed and cannot be loaded ({reason}). Its backend is missing or broken: "

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--try-sizing",
     is_flag=True,
-    help="For an .onnx file: try how other libraries resize pictures, and name what fits.",
+    help="For an .onnx file: try how other libraries resize pictures, and show which fits best.",
 )
 @click.option("--curves", is_flag=True, help="With --json: each class's ROC and precision-recall.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -67,7 +67,7 @@ def command(
 ) -> None:
     """Evaluate MODEL: a run folder, its model.keras, or an exported .onnx file.
 
-    DATA is what `kerascnn train` takes; for a run, its own data if none is given. An .onnx file
+    DATA is what `kerascnn train` takes; for a run, it defaults to the run's own data. An .onnx file
     is evaluated with onnxruntime alone.
 
     \b

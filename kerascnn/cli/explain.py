@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,9 +61,9 @@ def command(
     """Draw heat maps: which parts of a picture a prediction of MODEL depends on.
 
     A run folder, its model.keras, or a .keras file made elsewhere is explained by Grad-CAM: the
-    gradient of the answer, through the last convolution's feature map. An .onnx file is explained
-    by occlusion: parts of the picture are covered, and what the answer loses by it is measured;
-    that needs no Keras.
+    gradient of a class score with respect to the last convolution's feature map. An .onnx file is
+    explained by occlusion: parts of the picture are covered, and the loss of the class score is
+    measured; that needs no Keras.
 
     \b
     kerascnn explain runs/flowers rose.jpg
@@ -70,10 +71,11 @@ def command(
     """
     from kerascnn import images
     from kerascnn.errors import PictureError
+    from kerascnn.inference.paths import expand
 
     explain = _explainer(model, foreign_from_options(**foreign))
     rows: list[dict[str, Any]] = []
-    for path in pictures:
+    for path in expand(pictures, sys.stdin):
         try:
             explanation = explain(images.decode(path), top, path)
         except PictureError as error:

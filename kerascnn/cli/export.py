@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
     type=click.Choice(["float32", "float16", "int8"]),
     default="float32",
     show_default=True,
-    help="Of weights and arithmetic. Below float32 some predictions change; they are counted.",
+    help="Precision of weights and arithmetic. Below float32 some predictions change; they are "
+    "counted.",
 )
 @click.option(
     "--calibrate",
@@ -89,12 +90,12 @@ def command(
 ) -> None:
     """Export the model in RUN as one ONNX file, verified against the trained model.
 
-    The file takes raw pictures and carries everything: weights, preprocessing, class names,
-    where it comes from. It is compared with the trained model on real pictures; if a top-1
+    The file takes raw pictures and carries everything: weights, preprocessing, class names and
+    provenance. It is compared with the trained model on real pictures; if a top-1
     prediction differs, or a probability by more than 1e-4, no file is written.
 
     RUN may also be a .keras or .h5 classifier that was made elsewhere, by Keras 2 or 3: then
-    --labels says its class names. A model that holds code is refused, and nothing of it runs.
+    --labels gives its class names. A model that contains code is rejected, and none of it is run.
 
     \b
     kerascnn export runs/flowers --onnx

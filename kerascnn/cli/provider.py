@@ -28,7 +28,8 @@ numeric_options = add_options(
         type=click.Choice(ARITHMETICS),
         default="exact",
         show_default=True,
-        help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some answers change.",
+        help="exact: float32. fast: the provider's bfloat16, TF32 or float16; some predictions "
+        "change.",
     ),
 )
 """Add ``--provider`` and ``--arithmetic`` to a command."""

@@ -9,6 +9,7 @@ import click
 
 from kerascnn.cli.base import Command, print_json
 from kerascnn.errors import ConfigError
+from kerascnn.language import tr
 
 
 @click.command(
@@ -91,8 +92,8 @@ def command(
         return
     click.echo(f"{done.url}: {', '.join(done.files)}")
     if done.kept_page:
-        click.echo("README.md on the Hub was not written by kerascnn push, and stays as it is.")
-    click.echo(f"next: kerascnn predict {done.address} PICTURE…")
+        click.echo(tr("README.md on the Hub was not written by kerascnn push, and stays as it is."))
+    click.echo(tr("next: {command}", command=f"kerascnn predict {done.address} PICTURE…"))
 
 
 def _asked_license() -> str:

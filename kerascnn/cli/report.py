@@ -38,7 +38,7 @@ def command(
 
     MODEL is a run folder, its model.keras, or an .onnx file. Every `kerascnn train` writes a
     report already; this writes one for other pictures, or for an exported file. For a run,
-    DATA is its own data if none is given. For an .onnx file no Keras is needed.
+    DATA defaults to the run's own data. For an .onnx file no Keras is needed.
 
     \b
     kerascnn report runs/flowers

@@ -17,6 +17,7 @@ from kerascnn.cli.provider import numeric_options
 from kerascnn.cli.shared import batch_size_option, prediction_options
 from kerascnn.cli.streams import stdin_of_paths, unescaped
 from kerascnn.scoring.formats import FORMATS
+from kerascnn.scoring.plan import MOST_PARTS
 
 _EVERY = 30.0
 """Seconds between two lines of progress in a log."""
@@ -40,7 +41,7 @@ _EVERY = 30.0
     default="local",
     show_default=True,
     metavar="local|ray|ray://HOST:PORT",
-    help="local: processes of this machine. ray: the Ray cluster of RAY_ADDRESS, or else the one "
+    help="local: processes on this machine. ray: the Ray cluster of RAY_ADDRESS, or else the one "
     "that this machine is part of.",
 )
 @click.option(
@@ -51,15 +52,15 @@ _EVERY = 30.0
 )
 @click.option(
     "--parts",
-    type=click.IntRange(1, 99_999),
+    type=click.IntRange(1, MOST_PARTS),
     metavar="N",
-    help="Parts of the plan.  [default: one for 1,000 pictures]",
+    help="Number of parts.  [default: one per 1,000 pictures]",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    help="Of the parts.  [default: parquet if pyarrow is installed, else jsonl]",
+    help="File format of the parts.  [default: parquet if pyarrow is installed, else jsonl]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @prediction_options()
@@ -83,9 +84,9 @@ _EVERY = 30.0
 def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **options: Any) -> None:
     """Classify very many pictures with MODEL, in parts, on one machine or many.
 
-    The first start writes a plan into DIR: the PATHs (pictures, folders, globs, URIs such as
+    The first run writes a plan into DIR: the PATHs (pictures, folders, globs, URIs such as
     s3://bucket/folder/, or - for a list on standard input), their sizes and the model's SHA-256.
-    Each part is one file, written whole or not at all. A further start scores the parts that are
+    Each part is one file, written whole or not at all. Another run scores the parts that are
     missing, and reports pictures that were added, changed or removed since. At the end there is
     DIR/_summary.json.
 
@@ -102,11 +103,12 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
         work = job.prepare(request, stdin_of_paths(), announce_sizing)
         for notice in work.changes.notices():
             click.echo(f"warning: {notice}", err=True)
-        with _progress(work.pictures_to_do) as advance:
-            failed = job.score_missing_parts(work, advance)
-        summary = job.finish(work, failed)
+        with job.alone(work) as work:
+            with _progress(work.pictures_to_do) as advance:
+                failed = job.score_missing_parts(work, advance)
+            summary = job.finish(work, failed)
     except KeyboardInterrupt:
-        click.echo("\nStopped. The same command goes on.", err=True)
+        click.echo("\nStopped. Run the same command again to continue.", err=True)
         ctx.exit(INTERRUPTED)
     _report(failed, summary, as_json)
     # A scheduler would begin a part again, which broken pictures do not make better.

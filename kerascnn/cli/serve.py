@@ -146,7 +146,7 @@ def command(**options: Any) -> None:
     """Serve files that `kerascnn export` wrote, or one other .onnx, over HTTP.
 
     Each is served under its file's name, or as NAME=FILE says; a folder may hold several, or a
-    model repository as Triton has it. Endpoints: the Open Inference Protocol v2, TensorFlow
+    model repository in Triton's layout. Endpoints: the Open Inference Protocol v2, TensorFlow
     Serving's protocol, /v1/models/NAME/predict for an image file, and a web page at /. A file that
     is replaced is reloaded without losing a request.
 

@@ -142,7 +142,11 @@ def _read_settings(
     }
     if isinstance(models, list | str):
         given = [models] if isinstance(models, str) else models
-        parts = (str(one).rpartition("=") for one in given)  # paths are beside the file
+        if not all(isinstance(one, str) for one in given):
+            raise ConfigError(
+                f"{path}: models; expected a list of paths, or a section for each, [models.NAME]."
+            )
+        parts = (one.rpartition("=") for one in given)  # paths are beside the file
         return general | {"models": [f"{a}{b}{path.parent / c}" for a, b, c in parts]}, {}
     if not isinstance(models, dict):
         raise ConfigError(f"{path}: models; expected a section for each, [models.NAME].")

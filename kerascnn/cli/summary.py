@@ -12,6 +12,7 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
+from kerascnn.inference.model_file.kinds import ONNX
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     "--trainable",
     shell_complete=complete_scopes,
     metavar="SCOPE",
-    help="all, head, from:BLOCK, or a comma list of blocks.  [default: as it is]",
+    help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: as it is]",
 )
 @click.option(
     "--batchnorm", type=click.Choice(["frozen", "train"]), default="frozen", show_default=True
@@ -45,13 +46,15 @@ def command(
 ) -> None:
     """Show the blocks and parameters of MODEL: a name from `kerascnn models`, or a run folder.
 
-    BatchNormalization's moving statistics are state, not parameters, as PyTorch counts.
+    BatchNormalization's moving statistics are state, not parameters, as in PyTorch's count.
 
     \b
     kerascnn summary resnet18 --classes 2 --trainable head
     kerascnn summary cnn --classes 10 --image-size 32 --layers
     kerascnn summary runs/flowers --json
     """
+    if Path(model).is_file() and Path(model).suffix.lower() == ".onnx":
+        raise ModelFileError(f"{model}: holds no layers of Keras. {ONNX}")  # said without Keras
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
         from kerascnn.training.networks.blocks import set_trainable

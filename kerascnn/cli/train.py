@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,9 @@ from kerascnn.cli.train_settings import (
     train_config_option,
 )
 from kerascnn.language import tr
+from kerascnn.printable import command_line
 
 if TYPE_CHECKING:
-    from kerascnn.training.callbacks import Callback
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.run.folder import Run
 
@@ -55,28 +54,25 @@ if TYPE_CHECKING:
     default="learning-rate.png",
     show_default=True,
     metavar="FILE",
-    help="Where --find-lr draws it.",
+    help="File of the plot of --find-lr.",
 )
 @click.option(
     "--distributed",
     metavar="HOST:PORT|auto",
     help="Train on several machines (JAX): the address at which rank 0 waits for the others. "
-    "auto: as Slurm, Open MPI, Kubernetes or JAX_COORDINATOR_ADDRESS and its like say.",
+    "auto: taken from Slurm, Open MPI, Kubernetes, or JAX_COORDINATOR_ADDRESS and its kind.",
 )
-@click.option("--processes", type=int, metavar="N", help="With --distributed: how many in all.")
-@click.option("--rank", type=int, metavar="I", help="With --distributed: of this process, from 0.")
+@click.option("--processes", type=int, metavar="N", help="With --distributed: number of processes.")
+@click.option(
+    "--rank", type=int, metavar="I", help="With --distributed: rank of this process, from 0."
+)
 @click.option(
     "--resume",
     is_flag=True,
     help="Continue the run in --out as if it had never stopped. Options may be left out; those "
-    "given must be the run's own. If there is no run yet, start one with DATA.",
+    "given must match the run's. If there is no run yet, start one with DATA.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing run in --out.")
-@click.option(
-    "--tensorboard",
-    is_flag=True,
-    help="Also write TensorBoard logs, into tensorboard/ in the run folder.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print the run and its metrics as JSON.")
 @click.pass_context
 def command(
@@ -85,7 +81,6 @@ def command(
     recipe: str | None,
     resume: bool,
     overwrite: bool,
-    tensorboard: bool,
     find_lr: bool,
     plot: Path,
     as_json: bool,
@@ -107,11 +102,11 @@ def command(
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     kerascnn train flowers/ --recipe best                # slower and more accurate
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
-    kerascnn train --config run.yaml --epochs 20         # options in a file; those typed win
-    kerascnn train flowers/ --model resnet18 --find-lr   # a picture and a rate, no run
+    kerascnn train --config run.yaml --epochs 20         # options from a file; those given here win
+    kerascnn train flowers/ --model resnet18 --find-lr   # a plot and a suggested rate, no run
     """
-    if find_lr and (resume or tensorboard):
-        raise click.UsageError("--find-lr makes no run: leave --resume and --tensorboard out.")
+    if find_lr and resume:
+        raise click.UsageError("--find-lr makes no run: leave --resume out.")
     given = given_options(ctx, recipe, resume)
     if dump_config:
         click.echo(config_template(given), nl=False)
@@ -134,7 +129,7 @@ def command(
     display = TrainingDisplay(console(stderr=True), as_options)
     try:
         with display:
-            run = fit(config, _callback(display, tensorboard), resume, cluster, overwrite)
+            run = fit(config, display, resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
@@ -162,7 +157,7 @@ def _next(run: Run) -> str:
 
     learning = learning_of(run.card)
     if learning is None or learning.has_learned:
-        command = f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
+        command = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
         return tr("next: {command}", command=command)
     sentence = tr(
         "It has not learned: {right} of {images} validation pictures are classified correctly, "
@@ -181,16 +176,12 @@ def _config(given: dict[str, Any], resume: bool) -> TrainConfig:
     return resumed_config(given) if resume else TrainConfig(**given)
 
 
-def _callback(display: Callback, tensorboard: bool) -> Callback:
-    from kerascnn.training.callbacks import CallbackList, TensorBoard
-
-    return CallbackList(display, TensorBoard()) if tensorboard else display
-
-
 def _stopped(folder: Path | None) -> str:
     if folder is None:
-        return "Stopped before anything was learned."
-    return (
-        f"Stopped. The run so far is in {folder}; go on with: "
-        f"kerascnn train --out {shlex.quote(str(folder))} --resume"
+        return tr("Stopped before anything was learned.")
+    command = command_line(["kerascnn", "train", "--out", str(folder), "--resume"])
+    return tr(
+        "Stopped. The run so far is in {folder}; go on with: {command}",
+        folder=folder,
+        command=command,
     )

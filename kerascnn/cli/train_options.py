@@ -36,7 +36,7 @@ ARGUMENT = "data"
 _OF_THE_COMMAND = {
     SCHEDULE: ("recipe", "find_lr", "plot"),
     DEVICE: ("distributed", "processes", "rank"),
-    OUTPUT: ("resume", "overwrite", "config", "dump_config", "tensorboard", "as_json"),
+    OUTPUT: ("resume", "overwrite", "config", "dump_config", "as_json"),
 }
 """What the command has beside the configuration, by heading."""
 

@@ -45,7 +45,7 @@ def _read(ctx: click.Context, path: Path) -> None:
 train_config_option = config_option(
     _read,
     "Read options from a YAML or TOML file, whose keys are their names, or from the "
-    "config.json of a run, to repeat it. Options that are typed override it.",
+    "config.json of a run, to repeat it. Options on the command line override it.",
 )
 
 dump_option = click.option(

@@ -47,9 +47,15 @@ _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "de
     help="Folder of the study and of all runs.",
 )
 @click.option(
-    "--time", default="30m", show_default=True, metavar="DURATION", help="Time of this start."
+    "--time",
+    default="30m",
+    show_default=True,
+    metavar="DURATION",
+    help="How long this invocation may search.",
 )
-@click.option("--trials", type=click.IntRange(1), metavar="N", help="Most trials of this start.")
+@click.option(
+    "--trials", type=click.IntRange(1), metavar="N", help="Most trials of this invocation."
+)
 @click.option(
     "--model",
     multiple=True,
@@ -81,9 +87,9 @@ def command(
 ) -> None:
     """Search network, learning rate, depth and augmentation for the pictures in DATA.
 
-    Runs are trained one after the other, each is judged by validation pictures, and one that is
-    worse after an epoch than others were is ended. The same command goes on with the study; several
-    processes may share it.
+    Each trial trains a network, and its score is the validation accuracy. A trial whose score after
+    an epoch is below the median of the earlier ones is stopped. Run the same command again to
+    continue the study; several processes may share it.
 
     \b
     kerascnn tune flowers/ --time 2h
@@ -108,7 +114,7 @@ def command(
         with TrainingDisplay(console(stderr=True), as_options) as display:
             found = search(asked, display)
     except KeyboardInterrupt:
-        click.echo("\nStopped. The same command goes on with the study.", err=True)
+        click.echo("\nStopped. Run the same command again to continue the study.", err=True)
         ctx.exit(INTERRUPTED)
     plot = _plot(found, Path(out))
     if as_json:

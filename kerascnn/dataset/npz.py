@@ -84,7 +84,7 @@ def load_npz(file: Path, faults: FaultHandler = STRICT) -> Dataset:
         numbers = _numbers(f"{file}, {names}", labels, classes, faults)
         known = np.flatnonzero(numbers >= 0)
         whole = Split(ArrayPictures(arrays[pictures], f"{file.name}/{pictures}"), numbers)
-        if len(known):
+        if len(known) or split == "train":  # what collects faults goes on with an empty one
             splits[split] = whole if len(known) == len(whole) else whole.take(known)
     return Dataset(str(file), classes, splits)
 
@@ -188,6 +188,10 @@ def _classes(
         if train.dtype.kind == "U":
             return tuple(sorted({_name(name) for name in train}))
         highest = int(train.max())
+        if highest < 0:
+            raise DataError(
+                f"{file}: all labels are below 0. Expected numbers from 0 without gaps."
+            )
         if highest >= len(train):
             faults.error(
                 f"{file}: labels up to {highest:,} for {len(train):,} training pictures, so some "

@@ -11,10 +11,12 @@ from kerascnn.images.header import Header
 from kerascnn.images.limits import MAX_PIXELS
 from kerascnn.images.plain import is_bounded
 from kerascnn.images.read import (
+    Buffer,
     Source,
     apply_decoded,
     attempt,
     decode,
+    is_open_file,
     longer_side,
     prepare,
     read_header,
@@ -40,6 +42,7 @@ __all__ = [
     "UNREAD_SUFFIXES",
     "WHAT_TO_DO",
     "Axis",
+    "Buffer",
     "Header",
     "PixelFunction",
     "Resize",
@@ -56,6 +59,7 @@ __all__ = [
     "from_pillow",
     "grey",
     "is_bounded",
+    "is_open_file",
     "longer_side",
     "pixels_between",
     "prepare",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from kerascnn.errors import PictureError
-from kerascnn.images.unsupported import WHAT_TO_DO
+from kerascnn.images.unsupported import what_to_do
 
 FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 
@@ -68,7 +68,7 @@ def one_sentence_errors(name: str) -> Iterator[None]:
     except UnsupportedFormatError as error:
         raise PictureError(
             f"{name}: not a picture that can be read, but {error}. Expected {FORMAT_WORDS}. "
-            f"{WHAT_TO_DO}."
+            f"{what_to_do(str(error))}."
         ) from error
     except MemoryError as error:
         raise PictureError(f"{name}: not enough memory to decode it.") from error

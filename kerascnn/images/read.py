@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,12 @@ from kerascnn.resizing import ResizeRule, Shape
 
 T = TypeVar("T")
 
-Source: TypeAlias = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
-"""A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""The bytes of a file."""
+
+Source: TypeAlias = str | Path | Buffer | BinaryIO | Image.Image | npt.NDArray[np.uint8]
+"""A path, the bytes of a file, an open file (in binary mode), a Pillow image, or uint8
+``[height, width, 3]`` (RGB)."""
 
 Accept: TypeAlias = Callable[[int, int], object]
 
@@ -99,17 +103,28 @@ def prepare(
         PictureError: It cannot be read or decoded.
         ConfigError: The rule does not fit the size.
     """
-    if isinstance(source, str | Path | bytes):
-        sized = partial(size_picture, size=size, resize=resize)
-        return apply_decoded(source, sized, name)
     shown = name or "picture"
+    if is_open_file(source):
+        source = source.read()  # from where it is, as Pillow does
+        if not isinstance(source, Buffer):
+            raise PictureError(f"{shown}: a file in text mode; open it with 'rb'.")
+    if isinstance(source, str | Path | Buffer):
+        whole = bytes(source) if isinstance(source, bytearray | memoryview) else source
+        sized = partial(size_picture, size=size, resize=resize)
+        return apply_decoded(whole, sized, name)
     if isinstance(source, Image.Image):
         return size_picture(from_pillow(source, shown), size, resize)
     if isinstance(source, np.ndarray):
         return size_picture(rgb_array(source, shown), size, resize)
     raise PictureError(
-        f"a {type(source).__name__}; expected a path, bytes, a Pillow image or a uint8 array."
+        f"a {type(source).__name__}; expected a path, bytes, an open file, a Pillow image or a "
+        "uint8 array."
     )
+
+
+def is_open_file(source: object) -> TypeGuard[BinaryIO]:
+    """Return whether it can be read from, whatever its class: frameworks for the web have own."""
+    return callable(getattr(source, "read", None))
 
 
 def apply_decoded(

@@ -21,8 +21,10 @@ _BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIC"),
     **dict.fromkeys((b"mif1", b"msf1"), "HEIF"),
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    b"crx ": "Canon CR3",
+    **dict.fromkeys((b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"M4V ", b"avc1"), "a video"),
 }
-"""In the fifth to twelfth byte of files that are made like MP4: ``ftyp`` and one of these."""
+"""Behind ``ftyp`` in files that are made like MP4."""
 
 _BEGINNINGS = {
     b"\xff\x0a": "JPEG XL",
@@ -36,12 +38,36 @@ _BEGINNINGS = {
     b"v/1\x01": "OpenEXR",
     b"#?RADIANCE": "Radiance HDR",
     b"%PDF": "PDF",
+    b"PK\3\4": "a ZIP archive",
+    b"version https://git-lfs": "a pointer of Git LFS",
+    **dict.fromkeys((b"<!DOCTYPE html", b"<!doctype html", b"<html"), "a web page"),
+    b"\x1aE\xdf\xa3": "a video",
     **dict.fromkeys((b"II*\0", b"MM\0*"), "TIFF of bits or colors that Pillow does not know"),
 }
 """By the first bytes of a file: its format."""
 
+_INSTEAD = {
+    "a ZIP archive": "Unpack it first",
+    "a pointer of Git LFS": "Get the picture itself: git lfs pull",
+    "a web page": "Download the picture itself",
+    "a video": "Save one of its frames as JPEG or PNG first",
+}
+"""What to do with files that are no pictures."""
+
 _DICOM = slice(128, 132)
 """Where ``DICM`` stands, behind a preamble of 128 bytes that may hold anything."""
+
+_HEAD = 512
+"""Bytes that are looked at."""
+
+
+def what_to_do(kind: str) -> str:
+    """Say what to do with a file that is not read.
+
+    Args:
+        kind: From :func:`kind_of`.
+    """
+    return _INSTEAD.get(kind, WHAT_TO_DO)
 
 
 def kind_of(source: str | Path | bytes) -> str | None:
@@ -58,12 +84,28 @@ def kind_of(source: str | Path | bytes) -> str | None:
         ('AVIF', None)
     """
     if isinstance(source, bytes):
-        head = source[: _DICOM.stop]
+        head = source[:_HEAD]
     else:
         with open(source, "rb") as file:  # noqa: PTH123 - of a name that Path may not take
-            head = file.read(_DICOM.stop)
+            head = file.read(_HEAD)
     if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12])
+        return _brand(head)
     if head[_DICOM] == b"DICM":
         return "DICOM"
-    return next((name for start, name in _BEGINNINGS.items() if head.startswith(start)), None)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<?xml"):
+        return "SVG" if b"<svg" in text else "XML"
+    found = (
+        name
+        for start, name in _BEGINNINGS.items()
+        if any(beginning.startswith(start) for beginning in (head, text))
+    )
+    return next(found, None)
+
+
+def _brand(head: bytes) -> str | None:
+    """Return what a file made like MP4 is; a HEIF may be named as compatible with AVIF."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    compatible = {_BRANDS.get(head[at : at + 4]) for at in range(16, end, 4)}
+    own = _BRANDS.get(head[8:12])
+    return "AVIF" if own == "HEIF" and "AVIF" in compatible else own

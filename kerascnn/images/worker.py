@@ -14,13 +14,13 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.images.decoding import decode_here
 from kerascnn.images.header import header_of
 from kerascnn.images.limits import PIXELS_A_SECOND, SECONDS
+from kerascnn.machine import data_bytes, limit_data
 
 _GROWTH = 64 << 20
 """Bytes by which the process may have grown between pictures; then it ends, for a fresh one."""
@@ -38,22 +38,22 @@ def main() -> None:
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
-    start = _data_bytes()
+    start = data_bytes()
     while (head := source.read(8)) and len(head) == 8:
         length, content = struct.unpack("<II", head)
         job = pickle.loads(source.read(length))
         job["source"] = source.read(content) if content else job["source"]
         try:
-            _limit(job["bytes"])
+            limit_data(job["bytes"])
             answer, pixels = _answer(job, source, target)
         except _Stopped:
             continue
         finally:
-            _limit(None)
+            limit_data(None)
             _seconds(0)
         _send(target, answer, pixels)
         del job, answer, pixels
-        if _data_bytes() - start > _GROWTH:
+        if data_bytes() - start > _GROWTH:
             return
 
 
@@ -90,23 +90,6 @@ def _send(target: BinaryIO, answer: dict[str, Any], pixels: Any = None) -> None:
     if pixels is not None:
         target.write(pixels.tobytes() if not pixels.flags.c_contiguous else pixels.data)
     target.flush()
-
-
-def _limit(more: int | None) -> None:
-    """Limit further memory of the process, in bytes; None: no limit."""
-    if sys.platform == "linux":
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        soft = hard if more is None else _data_bytes() + more
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _data_bytes() -> int:
-    if sys.platform != "linux":
-        return 0
-    words = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    return int(words[5]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _seconds(seconds: float) -> None:

@@ -158,7 +158,8 @@ class Classifier:
         """Classify some pictures.
 
         Args:
-            pictures: Paths, bytes, Pillow images or uint8 arrays, of any size; or one of them.
+            pictures: Paths, bytes, open files, Pillow images or uint8 arrays, of any size; or one
+                of them.
             top_k: How many classes to list for each.
             batch_size: Pictures per run of the network.
             min_probability: Below this, the answer's label is None.
@@ -281,4 +282,10 @@ class Classifier:
 def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     if isinstance(pictures, np.ndarray):
         return pictures if pictures.ndim >= 4 else [pictures]
-    return [pictures] if isinstance(pictures, str | Path | bytes | Image.Image) else pictures
+    if isinstance(pictures, str | Path | images.Buffer | Image.Image):
+        return [pictures]
+    if images.is_open_file(pictures):  # it would give its lines
+        return [pictures]
+    if not isinstance(pictures, Iterable):
+        raise PictureError(f"a {type(pictures).__name__}; expected pictures, or one of them.")
+    return pictures

@@ -6,7 +6,6 @@ page looks (:mod:`kerascnn.report.page`).
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from kerascnn.language import tr
 from kerascnn.machine import machine
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
+from kerascnn.printable import command_line
 from kerascnn.report.card_facts import calibration_facts, learning_of, model_facts
 from kerascnn.report.content import Content, gallery
 from kerascnn.report.page import check_libraries, render_page
@@ -128,5 +128,5 @@ def _commands(words: tuple[str, str, str]) -> list[str]:
     model, data, split = words
     return [
         f"pip install 'kerascnn[cpu,report]=={__version__}'",
-        shlex.join(["kerascnn", "report", model, data, "--split", split]),
+        command_line(["kerascnn", "report", model, data, "--split", split]),
     ]

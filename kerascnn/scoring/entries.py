@@ -14,7 +14,7 @@ from kerascnn import uris
 from kerascnn.dataset.walk import is_picture
 from kerascnn.inference.paths import expand
 from kerascnn.parallel import in_order
-from kerascnn.scoring.plan import Entry, Plan
+from kerascnn.scoring.plan import Entry, Plan, location
 
 _AT_ONCE = 16
 """URIs that are asked about at a time."""
@@ -129,17 +129,23 @@ def compare(plan: Plan, now: Iterable[Entry] | None) -> Changes:
             _classify(changes, old, _look_at(old.path, plan.base))
         return changes
     here = os.getcwd()  # noqa: PTH109 - a string
-    bases = ("", "") if here == plan.base else (here, plan.base)
     # A number stands for size and time: of a million entries that saves half of the memory.
-    seen = {_located(one.path, bases[0]): hash(one[1:]) for one in now}
+    seen = {_place(one.path, here, plan.base): hash(one[1:]) for one in now}
     nothing = hash(Entry("")[1:])
     for old in plan.entries():
-        found = seen.pop(_located(old.path, bases[1]), nothing)
+        found = seen.pop(location(old.path, plan.base), nothing)
         if found != hash(old[1:]):
             changes.add("gone" if found == nothing else "changed", old.path)
     for path in seen:
         changes.add("added", path)
     return changes
+
+
+def _place(path: str, here: str, base: str) -> str:
+    """Return the name that a path typed in one folder has in another's plan."""
+    if here != base and not uris.is_uri(path):
+        path = os.path.join(here, path)  # noqa: PTH118 - strings, for speed
+    return location(path, base)
 
 
 def compare_part(plan: Plan, number: int) -> Changes:
@@ -157,13 +163,3 @@ def _look_at(path: str, base: str) -> Entry:
 def _classify(changes: Changes, old: Entry, now: Entry) -> None:
     if now != old:
         changes.add("gone" if now == Entry(old.path) else "changed", old.path)
-
-
-def _located(path: str, base: str) -> str:
-    """Return one name for a file, from whatever folder it was named; no base: it is that already.
-
-    Examples:
-        >>> _located("../p/a.png", "/data/p"), _located("p/a.png", "")
-        ('/data/p/a.png', 'p/a.png')
-    """
-    return os.path.normpath(os.path.join(base, path)) if base and not uris.is_uri(path) else path  # noqa: PTH118

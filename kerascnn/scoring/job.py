@@ -6,16 +6,17 @@ Knows: the order of these steps. Does not know how any of them is done, nor prin
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from kerascnn import hub, uris
 from kerascnn.card import ModelCard
-from kerascnn.errors import ConfigError
+from kerascnn.errors import BusyError, ConfigError
 from kerascnn.file_lock import locked
 from kerascnn.files import cannot_write, sha256_of
 from kerascnn.inference import ForeignModel
@@ -36,7 +37,9 @@ from kerascnn.scoring.summary import write_summary
 INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 """Where Slurm's array jobs and Kubernetes' indexed jobs say which of them a process is."""
 
-_LOCK = "_plan.lock"
+log = logging.getLogger(__name__)
+
+_LOCK, _WORKING = "_plan.lock", "_score.lock"
 _ON_GPU = ("cuda", "tensorrt")
 """Providers with which one process fills the device."""
 
@@ -215,6 +218,29 @@ def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
     if not (found.isascii() and found.isdecimal()):
         raise ConfigError(f"`part` is {found!r}; expected a number from 0, or auto.")
     return int(found)
+
+
+@contextmanager
+def alone(work: Work) -> Iterator[Work]:
+    """Work on all parts of a folder while no other start does; one that does is waited for.
+
+    Args:
+        work: What is left to do; one part is left to its job.
+
+    Yields:
+        What is left then.
+    """
+    if work.number is not None:
+        yield work
+        return
+    lock = work.plan.folder / _WORKING
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock))
+        except BusyError:
+            log.warning("%s: another start is at work; waiting for its end.", work.plan.folder)
+            stack.enter_context(locked(lock, wait=True))
+        yield replace(work, missing=work.plan.missing())
 
 
 def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:

@@ -11,21 +11,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from kerascnn import __version__
+from kerascnn import __version__, uris
 from kerascnn.errors import ConfigError, DataError, ModelFileError
 from kerascnn.files import atomic_write, read_text, write_text
+from kerascnn.scoring.formats import FORMATS
+from kerascnn.typed_json import build
 
 PART_SIZE = 1000
 """Pictures a part, unless the number of parts is given: some seconds of work, which is what a
 killed worker loses."""
 
+MOST_PARTS = 99_999
+"""That may be asked for; numbers in names of files have five digits."""
+
 _PLAN, _PICTURES = "_plan.json", "_pictures.jsonl"
+
+_CHUNK = 1 << 20
+"""Bytes of the list that are read at a time."""
 
 
 class Entry(NamedTuple):
@@ -109,14 +119,24 @@ class Plan:
         """Read the list of pictures, one at a time."""
         with (self.folder / _PICTURES).open("rb") as lines:
             for line in lines:
-                yield Entry(*json.loads(line))
+                yield self._entry(line)
 
     def part_entries(self, number: int) -> list[Entry]:
         """Read a part's pictures."""
         wanted = self.part_range(number)
         with (self.folder / _PICTURES).open("rb") as lines:
             found = islice(lines, wanted.start, wanted.stop)
-            return [Entry(*json.loads(line)) for line in found]
+            return [self._entry(line) for line in found]
+
+    def _entry(self, line: bytes) -> Entry:
+        """Read one line of the list, which has the digest of the plan and may still be forged."""
+        try:
+            entry = Entry(*json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise _not_the_list(self) from error
+        if not isinstance(entry.path, str):
+            raise _not_the_list(self)
+        return entry
 
 
 def write_plan(
@@ -127,7 +147,7 @@ def write_plan(
     Args:
         folder: Folder of the plan and the parts.
         question: What decides the answers.
-        entries: The pictures; a path that comes again is left out.
+        entries: The pictures; a file that comes again, however it is spelled, is left out.
         parts: How many parts; None: of :data:`PART_SIZE` pictures.
         base: The folder that relative paths start from.
 
@@ -139,9 +159,10 @@ def write_plan(
     seen: set[str] = set()
     with atomic_write(folder / _PICTURES) as temporary, temporary.open("wb") as file:
         for entry in entries:
-            if entry.path in seen:
+            place = location(entry.path, base)
+            if place in seen:
                 continue
-            seen.add(entry.path)
+            seen.add(place)
             line = _line(entry)
             digest.update(line)
             file.write(line)
@@ -165,6 +186,48 @@ def _usual(pictures: int) -> int:
     return max(1, -(-pictures // PART_SIZE))
 
 
+def location(path: str, base: str) -> str:
+    """Return one name for a file, however it is spelled.
+
+    Args:
+        path: Absolute, or from ``base``; a URI stays as it is.
+        base: An absolute folder.
+
+    Returns:
+        The path from ``base`` for what is below it, else an absolute one. Links are not followed.
+
+    Examples:
+        >>> location("./p//a.png", "/data"), location("/data/p/a.png", "/data")
+        ('p/a.png', 'p/a.png')
+    """
+    # Of a million paths hardly any is odd, and each costs.
+    if "./" in path or "//" in path or os.sep != "/":
+        if uris.is_uri(path):
+            return path
+        whole = os.path.join(base, path)  # noqa: PTH118 - strings, for speed
+        head, up, rest = whole.rpartition("/../")
+        # Up from a link is up from where it leads.
+        path = os.path.normpath(f"{_parent(head)}/{rest}" if up else whole)
+    return path.removeprefix(f"{base}{os.sep}")
+
+
+@lru_cache(1000)
+def _parent(folder: str) -> str:
+    return os.path.realpath(f"{folder}/..")
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What is in the file of a plan."""
+
+    question: ScoringOptions
+    pictures: int
+    parts: int
+    base: str
+    list_sha256: str
+    version: str
+
+
 def read_plan(folder: Path) -> Plan | None:
     """Read the plan in a folder.
 
@@ -178,28 +241,43 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.exists():
         return None
     try:
-        values: dict[str, Any] = json.loads(read_text(path))
-        question = ScoringOptions(**values.pop("question"))
-        plan = Plan(folder=folder, question=question, **values)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        plan = Plan(folder, **vars(build(_Head, json.loads(read_text(path)))))
+        _check_head(plan)
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(
-            f"{path}: not a plan of `kerascnn score`. Score into another folder."
+            f"{path}: not a plan of `kerascnn score` ({error}). Score into another folder."
         ) from error
     _check_list(plan)
     return plan
 
 
+def _check_head(plan: Plan) -> None:
+    most = max(MOST_PARTS, _usual(plan.pictures))
+    if not (plan.pictures > 0 and 0 < plan.parts <= most and plan.question.format in FORMATS):
+        raise ValueError(
+            f"{plan.pictures} pictures in {plan.parts} parts of the format {plan.question.format}"
+        )
+
+
 def _check_list(plan: Plan) -> None:
     path = plan.folder / _PICTURES
+    digest, lines = hashlib.sha256(), 0
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                lines += chunk.count(b"\n")
     except OSError as error:
         raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error
-    if found != plan.list_sha256:
-        raise ModelFileError(
-            f"{path}: not the list that the plan was made with. Score into another folder."
-        )
+    if (digest.hexdigest(), lines) != (plan.list_sha256, plan.pictures):
+        raise _not_the_list(plan)
+
+
+def _not_the_list(plan: Plan) -> ModelFileError:
+    return ModelFileError(
+        f"{plan.folder / _PICTURES}: not the list that the plan was made with. Score into another "
+        "folder."
+    )
 
 
 def check_same_question(plan: Plan, asked: ScoringOptions, parts: int | None) -> None:

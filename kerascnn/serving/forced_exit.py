@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _LAST_WORDS = 1.0
 """Seconds for what was cut off to be reported and closed."""
 
-THREADS = ("decoding", "inference", "loading")
+THREADS = ("decoding", "inference", "loading", "reading messages")
 """How the names of the server's threads begin, for which the end of the process would wait."""
 
 

@@ -31,6 +31,7 @@ from kerascnn.serving.http.listeners import (
     load_certificate,
     urls,
 )
+from kerascnn.serving.process_tuning import freeze_imports, tune_process
 from kerascnn.serving.request_log import RequestLog
 from kerascnn.serving.service import Service
 from kerascnn.serving.sources import unread_settings, versions_in
@@ -66,8 +67,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
             read_metadata(path)  # what is no model is found before anything listens
     for line in unread_settings(config.served):
         log.warning("%s", line)
-    # Threads that decode or write JSON let the event loop in so often, and not every 5 ms.
-    sys.setswitchinterval(0.001)
+    tune_process()
     if config.tls_cert is not None:
         check_certificate(config.tls_cert, config.tls_key)
     with (
@@ -133,6 +133,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
+        freeze_imports()
         where = self._addresses
         if self._grpc is not None and not self.should_exit:
             try:
@@ -165,7 +166,11 @@ class _Server(uvicorn.Server):
         try:
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
-        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
+        except NotImplementedError:  # Windows
+            with _plain_handlers(loop, handlers):
+                yield
+            return
+        except RuntimeError:  # not the main thread
             handlers = {}
         try:
             yield
@@ -224,6 +229,27 @@ def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
         yield tracer
     finally:
         tracer.close()
+
+
+@contextmanager
+def _plain_handlers(
+    loop: asyncio.AbstractEventLoop, handlers: dict[int, Callable[[], object]]
+) -> Iterator[None]:
+    """Listen to signals where the loop itself cannot: on Windows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(
+            number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler)
+        )
+        for number, handler in handlers.items()
+    }
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _grpc_server(service: Service, request_log: RequestLog) -> GrpcServer | None:

@@ -21,10 +21,11 @@ from kerascnn.errors import PictureError
 from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.http.body import BodyReader, header_of
+from kerascnn.serving.http.body import BodyReader, header_of, headers_of
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
 from kerascnn.serving.http.disconnects import DisconnectWatcher
 from kerascnn.serving.http.errors import ClientDisconnected, HttpError
+from kerascnn.serving.http.message_reader import LONG, MessageReader
 from kerascnn.serving.metrics import Metrics
 from kerascnn.serving.picture_decoder import Picture, PictureDecoder
 from kerascnn.serving.repository import ModelRepository
@@ -75,16 +76,19 @@ class Service:
         self.models = ModelRepository(config, self.metrics)
         self.bodies = BodyReader(config.max_body, config.read_timeout, self.metrics)
         self._decoder = PictureDecoder(config.max_pixels, config.timeout)
+        self._reader = MessageReader()
 
     @property
     def ready(self) -> bool:
         """Whether requests are welcome, and answered: nothing that was begun hangs."""
         most = self.config.timeout
-        stalled = self._decoder.stalled(most) or self.models.stalled(most)
+        parts = self._decoder, self._reader, self.models
+        stalled = any(part.stalled(most) for part in parts)
         return self.models.ready and not self.stopping and not stalled
 
     def close(self) -> None:
         """Stop all threads when they are done."""
+        self._reader.close()
         self._decoder.close()
         self.models.close()
 
@@ -96,6 +100,24 @@ class Service:
             work: The function to call.
         """
         return work() if size <= _QUICK else await self._decoder.run_in_thread(work)
+
+    async def read_message(self, size: int, function: Callable[..., T], *arguments: object) -> T:
+        """Read a message: on the event loop, in a thread or in another process, by its size.
+
+        Args:
+            size: Size in bytes.
+            function: Of a module.
+            arguments: Of it.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            HttpError: Likewise; or the other process could not.
+        """
+        if size >= LONG:
+            return await self._reader.call(function, *arguments)
+        return await self.run_by_size(size, partial(function, *arguments))
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[bytes]:
@@ -111,7 +133,7 @@ class Service:
             HttpError: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
             ClientDisconnected: The client hung up.
         """
-        packed = check_encoding(header_of(request.scope, b"content-encoding") or "")
+        packed = check_encoding(headers_of(request.scope, b"content-encoding"))
         with self.bodies.holding() as held:
             body = await self.bodies.read(request.scope, request.receive, held)
             if packed:

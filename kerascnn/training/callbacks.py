@@ -1,11 +1,10 @@
 """Callbacks: what is called while a run trains.
 
-Knows: the moments, their numbers, and TensorBoard. Does not know how progress is shown.
+Knows: the moments and their numbers. Does not know how progress is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +121,9 @@ class Callback:
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         """Called after an epoch; ``kept``: its network is the one kept so far."""
 
+    def on_run_end(self, folder: Path) -> None:
+        """Called once the run folder is complete, the report included."""
+
 
 class CallbackList(Callback):
     """Calls several callbacks, one after the other.
@@ -146,36 +148,3 @@ class CallbackList(Callback):
 
 
 _MOMENTS = frozenset(name for name in vars(Callback) if not name.startswith("_"))
-
-
-class TensorBoard(Callback):
-    """Writes the numbers of every epoch into ``tensorboard/`` in the run folder."""
-
-    def __init__(self) -> None:
-        # Only where it is asked for; TensorBoard's own writer needs no TensorFlow.
-        from tensorboard.summary import Writer
-
-        self._new: Callable[[str], Any] = Writer
-        self._writer: Any = None
-
-    def on_run_begin(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
-        """Begin a file of events; a resumed run gets a further one in the same folder."""
-        self._writer = self._new(str(folder / "tensorboard"))
-
-    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
-        """Write the epoch's numbers at once, so that they can be seen while training goes on."""
-        if self._writer is not None:
-            for name, value in _scalars(record).items():
-                self._writer.add_scalar(name, value, record.epoch)
-            self._writer.flush()
-
-
-def _scalars(record: EpochRecord) -> dict[str, float]:
-    return {
-        "loss/training": record.loss,
-        "loss/validation": record.val_loss,
-        "accuracy/training": record.accuracy,
-        "accuracy/validation": record.val_accuracy,
-        "learning rate": record.learning_rate,
-        "images a second": record.images_per_second,
-    }

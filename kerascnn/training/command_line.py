@@ -5,13 +5,13 @@ Knows: the command line's option names. Does not know Click.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 from kerascnn import __version__
 from kerascnn.card import ModelCard
+from kerascnn.printable import command_line
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.resume import removed_options
@@ -26,7 +26,7 @@ def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
     # Into a folder of its own: the run's is taken.
     yield train_command(replace(config, out=None), removed_options(run))
-    yield f"kerascnn export {shlex.quote(str(run.folder))} --onnx"
+    yield command_line(["kerascnn", "export", str(run.folder), "--onnx"])
 
 
 def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) -> str:
@@ -56,7 +56,7 @@ def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) ->
             words[words.index(flag[0]) + 1] = flag[1]
         else:
             words += flag
-    return shlex.join(words)
+    return command_line(words)
 
 
 def _option(name: str, value: Any) -> list[str]:

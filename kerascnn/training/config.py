@@ -27,6 +27,7 @@ from kerascnn.training.options import (
     read_all,
 )
 from kerascnn.training.phases import BASELINE, parse_phases
+from kerascnn.training.trackers import TRACKERS
 from kerascnn.typed_json import parse_json
 
 BatchNorm = Literal["frozen", "train"]
@@ -92,7 +93,7 @@ class TrainConfig:
     weights: str = option(AUTO, Text("auto, none, imagenet or a file", "auto|none|imagenet|FILE"),
         "Initial weights. auto: none, unless `model` is auto and finds ImageNet weights. FILE: "
         ".keras, .weights.h5, .h5, .safetensors or .pth; also on the Hugging Face Hub: "
-        "hf://OWNER/NAME[@REVISION][/FILE].", NETWORK)
+        "hf://OWNER/NAME, with @REVISION or /FILE.", NETWORK)
     trainable: str = option("all",
         Text("all, head, from:BLOCK, a comma-separated list of blocks, or auto", "SCOPE"),
         "Blocks to train: all, head, from:BLOCK, or a comma-separated list of blocks from "
@@ -177,11 +178,15 @@ class TrainConfig:
         "Seed of initial weights, shuffling, augmentation and the validation split.", DEVICE)
     deterministic: bool = option(False, Flag(),
         "Same seed on the same machine: bit-identical results. Slower on some devices.", DEVICE)
+    track: tuple[str, ...] = option((),
+        Several(Choice(tuple(TRACKERS), "|".join(TRACKERS))),
+        "Also send options, the numbers of each epoch, the report and the exported file to mlflow, "
+        "wandb or tensorboard; may be repeated. See docs/tracking.md.", OUTPUT)
     out: str | None = option(None, Text("a folder", "RUN"), "Run folder.", OUTPUT,
         without="runs/DATA-MODEL, numbered if that exists")
     calibration: bool = option(True, Flag(),
-        "Fit a temperature on the validation images after training, so that of answers given "
-        "with 0.9, nine in ten are right.", OUTPUT)
+        "Fit a temperature on the validation images after training, so that of predictions "
+        "with a probability of 0.9, nine in ten are correct.", OUTPUT)
     # fmt: on
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.files import write_text
 from kerascnn.language import tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
-from kerascnn.training.callbacks import Callback
+from kerascnn.training.callbacks import Callback, CallbackList
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
@@ -40,6 +40,7 @@ from kerascnn.training.run.folder import Run
 from kerascnn.training.run.locking import locked_run
 from kerascnn.training.run.resume import check_options_unchanged, with_stored_values
 from kerascnn.training.setup import assemble, check_scopes
+from kerascnn.training.trackers import tracking
 from kerascnn.training.trainer.loop import TrainingLoop
 from kerascnn.training.trainer.plan import plan
 from kerascnn.training.trainer.time_limit import shorten_to_limit
@@ -112,8 +113,9 @@ def _fit(
         if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run
-        with process_group(cluster, config):
-            _train(config, run, checkpoint, progress, network, deadline)
+        with process_group(cluster, config), tracking(config.track) as tracked:
+            callbacks = CallbackList(progress, tracked)
+            _train(config, run, checkpoint, callbacks, network, deadline)
     return run
 
 
@@ -159,6 +161,7 @@ def _finish(
     progress.on_work("writing the report", 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
+    progress.on_run_end(run.folder)
 
 
 def _opened(

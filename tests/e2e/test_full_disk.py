@@ -66,7 +66,8 @@ def check_one_line(done: subprocess.CompletedProcess[str]) -> None:
 
 
 def test_export_keeps_the_older_file(disk: Path, trained: Path) -> None:
-    check_one_line(on(disk, *command("export", trained, "--onnx", "--out", disk / "m.onnx")))
+    words = ("export", trained, "--onnx", "--out", disk / "m.onnx", "--overwrite")
+    check_one_line(on(disk, *command(*words)))
     assert left(disk) == f"m.onnx\n{OLDER}"
 
 

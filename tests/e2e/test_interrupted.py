@@ -38,7 +38,7 @@ LIMITED = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({LIMIT},
 EXPORT = """
 import sys
 from kerascnn.cli import main
-main(["export", sys.argv[1], "--onnx", "--out", sys.argv[2]])
+main(["export", sys.argv[1], "--onnx", "--out", sys.argv[2], "--overwrite"])
 """
 
 PACK = """

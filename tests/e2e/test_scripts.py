@@ -168,6 +168,13 @@ def test_bench_gpu_goes_through_every_job_without_a_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+def test_bench_score_compares_on_the_same_pictures(exported: Path) -> None:
+    table = printed("bench_score", exported, "--pictures", 40, "--rounds", 1, "--on", "local")
+    cells = rf"{NUMBER} \| [+-]{NUMBER} % \([+-]{NUMBER} to [+-]{NUMBER}\) \|"
+    assert re.search(rf"^\| `score --on local` \| {cells}$", table, re.M), table
+
+
+@pytest.mark.full
 def test_bench_zoo_trains_a_network_of_it() -> None:
     table = printed("bench_zoo", "fashion-mini", "lenet5")
     (top1,) = re.findall(rf"^\| lenet5 \| 62,006 \| 32 \| {NUMBER} \| ({NUMBER})% \|$", table, re.M)

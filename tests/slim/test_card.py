@@ -35,6 +35,11 @@ def test_everything_that_a_file_of_ours_says(exported) -> None:
     assert [one for one in said if one not in text] == []
 
 
+def test_summary_names_it_for_files_of_its_kind(exported) -> None:
+    done = CliRunner().invoke(main, ["summary", str(exported)])
+    assert (done.exit_code, "kerascnn card shows what" in done.output) == (1, True), done.output
+
+
 def test_as_json(exported) -> None:
     found = json.loads(CliRunner().invoke(main, ["card", str(exported), "--json"]).stdout)
     assert found["card"] == json.loads(read_card(exported).to_json())

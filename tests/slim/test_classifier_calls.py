@@ -1,6 +1,7 @@
 """Ways to call a Classifier: one picture, none, many at once, and what cannot be done."""
 
 import copy
+import io
 import json
 import pickle
 import threading
@@ -20,6 +21,27 @@ from kerascnn.inference import streaming as flow
 @pytest.fixture(scope="module")
 def paths(save_pictures, tmp_path_factory):
     return save_pictures(tmp_path_factory.mktemp("pictures"), 20)
+
+
+def test_files_that_are_open(classifier, paths):
+    """And what frameworks for the web pass on: anything that can be read, or a buffer."""
+    content = Path(paths[0]).read_bytes()
+    (expected,) = classifier.predict([paths[0]])
+
+    class Upload:
+        def read(self) -> bytes:
+            return content
+
+    with Path(paths[0]).open("rb") as file:
+        assert classifier.classify(file) == expected
+    for one in (io.BytesIO(content), Upload(), bytearray(content), memoryview(content)):
+        assert classifier.classify(one) == expected
+    assert classifier.predict(io.BytesIO(content)) == [expected]
+    assert classifier.predict([Upload(), memoryview(content)]) == [expected, expected]
+    with pytest.raises(PictureError, match="open it with 'rb'"):
+        classifier.classify(io.StringIO("text"))
+    with pytest.raises(PictureError, match="a NoneType; expected pictures"):
+        classifier.predict(None)
 
 
 def test_one_picture_in_every_form(classifier, paths):

@@ -42,6 +42,7 @@ def test_commands_options_choices_and_files(tmp_path: Path) -> None:
     assert completed(tmp_path, "pr") == ["predict"]
     assert completed(tmp_path, "predict", "--fo") == ["--format"]
     assert completed(tmp_path, "predict", "--format", "") == ["table", "json", "csv"]
+    assert {"auto", "cpu", "openvino"} <= set(completed(tmp_path, "serve", "--provider", ""))
     assert "files" in completed(tmp_path, "predict", "")
     assert "files" in completed(tmp_path, "predict", "a.onnx", "")
     assert "files" in completed(tmp_path, "predict", "a.onnx", "--resume", "")

@@ -48,6 +48,18 @@ def test_lines_for_people(faulty, kerascnn, environment) -> None:
     assert "[red]가방: 30 in train" in few.stdout.decode()
 
 
+def test_lines_are_korean_and_json_is_the_same_in_every_language(faulty, kerascnn, environment):
+    Image.new("RGB", (28, 28)).save(faulty / "train/shoe/blank.png")
+    utf8 = environment | {"PYTHONIOENCODING": "utf-8"}
+    text = kerascnn("data", "check", faulty, "--lang", "ko", env=utf8).stdout.decode()
+    assert "읽을 수 없는 사진: 1" in text
+    assert "읽을 수 있는 사진이 아닙니다" in text
+    assert "문제: 1 읽을 수 없음, 1 분할 사이에 겹침" in text
+    korean = kerascnn("data", "check", faulty, "--json", "--lang", "ko", env=utf8).stdout
+    assert json.loads(korean)["odd"]
+    assert korean == kerascnn("data", "check", faulty, "--json", env=utf8).stdout
+
+
 def test_no_problem_is_exit_code_0(kerascnn) -> None:
     done = kerascnn("data", "check", "fashion-mini")
     assert done.returncode == 0, done.stderr

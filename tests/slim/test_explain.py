@@ -64,7 +64,7 @@ def test_from_the_command_line(exported):
     Image.fromarray(boot()).save("신발.png")
     Image.fromarray(boot()).save("a/신발.png")
     result = CliRunner().invoke(
-        main, ["explain", str(exported), "신발.png", "a/신발.png", "--top", "2", "--json"]
+        main, ["explain", str(exported), "신발.png", "a", "--top", "2", "--json"]
     )
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)

@@ -13,11 +13,32 @@ from typing import Literal
 
 Kind = Literal[
     "run", "saved_model", "folder", "keras", "hdf5", "torch", "safetensors", "pickle", "graph",
-    "zip", "json", "lfs", "tflite", "missing", "other",
+    "zip", "cut_zip", "gzip", "json", "lfs", "tflite", "ort", "tensorrt", "coreml", "openvino",
+    "paddle", "page", "empty", "missing", "other",
 ]  # fmt: skip
 
 MODEL, CARD = "model.keras", "card.json"
 """What makes a folder a run that can be used."""
+
+_BEGINNINGS: dict[bytes, Kind] = {
+    b"\x89HDF": "hdf5", b"version https://git-lfs": "lfs", b"\x1f\x8b": "gzip",
+    b"ptrt": "tensorrt", b"ftrt": "tensorrt",
+}  # fmt: skip
+
+_IDENTIFIERS: dict[bytes, Kind] = {b"TFL3": "tflite", b"ORTM": "ort"}
+"""In the fifth to eighth byte."""
+
+_ENDINGS: dict[str, Kind] = {
+    ".engine": "tensorrt", ".plan": "tensorrt", ".trt": "tensorrt", ".mlmodel": "coreml",
+    ".pdmodel": "paddle", ".pdparams": "paddle", ".pdiparams": "paddle",
+}  # fmt: skip
+"""Of names, where no first bytes are known."""
+
+ONNX = (
+    "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, and "
+    "kerascnn card shows what one says about itself."
+)
+"""Where a model of Keras was expected."""
 
 _EXPORT = "kerascnn export {path} --onnx"
 _EXPORT_KERAS = f"{_EXPORT} --labels FILE"
@@ -58,6 +79,15 @@ _TOLD: dict[Kind, str] = {
     ),
     "lfs": "a pointer of Git LFS, not the file itself. Get that: git lfs pull",
     "tflite": "a TensorFlow Lite model. Take the Keras model or an .onnx file that it came from",
+    "ort": "a model in onnxruntime's own format. Take the .onnx file that it came from",
+    "tensorrt": "an engine of TensorRT, for one GPU. Take the .onnx file that it came from",
+    "coreml": "a Core ML model. Take the Keras model or an .onnx file that it came from",
+    "openvino": "a model of OpenVINO. Take the Keras model or an .onnx file that it came from",
+    "paddle": "a file of PaddlePaddle. Convert it with paddle2onnx and use the .onnx file",
+    "cut_zip": "a truncated zip archive, as Keras and PyTorch write models. Copy it again",
+    "gzip": "a gzip archive. Unpack it, and give the model that is in it",
+    "page": "a web page, not the file itself. Download that: on GitHub, the button `Raw`",
+    "empty": "empty. Copy or download it again",
 }  # fmt: skip
 
 
@@ -100,21 +130,27 @@ def describe_path(path: str | Path) -> str:
 def _of_file(path: Path) -> Kind:
     with path.open("rb") as file:
         start = file.read(64)
-    if start.startswith(b"\x89HDF"):
-        return "hdf5"
+    if not start:
+        return "empty"
+    for beginning, kind in _BEGINNINGS.items():
+        if start.startswith(beginning):
+            return kind
     if start.startswith(b"PK"):
         return _of_zip(path)
-    if start.startswith(b"version https://git-lfs"):
-        return "lfs"
-    if start[4:8] == b"TFL3":
-        return "tflite"
+    if start[4:8] in _IDENTIFIERS:
+        return _IDENTIFIERS[start[4:8]]
     if start[8:10] == b'{"' or start[8:10] == b"{}":
         return "safetensors"
     if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "pickle"
     if path.suffix.lower() == ".pb" and start[:1] == b"\n":
         return "graph"
-    return "json" if start.lstrip()[:1] == b"{" else "other"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "page"
+    if text.startswith((b"<?xml", b"<net")) and path.suffix.lower() == ".xml":
+        return "openvino"
+    return "json" if text[:1] == b"{" else _ENDINGS.get(path.suffix.lower(), "other")
 
 
 def _of_zip(path: Path) -> Kind:
@@ -122,7 +158,7 @@ def _of_zip(path: Path) -> Kind:
         with zipfile.ZipFile(path) as file:
             names = file.namelist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        return "other"
+        return "cut_zip"
     if "config.json" in names:
         return "keras"
     return "torch" if any(name.endswith("data.pkl") for name in names) else "zip"

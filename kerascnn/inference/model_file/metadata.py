@@ -85,8 +85,12 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     Raises:
         ModelFileError: No such file, or not a whole ONNX file.
     """
+    place = Path(path)
     try:
-        with Path(path).open("rb") as file:
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            # Opening a named pipe would wait for a writer, perhaps for ever.
+            raise ModelFileError(f"{path}: not a regular file. Expected an .onnx file.")
+        with place.open("rb") as file:
             yield file, Span(0, file.seek(0, 2))
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: no such file.") from error

@@ -83,7 +83,7 @@ def decide(
         return "logits"
     if said == "probabilities":
         return _said_probabilities(values, origin, path)
-    if origin.mixed or origin.only("unknown") or origin.only("linear"):
+    if origin.mixed or origin.sources <= {"linear", "unknown"}:
         return _by_values(origin, values, path)
     if origin.only("log_softmax"):
         return "logits"

@@ -125,6 +125,8 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
         seen.add(name)
         kind, inputs = graph.makers.get(name, ("", []))
         quantised |= kind.startswith(_QUANTISED)
+        if kind == "DynamicQuantizeLinear":
+            continue  # a scale, which says nothing of the numbers that it scales
         if made := _squashed_by(graph, name):
             sources.add(made)
         elif kind in _SAME_VALUES:

@@ -18,10 +18,11 @@ import grpc
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.serving.endpoints import v2_metadata
 from kerascnn.serving.endpoints.grpc_messages import (
-    fields_of,
     infer_response,
     message_class,
+    read_infer,
     read_message,
+    size_to_parse,
     write_message,
 )
 from kerascnn.serving.endpoints.v2 import infer, log_facts
@@ -29,6 +30,7 @@ from kerascnn.serving.endpoints.v2_answers import outputs_of
 from kerascnn.serving.endpoints.v2_messages import InferRequest, interpret
 from kerascnn.serving.http.connection import MOST
 from kerascnn.serving.http.errors import HttpError, outcome_of
+from kerascnn.serving.http.message_reader import LONG
 from kerascnn.serving.http.middleware import is_authorized
 from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
 from kerascnn.serving.served_model import ServedModel
@@ -181,15 +183,18 @@ class GrpcServer:
         with self._service.bodies.holding() as held:
             held.add(len(content))
             self._service.bodies.check_held()
-            asked = await self._service.run_by_size(
-                len(content), lambda: read_message("ModelInferRequest", content)
+            # Tensors as they are need no parser, but are copied, which is not for the event loop.
+            size = max(size_to_parse(content), min(len(content), LONG - 1))
+            name, version, fields, binary = await self._service.read_message(
+                size, read_infer, content
             )
-            served = self._models.get(asked.model_name, asked.model_version or None)
+            served = self._models.get(name, version or None)
             record.facts |= {"model": served.name, "version": served.version}
             classes = served.card.classes
 
             def read() -> InferRequest:
-                return interpret(*fields_of(asked), len(classes))
+                most = served.config.max_queue
+                return interpret(fields, memoryview(binary), len(classes), most)
 
             with served.batcher.in_use():
                 request = await self._service.run_by_size(len(content), read)

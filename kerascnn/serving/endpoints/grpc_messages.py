@@ -6,9 +6,12 @@ nor what is asked. ``scripts/make_grpc`` made the descriptor.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,11 +19,15 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
+from kerascnn.inference.model_file.protobuf import Span, fields
 from kerascnn.serving.endpoints.v2_tensors import to_bytes
 from kerascnn.serving.http.errors import HttpError
 
 _PIECE = 32_768
 """Values that are taken out of a message at a time: nobody waits for one call that takes all."""
+
+_RAW, _FEW = 7, 32
+"""Number of the field ``raw_input_contents``, and fields that are looked at."""
 
 
 @cache
@@ -59,7 +66,33 @@ def write_message(name: str, fields: dict[str, Any]) -> bytes:
     return bytes(json_format.ParseDict(fields, message_class(name)()).SerializeToString())
 
 
-def fields_of(request: Any) -> tuple[dict[str, Any], memoryview]:
+def read_infer(content: bytes) -> tuple[str, str, dict[str, Any], bytes]:
+    """Read a request for inference, as :func:`fields_of` gives it.
+
+    Args:
+        content: A ``ModelInferRequest`` as it came.
+
+    Returns:
+        Name and version of the model, the fields of the JSON that HTTP would have, and a binary
+        tensor.
+
+    Raises:
+        HttpError: 400: it is none.
+    """
+    request = read_message("ModelInferRequest", content)
+    return request.model_name, request.model_version, *fields_of(request)
+
+
+def size_to_parse(content: bytes) -> int:
+    """Return how many bytes of a ``ModelInferRequest`` are more than tensors as they are."""
+    raw = 0
+    with suppress(ValueError, IndexError):  # no message, as reading it will tell
+        for number, span in islice(fields(io.BytesIO(content), Span(0, len(content))), _FEW):
+            raw += (span.end - span.start) * (number == _RAW)
+    return len(content) - raw
+
+
+def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
     """Return a request for inference as HTTP has it: the fields of the JSON, and a binary tensor.
 
     Args:
@@ -91,8 +124,8 @@ def fields_of(request: Any) -> tuple[dict[str, Any], memoryview]:
         for output in request.outputs
     ]
     parameters = {**_parameters(request.parameters), "binary_data_output": True}
-    fields = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
-    return (fields | {"id": request.id} if request.id else fields), memoryview(binary)
+    asked = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
+    return (asked | {"id": request.id} if request.id else asked), binary
 
 
 def infer_response(

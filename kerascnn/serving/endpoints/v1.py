@@ -74,7 +74,7 @@ class V1:
 
     async def _predict(self, served: ServedModel, body: bytes, facts: dict[str, Any]) -> Response:
         most = served.config.max_queue
-        asked = await self._service.run_by_size(len(body), lambda: read_request(body, most))
+        asked = await self._service.read_message(len(body), read_request, body, most)
         result = await self._service.classify(served, asked.pictures)
         if result.answer is None or result.errors:
             raise first_error(result)

@@ -99,10 +99,16 @@ def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
 
 
 def _rows(text: bytes, name: str, most: int) -> list[msgspec.Raw]:
-    """Split what was sent into pictures; ``inputs`` may have the tensor's name around it."""
+    """Split what was sent into pictures; ``inputs`` may have the tensor's name around it.
+
+    A tensor of one file need not be a list.
+    """
     if text[:1] == b"{" and name == "inputs":
-        fields = list(_OBJECT.decode(text).values())
-        text = bytes(fields[0]) if len(fields) == 1 else b""
+        fields = _OBJECT.decode(text)
+        if "b64" not in fields:
+            text = bytes(next(iter(fields.values()))) if len(fields) == 1 else b""
+        if text[:1] == b"{":
+            text = b"[%s]" % text
     if text[:1] != b"[":
         raise HttpError(400, f"{name!r} is not a list; expected a list of {_EXPECTED}.")
     try:

@@ -19,6 +19,7 @@ from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.body import header_of, parse_length
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import read_only_ready
+from kerascnn.serving.http.message_reader import LONG
 from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service, timeout_error
@@ -96,7 +97,7 @@ class V2:
     async def index(self, request: Request) -> Response:
         """List all versions of all models, or those that are ready."""
         async with self._service.body(request) as body:
-            only_ready = await self._service.run_by_size(len(body), lambda: read_only_ready(body))
+            only_ready = await self._service.read_message(len(body), read_only_ready, body)
         rows = self._models.index()
         return JSONResponse([row for row in rows if not only_ready or row["state"] == "READY"])
 
@@ -124,14 +125,16 @@ class V2:
     ) -> Response:
         card = served.card
 
-        def read() -> v2_messages.InferRequest:
-            return v2_messages.read_request(body, header, len(card.classes), card.shape)
-
         def write() -> tuple[bytes, int | None]:
             return v2_answers.write_answer(asked, served.name, served.version, card.classes, values)
 
         text = len(body) if header is None else parse_length(header) or 0
-        asked = await self._service.run_by_size(text, read)
+        if b"BYTES" in body[: min(text, LONG)]:  # files are copied, which is not for the event loop
+            text = max(text, min(len(body), LONG - 1))
+        asked = await self._service.read_message(
+            text, v2_messages.read_request, body, header, len(card.classes), card.shape,
+            served.config.max_queue,
+        )  # fmt: skip
         result, values = await infer(self._service, served, asked)
         # About twenty characters a number, of each output.
         numbers = 0 if all(one.binary for one in asked.requested) else 20
@@ -165,15 +168,24 @@ async def infer(
     """
     if not isinstance(asked.pictures, list):
         _check_size(asked.pictures.shape, service.config.max_pixels)
-    try:
-        async with asyncio.timeout(asked.timeout):
-            result = await service.classify(served, list(asked.pictures))
-    except TimeoutError as error:
-        raise timeout_error(asked.timeout or 0) from error
+    result = await _classify(service, served, asked)
     if result.answer is None or result.errors:
         raise first_error(result)
     answer = result.answer
     return result, {"logits": answer.logits, "probabilities": answer.probabilities}
+
+
+async def _classify(
+    service: Service, served: ServedModel, asked: v2_messages.InferRequest
+) -> Result:
+    pictures = list(asked.pictures)
+    if asked.timeout is None:
+        return await service.classify(served, pictures)
+    try:
+        async with asyncio.timeout(asked.timeout):
+            return await service.classify(served, pictures)
+    except TimeoutError as error:
+        raise timeout_error(asked.timeout) from error
 
 
 def _check_size(shape: tuple[int, ...], most: int) -> None:

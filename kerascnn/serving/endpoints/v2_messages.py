@@ -66,7 +66,7 @@ class InferRequest:
 
 
 def read_request(
-    body: bytes, header_length: str | None, classes: int, shape: Shape
+    body: bytes, header_length: str | None, classes: int, shape: Shape, most: int
 ) -> InferRequest:
     """Read a request for inference.
 
@@ -76,6 +76,7 @@ def read_request(
         classes: Number of classes of the model.
         shape: Height and width of the model's input, in pixels: a raw request holds pictures of
             this size.
+        most: Largest number of files.
 
     Raises:
         HttpError: 400: not a request that this model can answer, and why.
@@ -83,23 +84,24 @@ def read_request(
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
         return _raw(body, shape)
-    return interpret(_json_object(body[:length]), memoryview(body)[length:], classes)
+    return interpret(_json_object(body[:length]), memoryview(body)[length:], classes, most)
 
 
-def interpret(fields: dict[str, Any], binary: memoryview, classes: int) -> InferRequest:
+def interpret(fields: dict[str, Any], binary: memoryview, classes: int, most: int) -> InferRequest:
     """Interpret a request's fields.
 
     Args:
         fields: As JSON has them.
         binary: The tensor that follows, if one does.
         classes: Number of classes of the model.
+        most: Largest number of files.
 
     Raises:
         HttpError: 400: not a request that this model can answer, and why.
     """
     parameters = _object(fields, "parameters")
     return InferRequest(
-        pictures=_pictures(fields, binary),
+        pictures=_pictures(fields, binary, most),
         requested=_requested_outputs(fields, parameters, classes),
         id=_id(fields),
         timeout=_timeout(parameters),
@@ -142,14 +144,18 @@ def _json_object(text: bytes) -> dict[str, Any]:
 
 
 def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
-    value = fields.get(key, {})
+    value = fields.get(key)
+    if value is None:  # as clients write who have a field for everything
+        return {}
     if not isinstance(value, dict):
         raise HttpError(400, f"{key!r} must be an object.")
     return value
 
 
 def _objects(fields: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    values = fields.get(key, [])
+    values = fields.get(key)
+    if values is None:
+        return []
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise HttpError(400, f"{key!r} must be an array of objects.")
     return values
@@ -172,7 +178,7 @@ def _timeout(parameters: dict[str, Any]) -> float | None:
     return value / 1e6 if value < 1 << 62 else None
 
 
-def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[bytes]:
+def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Array | list[bytes]:
     inputs = _objects(fields, "inputs")
     names = [tensor.get("name") for tensor in inputs]
     if names != [INPUT]:
@@ -192,7 +198,7 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[b
         raise HttpError(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
     size = parameters.get("binary_data_size")
     if size is None:
-        return _from_json(tensor, binary)
+        return _from_json(tensor, binary, most)
     if "data" in tensor:
         raise HttpError(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
     if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
@@ -202,12 +208,12 @@ def _pictures(fields: dict[str, Any], binary: memoryview) -> UInt8Array | list[b
             "follow the JSON.",
         )
     if kind == "BYTES":
-        count = tensors.read_count(tensor.get("shape"), INPUT)
+        count = tensors.read_count(tensor.get("shape"), INPUT, most)
         return tensors.files_from_bytes(binary, count, INPUT)
     return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
 
 
-def _from_json(tensor: dict[str, Any], binary: memoryview) -> UInt8Array | list[bytes]:
+def _from_json(tensor: dict[str, Any], binary: memoryview, most: int) -> UInt8Array | list[bytes]:
     if len(binary):
         raise HttpError(400, f"{len(binary):,} bytes follow the JSON that belong to no input.")
     if "data" not in tensor:
@@ -215,7 +221,7 @@ def _from_json(tensor: dict[str, Any], binary: memoryview) -> UInt8Array | list[
             400, f"input {INPUT!r} has neither 'data' nor the parameter 'binary_data_size'."
         )
     if tensor["datatype"] == "BYTES":
-        count = tensors.read_count(tensor.get("shape"), INPUT)
+        count = tensors.read_count(tensor.get("shape"), INPUT, most)
         return tensors.files_from_json(read_texts(tensor["data"], count, INPUT), count, INPUT)
     shape = tensors.read_shape(tensor.get("shape"), INPUT)
     return read_values(tensor["data"], shape, INPUT)

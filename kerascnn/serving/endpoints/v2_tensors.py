@@ -47,18 +47,19 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
     return pictures, height, width, channels
 
 
-def read_count(shape: Any, name: str) -> int:
+def read_count(shape: Any, name: str, most: int) -> int:
     """Check the shape of a tensor of files.
 
     Args:
         shape: As JSON had it.
         name: Name of the tensor, for messages.
+        most: Largest number of files.
 
     Returns:
         How many files there are.
 
     Raises:
-        HttpError: 400: neither ``[n]`` nor ``[n, 1]``.
+        HttpError: 400: neither ``[n]`` nor ``[n, 1]``, or too many.
     """
     whole = isinstance(shape, list) and all(type(length) is int for length in shape)
     if not whole or len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
@@ -68,6 +69,8 @@ def read_count(shape: Any, name: str) -> int:
             "[pictures, 1].",
         )
     count: int = shape[0]
+    if count > most:
+        raise HttpError(400, f"{count:,} pictures; expected at most {most:,} at a time.")
     return count
 
 

@@ -7,6 +7,8 @@ know what is in a body.
 from __future__ import annotations
 
 import gzip
+import io
+import re
 import zlib
 
 from starlette.responses import Response
@@ -19,6 +21,12 @@ WORTH = 16_384
 _IDENTITY = frozenset({"", "identity"})
 """Values of Content-Encoding that mean: not compressed."""
 
+_GZIP, _MEMBERS = b"\x1f\x8b", 10_000
+"""How a member of gzip begins, and how many there may be."""
+
+_PIECE = 65_536
+"""Bytes that are inflated at a time."""
+
 _ANY_HEADER = zlib.MAX_WBITS | 32
 """gzip's header, or zlib's."""
 
@@ -27,15 +35,16 @@ def check_encoding(encoding: str) -> bool:
     """Return whether a body must be decompressed.
 
     Args:
-        encoding: Value of ``Content-Encoding``; empty: it was not sent.
+        encoding: Value of ``Content-Encoding``, of several headers joined by commas; empty: it was
+            not sent.
 
     Raises:
         HttpError: 415: by a method that is not known, or by several.
     """
-    method = encoding.strip().lower()
-    if method in _IDENTITY:
+    methods = [one for one in re.split(r"[\s,]+", encoding.lower()) if one not in _IDENTITY]
+    if not methods:
         return False
-    if method in ("gzip", "x-gzip", "deflate"):
+    if len(methods) == 1 and methods[0] in ("gzip", "x-gzip", "deflate"):
         return True
     raise HttpError(
         415,
@@ -56,19 +65,12 @@ def decompress(body: bytes, most: int) -> bytes:
         HttpError: 413: it becomes more; 400: it is not compressed, or not the whole of it came.
     """
     try:
-        content, rest, whole = _inflate(body, most, _ANY_HEADER)
+        return _inflate(body, most, _ANY_HEADER)
     except zlib.error:
         try:
-            content, rest, whole = _inflate(body, most, -zlib.MAX_WBITS)
+            return _inflate(body, most, -zlib.MAX_WBITS)
         except zlib.error as error:
             raise HttpError(400, f"the body is not compressed as it says ({error}).") from error
-    if len(content) > most:
-        raise HttpError(
-            413, f"the body becomes more than {most:,} bytes. Send a smaller picture, or fewer."
-        )
-    if not whole or rest:
-        raise HttpError(400, "the compressed body is not whole, or something follows it.")
-    return content
 
 
 def compressed(response: Response, accepted: str) -> Response:
@@ -90,10 +92,30 @@ def compressed(response: Response, accepted: str) -> Response:
     return response
 
 
-def _inflate(body: bytes, most: int, bits: int) -> tuple[bytes, bytes, bool]:
-    inflating = zlib.decompressobj(bits)
-    content = inflating.decompress(body, most + 1)
-    return content, inflating.unused_data, inflating.eof
+def _inflate(body: bytes, most: int, bits: int) -> bytes:
+    """Inflate a piece at a time; gzip may have several members (RFC 1952, 2.2), and zeros behind.
+
+    Raises:
+        HttpError: As :func:`decompress`.
+        zlib.error: Not compressed in this way.
+    """
+    content, view, place = io.BytesIO(), memoryview(body), 0
+    for _ in range(_MEMBERS):
+        inflating = zlib.decompressobj(bits)
+        while not inflating.eof and place < len(body):
+            piece = view[place : place + _PIECE]
+            content.write(inflating.decompress(piece, most + 1 - content.tell()))
+            place += len(piece) - len(inflating.unconsumed_tail) - len(inflating.unused_data)
+            if content.tell() > most:
+                raise HttpError(
+                    413,
+                    f"the body becomes more than {most:,} bytes. Send a smaller picture, or fewer.",
+                )
+        if not inflating.eof or bits < 0 or not body.startswith(_GZIP, place):
+            break
+    if not inflating.eof or body[place : place + _PIECE].strip(b"\0") or len(body) - place > _PIECE:
+        raise HttpError(400, "the compressed body is not whole, or something follows it.")
+    return content.getvalue()
 
 
 def _choose(accepted: str) -> str | None:

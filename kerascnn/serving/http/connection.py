@@ -6,6 +6,7 @@ Knows: uvicorn's protocol on httptools. Does not know the application.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import httptools
@@ -25,6 +26,9 @@ logged."""
 
 HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
 """Of one request. Browsers send up to 16 kB with their cookies; the paths here have no queries."""
+
+_CODING, _WHOLE_URL = b"transfer-encoding", re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+"""A header's name, and the host of a request target that is a whole URL."""
 
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 """Headers, and their names in ``Connection``, which offer another protocol."""
@@ -111,8 +115,24 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the parser ends here."""
         self._in_head = False
-        if not self.parser.should_upgrade() and not self._refused:
+        if self.parser.should_upgrade() or self._refused:
+            return
+        if not self.url.startswith(b"/"):
+            self._take_host_of_url()
+        names = [name for name, _ in self.headers]
+        if names.count(b"host") > 1:
+            self._refuse(400, "the request has several Host headers; expected one.")
+        elif _CODING in names and dict(self.headers)[_CODING].lower() != b"chunked":
+            self._refuse(501, "Transfer-Encoding is not chunked; expected that, or none.")
+        else:
             super().on_headers_complete()
+
+    def _take_host_of_url(self) -> None:
+        """A whole URL has the host that counts, as clients send it to proxies (RFC 9112, 3.2.2)."""
+        host = _WHOLE_URL.match(self.url)
+        if host is not None:
+            others = [one for one in self.headers if one[0] != b"host"]
+            self.headers[:] = [(b"host", host[1]), *others]
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the path."""

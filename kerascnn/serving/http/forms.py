@@ -5,11 +5,16 @@ Knows: RFC 7578, and what browsers and clients make of it. Does not know what is
 
 from __future__ import annotations
 
+import codecs
+import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from email.utils import collapse_rfc2231_value
+from email.utils import unquote
+from typing import Any
 
+from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.http.errors import HttpError
 
 _MOST_FIELDS = 100
@@ -17,6 +22,12 @@ _MOST_FIELDS = 100
 
 _LONGEST_HEAD = 16_384
 """Bytes of the headers of a part."""
+
+_LINE_END, _FOLDED = re.compile(rb"--|[ \t]*\r\n"), re.compile(r"\r\n[ \t]+")
+"""What follows a boundary, and where a header goes on in the next line."""
+
+_LOOKED_AT = 65_536
+"""Bytes by which text is told from files, and that are searched at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +67,8 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     """
     uploads: list[Upload] = []
     fields = 0
-    for head, content in _parts(body, _boundary(content_type)):
-        upload = _upload(head, content)
+    for head, start, end in _parts(body, _boundary(content_type)):
+        upload = _upload(head, body, start, end)
         if upload is None:
             fields += 1
         else:
@@ -81,34 +92,66 @@ def _boundary(content_type: str) -> bytes:
     return value.encode()
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Split a body at its boundaries, each part into head and content."""
+def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Split a body at its boundaries: of each part the head, and where its content lies."""
     mark = b"--" + boundary
-    start = 0 if body.startswith(mark) else body.find(b"\r\n" + mark) + 2
+    start = 0 if body.startswith(mark) else _find(body, mark, 0) + 2
     if start == 1:
         raise HttpError(400, "the form does not hold the boundary that its Content-Type names.")
     position = start + len(mark)
     while not body.startswith(b"--", position):
         line = body.find(b"\r\n", position)
-        end = body.find(b"\r\n" + mark, max(line, position))
+        end = _find(body, mark, max(line, position))
         # A part without headers begins with its empty line, so that both may be at one place.
         split = body.find(b"\r\n\r\n", position, position + _LONGEST_HEAD)
         if line < 0 or end < 0 or not 0 <= split < end or body[position:line].strip():
             raise HttpError(400, "the form is broken, or not the whole of it came.")
-        yield body[line + 2 : split], body[split + 4 : end]
+        yield body[line + 2 : split], split + 4, end
         position = end + 2 + len(mark)
 
 
-def _upload(head: bytes, content: bytes) -> Upload | None:
+def _copy(body: bytes, start: int, end: int) -> bytes:
+    """Copy a part a piece at a time: memory for all of it at once takes the system long."""
+    if end - start <= _LOOKED_AT:
+        return body[start:end]
+    copied = io.BytesIO()
+    for place in range(start, end, _LOOKED_AT):
+        copied.write(memoryview(body)[place : min(place + _LOOKED_AT, end)])
+    return copied.getvalue()
+
+
+def _find(body: bytes, mark: bytes, start: int) -> int:
+    """Find the line break before a boundary; a line that goes on is none (RFC 2046, 5.1.1).
+
+    A piece is looked through at a time: nobody waits for a thread that is inside of one call.
+    """
+    mark, place = b"\r\n" + mark, start
+    while place < len(body):
+        found = body.find(mark, place, place + _LOOKED_AT + len(mark) - 1)
+        if found < 0:
+            place += _LOOKED_AT
+        elif _LINE_END.match(body, found + len(mark)):
+            return found
+        else:
+            place = found + 1
+    return -1
+
+
+def _upload(head: bytes, body: bytes, start: int, end: int) -> Upload | None:
     headers = {}
-    for line in head.decode("utf-8", "surrogateescape").split("\r\n"):
+    for line in _FOLDED.sub(" ", head.decode("utf-8", "replace")).split("\r\n"):
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     disposition = headers.get("content-disposition", "")
     file = _parameter("Content-Disposition", disposition, "filename")
     kind = headers.get("content-type", "text/plain").lower()
-    if file is None and kind.startswith("text/") and _is_text(content):
+    if file is None and kind.startswith("text/") and _is_text(body, start, end):
         return None
+    if not file and start >= end:  # what browsers send where no file was chosen
+        return None
+    content = _copy(body, start, end)
+    if headers.get("content-transfer-encoding", "").lower() == "base64":
+        content = read_base64(content.decode("latin-1"), "a file in the form")
     return Upload(file, content)
 
 
@@ -116,15 +159,25 @@ def _parameter(header: str, value: str, name: str) -> str | None:
     """Read a parameter, be it quoted, plain, or in the way of RFC 2231 (``filename*``)."""
     message = Message()
     message[header] = value
-    found = message.get_param(name, header=header)
-    return None if found is None else collapse_rfc2231_value(found)
+    parameters: list[tuple[str, Any]] = message.get_params([], header)
+    found = [value for key, value in parameters if key.lower() == name]
+    # Of two, one is for clients that do not know RFC 2231: the other says more (RFC 6266, 4.3).
+    best = next((one for one in found if isinstance(one, tuple)), found[0] if found else None)
+    if not isinstance(best, tuple):
+        return None if best is None else unquote(best)
+    # RFC 8187 has these two encodings; decoders of others raise whatever they like.
+    charset, _, text = best
+    encoding = "latin-1" if str(charset).lower() == "iso-8859-1" else "utf-8"
+    return str(text).encode("latin-1", "replace").decode(encoding, "replace")
 
 
-def _is_text(content: bytes) -> bool:
-    if b"\0" in content:
-        return False
+def _is_text(body: bytes, start: int, end: int) -> bool:
+    """Tell by the beginning: no file of a picture begins with so much text."""
+    beginning = body[start : min(end, start + _LOOKED_AT)]
     try:
-        content.decode()
+        # One character may be cut off, and more may follow: that is no error unless it is final.
+        whole = len(beginning) == end - start
+        codecs.getincrementaldecoder("utf-8")().decode(beginning, final=whole)
     except UnicodeDecodeError:
         return False
-    return True
+    return b"\0" not in beginning

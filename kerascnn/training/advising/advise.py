@@ -6,12 +6,12 @@ Does not know how facts are measured or weighed.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 
 import numpy as np
 
 from kerascnn.errors import DataError
+from kerascnn.printable import command_line
 from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.decision import (
     BATCH,
@@ -186,7 +186,7 @@ def command(config: TrainConfig, advice: Advice) -> str:
     words += ["--batch-size", str(BATCH)]
     if advice.augment != "none":
         words += ["--augment", advice.augment]
-    return shlex.join(words)
+    return command_line(words)
 
 
 def _check(classes: tuple[str, ...], counts: np.ndarray) -> None:

@@ -32,6 +32,7 @@ from kerascnn.training.export.target import EXPORTED, check_replaceable, target_
 from kerascnn.training.export.verify import measure_parity
 from kerascnn.training.run.folder import Run, open_run
 from kerascnn.training.run.provenance import versions
+from kerascnn.training.trackers import track_export
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,9 @@ def export_onnx(
         return calibration(load_dataset(calibrate) if calibrate else run_data(run), card)
 
     request = PrecisionRequest(precision, ranged, max_drop)
-    return write_proven(target, network, model, card, parity, measured, request, tell)
+    done = write_proven(target, network, model, card, parity, measured, request, tell)
+    track_export(run.folder, done.path, done.card)
+    return done
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def is_zip(path: Path) -> bool:
 
 
 def _instead(path: Path) -> str:
-    known = kind_of_model(path) not in ("keras", "hdf5")
+    known = kind_of_model(path) not in ("keras", "hdf5", "cut_zip")
     return (describe_path(path) if known else "") or "It is truncated or damaged: copy it again."
 
 

@@ -20,10 +20,11 @@ from kerascnn.files import (
     read_text,
     write_text,
 )
-from kerascnn.inference.model_file.kinds import CARD, MODEL, describe_path, is_own
+from kerascnn.inference.model_file.kinds import CARD, MODEL, ONNX, describe_path, is_own
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced
+from kerascnn.training.trackers import FILE as TRACKING
 from kerascnn.typed_json import build
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ class Run:
         """Write ``config.json``: from now on the folder holds this run, and no earlier one."""
         files = (
             self.config_path, self.model_path, self.card_path, self.history_path, self.report_path,
-            self.machine_path, self._finished_path, *self.checkpoint_folder.glob("epoch-*.npz"),
+            self.machine_path, self._finished_path, self.folder / TRACKING,
+            *self.checkpoint_folder.glob("epoch-*.npz"),
         )  # fmt: skip
         for path in files:
             path.unlink(missing_ok=True)
@@ -223,8 +225,5 @@ def open_run(path: str | Path) -> Run:
 
 def _instead(path: Path) -> str:
     if path.suffix.lower() == ".onnx":
-        return (
-            "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, "
-            "and kerascnn card shows what one says about itself."
-        )
+        return ONNX
     return describe_path(path)

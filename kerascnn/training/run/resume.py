@@ -21,7 +21,7 @@ from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
 
-PLACES = ("out", "cache", "devices")
+PLACES = ("out", "cache", "devices", "track")
 """Options that say where things lie, and do not change the result (``devices``: but for the order
 of sums); they may differ."""
 

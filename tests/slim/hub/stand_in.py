@@ -33,7 +33,7 @@ class Repo:
 
 
 class StandIn(ThreadingHTTPServer):
-    """The server; ``asked`` has method and path of every request."""
+    """The server; ``asked`` has method and path of every request; ``full``: it stores nothing."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -42,6 +42,7 @@ class StandIn(ThreadingHTTPServer):
         self.lfs: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.gated: set[str] = set()
+        self.full = False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -172,6 +173,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send(200, {"transfer": "basic", "objects": objects})
 
     def store(self, oid: str) -> None:
+        if self.server.full:
+            self.send(403, {"error": "no room"})
+            return
         assert hashlib.sha256(self.body).hexdigest() == oid
         self.server.lfs[oid] = self.body
         self.send(200)

@@ -71,6 +71,7 @@ def test_serve_by_a_variable(flowers, run, monkeypatch) -> None:
     assert served[0].names == ("clothes", "other")
 
 
+@pytest.mark.both
 def test_a_report_lies_here_and_not_in_the_cache(flowers, run, tmp_path) -> None:
     pytest.importorskip("matplotlib")
     done = run("report", ADDRESS, "fashion-mini")

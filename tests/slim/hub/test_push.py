@@ -156,6 +156,13 @@ def test_faults_are_one_line(token, arguments, said, hub, file, run, monkeypatch
     assert all(list(repo.messages) == ["initial commit"] for repo in hub.repos.values())
 
 
+def test_an_upload_that_fails_is_one_line_and_commits_nothing(hub, file, run) -> None:
+    hub.full = True
+    done = run("push", file, REPO, "--license", "mit")
+    assert (done.exit_code, "Nothing was committed; try again." in done.stderr) == (1, True)
+    assert hub.repos[REPO].messages == ["initial commit"]
+
+
 def test_no_name_no_file_no_network(hub, file, run, monkeypatch) -> None:
     assert "Expected OWNER/NAME" in run("push", file, "flowers", "--license", "mit").stderr
     assert "no such file" in run("push", "absent.onnx", REPO, "--license", "mit").stderr

@@ -12,6 +12,7 @@ from kerascnn.errors import KerascnnError
 from kerascnn.files import write_bytes
 from kerascnn.inference.paths import predict_paths
 from kerascnn.inference.prediction import to_row
+from kerascnn.parallel import usable_cpus
 from kerascnn.scoring import engine, job
 from kerascnn.scoring.local import LocalProcesses
 from kerascnn.scoring.parts import Failure, Job
@@ -76,6 +77,15 @@ def test_a_full_disk_in_one_part(pictures, score, rows, summary, monkeypatch) ->
     assert score("p", "--part", "1").exit_code == 0
     assert [row["path"] for row in rows()] == pictures
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+@pytest.mark.full
+@pytest.mark.timeout(120)
+def test_every_processor_at_work(pictures, score, rows) -> None:
+    """Parts for all of them, twice: none waits for another that never comes."""
+    cpus = usable_cpus()
+    assert score("p", "--parts", str(2 * cpus), "--workers", str(cpus)).exit_code == 3
+    assert [row["path"] for row in rows()] == pictures
 
 
 KILLED_AFTER_TWO = """

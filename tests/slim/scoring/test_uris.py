@@ -6,9 +6,12 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from kerascnn import uris
 from kerascnn.errors import DataError, KerascnnError, MissingExtraError
@@ -39,6 +42,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), functools.partial(Handler))
         self.failures, self.asked = 0, 0
+        self.heard = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -47,7 +51,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked += 1
-        path = Path(self.path.lstrip("/"))
+        kind, _, rest = self.path.lstrip("/").partition("/")
+        if kind in ("redirect", "refuse", "silent"):
+            self.answer_oddly(kind, rest)
+            return
+        path = Path(self.path.lstrip("/").partition("?")[0])
         failing = self.server.failures > 0
         self.server.failures -= failing
         data = path.read_bytes() if path.is_file() and not failing else b""
@@ -59,6 +67,16 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def answer_oddly(self, kind: str, rest: str) -> None:
+        """Send elsewhere, refuse with a number, or take the request and say nothing."""
+        if kind == "silent":
+            self.server.heard.wait()
+            return
+        self.send_response(302 if kind == "redirect" else int(rest))
+        self.send_header("Location", f"/{rest}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -69,6 +87,7 @@ def server(pictures) -> Iterator[Server]:
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield serving
+        serving.heard.set()
         serving.shutdown()
         thread.join()
 
@@ -127,6 +146,66 @@ def test_a_server_that_fails_now_and_then(server, pictures, classifier) -> None:
     with pytest.raises(DataError, match=r"cannot be read \(FileNotFoundError"):
         uris.read(f"{server.url}/missing.png")
     assert server.asked == 1  # another try would not bring it
+
+
+def test_redirects_and_queries(server, pictures) -> None:
+    data = Path(pictures[0]).read_bytes()
+    for path in (f"redirect/{pictures[0]}", f"{pictures[0]}?width=[1]*2"):
+        [(uri, size)] = uris.listed(f"{server.url}/{path}", lambda _name: False)
+        assert (uri, size) == (f"{server.url}/{path}", len(data))
+        assert uris.read(uri) == data
+
+
+@pytest.mark.parametrize(
+    ("status", "tries"),
+    [(400, 1), (401, 1), (404, 1), (410, 1), (429, uris.TRIES), (500, uris.TRIES)],
+)
+def test_only_what_may_pass_is_tried_again(status: int, tries: int, server) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        uris.read(f"{server.url}/refuse/{status}")
+    assert server.asked == tries
+
+
+def test_a_server_that_says_nothing(server, monkeypatch) -> None:
+    monkeypatch.setattr(uris, "SILENT", 0.05)
+    with pytest.raises(DataError, match=f"cannot be read in {uris.TRIES} tries"):
+        uris.read(f"{server.url}/silent/a.png")
+    assert server.asked == uris.TRIES
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package"),
+    [("gs", "gcsfs"), ("s3", "s3fs"), ("abfs", "adlfs"), ("hf", "huggingface_hub")],
+)
+def test_the_package_that_is_missing_is_named(scheme: str, package: str, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(_registry, scheme, raising=False)
+    with pytest.raises(KerascnnError, match=package) as told:
+        uris.read(f"{scheme}://garden/a.png")
+    assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("scheme", ["gs", "hf", "s3"])
+def test_a_stand_in_for_a_store(
+    scheme: str, pictures, score, rows, classifier, monkeypatch
+) -> None:
+    """Any store that fsspec knows: what is typed, listed and answered keeps its scheme."""
+
+    class Held(MemoryFileSystem):
+        protocol = scheme
+        store: ClassVar[dict[str, object]] = {}
+        pseudo_dirs: ClassVar[list[str]] = [""]
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return super()._strip_protocol(path.removeprefix(f"{scheme}://"))
+
+    monkeypatch.setitem(_registry, scheme, Held)
+    for path in pictures:
+        Held().pipe(f"{scheme}://garden/{path}", Path(path).read_bytes())
+    done = score(f"{scheme}://garden/p/", "--part", "0")
+    assert done.exit_code == 0, done.output
+    assert rows() == expected(classifier, pictures, f"{scheme}:///garden/")
 
 
 def test_what_cannot_be_opened(monkeypatch, score, pictures) -> None:

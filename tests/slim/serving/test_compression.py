@@ -72,7 +72,23 @@ def test_what_a_body_may_become():
     with pytest.raises(HttpError, match="more than 99 bytes"):
         decompress(gzip.compress(b"x" * 100), 99)
     assert not check_encoding("")
+    assert not check_encoding("identity, Identity")
     assert check_encoding(" GZip ")
+    assert check_encoding("identity, gzip,")
+
+
+def test_several_members_and_zeros_behind():
+    """As pigz, bgzip and tar write them; many are no way to keep a thread busy."""
+    parts = [b"a" * 100_000, b"", b"b"]
+    several = b"".join(map(gzip.compress, parts))
+    assert decompress(several + bytes(512), 200_000) == b"".join(parts)
+    for wrong in (several + b"\0x", several[:-1], several + b"\x1f\x8b", several + bytes(99_999)):
+        with pytest.raises(HttpError, match="not whole"):
+            decompress(wrong, 200_000)
+    with pytest.raises(HttpError, match="more than 100,000 bytes"):
+        decompress(several, 100_000)
+    with pytest.raises(HttpError, match="not whole"):
+        decompress(gzip.compress(b"") * 20_000, 100)
 
 
 @pytest.mark.parametrize(

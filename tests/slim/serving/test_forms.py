@@ -1,5 +1,7 @@
 """Forms as browsers and clients write them, and as they should not."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,9 @@ NAMED = 'Content-Disposition: form-data; name="a"; '
         (NAMED + 'filename=""', ""),
         (NAMED + 'FileName="a;b=c.png"', "a;b=c.png"),
         (NAMED + "filename*=UTF-8''%EA%B3%A0.png", "고.png"),
+        (NAMED + "filename=\"x.png\"; filename*=UTF-8''%EA%B3%A0.png", "고.png"),
+        (NAMED + "filename*=UTF-8''%EA%B3%A0.png; filename=x.png", "고.png"),
+        (NAMED + '\r\n\tfilename="folded.png"', "folded.png"),
         (NAMED + "filename*=utf-8''rose%20one.jpg\r\nContent-Type: image/jpeg", "rose one.jpg"),
         ('Content-Disposition: form-data; name="a"\r\nContent-Type: image/png', None),
         ('content-disposition: form-data; name="a"', None),
@@ -88,6 +93,27 @@ def test_forms_that_are_none(body, kind, reason):
     assert refused.value.status == 400
 
 
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        b'form-\xd4\x85\x16v8\x13h\xf4me="a"; filename="a.png"',  # UTF-8 beside bytes that are none
+        b"form-data; filename=\xff\xc3\xa9",
+        *(
+            b"form-data; filename*=" + charset + b"''%ff%fe%00\\ud800"
+            for charset in b"idna punycode undefined raw_unicode_escape a\0b \xff".split(b" ")
+        ),
+        b"form-data; filename*0*=undefined''%ff; filename*1*=%41",
+        b"form-data; filename*99999999999999999999=a",
+    ],
+)  # fmt: skip
+def test_names_in_no_encoding_are_names_all_the_same(disposition):
+    """Each was answered with 500; scripts/fuzz found the first."""
+    body = b"--x\r\nContent-Disposition: " + disposition + b"\r\n\r\n\x89PNG\r\n--x--\r\n"
+    (upload,) = read_form(body, KIND, 3)
+    assert upload.content == b"\x89PNG"
+    assert json.dumps(upload.name, ensure_ascii=False).encode()
+
+
 def test_large_files_never_touch_a_disk(serving, exported, pictures, tmp_path):
     """The folder for temporary files is a place where nothing can be written."""
     nowhere = tmp_path / "file"
@@ -104,3 +130,22 @@ def test_large_files_never_touch_a_disk(serving, exported, pictures, tmp_path):
     assert rows[0]["label"] == alone["label"]
     assert [row["path"] for row in rows] == ["a.png", "b.png"]
     assert nameless["predictions"] == [{**alone, "path": None}]
+
+
+def test_a_line_that_only_begins_as_a_boundary_is_none():
+    content = b"\x89PNG\r\n--xy\r\n--x more\r\n--x\n\r\n-"
+    assert read_form(form((NAMED + "filename=a", content)), KIND, 3) == [Upload("a", content)]
+
+
+def test_where_no_file_was_chosen_there_is_none():
+    empty = (NAMED + 'filename=""\r\nContent-Type: application/octet-stream', b"")
+    assert read_form(form(empty, (NAMED + "filename=a", b"x")), KIND, 3) == [Upload("a", b"x")]
+    with pytest.raises(HttpError, match="no file"):
+        read_form(form(empty), KIND, 3)
+
+
+def test_files_in_base64():
+    head = NAMED + "filename=a\r\nContent-Transfer-Encoding: Base64"
+    assert read_form(form((head, b"iVBO\r\nRw==")), KIND, 3) == [Upload("a", b"\x89PNG")]
+    with pytest.raises(HttpError, match="base64"):
+        read_form(form((head, b"\xff")), KIND, 3)

@@ -132,6 +132,13 @@ def test_what_is_refused(client, exported, server):
     assert refused_code(client, large) == "RESOURCE_EXHAUSTED"
     no_picture = request(datatype="BYTES", shape=[1], contents={"bytes_contents": [b"x"]})
     assert refused_code(client, no_picture) == "INVALID_ARGUMENT"
+    heic = np.array([b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(99)], object)
+    tensor = triton.InferInput("image", [1], "BYTES")
+    tensor.set_data_from_numpy(heic)
+    with pytest.raises(
+        InferenceServerException, match=r"but HEIC\. Expected JPEG.*Convert to JPEG"
+    ):
+        client.infer(exported.stem, [tensor])
     wait_for(lambda: any(line["status"] == 422 for line in server.log()))
     line = server.log()[-1]
     assert (line["method"], line["outcome"]) == ("gRPC", "bad_request")
@@ -205,3 +212,15 @@ def test_the_compiled_messages_are_those_of_the_text():
         descriptor = message_class(name).DESCRIPTOR
         found = {field.name: str(field.number) for field in descriptor.fields}
         assert found == fields, name
+
+
+def test_tensors_as_they_are_need_no_parser():
+    """All else of a long message is parsed in another process."""
+    from kerascnn.serving.endpoints import grpc_messages
+
+    request = grpc_messages.message_class("ModelInferRequest")()
+    request.raw_input_contents.append(bytes(1_000_000))
+    assert grpc_messages.size_to_parse(request.SerializeToString()) < 10
+    request.parameters["x"].string_param = "y" * 1_000_000
+    assert grpc_messages.size_to_parse(request.SerializeToString()) > 1_000_000
+    assert grpc_messages.size_to_parse(b"\xff" * 100) == 100

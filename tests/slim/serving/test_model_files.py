@@ -1,6 +1,7 @@
 """Files of models: errors of any kind end nothing, and weights beside a file are part of it."""
 
 import asyncio
+import os
 
 import httpx
 import numpy as np
@@ -192,6 +193,31 @@ def test_two_models_do_not_share_a_version(tmp_path):
         file.find_companions()
         versions.append(file.version())
     assert versions[0] == versions[2] != versions[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_in_its_place_is_refused_and_the_next_file_taken(tmp_path):
+    """Opening it would wait for ever, and nothing would be reloaded any more."""
+    path = tmp_path / "rgb.onnx"
+    write_model(path, np.eye(3))
+
+    async def main():
+        service = of(path)
+        await service.models.load()
+        (before,) = service.models.versions("rgb")
+        path.unlink()
+        os.mkfifo(path)
+        await service.models.reload()
+        assert failed(service, "rgb") == 1
+        assert service.models.versions("rgb") == [before]
+        path.unlink()
+        write_model(path, np.eye(3)[::-1])
+        await service.models.reload()
+        (after,) = service.models.versions("rgb")
+        service.close()
+        return before.version != after.version
+
+    assert finished(main())
 
 
 def test_a_file_of_its_own_keeps_its_version(exported):

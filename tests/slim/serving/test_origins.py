@@ -144,3 +144,21 @@ def test_metrics_of_the_process(server):
     text = http.get(f"{server.url}/metrics").text
     assert "process_resident_memory_bytes" in text
     assert "process_cpu_seconds_total" in text
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET http://localhost/v2 HTTP/1.1\r\nHost: evil.example", 200),
+        (b"GET HTTP://evil.example/v2 HTTP/1.1\r\nHost: localhost", 421),
+        (b"GET http://localhost@evil.example/v2 HTTP/1.1", 421),
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nhost: localhost", 400),
+        (b"GET /v2 HTTP/1.1\r\nHost: evil.example\r\nHOST: localhost", 400),
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked", 501),
+    ],
+)
+def test_one_host_counts(server, head, status):
+    """A proxy before the server may look at another one."""
+    found, answer = exchange(server, head + b"\r\n\r\n")
+    assert found == status
+    assert "error" in answer or status == 200

@@ -115,7 +115,7 @@ def test_files_that_are_none(tensor):
     binary = {5: b"\2\0\0\0a", 4: b"\0\0\0", 6: b"\2\0\0\0ab"}.get(sizes, b"")
     text = json.dumps({"inputs": [{"name": "image", "datatype": "BYTES", **tensor}]}).encode()
     with pytest.raises(HttpError) as refused:
-        read_request(text + binary, str(len(text)), 10, (32, 32))
+        read_request(text + binary, str(len(text)), 10, (32, 32), 256)
     assert refused.value.status == 400
 
 
@@ -248,3 +248,18 @@ def test_asynchronous_client_under_concurrency(gated, exported, expected):
             np.testing.assert_allclose(row, logits[number % 40], atol=1e-5)
     # At the worst 1, and 39 in five runs, and the other 160 one by one.
     assert gated.metric("batch_pictures_count") - before <= 166
+
+
+def test_fields_that_are_null_are_as_if_they_were_not_there():
+    """KServe's and MLServer's own clients write all they know of."""
+    tensor = {"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3], "data": [1, 2, 3]}
+    plain = {"inputs": [tensor], "outputs": [{"name": "logits"}]}
+    full = {"id": None, "parameters": None, "inputs": [tensor | {"parameters": None}],
+            "outputs": [{"name": "logits", "parameters": None}]}  # fmt: skip
+    one, other = (
+        read_request(json.dumps(fields).encode(), None, 10, (32, 32), 8) for fields in (plain, full)
+    )
+    np.testing.assert_array_equal(one.pictures, other.pictures)
+    assert (one.requested, one.id, one.timeout) == (other.requested, other.id, other.timeout)
+    assert read_request(b'{"inputs": [%s], "outputs": null}' % json.dumps(tensor).encode(), None,
+                        10, (32, 32), 8).requested  # fmt: skip

@@ -176,6 +176,8 @@ def test_models_in_a_variable(settle, folder):
         ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "--max-batch; expected at least 1"),
         ("[models.x]\npath = 'a.onnx'\nimage-size = 'big'", "models.x: image_size: 'big'"),
         ("models = 3", "expected a section for each"),
+        ("models = ['a.onnx', 3]", "expected a list of paths, or a section for each"),
+        ("[[models]]\npath = 'a.onnx'", "expected a list of paths, or a section for each"),
         ("port = ", "not TOML"),
         ("", "Missing argument"),
     ],

@@ -194,6 +194,7 @@ def test_long_messages_are_dealt_with_in_threads(exported, monkeypatch):
 
         monkeypatch.setattr(home, name, told)
 
+    monkeypatch.setattr(service_module, "LONG", 1 << 30)  # longer ones: test_message_reader
     watched(v2_messages, "read_request")
     watched(v2_answers, "write_answer")
     watched(predict, "_rows")

@@ -150,3 +150,9 @@ def test_long_lists_are_split_as_short_ones_are(monkeypatch):
             assert [json.loads(bytes(part)) for part in parts] == value
         with pytest.raises(ValueError, match="more than 3"):
             split_list(json.dumps(value).encode(), 3)
+
+
+@pytest.mark.parametrize("around", ['{"b64": "AAAA"}', '{"image": {"b64": "AAAA"}}'])
+def test_a_column_of_one_file_need_not_be_a_list(around):
+    found = read_request(b'{"inputs": %s}' % around.encode(), 8)
+    assert (found.pictures, found.by_row) == ([b"\0\0\0"], False)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kerascnn.dataset import load_dataset
+from kerascnn.dataset.check.checking import check_data
 from kerascnn.dataset.faults import FaultCollector
 from kerascnn.errors import DataError
 
@@ -209,3 +210,20 @@ def test_files_written_by_python_2_are_read_in_silence(clothes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_dataset("data.npz").splits["train"].labels.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("label", "words"), [(2**62, "so some class has none"), (-(2**62), "all labels are below 0")]
+)
+def test_a_check_of_labels_that_are_all_wrong_ends_with_their_fault(
+    clothes, label: int, words: str
+) -> None:
+    """No split is left then; it was a traceback."""
+    file = save(images=clothes[0], labels=np.full(60, label))
+    with pytest.raises(DataError, match=words):
+        load_dataset(file)
+    try:
+        faults = "".join(check_data(file).faults)
+    except DataError as error:
+        faults = str(error)
+    assert words in faults

@@ -121,8 +121,8 @@ def test_a_pad_does_not_enlarge_unless_it_is_asked_to(pictures) -> None:
     ("said", "words"),
     [
         ({"crop_share": 0.0}, "above 0"),
-        ({"crop_share": 0.5, "resize": "pad"}, "--resize crop"),
-        ({"enlarge": True, "resize": "crop"}, "--resize pad"),
+        ({"crop_share": 0.5, "resize": "pad"}, "`resize` crop"),
+        ({"enlarge": True, "resize": "crop"}, "`resize` pad"),
         ({"like": "keras", "resize": "pad"}, "keras pads before"),
         ({"like": "fastai", "crop_share": 0.9}, "whole shorter side"),
         ({"like": "mxnet"}, "Choose one of"),

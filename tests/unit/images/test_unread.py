@@ -16,12 +16,24 @@ from kerascnn.inference.paths import expand
 HEADS = {
     "HEIC": b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(99),
     "HEIF": b"\0\0\0\x24ftypmif1\0\0\0\0mif1heic" + bytes(99),
+    "AVIF": b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf" + bytes(99),
+    "a video": b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(99),
+    "a web page": b"\n<!DOCTYPE html><html><title>404</title></html>",
+    "a pointer of Git LFS": b"version https://git-lfs.github.com",
     "JPEG XL": b"\xff\x0a" + bytes(99),
-    "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "SVG": b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
     "Photoshop": b"8BPS\0\1" + bytes(99),
     "PDF": b"%PDF-1.7",
     "TIFF of bits or colors that Pillow does not know": b"II*\0\x08\0\0\0\0\0\0\0\0\0",
     "DICOM": bytes(128) + b"DICM" + bytes(9),
+}
+
+
+CONVERT = "Convert to JPEG or PNG first, e.g. with ImageMagick"
+INSTEAD = {
+    "a pointer of Git LFS": "Get the picture itself: git lfs pull",
+    "a web page": "Download the picture itself",
+    "a video": "Save one of its frames as JPEG or PNG first",
 }
 
 
@@ -43,9 +55,7 @@ def test_heads_of_other_formats(kind: str) -> None:
     told = f"not a picture that can be read, but {kind}. Expected JPEG, PNG, WebP"
     assert refused(HEADS[kind]).startswith(f"picture: {told}")
     assert refused(Path("x.jpg")).startswith(f"x.jpg: {told}")
-    assert refused(HEADS[kind]).endswith(
-        "GIF or TIFF. Convert to JPEG or PNG first, e.g. with ImageMagick."
-    )
+    assert refused(HEADS[kind]).endswith(f"GIF or TIFF. {INSTEAD.get(kind, CONVERT)}.")
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,15 @@ def one_sigmoid(g: Graph, times: float = 1.0) -> str:
     return g("Sigmoid", g("MatMul", g.logits, column))
 
 
+def quantised_in_the_run(g: Graph) -> str:
+    """A matrix product as onnxruntime's quantize_dynamic leaves it."""
+    whole = [f"{g.logits}_{part}" for part in ("values", "scale", "zero")]
+    g.nodes.append(helper.make_node("DynamicQuantizeLinear", [g.logits], whole))
+    product = g("MatMulInteger", whole[0], g.constant(np.eye(3, dtype=np.uint8)), whole[2])
+    scale = g("Mul", whole[1], g.number(0.5))
+    return g("Add", g("Mul", g("Cast", product, to=TensorProto.FLOAT), scale), g.number(-2))
+
+
 def half(g: Graph) -> str:
     return g("Cast", g("Cast", g.softmax(), to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
 
@@ -177,6 +186,9 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "negated logits": (lambda g: g("Neg", g.logits), NAMES, softmax),
     "logits by a temperature": (lambda g: g("Div", g.logits, g.number(4)), NAMES, softmax),
     "quantised logits": (lambda g: g.quantised(g("Sub", g.logits, g.number(4))), NAMES, softmax),
+    "logits and an unknown operator": (
+        lambda g: g("Add", g.logits, g("Erf", g.logits)), NAMES, softmax,
+    ),
     "sigmoids": (lambda g: g("Sigmoid", g.logits), NAMES, shares),
     "mean of sigmoids": (
         lambda g: g("Mean", g("Sigmoid", g.logits), g("Sigmoid", g("Neg", g.logits))), NAMES,
@@ -203,6 +215,13 @@ def test_numbers_are_read_as_their_maker_meant_them(name, tmp_path) -> None:
     path = graph.write(tmp_path / "m.onnx", make(graph), shape=["n", *[None] * (
         2 if name == "one more axis" else 1)])  # fmt: skip
     np.testing.assert_allclose(found(path, names), meant(raw(path)), atol=1e-6)
+
+
+def test_logits_that_are_quantised_in_the_run_are_logits(tmp_path) -> None:
+    """By scales of the whole batch, so a picture's answer depends a little on the others."""
+    graph = Graph()
+    path = graph.write(tmp_path / "m.onnx", quantised_in_the_run(graph))
+    np.testing.assert_allclose(found(path), softmax(raw(path)), atol=2e-3)
 
 
 def test_a_thousand_quantised_probabilities_need_not_sum_to_one(tmp_path) -> None:

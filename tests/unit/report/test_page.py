@@ -155,6 +155,14 @@ def test_mistakes_come_surest_first_with_both_classes(content, page):
     assert mistakes[0].name in words
 
 
+def test_the_confusion_matrix_names_the_classes_on_both_axes(content):
+    page = render_page(content(classes=("ant", "bee", "cat")))
+    (matrix,) = re.findall(r'<table class="confusion">.*?</table>', page, re.S)
+    for name in ("ant", "bee", "cat"):
+        assert f'<th scope="col" title="{name}"><span>{name}</span></th>' in matrix
+        assert f'<th scope="row">{name}</th>' in matrix
+
+
 def test_many_classes_give_the_commonest_confusions_instead_of_a_matrix(content, page):
     classes = tuple(f"class {number}" for number in range(30))
     many = render_page(content(classes=classes))

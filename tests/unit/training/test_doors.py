@@ -30,6 +30,15 @@ def model() -> keras.Model:
     return keras.Model(entry, keras.layers.Dense(2, "softmax")(x))
 
 
+OTHERS = {
+    "empty.onnx": b"", "page.onnx": b"\n<!DOCTYPE html><html></html>",
+    "m.ort": b"0000ORTM" + bytes(9),
+    "m.engine": b"ftrt" + bytes(9), "m.plan": bytes(9), "m.mlmodel": b"\x08\x04\x12" + bytes(9),
+    "m.xml": b"<?xml version='1.0'?>\n<net name='x'/>", "m.pdparams": bytes(9),
+    "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
+}  # fmt: skip
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """One of everything."""
@@ -44,6 +53,8 @@ def folder(tmp_path) -> Path:
     Path("small.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(9))
     Path("pointer.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     Path("mine.onnx").write_bytes(b"\x08\x07")
+    for name, content in OTHERS.items():
+        Path(name).write_bytes(content)
     Path("w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     Path("old.pth").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
     Path("frozen.pb").write_bytes(b"\n\x10\n\x05input\x12\x0bPlaceholder")
@@ -78,6 +89,16 @@ def folder(tmp_path) -> Path:
         ("summary run/other.keras", "other.keras: no such file"),
         ("predict w.safetensors p.png", "weights alone, without the network"),
         ("predict old.pth p.png", "a pickle, as PyTorch"),
+        ("predict empty.onnx p.png", "It is empty. Copy or download it again"),
+        ("predict page.onnx p.png", "a web page, not the file itself"),
+        ("predict m.ort p.png", "onnxruntime's own format"),
+        ("predict m.engine p.png", "an engine of TensorRT"),
+        ("predict m.plan p.png", "an engine of TensorRT"),
+        ("predict m.mlmodel p.png", "a Core ML model"),
+        ("predict m.xml p.png", "a model of OpenVINO"),
+        ("predict m.pdparams p.png", "a file of PaddlePaddle"),
+        ("predict m.onnx.gz p.png", "a gzip archive. Unpack it"),
+        ("predict cut.pt p.png", "a truncated zip archive"),
         ("predict frozen.pb p.png", "--graphdef frozen.pb"),
         ("predict model.zip p.png", "Unpack it"),
         ("export w.safetensors --onnx --labels names.txt", "weights alone, without the network"),

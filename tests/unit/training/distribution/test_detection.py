@@ -49,6 +49,13 @@ def launched(monkeypatch: pytest.MonkeyPatch):
         (OPEN_MPI | {"JAX_COORDINATOR_PORT": "7001"}, Cluster("10.96.0.1:7001", 2, 1, (1,))),
         (OWN, Cluster("first:7000", 4, 3)),
         (SLURM | OWN, Cluster("first:7000", 4, 3)),  # what is nearer to JAX
+        (OPEN_MPI | OWN, Cluster("first:7000", 4, 3)),
+        # mpirun inside of a Slurm job: it started the processes.
+        (
+            OPEN_MPI | SLURM | {"JAX_COORDINATOR_PORT": "7001"},
+            Cluster("10.96.0.1:7001", 2, 1, (1,)),
+        ),
+        (SLURM | {"JAX_PROCESS_ID": "0"}, Cluster("node07:61440", 3, 2, (0,))),  # not all three
         (SLURM | {"SLURM_NTASKS": "1", "SLURM_PROCID": "0"}, None),
         (OWN | {"JAX_NUM_PROCESSES": "1", "JAX_PROCESS_ID": "0"}, None),
     ],
@@ -64,6 +71,9 @@ def test_launchers(variables: dict[str, str], cluster: Cluster | None, launched)
         ({}, "nothing here says which processes train together"),
         ({"JAX_COORDINATOR_ADDRESS": "first:7000"}, "nothing here says"),
         (OWN | {"JAX_PROCESS_ID": "x"}, "expected whole numbers"),
+        (OWN | {"JAX_PROCESS_ID": "-1"}, "`rank` is -1; expected from 0 to 3"),
+        (OWN | {"JAX_NUM_PROCESSES": "0"}, "`processes` is 0"),
+        (SLURM | {"SLURM_PROCID": "3"}, "`rank` is 3; expected from 0 to 2"),
         (OWN | {"JAX_PROCESS_ID": "4"}, "`rank` is 4; expected from 0 to 3"),
         (SLURM | {"SLURM_NTASKS": "many"}, "JAX cannot read what this launcher says"),
     ],

@@ -1,0 +1,134 @@
+"""Long messages are read in processes of their own, so that nobody waits while one is.
+
+Knows: that a thread which is inside of a parser keeps the event loop waiting, whatever the message
+is: an array, an object of a million keys, a text of escapes. Does not know what a message means,
+nor how the process reads it (:mod:`kerascnn.serving.http.message_worker`).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, BinaryIO, TypeVar, cast
+
+from kerascnn.parallel import usable_cpus
+from kerascnn.serving.http.errors import HttpError
+from kerascnn.serving.stall_detector import StallDetector
+
+T = TypeVar("T")
+
+LONG = 262_144
+"""Bytes of a message from which on it is read elsewhere; a shorter one takes a few milliseconds."""
+
+_START = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from kerascnn.serving.http.message_worker import main; main()"
+)
+
+
+class MessageReader:
+    """A few processes, started when the first long message comes."""
+
+    def __init__(self) -> None:
+        half = max(1, usable_cpus() // 2)  # the others are always free for the rest
+        self._threads = ThreadPoolExecutor(half, thread_name_prefix="reading messages")
+        self._own = threading.local()
+        self._all: set[_Process] = set()
+        self._lock = threading.Lock()
+        self._work = StallDetector()
+
+    def stalled(self, seconds: float) -> bool:
+        """Return whether something was begun, and nothing was done for some seconds."""
+        return self._work.stalled(seconds)
+
+    async def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a function in one of the processes.
+
+        Args:
+            function: Of a module. It may raise :class:`HttpError`.
+            arguments: Of it.
+
+        Raises:
+            HttpError: What the function raises; 413: it takes too much memory; 503: the process was
+                ended by somebody.
+        """
+        return await self._work.run_in(self._threads, partial(self._call, function, arguments))
+
+    def close(self) -> None:
+        """End all processes; those who wait for one get an error."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            for process in self._all:
+                process.kill()
+            self._all.clear()
+
+    def _call(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+        process: _Process | None = getattr(self._own, "process", None)
+        if process is None or not process.alive:
+            process = self._own.process = self._started(process)
+        try:
+            answer, refusal = process.ask(function, arguments)
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            process.kill()
+            raise HttpError(
+                503, "the process that read the message was ended. Try again.", retry_after=1
+            ) from error
+        if refusal is not None:
+            raise HttpError(*refusal)
+        return cast("T", answer)
+
+    def _started(self, old: _Process | None) -> _Process:
+        process = _Process()
+        with self._lock:
+            if old is not None:
+                old.kill()
+                self._all.discard(old)
+            self._all.add(process)
+        return process
+
+
+class _Process:
+    """One process, asked through pipes."""
+
+    def __init__(self) -> None:
+        path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START.format(path=path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C is for the server
+        )
+        self._in = cast("BinaryIO", self._process.stdin)
+        self._out = cast("BinaryIO", self._process.stdout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._in, self._out):
+            with suppress(OSError):
+                pipe.close()
+
+    def ask(self, function: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[Any, Any]:
+        """Give what the function returns, or of what refusal it raises; OSError, EOFError: ended.
+
+        Large bytes go through the pipes uncopied, and nobody waits meanwhile.
+        """
+        pickle.dump((function, arguments), self._in, pickle.HIGHEST_PROTOCOL)
+        self._in.flush()
+        answer: tuple[Any, Any] = pickle.load(self._out)
+        return answer

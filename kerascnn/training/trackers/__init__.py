@@ -1,0 +1,166 @@
+"""Trackers of experiments: MLflow, Weights & Biases and TensorBoard, each imported when asked for.
+
+Knows: which there are, that a tracker that fails must not end a run, and that a run that goes on,
+or is exported, is the same run there: ``tracking.json`` in the run folder says which. Does not know
+what any of them is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kerascnn.card import ModelCard
+from kerascnn.errors import KerascnnError, MissingExtraError
+from kerascnn.files import read_text, write_text
+from kerascnn.training.callbacks import Callback, EpochRecord
+from kerascnn.training.trackers.tracker import Identity, Tracker
+
+log = logging.getLogger(__name__)
+
+TRACKERS = {"mlflow": "MLflow", "wandb": "Weights & Biases", "tensorboard": "TensorBoard"}
+"""Names by what the option calls them; so are their packages and the extras that bring them."""
+
+FILE = "tracking.json"
+"""In the run folder: what each tracker calls the run."""
+
+
+class Tracking(Callback):
+    """Tells several trackers what happens; one that fails is named once, and then left out.
+
+    Args:
+        trackers: By name.
+    """
+
+    def __init__(self, trackers: dict[str, Tracker]) -> None:
+        self._trackers = dict(trackers)
+
+    def on_run_begin(self, folder: Path, epochs_done: int) -> None:  # noqa: ARG002 - as in Callback
+        """Begin a run in each tracker, or go on with the one that the folder names."""
+        if not self._trackers:
+            return
+        known = _read(folder)
+        options = json.loads(read_text(folder / "config.json"))
+        for name, tracker in self._trackers.items():
+            try:
+                known[name] = tracker.begin(folder, options, known.get(name))
+            except Exception as error:  # each has errors of its own
+                raise KerascnnError(
+                    f"{TRACKERS[name]} cannot begin a run ({_line(error)}). Check its settings, or "
+                    "leave it out of `track`; `resume` goes on."
+                ) from error
+        write_text(folder / FILE, json.dumps(known, indent=2) + "\n")
+
+    def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
+        """Send the numbers of an epoch."""
+        self._each(lambda tracker: tracker.log(scalars(record), record.epoch))
+
+    def on_run_end(self, folder: Path) -> None:
+        """Send what was measured at the end, and the report."""
+        if not self._trackers:
+            return
+        card = ModelCard.from_json(read_text(folder / "card.json"), str(folder / "card.json"))
+        self._each(lambda tracker: tracker.finish(folder, card))
+
+    def end(self, succeeded: bool) -> None:
+        """Close the run in each tracker."""
+        self._each(lambda tracker: tracker.end(succeeded))
+
+    def _each(self, work: Callable[[Tracker], object]) -> None:
+        for name, tracker in list(self._trackers.items()):
+            if not _tried(name, partial(work, tracker), "the run goes on without it"):
+                del self._trackers[name]
+
+
+@contextmanager
+def tracking(names: Iterable[str]) -> Iterator[Tracking]:
+    """Make the trackers of a run, and close its runs there at the end, whatever it is.
+
+    Args:
+        names: Keys of :data:`TRACKERS`.
+
+    Raises:
+        MissingExtraError: A tracker is not installed.
+    """
+    found = Tracking({name: make_tracker(name) for name in dict.fromkeys(names)})
+    succeeded = False
+    try:
+        yield found
+        succeeded = True
+    finally:
+        found.end(succeeded)
+
+
+def make_tracker(name: str) -> Tracker:
+    """Import one tracker.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise MissingExtraError(name, name, f"to track with {TRACKERS[name]}") from error
+    made: Tracker = import_module(f"{__name__}.{name}_tracker").make()
+    return made
+
+
+def track_export(folder: Path, file: Path, card: ModelCard) -> None:
+    """Send an exported file to the trackers of its run; if that fails, the file is still good.
+
+    Args:
+        folder: The run folder.
+        file: The exported file.
+        card: Its card.
+    """
+    for name, identity in _read(folder).items():
+        send = partial(_send, folder, name, identity, file, card)
+        _tried(name, send, f"it has no {file}")
+
+
+def _send(folder: Path, name: str, identity: Identity, file: Path, card: ModelCard) -> None:
+    tracker = make_tracker(name)
+    tracker.begin(folder, {}, identity)
+    try:
+        tracker.export(file, card)
+    finally:
+        tracker.end(True)
+
+
+def _tried(name: str, work: Callable[[], object], so: str) -> bool:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - each has errors of its own, and none ends a run
+        log.warning("%s failed (%s); %s.", TRACKERS.get(name, name), _line(error), so)
+        return False
+    return True
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / FILE
+    return dict(json.loads(read_text(path))) if path.is_file() else {}
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def scalars(record: EpochRecord) -> dict[str, float]:
+    """Return the numbers of an epoch as every tracker has them."""
+    return {
+        "loss/training": record.loss,
+        "loss/validation": record.val_loss,
+        "accuracy/training": record.accuracy,
+        "accuracy/validation": record.val_accuracy,
+        "learning rate": record.learning_rate,
+        "images a second": record.images_per_second,
+    }

@@ -1,0 +1,38 @@
+"""Signals where asyncio's loop takes no handlers, as on Windows."""
+
+import asyncio
+import os
+import signal
+import threading
+
+import pytest
+
+from kerascnn.serving.server import _plain_handlers
+
+
+@pytest.mark.both
+def test_a_signal_reaches_the_server_without_the_loops_own_handlers() -> None:
+    async def serve() -> bool:
+        ended = asyncio.Event()
+        with _plain_handlers(asyncio.get_running_loop(), {signal.SIGINT: ended.set}):
+            os.kill(os.getpid(), signal.SIGINT)
+            return bool(await asyncio.wait_for(ended.wait(), 60))
+
+    before = signal.getsignal(signal.SIGINT)
+    assert asyncio.run(serve())
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_elsewhere_than_in_the_main_thread_nothing_is_listened_to() -> None:
+    def serve() -> None:
+        loop = asyncio.new_event_loop()
+        with _plain_handlers(loop, {signal.SIGINT: print}):
+            found.append(signal.getsignal(signal.SIGINT))
+        loop.close()
+
+    found: list[object] = []
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+    assert found == [before]
