@@ -20,7 +20,7 @@ def hard_sigmoid_of_keras_2(x: Any) -> Any:
     """Return 0.2 x + 0.5 within 0 and 1; Keras 3 divides by 6.
 
     Examples:
-        >>> hard_sigmoid_of_keras_2(1.0).numpy().round(3).item()
+        >>> round(float(hard_sigmoid_of_keras_2(1.0)), 3)
         0.7
     """
     return ops.clip(ops.add(ops.multiply(x, 0.2), 0.5), 0.0, 1.0)

@@ -151,5 +151,5 @@ def test_stopped_by_hand(pictures, score, monkeypatch) -> None:
 
     monkeypatch.setattr(job, "score_parts", stopped)
     done = score("p", "--part", "0")
-    assert (done.exit_code, "The same command goes on" in done.output) == (130, True)
+    assert (done.exit_code, "Run the same command again to continue" in done.output) == (130, True)
     assert json.loads(Path("out/_plan.json").read_text())["pictures"] == 10

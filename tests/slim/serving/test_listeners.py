@@ -126,7 +126,7 @@ def test_certificates_that_cannot_be_used(certificate, key, reason, tmp_path):
 
 
 def test_a_key_without_a_certificate():
-    with pytest.raises(ConfigError, match="tls_key without tls_cert"):
+    with pytest.raises(ConfigError, match="`tls_key` without `tls_cert`"):
         ServeConfig(("a.onnx",), tls_key="k.pem")
 
 

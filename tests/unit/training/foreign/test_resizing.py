@@ -48,4 +48,4 @@ def test_the_exported_file_sizes_as_was_said(tmp_path, shape, caplog) -> None:
 def test_a_model_without_arithmetic_gets_the_advice(tmp_path, caplog) -> None:
     _model(tmp_path / "m.keras", (16, 16), arithmetic=False)
     export_foreign(tmp_path / "m.keras", ForeignModel(NAMES), tmp_path / "m.onnx")
-    assert "--normalize was not given" in caplog.text
+    assert "`normalize` was not given" in caplog.text
