@@ -27,7 +27,7 @@ def run() -> None:
         from kerascnn.cli.streams import abandon_output, is_full
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
-        os._exit(130)  # as kerascnn.cli.base.INTERRUPTED
+        os._exit(130)  # as kerascnn.cli.shown_errors.INTERRUPTED
     code = 0
     try:
         main()

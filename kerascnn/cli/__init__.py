@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from kerascnn import __version__
-from kerascnn.cli.base import first_sentence_translated, shown_errors
+from kerascnn.cli.base import first_sentence_translated
+from kerascnn.cli.shown_errors import shown_errors
 from kerascnn.cli.streams import safe_streams
 from kerascnn.language import tr
 

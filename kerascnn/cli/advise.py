@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, as_options, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks
 from kerascnn.cli.shared import (
     check_data_is_there,
@@ -14,6 +14,7 @@ from kerascnn.cli.shared import (
     device_option,
     image_size_option,
 )
+from kerascnn.cli.shown_errors import as_options
 from kerascnn.language import tr
 
 if TYPE_CHECKING:

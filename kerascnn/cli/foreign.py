@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import add_options, as_options
+from kerascnn.cli.base import add_options
+from kerascnn.cli.shown_errors import as_options
 from kerascnn.resizing import PRESETS, choose
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import as_options, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import console, print_json, quiet_tensorflow
+from kerascnn.cli.shown_errors import as_options
 from kerascnn.files import write_bytes
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
-from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import RUNTIME, announce, provider_options
 from kerascnn.cli.shared import batch_size_option, on_this_machine, prediction_options
+from kerascnn.cli.shown_errors import INTERRUPTED
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import INTERRUPTED, SOME_INPUTS_BAD, Command, print_json
+from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import numeric_options
 from kerascnn.cli.shared import batch_size_option, prediction_options
+from kerascnn.cli.shown_errors import INTERRUPTED
 from kerascnn.cli.streams import stdin_of_paths, unescaped
 from kerascnn.scoring.formats import FORMATS
 from kerascnn.scoring.plan import MOST_PARTS

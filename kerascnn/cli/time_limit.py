@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from kerascnn.cli.base import INTERRUPTED
+from kerascnn.cli.shown_errors import INTERRUPTED
 from kerascnn.errors import KerascnnError
 
 _PATIENCE = 1.5

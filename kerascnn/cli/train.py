@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import (
-    INTERRUPTED,
-    Command,
-    as_options,
-    console,
-    print_json,
-    quiet_tensorflow,
-)
+from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import config_options, groups
 from kerascnn.cli.train_settings import (
     config_template,

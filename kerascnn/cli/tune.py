@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import (
-    INTERRUPTED,
-    Command,
-    add_options,
-    as_options,
-    console,
-    print_json,
-    quiet_tensorflow,
-)
+from kerascnn.cli.base import Command, add_options, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks
 from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import train_option
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_bytes

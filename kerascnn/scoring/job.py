@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from kerascnn.inference.runtime.selection import Asked
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.leftovers import remove_leftovers
 from kerascnn.parallel import usable_cpus
+from kerascnn.scoring.array_jobs import part_number
 from kerascnn.scoring.engine import Engine, InProcess, score_parts
 from kerascnn.scoring.entries import Changes, compare, compare_part, find_entries
 from kerascnn.scoring.formats import check_format, default_format
@@ -33,9 +34,6 @@ from kerascnn.scoring.on_ray import ray_cluster
 from kerascnn.scoring.parts import WorkerOptions, attempt
 from kerascnn.scoring.plan import Plan, ScoringOptions, check_same_question, read_plan, write_plan
 from kerascnn.scoring.summary import write_summary
-
-INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
-"""Where Slurm's array jobs and Kubernetes' indexed jobs say which of them a process is."""
 
 log = logging.getLogger(__name__)
 
@@ -188,36 +186,6 @@ def _check(request: Request) -> None:
         raise ConfigError("`top_k` and `batch_size` are expected to be at least 1.")
     if not 0 <= request.min_probability <= 1:
         raise ConfigError(f"`min_probability` is {request.min_probability}; expected 0 to 1.")
-
-
-def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
-    """Read which part is asked for.
-
-    Args:
-        text: A number, ``auto``, or None: all parts.
-        environment: Variables, for ``auto``.
-
-    Raises:
-        ConfigError: No number.
-
-    Examples:
-        >>> part_number("7", {}), part_number("auto", {"JOB_COMPLETION_INDEX": "3"})
-        (7, 3)
-    """
-    if text is None:
-        return None
-    found = text
-    if text == "auto":
-        names = [name for name in INDEX_VARIABLES if environment.get(name)]
-        if not names:
-            raise ConfigError(
-                f"`part` is auto, and neither {' nor '.join(INDEX_VARIABLES)} is set. Expected "
-                "one of them, or a number."
-            )
-        found = environment[names[0]]
-    if not (found.isascii() and found.isdecimal()):
-        raise ConfigError(f"`part` is {found!r}; expected a number from 0, or auto.")
-    return int(found)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import signal
 import socket
 import sys
@@ -15,12 +14,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
 from kerascnn.inference.model_file.metadata import read_metadata
+from kerascnn.serving.access_log import AccessLog
 from kerascnn.serving.app import create_app
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.forced_exit import exit_after
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from kerascnn.serving.tracing import Tracer
 
 log = logging.getLogger(__name__)
-
-_LINES = 10_000
-"""Lines of the access log that wait to be written; whoever reads it may be slow."""
 
 
 def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -> None:
@@ -72,7 +69,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         check_certificate(config.tls_cert, config.tls_key)
     with (
         _tracing(config) as tracer,
-        _AccessLog(sys.stdout) as access_log,
+        AccessLog(sys.stdout) as access_log,
         listeners(config.host, config.port) as sockets,
     ):
         service = Service(config)
@@ -264,55 +261,3 @@ def _grpc_server(service: Service, request_log: RequestLog) -> GrpcServer | None
             raise
         raise MissingExtraError(module, "grpc", "to serve by gRPC") from missing
     return GrpcServer(service, request_log)
-
-
-class _AccessLog:
-    """Writes lines in a thread of its own, so that a slow reader delays nobody."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.lost: Callable[[], object] = lambda: None
-        self._stream = stream
-        self._lines: queue.Queue[str | None] = queue.Queue(_LINES)
-        self._thread = threading.Thread(target=self._work, name="access log", daemon=True)
-
-    def __enter__(self) -> _AccessLog:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._lines.put(None, timeout=1)
-        except queue.Full:
-            return
-        self._thread.join(1)
-
-    def write(self, line: str) -> None:
-        """Queue a line; it is dropped if too many wait."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
-            self.lost()
-
-    def _write(self, text: str) -> None:
-        binary = getattr(self._stream, "buffer", None)
-        if binary is None:  # a test's, or a notebook's
-            self._stream.write(text)
-        else:
-            # JSON is UTF-8, whatever stdout was made for; a lone half of a character is an escape.
-            binary.write(text.encode("utf-8", "backslashreplace"))
-        self._stream.flush()
-
-    def _work(self) -> None:
-        while (line := self._lines.get()) is not None:
-            lines = [line]
-            try:
-                while (more := self._lines.get_nowait()) is not None:
-                    lines.append(more)
-            except queue.Empty:
-                more = ""
-            try:
-                self._write("".join(f"{one}\n" for one in lines))
-            except (OSError, ValueError):  # nobody reads it any longer
-                self.lost()
-            if more is None:
-                return

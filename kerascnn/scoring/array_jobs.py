@@ -1,0 +1,43 @@
+"""Which part of the work is that of this process, in an array of jobs.
+
+Knows: the variables of Slurm and Kubernetes. Does not know what a part is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kerascnn.errors import ConfigError
+
+INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
+"""Where Slurm's array jobs and Kubernetes' indexed jobs say which of them a process is."""
+
+
+def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
+    """Read which part is asked for.
+
+    Args:
+        text: A number, ``auto``, or None: all parts.
+        environment: Variables, for ``auto``.
+
+    Raises:
+        ConfigError: No number.
+
+    Examples:
+        >>> part_number("7", {}), part_number("auto", {"JOB_COMPLETION_INDEX": "3"})
+        (7, 3)
+    """
+    if text is None:
+        return None
+    found = text
+    if text == "auto":
+        names = [name for name in INDEX_VARIABLES if environment.get(name)]
+        if not names:
+            raise ConfigError(
+                f"`part` is auto, and neither {' nor '.join(INDEX_VARIABLES)} is set. Expected "
+                "one of them, or a number."
+            )
+        found = environment[names[0]]
+    if not (found.isascii() and found.isdecimal()):
+        raise ConfigError(f"`part` is {found!r}; expected a number from 0, or auto.")
+    return int(found)
