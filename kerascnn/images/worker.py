@@ -8,22 +8,18 @@ It needs numpy and Pillow only, writes no file, and ends when its stdin does.
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
 import struct
-import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from kerascnn.child_process import GROWTH, pipes
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.images.decoding import decode_here
 from kerascnn.images.header import header_of
 from kerascnn.images.limits import PIXELS_A_SECOND, SECONDS
 from kerascnn.machine import data_bytes, limit_data
-
-_GROWTH = 64 << 20
-"""Bytes by which the process may have grown between pictures; then it ends, for a fresh one."""
 
 
 class _Stopped(BaseException):  # which nobody takes for an error of the picture
@@ -32,9 +28,7 @@ class _Stopped(BaseException):  # which nobody takes for an error of the picture
 
 def main() -> None:
     """Answer until nobody asks any more."""
-    source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides
+    source, target = pipes()
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
@@ -53,7 +47,7 @@ def main() -> None:
             _seconds(0)
         _send(target, answer, pixels)
         del job, answer, pixels
-        if data_bytes() - start > _GROWTH:
+        if data_bytes() - start > GROWTH:
             return
 
 

@@ -8,65 +8,39 @@ many there are (:mod:`kerascnn.images.worker_pool`), nor what it does with a pic
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
+from kerascnn.child_process import ChildProcess
 from kerascnn.images.limits import PATIENCE
 from kerascnn.images.resizing import UInt8Array
-
-_START = "import sys; sys.path[:] = {path!r}; from kerascnn.images.worker import main; main()"
-"""What the new interpreter runs: with this process' import path, so that it finds the same
-package."""
 
 GIVEN_UP = 1 << 8
 """Stands for the exit code of a process that was given up; no process has it."""
 
 
-class WorkerProcess:
+class WorkerProcess(ChildProcess):
     """One process."""
 
     def __init__(self) -> None:
+        super().__init__("kerascnn.images.worker")
         self.between = True  # answers, not in the middle of one
         self.given_up = False
-        path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the folder
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # One thread of one picture; and libraries reserve memory for every processor.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for the process that asks
-        )
-        self._in = cast("BinaryIO", self._process.stdin)
-        self._out = cast("BinaryIO", self._process.stdout)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
 
     def kill(self) -> int:
         """End it, whatever it does; gives its exit code, negative if a signal ended it."""
         # One that ends by itself tells why; it closed its pipes a moment ago.
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(0.0 if self.between else 0.1)
-        self._process.kill()
-        code = self._process.wait()
-        for pipe in (self._in, self._out):
-            with suppress(OSError):
-                pipe.close()
-        return code
+        return super().kill()
 
     def ask(
         self, job: dict[str, Any], content: bytes, accept: Callable[[int, int], object] | None

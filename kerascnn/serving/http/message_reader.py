@@ -7,17 +7,14 @@ nor how the process reads it (:mod:`kerascnn.serving.http.message_worker`).
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from kerascnn.child_process import ChildProcess
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.stall_detector import StallDetector
@@ -26,11 +23,6 @@ T = TypeVar("T")
 
 LONG = 262_144
 """Bytes of a message from which on it is read elsewhere; a shorter one takes a few milliseconds."""
-
-_START = (
-    "import sys; sys.path[:] = {path!r}; "
-    "from kerascnn.serving.http.message_worker import main; main()"
-)
 
 
 class MessageReader:
@@ -94,34 +86,11 @@ class MessageReader:
         return process
 
 
-class _Process:
-    """One process, asked through pipes."""
+class _Process(ChildProcess):
+    """One process."""
 
     def __init__(self) -> None:
-        path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the folder
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for the server
-        )
-        self._in = cast("BinaryIO", self._process.stdin)
-        self._out = cast("BinaryIO", self._process.stdout)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        """End it, whatever it does."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._in, self._out):
-            with suppress(OSError):
-                pipe.close()
+        super().__init__("kerascnn.serving.http.message_worker")
 
     def ask(self, function: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[Any, Any]:
         """Give what the function returns, or of what refusal it raises; OSError, EOFError: ended.

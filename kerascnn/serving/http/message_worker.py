@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
-import sys
 from typing import Any
 
+from kerascnn.child_process import GROWTH, pipes
 from kerascnn.machine import data_bytes, limit_data
 from kerascnn.serving.http.errors import HttpError
 
@@ -22,15 +21,10 @@ _MEMORY, _EACH = 128 << 20, 12
 """Bytes that reading may take: these, and so many a byte of the message. Numbers and files take two
 to five; a million keys of an object take more, and are no request."""
 
-_GROWTH = 64 << 20
-"""Bytes by which the process may have grown between messages; then it ends, for a fresh one."""
-
 
 def main() -> None:
     """Answer until nobody asks any more."""
-    source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, target = pipes()
     if hasattr(os, "nice"):
         os.nice(_NICE)
     start = None
@@ -43,7 +37,7 @@ def main() -> None:
         pickle.dump(_answer(function, arguments), target, pickle.HIGHEST_PROTOCOL)
         target.flush()
         del function, arguments
-        if data_bytes() - start > _GROWTH:
+        if data_bytes() - start > GROWTH:
             return
 
 
