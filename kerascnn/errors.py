@@ -11,6 +11,26 @@ _LONGEST, _END = 20_000, 2_000
 path that a system takes has 4,096, and a list of all that is wrong with a folder may be longer."""
 
 
+def one_line(error: object, longest: int | None = 300) -> str:
+    """Return what another library's error says, as one line that fits into a message.
+
+    Args:
+        error: The error.
+        longest: Characters that are kept; None: all.
+
+    Examples:
+        >>> one_line(ValueError("first\\n   second"))
+        'first second'
+    """
+    return " ".join(str(error).split())[:longest]
+
+
+def kind_and_line(error: BaseException, longest: int | None = 300) -> str:
+    """Return an error's class and what it says, as one line; its class alone if it says nothing."""
+    text = one_line(error, longest)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class KerascnnError(Exception):
     """Something went wrong that a user can understand and fix.
 

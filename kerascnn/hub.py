@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.environment import OFFLINE, is_offline
-from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError, ModelFileError
+from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError, ModelFileError, one_line
 from kerascnn.files import sha256_of
 
 SCHEME = "hf://"
@@ -280,7 +280,7 @@ def _refusal(error: Any, errors: Any) -> str:
 
 
 def _line(error: object) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return one_line(error) or type(error).__name__
 
 
 __all__ = ["LOG_IN", "SCHEME", "HubFile", "fetch", "hub_errors", "is_on_hub", "refuse_offline"]

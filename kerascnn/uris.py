@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kerascnn import hub
-from kerascnn.errors import DataError, KerascnnError, MissingExtraError
+from kerascnn.errors import DataError, KerascnnError, MissingExtraError, kind_and_line
 
 log = logging.getLogger(__name__)
 
@@ -170,13 +170,13 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
         try:
             return work()
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            raise DataError(f"{uri}: cannot be read ({_reason(error)}).") from error
+            raise DataError(f"{uri}: cannot be read ({kind_and_line(error, None)}).") from error
         except Exception as error:  # each kind of storage has errors of its own
             if _is_refused(error):
-                raise DataError(f"{uri}: cannot be read ({_reason(error)}).") from error
+                raise DataError(f"{uri}: cannot be read ({kind_and_line(error, None)}).") from error
             if attempt == TRIES:
                 raise DataError(
-                    f"{uri}: cannot be read in {TRIES} tries ({_reason(error)})."
+                    f"{uri}: cannot be read in {TRIES} tries ({kind_and_line(error, None)})."
                 ) from error
             log.info("%s: %s; trying again in %g s", uri, error, pause)
         time.sleep(pause)
@@ -187,8 +187,3 @@ def _tried(uri: str, work: Callable[[], T]) -> T:
 def _is_refused(error: Exception) -> bool:
     status = getattr(error, "status", None)
     return isinstance(status, int) and 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -137,15 +137,7 @@ def time_to_accuracy(
     if dry:
         network, options = "lenet5", ("--epochs", "1")
     words = train(folder, run, dry, network, *options, *(() if dry else RECIPE))
-    code = (
-        "import json, subprocess, sys, time; began = time.perf_counter(); "
-        "subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, check=True); "
-        "took = time.perf_counter() - began; "
-        "told = subprocess.run([sys.executable, '-m', 'kerascnn', 'evaluate', sys.argv[1], "
-        "'--split', 'test', '--json'], stdout=subprocess.PIPE, check=True); "
-        "print(json.dumps({'seconds': took, 'top1': json.loads(told.stdout)['top1']}))"
-    )
-    return Job(run.name, (sys.executable, "-c", code, str(run), *words), 400,
+    return Job(run.name, script("bench_gpu_accuracy.py", str(run), *words), 400,
                partial(accuracy, run.name.removeprefix("run-"), asked))  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any
 
 ROUNDS, WARM_UP = 7, 5
 SECONDS = 2
@@ -38,13 +39,13 @@ def main(file: str, device: str, batch: int, side: int) -> None:
     print(json.dumps({"images_per_second": float(np.median(speeds)), "batch": batch}))
 
 
-def round_of(session: object, binding: object) -> float:
+def round_of(session: Any, binding: Any) -> float:
     """Run for some seconds; give runs a second."""
     began, runs = time.perf_counter(), 0
     while time.perf_counter() - began < SECONDS:
-        session.run_with_iobinding(binding)  # type: ignore[attr-defined]
+        session.run_with_iobinding(binding)
         runs += 1
-    binding.synchronize_outputs()  # type: ignore[attr-defined]
+    binding.synchronize_outputs()
     return runs / (time.perf_counter() - began)
 
 

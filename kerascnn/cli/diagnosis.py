@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn import __version__
-from kerascnn.errors import MissingExtraError
+from kerascnn.errors import MissingExtraError, one_line
 from kerascnn.parallel import usable_cpus
 
 _PACKAGES = (
@@ -112,7 +112,7 @@ def _why_no_keras(error: Exception) -> str:
     if _version("keras") is None:
         return str(MissingExtraError("keras", "train", "to train and export"))
     backend = os.environ.get("KERAS_BACKEND", "")
-    reason = " ".join(str(error).split())[:200]
+    reason = one_line(error, 200)
     if backend not in ("", "tensorflow"):
         return (
             f"KERAS_BACKEND is {backend!r}, and Keras cannot load it ({reason}). "
@@ -130,7 +130,7 @@ def _inference() -> dict[str, Any]:
     except MissingExtraError as error:
         return {"works": False, "devices": {}, "missing": str(error)}
     except ImportError as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         return {"works": False, "devices": {}, "missing": _why_no_onnxruntime(reason)}
     states = provider_states()
     missing = ""

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kerascnn.errors import ConfigError, MissingExtraError
+from kerascnn.errors import ConfigError, MissingExtraError, one_line
 from kerascnn.typed_json import parse_json
 
 
@@ -54,7 +54,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot read it ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise ConfigError(f"{path}: not {kind} ({reason}).") from error
     if content is None:
         return {}

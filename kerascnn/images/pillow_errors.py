@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
 
-from kerascnn.errors import PictureError
+from kerascnn.errors import PictureError, one_line
 from kerascnn.images.unsupported import what_to_do
 
 FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
@@ -87,7 +87,7 @@ def _cannot_decode(name: str, error: Exception) -> str:
         return f"{name}: a folder without pictures. Expected {FORMAT_WORDS}."
     if isinstance(error, PermissionError):
         return f"{name}: no permission to read it."
-    reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+    reason = one_line(error).rstrip(".") or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
         return f"{name}: too many pixels ({reason}). Make it smaller first."
     return f"{name}: cannot decode ({type(error).__name__}: {reason}). Expected {FORMAT_WORDS}."

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from kerascnn.errors import ConfigError, ProviderError
+from kerascnn.errors import ConfigError, ProviderError, one_line
 
 
 class GuardedSession:
@@ -58,7 +58,7 @@ class GuardedSession:
         try:
             outputs: list[npt.NDArray[Any]] = session.run(names, feed, options)
         except self._failures as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise ProviderError(f"{self._name}: the provider fails ({reason}).") from error
         return outputs
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import ModelFileError, ProviderError
+from kerascnn.errors import ModelFileError, ProviderError, one_line
 from kerascnn.inference.runtime.providers import Arithmetic
 
 _TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "f16": "tensor(float16)",
@@ -96,7 +96,7 @@ class OpenVinoSession:
             model.reshape(_pinned_shapes(model, pinned))
             self._compiled = core.compile_model(model, "CPU", settings(threads, arithmetic))
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise ModelFileError(f"{path}: OpenVINO cannot load it ({reason}).") from error
         # A request serves one call at a time: threads that call at once each take their own.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()

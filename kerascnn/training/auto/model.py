@@ -147,8 +147,8 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     # Color comes last: it is told from pictures, which have to be decoded.
     if wide and _in_colour(train):
         return replace(chosen, random_crop=LEAST_AREA)
-    mixup = MIXUP if len(train) < FEW and not config.cutmix else 0.0
-    return replace(chosen, mixup=config.mixup or mixup)
+    mixed = config.mixup or config.cutmix or len(train) >= FEW
+    return chosen if mixed else replace(chosen, mixup=MIXUP)
 
 
 def _input_for(longest: int, multiple: int, bounds: tuple[int, int]) -> int:

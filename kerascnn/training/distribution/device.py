@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, one_line
 
 GPU_EXTRA = {"tensorflow": "tensorflow[and-cuda]", "jax": "jax[cuda13]"}
 """What pip installs for a GPU, by backend."""
@@ -97,7 +97,7 @@ def _too_late() -> ConfigError:
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+    return one_line(error, 200)
 
 
 def start_deterministically(seed: int, every_operation: bool) -> None:

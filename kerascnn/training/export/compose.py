@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from kerascnn.card import METADATA_KEY, ModelCard
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, one_line
 from kerascnn.training.export.graph import OPSET
 from kerascnn.training.export.preprocessing import preprocessing_model
 
@@ -43,7 +43,7 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
         joined.producer_version = card.versions.get("kerascnn", "")
         onnx.checker.check_model(joined, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise ModelFileError(f"{card.name}: the ONNX graph is not valid ({reason}).") from error
     return joined
 

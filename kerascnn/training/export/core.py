@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, one_line
 from kerascnn.training.export.graph import IR_VERSION, OPSET
 from kerascnn.training.export.operators import HANDLERS
 from kerascnn.training.export.rewrites import simplify
@@ -99,7 +99,7 @@ def _raised(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _unconverted(name: str, error: Exception) -> ModelFileError:
-    reason = " ".join(str(error).split())[:300]
+    reason = one_line(error)
     return ModelFileError(
         f"{name}: cannot be converted to ONNX ({type(error).__name__}: {reason}). Build it from "
         "other layers; kerascnn export --debug shows where it ends."

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.environment import OFFLINE, is_offline
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, one_line
 from kerascnn.files import atomic_write
 from kerascnn.training.pretrained.cache import cached, misfit, place_of
 from kerascnn.training.pretrained.catalogue import HubPreset, LibraryFile, source_of
@@ -182,4 +182,4 @@ def _words(error: BaseException) -> str:
         return " ".join(str(error.reason).split())[:200]
     if isinstance(error, http.client.IncompleteRead):
         return f"the connection ended {error.expected or 0:,} bytes too early"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error, 200) or type(error).__name__

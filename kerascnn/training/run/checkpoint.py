@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, one_line
 from kerascnn.files import atomic_write
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
@@ -175,7 +175,7 @@ def _read(path: Path) -> Checkpoint:
             )
     except Exception as error:
         # zipfile, zlib, struct, tokenize and numpy raise whatever they meet in damaged bytes.
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise ModelFileError(
             f"{path}: cannot be read ({type(error).__name__}: {reason})"
         ) from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.card import ModelCard
-from kerascnn.errors import KerascnnError, MissingExtraError
+from kerascnn.errors import KerascnnError, MissingExtraError, kind_and_line
 from kerascnn.files import read_text, write_text
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.trackers.tracker import Identity, Tracker
@@ -52,8 +52,8 @@ class Tracking(Callback):
                 known[name] = tracker.begin(folder, options, known.get(name))
             except Exception as error:  # each has errors of its own
                 raise KerascnnError(
-                    f"{TRACKERS[name]} cannot begin a run ({_line(error)}). Check its settings, or "
-                    "leave it out of `track`; `resume` goes on."
+                    f"{TRACKERS[name]} cannot begin a run ({kind_and_line(error)}). Check its "
+                    "settings, or leave it out of `track`; `resume` goes on."
                 ) from error
         write_text(folder / FILE, json.dumps(known, indent=2) + "\n")
 
@@ -139,7 +139,7 @@ def _tried(name: str, work: Callable[[], object], so: str) -> bool:
     try:
         work()
     except Exception as error:  # noqa: BLE001 - each has errors of its own, and none ends a run
-        log.warning("%s failed (%s); %s.", TRACKERS.get(name, name), _line(error), so)
+        log.warning("%s failed (%s); %s.", TRACKERS.get(name, name), kind_and_line(error), so)
         return False
     return True
 
@@ -147,11 +147,6 @@ def _tried(name: str, work: Callable[[], object], so: str) -> bool:
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     return dict(json.loads(read_text(path))) if path.is_file() else {}
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def scalars(record: EpochRecord) -> dict[str, float]:

@@ -16,7 +16,7 @@ import mlflow
 import numpy as np
 
 from kerascnn.card import ModelCard
-from kerascnn.training.trackers.tracker import PROJECT, Identity, Tracker
+from kerascnn.training.trackers.tracker import PROJECT, Identity, Tracker, run_files
 
 _LONGEST = 500
 """Characters of an option's value, above which older servers refuse it."""
@@ -59,9 +59,8 @@ class MLflow:
         """Send the card's metrics, and the report as an artefact."""
         for name, value in card.metrics.items():
             self._client.log_metric(self._run_id, name, value)
-        for name in ("card.json", "history.csv", "report.html"):
-            if (folder / name).is_file():
-                self._client.log_artifact(self._run_id, str(folder / name))
+        for file in run_files(folder):
+            self._client.log_artifact(self._run_id, str(file))
 
     def export(self, file: Path, card: ModelCard) -> None:
         """Register an exported file as a model of MLflow's ONNX flavour, under the card's name."""

@@ -18,6 +18,12 @@ PROJECT = "kerascnn"
 """Where runs go if the tracker's own environment variable names no other place."""
 
 
+def run_files(folder: Path) -> list[Path]:
+    """Return the files of a run folder that people look at, as far as they are there."""
+    files = [folder / name for name in ("card.json", "history.csv", "report.html")]
+    return [file for file in files if file.is_file()]
+
+
 class Tracker(Protocol):
     """Sends one run to one place."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import wandb
 
 from kerascnn.card import ModelCard
-from kerascnn.training.trackers.tracker import PROJECT, Identity, Tracker
+from kerascnn.training.trackers.tracker import PROJECT, Identity, Tracker, run_files
 
 
 class WeightsAndBiases:
@@ -49,9 +49,8 @@ class WeightsAndBiases:
         """Send the card's metrics as the run's summary, and the report as an artefact."""
         self._run.summary.update(dict(card.metrics))
         artifact = wandb.Artifact(_name(card, "run"), type="run")
-        for name in ("card.json", "history.csv", "report.html"):
-            if (folder / name).is_file():
-                artifact.add_file(str(folder / name), name=name)
+        for file in run_files(folder):
+            artifact.add_file(str(file), name=file.name)
         self._run.log_artifact(artifact)
 
     def export(self, file: Path, card: ModelCard) -> None:

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from kerascnn import __version__
-from kerascnn.errors import BusyError, ConfigError, DataError, KerascnnError, MissingExtraError
+from kerascnn.errors import (
+    BusyError,
+    ConfigError,
+    DataError,
+    KerascnnError,
+    MissingExtraError,
+    one_line,
+)
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord
 from kerascnn.training.command_line import train_command
 from kerascnn.training.config import TrainConfig
@@ -195,7 +202,7 @@ def _try(
 
 
 def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 class _Pruned(Exception):

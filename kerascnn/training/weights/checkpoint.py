@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, one_line
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks import Network, build_network
 from kerascnn.training.networks.blocks import head_of
@@ -49,7 +49,7 @@ def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
         raise
     except Exception as error:
         # A warning, or whatever Keras and h5py raise where a file lies about itself.
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise ModelFileError(
             f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "
             "network."

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, one_line
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.weights_location import KINDS
@@ -120,7 +120,7 @@ def read_tensors(path: Path) -> Tensors:
 
 
 def _broken(path: Path, error: Exception) -> ModelFileError:
-    reason = " ".join(str(error).split())[:200]
+    reason = one_line(error, 200)
     return ModelFileError(
         f"{path}: cannot be read as {kind_of(path)} ({type(error).__name__}: {reason}). "
         "It is truncated, or something else with that name; get it again."
