@@ -67,7 +67,7 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
     alike = {prefix for (prefix, _), count in found.items() if count == most}
     # A longer prefix of the same tensors, spelled otherwise, is the same network.
     same = sorted(one for one in alike if not any(one != p and one.startswith(p) for p in alike))
-    if len(same) > 1 and most:
+    if len(same) > 1 and 2 * len(same) * most > len(tensors):
         raise ModelFileError(
             f"{source}: holds the network {len(same)} times ({', '.join(same)}); expected it once. "
             "Save the one that is meant alone, where it was made: "
