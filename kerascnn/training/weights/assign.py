@@ -14,8 +14,9 @@ from keras import layers
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.networks.rebuild import apply_statistics
-from kerascnn.training.weights.files import Tensors, key
+from kerascnn.training.weights.files import key
 from kerascnn.training.weights.own_heads import split_own_linear
+from kerascnn.training.weights.torch_files import Tensors
 from kerascnn.training.weights.torch_modules import module_names
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras, without_batchnorm
 

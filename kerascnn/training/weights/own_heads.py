@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from kerascnn.training.weights.files import Tensors
+from kerascnn.training.weights.torch_files import Tensors
 
 log = logging.getLogger(__name__)
 

@@ -64,10 +64,12 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
             known = sum(LAYOUTS[layout](spelling(name)) is not None for name in names)
             found[prefix, index] = known
     (best, index), most = max(found.items(), key=lambda item: item[1])
+    if 4 * most < len(tensors):
+        return tensors  # of another network, which is told by the names that the file has
     alike = {prefix for (prefix, _), count in found.items() if count == most}
     # A longer prefix of the same tensors, spelled otherwise, is the same network.
     same = sorted(one for one in alike if not any(one != p and one.startswith(p) for p in alike))
-    if len(same) > 1 and 2 * len(same) * most > len(tensors):
+    if len(same) > 1:
         raise ModelFileError(
             f"{source}: holds the network {len(same)} times ({', '.join(same)}); expected it once. "
             "Save the one that is meant alone, where it was made: "
