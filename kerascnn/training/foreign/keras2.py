@@ -29,7 +29,8 @@ _GONE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
 RENAMED = {
     "Policy": "DTypePolicy", "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization", "Custom>CustomScaleLayer": "CustomScaleLayer",
-    "GroupedQueryAttention": "GroupQueryAttention", "ThresholdedReLU": "ReLU", "RandomHeight": "Identity", "RandomWidth": "Identity",
+    "GroupedQueryAttention": "GroupQueryAttention", "ThresholdedReLU": "ReLU",
+    "RandomHeight": "Identity", "RandomWidth": "Identity",
 }  # fmt: skip
 """What Keras 2, or .h5 files, call classes that are still there, or do the same in inference."""
 

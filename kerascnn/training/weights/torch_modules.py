@@ -6,6 +6,7 @@ that some keep its features alone. Does not know: our names, files.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -61,7 +62,7 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
     for prefix in _prefixes(tensors):
         names = [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
         for index, spelling in enumerate(spellings):
-            known = sum(LAYOUTS[layout](spelling(name)) is not None for name in names)
+            known = sum(_is_known(spelling(name), layout) for name in names)
             found[prefix, index] = known
     (best, index), most = max(found.items(), key=lambda item: item[1])
     if 4 * most < len(tensors):
@@ -85,6 +86,12 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
 def _is_convolution(tensor: npt.NDArray[np.generic]) -> bool:
     """Return whether it is one, and not a colour's mean that is shaped to be subtracted."""
     return tensor.ndim > 2 and sum(side > 1 for side in tensor.shape) > 1
+
+
+def _is_known(name: str, layout: str) -> bool:
+    # BatchNormalization of VGG is folded into its convolutions, and shifts their numbers.
+    folded = layout in VGG_REPEATS and re.fullmatch(r"features\.\d+\.\w+", name)
+    return bool(folded) or LAYOUTS[layout](name) is not None
 
 
 def _prefixes(tensors: Tensors) -> list[str]:
