@@ -46,7 +46,7 @@ class Resizing:
         enlarge: Of a ``pad``: whether small pictures are enlarged, as ``ImageOps.pad`` does.
 
     Raises:
-        ConfigError: A value that is not known, or some that do not go together.
+        ConfigError: A value that is not known, or some that do not fit together.
     """
 
     resize: Resize = "squash"
@@ -163,7 +163,7 @@ def choose(
         enlarge: None: no.
 
     Raises:
-        ConfigError: A value that is not known, or some that do not go together.
+        ConfigError: A value that is not known, or some that do not fit together.
 
     Examples:
         >>> choose(crop_share=1.0).resize

@@ -82,7 +82,7 @@ foreign_options = add_options(
         "--image-size",
         type=ImageSize(),
         metavar="PIXELS|HxW",
-        help="Input size, 224 or 48x192 (height x width).  [default: as fixed in the file]",
+        help="Input size, 224 or 48x192 (height x width).  [default: the size fixed in the file]",
     ),
     click.option(
         "--like",

@@ -153,8 +153,8 @@ def choose_output(
     ):
         return sure[0][0]
     raise ConfigError(
-        f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), which answer "
-        "differently. Say which one holds the answers: `output` NAME."
+        f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), whose values "
+        "differ. Say which one holds the predictions: `output` NAME."
     )
 
 

@@ -41,7 +41,7 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
     if card is not None and foreign is not None:
         raise ConfigError(
             f"{path}: kerascnn exported it, so it carries its class names and preprocessing. "
-            "Leave out `labels` and what goes with it."
+            "Leave out `labels` and its options."
         )
     if card is not None:
         return own_signature(card)

@@ -21,7 +21,7 @@ BACKENDS = ("tensorflow", "jax")
 
 
 def check_backend() -> None:
-    """Check that Keras' backend is supported.
+    """Check that Keras's backend is supported.
 
     Raises:
         ConfigError: It is another.

@@ -145,7 +145,9 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
         return _linear_inside(values, path)
     if one:
         return "sigmoids"
-    raise _contradiction(path, "does not end in a softmax or sigmoid that can be seen", values)
+    raise _contradiction(
+        path, "does not end in a softmax or sigmoid that can be recognized", values
+    )
 
 
 def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
@@ -161,9 +163,9 @@ def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Treat a single output of a matrix as a logit although it is within 0 to 1, with a notice."""
     if values.shape[1] == 1:
         log.warning(
-            "%s: its last layer has no sigmoid, so its one number is taken for a logit, though on "
-            "pictures tried here it lies within 0 and 1. If it is a probability, say `outputs` "
-            "probabilities.",
+            "%s: its last layer has no sigmoid, so its single number is read as a logit, though "
+            "on the pictures tried here it is between 0 and 1. If it is a probability, use "
+            "`outputs` probabilities.",
             path,
         )
     return "logits"
@@ -175,8 +177,8 @@ def _said_probabilities(
     one = values.shape[1] == 1
     if values.min() < -_BEYOND or (one and not _inside(values)):
         raise ConfigError(
-            f"{path}: `outputs` probabilities, but its answers go from {values.min():.4g} to "
-            f"{values.max():.4g}. Say `outputs` logits, or leave it out."
+            f"{path}: `outputs` probabilities, but its outputs range from {values.min():.4g} to "
+            f"{values.max():.4g}. Use `outputs` logits, or leave it out."
         )
     # What does not sum to 1 is divided by its sum, as several sigmoids are.
     return "probabilities" if looks_like_probabilities(values, origin.quantised) else "sigmoids"

@@ -134,8 +134,8 @@ def connect_all(
     if answer is None:
         line.close()
         raise TrainingError(
-            f"rank 0 at {cluster.address} did not begin within {arrival:g} s, or is gone. See "
-            "what it says."
+            f"rank 0 at {cluster.address} did not begin within {arrival:g} s, or has ended. "
+            "Look at its output."
         )
     if "refused" in answer:
         line.close()

@@ -71,7 +71,7 @@ RAGGED = request_of(data=[[1, 2], [3]])
         ('{"inputs": []}', "exactly one"),
         ("{}", "exactly one"),
         (b"\xff\xfe\x00", "not JSON"),
-        (NAN, "NaN is no JSON value"),
+        (NAN, "NaN is not a JSON value"),
         (DEEP, "nested too deeply"),
         (RAGGED, "is not a tensor"),
         (request_of(name="picture"), "exactly one"),
