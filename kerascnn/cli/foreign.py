@@ -51,7 +51,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take 
         return numbers
 
 
-class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take none
+class Color(click.ParamType):  # type: ignore[type-arg] # older versions take none
     """A name, ``#rrggbb``, a grey level or ``R,G,B``."""
 
     name = "color"
@@ -136,7 +136,7 @@ foreign_options = add_options(
     ),
     click.option(
         "--pad-color",
-        type=Colour(),
+        type=Color(),
         metavar="COLOR",
         help="Color for --resize pad: white, 114, R,G,B or #rrggbb.  [default: black]",
     ),

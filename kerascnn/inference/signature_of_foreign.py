@@ -104,7 +104,7 @@ def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator
     own = foreign.normalize not in (None, "none") or foreign.normalization is not None
     if dtype == "tensor(uint8)" and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalises them itself, and neither `normalize` "
+            f"{path}: takes pixels as uint8, so it normalizes them itself, and neither `normalize` "
             f"{foreign.normalize} nor `mean` and `std` can be done before. Say `normalize` none."
         )
     outputs = candidates(path, session.get_outputs(), foreign)

@@ -41,7 +41,7 @@ class Cluster:
         processes: Number of processes.
         rank: Rank of this one, from 0.
         local_devices: GPUs of the machine that are this process's; None: all.
-        initialized: Whether somebody else has initialised JAX for all of them.
+        initialized: Whether somebody else has initialized JAX for all of them.
     """
 
     address: str
