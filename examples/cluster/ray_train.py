@@ -1,11 +1,12 @@
 """Train with Ray Train: its JaxTrainer starts the processes and initialises JAX for them.
 
-ray job submit -- python ray_train.py /shared/flowers /shared/runs/flowers
+ray job submit -- python ray_train.py /shared/flowers /shared/runs/flowers epochs=20 batch_size=64
 Needs kerascnn[jax] and ray[train] on every machine, and KERAS_BACKEND=jax there.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -18,14 +19,17 @@ def train(options: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Start two processes with a GPU each."""
+    """Start two processes with a GPU each, or on processors where JAX_PLATFORMS is cpu."""
     from ray.train import ScalingConfig
-    from ray.train.v2.jax import JaxTrainer
+    from ray.train.v2.jax import JaxConfig, JaxTrainer
 
+    data, out, *more = sys.argv[1:]
+    gpu = os.environ.get("JAX_PLATFORMS") != "cpu"
     JaxTrainer(
         train,
-        train_loop_config={"data": sys.argv[1], "out": sys.argv[2]},
-        scaling_config=ScalingConfig(num_workers=2, use_gpu=True),
+        train_loop_config={"data": data, "out": out, **dict(word.split("=", 1) for word in more)},
+        jax_config=JaxConfig(use_gpu=True),  # else Ray does not initialise JAX
+        scaling_config=ScalingConfig(num_workers=2, use_gpu=gpu),
     ).fit()
 
 

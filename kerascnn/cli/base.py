@@ -209,6 +209,7 @@ def quiet_tensorflow(optional: bool = False) -> Iterator[None]:
     if not optional:
         backend.check_backend()
     with backend.silenced():
-        with suppress(ImportError, ValueError) if optional else nullcontext():
+        forgiven = suppress(ImportError, ValueError) if optional else nullcontext()
+        with forgiven, backend.without_unused():
             import_module("keras")
         yield

@@ -102,7 +102,9 @@ def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
         ) from error
     try:
         _check_versions(ray)
-        yield RayTasks(ray, {"num_cpus": threads, "num_gpus": int(gpu)})
+        needs: dict[str, float] = {"num_cpus": threads, "num_gpus": int(gpu)}
+        _warn_of_waiting(ray, needs)
+        yield RayTasks(ray, needs)
     finally:
         ray.shutdown()
 
@@ -152,6 +154,27 @@ def _check_versions(ray: Any) -> None:
                 f"{host} has {_listed(there)}, and this process has {_listed(here)}. Expected the "
                 "same on every machine of the cluster."
             )
+
+
+def _warn_of_waiting(ray: Any, needs: dict[str, float]) -> None:
+    """Say why nothing begins, where the cluster has not what a part takes, or others hold it.
+
+    No error: a cluster may grow, and other jobs end.
+    """
+    there, free = ray.cluster_resources(), ray.available_resources()
+    for name, resource in (("processors", "CPU"), ("GPUs", "GPU")):
+        needed = needs[f"num_{resource.lower()}s"]
+        has, left = there.get(resource, 0.0), free.get(resource, 0.0)
+        if has < needed:
+            log.warning(
+                "the cluster has %g %s and a part takes %g: nothing begins until it has more",
+                has, name, needed,
+            )  # fmt: skip
+        elif left < needed:
+            log.warning(
+                "%g of the cluster's %g %s are free and a part takes %g: parts begin when other "
+                "jobs end (`ray status` shows them)", left, has, name, needed,
+            )  # fmt: skip
 
 
 def _listed(found: dict[str, str]) -> str:

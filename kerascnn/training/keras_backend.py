@@ -1,6 +1,7 @@
 """Which backend of Keras kerascnn runs on, found out before Keras is imported; silence for that.
 
-Knows: where Keras looks for its backend's name, and that TensorFlow chatters when it is imported.
+Knows: where Keras looks for its backend's name, that TensorFlow chatters when it is imported, and
+what both import only because it happens to be installed.
 Does not import Keras: with an unknown name, or one that is not installed, that ends in a traceback.
 """
 
@@ -19,6 +20,11 @@ from kerascnn.errors import ConfigError, MissingExtraError
 
 BACKENDS = ("tensorflow", "jax")
 
+UNUSED = ("pandas", "sklearn", "matplotlib", "IPython")
+"""Keras imports these if they are installed, for wrappers and plots that no command uses."""
+UNUSED_BY_TENSORFLOW = ("jax", "scipy")
+"""TensorFlow likewise: for a converter from JAX and for sparse matrices."""
+
 
 def check_backend() -> None:
     """Check that Keras's backend is supported.
@@ -35,6 +41,41 @@ def check_backend() -> None:
         )
     if name == "jax" and find_spec("jax") is None:
         raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
+
+
+def use_tensorflow() -> None:
+    """Let Keras run on TensorFlow, whichever backend is set; for what only TensorFlow can do.
+
+    Raises:
+        ConfigError: Keras runs on another backend already; or the one that is set is unknown.
+        MissingExtraError: It is JAX, which is not installed.
+    """
+    check_backend()
+    keras = sys.modules.get("keras")
+    if keras is None:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    elif keras.config.backend() != "tensorflow":
+        raise ConfigError(
+            f"Export runs on the backend tensorflow, and Keras was imported with "
+            f"{keras.config.backend()}. Set KERAS_BACKEND=tensorflow before Keras is imported, or "
+            "use the command line: kerascnn export RUN --onnx"
+        )
+
+
+@contextmanager
+def without_unused() -> Iterator[None]:
+    """Import Keras as if what it can do without were not installed, which takes half the time.
+
+    For processes in which only kerascnn uses Keras. Afterwards all of it can be imported.
+    """
+    names = UNUSED if _backend()[0] == "jax" else UNUSED + UNUSED_BY_TENSORFLOW
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None: not to be found
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -50,6 +50,30 @@ def test_config_can_be_made_without_keras() -> None:
     assert "keras" not in loaded_after("from kerascnn.training import TrainConfig; TrainConfig()")
 
 
+UNUSED = {"pandas", "sklearn", "matplotlib", "IPython", "scipy", "jax"}
+"""Keras and TensorFlow import these, wherever they happen to be installed."""
+
+
+def test_commands_do_not_wait_for_what_keras_can_do_without() -> None:
+    pytest.importorskip("tensorflow")
+    loaded = loaded_after("from kerascnn.cli.base import quiet_tensorflow as q\nwith q(): 1")
+    assert "keras" in loaded
+    assert not loaded & UNUSED
+
+
+def test_what_was_hidden_from_keras_can_be_imported_afterwards(tmp_path, monkeypatch) -> None:
+    for name in UNUSED:
+        (tmp_path / f"{name}.py").write_text("")
+    # On JAX, which imports scipy itself, neither is hidden.
+    keras = "import scipy, jax\ntry: import pandas\nexcept ImportError: pass\n"
+    (tmp_path / "keras.py").write_text(keras)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    code = "from kerascnn.cli.base import quiet_tensorflow as q\nwith q(): 1\n"
+    assert loaded_after(code) & UNUSED == {"scipy", "jax"}
+    assert loaded_after(f"{code}import {', '.join(UNUSED)}") >= UNUSED
+
+
 WATCHED = """
 import os, sys
 from importlib.abc import MetaPathFinder

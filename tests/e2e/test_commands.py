@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,18 @@ def test_summary_of_the_baseline_as_the_course_counts() -> None:
     table = run(*asked, "--layers").stdout
     assert re.search(r"block1_conv +Conv2D +28 x 28 x 7 +532", table)
     assert "total 227,026 parameters: 227,026 trainable, 0 frozen" in table
+
+
+def test_export_runs_on_tensorflow_where_keras_is_set_to_jax_and_no_library_chatters(
+    trained: Path,
+) -> None:
+    pytest.importorskip("jax")
+    done = subprocess.run(
+        [sys.executable, "-m", "kerascnn", "export", str(trained), "--onnx", "--out", "a.onnx"],
+        env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "every top-1 prediction equals the trained model's" in done.stdout
 
 
 def test_evaluate_says_the_same_of_run_keras_file_and_onnx(trained: Path, exported: Path) -> None:

@@ -1,5 +1,6 @@
 """Two processes train together: as one would, and none waits for a lost one."""
 
+import json
 import os
 import signal
 import subprocess
@@ -246,6 +247,40 @@ def test_a_jax_that_is_initialised_already(
         _, told = process.communicate(timeout=HUNG)
         assert process.returncode == 0, told
     assert losses(out) == [pytest.approx(row, rel=1e-4) for row in losses_alone]
+
+
+TWO_NODES = """
+import os, subprocess, sys
+from ray.cluster_utils import Cluster
+node = {"num_cpus": 1, "object_store_memory": 80 << 20}
+cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+cluster.add_node(**node)
+environment = os.environ | {"RAY_ADDRESS": cluster.address}
+done = subprocess.run([sys.executable, *sys.argv[1:]], env=environment)
+cluster.shutdown()
+sys.exit(done.returncode)
+"""
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_ray_train_on_two_nodes(
+    losses_alone: list[list[float]], subset: Callable[[int], Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray.train.v2.jax")
+    root, out = Path(__file__).parents[2], tmp_path / "two"
+    words = [str(root / "examples" / "cluster" / "ray_train.py"), str(subset(300)), str(out)]
+    words += ["model=lenet5", "epochs=3", "val=0.2", "seed=1"]
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax", "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": str(root),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_NODES, *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert losses(out) == [pytest.approx(row, rel=1e-4) for row in losses_alone]
+    assert json.loads((out / "machine.json").read_text())["devices"] == 2
 
 
 def test_other_data_is_refused_by_both(start: Start, tmp_path: Path, free_port: int) -> None:

@@ -153,6 +153,12 @@ def test_bench_overhead_divides_a_start_into_its_parts() -> None:
 
 
 @pytest.mark.full
+def test_bench_start_measures_every_command() -> None:
+    table = printed("bench_start", "--rounds", 1)
+    assert len(re.findall(rf"^\| .*\| {NUMBER} \|$", table, re.M)) == 14
+
+
+@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_bench_gpu_goes_through_every_job_without_a_gpu(tmp_path: Path) -> None:
     """All commands run, and their figures are found; what no GPU measured is not shown."""

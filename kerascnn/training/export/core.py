@@ -18,6 +18,7 @@ from kerascnn.training.export.graph import IR_VERSION, OPSET
 from kerascnn.training.export.operators import HANDLERS
 from kerascnn.training.export.rewrites import simplify
 from kerascnn.training.export.traceable import traceable
+from kerascnn.training.keras_backend import use_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -41,8 +42,10 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
         ``[batch, classes]``.
 
     Raises:
+        ConfigError: Keras runs on another backend.
         ModelFileError: An operation that ONNX does not have.
     """
+    use_tensorflow()
     converted = _convert(network)
     _refuse_unknown(network.name, converted)
     converted = _raised(network.name, converted)

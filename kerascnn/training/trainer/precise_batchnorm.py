@@ -110,7 +110,7 @@ def _compiled(model: keras.Model, size: int) -> Callable[..., list[Any]]:
         return compiled
     import tensorflow as tf
 
-    traced: Callable[..., list[Any]] = tf.function(run)
+    traced: Callable[..., list[Any]] = tf.function(run, autograph=False)
     return traced
 
 

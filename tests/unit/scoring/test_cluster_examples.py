@@ -85,6 +85,7 @@ def test_scripts_are_bash() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 def test_training_by_slurm(subset, tmp_path: Path) -> None:
     pytest.importorskip("jax")
     variables = {

@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -132,8 +134,6 @@ def test_a_part_that_always_dies(work: Work, tmp_path) -> None:
 
 
 def test_a_node_killed(cluster, work: Work, as_predicted, tmp_path) -> None:
-    import threading
-
     node = cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
     mark, victim = tmp_path / "mark", node.node_id
 
@@ -191,6 +191,60 @@ def test_a_driver_killed(cluster, exported: Path, pictures: list[str], as_predic
     assert again.returncode == 3, again.stderr  # for the broken picture
     assert as_predicted()
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_processor_at_work(threads: int, cluster, exported, pictures, as_predicted) -> None:
+    """More parts than processors, and parts that take a whole node: none waits for another."""
+    words = ["score", str(exported), str(Path(pictures[0]).parent), "--out", "out", "--on", "ray"]
+    words += ["--parts", "15", "--threads", str(threads), "--format", "jsonl"]
+    done = subprocess.run(
+        [sys.executable, "-m", "kerascnn", *words], capture_output=True, timeout=120
+    )
+    assert done.returncode == 3, done.stderr  # for the broken picture
+    assert as_predicted()
+
+
+def test_processors_that_others_hold(
+    cluster, work: Work, as_predicted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said, and the parts begin when they are let go (what hung Ray Data)."""
+    import ray
+
+    class Holder:
+        def ready(self) -> bool:
+            return True
+
+    ray.init(address=cluster.address, namespace="other", log_to_driver=False)
+    holders = [ray.remote(num_cpus=1)(Holder).remote() for _ in range(cpus_of(ray))]
+    ray.get([holder.ready.remote() for holder in holders])
+    until(lambda: ray.available_resources().get("CPU", 0) == 0)
+    on_ray._warn_of_waiting(ray, {"num_cpus": 1, "num_gpus": 0})
+    assert "0 of the cluster's" in caplog.text
+    engine = RayTasks(ray, {"num_cpus": 1})
+    setting = WorkerOptions(
+        str(Path(work.request.model).absolute()), work.plan.question, work.plan.base
+    )
+    letting_go = threading.Timer(2, lambda: [ray.kill(holder) for holder in holders])
+    letting_go.start()
+    assert score_parts(work.plan, work.missing, setting, engine, lambda _: None) == {}
+    letting_go.join()
+    ray.shutdown()
+    assert as_predicted()
+
+
+def test_a_gpu_that_no_node_has(cluster, caplog: pytest.LogCaptureFixture) -> None:
+    with ray_cluster("ray", 1, gpu=True):
+        assert "has 0 GPUs and a part takes 1" in caplog.text
+
+
+def cpus_of(ray: Any) -> int:
+    return int(ray.cluster_resources()["CPU"])
+
+
+def until(so: Callable[[], bool]) -> None:
+    while not so():
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(("name", "value"), [("kerascnn", "9.9"), ("Python", "2.7")])

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from keras import layers
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.export.core import core_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -56,4 +56,10 @@ def test_any_failure_of_the_converter_is_one_line(monkeypatch) -> None:
 
     monkeypatch.setattr(onnx.version_converter, "convert_version", fail)
     with pytest.raises(ModelFileError, match=r"cannot be converted to ONNX .*failed: no schema"):
+        core_model(network(lambda x: x))
+
+
+def test_on_another_backend_it_is_said_what_to_set(monkeypatch) -> None:
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(ConfigError, match=r"imported with jax\. Set KERAS_BACKEND=tensorflow"):
         core_model(network(lambda x: x))
