@@ -234,12 +234,23 @@ def _ask_if_alike(root: Path, faults: FaultHandler) -> None:
         same = sorted(inside[one] & inside[other])
         mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
         if mostly and not all(DATE.fullmatch(name) for name in same):
-            faults.error(
-                f"{root}: {one.name} and {other.name} hold the same sub-folders ({_some(same)}). "
-                "If those are the classes, call the folders around them train, val and test; if "
-                "not, give them other names, or list the pictures in a .csv file."
-            )
+            faults.error(f"{root}: {_advice(one.name, other.name, same)}")
             return
+
+
+def _advice(one: str, other: str, same: list[str]) -> str:
+    """Say what to do with two folders that hold the same sub-folders."""
+    both = f"{one} and {other} hold the same sub-folders ({_some(same)})"
+    if all(map(_split_of, same)):
+        return (
+            f"{both}, which are splits. Expected the split first and the class in it: move them to "
+            f"{same[0]}/{one}, {same[0]}/{other} and so on, or list the pictures in a .csv file "
+            "with the columns path, label and split."
+        )
+    return (
+        f"{both}. If those are the classes, call the folders around them train, val and test; if "
+        "not, give them other names, or list the pictures in a .csv file."
+    )
 
 
 def _some(names: list[str]) -> str:

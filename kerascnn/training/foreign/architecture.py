@@ -8,6 +8,7 @@ never imported; a class is looked up by its name among Keras' own.
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -48,6 +49,11 @@ _KINDS: tuple[type, ...] = (
     keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap,
 )  # fmt: skip
 """What a class must be derived from: other classes in those modules run code of their own."""
+
+_QUANTIZED = re.compile(
+    r"(Quantized\w*|GPTQ|AWQ|Int4)DTypePolicy|\w+QuantizationConfig|\w+Quantizer"
+)
+"""Classes that say how Keras quantized a layer."""
 
 _OWN = "kerascnn>PerChannelConv2D"
 """A layer of kerascnn's own, which its ``model.keras`` files hold."""
@@ -100,6 +106,8 @@ def _clean(value: Any, where: str, libraries: tuple[str, ...]) -> Any:
         return value.replace("/", ".")
     if not isinstance(value, dict):
         return value
+    if value.keys() == {"value"}:
+        raise _code("a lambda function", where)
     if "class_name" in value:
         value = _checked(value, where, libraries)
     # How it was compiled is of no use here, and names losses and metrics that may be custom.
@@ -113,11 +121,7 @@ def _checked(node: dict[str, Any], where: str, libraries: tuple[str, ...]) -> di
     if not isinstance(name, str):
         raise ModelFileError(f"{where}: a class has the name {name!r}, which is not text.")
     if name in ("Lambda", "__lambda__"):
-        raise ModelFileError(
-            f"{where}: holds a Lambda layer{_called(node)}, whose code is inside the file and "
-            "would run when it is loaded. kerascnn runs no code from model files. Replace it by "
-            "a layer of Keras (Rescaling, Resizing, Reshape…) and save the model again."
-        )
+        raise _code(f"a Lambda layer{_called(node)}", where)
     if name in _VALUES:
         return node
     if name == "function":
@@ -151,15 +155,20 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
     if not _is_keras(node.get("module")):
         raise _custom(f"object {name!r}", node, where)
     module = _home(known, str(node.get("module")))
-    if module is None and not node.get("module") and _is_operation(name):
+    if _QUANTIZED.fullmatch(name):
+        raise ModelFileError(
+            f"{where}: was quantized in Keras ({name}), and its whole numbers are not exported. "
+            "Give the model that was quantized, and make its file small by: `precision` int8."
+        )
+    if not node.get("module") and (module is None or _is_call(node)) and _is_operation(name):
         raise ModelFileError(
             f"{where}: holds Keras' operation {name}{_called(node)}, which Keras itself cannot "
             "read from .h5. Save the model as .keras where it was made."
         )
     if module is None and name in REMOVED:
         raise ModelFileError(
-            f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 does not have "
-            "any more. Convert the model where it was made (python -m tf2onnx.convert) and use the "
+            f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 no longer "
+            "has. Convert the model where it was made (python -m tf2onnx.convert) and use the "
             ".onnx file: kerascnn predict FILE --labels …"
         )
     if module is None:
@@ -201,6 +210,12 @@ def _home(name: str, module: str) -> str | None:
     return None
 
 
+def _is_call(node: dict[str, Any]) -> bool:
+    """Return whether it is of a function, which .h5 may call as a layer: layers say more."""
+    config = node.get("config")
+    return "inbound_nodes" in node and isinstance(config, dict) and "trainable" not in config
+
+
 def _is_operation(name: str) -> bool:
     return any(hasattr(_operations(module), name) for module in _OPERATIONS)
 
@@ -222,6 +237,14 @@ def _called(node: dict[str, Any]) -> str:
     config = node.get("config")
     name = config.get("name") if isinstance(config, dict) else None
     return f" ({name!r})" if isinstance(name, str) else ""
+
+
+def _code(what: str, where: str) -> ModelFileError:
+    return ModelFileError(
+        f"{where}: holds {what}, whose code is inside the file and would run when it is loaded. "
+        "kerascnn runs no code from model files. Replace it by a layer of Keras (Rescaling, "
+        "Resizing, Reshape…) and save the model again."
+    )
 
 
 def _custom(what: str, node: dict[str, Any], where: str) -> ModelFileError:

@@ -29,9 +29,10 @@ _GONE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
 RENAMED = {
     "Policy": "DTypePolicy", "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization", "Custom>CustomScaleLayer": "CustomScaleLayer",
-    "ThresholdedReLU": "ReLU", "RandomHeight": "Identity", "RandomWidth": "Identity",
+    "GroupedQueryAttention": "GroupQueryAttention", "ThresholdedReLU": "ReLU",
+    "RandomHeight": "Identity", "RandomWidth": "Identity",
 }  # fmt: skip
-"""What Keras 2 called, or registered, classes that are still there, or do the same in inference."""
+"""What Keras 2, or .h5 files, call classes that are still there, or do the same in inference."""
 
 REMOVED = ("LocallyConnected1D", "LocallyConnected2D", "DenseFeatures", "RandomFourierFeatures")
 """Layers of Keras 2 that Keras 3 has no more."""

@@ -14,8 +14,10 @@ from keras import layers
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.networks.rebuild import apply_statistics
-from kerascnn.training.weights.files import Tensors, key
-from kerascnn.training.weights.own_heads import split_own_linear, strip_prefix
+from kerascnn.training.weights.files import key
+from kerascnn.training.weights.own_heads import split_own_linear
+from kerascnn.training.weights.torch_files import Tensors
+from kerascnn.training.weights.torch_modules import module_names
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras, without_batchnorm
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
     shapes = {key(la.name, w.name): tuple(w.shape) for la in flat(model) for w in la.weights}
     flattened = _flattened(model)
     head = head_of(model)
-    tensors = without_batchnorm(strip_prefix(tensors, LAYOUTS[layout]), layout)
+    tensors = without_batchnorm(module_names(tensors, layout, source), layout)
     tensors, converted = split_own_linear(
         tensors, LAYOUTS[layout], head.name, tuple(head.kernel.shape), source
     )

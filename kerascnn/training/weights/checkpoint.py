@@ -19,7 +19,8 @@ from kerascnn.errors import ModelFileError, one_line
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks import Network, build_network
 from kerascnn.training.networks.blocks import head_of
-from kerascnn.training.weights.files import Tensors, tensors_of
+from kerascnn.training.weights.files import tensors_of
+from kerascnn.training.weights.torch_files import Tensors
 
 
 def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:

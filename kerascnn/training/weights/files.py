@@ -6,24 +6,19 @@ Knows: the kinds of file, and how each can be broken. Does not know which networ
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import h5py
 import keras
 import numpy as np
-import numpy.typing as npt
 
-from kerascnn.errors import ModelFileError, one_line
+from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.weights.torch_files import Tensors, broken_weights, read_checkpoint
 from kerascnn.training.weights_location import KINDS
-from kerascnn.zip_files import check_for_zip_bomb
-
-Tensors = dict[str, npt.NDArray[np.generic]]
 
 LIBRARIES = ("keras_hub", "keras_cv")
 """Whose backbones give their weights; as models they are not exported."""
@@ -106,25 +101,15 @@ def read_tensors(path: Path) -> Tensors:
         For Keras' kinds by ``LAYER/WEIGHT``, for PyTorch's by PyTorch's names.
 
     Raises:
-        ModelFileError: Not such a file, truncated, holding something else, or ``.pth`` without
-            torch.
+        ModelFileError: Not such a file, truncated, holding something else, or one of PyTorch
+            without torch.
     """
     readers: dict[str, Callable[[Path], Tensors]] = {
         ".keras": _keras,
         ".h5": _h5,
         ".safetensors": _safetensors,
-        ".pth": _pth,
-        ".pt": _pth,
     }
-    return readers[kind_of(path)](path)
-
-
-def _broken(path: Path, error: Exception) -> ModelFileError:
-    reason = one_line(error, 200)
-    return ModelFileError(
-        f"{path}: cannot be read as {kind_of(path)} ({type(error).__name__}: {reason}). "
-        "It is truncated, or something else with that name; get it again."
-    )
+    return readers.get(kind_of(path), read_checkpoint)(path)
 
 
 def _keras(path: Path) -> Tensors:
@@ -147,7 +132,7 @@ def _h5(path: Path) -> Tensors:
         raise
     except Exception as error:
         # h5py raises whatever it meets where a file lies about itself.
-        raise _broken(path, error) from error
+        raise broken_weights(path, error) from error
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
@@ -177,41 +162,5 @@ def _safetensors(path: Path) -> Tensors:
     try:
         tensors: Tensors = load_file(path)
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, AttributeError) as error:
-        raise _broken(path, error) from error
+        raise broken_weights(path, error) from error
     return tensors
-
-
-def _pth(path: Path) -> Tensors:
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise ModelFileError(
-            f"{path}: only torch itself reads such a file safely, and it is not installed. "
-            "Install it with: pip install torch, or give the weights as .safetensors."
-        ) from error
-    try:
-        if zipfile.is_zipfile(path):
-            check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-        state = loaded.get("state_dict", loaded.get("model", loaded))
-        return {str(name): _stored(name, tensor) for name, tensor in state.items()}
-    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError, TypeError,
-            IndexError, zipfile.BadZipFile) as error:  # fmt: skip
-        raise _broken(path, error) from error
-    except Exception as error:
-        # pickle.UnpicklingError: code in the file, which is never run.
-        if type(error).__name__ != "UnpicklingError":
-            raise
-        raise ModelFileError(
-            f"{path}: cannot be read as weights: it holds a whole pickled model or other objects "
-            "of Python, whose code would run. Save the weights alone where it was made: "
-            "torch.save(model.state_dict(), 'weights.pth'), or as .safetensors."
-        ) from error
-
-
-def _stored(name: str, tensor: Any) -> npt.NDArray[np.generic]:
-    """Return a tensor's values, if all of them are stored: strides of 0 promise any number."""
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and fewer values are stored")
-    values: npt.NDArray[np.generic] = tensor.float().numpy()
-    return values

@@ -13,7 +13,8 @@ import keras
 
 from kerascnn.training.networks.blocks import flat, head_of
 from kerascnn.training.networks.rebuild import AUTOMATIC, origin_of
-from kerascnn.training.weights.files import Tensors, key
+from kerascnn.training.weights.files import key
+from kerascnn.training.weights.torch_files import Tensors
 
 HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")
 """What libraries call the layer that we call ``head``; some have a 1x1 convolution there."""

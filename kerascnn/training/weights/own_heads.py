@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from kerascnn.training.weights.files import Tensors
+from kerascnn.training.weights.torch_files import Tensors
 
 log = logging.getLogger(__name__)
 
@@ -45,30 +45,6 @@ def without_own_head(
     return {name: tensor for name, tensor in kept.items() if layers[name] != head}
 
 
-def strip_prefix(tensors: Tensors, known: Callable[[str], str | None]) -> Tensors:
-    """Strip the prefixes of Lightning, DataParallel and custom modules from PyTorch's names.
-
-    Args:
-        tensors: By PyTorch's names.
-        known: Gives our name of a tensor, None if it has none.
-
-    Returns:
-        The same without the prefix under which most names are known; what lies beside a prefix
-        (a loss, a head of another name) is left out, unless it is a convolution.
-    """
-    prefixes = {""}
-    for name in tensors:
-        parts = name.split(".")
-        prefixes |= {".".join(parts[:depth]) + "." for depth in range(1, min(4, len(parts)))}
-    prefixes = {prefix for prefix in prefixes if _count(tensors, prefix, known)}
-    best = max(sorted(prefixes), key=lambda prefix: _count(tensors, prefix, known), default="")
-    return {
-        name.removeprefix(best): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(best) or tensor.ndim > 2
-    }
-
-
 def split_own_linear(
     tensors: Tensors,
     known: Callable[[str], str | None],
@@ -80,7 +56,7 @@ def split_own_linear(
 
     Args:
         tensors: By PyTorch's names, without a prefix.
-        known: As for :func:`strip_prefix`.
+        known: Gives our name of a tensor, None if it has none.
         head: Name of the network's head.
         shape: Shape of its kernel.
         source: Where it comes from, for error messages.
@@ -102,11 +78,6 @@ def split_own_linear(
     elif left:
         _tell(source, linear)
     return kept, found
-
-
-def _count(tensors: Tensors, prefix: str, known: Callable[[str], str | None]) -> int:
-    names = (name.removeprefix(prefix) for name in tensors if name.startswith(prefix))
-    return sum(known(name) is not None for name in names)
 
 
 def _has(tensors: Tensors, layer: str) -> bool:

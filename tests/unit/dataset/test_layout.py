@@ -76,6 +76,11 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
         (["cat", "dog", "pets/cat", "pets/dog"], "pets holds sub-folders called as those beside"),
         (["a", "b", "c", "d/d/a", "d/d/b"], "d holds sub-folders called"),
         (["fold1/0", "fold1/1", "fold2/0", "fold2/1"], "call the folders around them train"),
+        (["cat/train", "cat/test", "dog/train", "dog/test"], "move them to test/cat, test/dog and"),
+        (
+            ["a/Training", "a/Validation", "b/Training", "b/Validation"],
+            "which are splits. Expected",
+        ),
         (["Train/0", "Train/1", "Test", "Meta"], "holds Train and also Meta"),
         (["val/cat", "val/dog", "test/cat", "test/dog"], "hold the same sub-folders"),
         (["train_1/a", "train_1/b", "train_2/a", "train_2/b"], "are both split train"),

@@ -12,6 +12,7 @@ from keras import layers, ops
 from kerascnn.errors import ModelFileError
 from kerascnn.inference import ForeignModel
 from kerascnn.training.export.foreign import export_foreign
+from kerascnn.training.foreign.inspected import load_inspected
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -224,12 +225,47 @@ def test_a_layer_answers_as_it_does_in_keras(
     np.testing.assert_allclose(exported_from(path, 3).run(batch)[0], wanted, rtol=1e-5, atol=1e-4)
 
 
-def test_an_operation_in_an_h5_file_is_told_from_a_custom_object(tmp_path) -> None:
-    """Keras writes it, and cannot read it again."""
+@pytest.mark.parametrize(
+    ("middle", "name"),
+    [(ops.absolute, "Absolute"), (lambda x: x + 1.0, "Add"), (lambda x: 2.0 * x, "Multiply")],
+)
+def test_an_operation_in_an_h5_file_is_told_from_a_custom_object(middle, name, tmp_path) -> None:
+    """Keras writes it, and cannot read it again; some are called as layers are."""
     path = tmp_path / "m.h5"
-    classifier(ops.absolute).save(path)
-    with pytest.raises(ModelFileError, match=r"Keras' operation Absolute .*as \.keras"):
-        export_foreign(path, ForeignModel(("a", "b", "c"), normalize="none"), tmp_path / "m.onnx")
+    classifier(middle).save(path)
+    with pytest.raises(ModelFileError, match=rf"Keras' operation {name} .*as \.keras"):
+        load_inspected(path)
+
+
+def quantized():
+    model = classifier(on("Conv2D", filters=2, kernel_size=1))
+    model.quantize("int8")
+    return model
+
+
+def with_lambda():
+    return classifier(on("Conv2D", filters=2, kernel_size=1, activation=lambda x: x * x))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [(quantized, "was quantized in Keras .*`precision` int8"),
+     (with_lambda, "holds a lambda function, whose code is inside the file")],
+)  # fmt: skip
+def test_what_is_keras_own_and_not_exported_is_told(make, words, suffix, tmp_path) -> None:
+    make().save(tmp_path / f"m{suffix}")
+    with pytest.raises(ModelFileError, match=words):
+        load_inspected(tmp_path / f"m{suffix}")
+
+
+def test_a_layer_that_h5_files_call_otherwise_is_found(tmp_path) -> None:
+    heads = {"head_dim": 4, "num_query_heads": 4, "num_key_value_heads": 2}
+    model = classifier(attention("GroupQueryAttention", **heads))
+    model.save(tmp_path / "m.h5")
+    picture = np.ones((1, *model.input_shape[1:]), "float32")
+    loaded = load_inspected(tmp_path / "m.h5")[0]
+    np.testing.assert_array_equal(loaded(picture), model(picture))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from kerascnn.errors import KerascnnError, ModelFileError
 from kerascnn.training.networks import INSIDE, TORCH
 from kerascnn.training.weights import check_weights, start_network
+from kerascnn.training.weights.files import read_tensors
 
 ROOT = Path(__file__).parents[4]
 GOLDEN = json.loads((ROOT / "tests/golden/torch_logits.json").read_text())
@@ -157,7 +158,7 @@ def test_a_tensor_too_many_is_named(tmp_path: Path) -> None:
 def test_the_wrong_network_and_a_truncated_file_are_told(resnet18: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"bn1\.bias"):
         start_network("alexnet", CLASSES, 127, str(resnet18))
-    with pytest.raises(KerascnnError, match="takes no weights of PyTorch"):
+    with pytest.raises(KerascnnError, match="takes no weights from PyTorch"):
         start_network("cnn", CLASSES, 32, str(resnet18))
     with pytest.raises(ModelFileError, match="resnet18_small has a 3x3 one"):
         start_network("resnet18_small", CLASSES, 32, str(resnet18))
@@ -193,11 +194,16 @@ def test_weights_of_vgg_at_another_image_size_are_refused_with_the_reason(tmp_pa
         start_network("vgg11", CLASSES, 96, str(path))
 
 
-def test_without_torch_a_pth_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ending", ["pth", "pt", "pth.tar", "ckpt", "bin"])
+def test_without_torch_its_files_are_told(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    (tmp_path / "w.pth").write_bytes(b"PK")
+    path = tmp_path / f"w.{ending}"
+    path.write_bytes(b"PK")
+    assert check_weights("resnet18", str(path)).name == "resnet18"
     with pytest.raises(ModelFileError, match=r"pip install torch, or .*safetensors"):
-        start_network("resnet18", CLASSES, 32, str(tmp_path / "w.pth"))
+        read_tensors(path)
 
 
 class Trap:

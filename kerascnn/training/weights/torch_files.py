@@ -1,0 +1,147 @@
+"""PyTorch's checkpoints: the state of a network, and what training programs save around it.
+
+Knows: torch's own safe loading, and under which names programs put the state. Does not know:
+names of tensors, networks.
+"""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.errors import ModelFileError, one_line
+from kerascnn.zip_files import check_for_zip_bomb
+
+log = logging.getLogger(__name__)
+
+Tensors = dict[str, npt.NDArray[np.generic]]
+
+_AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model")
+"""Where timm, torchvision and others keep the averaged weights, which are the better ones."""
+
+_STATES = (*_AVERAGED, "state_dict", "model", "model_state_dict", "net", "network", "weights")
+"""Where programs keep the state, the first that is there; else it is the only one in the file."""
+
+
+def read_checkpoint(path: Path) -> Tensors:
+    """Read the tensors of a checkpoint. No code of the file is run.
+
+    Args:
+        path: Path of what ``torch.save`` wrote.
+
+    Returns:
+        By PyTorch's names, in float32.
+
+    Raises:
+        ModelFileError: torch is not installed, or the file holds no state, code, or nothing whole.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ModelFileError(
+            f"{path}: only torch itself reads such a file safely, and it is not installed. "
+            "Install it with: pip install torch, or give the weights as .safetensors."
+        ) from error
+    _refuse_program(path)
+    try:
+        if zipfile.is_zipfile(path):
+            check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        state = state_in(loaded, str(path))
+        return {name: _stored(name, tensor) for name, tensor in state.items()}
+    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError, TypeError,
+            IndexError, zipfile.BadZipFile) as error:  # fmt: skip
+        raise broken_weights(path, error) from error
+    except Exception as error:
+        # pickle.UnpicklingError: code in the file, which is never run.
+        if type(error).__name__ != "UnpicklingError":
+            raise
+        raise ModelFileError(
+            f"{path}: cannot be read as weights: it holds a whole pickled model or other objects "
+            "of Python, whose code would run. Save the weights alone where it was made: "
+            "torch.save(model.state_dict(), 'weights.pth'), or as .safetensors."
+        ) from error
+
+
+def state_in(loaded: Any, source: str) -> dict[str, Any]:
+    """Find a network's state among what a training program saved with it.
+
+    Args:
+        loaded: What is in the file.
+        source: Where it comes from, for messages.
+
+    Returns:
+        Tensors by PyTorch's names.
+
+    Raises:
+        ModelFileError: There is none, or there are several.
+    """
+    state = _tensors(loaded)
+    if state:
+        return state
+    inner = {str(k): _tensors(v) for k, v in loaded.items()} if isinstance(loaded, Mapping) else {}
+    inner = {name: found for name, found in inner.items() if found}
+    known = [name for name in _STATES if name in inner]
+    chosen = known[0] if known else next(iter(inner)) if len(inner) == 1 else None
+    if chosen is None:
+        raise ModelFileError(
+            f"{source}: holds {', '.join(inner) or 'no tensors'}; expected the weights of one "
+            "network. Save them alone where it was made: "
+            "torch.save(model.state_dict(), 'weights.pth')."
+        )
+    if chosen in _AVERAGED and len(known) > 1:
+        log.warning("%s: takes the averaged weights (%s), not %s.", source, chosen, known[1])
+    return inner[chosen]
+
+
+def broken_weights(path: Path, error: Exception) -> ModelFileError:
+    """Say that a file of weights is not whole.
+
+    Args:
+        path: Its path.
+        error: What its library raised.
+
+    Returns:
+        What to raise.
+    """
+    reason = one_line(error, 200)
+    return ModelFileError(
+        f"{path}: cannot be read as {path.suffix} ({type(error).__name__}: {reason}). "
+        "It is truncated, or something else with that name; get it again."
+    )
+
+
+def _tensors(value: Any) -> dict[str, Any]:
+    """Return the tensors of a mapping; empty: most of what it holds are none."""
+    if not isinstance(value, Mapping):
+        return {}
+    found = {str(name): one for name, one in value.items() if hasattr(one, "untyped_storage")}
+    return found if 2 * len(found) > len(value) else {}
+
+
+def _refuse_program(path: Path) -> None:
+    """Refuse TorchScript, which is code."""
+    names: list[str] = []
+    with suppress(OSError, zipfile.BadZipFile, ValueError), zipfile.ZipFile(path) as file:
+        names = file.namelist()
+    if any("/code/" in name for name in names):
+        raise ModelFileError(
+            f"{path}: holds a TorchScript program, which is code and is not run. Save the weights "
+            "alone where it was made: torch.save(model.state_dict(), 'weights.pth'), or as "
+            ".safetensors."
+        )
+
+
+def _stored(name: str, tensor: Any) -> npt.NDArray[np.generic]:
+    """Return a tensor's values, if all of them are stored: strides of 0 promise any number."""
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and fewer values are stored")
+    values: npt.NDArray[np.generic] = tensor.float().numpy()
+    return values

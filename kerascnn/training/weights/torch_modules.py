@@ -1,0 +1,118 @@
+"""The modules of their own in which people hold a network of torchvision or timm.
+
+Knows: that wrappers put their names in front, that ``Sequential`` numbers a network's parts, and
+that some keep its features alone. Does not know: our names, files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.errors import ModelFileError
+from kerascnn.training.weights.torch_files import Tensors
+from kerascnn.training.weights.torch_names import LAYOUTS, VGG_REPEATS
+
+_PARTS = {
+    "resnet": ["conv1 bn1 relu maxpool layer1 layer2 layer3 layer4 avgpool fc"],
+    "densenet": ["features classifier", "features global_pool head_drop classifier"],
+    "efficientnet": [
+        "features avgpool classifier",
+        "conv_stem bn1 blocks conv_head bn2 global_pool classifier",
+    ],
+    "mobilenet_v2": [
+        "features classifier",
+        "conv_stem bn1 blocks conv_head bn2 global_pool classifier",
+    ],
+    "convnext": ["features avgpool classifier", "stem stages norm_pre head"],
+    "alexnet": ["features avgpool classifier"],
+    "vgg": ["features avgpool classifier", "features pre_logits head"],
+}
+"""A network's parts in their order in torchvision and in timm: ``nn.Sequential(*m.children())``."""
+
+_DEEPEST = 7
+"""Parts of the longest prefix that is looked for, and one."""
+
+Spelling = Callable[[str], str]
+
+
+def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
+    """Give tensors the names that they have in the library's own network.
+
+    Args:
+        tensors: By PyTorch's names: of DataParallel, ``torch.compile``, Lightning, fastai, or a
+            module that holds the network or its features.
+        layout: A key of :data:`LAYOUTS`.
+        source: Where they come from, for error messages.
+
+    Returns:
+        The same without the prefix under which most names are known; what lies beside a prefix
+        (a loss, a head of another name) is left out, unless it is a convolution.
+
+    Raises:
+        ModelFileError: The network is in it more than once.
+    """
+    found: Counter[tuple[str, int]] = Counter()
+    spellings = list(_spellings(layout))
+    for prefix in _prefixes(tensors):
+        names = [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
+        for index, spelling in enumerate(spellings):
+            known = sum(_is_known(spelling(name), layout) for name in names)
+            found[prefix, index] = known
+    (best, index), most = max(found.items(), key=lambda item: item[1])
+    if 4 * most < len(tensors):
+        return tensors  # of another network, which is told by the names that the file has
+    alike = {prefix for (prefix, _), count in found.items() if count == most}
+    # A longer prefix of the same tensors, spelled otherwise, is the same network.
+    same = sorted(one for one in alike if not any(one != p and one.startswith(p) for p in alike))
+    if len(same) > 1:
+        raise ModelFileError(
+            f"{source}: holds the network {len(same)} times ({', '.join(same)}); expected it once. "
+            "Save the one that is meant alone, where it was made: "
+            "torch.save(model.state_dict(), 'weights.pth')."
+        )
+    return {
+        spellings[index](name.removeprefix(best)): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(best) or _is_convolution(tensor)
+    }
+
+
+def _is_convolution(tensor: npt.NDArray[np.generic]) -> bool:
+    """Return whether it is one, and not a colour's mean that is shaped to be subtracted."""
+    return tensor.ndim > 2 and sum(side > 1 for side in tensor.shape) > 1
+
+
+def _is_known(name: str, layout: str) -> bool:
+    # BatchNormalization of VGG is folded into its convolutions, and shifts their numbers.
+    folded = layout in VGG_REPEATS and re.fullmatch(r"features\.\d+\.\w+", name)
+    return bool(folded) or LAYOUTS[layout](name) is not None
+
+
+def _prefixes(tensors: Tensors) -> list[str]:
+    """Return all that names may begin with; nothing comes first."""
+    prefixes = {""}
+    for name in tensors:
+        parts = name.split(".")
+        prefixes |= {".".join(parts[:end]) + "." for end in range(1, min(_DEEPEST, len(parts)))}
+    return sorted(prefixes)
+
+
+def _spellings(layout: str) -> Iterator[Spelling]:
+    yield str
+    family = "vgg" if layout in VGG_REPEATS else layout.partition("_")[0]
+    for parts in _PARTS.get(layout, _PARTS.get(family, [])):
+        yield partial(_numbered, parts.split())
+    yield "features.{}".format
+
+
+def _numbered(parts: list[str], name: str) -> str:
+    """Name the part that a number stands for: ``4.0.conv1.weight``."""
+    number, _, rest = name.partition(".")
+    is_part = number.isdecimal() and int(number) < len(parts)
+    return f"{parts[int(number)]}.{rest}" if is_part else name
