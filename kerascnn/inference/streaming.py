@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Generic, TypeVar
 
-from kerascnn.parallel import usable_cpus
+from kerascnn.parallel import TakingTurns, usable_cpus
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,19 +57,22 @@ def in_batches(
     if isinstance(items, Sized) and len(items) < _TASK:  # one task: threads would do no more
         few = list(items)
         for start in range(0, len(few), size):
-            yield _all(work, few[start : start + size])
+            yield [work(item) for item in few[start : start + size]]
         return
     threads = threads or usable_cpus()
     source = _Source(items, weigh, _AHEAD * threads)
     with ExitStack() as stack:
         executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(threads))
         waiting: deque[tuple[Future[list[R]], int]] = deque()
+        turns = TakingTurns()
         batch: list[R] = []
         try:
             while True:
                 patience = None if not batch else _PATIENCE
-                for task, weight in source.available(0.0 if waiting else patience):
-                    waiting.append((executor.submit(_all, work, task), weight))
+                # While others are in flight: little work is worth a task only together.
+                least = _TASK if waiting and turns.small else 1
+                for task, weight in source.available(0.0 if waiting else patience, least):
+                    waiting.append((executor.submit(turns.each, work, task), weight))
                 if waiting:
                     future, weight = waiting.popleft()
                     batch += future.result()
@@ -86,10 +89,6 @@ def in_batches(
             source.stop()
             for future, _ in waiting:
                 future.cancel()
-
-
-def _all(work: Callable[[T], R], items: list[T]) -> list[R]:
-    return [work(item) for item in items]
 
 
 class _Source(Generic[T]):
@@ -115,16 +114,17 @@ class _Source(Generic[T]):
                 raise self._error
             return True
 
-    def available(self, patience: float | None) -> list[tuple[list[T], int]]:
+    def available(self, patience: float | None, least: int) -> list[tuple[list[T], int]]:
         """Return the tasks that are ready, with their bytes.
 
         Args:
             patience: Seconds to wait for the first; None: for ever.
+            least: Items a task; the last ones may be fewer.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._done, patience)
             found = []
-            while self._ready:
+            while len(self._ready) >= (1 if self._done else least):
                 some = [self._ready.popleft() for _ in range(min(_TASK, len(self._ready)))]
                 found.append(([item for item, _ in some], sum(weight for _, weight in some)))
             return found
