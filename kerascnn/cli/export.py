@@ -130,7 +130,7 @@ def command(
         return
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
-        click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
+        click.echo(f"{repository}: for Triton; KServe's manifest is next to it")
     if foreign and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are classified correctly")
     click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
@@ -200,14 +200,14 @@ def _export(
         )
     if own and foreign:
         raise ConfigError(
-            f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "
+            f"{run}: --labels and its options are for a .keras or .h5 file made elsewhere. "
             "A run of kerascnn has its class names and preprocessing."
         )
     if not own and not Path(run).exists():
         raise ModelFileError(f"{run}: no such file.")
     if not own and not (foreign and foreign.classes):
         raise ConfigError(
-            f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one a "
+            f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one per "
             "line, in the order of its outputs. --normalize and --image-size may be needed too."
         )
     with console(stderr=True).status("exporting") as status:

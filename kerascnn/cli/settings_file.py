@@ -87,7 +87,7 @@ def named(
             meant = f"Did you mean {nearest[0].replace('_', '-')}?" if nearest else hint
             raise ConfigError(f"{path}: {where}{key} is not a setting. {meant}".rstrip())
         if name in found:
-            raise ConfigError(f"{path}: {where}{key} is there twice; leave one of them out.")
+            raise ConfigError(f"{path}: {where}{key} occurs twice; leave one of them out.")
         found[name] = value
     return found
 

@@ -54,7 +54,7 @@ def command(
     kerascnn summary runs/flowers --json
     """
     if Path(model).is_file() and Path(model).suffix.lower() == ".onnx":
-        raise ModelFileError(f"{model}: holds no layers of Keras. {ONNX}")  # said without Keras
+        raise ModelFileError(f"{model}: contains no Keras layers. {ONNX}")  # said without Keras
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
         from kerascnn.training.networks.blocks import set_trainable

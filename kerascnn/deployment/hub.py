@@ -140,7 +140,7 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
     """
     what = f"{SCHEME}{request.repo}"
     if request.repo.count("/") != 1:
-        raise ConfigError(f"{request.repo}: no name on the Hub. Expected OWNER/NAME.")
+        raise ConfigError(f"{request.repo}: not a name on the Hub. Expected OWNER/NAME.")
     refuse_offline(what)
     with hub_errors(what):
         from huggingface_hub import HfApi
@@ -178,7 +178,7 @@ def _visibility(api: Any, request: Request) -> bool | None:
         return None
     if request.private and not private:
         raise ConfigError(
-            f"{request.repo}: is a public repository already. `private` is for a new one; make "
+            f"{request.repo}: is already a public repository. `private` is for a new one; make "
             "this one private on its page first."
         )
     return private

@@ -101,7 +101,7 @@ def test_again_and_into_a_branch(hub, file, run) -> None:
     assert b"license: mit" in repo.commits[repo.branches["main"]]["README.md"]
     assert b"license: other" in repo.commits[repo.branches["next"]]["README.md"]
     done = run("push", file, REPO, "--license", "mit", "--private")
-    assert (done.exit_code, "is a public repository already" in done.stderr) == (2, True)
+    assert (done.exit_code, "is already a public repository" in done.stderr) == (2, True)
     assert "--private" in done.stderr
 
 

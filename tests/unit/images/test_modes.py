@@ -96,7 +96,7 @@ def test_pixels_without_an_agreed_range_are_refused(image: Image.Image) -> None:
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_numbers_with_a_sign_are_refused(bits: int) -> None:
-    with pytest.raises(PictureError, match="with a sign"):
+    with pytest.raises(PictureError, match="signed pixels"):
         images.decode(tiff(WIDE // 2 ** (16 - bits), bits, sign=2))
 
 
