@@ -140,7 +140,7 @@ def hub_errors(what: str) -> Iterator[None]:
         raise ModelFileError(f"{what}: {why}. Nothing was committed; try again.") from error
     except (errors.FileMetadataError, ValueError) as error:
         raise ModelFileError(
-            f"{what}: the answer is not that of a Hub ({_line(error)}). Check HF_ENDPOINT."
+            f"{what}: the response is not that of a Hub ({_line(error)}). Check HF_ENDPOINT."
         ) from error
 
 
@@ -152,7 +152,7 @@ def refuse_offline(what: str) -> None:
     """
     with hub_errors(what):
         if _cache_only():
-            raise ModelFileError(f"{what}: {_forbidding()} is set, so the Hub is not asked.")
+            raise ModelFileError(f"{what}: {_forbidding()} is set, so the Hub is not contacted.")
 
 
 def _parsed(address: str) -> tuple[str, str | None, str]:
@@ -256,7 +256,7 @@ def _git_hash(path: Path) -> str:
 
 def _absent() -> str:
     if _cache_only():
-        return f"not in the cache, and {_forbidding()} is set, so the Hub is not asked."
+        return f"not in the cache, and {_forbidding()} is set, so the Hub is not contacted."
     return "not in the cache, and the Hub cannot be reached. Check the network, and try again."
 
 

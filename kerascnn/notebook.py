@@ -3,7 +3,7 @@
 Knows: HTML, and that all names are untrusted. Does not know what it shows.
 
 A notebook is light or dark, and its page has styles of its own. So all text keeps the notebook's
-colour, lines are a share of it, and what is filled lets it shine through.
+color, lines are a share of it, and what is filled lets it shine through.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Resizing:
         enlarge: Of a ``pad``: whether small pictures are enlarged, as ``ImageOps.pad`` does.
 
     Raises:
-        ConfigError: A value that is not known, or some that do not go together.
+        ConfigError: A value that is not known, or some that do not fit together.
     """
 
     resize: Resize = "squash"
@@ -63,8 +63,8 @@ class Resizing:
         _known("library", self.library, LIBRARIES)
         if not 0 < self.crop_share <= 1:
             raise ConfigError(f"`crop_share` {self.crop_share}; expected above 0 and up to 1.")
-        colours = [value for value in self.pad_color if type(value) is int and 0 <= value <= 255]
-        if len(colours) != 3 or len(self.pad_color) != 3:
+        colors = [value for value in self.pad_color if type(value) is int and 0 <= value <= 255]
+        if len(colors) != 3 or len(self.pad_color) != 3:
             raise ConfigError(f"`pad_color` {self.pad_color}; expected three of 0 to 255.")
         for word, given, rule in (
             ("crop_share", self.crop_share != 1, "crop"),
@@ -163,7 +163,7 @@ def choose(
         enlarge: None: no.
 
     Raises:
-        ConfigError: A value that is not known, or some that do not go together.
+        ConfigError: A value that is not known, or some that do not fit together.
 
     Examples:
         >>> choose(crop_share=1.0).resize

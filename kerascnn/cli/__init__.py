@@ -34,7 +34,7 @@ COMMANDS = {
     "models": "List the networks.",
     "weights": "Download ImageNet weights, or list those on this machine.",
     "report": "Write an HTML report about a model.",
-    "explain": "Draw heat maps: which parts of a picture a prediction comes from.",
+    "explain": "Draw heat maps: which parts of a picture a prediction is based on.",
     "features": "Draw the kernels and feature maps of a trained model.",
     "convolve": "Apply a convolution filter to a picture.",
     "bench": "Benchmark an ONNX file on this machine.",

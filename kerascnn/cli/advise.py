@@ -85,7 +85,11 @@ def _tell(advice: Advice, line: str) -> None:
     low, high = advice.expected_top1
     click.echo(f"{advice.scope}: {', then '.join(advice.phases)}")
     click.echo(
-        tr("expected: {low} to {high} of new pictures right", low=f"{low:.0%}", high=f"{high:.0%}")
+        tr(
+            "expected accuracy on new pictures: {low} to {high}",
+            low=f"{low:.0%}",
+            high=f"{high:.0%}",
+        )
     )
     for doubt in advice.doubts:
         click.echo(f"! {tr(doubt)}")

@@ -45,7 +45,7 @@ _WIDTH = 24
     type=click.Choice(["exact", "fast"]),
     default="exact",
     show_default=True,
-    help="Arithmetic for which the best settings are named.",
+    help="Arithmetic for which the best settings are reported.",
 )
 @click.option(
     "--save", is_flag=True, help="Save the best settings beside MODEL, for --provider auto."

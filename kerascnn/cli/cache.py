@@ -11,7 +11,7 @@ from kerascnn.cli.base import Command, print_json
 
 @click.command("cache", cls=Command)
 @click.option("--clear", is_flag=True, help="Remove all cached pictures, and nothing else.")
-@click.option("--cache", "folder", metavar="DIR", help="The folder, if it is not the user's own.")
+@click.option("--cache", "folder", metavar="DIR", help="Cache folder, instead of the user's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(clear: bool, folder: str | None, as_json: bool) -> None:
     """Show or clear the cache of decoded and resized pictures.

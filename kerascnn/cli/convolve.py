@@ -47,7 +47,7 @@ class PaddingType(click.ParamType[Any]):
     type=PaddingType(),
     default="0",
     show_default=True,
-    help="Zeros on every side; same: as many as keep the size.",
+    help="Zeros on each side; same: as many as keep the size unchanged.",
 )
 @click.option(
     "-o", "--out", required=True, metavar="OUT.png", help="The picture to write (PNG, JPEG, ...)."

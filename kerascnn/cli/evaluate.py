@@ -78,15 +78,15 @@ def command(
     kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --normalize torch
     """
     if curves and (compare or not as_json):
-        raise click.UsageError("--curves is for --json, of one model.")
+        raise click.UsageError("--curves needs --json, and only one model.")
     if leaks and compare:
-        raise click.UsageError("--leaks is for one model, not for --compare.")
+        raise click.UsageError("--leaks works for one model, not with --compare.")
     check_data_is_there(data)
     chosen = (data, split, pop_foreign(foreign))
     if try_sizing:
         if compare or curves or leaks or not model.endswith(".onnx"):
             raise click.UsageError(
-                "--try-sizing is for one .onnx file, without --compare, --curves and --leaks."
+                "--try-sizing works for one .onnx file, without --compare, --curves and --leaks."
             )
         _try_sizing(model, *chosen, as_json)
         return

@@ -109,8 +109,8 @@ def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
         elsewhere = is_keras_file(model)
         if elsewhere and not (foreign and foreign.classes):
             raise ConfigError(
-                f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one "
-                "a line, in the order of its outputs."
+                f"{model}: was made elsewhere, so --labels FILE is missing: its class names, "
+                "one per line, in the order of its outputs."
             )
         if foreign is not None and not elsewhere:
             raise ConfigError(f"{model}: a kerascnn run has its class names; leave out --labels.")

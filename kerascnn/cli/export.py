@@ -15,6 +15,7 @@ from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.files import did_you_mean
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def command(
         return
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
-        click.echo(f"{repository}: for Triton; KServe's manifest lies beside it")
+        click.echo(f"{repository}: for Triton; KServe's manifest is next to it")
     if foreign and "top1" in result.card.metrics:
         click.echo(f"of these, {result.card.metrics['top1']:.1%} are classified correctly")
     click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
@@ -193,21 +194,25 @@ def _export(
 
     own = not is_keras_file(run)
     if own and foreign and not is_own(run):
-        what = describe_path(run) if Path(run).exists() else "There is no such file."
+        what = (
+            describe_path(run)
+            if Path(run).exists()
+            else f"There is no such file.{did_you_mean(run)}"
+        )
         raise ModelFileError(
             f"{run}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
             f"{what}".rstrip()
         )
     if own and foreign:
         raise ConfigError(
-            f"{run}: --labels and what goes with it are for a .keras or .h5 file made elsewhere. "
+            f"{run}: --labels and its options are for a .keras or .h5 file made elsewhere. "
             "A run of kerascnn has its class names and preprocessing."
         )
     if not own and not Path(run).exists():
-        raise ModelFileError(f"{run}: no such file.")
+        raise ModelFileError(f"{run}: no such file.{did_you_mean(run)}")
     if not own and not (foreign and foreign.classes):
         raise ConfigError(
-            f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one a "
+            f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one per "
             "line, in the order of its outputs. --normalize and --image-size may be needed too."
         )
     with console(stderr=True).status("exporting") as status:

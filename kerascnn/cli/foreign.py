@@ -51,7 +51,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg] # older versions take 
         return numbers
 
 
-class Colour(click.ParamType):  # type: ignore[type-arg] # older versions take none
+class Color(click.ParamType):  # type: ignore[type-arg] # older versions take none
     """A name, ``#rrggbb``, a grey level or ``R,G,B``."""
 
     name = "color"
@@ -82,7 +82,7 @@ foreign_options = add_options(
         "--image-size",
         type=ImageSize(),
         metavar="PIXELS|HxW",
-        help="Input size, 224 or 48x192 (height x width).  [default: as fixed in the file]",
+        help="Input size, 224 or 48x192 (height x width).  [default: the size fixed in the file]",
     ),
     click.option(
         "--like",
@@ -136,7 +136,7 @@ foreign_options = add_options(
     ),
     click.option(
         "--pad-color",
-        type=Colour(),
+        type=Color(),
         metavar="COLOR",
         help="Color for --resize pad: white, 114, R,G,B or #rrggbb.  [default: black]",
     ),

@@ -21,7 +21,7 @@ _NAME = 20
 def command(as_json: bool) -> None:
     """List the networks by family, with parameters at 1,000 classes and their usual image size.
 
-    Blocks are what --trainable takes; conv3(4) is a stage of four. They are shown for the first
+    Blocks are what --trainable takes; conv3(4) has four blocks. They are shown for the first
     network of a family; `kerascnn summary NAME` shows any other's. No Keras is needed.
 
     \b

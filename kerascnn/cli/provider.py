@@ -39,7 +39,7 @@ provider_options = add_options(
     click.option(
         "--threads",
         type=int,
-        help="Threads per inference; `predict` reads pictures with as many.  "
+        help="Threads for each inference, and for reading pictures in `predict`.  "
         "[default: the available processors]",
     ),
 )

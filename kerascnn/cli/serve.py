@@ -50,8 +50,16 @@ from kerascnn.cli.shared import on_this_machine
     show_default=True,
     help="Address to listen on; 0.0.0.0, or :: for IPv6 too, accepts other machines.",
 )
-@click.option("--port", type=Port(), default=8000, show_default=True, help="0: any free port.")
-@click.option("--grpc-port", type=int, help="Also serve gRPC, usually at 8001.  [default: no gRPC]")
+@click.option(
+    "--port",
+    type=Port(),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0: any free port.",
+)
+@click.option(
+    "--grpc-port", type=int, help="Also serve gRPC on this port, usually 8001.  [default: no gRPC]"
+)
 @provider_options
 @click.option(
     "--copies",
@@ -89,7 +97,7 @@ from kerascnn.cli.shared import on_this_machine
     default=10.0,
     show_default=True,
     metavar="S",
-    help="Time limit of a request; a later answer becomes status 503.",
+    help="Time limit for a request; when it is exceeded, the status is 503.",
 )
 @click.option(
     "--read-timeout",
@@ -110,9 +118,11 @@ from kerascnn.cli.shared import on_this_machine
     default=1.0,
     show_default=True,
     metavar="S",
-    help="Interval of looking for newer model files; 0: reload only on SIGHUP.",
+    help="Interval between checks for newer model files; 0: reload only on SIGHUP.",
 )
-@click.option("--token-file", metavar="FILE", help="Requests must carry this bearer token.")
+@click.option(
+    "--token-file", metavar="FILE", help="File with the bearer token that requests must carry."
+)
 @click.option(
     "--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate and its chain (PEM)."
 )

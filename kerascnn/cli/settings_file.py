@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from kerascnn.errors import ConfigError, MissingExtraError, one_line
+from kerascnn.files import did_you_mean
 from kerascnn.typed_json import parse_json
 
 
@@ -52,7 +53,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         content = parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot read it ({error.strerror}).") from error
+        near = "" if path.exists() else did_you_mean(path)
+        raise ConfigError(f"{path}: cannot read it ({error.strerror}).{near}") from error
     except (ValueError, RecursionError) as error:
         reason = one_line(error, 200)
         raise ConfigError(f"{path}: not {kind} ({reason}).") from error
@@ -87,7 +89,7 @@ def named(
             meant = f"Did you mean {nearest[0].replace('_', '-')}?" if nearest else hint
             raise ConfigError(f"{path}: {where}{key} is not a setting. {meant}".rstrip())
         if name in found:
-            raise ConfigError(f"{path}: {where}{key} is there twice; leave one of them out.")
+            raise ConfigError(f"{path}: {where}{key} occurs twice; leave one of them out.")
         found[name] = value
     return found
 

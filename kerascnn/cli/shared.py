@@ -28,8 +28,8 @@ class SquareSize(ImageSize):
             return size
         raise click.BadParameter(
             f"{size[0]}x{size[1]} is not square, and kerascnn trains on square pictures only. Give "
-            f"one number, {max(size)}; --resize pad keeps what is long or wide whole. A model made "
-            "elsewhere may be of any shape: see kerascnn export.",
+            f"one number, {max(size)}; --resize pad keeps long or wide pictures whole. A model "
+            "made elsewhere may be of any shape: see kerascnn export.",
             ctx,
             param,
         )
@@ -47,7 +47,7 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "gpu"]),
     default="auto",
     show_default=True,
-    help="gpu: fail, and say why, if there is none that can be used.",
+    help="gpu: fail, and say why, if no GPU can be used.",
 )
 
 split_option = click.option(

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     "--distributed",
     metavar="HOST:PORT|auto",
     help="Train on several machines (JAX): the address at which rank 0 waits for the others. "
-    "auto: taken from Slurm, Open MPI, Kubernetes, or JAX_COORDINATOR_ADDRESS and its kind.",
+    "auto: taken from Slurm, Open MPI, Kubernetes, or JAX_COORDINATOR_ADDRESS and the like.",
 )
 @click.option("--processes", type=int, metavar="N", help="With --distributed: number of processes.")
 @click.option(
@@ -96,11 +96,11 @@ def command(
     kerascnn train flowers/ --out runs/flowers --epochs 30 --augment light
     kerascnn train flowers/ --recipe best                # slower and more accurate
     kerascnn train --out runs/flowers --resume           # after a crash or Ctrl-C
-    kerascnn train --config run.yaml --epochs 20         # options from a file; those given here win
+    kerascnn train --config run.yaml --epochs 20         # options from a file, overridden here
     kerascnn train flowers/ --model resnet18 --find-lr   # a plot and a suggested rate, no run
     """
     if find_lr and resume:
-        raise click.UsageError("--find-lr makes no run: leave --resume out.")
+        raise click.UsageError("--find-lr creates no run: leave out --resume.")
     given = given_options(ctx, recipe, resume)
     if dump_config:
         click.echo(config_template(given), nl=False)

@@ -47,7 +47,10 @@ _SHARED = ("val", "image_size", "resize", "weights", "epochs", "batch_size", "de
     help="How long this invocation may search.",
 )
 @click.option(
-    "--trials", type=click.IntRange(1), metavar="N", help="Most trials of this invocation."
+    "--trials",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Maximum number of trials in this invocation.",
 )
 @click.option(
     "--model",

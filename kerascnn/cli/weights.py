@@ -59,11 +59,11 @@ def listing(as_json: bool) -> None:
 
 @command.command("fetch", cls=Command)
 @click.argument("name", shell_complete=complete_networks)
-@click.option("--json", "as_json", is_flag=True, help="Print where they lie as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print where the files are, as JSON.")
 def fetch(name: str, as_json: bool) -> None:
-    """Download the ImageNet weights of NAME, check them, and keep them where Keras looks.
+    """Download the ImageNet weights of NAME, check them, and store them where Keras looks for them.
 
-    Without a network it fails within three seconds. Weights that are already there are checked
+    Without a network connection it fails within three seconds. Weights that are there are checked
     and kept.
 
     \b

@@ -173,7 +173,7 @@ def _as_filters(image: Array, kernel: Array) -> Array:
     if image.ndim not in (2, 3) or filters.ndim != 4 or filters.shape[3] != channels:
         raise ConfigError(
             f"a picture of shape {list(image.shape)} and a filter of shape {list(kernel.shape)} "
-            "do not go together. Expected [H, W] with [h, w], or [H, W, C] with [h, w], "
+            "do not fit together. Expected [H, W] with [h, w], or [H, W, C] with [h, w], "
             "[h, w, C] or [F, h, w, C]."
         )
     return filters

@@ -103,7 +103,7 @@ def _classes(folder: Path, walk: Walk, faults: FaultHandler) -> dict[str, Path]:
             )
         elif name in found:
             faults.error(
-                f"{folder}: two folders have the same name {name!r} once Unicode is normalised. "
+                f"{folder}: two folders have the same name {name!r} once Unicode is normalized. "
                 "Rename one of them."
             )
         else:

@@ -163,7 +163,7 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
     _check_pixels(image, name, max_pixels)
     if image.mode in ("I", "F"):
         raise PictureError(
-            f"{name}: pixels of 32 bits or with a sign (Pillow mode {image.mode!r}) have no "
+            f"{name}: 32-bit or signed pixels (Pillow mode {image.mode!r}) have no "
             "agreed range. Convert it to 8 or 16 bits first."
         )
     if image.mode.startswith("I;16"):

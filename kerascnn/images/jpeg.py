@@ -49,9 +49,9 @@ def quick_pixels(image: Image.Image) -> npt.NDArray[np.uint8] | None:
     if len(data) > _LARGEST:
         return None
     try:
-        height, width, colours, _ = decoder.decode_jpeg_header(data)
+        height, width, colors, _ = decoder.decode_jpeg_header(data)
         # Of a header that says two sizes, Pillow checked one against the limit of pixels.
-        if colours not in _PLAIN or (width, height) != image.size:
+        if colors not in _PLAIN or (width, height) != image.size:
             return None
         pixels: npt.NDArray[np.uint8] = decoder.decode_jpeg(data, "RGB", strict=True)
     except ValueError:  # of a truncated or damaged file too, of which Pillow may make something

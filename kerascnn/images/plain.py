@@ -137,8 +137,8 @@ def _gif(data: bytes) -> Size | None:
 
 def _bmp(data: bytes) -> Size | None:
     header, width, height, _, _, packed = struct.unpack_from("<IiiHHI", data, 14)
-    colours = struct.unpack_from("<I", data, 46)[0]
-    return (width, abs(height)) if header >= 40 and not packed and colours <= 256 else None
+    colors = struct.unpack_from("<I", data, 46)[0]
+    return (width, abs(height)) if header >= 40 and not packed and colors <= 256 else None
 
 
 def _webp(data: bytes) -> Size | None:

@@ -145,11 +145,11 @@ def pillow_pass(pixels: UInt8Array, side: Side, kind: Filter) -> UInt8Array:
     scale = float(stop - start) / side.length
     wide = max(scale, 1.0)
     reach = SUPPORT[kind] * wide
-    centre = float(start) + (np.arange(side.skip, side.skip + side.count) + 0.5) * scale
-    first = np.maximum((centre - reach + 0.5).astype(np.intp), 0)
-    last = np.minimum((centre + reach + 0.5).astype(np.intp), len(pixels))
+    center = float(start) + (np.arange(side.skip, side.skip + side.count) + 0.5) * scale
+    first = np.maximum((center - reach + 0.5).astype(np.intp), 0)
+    last = np.minimum((center + reach + 0.5).astype(np.intp), len(pixels))
     index = first[:, None] + np.arange(math.ceil(reach) * 2 + 1)
-    weights = filtered((index - centre[:, None] + 0.5) / wide, kind)
+    weights = filtered((index - center[:, None] + 0.5) / wide, kind)
     weights = np.where(index < last[:, None], weights, 0.0)
     shares = weights / weights.sum(axis=1, keepdims=True) * 2.0**PRECISION_BITS
     whole = (np.sign(shares) * np.floor(np.abs(shares) + 0.5)).astype(np.int64)

@@ -52,7 +52,7 @@ def open_checked(
         try:
             return _open(path, signature, choice, arithmetic)
         except ProviderError as error:
-            log.warning("%s: goes on with %s. %s", path, choices[-1].provider, error)
+            log.warning("%s: continues with %s. %s", path, choices[-1].provider, error)
     return _open(path, signature, choices[-1], arithmetic)
 
 

@@ -219,8 +219,8 @@ def _covered(
     picture: images.UInt8Array, places: Sequence[tuple[slice, slice]]
 ) -> images.UInt8Array:
     """The picture once for every place, with its own mean color there."""
-    colour = picture.mean(axis=(0, 1)).round().astype(np.uint8)
+    color = picture.mean(axis=(0, 1)).round().astype(np.uint8)
     batch = np.repeat(picture[None], len(places), axis=0)
     for covered, (rows, columns) in zip(batch, places, strict=True):
-        covered[rows, columns] = colour
+        covered[rows, columns] = color
     return batch

@@ -20,7 +20,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.output_meaning import decide
 from kerascnn.inference.model_file.output_origin import find_origin
-from kerascnn.inference.model_file.output_scale import QUANTISED, output_scale
+from kerascnn.inference.model_file.output_scale import QUANTIZED, output_scale
 from kerascnn.inference.model_file.signature import TYPES, Scale, Signature, answers_of, rows_of
 from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import run_session
@@ -61,14 +61,14 @@ def candidates(
         )
     fitting = [value for value in values if _may_fit(value.shape, wanted)]
     found: dict[str, Scale | None] = {
-        value.name: None for value in fitting if value.type in TYPES and value.type not in QUANTISED
+        value.name: None for value in fitting if value.type in TYPES and value.type not in QUANTIZED
     }
-    quantised = [value for value in fitting if value.type in QUANTISED]
-    if not found and quantised:
-        found = {value.name: output_scale(path, value.name) for value in quantised}
+    quantized = [value for value in fitting if value.type in QUANTIZED]
+    if not found and quantized:
+        found = {value.name: output_scale(path, value.name) for value in quantized}
         if None in found.values():
             raise ModelFileError(
-                f"{path}: gives {shown(quantised)}: quantised numbers, whose scale its graph does "
+                f"{path}: gives {shown(quantized)}: quantized numbers, whose scale its graph does "
                 "not say. Expected float: end the graph in DequantizeLinear and export it again."
             )
     if any(str(value.type).startswith(("tensor(string", "seq(")) for value in values) and not found:
@@ -153,8 +153,8 @@ def choose_output(
     ):
         return sure[0][0]
     raise ConfigError(
-        f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), which answer "
-        "differently. Say which one holds the answers: `output` NAME."
+        f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), whose values "
+        "differ. Say which one holds the predictions: `output` NAME."
     )
 
 
@@ -166,15 +166,15 @@ def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[n
     sound = np.isfinite(logits).all(axis=1) & np.isfinite(probabilities).all(axis=1)
     known, raw = probabilities[sound].astype(np.float64), logits[sound]
     seen = known > _ROUNDED
-    logs = _centred(np.log(np.maximum(known, _ROUNDED)), seen)
-    spread = _centred(raw.astype(np.float64), seen)
+    logs = _centered(np.log(np.maximum(known, _ROUNDED)), seen)
+    spread = _centered(raw.astype(np.float64), seen)
     factor = float((spread * logs).sum() / max((spread**2).sum(), _ROUNDED))
     if factor <= 0:
         return False
     return bool(np.abs(softmax(raw, 1 / factor) - known).max() <= _SAME)
 
 
-def _centred(
+def _centered(
     values: npt.NDArray[np.float64], seen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     """Take the mean of what is seen from each row; what is not seen becomes 0."""
@@ -246,8 +246,8 @@ def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
 
 def _pictures(size: images.Shape) -> images.UInt8Array:
     """Return the probe pictures, and black, white, red, green and blue ones: they differ most."""
-    colours = np.asarray([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8) * 255
-    flat = np.broadcast_to(colours[:, None, None], (len(colours), *size, 3))
+    colors = np.asarray([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8) * 255
+    flat = np.broadcast_to(colors[:, None, None], (len(colors), *size, 3))
     return np.concatenate([probe_pictures(size), flat])
 
 

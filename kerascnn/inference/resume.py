@@ -69,7 +69,7 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}). Expected an earlier output of "
-            "`kerascnn predict --json`; for the first time leave `resume` out."
+            "`kerascnn predict --json`; the first time, leave out `resume`."
         ) from error
     return PreviousOutput(path, frozenset(answered), whole, ended)
 
@@ -121,6 +121,6 @@ def _check_model(where: str, row: dict[str, Any], classes: Collection[str]) -> N
     unknown = [label for label in labels if label not in classes]
     if unknown:
         raise DataError(
-            f"{where}: {unknown[0]!r} is not a class of this model, so another one wrote the file. "
-            "Go on with that model, or begin again without `resume`."
+            f"{where}: {unknown[0]!r} is not a class of this model, so a different model wrote "
+            "the file. Continue with that model, or start again without `resume`."
         )

@@ -41,7 +41,7 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
     if card is not None and foreign is not None:
         raise ConfigError(
             f"{path}: kerascnn exported it, so it carries its class names and preprocessing. "
-            "Leave out `labels` and what goes with it."
+            "Leave out `labels` and its options."
         )
     if card is not None:
         return own_signature(card)
@@ -104,7 +104,7 @@ def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator
     own = foreign.normalize not in (None, "none") or foreign.normalization is not None
     if dtype == "tensor(uint8)" and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalises them itself, and neither `normalize` "
+            f"{path}: takes pixels as uint8, so it normalizes them itself, and neither `normalize` "
             f"{foreign.normalize} nor `mean` and `std` can be done before. Say `normalize` none."
         )
     outputs = candidates(path, session.get_outputs(), foreign)

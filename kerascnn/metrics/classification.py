@@ -165,7 +165,7 @@ class Evaluation:
         try:
             import pandas
         except ModuleNotFoundError as missing:
-            raise MissingExtraError("pandas", "notebook", "to make a frame") from missing
+            raise MissingExtraError("pandas", "notebook", "to make a data frame") from missing
         if answers is None:
             return pandas.DataFrame([vars(score) for score in self.per_class])
         classes = np.array(answers.classes, object)

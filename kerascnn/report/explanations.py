@@ -90,9 +90,9 @@ def map_row(title: str, maps: npt.NDArray[np.float32], channels: Sequence[int]) 
 
 
 def _as_picture(kernel: npt.NDArray[np.float32]) -> UInt8Array:
-    colours = kernel if kernel.shape[2] == 3 else kernel.mean(axis=2, keepdims=True)
-    largest = max(float(np.abs(colours).max()), float(np.abs(kernel).max()) * _MARGIN, 1e-12)
-    shown = np.rint(127.5 + 127.5 * colours / largest).astype(np.uint8)
+    colors = kernel if kernel.shape[2] == 3 else kernel.mean(axis=2, keepdims=True)
+    largest = max(float(np.abs(colors).max()), float(np.abs(kernel).max()) * _MARGIN, 1e-12)
+    shown = np.rint(127.5 + 127.5 * colors / largest).astype(np.uint8)
     return np.broadcast_to(shown, (*shown.shape[:2], 3)).copy()
 
 

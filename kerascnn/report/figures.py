@@ -171,7 +171,7 @@ def _phases(axes: Axes, phase_spans: Sequence[PhaseSpan]) -> None:
     for number, span in enumerate(phase_spans):
         if number:
             axes.axvline(span.first - 0.5, color=INK, lw=0.8, ls=":")
-        # Above the axes, where no curve is; two heights, since neighbours may be short.
+        # Above the axes, where no curve is; two heights, since neighbors may be short.
         axes.text(
             (span.first + span.last) / 2, 1.02 + 0.08 * (number % 2), span.scope,
             transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=8, color=INK,

@@ -26,7 +26,7 @@ _SCALE = np.array(
 """Nine steps of matplotlib's `inferno` (CC0): even for the eye, and for those who see no red."""
 
 
-def colours(heat: npt.NDArray[np.floating]) -> UInt8Array:
+def colors(heat: npt.NDArray[np.floating]) -> UInt8Array:
     """Turn numbers into colors, from black over red to light yellow.
 
     Args:
@@ -57,7 +57,7 @@ def overlay(picture: UInt8Array, heat: npt.NDArray[np.floating]) -> UInt8Array:
     )
     strength = np.clip(np.asarray(smooth), 0, 1)
     share = _STRONGEST * strength[:, :, None]
-    mixed = np.rint(large * (1 - share) + colours(strength) * share)
+    mixed = np.rint(large * (1 - share) + colors(strength) * share)
     return np.asarray(mixed, np.uint8)
 
 

@@ -158,7 +158,7 @@ def _classes(content: Content) -> list[str]:
         remarks.append(
             tr(
                 "The weakest class is “{label}”: {recall} of its {support} pictures are "
-                "recognised, and {precision} of the predictions “{label}” are correct.",
+                "recognized, and {precision} of the predictions “{label}” are correct.",
                 label=worst.label,
                 recall=f"{worst.recall:.0%}",
                 support=f"{worst.support:,}",

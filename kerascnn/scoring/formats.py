@@ -100,7 +100,7 @@ def read_back(path: Path) -> Iterator[Row]:
             yield from _pyarrow()[1].read_table(path, columns=list(_READ)).to_pylist()
     except (OSError, ValueError, AttributeError) as error:  # ArrowInvalid is a ValueError
         raise ModelFileError(
-            f"{path}: not a whole part ({error}). Delete it and start again: it is scored anew."
+            f"{path}: not a complete part ({error}). Delete it and run the command again."
         ) from error
 
 

@@ -206,7 +206,7 @@ def alone(work: Work) -> Iterator[Work]:
         try:
             stack.enter_context(locked(lock))
         except BusyError:
-            log.warning("%s: another start is at work; waiting for its end.", work.plan.folder)
+            log.warning("%s: another run is at work here; waiting for it to end.", work.plan.folder)
             stack.enter_context(locked(lock, wait=True))
         yield replace(work, missing=work.plan.missing())
 

@@ -142,7 +142,7 @@ def _check_versions(ray: Any) -> None:
             host, there = ray.get(reference, timeout=_WAIT_FOR_NODE)
         except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
             # A node that died a moment ago is listed still; parts go to the others.
-            log.warning("%s: gives no answer (%s)", node["NodeManagerHostname"], _first_line(error))
+            log.warning("%s: does not answer (%s)", node["NodeManagerHostname"], _first_line(error))
             continue
         except ray.exceptions.RayError as error:
             raise ConfigError(

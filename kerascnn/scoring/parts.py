@@ -188,7 +188,7 @@ def _open(setting: WorkerOptions) -> Classifier:
     with uris.local_file(setting.model) as path:
         if sha256_of(path) != setting.question.model:
             raise ModelFileError(
-                f"{setting.model}: not the model that the plan was made with (another SHA-256). "
+                f"{setting.model}: not the model that the plan was made with (SHA-256 differs). "
                 "Put that file back, or score into another folder."
             )
         return Classifier(path, setting.provider, setting.threads, setting.foreign, arithmetic)

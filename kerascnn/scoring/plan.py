@@ -168,7 +168,7 @@ def write_plan(
             file.write(line)
             count += 1
         if not count:
-            raise DataError("no pictures to score: the list is empty. Expected one path a line.")
+            raise DataError("no pictures to score: the list is empty. Expected one path per line.")
     plan = Plan(folder, question, count, parts or _usual(count), base, digest.hexdigest())
     text = {**asdict(plan), "folder": None}
     del text["folder"]
@@ -293,5 +293,5 @@ def check_same_question(plan: Plan, asked: ScoringOptions, parts: int | None) ->
         if now[field] != then[field]:
             raise ConfigError(
                 f"{plan.folder}: planned with {names.get(field, field)} {then[field]}, and this "
-                f"is {now[field]}. Answers of both must not be mixed: score into another folder."
+                f"is {now[field]}. Do not mix their predictions: score into another folder."
             )

@@ -64,7 +64,7 @@ class TrainConfig:
     Python's) and refused otherwise, naming the field. Each field's declaration says what it does.
 
     Raises:
-        ConfigError: A value that cannot be used, or two that do not go together.
+        ConfigError: A value that cannot be used, or two that do not fit together.
     """
 
     # fmt: off
@@ -260,4 +260,6 @@ def _check(config: TrainConfig) -> None:
             "`kerascnn advise` first, and name its scope or phases."
         )
     if config.mixup and config.cutmix:
-        raise ConfigError("`mixup` and `cutmix`: a batch is mixed in one way; take one of them.")
+        raise ConfigError(
+            "`mixup` and `cutmix`: a batch is mixed in one way only; use one of them."
+        )

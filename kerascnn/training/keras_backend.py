@@ -27,7 +27,7 @@ UNUSED_BY_TENSORFLOW = ("jax", "scipy")
 
 
 def check_backend() -> None:
-    """Check that Keras' backend is supported.
+    """Check that Keras's backend is supported.
 
     Raises:
         ConfigError: It is another.

@@ -110,7 +110,7 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
     if len(losses) <= CALM:
         raise TrainingError(
             f"the loss is not finite after {len(losses)} steps, at a rate of about {LOWEST:g}: "
-            "there is nothing to read off. Look at the data (kerascnn data check), or try "
+            "so no rate can be suggested. Look at the data (kerascnn data check), or try "
             "`precision` float32."
         )
     lowest = CALM + int(np.argmin(losses[CALM:]))
@@ -128,8 +128,8 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
 def _refuse_open_scope(trainable: str) -> None:
     if trainable == AUTO:
         raise ConfigError(
-            "a rate is looked for with the blocks that shall learn, and auto leaves them open. Ask "
-            "`kerascnn advise` first, and name `model`, and its scope or phases."
+            "the learning-rate finder has to know which blocks are trained, and auto leaves "
+            "that open. Run `kerascnn advise` first, and give `model` and its scope or phases."
         )
 
 

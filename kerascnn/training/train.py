@@ -66,7 +66,7 @@ def fit(
         resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
             never stopped; a folder without a run begins one.
         cluster: The processes that train together, this one included; None: those of a JAX that is
-            initialised for several, else it is alone. Only rank 0 writes the run folder.
+            initialized for several, else it is alone. Only rank 0 writes the run folder.
         overwrite: Replace a run that lies in ``config.out``, as soon as the data and the network of
             this one are there.
 

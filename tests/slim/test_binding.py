@@ -116,7 +116,7 @@ def test_a_recording_that_goes_wrong_costs_no_answer(
     for start in range(6):
         part = {"image": pictures[start : start + 2]}
         assert_same(bound.run(OUTPUTS, part), session.run(OUTPUTS, part))
-    assert f"goes on without CUDA graphs: {told}" in caplog.text
+    assert f"continues without CUDA graphs: {told}" in caplog.text
     assert len(recording.numbers) < 6  # the session that was opened again runs the rest
 
 

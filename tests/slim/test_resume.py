@@ -116,7 +116,7 @@ def test_another_file_is_refused(classifier, content: bytes, message: str) -> No
     Path("all.jsonl").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_previous("all.jsonl", classifier.classes)
-    with pytest.raises(DataError, match="for the first time leave `resume` out"):
+    with pytest.raises(DataError, match="the first time, leave out `resume`"):
         read_previous("missing.jsonl", classifier.classes)
 
 

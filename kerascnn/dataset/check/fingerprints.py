@@ -19,10 +19,10 @@ from kerascnn.dataset.pictures import Pictures, apply
 from kerascnn.errors import PictureError
 from kerascnn.parallel import in_order
 
-SIDE, COLOURS = 16, 4
+SIDE, COLORS = 16, 4
 """Pixels per side of a thumbnail: of its grey values, and of its colors, which vary less."""
 
-THUMBNAIL = SIDE * SIDE + 2 * COLOURS * COLOURS
+THUMBNAIL = SIDE * SIDE + 2 * COLORS * COLORS
 """Values of a thumbnail: grey, then the two color differences of the JPEG standard."""
 
 FLAT = 4.0
@@ -123,10 +123,9 @@ def _hash(picture: images.UInt8Array) -> bytes:
 
 def _thumbnail(picture: images.UInt8Array) -> npt.NDArray[np.uint8]:
     small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX).convert("YCbCr")
-    grey, *colours = (np.asarray(channel) for channel in small.split())
-    block = SIDE // COLOURS
+    grey, *colors = (np.asarray(channel) for channel in small.split())
+    block = SIDE // COLORS
     means = [
-        colour.reshape(COLOURS, block, COLOURS, block).mean(axis=(1, 3)).round()
-        for colour in colours
+        color.reshape(COLORS, block, COLORS, block).mean(axis=(1, 3)).round() for color in colors
     ]
     return np.concatenate([part.ravel() for part in (grey, *means)]).astype(np.uint8)

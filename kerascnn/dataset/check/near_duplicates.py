@@ -80,7 +80,7 @@ class _WhitenedSpace:
     """What varies among the pictures of a data set, and how much."""
 
     def __init__(self, thumbnails: npt.NDArray[np.uint8]) -> None:
-        sample = _normalised(thumbnails[:: max(1, len(thumbnails) // _SAMPLE)]).astype(np.float64)
+        sample = _normalized(thumbnails[:: max(1, len(thumbnails) // _SAMPLE)]).astype(np.float64)
         # Few pictures cannot tell what varies: then it is what varies in photographs.
         known = max(0.0, 1 - THUMBNAIL / len(sample))
         self._mean = (sample.mean(axis=0) * known).astype(np.float32)
@@ -94,7 +94,7 @@ class _WhitenedSpace:
 
     def project(self, thumbnails: npt.NDArray[np.uint8]) -> _Floats:
         """Return unit vectors, float32 ``[pictures, THUMBNAIL]``."""
-        vectors: _Floats = (_normalised(thumbnails) - self._mean) @ self._basis
+        vectors: _Floats = (_normalized(thumbnails) - self._mean) @ self._basis
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
         return vectors
 
@@ -123,12 +123,12 @@ def _photographs() -> npt.NDArray[np.float64]:
     return spread
 
 
-def _normalised(thumbnails: npt.NDArray[np.uint8]) -> _Floats:
+def _normalized(thumbnails: npt.NDArray[np.uint8]) -> _Floats:
     """Normalize brightness and contrast."""
     values = thumbnails.astype(np.float32)
-    grey, colours = values[:, : SIDE * SIDE], values[:, SIDE * SIDE :]
+    grey, colors = values[:, : SIDE * SIDE], values[:, SIDE * SIDE :]
     contrast = np.maximum(grey.std(axis=1, keepdims=True), FLAT)
-    level: _Floats = np.hstack([grey - grey.mean(axis=1, keepdims=True), colours - 128])
+    level: _Floats = np.hstack([grey - grey.mean(axis=1, keepdims=True), colors - 128])
     level /= contrast
     return level
 

@@ -30,7 +30,7 @@ _LONG = 4.0
 _SMALL = 4.0
 """Median longer side by a picture's own, from which it is odd."""
 
-_COLOUR = 3
+_COLOR = 3
 """Difference from grey, of 128, that no compression makes."""
 
 _ALWAYS = {"CMYK": "ink colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
@@ -124,7 +124,7 @@ def find_outliers(
     flat = fingerprints.flat
     found = [*_sizes(fingerprints, readable)]
     found += [Outlier(i, "blank", sentence("next to nothing to see")) for i in readable if flat[i]]
-    found += _colours(fingerprints, [i for i in readable if not flat[i]])
+    found += _colors(fingerprints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
 
@@ -151,11 +151,11 @@ def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]
             )
 
 
-def _colours(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
+def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]:
     if not readable:
         return  # of blank pictures alone there is no usual color
-    colours = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
-    grey = np.abs(colours - 128).max(axis=1) <= _COLOUR
+    colors = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
+    grey = np.abs(colors - 128).max(axis=1) <= _COLOR
     for is_grey, detail in (
         (True, sentence("grey among colors")),
         (False, sentence("colors among grey")),

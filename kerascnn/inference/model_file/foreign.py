@@ -159,7 +159,7 @@ class ForeignModel:
         if self.normalize is None and self.normalization is None:
             log.warning(
                 "%s: `normalize` was not given, so the network gets pixels from 0 to 255. If it "
-                "was trained on others, its answers are wrong: use `normalize` %s.",
+                "was trained on another range, its predictions are wrong: use `normalize` %s.",
                 name,
                 "|".join(NORMALIZE),
             )

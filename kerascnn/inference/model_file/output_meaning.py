@@ -47,13 +47,13 @@ class OutputOrigin:
         sources: What made them, behind all that hands values on.
         mixed: Whether they were added up, averaged, weighed or picked from after that.
         by_matrix: Whether a matrix was among what mixed them.
-        quantised: Whether they go through whole numbers on the way.
+        quantized: Whether they go through whole numbers on the way.
     """
 
     sources: frozenset[Source]
     mixed: bool = False
     by_matrix: bool = False
-    quantised: bool = False
+    quantized: bool = False
 
     def only(self, source: Source) -> bool:
         """Return whether all numbers come from one kind of source."""
@@ -94,18 +94,18 @@ def decide(
     return "sigmoids"
 
 
-def looks_like_probabilities(values: npt.NDArray[np.float32], quantised: bool = False) -> bool:
+def looks_like_probabilities(values: npt.NDArray[np.float32], quantized: bool = False) -> bool:
     """Return whether numbers can be probabilities: 0 to 1, and each row sums to 1.
 
     Args:
         values: float32 ``[pictures, numbers]``.
-        quantised: Whether each is rounded to a multiple of about 1/255.
+        quantized: Whether each is rounded to a multiple of about 1/255.
 
     Returns:
         Whether they can; never for a single number a picture.
     """
     width = values.shape[1]
-    allowed = min(_SUM + width * _STEP / 2, 0.3) if quantised else _SUM
+    allowed = min(_SUM + width * _STEP / 2, 0.3) if quantized else _SUM
     sums = values.sum(axis=1)
     return _inside(values) and width > 1 and bool(np.abs(sums - 1).max() <= allowed)
 
@@ -118,21 +118,21 @@ def _of_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str
     if values.shape[1] == 1:
         raise ModelFileError(f"{path}: ends in a softmax of one number, which is always 1.")
     off = np.abs(values.sum(axis=1) - 1).max()
-    if _inside(values) and (origin.quantised or off <= _CLIPPED):
+    if _inside(values) and (origin.quantized or off <= _CLIPPED):
         return "probabilities"
     raise _contradiction(path, "ends in a softmax", values)
 
 
 def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Decide where the last operator leaves it open."""
-    if looks_like_probabilities(values, origin.quantised):
+    if looks_like_probabilities(values, origin.quantized):
         return "probabilities"
     if looks_like_probabilities(np.exp(-np.maximum(values, -1))):
         return "negative_logs"
     if origin.only("log_softmax"):
         return _of_logarithms(values, path)
     one, inside = values.shape[1] == 1, _inside(values)
-    if origin.only("softmax") and inside and (one or origin.quantised):
+    if origin.only("softmax") and inside and (one or origin.quantized):
         return "sigmoids" if one else "probabilities"
     if origin.only("sigmoid") and inside and not origin.by_matrix:
         return "sigmoids"
@@ -145,7 +145,9 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
         return _linear_inside(values, path)
     if one:
         return "sigmoids"
-    raise _contradiction(path, "does not end in a softmax or sigmoid that can be seen", values)
+    raise _contradiction(
+        path, "does not end in a softmax or sigmoid that can be recognized", values
+    )
 
 
 def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
@@ -161,9 +163,9 @@ def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
     """Treat a single output of a matrix as a logit although it is within 0 to 1, with a notice."""
     if values.shape[1] == 1:
         log.warning(
-            "%s: its last layer has no sigmoid, so its one number is taken for a logit, though on "
-            "pictures tried here it lies within 0 and 1. If it is a probability, say `outputs` "
-            "probabilities.",
+            "%s: its last layer has no sigmoid, so its single number is read as a logit, though "
+            "on the pictures tried here it is between 0 and 1. If it is a probability, use "
+            "`outputs` probabilities.",
             path,
         )
     return "logits"
@@ -175,11 +177,11 @@ def _said_probabilities(
     one = values.shape[1] == 1
     if values.min() < -_BEYOND or (one and not _inside(values)):
         raise ConfigError(
-            f"{path}: `outputs` probabilities, but its answers go from {values.min():.4g} to "
-            f"{values.max():.4g}. Say `outputs` logits, or leave it out."
+            f"{path}: `outputs` probabilities, but its outputs range from {values.min():.4g} to "
+            f"{values.max():.4g}. Use `outputs` logits, or leave it out."
         )
     # What does not sum to 1 is divided by its sum, as several sigmoids are.
-    return "probabilities" if looks_like_probabilities(values, origin.quantised) else "sigmoids"
+    return "probabilities" if looks_like_probabilities(values, origin.quantized) else "sigmoids"
 
 
 def _contradiction(path: str, end: str, values: npt.NDArray[np.float32]) -> ConfigError:

@@ -41,7 +41,7 @@ _MATRICES = frozenset(
 )  # fmt: skip
 """Operators that make numbers out of learned weights: what comes out is linear in them."""
 
-_QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear")
+_QUANTIZED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear")
 """How the names of quantized operators begin."""
 
 _SQUASHING: dict[str, Source] = {
@@ -91,32 +91,32 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
         ModelFileError: Not a whole ONNX file.
     """
     graph = read_graph(path)
-    name, quantised = output, False
+    name, quantized = output, False
     seen: set[str] = set()
     # A graph has no cycles, but a broken file may.
     while name in graph.makers and name not in seen:
         seen.add(name)
         kind, inputs = graph.makers[name]
-        quantised |= kind.startswith(_QUANTISED)
+        quantized |= kind.startswith(_QUANTIZED)
         if kind not in _SAME_VALUES or not inputs:
             break
         name = inputs[0]
     if made := _squashed_by(graph, name):
-        return OutputOrigin(frozenset({made}), quantised=quantised)
+        return OutputOrigin(frozenset({made}), quantized=quantized)
     found = _sources(graph, name)
     squashed = bool(found.sources - {"linear", "unknown"})
     return OutputOrigin(
         found.sources or frozenset({"unknown"}),
         mixed=squashed,
         by_matrix=found.by_matrix,
-        quantised=quantised or found.quantised,
+        quantized=quantized or found.quantized,
     )
 
 
 def _sources(graph: Graph, output: str) -> OutputOrigin:
     """Collect what made the numbers that are mixed in a value."""
     sources: set[Source] = set()
-    by_matrix = quantised = False
+    by_matrix = quantized = False
     waiting, seen = [output], set()
     while waiting:
         name = waiting.pop()
@@ -124,7 +124,7 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
             continue
         seen.add(name)
         kind, inputs = graph.makers.get(name, ("", []))
-        quantised |= kind.startswith(_QUANTISED)
+        quantized |= kind.startswith(_QUANTIZED)
         if kind == "DynamicQuantizeLinear":
             continue  # a scale, which says nothing of the numbers that it scales
         if made := _squashed_by(graph, name):
@@ -138,7 +138,7 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
             by_matrix = True
         else:
             sources.add("linear" if kind in _MATRICES else "unknown")
-    return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantised=quantised)
+    return OutputOrigin(frozenset(sources), by_matrix=by_matrix, quantized=quantized)
 
 
 def _squashed_by(graph: Graph, name: str) -> Source | None:

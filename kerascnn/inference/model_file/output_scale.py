@@ -16,7 +16,7 @@ from kerascnn.inference.model_file.output_origin import read_graph
 from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
 from kerascnn.inference.model_file.signature import Scale
 
-QUANTISED = ("tensor(uint8)", "tensor(int8)")
+QUANTIZED = ("tensor(uint8)", "tensor(int8)")
 """onnxruntime's names of the types."""
 
 _SAME_NUMBERS = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose"})

@@ -86,8 +86,8 @@ def _load(provider: OnGpu) -> None:
     if NAMES[provider] not in onnxruntime.get_available_providers():
         extra = "" if provider == "cuda" else " tensorrt"
         raise ProviderError(
-            f"provider {provider}: the onnxruntime that is installed was built without it. "
-            "Install the one for NVIDIA's GPUs in its place: pip uninstall -y onnxruntime && "
+            f"provider {provider}: the installed onnxruntime was built without it. "
+            "Install the one for NVIDIA GPUs instead: pip uninstall -y onnxruntime && "
             f"pip install 'kerascnn[gpu]'{extra}"
         )
     find_gpu_libraries()

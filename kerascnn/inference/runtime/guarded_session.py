@@ -52,14 +52,14 @@ class GuardedSession:
         if os.getpid() != self._process:
             # The threads that compute were not copied with the process: it would wait for ever.
             raise ProviderError(
-                f"{self._name}: opened before this process was forked, and its threads stayed "
-                "behind. Open a Classifier in each worker process, after the fork."
+                f"{self._name}: opened before this process was forked, and its threads do not "
+                "exist here. Open a Classifier in each worker process, after the fork."
             )
         try:
             outputs: list[npt.NDArray[Any]] = session.run(names, feed, options)
         except self._failures as error:
             reason = one_line(error)
-            raise ProviderError(f"{self._name}: the provider fails ({reason}).") from error
+            raise ProviderError(f"{self._name}: the provider failed ({reason}).") from error
         return outputs
 
     def get_inputs(self) -> Sequence[Any]:

@@ -148,7 +148,7 @@ class BoundSession:
         number = str(len(self._places) + 1) if self._without_graphs else _NEVER
         place = _Place(binding, found.inputs, _numbered(number))
         if self._without_graphs and (why := self._cannot_record(place, arrays, expected)):
-            log.warning("goes on without CUDA graphs: %s", why)
+            log.warning("continues without CUDA graphs: %s", why)
             self._session, self._without_graphs = self._without_graphs(), None
             self._places.clear()
         else:

@@ -40,7 +40,7 @@ def plugin_devices() -> list[Any]:
         except load_errors() as error:
             raise ProviderError(
                 f"provider openvino: its plugin cannot be loaded ({reason(error)}). Install "
-                "versions that fit: pip install --upgrade 'kerascnn[openvino]'"
+                "versions that fit together: pip install --upgrade 'kerascnn[openvino]'"
             ) from error
     return _devices(name)
 

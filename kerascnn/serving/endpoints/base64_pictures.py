@@ -34,7 +34,7 @@ def read_base64(text: Any, what: str) -> bytes:
         HttpError: 400: no base64, or none of anything.
     """
     if not isinstance(text, str) or not text.isascii():
-        raise HttpError(400, f"{what} is not base64; expected a text of ASCII characters.")
+        raise HttpError(400, f"{what} is not base64; expected ASCII text.")
     if text.startswith("data:"):
         text = text.partition(",")[2]
     pieces = (text[start : start + _PIECE].encode() for start in range(0, len(text), _PIECE))
@@ -48,5 +48,5 @@ def read_base64(text: Any, what: str) -> bytes:
     except binascii.Error as error:
         raise HttpError(400, f"{what} is not base64 ({error}).") from error
     if not content:
-        raise HttpError(400, f"{what} is empty; expected a picture's file in base64.")
+        raise HttpError(400, f"{what} is empty; expected an image file in base64.")
     return content

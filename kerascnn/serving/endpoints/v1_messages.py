@@ -155,7 +155,7 @@ def _from_numbers(text: bytes, what: str) -> UInt8Array:
         raise HttpError(
             400,
             f"{what} is not a picture ({str(error)[:100]}); expected whole numbers from 0 to 255, "
-            "as the network's file normalises them itself, in lists [height][width][3] or "
+            "because the model file normalizes them itself, in lists [height][width][3] or "
             "[height][width].",
         ) from error
     if picture.ndim == 2:

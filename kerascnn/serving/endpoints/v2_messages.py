@@ -190,12 +190,12 @@ def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Arr
     if kind not in ("UINT8", "BYTES"):
         raise HttpError(
             400,
-            f"input {INPUT!r} has datatype {str(kind)[:40]!r}; expected UINT8 for pixels, or BYTES "
-            "for files as they are.",
+            f"input {INPUT!r} has datatype {str(kind)[:40]!r}; expected UINT8 for pixels, or "
+            "BYTES for encoded files.",
         )
     parameters = _object(tensor, "parameters")
     if "shared_memory_region" in parameters:
-        raise HttpError(400, f"input {INPUT!r} lies in shared memory; send its data itself.")
+        raise HttpError(400, f"input {INPUT!r} is in shared memory; send the data itself.")
     size = parameters.get("binary_data_size")
     if size is None:
         return _from_json(tensor, binary, most)
@@ -239,14 +239,14 @@ def _requested_outputs(
         if name not in OUTPUTS or names.count(name) > 1:
             raise HttpError(
                 400,
-                f"output {str(name)[:80]!r} is unknown or asked for twice; there are: "
+                f"output {str(name)[:80]!r} is unknown or requested twice; there are: "
                 f"{', '.join(OUTPUTS)}.",
             )
     for output in asked:
         # Sent inline, the client would read what lies in the memory from before.
         if "shared_memory_region" in _object(output, "parameters"):
             raise HttpError(
-                400, f"output {output['name']!r} is asked for in shared memory; there is none here."
+                400, f"output {output['name']!r} is requested in shared memory; not supported."
             )
     return tuple(
         _requested_output(output["name"], _object(output, "parameters"), default, classes)

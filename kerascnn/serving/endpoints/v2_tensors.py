@@ -136,7 +136,7 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
         raise HttpError(400, f"input {name!r}: its data is not a tensor ({error}).") from error
     if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
         raise HttpError(
-            400, f"input {name!r}: its data has other values than whole numbers from 0 to 255."
+            400, f"input {name!r}: its data has values other than whole numbers from 0 to 255."
         )
     if (values.ndim > 1 and values.shape != shape) or values.size != math.prod(shape):
         raise HttpError(

@@ -70,7 +70,7 @@ class BodyReader:
         except TimeoutError as error:
             raise HttpError(
                 408,
-                f"the request did not come in within {self._seconds:g} s.",
+                f"the request was not received within {self._seconds:g} s.",
                 close=True,
             ) from error
         return whole.getvalue()

@@ -114,7 +114,7 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
         if not inflating.eof or bits < 0 or not body.startswith(_GZIP, place):
             break
     if not inflating.eof or body[place : place + _PIECE].strip(b"\0") or len(body) - place > _PIECE:
-        raise HttpError(400, "the compressed body is not whole, or something follows it.")
+        raise HttpError(400, "the compressed body is incomplete, or other data follows it.")
     return content.getvalue()
 
 

@@ -248,6 +248,6 @@ class Connection(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self._begun:
-            self._answer(408, f"the request did not come in within {self.seconds:g} s.")
+            self._answer(408, f"the request was not received within {self.seconds:g} s.")
         else:
             self.transport.close()

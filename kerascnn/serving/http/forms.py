@@ -105,7 +105,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
         # A part without headers begins with its empty line, so that both may be at one place.
         split = body.find(b"\r\n\r\n", position, position + _LONGEST_HEAD)
         if line < 0 or end < 0 or not 0 <= split < end or body[position:line].strip():
-            raise HttpError(400, "the form is broken, or not the whole of it came.")
+            raise HttpError(400, "the form is malformed or incomplete.")
         yield body[line + 2 : split], split + 4, end
         position = end + 2 + len(mark)
 

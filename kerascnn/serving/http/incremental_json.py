@@ -77,7 +77,7 @@ def read_json(text: bytes) -> Any:
         if len(text) > _SHORT:
             deep = isinstance(error, RecursionError)
             reason = "nested too deeply" if deep else str(error)[:200]
-            raise HttpError(400, f"the request is not JSON, or no request ({reason}).") from error
+            raise HttpError(400, f"not a valid JSON request ({reason}).") from error
         return _read_short(text)
     fields = _fields(request)
     if "inputs" in fields:
@@ -297,4 +297,4 @@ def _read_short(text: bytes) -> Any:
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")

@@ -60,8 +60,8 @@ class OriginPolicy:
         if method not in _READING and not self._may(headers, host):
             raise HttpError(
                 403,
-                "a page of another origin sent this. Start the server with --cors ORIGIN if it may "
-                "use it.",
+                "this was sent by a page from another origin. To allow it, start the server "
+                "with --cors ORIGIN.",
                 close=True,
             )
 

@@ -196,8 +196,8 @@ def _check(classes: tuple[str, ...], counts: np.ndarray) -> None:
     if poor:
         raise DataError(
             f"{len(poor)} of {len(classes)} classes have fewer than two training pictures "
-            f"({', '.join(poor[:5])}{', …' if len(poor) > 5 else ''}), so nothing can be held back "
-            "to see what was learned from the rest. Expected at least two per class, better twenty."
+            f"({', '.join(poor[:5])}{', …' if len(poor) > 5 else ''}), so none can be held out "
+            "for validation. Expected at least two per class, preferably twenty."
         )
 
 

@@ -1,6 +1,6 @@
 """Whether mirror images of pictures are still of their class, told from the pictures themselves.
 
-Knows: nearest neighbours among small grey pictures. Does not know Keras, nor what follows.
+Knows: nearest neighbors among small grey pictures. Does not know Keras, nor what follows.
 
 A picture is given the class of the other picture that it is most like, and so is its mirror image.
 Where mirror images are answered right as often, in every class, a flip changes nothing that counts;
@@ -43,7 +43,7 @@ def judge_flips(
 
     Returns:
         ``harmful``: mirror images are answered right significantly less often, in one class or in
-        all together; ``unknown``: too few pictures, or neighbours tell nothing about these
+        all together; ``unknown``: too few pictures, or neighbors tell nothing about these
         classes; else ``harmless``.
     """
     chosen = np.random.default_rng(seed).permutation(len(pictures))[:SAMPLE]
@@ -89,5 +89,5 @@ def _nearest(
 ) -> npt.NDArray[np.int64]:
     """Find for each picture the most similar one of another number."""
     alike = asked.reshape(len(asked), -1) @ known.reshape(len(known), -1).T
-    np.fill_diagonal(alike, -np.inf)  # nor is a picture its own mirror image's neighbour
+    np.fill_diagonal(alike, -np.inf)  # nor is a picture its own mirror image's neighbor
     return np.asarray(alike.argmax(axis=1), np.int64)

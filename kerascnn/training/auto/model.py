@@ -145,7 +145,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         return chosen
     wide = size >= SMALL and train.longest_side() > SMALL
     # Color comes last: it is told from pictures, which have to be decoded.
-    if wide and _in_colour(train):
+    if wide and _in_color(train):
         return replace(chosen, random_crop=LEAST_AREA)
     mixed = config.mixup or config.cutmix or len(train) >= FEW
     return chosen if mixed else replace(chosen, mixup=MIXUP)
@@ -233,22 +233,22 @@ def choose_changes(
     # Crops of few photographs are change enough: together with these they cost accuracy.
     photographs = not config.random_crop and feed.dataset.splits["train"].longest_side() > SMALL
     often = photographs and sees_pictures_often(config, len(feed.train), network)
-    strong = often and _coloured(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
+    strong = often and _colored(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
     augment = _CHANGES[verdict == "harmless", strong]
-    kind = "coloured photographs; " if strong else ""
+    kind = "colored photographs; " if strong else ""
     progress.on_choice("augment", augment, kind + _FLIPS[verdict])
     return replace(config, augment=augment)
 
 
-def _in_colour(train: Split) -> bool:
+def _in_color(train: Split) -> bool:
     """Return whether a split is in color, from a few pictures; unreadable ones do not count."""
     sample = np.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).astype(np.int64)
     found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
     pictures = [one for one in found if not isinstance(one, PictureError)]
-    return bool(pictures) and _coloured(np.stack(pictures))
+    return bool(pictures) and _colored(np.stack(pictures))
 
 
-def _coloured(pictures: npt.NDArray[np.uint8]) -> bool:
+def _colored(pictures: npt.NDArray[np.uint8]) -> bool:
     """Return whether pictures are in color; a few grey ones among them do not matter."""
     return float(np.ptp(pictures.astype(np.int16), axis=3).mean()) >= COLOURED
 

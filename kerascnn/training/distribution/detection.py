@@ -1,6 +1,6 @@
 """Which processes train together, as what started them says.
 
-Knows: a JAX that is initialised already (Ray Train does so), variables of JAX's own, and JAX's
+Knows: a JAX that is initialized already (Ray Train does so), variables of JAX's own, and JAX's
 detection of Slurm, Open MPI and Kubernetes. Does not know how the processes meet.
 """
 
@@ -47,10 +47,10 @@ def detected_cluster() -> Cluster | None:
 
 
 def initialized_cluster() -> Cluster | None:
-    """Return the processes of a JAX that somebody else has initialised.
+    """Return the processes of a JAX that somebody else has initialized.
 
     Returns:
-        All of them; None: it is not initialised, or of one process.
+        All of them; None: it is not initialized, or of one process.
     """
     if keras.config.backend() != "jax":
         return None

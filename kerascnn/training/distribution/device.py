@@ -56,7 +56,7 @@ def _choose_tensorflow(wanted: str) -> str:
         with tf.device("GPU:0"):
             float(tf.reduce_sum(tf.ones((8, 8)) @ tf.ones((8, 8))))
     except (tf.errors.OpError, RuntimeError) as error:
-        raise _no_gpu("tensorflow", f"it does not calculate: {_short(error)}") from error
+        raise _no_gpu("tensorflow", f"it does not compute: {_short(error)}") from error
     name = tf.config.experimental.get_device_details(found[0]).get("device_name", found[0].name)
     return f"gpu: {name}"
 

@@ -125,7 +125,7 @@ def check_devices(config: TrainConfig, pictures: int) -> None:
     if batch % devices:
         fitting = batch - batch % devices or devices
         raise ConfigError(
-            f"a batch of {batch} pictures cannot be shared evenly by {devices} devices. "
+            f"a batch of {batch} pictures cannot be divided evenly among {devices} devices. "
             f"Expected `batch_size` to be a multiple of {devices}, e.g. {fitting}."
         )
 

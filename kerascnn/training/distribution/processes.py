@@ -98,8 +98,8 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
         )
     if cluster and config.time:
         raise ConfigError(
-            "`distributed` does not go with `time`: each process would measure another speed. "
-            "Name the epochs."
+            "`distributed` does not go with `time`: each process would measure a different "
+            "speed. Give `epochs`."
         )
     if cluster and keras.config.backend() != "jax":
         raise ConfigError(

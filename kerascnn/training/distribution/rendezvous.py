@@ -41,7 +41,7 @@ class Cluster:
         processes: Number of processes.
         rank: Rank of this one, from 0.
         local_devices: GPUs of the machine that are this process's; None: all.
-        initialized: Whether somebody else has initialised JAX for all of them.
+        initialized: Whether somebody else has initialized JAX for all of them.
     """
 
     address: str
@@ -134,8 +134,8 @@ def connect_all(
     if answer is None:
         line.close()
         raise TrainingError(
-            f"rank 0 at {cluster.address} did not begin within {arrival:g} s, or is gone. See "
-            "what it says."
+            f"rank 0 at {cluster.address} did not begin within {arrival:g} s, or has ended. "
+            "Look at its output."
         )
     if "refused" in answer:
         line.close()

@@ -88,7 +88,7 @@ def features_of(
     last = {homes[name]: name for name in maps if name in homes}
     if block is not None and block not in last:
         raise ConfigError(
-            f"there is no block {block!r} that puts out feature maps. "
+            f"there is no block {block!r} that outputs feature maps. "
             f"Choose one of: {', '.join(last)}."
         )
     kept = {block: last[block]} if block is not None else last

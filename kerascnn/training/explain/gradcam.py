@@ -177,6 +177,6 @@ def _gradient(function: Callable[[Any], Any], place: npt.NDArray[np.float32]) ->
 
         return np.asarray(jax.grad(function)(place))
     raise ConfigError(
-        f"Grad-CAM runs on TensorFlow and JAX; Keras' backend is {backend}. "
+        f"Grad-CAM runs on TensorFlow and JAX; Keras's backend is {backend}. "
         "Set KERAS_BACKEND=tensorflow, or explain the .onnx file."
     )

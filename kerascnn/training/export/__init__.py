@@ -203,7 +203,7 @@ def proven(
     except (ModelFileError, ProviderError) as error:
         reason = str(error).replace(f"{file}: ", "")
         raise ModelFileError(
-            f"{card.name}: was converted to ONNX, and does not run there: {reason} Build it from "
+            f"{card.name}: was converted to ONNX, but does not run there: {reason} Build it from "
             "other layers."
         ) from error
     probes = probe_pictures(card.shape)

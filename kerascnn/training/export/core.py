@@ -141,7 +141,7 @@ def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
         with _environment(CATCH_ERRORS, "FALSE"):
             return convert()
     except Exception as error:  # noqa: BLE001 - any optimization may raise anything
-        log.debug("an optimisation of tf2onnx failed (%s): converting again, with copies", error)
+        log.debug("an optimization of tf2onnx failed (%s): converting again, with copies", error)
     with _environment(CATCH_ERRORS, None):  # set to "TRUE", tf2onnx 1.17 does not catch either
         return convert()
 

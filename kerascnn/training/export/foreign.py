@@ -43,7 +43,7 @@ _ARITHMETIC = {
 }
 """Operations of Keras 3, and TensorFlow's functions in files of Keras 2, in small letters."""
 
-BUILT_IN = "fashion-mini, three pictures as the colours of one"
+BUILT_IN = "fashion-mini, three pictures as the colors of one"
 """What is compared on where the user gives no pictures: real ones, and with real colors."""
 
 

@@ -8,8 +8,8 @@ the values by up to 12 (onnxruntime 1.32), OpenVINO ignores its antialias and Te
 Pillow computes, for each axis (Resample.c, ``precompute_coeffs`` and ``normalize_coeffs_8bpc``):
 
     scale    = (stop - start) / length             # start, stop are float32
-    centre_i = start + (i + 0.5) * scale
-    w_ij     = triangle((j - centre_i + 0.5) / max(scale, 1))
+    center_i = start + (i + 0.5) * scale
+    w_ij     = triangle((j - center_i + 0.5) / max(scale, 1))
     k_ij     = floor(w_ij / sum_j(w_ij) * 2**22 + 0.5)
     out_i    = floor(sum_j(k_ij * in_j) / 2**22 + 0.5)
 
@@ -210,9 +210,9 @@ class _Axis:
         rows = g.constant(np.arange(self.size)[:, None], np.int64)
         index = g.op("Sub", rows, self.offset)
         middle = g.op("Mul", g.op("Add", g.op("Cast", index, to=DOUBLE), half), scale)
-        centre = g.op("Add", g.op("Cast", self.start, to=DOUBLE), middle)
+        center = g.op("Add", g.op("Cast", self.start, to=DOUBLE), middle)
         columns = g.op("Cast", self._columns(), to=DOUBLE)
-        distance = g.op("Add", g.op("Sub", columns, centre), half)
+        distance = g.op("Add", g.op("Sub", columns, center), half)
         narrow = g.op("Div", one, g.op("Max", scale, one))
         triangle = g.op("Sub", one, g.op("Abs", g.op("Mul", distance, narrow)))
         raw = g.op("Max", triangle, g.constant(0.0, np.float64))

@@ -17,7 +17,7 @@ from kerascnn.training.export.geometry import Geometry, GraphSide
 from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, UINT8, Graph, tensor
 
 _AROUND = {"nearest": (0, 1), "bilinear": (0, 2), "bicubic": (-1, 3), "lanczos": (-3, 5)}
-"""TensorFlow: from which neighbour of a point to which, the last one not included."""
+"""TensorFlow: from which neighbor of a point to which, the last one not included."""
 
 
 def resampling(height: str, width: str, shape: Shape, sizing: Resizing) -> onnx.GraphProto:
@@ -63,8 +63,8 @@ class _Resampling:
         rows = g.op("Reshape", self._inside(self.down), g.constant([-1, 1, 1], np.int64))
         columns = g.op("Reshape", self._inside(self.across), g.constant([1, -1, 1], np.int64))
         inside = g.op("And", rows, columns)
-        colour = g.constant(self.sizing.pad_color, np.uint8)
-        g.op("Where", inside, sized, colour, output="sizing/sized")
+        color = g.constant(self.sizing.pad_color, np.uint8)
+        g.op("Where", inside, sized, color, output="sizing/sized")
 
     def _index(self, side: GraphSide) -> str:
         """Return int64 [wanted]: which pixel of the resized side each pixel of the input is."""
@@ -133,14 +133,14 @@ class _Resampling:
         step = self._step(side)
         index = g.op("Unsqueeze", self._index(side), g.constant([1], np.int64))
         middle = g.op("Mul", g.op("Add", g.op("Cast", index, to=DOUBLE), half), step)
-        centre = g.op("Add", g.op("Cast", side.start, to=DOUBLE), middle)
+        center = g.op("Add", g.op("Cast", side.start, to=DOUBLE), middle)
         pixels = g.op(
             "Range",
             g.constant(0, np.int64),
             g.op("Squeeze", self._length(side)),
             g.constant(1, np.int64),
         )
-        distance = g.op("Add", g.op("Sub", g.op("Cast", pixels, to=DOUBLE), centre), half)
+        distance = g.op("Add", g.op("Sub", g.op("Cast", pixels, to=DOUBLE), center), half)
         narrow = g.op("Div", one, g.op("Max", step, one))
         raw = self._filtered(g.op("Abs", g.op("Mul", distance, narrow)))
         total = g.op("ReduceSum", raw, g.constant([1], np.int64), keepdims=1)
@@ -215,7 +215,7 @@ class _Resampling:
         return g.op("Cast", g.op("Gather", places, index, axis=0), to=INT64)
 
     def _place(self, side: GraphSide) -> str:
-        """Return the half-pixel centres [wanted], in pixels of the picture."""
+        """Return the half-pixel centers [wanted], in pixels of the picture."""
         g, (kind, real) = self.g, self._real
         length = g.op("Cast", self._length(side), to=kind)
         scale = g.op("Div", length, g.op("Cast", side.length, to=kind))
@@ -250,7 +250,7 @@ class _Resampling:
         return _total(g, [g.op("Mul", *pair) for pair in zip(parts, shares, strict=True)])
 
     def _shares(self, index: list[str], bounded: list[str], place: str, part: str) -> list[str]:
-        """Return each neighbour's weight, [wanted]; those of one pixel sum to 1."""
+        """Return each neighbor's weight, [wanted]; those of one pixel sum to 1."""
         g = self.g
         if self.sizing.filter == "bicubic":
             steps = g.op("Round", g.op("Mul", part, g.constant(float(TABLE), np.float32)))

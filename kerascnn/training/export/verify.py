@@ -87,7 +87,7 @@ def compare(
     )
     if parity.top1_mismatches or not parity.max_abs_diff <= MAX_ABS_DIFF:
         raise ParityError(
-            f"{card.name}: the exported graph does not answer as the Keras model does: on "
+            f"{card.name}: the exported graph does not reproduce the Keras model: on "
             f"{parity.images:,} pictures of {data}, {parity.top1_mismatches} top-1 predictions "
             f"differ (allowed: none) and the largest difference of a probability is "
             f"{parity.max_abs_diff:.2g} (allowed: {MAX_ABS_DIFF:g}). No file was written. "

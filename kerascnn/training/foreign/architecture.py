@@ -167,8 +167,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
         )
     if module is None and name in REMOVED:
         raise ModelFileError(
-            f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 does not have "
-            "any more. Convert the model where it was made (python -m tf2onnx.convert) and use the "
+            f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 no longer "
+            "has. Convert the model where it was made (python -m tf2onnx.convert) and use the "
             ".onnx file: kerascnn predict FILE --labels …"
         )
     if module is None:

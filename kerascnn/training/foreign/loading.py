@@ -92,7 +92,7 @@ def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Mode
         raise ModelFileError(
             f"{path}: has {len(model.inputs)} inputs and {len(outputs)} outputs "
             f"({', '.join(outputs)}); expected a classifier with one picture in and one list of "
-            "numbers out. Of several outputs, say which one holds the answers: `output` NAME."
+            "numbers out. Of several outputs, say which one holds the predictions: `output` NAME."
         )
     chosen = outputs[foreign.output] if foreign.output is not None else model.outputs[0]
     return keras.Model(model.inputs[0], chosen, name=model.name)

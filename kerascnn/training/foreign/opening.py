@@ -86,6 +86,6 @@ def answers(
         raise ModelFileError(
             f"{path}: Keras {keras.__version__} loads it, and cannot run it on a picture of "
             f"{loaded.shape[0]} x {loaded.shape[1]} pixels ({type(error).__name__}: {reason}). "
-            "Let the model itself predict where it was made, and save it again."
+            "Check that the model predicts where it was made, and save it again."
         ) from error
     return values.reshape(len(values), -1)

@@ -206,8 +206,8 @@ def _members(part: str, names: list[str]) -> list[str]:
     near = difflib.get_close_matches(part, valid, cutoff=0.6)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise ConfigError(
-        f"there is no block {part!r} in this network.{hint} Expected all, head, from:BLOCK, or a "
-        f"comma list of: {', '.join(valid)}."
+        f"there is no block {part!r} in this network.{hint} Expected all, head, from:BLOCK, or "
+        f"a comma-separated list of: {', '.join(valid)}."
     )
 
 

@@ -106,7 +106,7 @@ def _numbers(name: str, group: list[Block]) -> tuple[str, str, str]:
 
 
 def summarize(model: keras.Model) -> Summary:
-    """Summarise a network.
+    """Summarize a network.
 
     Args:
         model: Built; nested models are opened.

@@ -83,7 +83,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
     """
     source = source_of(name)
     if is_offline():
-        raise _cannot(name, f"{OFFLINE} is set, so the network is not asked")
+        raise _cannot(name, f"{OFFLINE} is set, so the network is not used")
     if isinstance(source, HubPreset):
         return _fetch_preset(name, source)
     target = place_of(source)

@@ -153,7 +153,7 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
             log.warning("%s; trying the one before it.", error)
     if found:
         raise ModelFileError(
-            f"{folder}: no checkpoint in it can be read, so the run cannot go on. "
+            f"{folder}: no checkpoint in it can be read, so the run cannot be continued. "
             "Start it again with another `out`."
         )
     return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import ConfigError, DataError
+from kerascnn.files import did_you_mean
 from kerascnn.training import old_config
 from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.data.pack import Pack
@@ -47,7 +48,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
         if "data" not in given:
             raise ConfigError(
                 f"{run.folder}: no run to resume (there is no {run.config_path.name}). Check "
-                "`out`, or name DATA to begin one."
+                f"`out`, or name DATA to begin one.{did_you_mean(run.folder)}"
             )
         return TrainConfig(**given)
     stored = run.config
@@ -78,7 +79,7 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     gone = removed_options(run)
     if gone and not run.is_finished:
         log.warning(
-            "%s was begun by an earlier version with %s, which this one does not have; it goes on "
+            "%s was begun by an earlier version with %s, which this version lacks; it continues "
             "without.",
             run.folder,
             ", ".join(f"{name} {value}" for name, value in gone.items()),
@@ -129,7 +130,7 @@ def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     if changed:
         raise ConfigError(
             f"{run.folder} was started with other options: {'; '.join(changed)}. Leave them out "
-            "to go on as it began, or start a new run with another `out`."
+            "to continue with those of the run, or start a new run with another `out`."
         )
 
 
@@ -184,7 +185,7 @@ def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, 
     changed = "; ".join(_differences(before, now)) or "the pixels of some pictures"
     raise DataError(
         f"{run.folder}: the data has changed since this run began: {changed}. "
-        "Bring it back as it was, or start a new run with another `out`."
+        "Restore it, or start a new run with another `out`."
     )
 
 
@@ -230,8 +231,8 @@ def check_backend_unchanged(run: Run, before: Mapping[str, str], now: Mapping[st
     ]
     if others:
         log.warning(
-            "%s was started with other versions (%s): what follows may differ in the last digits "
-            "from a run without a stop.",
+            "%s was started with other versions (%s): results may differ in the last digits "
+            "from those of an uninterrupted run.",
             run.folder,
             "; ".join(others),
         )

@@ -52,8 +52,8 @@ class Tracking(Callback):
                 known[name] = tracker.begin(folder, options, known.get(name))
             except Exception as error:  # each has errors of its own
                 raise KerascnnError(
-                    f"{TRACKERS[name]} cannot begin a run ({kind_and_line(error)}). Check its "
-                    "settings, or leave it out of `track`; `resume` goes on."
+                    f"{TRACKERS[name]} cannot start a run ({kind_and_line(error)}). Check its "
+                    "settings, or leave it out of `track`; `resume` then continues."
                 ) from error
         write_text(folder / FILE, json.dumps(known, indent=2) + "\n")
 

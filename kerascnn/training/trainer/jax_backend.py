@@ -97,7 +97,7 @@ class JaxBackend:
         share = None
         if draws is not None:  # else the model may take features, which have no size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
-        objective = partial(self._minimised, others, moments, pictures, labels, share)
+        objective = partial(self._minimized, others, moments, pictures, labels, share)
         (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(
             trainable
         )
@@ -106,7 +106,7 @@ class JaxBackend:
             averages = self._averages.updated(averages, trainable, others)
         return (list(trainable), list(others), list(moments), averages), loss, right
 
-    def _minimised(
+    def _minimized(
         self, others: Any, moments: Any, pictures: Any, labels: Any, share: Any, trainable: Any
     ) -> Any:
         logits, others, added = self._model.stateless_call(

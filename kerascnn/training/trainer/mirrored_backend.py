@@ -72,8 +72,8 @@ class MirroredBackend(TensorFlowBackend):
         with tf.GradientTape() as tape:
             logits = self._network(pictures, training=True)
             loss, right = self._loss(logits, labels, share, others)
-            minimised = tf.add_n([loss, *self._model.losses]) / self._devices
-            scaled = self._optimizer.scale_loss(minimised)
+            minimized = tf.add_n([loss, *self._model.losses]) / self._devices
+            scaled = self._optimizer.scale_loss(minimized)
         gradients = tape.gradient(scaled, variables)
         summed = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
         self._optimizer.apply(summed, variables)

@@ -108,8 +108,8 @@ def prepare_phase(
     else:
         if trains_head_only(core):
             log.warning(
-                "only the head learns, and %s changes the pictures in every epoch: the frozen part "
-                "runs in every step. Without it, it runs once.",
+                "only the head is trained, and %s changes the pictures in every epoch: the frozen "
+                "part runs in every step. Without it, it runs once.",
                 changing,
             )
         trained = head_training_model(core) if trains_head_only(core) else core
@@ -140,7 +140,7 @@ def _trainer(
     if config.accumulate > steps:
         raise ConfigError(
             f"accumulate is {config.accumulate}, and phase {phase.scope} has {steps} batches in "
-            "all: nothing would be learned. Take fewer, smaller batches or more epochs."
+            "all: nothing would be trained. Use fewer or smaller batches, or more epochs."
         )
     optimizer = make_optimizer(core, config, phase.learning_rate, steps)
     loss = Loss(classes, config.label_smoothing, weights)

@@ -81,8 +81,8 @@ class TensorFlowBackend:
         with tf.GradientTape() as tape:
             loss, right = self._loss(self._model(pictures, training=True), labels, share)
             # What layers add, e.g. penalties on weights.
-            minimised = tf.add_n([loss, *self._model.losses])
-            scaled = self._optimizer.scale_loss(minimised)
+            minimized = tf.add_n([loss, *self._model.losses])
+            scaled = self._optimizer.scale_loss(minimized)
         gradients = tape.gradient(scaled, variables)
         self._optimizer.apply(gradients, variables)
         self._average()

@@ -91,8 +91,8 @@ def shorten_to_limit(
     if least > left:
         raise ConfigError(
             f"an epoch of each phase takes about {least:.0f} s here, and `time` {config.time} "
-            f"leaves {max(0, left):.0f} s after reading, compiling and the report. Take more time, "
-            "fewer pictures, a smaller `image_size` or a smaller network."
+            f"leaves {max(0, left):.0f} s after reading, compiling and the report. Allow more "
+            "time, or use fewer pictures, a smaller `image_size` or a smaller network."
         )
     epochs = _shared_out(stages, costs, left, more)
     return with_epochs(config, stages, epochs), deadline.sooner(after)

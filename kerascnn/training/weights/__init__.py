@@ -90,14 +90,14 @@ def _row_for_torch(row: Network, path: Path) -> Network:
         name = row.name.removesuffix("_torch")
         raise ConfigError(
             f"{path}: weights of timm's tf_{name}, in a file whose name begins so, go to {name}; "
-            f"other weights of PyTorch have another padding, and go to {name}_torch, which there "
-            "is up to B4."
+            f"other weights of PyTorch have another padding, and go to {name}_torch, which "
+            "exists up to B4."
         )
     if row.torch is None:
         able = ", ".join(one.name for one in NETWORKS.values() if one.torch or one.torch_twin)
         raise ConfigError(
-            f"{row.name} takes no weights of PyTorch, whose layers or padding are others than "
-            f"Keras'. These do: {able}."
+            f"{row.name} takes no weights from PyTorch, whose layers or padding differ from "
+            f"Keras's. These networks do: {able}."
         )
     return row
 
@@ -130,7 +130,7 @@ def start_network(
     row = check_weights(asked, weights)
     if row != asked:
         log.warning(
-            "%s: PyTorch's %s has its strides or padding in other places than Keras'; building %s "
+            "%s: PyTorch's %s has strides or padding in other places than Keras's; building %s "
             "for it.",
             weights, asked.name, row.name,
         )  # fmt: skip
@@ -172,7 +172,7 @@ def _imagenet(
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         raise ModelFileError(
             f"{path}: not ImageNet weights of {row.name} as {row.source} has them ({reason}). "
-            f"Get them again: kerascnn weights fetch {row.name}"
+            f"Download them again: kerascnn weights fetch {row.name}"
         ) from error
     normalization = row.imagenet or row.normalization
     return StartingNetwork(core, row, normalization, fresh_head=True)

@@ -109,7 +109,7 @@ def test_a_plan_of_another_version(pictures, score) -> None:
         ("_plan.json", "[1]", "not a plan of `kerascnn score`"),
         ("_plan.json", "{", "not a plan of `kerascnn score`"),
         ("_pictures.jsonl", '["a", 1, 1]\n', "not the list that the plan was made with"),
-        ("part-00000.jsonl", '{"pa', "not a whole part"),
+        ("part-00000.jsonl", '{"pa', "not a complete part"),
     ],
 )
 def test_damage(name: str, content: str, message: str, pictures, score) -> None:

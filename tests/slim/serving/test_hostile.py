@@ -71,7 +71,7 @@ RAGGED = request_of(data=[[1, 2], [3]])
         ('{"inputs": []}', "exactly one"),
         ("{}", "exactly one"),
         (b"\xff\xfe\x00", "not JSON"),
-        (NAN, "NaN is no JSON value"),
+        (NAN, "NaN is not a JSON value"),
         (DEEP, "nested too deeply"),
         (RAGGED, "is not a tensor"),
         (request_of(name="picture"), "exactly one"),
@@ -348,7 +348,7 @@ def test_slow_clients_are_cut(impatient):
         for connection in connections[: len(half)]:
             status, answer = receive(connection)
             assert status == 408
-            assert "did not come in within 3 s" in answer["error"]
+            assert "was not received within 3 s" in answer["error"]
         assert connections[-1].recv(100) == b""  # it never said a word
 
 

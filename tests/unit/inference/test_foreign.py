@@ -197,7 +197,7 @@ def test_what_is_missing_or_does_not_fit_is_said(tmp_path, picture) -> None:
         (fixed, ForeignModel((*NAMES, "more")), ModelFileError, "5 classes"),
         (oblong, ForeignModel(NAMES, SIZE), ModelFileError, "Is `image_size` right"),
         (video, ForeignModel(NAMES), ModelFileError, "expected one input of pictures"),
-        (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalises them itself"),
+        (bytes_in, ForeignModel(NAMES, normalize="tf"), ConfigError, "normalizes them itself"),
         (tmp_path / "no.onnx", ForeignModel(NAMES), ModelFileError, "no such file"),
     ]
     for path, said, kind, words in cases:

@@ -276,7 +276,7 @@ def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -
     one = graph.write(tmp_path / "o.onnx", graph("MatMul", graph.logits, share))
     z = raw(one)
     np.testing.assert_allclose(found(one, NAMES[:2]), both(1 / (1 + np.exp(-z))), atol=1e-6)
-    assert "say `outputs` probabilities" in caplog.text
+    assert "use `outputs` probabilities" in caplog.text
     np.testing.assert_allclose(found(one, NAMES[:2], outputs="probabilities"), both(z), atol=1e-6)
 
 
@@ -326,7 +326,7 @@ def test_what_mixes_pictures_or_fits_twice_is_said(tmp_path) -> None:
     graph = Graph()
     other, same = graph("Neg", graph.logits), graph.softmax()
     path = graph.write(tmp_path / "two.onnx", other, graph.logits, same, shape=["n", 3])
-    with pytest.raises(ConfigError, match=r"which answer differently.*`output` NAME"):
+    with pytest.raises(ConfigError, match=r"whose values differ.*`output` NAME"):
         found(path)
     with pytest.raises(ConfigError, match="has no output 'nowhere'"):
         found(path, output="nowhere")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kerascnn.report.explanations import kernel_row, map_row
-from kerascnn.report.heat import colours, enlarged, overlay
+from kerascnn.report.heat import colors, enlarged, overlay
 from kerascnn.report.sheet import Row, Tile, draw_sheet, fitting, write_sheet
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -74,7 +74,7 @@ def test_cold_places_are_the_picture_and_warm_ones_have_colour(photograph):
 
 
 def test_colours_grow_lighter_with_heat():
-    lightness = colours(np.linspace(0, 1, 50)[None]).astype(int).sum(-1)[0]
+    lightness = colors(np.linspace(0, 1, 50)[None]).astype(int).sum(-1)[0]
     assert (np.diff(lightness) >= 0).all()
 
 

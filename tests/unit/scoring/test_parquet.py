@@ -55,7 +55,7 @@ def test_the_default_is_what_can_be_written(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_damaged_part() -> None:
     Path("part.parquet").write_bytes(b"PAR1")
-    with pytest.raises(formats.ModelFileError, match="not a whole part"):
+    with pytest.raises(formats.ModelFileError, match="not a complete part"):
         list(formats.read_back(Path("part.parquet")))
 
 

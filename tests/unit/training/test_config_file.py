@@ -80,7 +80,7 @@ def test_a_recipe_that_is_typed_wins_over_the_file_and_one_in_it_does_not(tmp_pa
         ("strict: 7", "strict is 7; expected True or False."),
         ("overwrite: maybe", "overwrite: 'maybe' is not a valid boolean"),
         ("recipe: worst", "recipe: 'worst' is not"),
-        ("batch-size: 3\nbatch_size: 4", "batch_size is there twice"),
+        ("batch-size: 3\nbatch_size: 4", "batch_size occurs twice"),
         ("- 3", "holds no settings"),
         ("a: [", "not YAML"),
     ],

@@ -52,12 +52,12 @@ def test_the_command_draws_and_suggests_and_makes_no_run(tmp_path: Path) -> None
 def test_find_lr_and_resume_exclude_each_other() -> None:
     shown = CliRunner().invoke(main, ["train", "--find-lr", "--resume", "--out", "r"])
     assert shown.exit_code == 2
-    assert "--find-lr makes no run" in shown.stderr
+    assert "--find-lr creates no run" in shown.stderr
 
 
 def test_a_scope_that_is_left_open_is_refused() -> None:
     config = TrainConfig(model="resnet18", weights="there.weights.h5", trainable="auto")
-    with pytest.raises(ConfigError, match=r"auto leaves them open.* its scope"):
+    with pytest.raises(ConfigError, match=r"auto leaves that open.* its scope"):
         training.find_learning_rate(config)
 
 

@@ -69,7 +69,7 @@ def search(
     trial = _Trial(core, labels, answer)
     tell("measuring ranges")
     ranges = {method: measure_ranges(core, pixels, method) for method in METHODS}
-    tell("trying three ways to quantise")
+    tell("trying three ways to quantize")
     best = max((trial.run(method, ranges[method], ()) for method in METHODS), key=_merit)
     more = _keep_more(trial, ranges[best.method], tell)
     while best.right < trial.right - max_drop and (kept := next(more, None)):

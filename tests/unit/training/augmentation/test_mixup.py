@@ -84,7 +84,7 @@ def test_both_feeds_mix_alike(option: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_one_way_of_mixing_at_a_time(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="take one of them"):
+    with pytest.raises(ConfigError, match="use one of them"):
         TrainConfig(mixup=0.2, cutmix=1.0)
     with pytest.raises(ConfigError, match="mixup is -1"):
         TrainConfig(mixup=-1)

@@ -23,7 +23,7 @@ from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training import TrainConfig
 from kerascnn.training.auto.model import (
-    _in_colour,
+    _in_color,
     affordable_phases,
     choose_changes,
     from_scratch,
@@ -214,9 +214,9 @@ def test_colour_is_told_where_some_pictures_are_broken(tmp_path: Path) -> None:
         Image.new("RGB", (96, 96), (20 * number, 100, 200)).save(file)
     (tmp_path / "train" / "a" / "broken.png").write_bytes(b"none")
     train = load_dataset(tmp_path).splits["train"]
-    assert len(train) == 7 and _in_colour(train)
+    assert len(train) == 7 and _in_color(train)
     broken = np.array([train.pictures.name(at).endswith("broken.png") for at in range(7)])
-    assert not _in_colour(train.take(np.flatnonzero(broken)))
+    assert not _in_color(train.take(np.flatnonzero(broken)))
 
 
 def test_a_run_that_chose_crops_goes_on_without_naming_them(

@@ -172,7 +172,7 @@ def test_impossible_options_are_refused(options: dict[str, object]) -> None:
 
 def test_gathering_more_batches_than_there_are_is_refused(tmp_path: Path) -> None:
     config = TrainConfig(out=str(tmp_path / "r"), model="lenet5", epochs=1, accumulate=1000)
-    with pytest.raises(ConfigError, match="has 57 batches in all: nothing would be learned"):
+    with pytest.raises(ConfigError, match="has 57 batches in all: nothing would be trained"):
         training.fit(config)
 
 

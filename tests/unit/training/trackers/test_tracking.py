@@ -97,7 +97,7 @@ def test_one_that_fails_is_named_once_and_left_out(moment, folder, monkeypatch, 
 
 def test_one_that_cannot_begin_ends_the_run_before_it_learns(folder, monkeypatch) -> None:
     monkeypatch.setattr(trackers, "make_tracker", lambda _name: Recorder("begin"))
-    message = r"MLflow cannot begin a run \(ConnectionError: the server is gone\)"
+    message = r"MLflow cannot start a run \(ConnectionError: the server is gone\)"
     with pytest.raises(KerascnnError, match=message), tracking(["mlflow"]) as tracked:
         tracked.on_run_begin(folder, 0)
 

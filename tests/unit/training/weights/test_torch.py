@@ -158,7 +158,7 @@ def test_a_tensor_too_many_is_named(tmp_path: Path) -> None:
 def test_the_wrong_network_and_a_truncated_file_are_told(resnet18: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"bn1\.bias"):
         start_network("alexnet", CLASSES, 127, str(resnet18))
-    with pytest.raises(KerascnnError, match="takes no weights of PyTorch"):
+    with pytest.raises(KerascnnError, match="takes no weights from PyTorch"):
         start_network("cnn", CLASSES, 32, str(resnet18))
     with pytest.raises(ModelFileError, match="resnet18_small has a 3x3 one"):
         start_network("resnet18_small", CLASSES, 32, str(resnet18))
