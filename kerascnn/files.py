@@ -1,12 +1,13 @@
 """Writing a file whole or not at all.
 
-Knows: temporary names, flushing, renaming, and what a full disk or an unwritable folder
-should say. Does not know what is written.
+Knows: temporary names, flushing, renaming, and what a missing file, a full disk or an unwritable
+folder should say. Does not know what is written.
 """
 
 from __future__ import annotations
 
 import codecs
+import difflib
 import errno
 import hashlib
 import os
@@ -16,6 +17,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -23,6 +25,9 @@ from kerascnn.errors import KerascnnError, ModelFileError
 
 MARK = ".kerascnn.tmp"
 """In the names of files that are not whole yet."""
+
+_COMPARED = 10_000
+"""Names of a folder that a mistyped one is compared with: more would take seconds."""
 
 _TEMPORARY = re.compile(rf"\..*\.[a-z0-9_]{{8}}{re.escape(MARK)}(\.[^.]*)?", re.DOTALL)
 
@@ -222,8 +227,38 @@ def sha256_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}") from error
     except OSError as error:
         raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error
+
+
+def did_you_mean(path: str | Path) -> str:
+    """Suggest the nearest name that exists for a path that does not.
+
+    Args:
+        path: A path with a mistyped name of a file or folder.
+
+    Returns:
+        What is added to a message; empty where nothing is near.
+    """
+    try:
+        near = None if Path(path).exists() else _nearest(Path(path))
+    except (OSError, ValueError):  # a name that no path can have, or a folder that is closed
+        return ""
+    return f" Did you mean {near}?" if near else ""
+
+
+def _nearest(path: Path) -> Path | None:
+    if not path.name:
+        return None
+    folder = path.parent if path.parent.is_dir() else _nearest(path.parent)
+    if folder is None or (folder / path.name).exists():
+        return folder and folder / path.name
+    some = islice(folder.iterdir(), _COMPARED)
+    names = {one.name.lower(): one for one in some if not one.name.startswith(".")}
+    found = difflib.get_close_matches(path.name.lower(), names, 1)
+    return names[found[0]] if found else None
 
 
 def _flush(path: Path) -> None:

@@ -15,6 +15,7 @@ from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.files import did_you_mean
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -193,7 +194,11 @@ def _export(
 
     own = not is_keras_file(run)
     if own and foreign and not is_own(run):
-        what = describe_path(run) if Path(run).exists() else "There is no such file."
+        what = (
+            describe_path(run)
+            if Path(run).exists()
+            else f"There is no such file.{did_you_mean(run)}"
+        )
         raise ModelFileError(
             f"{run}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
             f"{what}".rstrip()
@@ -204,7 +209,7 @@ def _export(
             "A run of kerascnn has its class names and preprocessing."
         )
     if not own and not Path(run).exists():
-        raise ModelFileError(f"{run}: no such file.")
+        raise ModelFileError(f"{run}: no such file.{did_you_mean(run)}")
     if not own and not (foreign and foreign.classes):
         raise ConfigError(
             f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one per "

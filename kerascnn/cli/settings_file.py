@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from kerascnn.errors import ConfigError, MissingExtraError, one_line
+from kerascnn.files import did_you_mean
 from kerascnn.typed_json import parse_json
 
 
@@ -52,7 +53,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         content = parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot read it ({error.strerror}).") from error
+        near = "" if path.exists() else did_you_mean(path)
+        raise ConfigError(f"{path}: cannot read it ({error.strerror}).{near}") from error
     except (ValueError, RecursionError) as error:
         reason = one_line(error, 200)
         raise ConfigError(f"{path}: not {kind} ({reason}).") from error

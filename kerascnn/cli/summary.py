@@ -12,6 +12,7 @@ from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
+from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.kinds import ONNX
 from kerascnn.language import tr
 
@@ -61,10 +62,10 @@ def command(
         from kerascnn.training.networks.summary import summarize
         from kerascnn.training.run.folder import open_run
 
-        if Path(model).exists():
+        if not Path(model).exists() and Path(model).suffix.lower() in (".keras", ".h5", ".onnx"):
+            raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
+        if Path(model).exists() or Path(model).name != model:
             network = open_run(model).load_model()
-        elif Path(model).suffix.lower() in (".keras", ".h5", ".onnx"):
-            raise ModelFileError(f"{model}: no such file.")
         else:
             size = image_size or find_network(model).image_size
             network = build_network(model, classes, size)

@@ -17,6 +17,7 @@ from kerascnn.dataset.idx import idx_files, load_idx
 from kerascnn.dataset.npz import load_npz
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import DataError
+from kerascnn.files import did_you_mean
 
 BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
 """Data sets by name; a folder of the same name in the working folder comes second."""
@@ -65,8 +66,9 @@ def check_data_exists(data: str | Path) -> None:
     if str(data) in BUILTIN or (os.path.isfile(path) and path.suffix.lower() in FILES):  # noqa: PTH113
         return
     if not os.path.isdir(path):  # noqa: PTH112 - Path raises for names that are too long
-        what = "is a file" if os.path.exists(path) else "does not exist"  # noqa: PTH110
+        there = os.path.exists(path)  # noqa: PTH110
+        what, near = ("is a file", "") if there else ("does not exist", did_you_mean(path))
         raise DataError(
             f"{path}: {what}. Expected a folder of class folders, a folder with IDX files, a "
-            f".csv or .npz file, or a built-in name ({', '.join(BUILTIN)})."
+            f".csv or .npz file, or a built-in name ({', '.join(BUILTIN)}).{near}"
         )

@@ -150,7 +150,8 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
         new = private is None
         private = request.private if private is None else private
         kept = not new and _has_foreign_page(api, request)
-        contents = _contents(model, request, kept)
+        sha256 = sha256_of(model.file)
+        contents = _contents(model, request, sha256, kept)
         size = sum(len(one) if isinstance(one, bytes) else one.stat().st_size
                    for one in contents.values())  # fmt: skip
         place = f"the {'new ' if new else ''}{'private' if private else 'public'} repository"
@@ -161,7 +162,8 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
         if request.revision:
             api.create_branch(request.repo, branch=request.revision, exist_ok=True)
         done = _commit(api, model, request, contents)
-    hashes = {name: _sha256(content) for name, content in contents.items()}
+    others = {name: one for name, one in contents.items() if name != model.file.name}
+    hashes = {model.file.name: sha256} | {name: _sha256(one) for name, one in others.items()}
     address = f"{what}@{done.oid}/{model.file.name}"
     return Pushed(address, str(done.commit_url), str(done.oid), private, hashes, kept)
 
@@ -194,12 +196,13 @@ def _has_foreign_page(api: Any, request: Request) -> bool:
     return MARK not in Path(path).read_text(encoding="utf-8", errors="replace")
 
 
-def _contents(model: Model, request: Request, keep_page: bool) -> dict[str, Path | bytes]:
+def _contents(
+    model: Model, request: Request, sha256: str, keep_page: bool
+) -> dict[str, Path | bytes]:
     found: dict[str, Path | bytes] = dict(model.files())
     found[CARD] = (model.card.to_json(indent=2) + "\n").encode()
     if not keep_page:
-        name, sha256 = model.file.name, sha256_of(model.file)
-        text = page(model.card, request.repo, name, sha256, request.license_id)
+        text = page(model.card, request.repo, model.file.name, sha256, request.license_id)
         found[PAGE] = text.encode("utf-8", "replace")
     return found
 

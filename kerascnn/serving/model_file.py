@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 
 from kerascnn.errors import ModelFileError
+from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.external_data import files_beside
 
 Stamp = tuple[int, int, int, int]
@@ -83,7 +84,7 @@ def _add(digest: hashlib._Hash, path: Path) -> int:
                 digest.update(chunk)
                 length += len(chunk)
     except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file.") from error
+        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}") from error
     except OSError as error:
         raise ModelFileError(f"{path}: cannot read it ({error.strerror or error}).") from error
     return length

@@ -11,7 +11,13 @@ import pytest
 
 from kerascnn.errors import KerascnnError
 from kerascnn.file_lock import locked
-from kerascnn.files import atomic_write, is_temporary, preallocate_unnamed, write_text
+from kerascnn.files import (
+    atomic_write,
+    did_you_mean,
+    is_temporary,
+    preallocate_unnamed,
+    write_text,
+)
 from kerascnn.leftovers import exclusive_atomic_write, remove_leftovers, temporary_folder
 
 
@@ -153,3 +159,28 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, monke
         file.write_bytes(b"whole")
     assert sorted(out.parent.iterdir()) == sorted([*users, out])
     assert sorted(scratch.iterdir()) == sorted(folders)
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ("runs/mien", "runs/mine"),
+        ("runs/MINE", "runs/mine"),
+        ("run/mine", "runs/mine"),
+        ("run/mien/card.jsn", "runs/mine/card.json"),
+        ("runs/mine/card", "runs/mine/card.json"),
+        ("runs/mine", None),
+        ("runs/something-else", None),
+        ("runs/.hiden", None),
+        ("nowhere/at/all", None),
+        ("", None),
+        ("/", None),
+        ("x" * 5000, None),
+        ("runs/mi\0ne", "runs/mine"),
+    ],
+)
+def test_the_nearest_name_that_exists(given, near, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_text("runs/mine/card.json", "{}")
+    write_text("runs/.hidden", "")
+    assert did_you_mean(given) == (f" Did you mean {Path(near)}?" if near else "")

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.errors import ModelFileError
+from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.kinds import describe_path
 from kerascnn.inference.model_file.protobuf import Span, fields
 
@@ -93,7 +94,7 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
         with place.open("rb") as file:
             yield file, Span(0, file.seek(0, 2))
     except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file.") from error
+        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}") from error
     except OSError as error:
         told = describe_path(path) or f"The system says: {error.strerror or error}."
         raise ModelFileError(f"{path}: cannot read it as an .onnx file. {told}") from error

@@ -63,7 +63,7 @@ _PACK, _BEGUN = re.compile("[0-9a-f]{64}"), re.compile(r"\.([^.]+)(\.[^.]+)?\.tm
 """Names of packs, and of those that are being made; the second with the key in it."""
 
 _PASSED_OVER = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.EISDIR),
     *(errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP),
 }
 """What the operating system says of a folder that is somebody else's, or knows no locks."""
@@ -136,7 +136,7 @@ class PackCache:
         Raises:
             KerascnnError: The folder cannot be made, or the disk is full.
         """
-        found = open_pack(self.folder / key)
+        found = open_pack(self.folder / key, shape)
         if found is not None:
             return found
         if math.prod(shape) > self.limit:
@@ -150,7 +150,9 @@ class PackCache:
         try:
             _make_folder(self.folder)
             with locked(self.folder / f"{key}.lock", wait=True):
-                return open_pack(self.folder / key) or self._make(key, shape, fill)
+                # Another process may have made it meanwhile.
+                found = open_pack(self.folder / key, shape, quiet=True)
+                return found or self._make(key, shape, fill)
         except KerascnnError as error:
             if getattr(error.__cause__, "errno", None) not in _PASSED_OVER:
                 raise

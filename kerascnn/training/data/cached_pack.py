@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.errors import one_line
 from kerascnn.files import is_temporary
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ IMAGES, ABOUT, MARK = "images", "about.json", ".kerascnn-pack"
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
 """What reading a damaged pack raises."""
+
+_LONGEST_REASON = 200
+"""Characters of the reason why a pack cannot be used."""
 
 _LONGEST = 1 << 28
 """Bytes of the description of a pack: it names every broken picture."""
@@ -59,8 +63,14 @@ def pixels_digest(pictures: UInt8Array) -> str:
     return hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest()
 
 
-def open_pack(folder: Path) -> CachedPack | None:
-    """Open a pack and compare its pixels with their digest; None: it is not there, or damaged."""
+def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> CachedPack | None:
+    """Open a pack and compare it with its digests; None: it is not there, or cannot be used.
+
+    Args:
+        folder: Of the pack.
+        shape: ``[pictures, height, width, 3]``, those that are broken among them.
+        quiet: Say nothing of a damaged one.
+    """
     try:
         about = read_description(folder)
         if about is None:
@@ -68,20 +78,38 @@ def open_pack(folder: Path) -> CachedPack | None:
         with _unlinked(folder / IMAGES) as file:
             array = np.memmap(file, np.uint8, "r", shape=tuple(about["shape"]))
         broken = {int(index): str(reason) for index, reason in about["broken"]}
+        found = CachedPack(array, broken, about["digest"])
+        # Packs of earlier versions have no digest of what they say.
+        if about.get("about", _about_digest(found)) != _about_digest(found):
+            raise ValueError("what it says of itself was changed")
+        numbers = all(0 <= index < shape[0] for index in broken)
+        if not numbers or (len(array) + len(broken), *array.shape[1:]) != shape:
+            raise ValueError("it holds other pictures than were asked for")
         if pixels_digest(array) != about["digest"]:
             raise ValueError("its pixels are not those that were written")
     except DAMAGED as error:
-        log.warning("%s: a cached pack cannot be used (%s); it is rebuilt.", folder, error)
+        if not quiet:
+            reason = one_line(error, _LONGEST_REASON)
+            log.warning("%s: a cached pack cannot be used (%s); it is rebuilt.", folder, reason)
         return None
     with suppress(OSError):  # another user's
         os.utime(folder / ABOUT)
-    return CachedPack(array, broken, str(about["digest"]))
+    return found
 
 
 def description(pack: CachedPack) -> str:
     """Write what a pack says about itself, as JSON."""
+    return json.dumps({**_description(pack), "about": _about_digest(pack)})
+
+
+def _description(pack: CachedPack) -> dict[str, Any]:
     broken = [[index, reason] for index, reason in pack.broken.items()]
-    return json.dumps({"shape": pack.images.shape, "broken": broken, "digest": pack.digest})
+    return {"shape": pack.images.shape, "broken": broken, "digest": pack.digest}
+
+
+def _about_digest(pack: CachedPack) -> str:
+    """Hash what a pack says about itself: a wrong number of a picture would move its labels."""
+    return hashlib.sha256(json.dumps(_description(pack)).encode()).hexdigest()
 
 
 def read_description(folder: Path) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import ModelFileError
+from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.typed_json import parse_json
@@ -47,7 +48,7 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
         ModelFileError: Not such a file, one of weights alone, or one that reaches for others.
     """
     if not path.exists():
-        raise ModelFileError(f"{path}: no such file.")
+        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}")
     try:
         text, version = (_read_zip if is_zip(path) else _read_h5)(path)
         architecture = parse_json(text, finite=False)

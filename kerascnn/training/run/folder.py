@@ -17,6 +17,7 @@ from kerascnn.card import ModelCard
 from kerascnn.errors import ModelFileError, one_line
 from kerascnn.files import (
     atomic_write,
+    did_you_mean,
     read_text,
     write_text,
 )
@@ -211,7 +212,9 @@ def open_run(path: str | Path) -> Run:
     """
     folder = Path(path)
     if not folder.exists():
-        raise ModelFileError(f"{path}: no such file or folder. Expected a run of kerascnn train.")
+        raise ModelFileError(
+            f"{path}: no such file or folder. Expected a run of kerascnn train.{did_you_mean(path)}"
+        )
     if is_own(folder) and folder.is_file():
         folder = folder.parent
     run = Run(folder)

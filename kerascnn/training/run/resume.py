@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import ConfigError, DataError
+from kerascnn.files import did_you_mean
 from kerascnn.training import old_config
 from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.data.pack import Pack
@@ -47,7 +48,7 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
         if "data" not in given:
             raise ConfigError(
                 f"{run.folder}: no run to resume (there is no {run.config_path.name}). Check "
-                "`out`, or name DATA to begin one."
+                f"`out`, or name DATA to begin one.{did_you_mean(run.folder)}"
             )
         return TrainConfig(**given)
     stored = run.config

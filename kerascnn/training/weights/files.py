@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from kerascnn.errors import ModelFileError
+from kerascnn.files import did_you_mean
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
 from kerascnn.training.weights.torch_files import Tensors, broken_weights, read_checkpoint
@@ -71,7 +72,7 @@ def kind_of(path: Path) -> str:
     if not path.is_file():
         raise ModelFileError(
             f"{path}: no such file. Expected none, imagenet, or a file of weights "
-            f"({', '.join(KINDS)})."
+            f"({', '.join(KINDS)}).{did_you_mean(path)}"
         )
     for kind in KINDS:
         if path.name.lower().endswith(kind):

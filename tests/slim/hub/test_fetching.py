@@ -45,13 +45,21 @@ def test_forms_of_an_address(form: str, flowers, exported) -> None:
 @pytest.mark.parametrize(
     "command",
     [["card", ADDRESS], ["explain", ADDRESS, "IMAGE"],
-     ["evaluate", ADDRESS, "fashion-mini", "--no-leaks"],
+     ["evaluate", ADDRESS, "fashion-mini", "--no-leaks", "--compare", ADDRESS],
+     ["bench", ADDRESS, "--batch", "1"],
      ["score", ADDRESS, "IMAGE", "--out", "scores", "--part", "0"]],
     ids=lambda command: command[0],
 )  # fmt: skip
 def test_other_commands(command: list[str], flowers, run, picture) -> None:
     done = run(*[picture if word == "IMAGE" else word for word in command])
     assert done.exit_code == 0, done.output
+
+
+def test_a_summary_needs_a_model_of_keras(flowers, run) -> None:
+    done = run("summary", ADDRESS)
+    assert done.exit_code == 1, done.output
+    assert "clothes.onnx: " in done.stderr
+    assert "kerascnn card" in done.stderr
 
 
 def test_serve_takes_it_under_its_files_name_or_another(flowers, hub) -> None:

@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard as HubCard
 from kerascnn import Classifier
 from kerascnn.cli import push as push_command
 from kerascnn.deployment.hub_page import MARK, page
+from kerascnn.files import sha256_of
 from kerascnn.inference.model_file.metadata import read_card
 
 from .stand_in import READER, Repo
@@ -45,6 +46,16 @@ def test_file_card_report_and_page(hub, file, run, exported) -> None:
         if name != ".gitattributes"
     }
     assert Classifier(said["address"]).card == Classifier(exported).card
+
+
+def test_the_file_is_hashed_once(hub, file, run, monkeypatch) -> None:
+    hashed = []
+    own = sha256_of
+    monkeypatch.setattr(
+        "kerascnn.deployment.hub.sha256_of", lambda path: hashed.append(path) or own(path)
+    )
+    assert run("push", file, REPO, "--license", "mit").exit_code == 0
+    assert hashed == [file]
 
 
 def test_the_hubs_metadata(hub, file, run, exported) -> None:

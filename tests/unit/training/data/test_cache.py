@@ -1,5 +1,6 @@
 """Packs kept from run to run."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -199,6 +200,67 @@ def test_a_pack_that_lost_its_pixels_is_made_anew(folder: Path, cache: PackCache
     assert packed.count == 4
 
 
+def _digest_of(about: dict, pixels: Path) -> str:
+    count = int(np.prod(about["shape"]))
+    return hashlib.sha256(pixels.read_bytes()[:count]).hexdigest()
+
+
+_EDITED = [
+    {"shape": [2, SIZE, SIZE, 3]},  # a picture fewer than the labels
+    {"shape": [3, SIZE // 2, SIZE // 2, 3]},
+    {"broken": []},
+    {"broken": [[10**9, "x"]]},
+    {"broken": [[-1, "x"]]},
+]
+_NEIGHBOUR = {"broken": [[0, "x"]]}
+"""Would give a picture its neighbour's label; cannot be told in packs of earlier versions."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "version"),
+    [(changes, version) for changes in _EDITED for version in ("this", "earlier")]
+    + [(_NEIGHBOUR, "this")],
+)
+def test_a_pack_whose_description_was_edited_is_made_anew(
+    folder: Path, packed: Decoded, cache: PackCache, changes: dict, version: str
+) -> None:
+    (folder / "a" / "1.png").write_bytes(b"no picture")
+    whole = packed(folder)
+    (about,) = cache.folder.glob("*/about.json")
+    edited = {**json.loads(about.read_text()), **changes}
+    edited["digest"] = _digest_of(edited, about.with_name("images"))
+    if version == "earlier":
+        del edited["about"]
+    about.write_text(json.dumps(edited))
+    found = packed(folder)
+    assert packed.count == 4
+    assert (found.images == whole.images).all()
+    assert (found.labels.tolist(), found.names) == (whole.labels.tolist(), whole.names)
+
+
+def test_a_pack_of_an_earlier_version_is_used(
+    folder: Path, packed: Decoded, cache: PackCache
+) -> None:
+    packed(folder)
+    (about,) = cache.folder.glob("*/about.json")
+    found = json.loads(about.read_text())
+    del found["about"]
+    about.write_text(json.dumps(found))
+    packed(folder)
+    assert packed.count == 0
+
+
+def test_a_folder_in_the_lock_s_place_stops_nobody(
+    folder: Path, packed: Decoded, cache: PackCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    packed(folder)
+    (entry,) = cache.entries()
+    cache.clear()
+    (cache.folder / f"{entry.folder.name}.lock").mkdir()
+    assert len(packed(folder)) == 4
+    assert "continues without caching" in caplog.text
+
+
 def test_clearing_leaves_what_is_not_ours(folder: Path, cache: PackCache, packed) -> None:
     packed(folder)
     own = cache.folder / "photographs"
@@ -231,7 +293,7 @@ def test_only_the_run_that_needs_a_damaged_pack_is_told(
     packed(folder, SIZE - 1)
     assert not caplog.records
     packed(folder)
-    assert "it is rebuilt" in caplog.text
+    assert caplog.text.count("it is rebuilt") == 1
 
 
 @pytest.fixture
