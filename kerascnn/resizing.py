@@ -17,7 +17,7 @@ RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)
 Filter = Literal["bilinear", "bicubic", "lanczos", "nearest"]
 FILTERS: tuple[Filter, ...] = get_args(Filter)
 
-Library = Literal["pillow", "torchvision", "fastai", "keras"]
+Library = Literal["pillow", "torchvision", "fastai", "keras", "ultralytics"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 
 Shape: TypeAlias = tuple[int, int]
@@ -40,7 +40,8 @@ class Resizing:
             ``tf.image.resize``, whose filter does not.
         library: Whose integers a ``crop`` has: ``torchvision`` sizes, then crops
             (``Resize``, ``CenterCrop``); ``pillow`` crops by fractions (``ImageOps.fit``);
-            ``fastai`` and ``keras`` (``crop_to_aspect_ratio``) crop whole pixels, then size.
+            ``fastai`` and ``keras`` (``crop_to_aspect_ratio``) crop whole pixels, then size;
+            ``ultralytics``: see :meth:`for_shape`.
         crop_share: Of a ``crop``: how much of the shorter side is used, above 0, up to 1.
         pad_color: Of a ``pad``: RGB, 0 to 255.
         enlarge: Of a ``pad``: whether small pictures are enlarged, as ``ImageOps.pad`` does.
@@ -83,6 +84,21 @@ class Resizing:
                 "keras pads before it resizes (pad_to_aspect_ratio), which kerascnn does not do. "
                 "Leave out `like` keras, or choose `resize` squash or crop."
             )
+
+    def for_shape(self, shape: Shape) -> Resizing:
+        """Return what holds for an input: ultralytics squashes where it is not square.
+
+        Args:
+            shape: Height and width of the model's input.
+
+        Returns:
+            A rule of another library than ``ultralytics``, whose crop is torchvision's.
+        """
+        if self.library != "ultralytics":
+            return self
+        if self.resize == "crop" and shape[0] != shape[1]:
+            return replace(self, resize="squash", crop_share=1.0, library="torchvision")
+        return replace(self, library="torchvision")
 
     def words(self, shape: Shape) -> str:
         """Describe how a picture is resized.
@@ -128,7 +144,7 @@ PRESETS: dict[str, Preset] = {
     "load_img": Preset(Resizing(filter="nearest", library="keras"), None),
     "torchvision": Preset(Resizing("crop", library="torchvision", crop_share=0.875), "torch"),
     "timm": Preset(Resizing("crop", "bicubic", library="torchvision", crop_share=0.875), "torch"),
-    "ultralytics": Preset(Resizing("crop", library="torchvision"), "unit"),
+    "ultralytics": Preset(Resizing("crop", library="ultralytics"), "unit"),
     "teachable-machine": Preset(Resizing("crop", "lanczos"), "tf"),
     "fastai": Preset(Resizing("crop", library="fastai"), "torch"),
 }

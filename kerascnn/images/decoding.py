@@ -54,11 +54,14 @@ _UPRIGHT: dict[int, Callable[[UInt8Array], UInt8Array]] = {
 _STRIP = 1 << 20
 """Pixels that are converted at once: Pillow's own copies of a whole picture took as much as it."""
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 """TIFF tags."""
 
 _WHITE_IS_ZERO = 0
 """A value of the second: Pillow turns such pictures of up to 8 bits, and not those of 16."""
+
+_SIGNED = 2
+"""A value of the third: Pillow reads such pictures of 8 bits as if they had no sign."""
 
 
 def decode_here(
@@ -157,11 +160,13 @@ def _check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None
 
 def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UInt8Array:
     # Before loading: Pillow may drop the tags with it.
-    white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    tags = getattr(image, "tag_v2", {})
+    white_is_zero = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    signed = _SIGNED in tags.get(_SAMPLE_FORMAT, ())
     image.load()
     # The first frame may be of another size than the header says.
     _check_pixels(image, name, max_pixels)
-    if image.mode in ("I", "F"):
+    if signed or image.mode in ("I", "F"):
         raise PictureError(
             f"{name}: 32-bit or signed pixels (Pillow mode {image.mode!r}) have no "
             "agreed range. Convert it to 8 or 16 bits first."

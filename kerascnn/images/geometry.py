@@ -70,6 +70,7 @@ def sides(height: int, width: int, shape: Shape, sizing: Resizing) -> tuple[Side
         >>> sides(300, 400, (224, 224), rule)[1]
         Side(first=0, last=400, start=0.0, stop=400.0, length=341, skip=58, count=224, offset=0)
     """
+    sizing = sizing.for_shape(shape)
     if sizing.resize == "squash":
         return _whole(height, shape[0]), _whole(width, shape[1])
     if sizing.resize == "pad":

@@ -114,6 +114,7 @@ def try_resizing(
 
 
 def _sized(card: ModelCard, sizing: Resizing) -> ModelCard:
+    sizing = sizing.for_shape(card.shape)
     return card.with_(resize=sizing.resize, sizing=sizing)
 
 

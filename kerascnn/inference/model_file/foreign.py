@@ -108,8 +108,10 @@ class ForeignModel:
 
     def resize_rule(self, shape: Shape) -> ResizeRule:
         """Return the resize rule, once the size is known."""
-        if self.sizing or shape[0] == shape[1]:
-            return self.sizing or self.resize or "squash"
+        if self.sizing:
+            return self.sizing.for_shape(shape)
+        if shape[0] == shape[1]:
+            return self.resize or "squash"
         return choose(resize=self.resize)
 
     def card(

@@ -50,7 +50,7 @@ class Geometry:
     """
 
     def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Resizing) -> None:
-        self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing
+        self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing.for_shape(shape)
 
     def sides(self) -> tuple[GraphSide, GraphSide]:
         """Add the nodes.

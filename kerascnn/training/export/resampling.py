@@ -37,7 +37,7 @@ def resampling(height: str, width: str, shape: Shape, sizing: Resizing) -> onnx.
 
 class _Resampling:
     def __init__(self, height: str, width: str, shape: Shape, sizing: Resizing) -> None:
-        self.g, self.shape, self.sizing = Graph("sizing/"), shape, sizing
+        self.g, self.shape, self.sizing = Graph("sizing/"), shape, sizing.for_shape(shape)
         self.down, self.across = Geometry(self.g, (height, width), shape, sizing).sides()
 
     def graph(self) -> onnx.GraphProto:

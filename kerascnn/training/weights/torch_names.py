@@ -34,18 +34,14 @@ VGG_REPEATS = {
 
 
 def _resnet(name: str) -> str | None:
-    dense = re.fullmatch(r"fc\.(weight|bias)", name)
-    if dense:
+    if dense := re.fullmatch(r"fc\.(weight|bias)", name):
         return f"head/{_WEIGHT[dense[1]]}"
-    stem = re.fullmatch(r"(conv|bn)1\.(\w+)", name)
-    if stem:
+    if stem := re.fullmatch(r"(conv|bn)1\.(\w+)", name):
         return _layer(f"conv1_{stem[1]}", stem[1], stem[2])
-    inner = re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn)(\d)\.(\w+)", name)
-    if inner:
+    if inner := re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn)(\d)\.(\w+)", name):
         stage, block, kind, number, what = inner.groups()
         return _layer(f"conv{int(stage) + 1}_block{int(block) + 1}_{number}_{kind}", kind, what)
-    short = re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.([01])\.(\w+)", name)
-    if short:
+    if short := re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.([01])\.(\w+)", name):
         stage, block, index, what = short.groups()
         kind = ("conv", "bn")[int(index)]
         return _layer(f"conv{int(stage) + 1}_block{int(block) + 1}_0_{kind}", kind, what)
@@ -100,9 +96,7 @@ def _convnext(size: str) -> Callable[[str], str | None]:
             kind = ("conv", "layernorm")[int(index)]
             return _layer(f"convnext_{size}_stem_{kind}", kind, what)
         if between and index in ("0", "1") and (between[2] or not group.startswith("stages")):
-            number = (
-                int(between[1]) // 2 - 1 if group.startswith("features") else int(between[1]) - 1
-            )
+            number = int(between[1]) // (2 if group.startswith("features") else 1) - 1
             kind = ("layernorm", "conv")[int(index)]
             return _layer(f"convnext_{size}_downsampling_{kind}_{number}", kind, what)
         for theirs, ours in _CONVNEXT.items():

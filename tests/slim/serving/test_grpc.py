@@ -10,6 +10,7 @@ from kerascnn.errors import MissingExtraError
 from kerascnn.serving import ServeConfig, serve
 
 from .conftest import encoded, http, wait_for
+from .small_model import write_model
 
 triton = pytest.importorskip("tritonclient.grpc", reason="needs the extra test")
 from tritonclient import http as triton_http  # noqa: E402
@@ -142,6 +143,33 @@ def test_what_is_refused(client, exported, server):
     wait_for(lambda: any(line["status"] == 422 for line in server.log()))
     line = server.log()[-1]
     assert (line["method"], line["outcome"]) == ("gRPC", "bad_request")
+
+
+def test_an_answer_that_is_not_finite_is_an_error(serving, tmp_path):
+    weights = np.zeros((3, 3), np.float32)
+    weights[:, 0] = 3e38  # infinite for white, finite for red
+    write_model(tmp_path / "m.onnx", weights)
+    (tmp_path / "rgb.txt").write_text("red\ngreen\nblue\n")
+    said = ("--labels", tmp_path / "rgb.txt", "--normalize", "unit", "--provider", "cpu")
+    white, red = np.full((1, 16, 16, 3), 255, np.uint8), np.zeros((1, 16, 16, 3), np.uint8)
+    red[..., 0] = 255
+    both = np.concatenate([red, white])
+    with (
+        serving(tmp_path / "m.onnx", *said, "--grpc-port", 0) as server,
+        triton.InferenceServerClient(server.grpc) as client,
+    ):
+        for pictures in (white, both):
+            with pytest.raises(InferenceServerException, match="answer is not finite") as caught:
+                client.infer("m", pixels(triton, pictures))
+            assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+        found = client.infer("m", pixels(triton, red))
+        np.testing.assert_array_equal(found.as_numpy("probabilities"), [[1, 0, 0]])
+        errors = []
+        client.start_stream(lambda result, error: errors.append(error))
+        client.async_stream_infer("m", pixels(triton, white))
+        wait_for(lambda: errors)
+        client.stop_stream()
+        assert "answer is not finite" in str(errors[0])
 
 
 def test_a_stream(client, exported, pictures):

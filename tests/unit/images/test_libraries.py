@@ -64,6 +64,21 @@ def _center_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.crop((left, top, left + size[0], top + size[1]))
 
 
+def test_ultralytics_crops_where_the_input_is_square_and_squashes_elsewhere(pictures) -> None:
+    """``classify_transforms``: ``Resize(side)`` or ``Resize((height, width))``, ``CenterCrop``."""
+
+    def expected(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        if size[0] != size[1]:
+            return image.resize(size, METHODS["bilinear"])
+        times = size[0] / min(image.size)
+        sized = image.resize([int(side * times) for side in image.size], METHODS["bilinear"])
+        return _center_crop(sized, size)
+
+    _check(pictures, PRESETS["ultralytics"].sizing, expected)
+    told = PRESETS["ultralytics"].sizing.for_shape((19, 48))
+    assert (told.resize, told.library) == ("squash", "torchvision")
+
+
 @pytest.mark.parametrize(("name", "share"), [("torchvision", 0.875), ("timm", 0.95), ("timm", 1.0)])
 def test_torchvision_sizes_then_crops(pictures, name, share) -> None:
     rule = choose(name, crop_share=share)

@@ -94,9 +94,10 @@ def test_pixels_without_an_agreed_range_are_refused(image: Image.Image) -> None:
             read(image)
 
 
-def test_signed_sixteen_bits_are_refused() -> None:
+@pytest.mark.parametrize("bits", [8, 16])
+def test_numbers_with_a_sign_are_refused(bits: int) -> None:
     with pytest.raises(PictureError, match="signed pixels"):
-        images.decode(tiff(WIDE, sign=2))
+        images.decode(tiff(WIDE // 2 ** (16 - bits), bits, sign=2))
 
 
 def test_palette_with_transparency_is_laid_on_white(photograph) -> None:
