@@ -8,12 +8,11 @@ from PIL import Image, ImageEnhance
 
 from kerascnn.dataset import ArrayPictures, load_dataset
 from kerascnn.dataset.check import near_duplicates as twins
+from kerascnn.dataset.check import similar_pairs as search
 from kerascnn.dataset.check.fingerprints import Fingerprints, concatenate, fingerprint_pictures
-from kerascnn.dataset.check.near_duplicates import (
-    MIN_SIMILARITY,
-    find_nearest,
-    group_near_duplicates,
-)
+from kerascnn.dataset.check.near_duplicates import find_nearest, group_near_duplicates
+from kerascnn.dataset.check.similar_pairs import MIN_SIMILARITY, similar_pairs
+from kerascnn.dataset.check.whitening import WhitenedSpace
 
 NAMES = (
     "astronaut", "coffee", "chelsea", "rocket", "camera", "clock", "moon", "coins",
@@ -134,33 +133,74 @@ def test_chains_become_one_group_with_its_weakest_link(photos) -> None:
 
 def all_pairs(prints: Fingerprints) -> set[tuple[int, int]]:
     """What the search shall find, without any of its shortcuts."""
-    space = twins._WhitenedSpace(prints.thumbnails)
+    space = WhitenedSpace(prints.thumbnails)
     vectors = space.project(prints.thumbnails)
     first, second = np.nonzero(vectors @ vectors.T >= MIN_SIMILARITY)
     return {(int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b}
 
 
-@pytest.mark.slow
-def test_the_short_way_finds_exactly_what_the_long_way_finds(monkeypatch) -> None:
+@pytest.fixture
+def clothes(monkeypatch: pytest.MonkeyPatch) -> Fingerprints:
+    """Half of the built-in pictures, and a similarity that many pairs of them have."""
     splits = load_dataset("fashion-mini").splits.values()
     prints = concatenate([fingerprint_pictures(split.pictures) for split in splits])
     keep = slice(0, None, 2)
-    prints = Fingerprints(prints.hashes[keep], prints.thumbnails[keep], prints.sizes[keep], {})
-    monkeypatch.setattr(twins, "MIN_SIMILARITY", 0.75)  # so that there are many
-    monkeypatch.setitem(globals(), "MIN_SIMILARITY", 0.75)
-    monkeypatch.setattr(twins, "_ROWS", 300)
-    monkeypatch.setattr(twins, "_COLUMNS", 700)
-    expected = all_pairs(prints)
-    assert len(expected) > 100
-    everyone = np.arange(len(prints))
-    space = twins._WhitenedSpace(prints.thumbnails)
-    found = [
+    for module in (search.__dict__, globals()):
+        monkeypatch.setitem(module, "MIN_SIMILARITY", 0.75)
+    return Fingerprints(prints.hashes[keep], prints.thumbnails[keep], prints.sizes[keep], {})
+
+
+def found_pairs(prints: Fingerprints, ones: np.ndarray, others: np.ndarray) -> list:
+    space = WhitenedSpace(prints.thumbnails)
+    return [
         (int(a), int(b))
-        for ones, others, _ in twins._pairs(space, prints.thumbnails, everyone, everyone)
-        for a, b in zip(ones, others, strict=True)
+        for first, second, _ in similar_pairs(space, prints.thumbnails, ones, others)
+        for a, b in zip(first, second, strict=True)
     ]
+
+
+@pytest.mark.slow
+def test_the_short_way_finds_exactly_what_the_long_way_finds(
+    clothes: Fingerprints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_ROWS", 300)
+    monkeypatch.setattr(search, "_COLUMNS", 700)
+    expected = all_pairs(clothes)
+    assert len(expected) > 100
+    everyone = np.arange(len(clothes))
+    found = found_pairs(clothes, everyone, everyone)
     assert len(found) == len(set(found))
     assert set(found) == expected
+
+
+@pytest.mark.slow
+def test_tables_find_what_comparing_all_finds(
+    clothes: Fingerprints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_MANY", 0)
+    monkeypatch.setattr(search, "_DEARER", 0)
+    monkeypatch.setattr(search, "_all_pairs", None)  # it is not called
+    monkeypatch.setattr(search, "_GATHERED", 5000)
+    expected = all_pairs(clothes)
+    everyone = np.arange(len(clothes))
+    found = set(found_pairs(clothes, everyone, everyone))
+    assert found <= expected
+    assert len(found) >= 0.99 * len(expected)
+    half = len(clothes) // 2
+    between = {pair for pair in expected if pair[0] < half <= pair[1]}
+    found = set(found_pairs(clothes, everyone[:half], everyone[half:]))
+    assert found <= between
+    assert len(found) >= 0.99 * len(between)
+
+
+def test_where_all_are_alike_tables_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would gather each pair many times."""
+    monkeypatch.setattr(search, "_MANY", 0)
+    monkeypatch.setattr(search._Tables, "pairs", None)
+    tile = np.random.default_rng(0).integers(0, 250, (32, 32, 3), np.uint8)
+    noise = np.random.default_rng(1).integers(0, 3, (60, 32, 32, 3), np.uint8)
+    [group] = group_near_duplicates(fingerprint_pictures(ArrayPictures(tile + noise, "x")))
+    assert len(group.indices) == 60
 
 
 @pytest.mark.slow
@@ -171,7 +211,7 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
     tile = data.astronaut()[:64, :64]
     noise = np.random.default_rng(0).integers(0, 3, (3000, 64, 64, 3), np.uint8)
     placed, joined_at_once = [], []
-    place, join = twins._WhitenedSpace.project, twins._DisjointSets.join
+    place, join = WhitenedSpace.project, twins._DisjointSets.join
 
     def counting_projections(space, looks):
         placed.append(len(looks))
@@ -181,7 +221,7 @@ def test_thousands_of_copies_are_no_trouble(monkeypatch) -> None:
         joined_at_once.append(len(ones))
         join(links, ones, others, similarities)
 
-    monkeypatch.setattr(twins._WhitenedSpace, "project", counting_projections)
+    monkeypatch.setattr(WhitenedSpace, "project", counting_projections)
     monkeypatch.setattr(twins._DisjointSets, "join", counting_join)
     (group,) = group_near_duplicates(
         fingerprint_pictures(ArrayPictures(np.minimum(tile, 250) + noise, "x"))
