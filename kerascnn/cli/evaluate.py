@@ -122,9 +122,16 @@ def _try_sizing(
         return
     for trial in trials.trials:
         click.echo(f"{trial.top1:7.2%}  {trial.log_likelihood:8.3f}  {trial.options}")
+    if len(trials.equal) + 1 == len(trials.trials):
+        click.echo(
+            f"these {trials.images:,} pictures do not tell the ways apart: all give the same "
+            "predictions. Expected pictures of other sizes than the model's, as they were taken."
+        )
+        return
+    equal = f", and equally {', '.join(trials.equal)}" if trials.equal else ""
     click.echo(
-        f"fits best on {trials.images:,} pictures: {trials.best.options} (by top-1 accuracy, "
-        "then by the mean logarithm of the right class's probability)"
+        f"fits best on {trials.images:,} pictures: {trials.best.options}{equal} (by top-1 "
+        "accuracy, then by the mean logarithm of the right class's probability)"
     )
 
 

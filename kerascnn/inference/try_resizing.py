@@ -5,6 +5,7 @@ Knows: what is tried and how it is judged. Does not know how a picture is resize
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -52,9 +53,19 @@ class Trials:
         """The one that fits."""
         return self.trials[0]
 
+    @property
+    def equal(self) -> tuple[str, ...]:
+        """Options of the others that answer as the best does: these pictures tell no more."""
+        return tuple(
+            trial.options
+            for trial in self.trials[1:]
+            if trial.top1 == self.best.top1
+            and math.isclose(trial.log_likelihood, self.best.log_likelihood, rel_tol=1e-6)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {"images": self.images, "best": self.best.options} | {
+        return {"images": self.images, "best": self.best.options, "equal": self.equal} | {
             "trials": [asdict(trial) for trial in self.trials]
         }
 

@@ -140,6 +140,33 @@ def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
     assert "fits best on 40 pictures: --like teachable-machine" in shown.stdout
 
 
+@pytest.mark.parametrize("sees", [True, False])
+def test_try_sizing_says_what_these_pictures_do_not_tell(sees: bool, tmp_path, labels) -> None:
+    """Pictures of the model's own size are resized only by what crops first."""
+    weights = np.zeros((32 * 32, 2), np.float32)
+    if sees:
+        weights[5 * 32 + 7] = (-1, 1)
+    path, _ = _file(tmp_path / "m.onnx", 32, 32, weights, shift=127.5)
+    numbers = np.random.default_rng(3)
+    for name in NAMES:
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for index in range(20):
+        picture = numbers.integers(0, 256, (32, 32, 3), np.uint8)
+        name = NAMES[int(picture[5, 7, 0] > 127.5)]
+        Image.fromarray(picture).save(tmp_path / "data" / name / f"{index}.png")
+    words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
+    shown = CliRunner().invoke(main, [*words, "--try-sizing"]).stdout
+    if not sees:
+        assert "these 20 pictures do not tell the ways apart" in shown
+        assert "fits best" not in shown
+        return
+    last = shown.splitlines()[-1]
+    assert "and equally " in last and "--resize squash --filter bicubic" in last
+    assert "--crop-share 0.875" not in last
+    found = json.loads(CliRunner().invoke(main, [*words, "--try-sizing", "--json"]).stdout)
+    assert "--resize squash --filter lanczos" in [found["best"], *found["equal"]]
+
+
 def test_cards_carry_sizing_and_old_ones_mean_what_they_meant() -> None:
     for (name, preset), width in itertools.product(PRESETS.items(), (None, 64)):
         rule = preset.sizing
