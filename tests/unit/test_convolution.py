@@ -129,7 +129,7 @@ def test_numbers_out_of_range_are_named(arguments):
 def test_shapes_that_do_not_go_together_are_named():
     with pytest.raises(ConfigError, match=r"\[4, 4, 3\].*\[3, 3, 2\]"):
         convolve(np.ones((4, 4, 3)), np.ones((3, 3, 2)))
-    with pytest.raises(ConfigError, match="do not go together"):
+    with pytest.raises(ConfigError, match="do not fit together"):
         convolve(np.ones(4), np.ones((3, 3)))
 
 

@@ -268,7 +268,7 @@ def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -
         found(across)
     graph = Graph()
     plain = graph.write(tmp_path / "p.onnx", graph("Sub", graph.logits, graph.number(1)))
-    with pytest.raises(ConfigError, match="its answers go from -1 to 7"):
+    with pytest.raises(ConfigError, match="its outputs range from -1 to 7"):
         found(plain, outputs="probabilities")
 
     graph = Graph()
