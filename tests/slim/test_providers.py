@@ -139,7 +139,7 @@ def test_auto_goes_on_with_the_cpu_where_the_best_cannot_run(
     classifier = Classifier(model)
     assert classifier.provider == "cpu"
     assert classifier.provider.why == "tensorrt failed"
-    assert "goes on with cpu" in caplog.text
+    assert "continues with cpu" in caplog.text
 
 
 @pytest.mark.parametrize(
