@@ -106,7 +106,7 @@ def _clean(value: Any, where: str, libraries: tuple[str, ...]) -> Any:
         return value.replace("/", ".")
     if not isinstance(value, dict):
         return value
-    if value.keys() == {"value"}:
+    if value.keys() == {"value"} and _is_dumped_code(value["value"]):
         raise _code("a lambda function", where)
     if "class_name" in value:
         value = _checked(value, where, libraries)
@@ -114,6 +114,11 @@ def _clean(value: Any, where: str, libraries: tuple[str, ...]) -> Any:
     kept = {key: item for key, item in value.items() if key != "compile_config"}
     return {key: _clean(single(item) if key == "dtype" else item, where, libraries)
             for key, item in kept.items()}  # fmt: skip
+
+
+def _is_dumped_code(value: Any) -> bool:
+    """Return whether it is a function's code, defaults and closure, as Keras dumps them."""
+    return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
 
 
 def _checked(node: dict[str, Any], where: str, libraries: tuple[str, ...]) -> dict[str, Any]:
