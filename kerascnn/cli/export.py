@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +185,9 @@ def _export(
             "is, with --labels FILE and what goes with it if another program made it."
         )
         raise ConfigError(f"{run}: nothing to export. {what}")
-    import_module("kerascnn.training.keras_backend").use_tensorflow()
+    from kerascnn.training.keras_backend import use_tensorflow
+
+    use_tensorflow()
     with quiet_tensorflow():
         from kerascnn.training.export import export_onnx
         from kerascnn.training.export.foreign import export_foreign

@@ -53,8 +53,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         content = parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        near = "" if path.exists() else did_you_mean(path)
-        raise ConfigError(f"{path}: cannot read it ({error.strerror}).{near}") from error
+        raise ConfigError(
+            f"{path}: cannot read it ({error.strerror}).{did_you_mean(path)}"
+        ) from error
     except (ValueError, RecursionError) as error:
         reason = one_line(error, 200)
         raise ConfigError(f"{path}: not {kind} ({reason}).") from error

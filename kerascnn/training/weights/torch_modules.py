@@ -84,7 +84,7 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
 
 
 def _is_convolution(tensor: npt.NDArray[np.generic]) -> bool:
-    """Return whether it is one, and not a colour's mean that is shaped to be subtracted."""
+    """Return whether it is one, and not a color's mean that is shaped to be subtracted."""
     return tensor.ndim > 2 and sum(side > 1 for side in tensor.shape) > 1
 
 

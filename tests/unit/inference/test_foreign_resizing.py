@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,19 +117,29 @@ def test_a_graph_that_normalises_gets_no_advice_to(tmp_path, picture, capfd) -> 
         assert ("`normalize` was not given" in capfd.readouterr().err) is told, result
 
 
-def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
-    # The class is whether one pixel of the Lanczos crop is bright: other ways see another pixel.
+def _sees_one_pixel(path: Path, weight: float) -> Path:
+    """Write a model of 32 x 32 pixels whose class is whether one of them is bright."""
     weights = np.zeros((32 * 32, 2), np.float32)
-    weights[5 * 32 + 7] = (-1, 1)
-    path, _ = _file(tmp_path / "m.onnx", 32, 32, weights, shift=127.5)
+    weights[5 * 32 + 7] = (-weight, weight)
+    return _file(path, 32, 32, weights, shift=127.5)[0]
+
+
+def _save_labelled(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """Save pictures in class folders, by that pixel of their Lanczos crop."""
     numbers = np.random.default_rng(3)
     for name in NAMES:
-        (tmp_path / "data" / name).mkdir(parents=True)
-    for index in range(40):
-        picture = numbers.integers(0, 256, (50, 90, 3), np.uint8)
-        sized = ImageOps.fit(Image.fromarray(picture), (32, 32), Image.Resampling.LANCZOS)
+        (folder / name).mkdir(parents=True)
+    for index in range(count):
+        picture = Image.fromarray(numbers.integers(0, 256, (*size, 3), np.uint8))
+        sized = ImageOps.fit(picture, (32, 32), Image.Resampling.LANCZOS)
         name = NAMES[int(np.asarray(sized)[5, 7, 0] > 127.5)]
-        Image.fromarray(picture).save(tmp_path / "data" / name / f"{index}.png")
+        picture.save(folder / name / f"{index}.png")
+
+
+def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
+    # The class is whether one pixel of the Lanczos crop is bright: other ways see another pixel.
+    path = _sees_one_pixel(tmp_path / "m.onnx", 1)
+    _save_labelled(tmp_path / "data", 40, (50, 90))
     words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
     result = CliRunner().invoke(main, [*words, "--try-sizing", "--json"])
     assert result.exit_code == 0, result.output
@@ -143,17 +154,8 @@ def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
 @pytest.mark.parametrize("sees", [True, False])
 def test_try_sizing_says_what_these_pictures_do_not_tell(sees: bool, tmp_path, labels) -> None:
     """Pictures of the model's own size are resized only by what crops first."""
-    weights = np.zeros((32 * 32, 2), np.float32)
-    if sees:
-        weights[5 * 32 + 7] = (-1, 1)
-    path, _ = _file(tmp_path / "m.onnx", 32, 32, weights, shift=127.5)
-    numbers = np.random.default_rng(3)
-    for name in NAMES:
-        (tmp_path / "data" / name).mkdir(parents=True)
-    for index in range(20):
-        picture = numbers.integers(0, 256, (32, 32, 3), np.uint8)
-        name = NAMES[int(picture[5, 7, 0] > 127.5)]
-        Image.fromarray(picture).save(tmp_path / "data" / name / f"{index}.png")
+    path = _sees_one_pixel(tmp_path / "m.onnx", float(sees))
+    _save_labelled(tmp_path / "data", 20, (32, 32))
     words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
     shown = CliRunner().invoke(main, [*words, "--try-sizing"]).stdout
     if not sees:
