@@ -48,10 +48,6 @@ def load_csv(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     * ``split``: ``train``, ``val`` or ``test``; without this column all is ``train``.
     * ``is_valid``, in place of ``split``: true for ``val``, false for ``train``, as fastai has it.
 
-    Args:
-        file: UTF-8, with or without a byte order mark.
-        faults: Told what is wrong with each line.
-
     Returns:
         The data set. Its classes are the labels of ``train``, sorted by name in Unicode NFC.
 
