@@ -38,9 +38,6 @@ def printable(text: str, keep: str = "") -> str:
 def printable_json(text: str) -> str:
     r"""Write the same characters as JSON's escapes: the value stays as it is.
 
-    Returns:
-        Another, of the same value.
-
     Examples:
         >>> printable_json('"\x9b31m"')
         '"\\u009b31m"'

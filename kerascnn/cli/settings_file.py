@@ -42,9 +42,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     Args:
         path: YAML if it ends in .yaml or .yml, JSON if in .json, else TOML.
 
-    Returns:
-        Its content, by key.
-
     Raises:
         ConfigError: It cannot be read, is not in its format, or holds no settings by name.
         MissingExtraError: It is YAML, and pyyaml is not installed.

@@ -129,9 +129,6 @@ def drawn(
         draw: Draws into the axes, in :data:`INK`, :data:`FAINT`, :data:`FIRST` and
             :data:`SECOND`.
         size: In inches; the page scales the figure to its column.
-
-    Returns:
-        An ``<svg>`` element.
     """
     import matplotlib
     from matplotlib.figure import Figure

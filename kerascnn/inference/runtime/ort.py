@@ -68,9 +68,6 @@ def opened(
         provider: Execution provider.
         chosen: Its name as onnxruntime has it, and its options; None: ``options`` name it.
 
-    Returns:
-        onnxruntime's session.
-
     Raises:
         ModelFileError: Not a model that can be loaded.
         ProviderError: The provider cannot start here, or onnxruntime fell back to another.

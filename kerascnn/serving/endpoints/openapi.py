@@ -27,11 +27,7 @@ _MEANINGS = {
 
 
 def describe(models: Sequence[str]) -> Json:
-    """Describe the server.
-
-    Args:
-        models: Names of the models that are served.
-    """
+    """Describe the server."""
     name = _parameter("name", "path", {"type": "string", "enum": list(models)})
     pattern = "^([0-9a-f]{12}|[1-9][0-9]*)$"
     version = _parameter("version", "path", {"type": "string", "pattern": pattern})

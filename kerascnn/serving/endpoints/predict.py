@@ -28,11 +28,7 @@ _MOST = 1000
 
 
 class PredictEndpoint:
-    """The endpoints.
-
-    Args:
-        service: Handles the requests.
-    """
+    """The endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models

@@ -24,11 +24,7 @@ _STATES = {"READY": "AVAILABLE", "LOADING": "LOADING", "UNAVAILABLE": "END"}
 
 
 class V1:
-    """The endpoints.
-
-    Args:
-        service: Handles the requests.
-    """
+    """The endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models

@@ -56,10 +56,6 @@ class PredictRequest:
 def read_request(body: bytes, most: int) -> PredictRequest:
     """Read a request for predictions.
 
-    Args:
-        body: The request's body, JSON.
-        most: Largest number of pictures.
-
     Raises:
         HttpError: 400: not a request that can be answered, and why.
     """
@@ -89,9 +85,6 @@ def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
     Args:
         request: The request.
         probabilities: float32 ``[n, classes]``.
-
-    Returns:
-        JSON.
     """
     name = b"predictions" if request.by_row else b"outputs"
     rows = b", ".join(b"".join(write_values(row)) for row in probabilities)

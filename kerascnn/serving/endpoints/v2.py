@@ -26,11 +26,7 @@ from kerascnn.serving.service import Result, Service, timeout_error
 
 
 class V2:
-    """The endpoints.
-
-    Args:
-        service: Handles the requests.
-    """
+    """The endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models
@@ -153,11 +149,6 @@ async def infer(
     service: Service, served: ServedModel, asked: v2_messages.InferRequest
 ) -> tuple[Result, dict[str, Floats]]:
     """Answer a request that was read, be it by HTTP or by gRPC.
-
-    Args:
-        service: Handles the requests.
-        served: The model.
-        asked: What was asked.
 
     Returns:
         What became of it, and the values of all outputs by name.

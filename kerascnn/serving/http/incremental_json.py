@@ -88,9 +88,6 @@ def read_json(text: bytes) -> Any:
 def read_only_ready(text: bytes) -> bool:
     """Read a request for the repository's index.
 
-    Args:
-        text: JSON, or nothing.
-
     Returns:
         Whether it is for models that are ready only.
 
@@ -222,12 +219,6 @@ def write_json(value: Any) -> bytes:
 
 def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
     """Write the values of a tensor as a flat array.
-
-    Args:
-        values: Numbers or texts.
-
-    Yields:
-        Parts of the JSON.
 
     Raises:
         HttpError: 422: a value is none that JSON can hold.

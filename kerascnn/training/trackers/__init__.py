@@ -32,11 +32,7 @@ FILE = "tracking.json"
 
 
 class Tracking(Callback):
-    """Tells several trackers what happens; one that fails is named once, and then left out.
-
-    Args:
-        trackers: By name.
-    """
+    """Tells several trackers what happens; one that fails is named once, and then left out."""
 
     def __init__(self, trackers: dict[str, Tracker]) -> None:
         self._trackers = dict(trackers)
@@ -82,9 +78,6 @@ class Tracking(Callback):
 def tracking(names: Iterable[str]) -> Iterator[Tracking]:
     """Make the trackers of a run, and close its runs there at the end, whatever it is.
 
-    Args:
-        names: Keys of :data:`TRACKERS`.
-
     Raises:
         MissingExtraError: A tracker is not installed.
     """
@@ -114,13 +107,7 @@ def make_tracker(name: str) -> Tracker:
 
 
 def track_export(folder: Path, file: Path, card: ModelCard) -> None:
-    """Send an exported file to the trackers of its run; if that fails, the file is still good.
-
-    Args:
-        folder: The run folder.
-        file: The exported file.
-        card: Its card.
-    """
+    """Send an exported file to the trackers of its run; if that fails, the file is still good."""
     for name, identity in _read(folder).items():
         send = partial(_send, folder, name, identity, file, card)
         _tried(name, send, f"it has no {file}")

@@ -95,10 +95,6 @@ class SearchResult:
 def search(asked: Search, progress: Callback | None = None) -> SearchResult:
     """Train one run after the other, and return the best.
 
-    Args:
-        asked: What to search.
-        progress: Callback for each run, or None.
-
     Raises:
         MissingExtraError: Optuna is not installed.
         ConfigError: The study in the storage is about something else.
