@@ -52,7 +52,7 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
     )
     return (
         f'<div style="border:{_LINE};border-radius:.5rem;padding:.7rem 1rem;width:fit-content;'
-        'min-width:min(100%,44rem);max-width:100%;'
+        "min-width:min(100%,44rem);max-width:100%;"
         'box-sizing:border-box;font-variant-numeric:tabular-nums">'
         f'<div style="font-weight:600;overflow-wrap:anywhere">{text(title)}</div>'
         '<div style="display:grid;grid-template-columns:max-content minmax(0,1fr);'
