@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from kerascnn.files import atomic_write, write_text
-from kerascnn.printable import fitting
 from kerascnn.images import UInt8Array
+from kerascnn.printable import fitting
 from kerascnn.report.data_url import data_url
 
 _GAP, _LINE, _TITLE = 12, 15, 24
