@@ -56,9 +56,6 @@ def load_dataset(
 def check_data_exists(data: str | Path) -> None:
     """Check that a data set exists, without reading it: before anything slow.
 
-    Args:
-        data: As for :func:`load_dataset`.
-
     Raises:
         DataError: A name that is neither built in nor a folder nor a file of a known kind.
     """

@@ -141,9 +141,6 @@ def check_regular(source: str | Path) -> None:
 def opened(source: str | Path | bytes) -> Iterator[Image.Image]:
     """Open a picture without decoding it, Pillow's warnings kept off.
 
-    Args:
-        source: A path, or the bytes of a file.
-
     Yields:
         The image, not loaded. Hostile bytes make Pillow raise anything.
     """

@@ -153,9 +153,6 @@ def apply_decoded(
         accept: As for :func:`decode`.
         bounded: As for :func:`decode`.
 
-    Returns:
-        What ``function`` gives.
-
     Raises:
         UnboundedError: As for :func:`decode`.
         PictureError: The file cannot be read or decoded, with the reason.
@@ -209,9 +206,6 @@ def attempt(work: Callable[[], T]) -> T | PictureError:
 
     An error that was raised holds all that was on its way, through its traceback and its cause:
     the picture's bytes, Pillow's image. Thousands of them would fill the memory. This one is new.
-
-    Args:
-        work: May raise PictureError.
 
     Returns:
         What it gives, or the error.

@@ -74,10 +74,6 @@ class PictureDecoder:
     ) -> tuple[list[UInt8Array | PictureError], float, bool]:
         """Resize pictures to the model's size, in threads unless they have it.
 
-        Args:
-            served: The model.
-            pictures: At least one.
-
         Returns:
             Pixels or an error for each, the seconds it took, and whether any was large.
 

@@ -236,12 +236,6 @@ def read_all(configuration: Any) -> None:
 def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> Any:
     """Check and convert the value of one option.
 
-    Args:
-        name: Name of the option, for the error.
-        value: As it was given.
-        declared: The option.
-        its_field: Its field, whose default may be None.
-
     Raises:
         ConfigError: The value cannot be used.
     """

@@ -49,9 +49,6 @@ def open_session(
         spinning: Whether onnxruntime's threads wait busily for the next operator: quicker, and
             dear where other threads need the processors.
 
-    Returns:
-        The session, open.
-
     Raises:
         ConfigError: No such provider or arithmetic.
         ModelFileError: Not a model that can be loaded.
@@ -98,12 +95,6 @@ def run_session(
     feed: Mapping[str, npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
     """Run a session on what may not fit it: a graph that was made elsewhere.
-
-    Args:
-        path: Path of the file, for messages.
-        session: Session from :func:`open_session`.
-        outputs: Names of the outputs that are asked for.
-        feed: Inputs by name.
 
     Raises:
         ModelFileError: The graph does not run on this input.

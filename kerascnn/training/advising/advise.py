@@ -107,10 +107,6 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
 
-    Args:
-        config: Configuration of a run, with ``trainable`` ``auto``.
-        advice: What was advised for its data and network.
-
     Returns:
         The configuration with scope and phases written out, and without weights where they are
         advised against; epochs stay those of the user.
@@ -161,15 +157,7 @@ def apply_advice_for_network(
 
 
 def command(config: TrainConfig, advice: Advice) -> str:
-    """Write the command that follows advice.
-
-    Args:
-        config: The configuration for which advice was asked.
-        advice: What was advised.
-
-    Returns:
-        One line for a shell.
-    """
+    """Write the command that follows advice."""
     words = ["kerascnn", "train", config.data, "--model", config.model]
     if advice.depth != "scratch" and config.weights != "none":
         words += ["--weights", config.weights]
