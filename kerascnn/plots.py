@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kerascnn.errors import MissingExtraError
+from kerascnn.errors import needs_extra
 from kerascnn.printable import columns, fitting, printable
 
 if TYPE_CHECKING:
@@ -125,10 +125,8 @@ def _short(name: str) -> str:
 
 def _figure(size: tuple[float, float]) -> Figure:
     """Make a figure that no window holds, and that a notebook shows once, where it is the value."""
-    try:
+    with needs_extra("notebook", "to draw a figure"):
         from matplotlib.figure import Figure
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("matplotlib", "notebook", "to draw a figure") from missing
 
     class Shown(Figure):
         """A figure that a notebook shows as a picture."""
