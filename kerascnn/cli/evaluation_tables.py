@@ -205,14 +205,7 @@ def _table(first: str, *numbers: str) -> Table:
 
 
 def plain(name: str) -> str:
-    """Escape a name for rich and for the terminal.
-
-    Args:
-        name: Name of a class or picture.
-
-    Returns:
-        The name for a table.
-    """
+    """Escape a name for rich and for the terminal."""
     from rich.markup import escape
 
     return escape(printable(name.encode("utf-8", "replace").decode()))

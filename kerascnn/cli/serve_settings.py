@@ -73,10 +73,6 @@ serve_config_option = config_option(
 def models_given(ctx: click.Context, options: dict[str, Any]) -> tuple[str | ModelConfig, ...]:
     """Return the models: those of the file with what is set about each, or what was given instead.
 
-    Args:
-        ctx: Click context of the command.
-        options: By name.
-
     Raises:
         ConfigError: What is said about one cannot be.
     """

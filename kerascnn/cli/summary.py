@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
@@ -56,16 +56,16 @@ def command(
     """
     if Path(model).is_file() and Path(model).suffix.lower() == ".onnx":
         raise ModelFileError(f"{model}: contains no Keras layers. {ONNX}")  # said without Keras
+    if not Path(model).exists() and Path(model).suffix.lower() in (".keras", ".h5", ".onnx"):
+        raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
+    run = open_run(model) if Path(model).exists() or Path(model).name != model else None
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
         from kerascnn.training.networks.blocks import set_trainable
         from kerascnn.training.networks.summary import summarize
-        from kerascnn.training.run.folder import open_run
 
-        if not Path(model).exists() and Path(model).suffix.lower() in (".keras", ".h5", ".onnx"):
-            raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
-        if Path(model).exists() or Path(model).name != model:
-            network = open_run(model).load_model()
+        if run:
+            network = run.load_model()
         else:
             size = image_size or find_network(model).image_size
             network = build_network(model, classes, size)

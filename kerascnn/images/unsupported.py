@@ -73,9 +73,6 @@ def what_to_do(kind: str) -> str:
 def kind_of(source: str | Path | bytes) -> str | None:
     """Tell the format of a file that holds no picture that can be read.
 
-    Args:
-        source: A path, or the bytes of a file.
-
     Returns:
         Its name, or None: not known.
 

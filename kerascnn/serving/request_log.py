@@ -73,12 +73,7 @@ class RequestLog:
         self._metrics, self._write_log, self._tracer = metrics, write_log, tracer
 
     def record(self, record: RequestRecord, outcome: str) -> None:
-        """Count a request that has ended, and write its line.
-
-        Args:
-            record: RequestRecord of it.
-            outcome: How it is counted.
-        """
+        """Count a request that has ended, and write its line."""
         seconds = time.perf_counter() - record.began
         facts = record.facts
         model = facts.get("model", "")

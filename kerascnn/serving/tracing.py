@@ -46,11 +46,6 @@ class Tracer:
     def trace(self, record: RequestRecord, outcome: str, seconds: float) -> str:
         """Make the spans of a request that has ended.
 
-        Args:
-            record: RequestRecord of it.
-            outcome: How it is counted.
-            seconds: Seconds that it took.
-
         Returns:
             The trace's id, 32 hexadecimal digits.
         """

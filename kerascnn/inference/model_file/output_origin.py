@@ -79,10 +79,6 @@ class Graph:
 def find_origin(path: str | Path, output: str) -> OutputOrigin:
     """Find out where an output's numbers come from.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        output: Name of one of the graph's outputs.
-
     Returns:
         As far as operators say; of unknown source where they do not (a subgraph, an input, an
         operator that is not known here).
@@ -171,9 +167,6 @@ def _sources_of_one(graph: Graph, name: str) -> str:
 
 def read_graph(path: str | Path) -> Graph:
     """Read which operator makes which value.
-
-    Args:
-        path: Path of the ``.onnx`` file.
 
     Raises:
         ModelFileError: Not a whole ONNX file.

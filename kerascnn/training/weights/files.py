@@ -60,9 +60,6 @@ def tensors_of(model: keras.Model) -> Tensors:
 def kind_of(path: Path) -> str:
     """Return the kind of a weights file.
 
-    Args:
-        path: Path of an existing file.
-
     Returns:
         One of :data:`KINDS`.
 
