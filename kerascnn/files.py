@@ -240,7 +240,7 @@ def did_you_mean(path: str | Path) -> str:
         What is added to a message; empty where nothing is near.
     """
     try:
-        near = None if Path(path).exists() else _nearest(Path(path))
+        near = None if os.path.lexists(path) else _nearest(Path(path))
     except (OSError, ValueError):  # a name that no path can have, or a folder that is closed
         return ""
     return f" Did you mean {near}?" if near else ""
