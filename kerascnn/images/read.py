@@ -159,8 +159,11 @@ def apply_decoded(
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
-    with one_sentence_errors(shown):
-        data = source if isinstance(source, bytes) else _beginning(source, PLAIN_BYTES + 1)
+    if isinstance(source, bytes):
+        data = source
+    else:
+        with one_sentence_errors(shown):
+            data = _beginning(source, PLAIN_BYTES + 1)
     size = plain_size(data) if bounded or len(data) <= PLAIN_BYTES else None
     if bounded and size is None:
         raise UnboundedError(f"{shown}: its header does not tell what decoding it costs.")

@@ -213,19 +213,16 @@ class Classifier:
             self._size, pictures, batch_size, self._weight, self._pool, self._readers
         ):
             good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
-            rows = iter(zip(*self._answered(np.stack(good)), strict=True) if good else ())
+            none = np.empty((0, *self.card.shape, 3), np.uint8)
+            logits, probabilities = self.run(np.stack(good) if good else none)
+            answers = rank(probabilities, self.classes, top_k, min_probability)
+            rows = iter(zip(answers, finite_rows(logits, probabilities), strict=True))
             for name, sized in batch:
                 if isinstance(sized, PictureError):
                     yield sized
                     continue
-                row, finite = next(rows)
-                yield rank(row, self.classes, top_k, min_probability) if finite else no_answer(name)
-
-    def _answered(
-        self, batch: images.UInt8Array
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        logits, probabilities = self.run(batch)
-        return probabilities, finite_rows(logits, probabilities)
+                answer, finite = next(rows)
+                yield answer if finite else no_answer(name)
 
     def run(
         self, batch: npt.NDArray[np.uint8]

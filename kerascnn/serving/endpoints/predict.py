@@ -88,14 +88,14 @@ class PredictEndpoint:
 def _rows(
     result: Result, uploads: list[Upload], served: ServedModel, top_k: int, floor: float
 ) -> list[dict[str, Any]]:
-    answers = iter(result.answer.probabilities if result.answer else ())
+    found = result.answer.probabilities if result.answer else None
+    answers = iter(() if found is None else rank(found, served.card.classes, top_k, floor))
     rows = []
     for number, upload in enumerate(uploads):
         if number in result.errors:
             rows.append({"path": upload.name, "error": str(result.errors[number])})
         else:
-            answer = rank(next(answers), served.card.classes, top_k, floor)
-            rows.append({"path": upload.name, **answer.to_dict()})
+            rows.append({"path": upload.name, **next(answers).to_dict()})
     return rows
 
 
