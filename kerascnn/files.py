@@ -240,7 +240,7 @@ def did_you_mean(path: str | Path) -> str:
         What is added to a message; empty where nothing is near.
     """
     try:
-        near = None if Path(path).exists() else _nearest(Path(path))
+        near = None if os.path.lexists(path) else _nearest(Path(path))
     except (OSError, ValueError):  # a name that no path can have, or a folder that is closed
         return ""
     return f" Did you mean {near}?" if near else ""
@@ -249,6 +249,9 @@ def did_you_mean(path: str | Path) -> str:
 def _nearest(path: Path) -> Path | None:
     if not path.name:
         return None
+    if path.parts[0].startswith("~"):  # in quotes, or in a file, where no shell expands it
+        home = Path(os.path.expanduser(path))  # noqa: PTH111 - Path raises for unknown users
+        return home if home.exists() else None
     folder = path.parent if path.parent.is_dir() else _nearest(path.parent)
     if folder is None or (folder / path.name).exists():
         return folder and folder / path.name

@@ -20,9 +20,9 @@ import numpy as np
 from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder_listing import UNLISTED, ListedFolder, list_folder
-from kerascnn.dataset.layout import SPLIT_FOLDERS
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import SPLITS, Dataset, Split
+from kerascnn.dataset.split_names import SPLIT_FOLDERS
 from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 from kerascnn.uris import is_uri
