@@ -1,4 +1,4 @@
-"""HTTP/1.1 as its RFCs have it: white space, trailers, versions, expectations, requests in a row."""
+"""HTTP/1.1 as its RFCs have it: white space, trailers, versions, and requests in a row."""
 
 import re
 from contextlib import closing
