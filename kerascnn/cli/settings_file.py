@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kerascnn.errors import ConfigError, MissingExtraError, one_line
+from kerascnn.errors import ConfigError, needs_extra, one_line
 from kerascnn.files import did_you_mean
 from kerascnn.typed_json import parse_json
 
@@ -93,10 +93,8 @@ def named(
 
 
 def _from_yaml(text: str) -> Any:
-    try:
+    with needs_extra("yaml", "to read settings in YAML"):
         import yaml  # type: ignore[import-untyped] # mypy need not have its stubs
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("yaml", "yaml", "to read settings in YAML") from missing
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

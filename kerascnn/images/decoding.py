@@ -69,14 +69,24 @@ def decode_here(
     name: str | None = None,
     max_pixels: int | None = None,
     accept: Callable[[int, int], object] | None = None,
+    scanned: bool = False,
 ) -> UInt8Array:
-    """Read one picture as RGB, in this thread; otherwise as :func:`kerascnn.images.decode`."""
+    """Read one picture as RGB, in this thread; otherwise as :func:`kerascnn.images.decode`.
+
+    Args:
+        source: A path, or the bytes of a file.
+        name: As there.
+        max_pixels: As there.
+        accept: As there.
+        scanned: Whether it is known to be plain, its scans counted.
+    """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     with one_sentence_errors(shown), _open(source) as image:
         _check_pixels(image, shown, max_pixels)
         if accept is not None:
             accept(image.height, image.width)
-        check_scans(image, shown)
+        if not scanned:
+            check_scans(image, shown)
         pixels = quick_pixels(image)
         return _to_rgb(image, shown, max_pixels) if pixels is None else _turned(image, pixels)
 

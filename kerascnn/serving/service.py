@@ -92,6 +92,17 @@ class Service:
         self._decoder.close()
         self.models.close()
 
+    def find(self, request: Request) -> ServedModel:
+        """Return the model that a path names, the first where it names none; the log has it, too.
+
+        Raises:
+            HttpError: As :meth:`ModelRepository.get`.
+        """
+        asked = request.path_params
+        served = self.models.get(asked.get("name", self.models.names[0]), asked.get("version"))
+        request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
+        return served
+
     async def run_by_size(self, size: int, work: Callable[[], T]) -> T:
         """Run work on the event loop if its input is small, else in a thread."""
         return work() if size <= _QUICK else await self._decoder.run_in_thread(work)

@@ -74,9 +74,10 @@ def without_unused() -> Iterator[None]:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep TensorFlow's start-up chatter off the user's screen, where Keras is imported.
+    """Keep TensorFlow's chatter off the user's screen, where Keras is imported or a model exported.
 
-    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
+    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2;
+    the devices that its graph optimizer finds too, up to 2.20.
     """
     sys.stderr.flush()
     saved = os.dup(2)

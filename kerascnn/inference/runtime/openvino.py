@@ -80,6 +80,8 @@ class OpenVinoSession:
     ) -> None:
         openvino = _import()
         core = openvino.Core()
+        # Weights beside the file would be mapped: overwritten in place, they change the answers.
+        core.set_property({"ENABLE_MMAP": False})
         try:
             model = core.read_model(str(path))
             model.reshape(_pinned_shapes(model, pinned))

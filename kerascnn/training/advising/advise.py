@@ -24,7 +24,7 @@ from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measurement import measure, open_extractor
 from kerascnn.training.auto.model import affordable_phases, from_scratch
 from kerascnn.training.callbacks import Callback
-from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.config import AUTO, TrainConfig, expect_config
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import highest_rate, lengths
@@ -50,6 +50,7 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
         DataError: One class, or a class with fewer than two pictures.
         ModelFileError: Weights that cannot be used.
     """
+    expect_config(config)
     progress = progress or Callback()
     config, _, feed, start = assemble(config, progress)
     return advise_on(config, feed, start, progress)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.card import ModelCard
-from kerascnn.errors import KerascnnError, MissingExtraError, kind_and_line
+from kerascnn.errors import KerascnnError, kind_and_line, needs_extra
 from kerascnn.files import read_text, write_text
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.trackers.tracker import Identity, Tracker
@@ -96,12 +96,8 @@ def make_tracker(name: str) -> Tracker:
     Raises:
         MissingExtraError: It is not installed.
     """
-    try:
+    with needs_extra(name, f"to track with {TRACKERS[name]}"):
         import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise MissingExtraError(name, name, f"to track with {TRACKERS[name]}") from error
     made: Tracker = import_module(f"{__name__}.{name}_tracker").make()
     return made
 

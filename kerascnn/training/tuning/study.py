@@ -25,7 +25,7 @@ from kerascnn.errors import (
     ConfigError,
     DataError,
     KerascnnError,
-    MissingExtraError,
+    needs_extra,
     one_line,
 )
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord
@@ -111,10 +111,8 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
 
 
 def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
-    try:
+    with needs_extra("tune", "to search"):
         import optuna
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("optuna", "tune", "to search") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     asked.out.mkdir(parents=True, exist_ok=True)
     storage = asked.storage or f"sqlite:///{asked.out.absolute() / 'study.db'}"
