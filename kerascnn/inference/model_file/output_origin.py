@@ -24,7 +24,7 @@ _SAME_VALUES = frozenset(
     {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
      "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear", "Round"}
 )  # fmt: skip
-"""Operators that hand on their first input's values, in another shape or type, cut off or rounded."""
+"""Operators that hand on their first input's values: reshaped, cast, cut off or rounded."""
 
 _MIXING = frozenset(
     {"Add", "Sub", "Mul", "Div", "Neg", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather",

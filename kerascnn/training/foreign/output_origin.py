@@ -40,8 +40,10 @@ _LOGARITHMS = ("Log", "math.log")
 
 _MIXING = frozenset(
     {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Rescaling",
-     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "MaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "AveragePooling2D", "Divide", "TrueDivide",
-     "Mean", "Sum", "Max", "Min", "TopK", "Round", "Stack", "GetItem", "Negative", "__operators__.add", "math.add",
+     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "MaxPooling2D", "GlobalAveragePooling1D",
+     "GlobalAveragePooling2D", "AveragePooling2D", "Divide", "TrueDivide",
+     "Mean", "Sum", "Max", "Min", "TopK", "Round", "Stack", "GetItem", "Negative",
+     "__operators__.add", "math.add",
      "math.subtract", "math.multiply", "math.truediv", "math.divide", "math.negative",
      "math.maximum", "math.minimum", "math.reduce_mean", "math.reduce_sum", "math.add_n", "concat",
      "stack", "__operators__.getitem"}

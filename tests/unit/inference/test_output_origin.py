@@ -321,9 +321,8 @@ def test_answers_without_their_classes_are_refused(make, names, why, tmp_path) -
 
 def test_outputs_of_other_types_and_of_places_are_told(tmp_path) -> None:
     graph = Graph()
-    yes = whole_numbers_out(
-        graph, tmp_path / "b.onnx", TensorProto.BOOL, graph("Greater", graph.logits, graph.number(2))
-    )  # fmt: skip
+    last = graph("Greater", graph.logits, graph.number(2))
+    yes = whole_numbers_out(graph, tmp_path / "b.onnx", TensorProto.BOOL, last)
     with pytest.raises(ModelFileError, match="as float, float16 or double"):
         found(yes)
     graph = Graph()
