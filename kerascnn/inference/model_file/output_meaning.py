@@ -165,7 +165,9 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     """Decide where the last operator leaves it open."""
     if looks_like_probabilities(values, origin.quantized):
         return "probabilities"
-    if origin.only("softmax") and looks_like_probabilities(values / 100, origin.quantized):
+    if origin.only("softmax") and looks_like_probabilities(
+        values * np.float32(0.01), origin.quantized
+    ):
         return "sigmoids"  # percentages, which are divided by their sum
     if looks_like_probabilities(np.exp(-np.maximum(values, -1))):
         return "negative_logs"
