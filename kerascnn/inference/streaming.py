@@ -50,8 +50,8 @@ def in_batches(
             thread of their own, so that results never wait for the next item.
         size: Results a batch. Batches are full, but for the last and where the source is slow.
         weigh: Gives the bytes that an item and its result take.
-        pool: Gives the threads to use; None: they are made for this call. It is not asked for a
-            few items in a list, which are worked on in the caller's thread.
+        pool: Gives the threads to use, whenever there is work; None: they are made for this call.
+            It is not asked for a few items in a list, which are worked on in the caller's thread.
         threads: How many there are; None: :func:`kerascnn.parallel.usable_cpus`.
 
     Yields:
@@ -65,7 +65,9 @@ def in_batches(
     threads = threads or usable_cpus()
     source = _Source(items, weigh, _AHEAD * threads)
     with ExitStack() as stack:
-        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(threads))
+        if pool is None:
+            own = stack.enter_context(ThreadPoolExecutor(threads))
+            pool = lambda: own  # noqa: E731
         waiting: deque[tuple[Future[list[R]], int]] = deque()
         turns = TakingTurns()
         batch: list[R] = []
@@ -76,7 +78,7 @@ def in_batches(
                 # While others are in flight: little work is worth a task only together.
                 least, most = (_SMALL_TASK, _SMALL_TASK) if waiting and small else (1, _TASK)
                 for task, weight in source.available(0.0 if waiting else patience, least, most):
-                    waiting.append((executor.submit(turns.each, work, task), weight))
+                    waiting.append((pool().submit(turns.each, work, task), weight))
                 if waiting:
                     future, weight = waiting.popleft()
                     batch += future.result()
@@ -119,9 +121,7 @@ class _Source(Generic[T]):
                 raise self._error
             return True
 
-    def available(
-        self, patience: float | None, least: int, most: int
-    ) -> list[tuple[list[T], int]]:
+    def available(self, patience: float | None, least: int, most: int) -> list[tuple[list[T], int]]:
         """Return the tasks that are ready, with their bytes.
 
         Args:
