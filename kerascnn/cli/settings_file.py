@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kerascnn.errors import ConfigError, MissingExtraError, one_line
+from kerascnn.errors import ConfigError, needs_extra, one_line
 from kerascnn.files import did_you_mean
 from kerascnn.typed_json import parse_json
 
@@ -41,9 +41,6 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Args:
         path: YAML if it ends in .yaml or .yml, JSON if in .json, else TOML.
-
-    Returns:
-        Its content, by key.
 
     Raises:
         ConfigError: It cannot be read, is not in its format, or holds no settings by name.
@@ -96,10 +93,8 @@ def named(
 
 
 def _from_yaml(text: str) -> Any:
-    try:
+    with needs_extra("yaml", "to read settings in YAML"):
         import yaml  # type: ignore[import-untyped] # mypy need not have its stubs
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("yaml", "yaml", "to read settings in YAML") from missing
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -112,6 +112,30 @@ def command(
 
         find_rate(config, plot, as_json)
         return
+    run = _train(ctx, config, (distributed, processes, rank), resume, overwrite)
+    metrics = run.card.metrics
+    if as_json:
+        print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": metrics})
+        return
+    click.echo(
+        tr(
+            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
+            folder=run.folder,
+            top1=f"{metrics['val_top1']:.2%}",
+            epoch=metrics["epoch"],
+        )
+    )
+    click.echo(_next(run))
+
+
+def _train(
+    ctx: click.Context,
+    config: TrainConfig,
+    processes: tuple[str | None, int | None, int | None],
+    resume: bool,
+    overwrite: bool,
+) -> Run:
+    """Train, and show how it goes; what was stopped, or runs beside another, ends here."""
     click.echo(tr("opening {data} …", data=printable(config.data)), err=True)
     from kerascnn.training.keras_backend import check_backend, lean_import
 
@@ -120,7 +144,7 @@ def command(
     from kerascnn.training.distribution.processes import cluster_of
     from kerascnn.training.train import fit
 
-    cluster = cluster_of(distributed, processes, rank)
+    cluster = cluster_of(*processes)
     display = TrainingDisplay(console(stderr=True), as_options)
     try:
         with display, lean_import():
@@ -130,20 +154,8 @@ def command(
         ctx.exit(INTERRUPTED)
     if cluster and cluster.rank:
         click.echo(f"rank {cluster.rank}: done; rank 0 has the run.")
-        return
-    card = run.card
-    if as_json:
-        print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
-        return
-    click.echo(
-        tr(
-            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
-            folder=run.folder,
-            top1=f"{card.metrics['val_top1']:.2%}",
-            epoch=card.metrics["epoch"],
-        )
-    )
-    click.echo(_next(run))
+        ctx.exit()
+    return run
 
 
 def _next(run: Run) -> str:

@@ -68,9 +68,6 @@ class WorkerPool:
             estimate: Bytes it will take, as far as one can tell; it gets more if need be.
             accept: Called with height and width; may raise.
 
-        Returns:
-            The answer, and its pixels.
-
         Raises:
             PictureError: It takes too long or too much memory, or ended the process.
         """

@@ -37,12 +37,7 @@ def check_backend() -> None:
         ConfigError: It is another.
         MissingExtraError: It is not installed, or Keras is not.
     """
-    name, place = _backend()
-    if name not in BACKENDS:
-        raise ConfigError(
-            f"{place} is {name!r}. kerascnn runs on tensorflow or jax: set it to one of them, or "
-            "unset it."
-        )
+    name, place = _known_backend()
     if name == "jax" and find_spec("jax") is None:
         raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
     for package in ("keras", name):
@@ -91,9 +86,8 @@ def use_tensorflow() -> None:
 
     Raises:
         ConfigError: Keras runs on another backend already; or the one that is set is unknown.
-        MissingExtraError: It is JAX, which is not installed.
     """
-    check_backend()
+    _known_backend()
     keras = sys.modules.get("keras")
     if keras is None:
         os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -123,9 +117,10 @@ def without_unused() -> Iterator[None]:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep TensorFlow's start-up chatter off the user's screen, where Keras is imported.
+    """Keep TensorFlow's chatter off the user's screen, where Keras is imported or a model exported.
 
-    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
+    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2;
+    the devices that its graph optimizer finds too, up to 2.20.
     """
     sys.stderr.flush()
     saved = os.dup(2)
@@ -139,6 +134,17 @@ def silenced() -> Iterator[None]:
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def _known_backend() -> tuple[str, str]:
+    """Return the backend that is set, and where, if kerascnn runs on it."""
+    name, place = _backend()
+    if name not in BACKENDS:
+        raise ConfigError(
+            f"{place} is {name!r}. kerascnn runs on tensorflow or jax: set it to one of them, or "
+            "unset it."
+        )
+    return name, place
 
 
 def _backend() -> tuple[str, str]:

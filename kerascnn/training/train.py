@@ -14,7 +14,7 @@ from kerascnn.errors import ConfigError
 from kerascnn.language import tr
 from kerascnn.training.callbacks import Callback, CallbackList
 from kerascnn.training.clock import Deadline, seconds_of
-from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.config import AUTO, TrainConfig, expect_config
 from kerascnn.training.display import shown
 from kerascnn.training.distribution.detection import initialized_cluster
 from kerascnn.training.distribution.processes import check_cluster, process_group
@@ -65,6 +65,7 @@ def fit(
         TrainingError: The loss is not finite; the best epoch so far is kept.
         KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
     """
+    expect_config(config)
     if resume and overwrite:
         raise ConfigError("`resume` continues a run and `overwrite` replaces it: use one of them.")
     with shown(progress) as callback:

@@ -54,11 +54,6 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     A part is a file if it has a name of a file (``filename`` or ``filename*``), a type other than
     text, or bytes that are no text: some clients send pictures without any name.
 
-    Args:
-        body: All of it.
-        content_type: Content type of the request, with the boundary.
-        most: Largest number of files.
-
     Returns:
         At least one file, in order.
 

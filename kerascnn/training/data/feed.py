@@ -119,10 +119,6 @@ def _check_validation(dataset: Dataset, val: Pack) -> None:
 def check_classes(dataset: Dataset, train: Pack) -> None:
     """Refuse to train when a class has no picture that can be read.
 
-    Args:
-        dataset: For the class names.
-        train: The training pictures that could be read.
-
     Raises:
         DataError: Naming the classes and the first broken pictures.
     """

@@ -88,10 +88,6 @@ def cluster_of(address: str | None, processes: int | None, rank: int | None) -> 
 def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
     """Refuse options that do not work with several processes.
 
-    Args:
-        cluster: All processes; None: this one is alone.
-        config: Configuration of the run.
-
     Raises:
         ConfigError: The backend is not JAX, or the scope is left to advice.
     """
@@ -184,9 +180,6 @@ def _exit_after_loss(told: str) -> None:
 
 def check_same_data(fingerprint: str) -> None:
     """Compare the data of all processes.
-
-    Args:
-        fingerprint: Fingerprint from :func:`kerascnn.training.data.feed.fingerprint`.
 
     Raises:
         DataError: They differ; in all processes alike.

@@ -23,9 +23,6 @@ NETWORKS: dict[str, Network] = {row.name: row for row in rows()}
 def find_network(name: str) -> Network:
     """Look a network up.
 
-    Args:
-        name: As in ``kerascnn models``.
-
     Raises:
         ConfigError: No such network; near names are listed.
     """

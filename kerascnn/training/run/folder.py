@@ -204,9 +204,6 @@ class Run:
 def open_run(path: str | Path) -> Run:
     """Open an existing run.
 
-    Args:
-        path: The folder, or the ``model.keras`` inside it.
-
     Raises:
         ModelFileError: No run there.
     """

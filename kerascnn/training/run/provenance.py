@@ -35,9 +35,6 @@ def versions() -> dict[str, str]:
 def weights_sha256(model: keras.Model) -> str:
     """Hash all weights of a model, moving statistics included, in the model's order.
 
-    Args:
-        model: Any Keras model.
-
     Returns:
         SHA-256 in hexadecimal.
     """

@@ -68,9 +68,6 @@ def _row_for_torch(row: Network, path: Path) -> Network:
 def kind_of(path: Path) -> str:
     """Return the kind of a weights file.
 
-    Args:
-        path: Path of an existing file.
-
     Returns:
         One of :data:`KINDS`.
 

@@ -5,6 +5,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import kerascnn
@@ -31,6 +32,15 @@ def test_public_names_and_nothing_else_are_listed() -> None:
     for package in (kerascnn, training, kerascnn.inference, kerascnn.serving, kerascnn.convolution):
         for name in package.__all__:
             assert getattr(package, name) is not None, name
+
+
+@pytest.mark.parametrize("begin", [training.fit, training.advise, training.find_learning_rate])
+def test_what_is_no_configuration_is_told_in_one_line(begin) -> None:
+    with pytest.raises(kerascnn.KerascnnError, match=r"of type str; expected a .*TrainConfig"):
+        begin("flowers")
+    with pytest.raises(kerascnn.KerascnnError, match="data is array") as told:
+        training.TrainConfig(data=np.zeros((50, 50)))  # type: ignore[arg-type]
+    assert "\n" not in str(told.value)
 
 
 def test_a_run_is_shown_in_the_command_lines_words_on_standard_error(capsys) -> None:
