@@ -137,9 +137,9 @@ def _train(
 ) -> Run:
     """Train, and show how it goes; what was stopped, or runs beside another, ends here."""
     click.echo(tr("opening {data} …", data=printable(config.data)), err=True)
-    from kerascnn.training.keras_backend import check_backend, lean_import
+    from kerascnn.training.keras_backend import check_installed, lean_import
 
-    check_backend()
+    check_installed()
     from kerascnn.training.display.terminal import TrainingDisplay
     from kerascnn.training.distribution.processes import cluster_of
     from kerascnn.training.train import fit

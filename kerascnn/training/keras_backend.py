@@ -35,12 +35,22 @@ def check_backend() -> None:
 
     Raises:
         ConfigError: It is another.
-        MissingExtraError: It is not installed, or Keras is not.
+        MissingExtraError: It is JAX, which is not installed.
     """
     name, place = _known_backend()
     if name == "jax" and find_spec("jax") is None:
         raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
-    for package in ("keras", name):
+
+
+def check_installed() -> None:
+    """Check that Keras can be imported, for what takes long before it is.
+
+    Raises:
+        ConfigError: Another backend is set than kerascnn runs on.
+        MissingExtraError: Keras or its backend is not installed.
+    """
+    check_backend()
+    for package in ("keras", _backend()[0]):
         if package not in sys.modules and find_spec(package) is None:
             raise MissingExtraError(package, "train", "to train and export")
 
@@ -70,13 +80,7 @@ def lean_import() -> Iterator[None]:
 
 
 def import_keras() -> None:
-    """Import Keras and its backend, in silence.
-
-    Raises:
-        ConfigError: Another backend is set than kerascnn runs on.
-        MissingExtraError: Keras or its backend is not installed.
-    """
-    check_backend()
+    """Import Keras and its backend, in silence."""
     with silenced(), without_unused() if _LEAN.get() else nullcontext():
         import_module("keras")
 
