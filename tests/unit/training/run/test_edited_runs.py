@@ -4,9 +4,11 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -184,3 +186,18 @@ def test_sides_that_no_network_has() -> None:
         ModelCard("m", "cnn", ("a",), 100_000, "squash")
     with pytest.raises(ConfigError, match="image_size is 100000"):
         TrainConfig(image_size=100_000)
+
+
+@pytest.mark.parametrize(
+    "change", [{"classes": ("a",)}, {"classes": ("a", "b", "c")}, {"image_size": 9}], ids=str
+)
+def test_a_card_that_is_not_the_network_s(change: dict[str, Any], tmp_path: Path) -> None:
+    run, card = Run(tmp_path), ModelCard("m", "cnn", ("a", "b"), 8, "squash")
+    network = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    run.save_model(network, card)
+    assert run.load_model().output_shape == (None, 2)
+    run.save_card(replace(card, **change))
+    with pytest.raises(ModelFileError, match=r"card.json: .*model.keras takes .*8, 8, 3. and puts"):
+        run.load_model()
