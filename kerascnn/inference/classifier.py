@@ -6,6 +6,7 @@ Knows: card, session, resizing, batching. Does not know: Keras, files of labels,
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -256,14 +257,20 @@ class Classifier:
         return run_network(self._session, self.signature, batch)
 
     def _pool(self) -> Executor:
-        """Return the threads that decode; they are made once, and when they are first needed."""
+        """Return the threads that decode; they are made once, and when they are first needed.
+
+        Raises:
+            ConfigError: It was closed.
+            ProviderError: The process was forked since it was opened.
+        """
         with self._making:
+            self._session.usable()
             if self._decoders is None:
                 self._decoders = ThreadPoolExecutor(self._readers, thread_name_prefix="reading")
             return self._decoders
 
     def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
-        name = str(picture) if isinstance(picture, str | Path) else "picture"
+        name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else "picture"
         card = self.card
         return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))
 
@@ -282,7 +289,7 @@ class Classifier:
 def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     if isinstance(pictures, np.ndarray):
         return pictures if pictures.ndim >= 4 else [pictures]
-    if isinstance(pictures, str | Path | images.Buffer | Image.Image):
+    if isinstance(pictures, str | os.PathLike | images.Buffer | Image.Image):
         return [pictures]
     if images.is_open_file(pictures):  # it would give its lines
         return [pictures]

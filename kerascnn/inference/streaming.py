@@ -47,8 +47,8 @@ def in_batches(
             thread of their own, so that results never wait for the next item.
         size: Results a batch. Batches are full, but for the last and where the source is slow.
         weigh: Gives the bytes that an item and its result take.
-        pool: Gives the threads to use; None: they are made for this call. It is not asked for a
-            few items in a list, which are worked on in the caller's thread.
+        pool: Gives the threads to use, whenever there is work; None: they are made for this call.
+            It is not asked for a few items in a list, which are worked on in the caller's thread.
         threads: How many there are; None: :func:`kerascnn.parallel.usable_cpus`.
 
     Yields:
@@ -62,7 +62,9 @@ def in_batches(
     threads = threads or usable_cpus()
     source = _Source(items, weigh, _AHEAD * threads)
     with ExitStack() as stack:
-        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(threads))
+        if pool is None:
+            own = stack.enter_context(ThreadPoolExecutor(threads))
+            pool = lambda: own  # noqa: E731
         waiting: deque[tuple[Future[list[R]], int]] = deque()
         turns = TakingTurns()
         batch: list[R] = []
@@ -72,7 +74,7 @@ def in_batches(
                 # While others are in flight: little work is worth a task only together.
                 least = _TASK if waiting and turns.small else 1
                 for task, weight in source.available(0.0 if waiting else patience, least):
-                    waiting.append((executor.submit(turns.each, work, task), weight))
+                    waiting.append((pool().submit(turns.each, work, task), weight))
                 if waiting:
                     future, weight = waiting.popleft()
                     batch += future.result()
