@@ -23,7 +23,7 @@ from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.checked_session import open_checked, run_network
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import Signature
-from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank
+from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank_all
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked, Choice, choose
 from kerascnn.inference.signature_of_foreign import open_signature
@@ -216,7 +216,7 @@ class Classifier:
             good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
             none = np.empty((0, *self.card.shape, 3), np.uint8)
             logits, probabilities = self.run(np.stack(good) if good else none)
-            answers = rank(probabilities, self.classes, top_k, min_probability)
+            answers = rank_all(probabilities, self.classes, top_k, min_probability)
             rows = iter(zip(answers, finite_rows(logits, probabilities), strict=True))
             for name, sized in batch:
                 if isinstance(sized, PictureError):

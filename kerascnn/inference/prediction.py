@@ -70,7 +70,7 @@ def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
     return {"path": path, **answer.to_dict()}
 
 
-def rank(
+def rank_all(
     probabilities: npt.NDArray[np.float32],
     classes: tuple[str, ...],
     top_k: int,
@@ -96,6 +96,16 @@ def rank(
         sure = top[0].probability >= min_probability
         answers.append(Prediction(top[0].label if sure else None, top[0].probability, top))
     return answers
+
+
+def rank(
+    probabilities: npt.NDArray[np.float32],
+    classes: tuple[str, ...],
+    top_k: int,
+    min_probability: float = 0.0,
+) -> Prediction:
+    """Turn one row of probabilities into an answer; see :func:`rank_all`."""
+    return rank_all(probabilities[None], classes, top_k, min_probability)[0]
 
 
 def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
