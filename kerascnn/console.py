@@ -16,12 +16,7 @@ from kerascnn.printable import printable
 
 
 class SafeConsole(Console):
-    """A console whose texts have their control characters as escapes.
-
-    Args:
-        file: Where it writes.
-        stderr: Whether that is standard error.
-    """
+    """A console whose texts have their control characters as escapes."""
 
     def __init__(self, file: TextIO, stderr: bool = False) -> None:
         super().__init__(file=file, stderr=stderr, highlight=False)

@@ -29,9 +29,6 @@ def environment_number(name: str, default: float, minimum: float, unit: str) -> 
         minimum: The smallest number that is accepted.
         unit: For the message, e.g. ``gigabytes``.
 
-    Returns:
-        The number, finite.
-
     Raises:
         ConfigError: The variable holds something else.
     """

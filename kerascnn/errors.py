@@ -6,6 +6,9 @@ they are shown. Every message says what came, what was expected and what to do n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 _LONGEST, _END = 20_000, 2_000
 """Characters of a message, and how many of them are its end, which says what to do. The longest
 path that a system takes has 4,096, and a list of all that is wrong with a folder may be longer."""
@@ -93,6 +96,22 @@ class MissingExtraError(KerascnnError):
             f"{package} is not installed, and it is needed {purpose}. "
             f"Install it with: pip install 'kerascnn[{extra}]'"
         )
+
+
+@contextmanager
+def needs_extra(extra: str, purpose: str) -> Iterator[None]:
+    """Say which extra brings a package that is imported within the block and is not installed.
+
+    Raises:
+        MissingExtraError: With the package's name.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package in ("", "kerascnn"):
+            raise
+        raise MissingExtraError(package, extra, purpose) from missing
 
 
 def _shortened(message: str) -> str:

@@ -107,7 +107,7 @@ def read_text(path: Path) -> str:
         ModelFileError: It is not there, cannot be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path}: cannot read it ({error}).") from error
 
@@ -171,9 +171,6 @@ def preallocate(path: str | Path, size: int) -> None:
 def preallocate_unnamed(size: int) -> BinaryIO:
     """Create an unnamed file of a given size, which cannot be left behind.
 
-    Args:
-        size: Size in bytes.
-
     Returns:
         It, in the folder for temporary files, open for reading and writing; it is gone with the
         last process that has it open or mapped, however that ends.
@@ -202,20 +199,20 @@ def _fill(file: IO[bytes], size: int, folder: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> KerascnnError:
-    """Turn an operating-system error into one sentence with the path and the remedy.
-
-    Args:
-        path: The file that was to be written.
-        error: What the operating system said.
-
-    Returns:
-        An error to raise.
-    """
-    reason = error.strerror or str(error)
+    """Turn an operating-system error into one sentence with the path and the remedy."""
+    reason = _dangling_link(path) or error.strerror or str(error)
     return KerascnnError(
         f"{path}: cannot write ({reason}). Nothing was changed. "
         "Free some space or choose another place."
     )
+
+
+def _dangling_link(path: Path) -> str | None:
+    """Name a link in a path that leads nowhere: the system says that it exists, or does not."""
+    for place in (path, *path.parents):
+        if os.path.islink(place) and not os.path.exists(place):  # noqa: PTH110, PTH114 - no raise
+            return f"{place} is a link to {place.readlink()}, which does not exist"
+    return None
 
 
 def sha256_of(path: Path) -> str:
@@ -243,7 +240,7 @@ def did_you_mean(path: str | Path) -> str:
         What is added to a message; empty where nothing is near.
     """
     try:
-        near = None if Path(path).exists() else _nearest(Path(path))
+        near = None if os.path.lexists(path) else _nearest(Path(path))
     except (OSError, ValueError):  # a name that no path can have, or a folder that is closed
         return ""
     return f" Did you mean {near}?" if near else ""
@@ -252,6 +249,9 @@ def did_you_mean(path: str | Path) -> str:
 def _nearest(path: Path) -> Path | None:
     if not path.name:
         return None
+    if path.parts[0].startswith("~"):  # in quotes, or in a file, where no shell expands it
+        home = Path(os.path.expanduser(path))  # noqa: PTH111 - Path raises for unknown users
+        return home if home.exists() else None
     folder = path.parent if path.parent.is_dir() else _nearest(path.parent)
     if folder is None or (folder / path.name).exists():
         return folder and folder / path.name

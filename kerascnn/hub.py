@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.environment import OFFLINE, is_offline
-from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError, ModelFileError, one_line
+from kerascnn.errors import ConfigError, KerascnnError, ModelFileError, needs_extra, one_line
 from kerascnn.files import sha256_of
 
 SCHEME = "hf://"
@@ -114,10 +114,8 @@ def hub_errors(what: str) -> Iterator[None]:
         MissingExtraError: huggingface_hub is not installed.
         ModelFileError: The Hub refused, or was not reached.
     """
-    try:
+    with needs_extra("hub", f"for {what}"):
         from huggingface_hub import errors
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("huggingface_hub", "hub", f"for {what}") from error
     try:
         yield
     except KerascnnError:  # ours, though one is a ValueError too

@@ -45,9 +45,6 @@ def exclusive_atomic_write(path: str | Path) -> Iterator[Path]:
     Args:
         path: As for :func:`atomic_write`. Another process that writes it is waited for.
 
-    Yields:
-        As :func:`atomic_write`.
-
     Raises:
         KerascnnError: As :func:`atomic_write`; or the folder knows no locks.
     """

@@ -23,7 +23,7 @@ _STRONGEST = 0.5
 
 _CELL = "padding:.15rem .5rem;text-align:right;white-space:nowrap;"
 _NAME = (
-    "padding:.15rem .5rem;text-align:left;max-width:14rem;overflow:hidden;"
+    "padding:.15rem .5rem;text-align:left;max-width:min(14rem,40vw);overflow:hidden;"
     "text-overflow:ellipsis;white-space:nowrap;"
 )
 
@@ -51,11 +51,12 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
         if value not in (None, "")
     )
     return (
-        f'<div style="border:{_LINE};border-radius:.5rem;padding:.7rem 1rem;max-width:44rem;'
+        f'<div style="border:{_LINE};border-radius:.5rem;padding:.7rem 1rem;width:fit-content;'
+        "min-width:min(100%,44rem);max-width:100%;"
         'box-sizing:border-box;font-variant-numeric:tabular-nums">'
         f'<div style="font-weight:600;overflow-wrap:anywhere">{text(title)}</div>'
         '<div style="display:grid;grid-template-columns:max-content minmax(0,1fr);'
-        f'gap:.1rem .9rem;margin-top:.3rem">{cells}</div>{below}</div>'
+        f'gap:.1rem .9rem;margin-top:.3rem;max-width:42rem">{cells}</div>{below}</div>'
     )
 
 
@@ -91,8 +92,10 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         rows: Cells; leading spaces of a name indent it.
 
     Returns:
-        HTML, which scrolls sideways where it is too wide.
+        HTML, which scrolls sideways where it is too wide; nothing where there are no rows.
     """
+    if not rows:
+        return ""
     head = "".join(
         f'<th style="{_NAME if number == 0 else _CELL}font-weight:600">{text(heading)}</th>'
         for number, heading in enumerate(headings)
@@ -122,7 +125,8 @@ def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     """
     across = "".join(
         f'<th style="vertical-align:bottom;padding:.15rem;font-weight:400" title="{text(name)}">'
-        '<span style="writing-mode:vertical-rl;transform:rotate(180deg);max-height:9rem;'
+        '<span style="writing-mode:vertical-rl;text-orientation:sideways;'
+        "transform:rotate(180deg);max-height:9rem;"
         f'overflow:hidden;text-overflow:ellipsis;white-space:nowrap">{text(name)}</span></th>'
         for name in classes
     )

@@ -100,9 +100,6 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int | None = N
         items: Taken only a little ahead of what was given out, so they may be endless.
         threads: How many; None: :func:`usable_cpus`. A few items are worked on in the caller's
             thread.
-
-    Yields:
-        One result an item.
     """
     source = iter(items)
     first = list(islice(source, _CHUNK))

@@ -10,8 +10,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kerascnn.errors import MissingExtraError
-from kerascnn.printable import printable
+from kerascnn.errors import needs_extra
+from kerascnn.printable import columns, fitting, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 _BLUE, _ORANGE = "#2563c9", "#c2620a"
 _LONGEST = 24
-"""Characters of a class name."""
+"""Columns of a class name."""
+_COLUMN, _CELL = 0.085, 0.42
+"""Inches: the width of a column of the names, and the side of a cell."""
 _MOST_NAMES = 40
 """Classes with names and counts; of more, the pattern alone can be seen."""
+_PATTERN = 9.0
+"""Inches: the side of a figure without names."""
 _SCRIPTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic",
             "Apple SD Gothic Neo", "Noto Sans CJK JP", "Arial Unicode MS")  # fmt: skip
 """Fonts with Hangul and more, of which any that is installed is used."""
@@ -80,15 +84,17 @@ def plot_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Figu
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    side = min(14.0, max(3.4, 1.8 + 0.42 * len(classes)))
+    names = [_short(name) for name in classes] if len(classes) <= _MOST_NAMES else []
+    room = 0.8 + _COLUMN * max(map(columns, names), default=0)
+    side = room + max(1.6, _CELL * len(names)) if names else _PATTERN
     figure = _figure((side, side))
     axes = figure.subplots()
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if len(classes) <= _MOST_NAMES:
-        names, family = [_short(name) for name in classes], _fonts()
+    if names:
+        family = _fonts()
         axes.set_xticks(range(len(names)), names, rotation=90, family=family)
         axes.set_yticks(range(len(names)), names, family=family)
         _write_counts(axes, counts, shares)
@@ -114,16 +120,13 @@ def _fonts() -> list[str]:
 
 def _short(name: str) -> str:
     # A dollar sign begins a formula, even in the name of a class.
-    shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-    return printable(shown).replace("$", r"\$")
+    return fitting(printable(name), _LONGEST).replace("$", r"\$")
 
 
 def _figure(size: tuple[float, float]) -> Figure:
     """Make a figure that no window holds, and that a notebook shows once, where it is the value."""
-    try:
+    with needs_extra("notebook", "to draw a figure"):
         from matplotlib.figure import Figure
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("matplotlib", "notebook", "to draw a figure") from missing
 
     class Shown(Figure):
         """A figure that a notebook shows as a picture."""

@@ -1,7 +1,7 @@
 """Names that nobody chose for a terminal, made harmless to one; commands to be typed into it.
 
 Knows: which characters a terminal obeys, or which turn the order of a line around, and how each
-is written in its place; how shells quote. Does not know where text goes.
+is written in its place; how wide text is; how shells quote. Does not know where text goes.
 """
 
 from __future__ import annotations
@@ -38,9 +38,6 @@ def printable(text: str, keep: str = "") -> str:
 def printable_json(text: str) -> str:
     r"""Write the same characters as JSON's escapes: the value stays as it is.
 
-    Returns:
-        Another, of the same value.
-
     Examples:
         >>> printable_json('"\x9b31m"')
         '"\\u009b31m"'
@@ -52,6 +49,38 @@ def printable_json(text: str) -> str:
 
 def _escaped(character: str, keep: str) -> str:
     return character if character in keep else ascii(character)[1:-1]
+
+
+def columns(words: str) -> int:
+    """Return the width of text in columns of a terminal; Hangul and Chinese characters take two."""
+    import unicodedata  # only where text is measured
+
+    return sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in words)
+
+
+def fitting(words: str, room: int) -> str:
+    """Cut words that are too wide.
+
+    Args:
+        words: Any Unicode.
+        room: Available width, in :func:`columns`.
+
+    Returns:
+        The words, or their beginning and an ellipsis.
+
+    Examples:
+        >>> fitting("ankle boot", 10), fitting("ankle boots", 10), fitting("고양이와 개", 8)
+        ('ankle boot', 'ankle boo…', '고양이…')
+    """
+    if columns(words) <= room:
+        return words
+    kept, used = "", 1
+    for sign in words:
+        used += columns(sign)
+        if used > room:
+            break
+        kept += sign
+    return kept + "…"
 
 
 def command_line(words: Sequence[str], system: str = os.name) -> str:

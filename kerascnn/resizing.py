@@ -88,9 +88,6 @@ class Resizing:
     def for_shape(self, shape: Shape) -> Resizing:
         """Return what holds for an input: ultralytics squashes where it is not square.
 
-        Args:
-            shape: Height and width of the model's input.
-
         Returns:
             A rule of another library than ``ultralytics``, whose crop is torchvision's.
         """
@@ -101,14 +98,7 @@ class Resizing:
         return replace(self, library="torchvision")
 
     def words(self, shape: Shape) -> str:
-        """Describe how a picture is resized.
-
-        Args:
-            shape: Height and width of the model's input.
-
-        Returns:
-            Without a full stop.
-        """
+        """Describe how a picture is resized."""
         size = f"{shape[0]} x {shape[1]}"
         share = "all" if self.crop_share == 1 else f"{self.crop_share:g}"
         how = {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kerascnn import hub
-from kerascnn.errors import DataError, KerascnnError, MissingExtraError, kind_and_line
+from kerascnn.errors import DataError, KerascnnError, kind_and_line, needs_extra
 
 log = logging.getLogger(__name__)
 
@@ -143,12 +143,10 @@ def _size(about: dict[str, Any]) -> int | None:
 
 
 def _open(uri: str) -> tuple[Any, str]:
-    try:
+    with needs_extra("remote", f"to read {uri}"):
         from fsspec.core import url_to_fs
 
         options = _web_options() if uri.lower().startswith(("http://", "https://")) else {}
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("fsspec", "remote", f"to read {uri}") from error
     try:
         system, path = url_to_fs(uri, **options)
     except (ImportError, ValueError) as error:

@@ -22,6 +22,8 @@ from kerascnn.printable import printable_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kerascnn.training.run.folder import Run
+
 F = TypeVar("F")
 
 SOME_INPUTS_BAD = 3
@@ -196,6 +198,14 @@ def add_options(*options: Callable[[F], F]) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def open_run(model: str) -> Run:
+    """Open a run before Keras is imported: what is wrong with it is told without Keras too."""
+    folder = import_module("kerascnn.training.run.folder")
+    import_module("kerascnn.training.keras_backend").check_backend()
+    run: Run = folder.open_run(model)
+    return run
 
 
 @contextmanager

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import SOME_INPUTS_BAD, Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import (
+    SOME_INPUTS_BAD,
+    Command,
+    console,
+    open_run,
+    print_json,
+    quiet_tensorflow,
+)
 from kerascnn.cli.evaluation_tables import show_comparison, show_evaluation
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
 from kerascnn.cli.shared import check_data_is_there, on_this_machine, split_option
@@ -145,10 +152,11 @@ def _evaluate(
             classifier = Classifier(model, foreign=foreign)
             return evaluate_file(classifier, data, split, leaks=leaks)
     _refuse(foreign, model)
+    run = open_run(model)
     with quiet_tensorflow():
         from kerascnn.training.evaluation import evaluate_run
     with console(stderr=True).status("evaluating"):
-        return evaluate_run(model, data, split, leaks=leaks)
+        return evaluate_run(run, data, split, leaks=leaks)
 
 
 def _compare(
@@ -180,10 +188,11 @@ def _answers(
         with console(stderr=True).status("evaluating"):
             return predict_file(Classifier(model, foreign=foreign), data, split)
     _refuse(foreign, model)
+    run = open_run(model)
     with quiet_tensorflow():
         from kerascnn.training.evaluation import predict_run
     with console(stderr=True).status("evaluating"):
-        return predict_run(model, data, split)
+        return predict_run(run, data, split)
 
 
 def _refuse(foreign: ForeignModel | None, model: str) -> None:

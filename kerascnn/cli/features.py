@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import Command, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_drawable, on_this_machine
 from kerascnn.language import tr
 
@@ -47,11 +47,11 @@ def command(
 
     check_drawable(out)
     pixels = images.decode(picture)
+    run = open_run(model)
     with quiet_tensorflow():
         from kerascnn.training.explain.feature_maps import features_of
-        from kerascnn.training.run.folder import open_run
 
-    found = features_of(open_run(model), pixels, block, maps or (64 if block else 8))
+    found = features_of(run, pixels, block, maps or (64 if block else 8))
     _draw(found, Path(picture).name, out)
     if as_json:
         print_json({"figure": out, "first": found.first, "filters": len(found.kernels),

@@ -175,14 +175,7 @@ def announce_sizing(card: ModelCard) -> None:
 
 
 def pop_foreign(options: dict[str, Any]) -> ForeignModel | None:
-    """Remove the options of :func:`foreign_options` from a command's, and combine them.
-
-    Args:
-        options: By name; they are removed.
-
-    Returns:
-        What was said, or None.
-    """
+    """Remove the options of :func:`foreign_options` from a command's, and combine them."""
     return foreign_from_options(**{name: options.pop(name) for name in FOREIGN})
 
 

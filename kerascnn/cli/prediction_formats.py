@@ -26,9 +26,6 @@ def writer(form: str, ranks: int = 1) -> Writer:
     Args:
         form: ``table``, ``json`` (one object a line) or ``csv``.
         ranks: Classes of a picture that have columns in CSV; the others list all there are.
-
-    Returns:
-        What writes one row.
     """
     if form == "csv":
         return _csv(ranks)

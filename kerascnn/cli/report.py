@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import check_data_is_there, fetched, split_option
 from kerascnn.errors import ConfigError
@@ -52,11 +52,11 @@ def command(
     elif given_foreign:
         raise ConfigError(f"{model}: --labels is for .onnx files that were made elsewhere.")
     else:
+        run = open_run(model)
         with quiet_tensorflow():
             from kerascnn.training.evaluation.report import report_run
-            from kerascnn.training.run.folder import open_run
         with console(stderr=True).status("judging"):
-            path = report_run(open_run(model), data, split, out)
+            path = report_run(run, data, split, out)
     if as_json:
         print_json({"report": str(path)})
     else:

@@ -65,11 +65,7 @@ def on_this_machine(ctx: click.Context, parameter: click.Parameter, value: Any) 
 
 
 def fetched(model: str) -> str:
-    """Return a model's path; one on the Hub (``hf://``, ``NAME=hf://``) is fetched, and named.
-
-    Args:
-        model: As it was typed.
-    """
+    """Return a model's path; one on the Hub (``hf://``, ``NAME=hf://``) is fetched, and named."""
     name, address = re.fullmatch(r"([^=/:]+=)?(.*)", model, re.DOTALL).groups("")  # type: ignore[union-attr]
     if not is_on_hub(address):
         return model

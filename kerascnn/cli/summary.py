@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
@@ -19,6 +19,7 @@ from kerascnn.language import tr
 if TYPE_CHECKING:
     from kerascnn.training.networks.blocks import Block
     from kerascnn.training.networks.summary import Summary
+    from kerascnn.training.run.folder import Run
 
 
 @click.command("summary", cls=Command)
@@ -54,18 +55,14 @@ def command(
     kerascnn summary cnn --classes 10 --image-size 32 --layers
     kerascnn summary runs/flowers --json
     """
-    if Path(model).is_file() and Path(model).suffix.lower() == ".onnx":
-        raise ModelFileError(f"{model}: contains no Keras layers. {ONNX}")  # said without Keras
+    run = _run(model)
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
         from kerascnn.training.networks.blocks import set_trainable
         from kerascnn.training.networks.summary import summarize
-        from kerascnn.training.run.folder import open_run
 
-        if not Path(model).exists() and Path(model).suffix.lower() in (".keras", ".h5", ".onnx"):
-            raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
-        if Path(model).exists() or Path(model).name != model:
-            network = open_run(model).load_model()
+        if run:
+            network = run.load_model()
         else:
             size = image_size or find_network(model).image_size
             network = build_network(model, classes, size)
@@ -79,6 +76,20 @@ def command(
         _show_layers(summary)
     else:
         _show_blocks(summary)
+    _show_total(summary)
+
+
+def _run(model: str) -> Run | None:
+    """Open what is a path, before Keras is loaded; None: the name of a network."""
+    kind = Path(model).suffix.lower()
+    if Path(model).is_file() and kind == ".onnx":
+        raise ModelFileError(f"{model}: contains no Keras layers. {ONNX}")
+    if not Path(model).exists() and kind in (".keras", ".h5", ".onnx"):
+        raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
+    return open_run(model) if Path(model).exists() or Path(model).name != model else None
+
+
+def _show_total(summary: Summary) -> None:
     frozen = summary.total_params - summary.trainable_params
     console().print(
         tr(

@@ -33,10 +33,6 @@ def time_limit(seconds: float, message: str) -> Iterator[None]:
 
     Elsewhere than in the process's main thread nothing is limited: no signal comes there.
 
-    Args:
-        seconds: Seconds that it may take.
-        message: Message to end with.
-
     Raises:
         KerascnnError: It took longer.
         KeyboardInterrupt: Ctrl-C was pressed in time.

@@ -20,11 +20,12 @@ import numpy as np
 from kerascnn.dataset.csv_rows import Kind, Rows
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder_listing import UNLISTED, ListedFolder, list_folder
-from kerascnn.dataset.layout import SPLIT_FOLDERS
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import SPLITS, Dataset, Split
+from kerascnn.dataset.split_names import SPLIT_FOLDERS
 from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
+from kerascnn.uris import is_uri
 
 _VALID = "is_valid"
 
@@ -46,10 +47,6 @@ def load_csv(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     * ``label``: the name of its class.
     * ``split``: ``train``, ``val`` or ``test``; without this column all is ``train``.
     * ``is_valid``, in place of ``split``: true for ``val``, false for ``train``, as fastai has it.
-
-    Args:
-        file: UTF-8, with or without a byte order mark.
-        faults: Told what is wrong with each line.
 
     Returns:
         The data set. Its classes are the labels of ``train``, sorted by name in Unicode NFC.
@@ -82,8 +79,7 @@ def _read(file: Path, faults: FaultHandler) -> Rows:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
-            places = _columns(file, next(reader, []))
-            _Reader(rows, places, faults).read(reader)
+            _Reader(rows, next(reader, []), faults).read(reader)
     except UnicodeDecodeError as error:
         faults.error(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
     except csv.Error as error:
@@ -122,8 +118,9 @@ class _Lines(Protocol):
 class _Reader:
     """Understands lines, of which there may be millions; labels and folders occur over and over."""
 
-    def __init__(self, rows: Rows, places: dict[str, int], faults: FaultHandler) -> None:
-        self._rows, self._file, self._places, self._faults = rows, rows.file, places, faults
+    def __init__(self, rows: Rows, header: list[str], faults: FaultHandler) -> None:
+        self._rows, self._file, self._header, self._faults = rows, rows.file, header, faults
+        self._places = _columns(rows.file, header)
         self._base = os.path.join(os.path.normpath(rows.file.parent), "")  # noqa: PTH118 - quick
         self._kinds: dict[object, int] = {}
         self._numbers: dict[Kind, int] = {}
@@ -134,20 +131,20 @@ class _Reader:
         """Understand all lines; what is wrong with them is told."""
         rows, known, folders = self._rows, self._kinds, self._folders
         add_path, add_kind, add_line = rows.paths.append, rows.kinds.append, rows.lines.append
-        add_missing, place = rows.missing.append, self._places["path"]
+        add_missing, place, width = rows.missing.append, self._places["path"], len(self._header)
         rest_of = itemgetter(*[at for name, at in self._places.items() if name != "path"])
         for values in reader:
             try:
                 path, kind = values[place].strip(), known[rest_of(values)]
             except LookupError:
                 path, kind = "", -1
-            if not path:
+            if not path or len(values) > width:
                 if (understood := self._understood(reader.line_num, values)) is None:
                     continue
                 path, kind = values[place].strip(), self._number(understood)
                 known[rest_of(values)] = kind
             head, slash, name = path.rpartition("/")
-            folder = folders.get(head) or self._list(head, slash)
+            folder = folders.get(head) or self._list(head, slash, path)
             if name in folder.names:
                 path = folder.path + name
             elif folder.is_complete_without(name):
@@ -161,8 +158,11 @@ class _Reader:
             add_kind(kind)
             add_line(reader.line_num)
 
-    def _list(self, head: str, slash: str) -> ListedFolder:
+    def _list(self, head: str, slash: str, path: str) -> ListedFolder:
         """List a folder once: asking for each of many files takes longer; of one, listing does."""
+        if is_uri(path):  # to be told as it is written
+            self._folders[head] = ListedFolder(head + slash, set(), complete=True)
+            return self._folders[head]
         if head not in self._met:
             self._met.add(head)
             return UNLISTED
@@ -176,20 +176,18 @@ class _Reader:
             self._rows.known.append(kind)
         return number
 
-    def _tell_short(self, line: int, values: list[str]) -> None:
-        self._faults.error(
-            f"{self._file}, line {line}: {len(values)} values ({','.join(values)}), expected one "
-            f"for each of {', '.join(self._places)}. Put a name with a comma in quotes."
-        )
-
     def _understood(self, line: int, values: list[str]) -> Kind | None:
         """Return label and split of a line, or tell what is wrong with it; None: it is none."""
         if not any(map(str.strip, values)):
             return None
-        if len(values) <= max(self._places.values()):
-            self._tell_short(line, values)
-            return None
         where = f"{self._file}, line {line}"
+        surplus = values[len(self._header) :]  # spreadsheets write empty ones
+        if len(values) <= max(self._places.values()) or any(map(str.strip, surplus)):
+            self._faults.error(
+                f"{where}: {len(values)} values ({','.join(values)}), expected one for each of "
+                f"{', '.join(self._header)}. Put a name with a comma in quotes."
+            )
+            return None
         found = {name: values[place].strip() for name, place in self._places.items()}
         missing = [name for name, value in found.items() if not value]
         if missing:
@@ -258,15 +256,19 @@ def _of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> R
 
 
 def _of_files(rows: Rows, faults: FaultHandler) -> Rows:
-    faults.errors(len(rows.missing), partial(_missing, rows))
+    faults.errors(len(rows.missing), partial(_missing, rows, faults.goes_on))
     return rows.without(set(rows.missing)) if rows.missing else rows
 
 
-def _missing(rows: Rows, number: int) -> str:
+def _missing(rows: Rows, all_are_told: bool, number: int) -> str:
     row = rows.missing[number]
-    # Who stops at the first shall know that there are more.
-    left = len(rows.missing) - number - 1
-    others = f" {left:,} other rows have none either." if left and not number else ""
+    left = 0 if all_are_told else len(rows.missing) - number - 1
+    others = f" {left:,} other rows have no file either." if left else ""
+    if is_uri(rows.paths[row]):
+        return (
+            f"{rows.where(row)}: {rows.paths[row]} is a URL, and URLs are not fetched.{others} "
+            "Expected paths of files: download the pictures first."
+        )
     return (
         f"{rows.where(row)}: no such file: {rows.paths[row]}.{others} "
         "Expected paths relative to the folder of the list."

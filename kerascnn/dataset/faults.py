@@ -17,7 +17,13 @@ MOST = 10_000
 
 
 class FaultHandler:
-    """Receives the problems that a reader finds. This one raises: faulty data is not used."""
+    """Receives the problems that a reader finds. This one raises: faulty data is not used.
+
+    Attributes:
+        goes_on: Whether all faults are told, and not the first alone.
+    """
+
+    goes_on = False
 
     def error(self, fault: str) -> None:
         """Report something that must not be trained on; if this returns, skip it.
@@ -54,6 +60,8 @@ class FaultHandler:
 
 class FaultCollector(FaultHandler):
     """Notes faults, so that they can be listed."""
+
+    goes_on = True
 
     def __init__(self) -> None:
         self._kept: list[str] = []

@@ -77,10 +77,17 @@ def _better(root: Path) -> str:
     walk = Walk()
     inside = walk.folders(root)
     for place in (root, *inside, *(sub for folder in inside for sub in walk.folders(folder))):
-        files = [path for path in sorted(place.glob("*")) if path.suffix.lower() in LISTS]
+        files = [
+            path for path in sorted(place.glob("*"), key=_rank) if path.suffix.lower() in LISTS
+        ]
         if better := place if idx_files(place) else next(iter(files), None):
             return f" There is {better}: give that, if it holds the labels."
     return ""
+
+
+def _rank(path: Path) -> tuple[bool, Path]:
+    """Sort lists without labels, as competitions have them, behind the others."""
+    return any(word in path.name.lower() for word in ("submission", "test")), path
 
 
 def _no_classes(folder: Path, walk: Walk) -> str:
@@ -88,7 +95,8 @@ def _no_classes(folder: Path, walk: Walk) -> str:
     denied = "".join(f" ({reason})" for place, reason in walk.denied.items() if place == folder)
     return (
         f"{folder}: no class folders{links}{denied}. Expected one folder per class with pictures "
-        "inside, e.g. DATA/cat/1.jpg and DATA/dog/2.jpg."
+        "inside, e.g. DATA/cat/1.jpg and DATA/dog/2.jpg, or a .csv file with the columns path and "
+        "label."
     )
 
 

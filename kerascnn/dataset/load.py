@@ -18,12 +18,15 @@ from kerascnn.dataset.npz import load_npz
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import DataError
 from kerascnn.files import did_you_mean
+from kerascnn.uris import is_uri
 
 BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
 """Data sets by name; a folder of the same name in the working folder comes second."""
 
 FILES: dict[str, Callable[[Path, FaultHandler], Dataset]] = {".csv": load_csv, ".npz": load_npz}
 """Readers of single files, by the end of the name."""
+
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
 
 
 def load_dataset(
@@ -49,15 +52,29 @@ def load_dataset(
     check_data_exists(data)
     path = Path(data)
     if path.is_file():
-        return FILES[path.suffix.lower()](path, faults)
-    return load_idx(path, faults) if idx_files(path) else load_folder(path, faults, known)
+        dataset = FILES[path.suffix.lower()](path, faults)
+    elif idx_files(path):
+        dataset = load_idx(path, faults)
+    else:
+        dataset = load_folder(path, faults, known)
+    _check_case(dataset, faults)
+    return dataset
+
+
+def _check_case(dataset: Dataset, faults: FaultHandler) -> None:
+    """Report words that are two classes because of their case; letters may well be."""
+    first: dict[str, str] = {}
+    for name in dataset.classes:
+        other = first.setdefault(" ".join(name.casefold().split()), name)
+        if other != name and len(name) > 1:
+            faults.warning(
+                f"{dataset.name}: classes {other!r} and {name!r} differ in case or spaces alone. "
+                "Give both the same name if they are one class."
+            )
 
 
 def check_data_exists(data: str | Path) -> None:
     """Check that a data set exists, without reading it: before anything slow.
-
-    Args:
-        data: As for :func:`load_dataset`.
 
     Raises:
         DataError: A name that is neither built in nor a folder nor a file of a known kind.
@@ -66,9 +83,20 @@ def check_data_exists(data: str | Path) -> None:
     if str(data) in BUILTIN or (os.path.isfile(path) and path.suffix.lower() in FILES):  # noqa: PTH113
         return
     if not os.path.isdir(path):  # noqa: PTH112 - Path raises for names that are too long
-        there = os.path.exists(path)  # noqa: PTH110
-        what, near = ("is a file", "") if there else ("does not exist", did_you_mean(path))
+        what, next_step = _what_came(data)
+        shown = data if is_uri(str(data)) else path
         raise DataError(
-            f"{path}: {what}. Expected a folder of class folders, a folder with IDX files, a "
-            f".csv or .npz file, or a built-in name ({', '.join(BUILTIN)}).{near}"
+            f"{shown}: {what}. Expected a folder of class folders, a folder with IDX files, a "
+            f".csv or .npz file, or a built-in name ({', '.join(BUILTIN)}).{next_step}"
         )
+
+
+def _what_came(data: str | Path) -> tuple[str, str]:
+    """Say what DATA is that is no data set, and what to do."""
+    if is_uri(str(data)):
+        return "is a URL, and URLs are not fetched", " Download and unpack it first."
+    if not os.path.exists(data):  # noqa: PTH110 - Path raises for names that are too long
+        return "does not exist", did_you_mean(data)
+    if str(data).lower().endswith(_ARCHIVES):
+        return "is an archive", " Unpack it first."
+    return "is a file", ""

@@ -48,14 +48,6 @@ class SupportsApply(Protocol):
 def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> images.UInt8Array:
     """Decode one picture and reduce its pixels to a small result.
 
-    Args:
-        pictures: Pictures of any kind.
-        index: Which of them.
-        function: As for :func:`kerascnn.images.apply_decoded`.
-
-    Returns:
-        What ``function`` gives.
-
     Raises:
         PictureError: It cannot be read.
     """

@@ -112,9 +112,6 @@ class Dataset:
 def join(splits: Sequence[Split]) -> Split:
     """Concatenate splits.
 
-    Args:
-        splits: At least one, of the same classes.
-
     Returns:
         One split with all their pictures.
     """

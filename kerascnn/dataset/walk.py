@@ -109,11 +109,7 @@ class Walk:
 
 
 def is_picture(name: str) -> bool:
-    """Return whether a file is read as a picture, by its name.
-
-    Args:
-        name: Name of the file, without folders.
-    """
+    """Return whether a file is read as a picture, by its name."""
     return not name.startswith(".") and name.lower().endswith(images.SUFFIXES)
 
 

@@ -9,10 +9,10 @@ from kerascnn.images.channels import GREY_WEIGHTS, grey
 from kerascnn.images.decoding import FORMATS, SUFFIXES, from_pillow, rgb_array
 from kerascnn.images.header import Header
 from kerascnn.images.limits import MAX_PIXELS
-from kerascnn.images.plain import is_bounded
 from kerascnn.images.read import (
     Buffer,
     Source,
+    UnboundedError,
     apply_decoded,
     attempt,
     decode,
@@ -51,6 +51,7 @@ __all__ = [
     "Shape",
     "Source",
     "UInt8Array",
+    "UnboundedError",
     "apply_decoded",
     "attempt",
     "axes",
@@ -58,7 +59,6 @@ __all__ = [
     "default_resize",
     "from_pillow",
     "grey",
-    "is_bounded",
     "is_open_file",
     "longer_side",
     "pixels_between",

@@ -36,9 +36,6 @@ class Header:
 def header_of(source: str | Path | bytes) -> dict[str, Any] | None:
     """Read a picture's header, in this thread.
 
-    Args:
-        source: A path, or the bytes of a file.
-
     Returns:
         The fields of :class:`Header`, or None when it cannot be read (decoding will say why).
     """

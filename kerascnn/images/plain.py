@@ -53,17 +53,14 @@ def plain_size(data: bytes) -> Size | None:
     return size if size and min(size) > 0 else None
 
 
-def is_plain(data: bytes) -> bool:
-    """Return whether a file may be decoded in this process."""
-    if len(data) > PLAIN_BYTES:
-        return False
-    size = plain_size(data)
-    return size is not None and size[0] * size[1] <= PLAIN_PIXELS
+def is_plain(data: bytes, size: Size | None) -> bool:
+    """Return whether a file may be decoded in this process.
 
-
-def is_bounded(data: bytes) -> bool:
-    """Return whether decoding a file costs no more than its header says."""
-    return plain_size(data) is not None
+    Args:
+        data: All of its bytes.
+        size: Of them, by :func:`plain_size`.
+    """
+    return len(data) <= PLAIN_BYTES and size is not None and size[0] * size[1] <= PLAIN_PIXELS
 
 
 def _size(data: bytes) -> Size | None:

@@ -31,10 +31,15 @@ from kerascnn.resizing import ResizeRule, Shape
 
 T = TypeVar("T")
 
+
+class UnboundedError(PictureError):
+    """A file whose header does not tell what decoding it costs."""
+
+
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """The bytes of a file."""
 
-Source: TypeAlias = str | Path | Buffer | BinaryIO | Image.Image | npt.NDArray[np.uint8]
+Source: TypeAlias = str | os.PathLike[str] | Buffer | BinaryIO | Image.Image | npt.NDArray[np.uint8]
 """A path, the bytes of a file, an open file (in binary mode), a Pillow image, or uint8
 ``[height, width, 3]`` (RGB)."""
 
@@ -58,6 +63,7 @@ def decode(
     name: str | None = None,
     max_pixels: int | None = None,
     accept: Accept | None = None,
+    bounded: bool = False,
 ) -> UInt8Array:
     """Read one picture as RGB.
 
@@ -72,14 +78,16 @@ def decode(
         max_pixels: Larger pictures are refused; None: ``MAX_PIXELS``, which always holds.
         accept: Called with height and width, as the header has them, before any pixel is decoded;
             may raise a PictureError.
+        bounded: Whether a file is refused if its header does not tell what decoding it costs.
 
     Returns:
         uint8 ``[height, width, 3]``.
 
     Raises:
+        UnboundedError: The header does not tell the cost.
         PictureError: The file cannot be read or decoded, with the reason.
     """
-    return apply_decoded(source, _same, name, max_pixels, accept)
+    return apply_decoded(source, _same, name, max_pixels, accept, bounded)
 
 
 def prepare(
@@ -104,8 +112,11 @@ def prepare(
         ConfigError: The rule does not fit the size.
     """
     shown = name or "picture"
+    if isinstance(source, os.PathLike):
+        source = os.fsdecode(source)
     if is_open_file(source):
-        source = source.read()  # from where it is, as Pillow does
+        with one_sentence_errors(shown):
+            source = source.read()  # from where it is, as Pillow does
         if not isinstance(source, Buffer):
             raise PictureError(f"{shown}: a file in text mode; open it with 'rb'.")
     if isinstance(source, str | Path | Buffer):
@@ -133,6 +144,7 @@ def apply_decoded(
     name: str | None = None,
     max_pixels: int | None = None,
     accept: Accept | None = None,
+    bounded: bool = False,
 ) -> UInt8Array:
     """Decode one picture and reduce it to a small result, in the same process.
 
@@ -142,18 +154,25 @@ def apply_decoded(
         name: As for :func:`decode`.
         max_pixels: As for :func:`decode`.
         accept: As for :func:`decode`.
-
-    Returns:
-        What ``function`` gives.
+        bounded: As for :func:`decode`.
 
     Raises:
+        UnboundedError: As for :func:`decode`.
         PictureError: The file cannot be read or decoded, with the reason.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
-    with one_sentence_errors(shown):
-        data = source if isinstance(source, bytes) else _beginning(source, PLAIN_BYTES + 1)
-    if is_plain(data) or not sys.executable:
+    if isinstance(source, bytes):
+        data = source
+    else:
+        with one_sentence_errors(shown):
+            data = _beginning(source, PLAIN_BYTES + 1)
+    size = plain_size(data) if bounded or len(data) <= PLAIN_BYTES else None
+    if bounded and size is None:
+        raise UnboundedError(f"{shown}: its header does not tell what decoding it costs.")
+    if is_plain(data, size):
+        return function(decode_here(data, shown, most, accept, scanned=True))
+    if not sys.executable:
         plain = source if len(data) > PLAIN_BYTES else data
         return function(decode_here(plain, shown, most, accept))
     job = {"name": shown, "function": function, "max_pixels": most}
@@ -194,9 +213,6 @@ def attempt(work: Callable[[], T]) -> T | PictureError:
     An error that was raised holds all that was on its way, through its traceback and its cause:
     the picture's bytes, Pillow's image. Thousands of them would fill the memory. This one is new.
 
-    Args:
-        work: May raise PictureError.
-
     Returns:
         What it gives, or the error.
     """
@@ -224,7 +240,7 @@ def _beginning(path: str | Path, most: int) -> bytes:
 def _header(path: str | Path) -> dict[str, Any] | None:
     try:
         data = _beginning(path, PLAIN_BYTES + 1)
-        if is_plain(data) or not sys.executable:
+        if is_plain(data, plain_size(data)) or not sys.executable:
             return header_of(path if len(data) > PLAIN_BYTES else data)
         job = {"name": str(path), "function": None, "max_pixels": None}
         answer, _ = _asked(job, path, data, None)

@@ -78,12 +78,6 @@ def sized_as(rgb: UInt8Array, shape: Shape, sizing: Resizing) -> UInt8Array:
 def vertical_first(height: int, width: int, rows: int, columns: int) -> bool:
     """Return whether Pillow 13 resizes vertically first.
 
-    Args:
-        height: Height of the picture.
-        width: Width of the picture.
-        rows: Number of rows that it becomes.
-        columns: Number of columns that it becomes.
-
     Returns:
         True for the vertical one. Found by trying: the source does not say why.
     """

@@ -27,6 +27,7 @@ graph can do exactly the same arithmetic (``kerascnn.training.export.preprocessi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -64,6 +65,7 @@ class Axis:
     offset: int
 
 
+@lru_cache
 def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis]:
     """Work out how a picture of any size becomes ``size`` x ``size``.
 
@@ -206,14 +208,19 @@ def _resampled(rgb: UInt8Array, horizontal: Axis, vertical: Axis) -> UInt8Array:
 def _across(rgb: UInt8Array, side: Axis) -> Image.Image:
     """Size rows, some at a time: Pillow copies all that it is given."""
     height, width = rgb.shape[:2]
-    sized = Image.new("RGB", (side.length, height))
     rows = max(1, _STRIP // width)
+    if rows >= height:
+        return _strip_across(rgb, side)
+    sized = Image.new("RGB", (side.length, height))
     for top in range(0, height, rows):
-        strip = Image.fromarray(rgb[top : top + rows])
-        columns = (side.start, 0.0, side.stop, float(strip.height))
-        size = (side.length, strip.height)
-        sized.paste(strip.resize(size, Image.Resampling.BILINEAR, columns), (0, top))
+        sized.paste(_strip_across(rgb[top : top + rows], side), (0, top))
     return sized
+
+
+def _strip_across(rgb: UInt8Array, side: Axis) -> Image.Image:
+    strip = Image.fromarray(rgb)
+    columns = (side.start, 0.0, side.stop, float(strip.height))
+    return strip.resize((side.length, strip.height), Image.Resampling.BILINEAR, columns)
 
 
 def _rows_seen(vertical: Axis, height: int) -> tuple[int, int]:

@@ -95,9 +95,6 @@ def heat_of(classifier: Classifier, sized: images.UInt8Array, number: int) -> He
         classifier: An exported file.
         sized: uint8 ``[height, width, 3]``, RGB, of the model's size.
         number: Index of the class.
-
-    Returns:
-        Where it is seen.
     """
     return _heats(classifier, sized, np.array([number]))[0]
 
@@ -121,10 +118,6 @@ def _heats(
 def top_classes(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
     """Return the indices of the likeliest classes.
 
-    Args:
-        probabilities: float32 ``[classes]``.
-        top: Number of top.
-
     Returns:
         int64, the likeliest first; of equals the earlier class.
     """
@@ -144,9 +137,6 @@ def reasons(
         probabilities: float32 ``[classes]``.
         chosen: Indices of the classes that are explained.
         heats: One heat map for each of the likeliest classes.
-
-    Returns:
-        One reason for each.
     """
     return tuple(
         ClassHeat(classes[index], float(probabilities[index]), heat)

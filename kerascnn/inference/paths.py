@@ -59,13 +59,6 @@ def predict_paths(
 ) -> Iterator[tuple[str, Prediction | PictureError]]:
     """Classify files, a few at a time.
 
-    Args:
-        classifier: The classifier to run.
-        paths: Paths of pictures; may be endless.
-        top_k: How many classes to list for each.
-        batch_size: Pictures per run of the network.
-        min_probability: Below this, an answer's label is None.
-
     Yields:
         In order, each path with its answer, or with why it cannot be read.
     """

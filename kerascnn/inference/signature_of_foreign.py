@@ -16,6 +16,7 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
+from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.first_operators import normalizes_pixels
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
@@ -65,7 +66,7 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
 
 
 def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
-    session = open_session(path)
+    session = open_session(path, weights=files_beside(path))
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
     for signature in _readings(path, session, foreign):

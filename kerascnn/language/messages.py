@@ -18,9 +18,6 @@ from kerascnn.language import current_language
 def translated(message: str) -> str:
     """Say a message in the language that is spoken.
 
-    Args:
-        message: In English, values filled in.
-
     Returns:
         The same in that language, where the table has it; values that are messages likewise.
 

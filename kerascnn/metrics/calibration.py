@@ -108,9 +108,6 @@ def reliability(
         logits: float32 ``[pictures, classes]``, at least one picture.
         labels: int64 ``[pictures]``.
         temperature: Logits are divided by it, above 0.
-
-    Returns:
-        Calibration error and bins.
     """
     first = logits.argmax(axis=1)
     confidence = softmax(logits, temperature)[np.arange(len(labels)), first]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kerascnn import notebook, plots
 from kerascnn.dataset.check.leakage import Leaks
-from kerascnn.errors import MissingExtraError
+from kerascnn.errors import needs_extra
 from kerascnn.metrics.calibration import Reliability, reliability
 from kerascnn.metrics.curves import ClassCurves, class_curves
 from kerascnn.metrics.outputs import Predictions, Speed
@@ -162,10 +162,8 @@ class Evaluation:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
+        with needs_extra("notebook", "to make a data frame"):
             import pandas
-        except ModuleNotFoundError as missing:
-            raise MissingExtraError("pandas", "notebook", "to make a data frame") from missing
         if answers is None:
             return pandas.DataFrame([vars(score) for score in self.per_class])
         classes = np.array(answers.classes, object)

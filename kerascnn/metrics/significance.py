@@ -111,11 +111,6 @@ def binomial_tail(right: int, total: int, chance: float) -> float:
 def is_chance(right: int, total: int, chance: float) -> bool:
     """Return whether answers are no better than guesses.
 
-    Args:
-        right: How many of ``total`` were right.
-        total: Total number.
-        chance: Chance of being right by guessing.
-
     Returns:
         Whether guessing gets so many right in one of 20 tries, or more often. False where there are
         too few to tell: where all of them right would not be significant either.

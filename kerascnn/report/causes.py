@@ -36,9 +36,6 @@ def not_learned(learning: Learning) -> str:
 
     Args:
         learning: How it learned; ``has_learned`` is False.
-
-    Returns:
-        Sentences.
     """
     train = percent(learning.train_right / learning.train_images)
     if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):

@@ -110,15 +110,7 @@ def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> No
 
 
 def render_check_page(check: DataCheck, dataset: Dataset) -> str:
-    """Make the page.
-
-    Args:
-        check: What was found.
-        dataset: The data set that holds them.
-
-    Returns:
-        A whole HTML document.
-    """
+    """Make the page."""
     problems = sum(check.problems.values())
     values = {
         "check": check,

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from kerascnn.errors import MissingExtraError
+from kerascnn.errors import needs_extra
 from kerascnn.language import current_language, use_language
 
 if TYPE_CHECKING:
@@ -79,10 +79,8 @@ def figure_class(purpose: str) -> type[Figure]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
+    with needs_extra("report", purpose):
         from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "report", purpose) from error
     return Figure
 
 
@@ -129,9 +127,6 @@ def drawn(
         draw: Draws into the axes, in :data:`INK`, :data:`FAINT`, :data:`FIRST` and
             :data:`SECOND`.
         size: In inches; the page scales the figure to its column.
-
-    Returns:
-        An ``<svg>`` element.
     """
     import matplotlib
     from matplotlib.figure import Figure

@@ -34,25 +34,14 @@ def loss_curves(
 def accuracy_curves(
     epochs: Sequence[Epoch], best: int | None, phase_spans: Sequence[PhaseSpan] = ()
 ) -> str:
-    """Draw training and validation accuracy in per cent.
-
-    Args:
-        epochs: At least one epoch.
-        best: Number of the epoch to mark, or None.
-        phase_spans: Phases to mark, if more than one.
-    """
+    """Draw training and validation accuracy in per cent."""
     values = [(100 * epoch.accuracy, 100 * epoch.val_accuracy) for epoch in epochs]
     title = tr("Accuracy on training and validation pictures by epoch")
     return _two_curves("accuracy", title, "%", values, (epochs, best, phase_spans))
 
 
 def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan] = ()) -> str:
-    """Draw the learning rate.
-
-    Args:
-        epochs: At least one epoch.
-        phase_spans: Phases to mark, if more than one.
-    """
+    """Draw the learning rate."""
 
     def draw(axes: Axes) -> None:
         numbers = [epoch.number for epoch in epochs]
@@ -65,11 +54,7 @@ def learning_rate_curve(epochs: Sequence[Epoch], phase_spans: Sequence[PhaseSpan
 
 
 def reliability_diagram(reliability: Reliability) -> str:
-    """Draw the reliability diagram: accuracy against confidence.
-
-    Args:
-        reliability: Reliability of the model's answers.
-    """
+    """Draw the reliability diagram: accuracy against confidence."""
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 100], [0, 100], color=INK, ls="--", lw=1)
@@ -88,12 +73,7 @@ def reliability_diagram(reliability: Reliability) -> str:
 
 
 def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
-    """Draw the ROC of every class, one of them marked.
-
-    Args:
-        curves: Curves of all classes.
-        marked: The one to stand out.
-    """
+    """Draw the ROC of every class, one of them marked."""
     lines = [(one.false_positive_rate, one.true_positive_rate) for one in (*curves, marked)]
     labels = (tr("false positive rate, %"), tr("true positive rate, %"))
     return _class_curves(
@@ -102,12 +82,7 @@ def roc_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
 
 
 def precision_recall_curves(curves: Sequence[ClassCurves], marked: ClassCurves) -> str:
-    """Draw precision over recall of every class, one of them marked.
-
-    Args:
-        curves: Curves of all classes.
-        marked: The one to stand out.
-    """
+    """Draw precision over recall of every class, one of them marked."""
     lines = [(one.recall, one.precision) for one in (*curves, marked)]
     labels = (tr("recall, %"), tr("precision, %"))
     return _class_curves("pr", tr("Precision over recall of each class"), labels, lines)

@@ -43,9 +43,6 @@ def report_file(
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         model: What the file is called where the report says how to repeat it.
 
-    Returns:
-        Where the page lies.
-
     Raises:
         DataError: No usable data, or classes that the model does not know.
         KerascnnError: The page cannot be written.

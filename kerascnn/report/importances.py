@@ -10,11 +10,7 @@ from collections.abc import Mapping
 
 
 def importances_png(importances: Mapping[str, float]) -> bytes:
-    """Draw the share of each parameter.
-
-    Args:
-        importances: Shares by name.
-    """
+    """Draw the share of each parameter."""
     from matplotlib.figure import Figure
 
     ranked = sorted(importances.items(), key=lambda one: one[1])

@@ -70,9 +70,6 @@ def check_libraries() -> None:
 def render_page(content: Content) -> str:
     """Make the page.
 
-    Args:
-        content: What to show.
-
     Returns:
         A whole HTML document that needs nothing else: no network, no scripts.
     """

@@ -19,6 +19,7 @@ from PIL import Image
 
 from kerascnn.files import atomic_write, write_text
 from kerascnn.images import UInt8Array
+from kerascnn.printable import fitting
 from kerascnn.report.data_url import data_url
 
 _GAP, _LINE, _TITLE = 12, 15, 24
@@ -136,32 +137,6 @@ def _text(words: str, x: int, y: int, size: int, room: int, bold: bool = False) 
         f'<text x="{x}" y="{y}" font-size="{size}"{weight} fill="#1d2430">'
         f"{_escaped(shown)}{whole}</text>"
     )
-
-
-def fitting(words: str, room: int) -> str:
-    """Cut words that are too wide.
-
-    Args:
-        words: Any Unicode; Hangul and Chinese characters count as two.
-        room: Available width, in characters.
-
-    Returns:
-        The words, or their beginning and an ellipsis.
-
-    Examples:
-        >>> fitting("ankle boot", 10), fitting("ankle boots", 10), fitting("고양이와 개", 8)
-        ('ankle boot', 'ankle boo…', '고양이…')
-    """
-    widths = [2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in words]
-    if sum(widths) <= room:
-        return words
-    kept, used = "", 1
-    for sign, width in zip(words, widths, strict=True):
-        used += width
-        if used > room:
-            break
-        kept += sign
-    return kept + "…"
 
 
 def _escaped(words: str) -> str:

@@ -231,10 +231,6 @@ def _trust(content: Content) -> str:
 def commonest_confusions(content: Content, count: int = 10) -> list[tuple[str, str, int]]:
     """List the most frequent confusions.
 
-    Args:
-        content: Content of the report.
-        count: Largest number.
-
     Returns:
         True class, answered class, how often: the most frequent first.
     """

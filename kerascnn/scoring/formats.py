@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from kerascnn.errors import MissingExtraError, ModelFileError
+from kerascnn.errors import ModelFileError, needs_extra
 
 Row: TypeAlias = dict[str, Any]
 """``path``, and either ``label``, ``probability`` and ``top``, or ``error``."""
@@ -114,12 +114,8 @@ def _as_text(row: Row) -> Row:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with needs_extra("ray", "to write Parquet (`format` jsonl needs nothing)"):
         import pyarrow
         import pyarrow.json
         import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "pyarrow", "ray", "to write Parquet (`format` jsonl needs nothing)"
-        ) from error
     return pyarrow, pyarrow.parquet

@@ -194,9 +194,6 @@ def alone(work: Work) -> Iterator[Work]:
 
     Args:
         work: What is left to do; one part is left to its job.
-
-    Yields:
-        What is left then.
     """
     if work.number is not None:
         yield work
@@ -273,11 +270,7 @@ def _absolute(model: str) -> str:
 
 
 def finish(work: Work, failed: dict[int, str]) -> dict[str, Any] | None:
-    """Write the summary; where one part was asked for, only if all are there.
-
-    Returns:
-        The summary, or None.
-    """
+    """Write the summary; where one part was asked for, only if all are there."""
     if work.number is not None and work.plan.missing():
         return None
     whole = work.number is None

@@ -18,11 +18,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class LocalProcesses:
-    """So many processes, each with one part at a time.
-
-    Args:
-        count: How many.
-    """
+    """So many processes, each with one part at a time."""
 
     def __init__(self, count: int) -> None:
         self.capacity = count

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kerascnn import __version__
-from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
+from kerascnn.errors import ConfigError, KerascnnError, needs_extra
 from kerascnn.scoring.parts import Failure, Job, attempt
 
 log = logging.getLogger(__name__)
@@ -84,10 +84,8 @@ def ray_cluster(where: str, threads: int, gpu: bool) -> Iterator[RayTasks]:
         KerascnnError: There is no cluster.
         ConfigError: Its machines have other versions.
     """
-    try:
+    with needs_extra("ray", "to score on a cluster"):
         import ray
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("ray", "ray", "to score on a cluster") from error
     # Never without an address: Ray would start a cluster, or join whatever runs.
     address = os.environ.get("RAY_ADDRESS", "auto") if where == "ray" else where
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kerascnn.errors import MissingExtraError
+from kerascnn.errors import needs_extra
 from kerascnn.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -27,18 +27,11 @@ _HOMES = {
     "serve": ".server",
 }
 
-_SERVE_EXTRA = {"starlette", "uvicorn", "httptools", "prometheus_client", "msgspec"}
-
 
 def _installed(module: str, package: str) -> Any:
     """Import a module, or say which extra it needs."""
-    try:
+    with needs_extra("serve", "to serve models"):
         return import_module(module, package)
-    except ModuleNotFoundError as missing:
-        name = (missing.name or "").partition(".")[0]
-        if name not in _SERVE_EXTRA:
-            raise
-        raise MissingExtraError(name, "serve", "to serve models") from missing
 
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES, _installed)

@@ -136,9 +136,6 @@ class Batcher:
             count: Number of pictures.
             deadline: Seconds within which they must be answered.
 
-        Yields:
-            What was taken.
-
         Raises:
             HttpError: 503: too many are taken already.
         """

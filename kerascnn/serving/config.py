@@ -97,6 +97,12 @@ class ServeConfig:
         own = {name: getattr(self, name) for name in OF_A_MODEL}
         found = find_models(self.models, ModelConfig("", **own))
         object.__setattr__(self, "served", found)
+        wrong = [problem for problem, found in self._problems().items() if found]
+        if wrong:
+            raise ConfigError(f"serve cannot use: {'. '.join(wrong)}.")
+
+    def _problems(self) -> dict[str, bool]:
+        """Say of all that may be wrong whether it is."""
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         said = [model for model in self.served if model.foreign is self.foreign]
         problems = {
@@ -104,7 +110,8 @@ class ServeConfig:
             "`labels` speak for one model that was made elsewhere; serve it by itself, or say them "
             "in its section of `config`": self.foreign is not None and len(said) > 1,
             f"two models are called {', '.join(twice)}, after their files; give one another name, "
-            f"as in NAME=FILE": bool(twice),
+            "as in NAME=FILE": bool(twice),
+            "a model's name; expected one without /": any("/" in name for name in self.names),
             "`tls_key` without `tls_cert`": self.tls_key is not None and self.tls_cert is None,
             "`port`; expected 0 to 65535": not 0 <= self.port <= 65535,
             "`grpc_port`; expected 0 to 65535": not 0 <= (self.grpc_port or 0) <= 65535,
@@ -116,14 +123,12 @@ class ServeConfig:
             ),
         }
         for model in self.served:
-            problems |= _problems(model)
+            problems |= _model_problems(model)
         for name in ("max_body_mb", "max_megapixels", "timeout", "read_timeout"):
             problems[f"`{name}`; expected above 0"] = not 0 < getattr(self, name) < float("inf")
         for name in ("grace", "reload_seconds"):
             problems[f"`{name}`; expected at least 0"] = not 0 <= getattr(self, name) < float("inf")
-        wrong = [problem for problem, found in problems.items() if found]
-        if wrong:
-            raise ConfigError(f"serve cannot use: {'. '.join(wrong)}.")
+        return problems
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,7 +168,7 @@ class ServeConfig:
         return token
 
 
-def _problems(model: ModelConfig) -> dict[str, bool]:
+def _model_problems(model: ModelConfig) -> dict[str, bool]:
     return {
         "`max_batch`; expected at least 1": model.max_batch < 1,
         "`copies`; expected 1 to 64": not 1 <= model.copies <= 64,

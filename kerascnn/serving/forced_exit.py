@@ -29,9 +29,6 @@ def exit_after(seconds: float) -> None:
 
     It ends as usual if it can. Elsewhere than in a process's main thread nothing is done: the
     process is not the server's then.
-
-    Args:
-        seconds: Seconds from now.
     """
     if threading.current_thread() is threading.main_thread():
         threading.Thread(

@@ -73,12 +73,7 @@ class Metrics:
         self.log_lines_lost = self._counter("log_lines_lost", "Lines of the access log lost.")
 
     def count(self, model: str, outcome: str) -> None:
-        """Count a request.
-
-        Args:
-            model: Name of the model; empty: none of ours.
-            outcome: How it ended.
-        """
+        """Count a request."""
         counter = self._counters.get((model, outcome))
         if counter is None:
             counter = self._counters[model, outcome] = self.requests.labels(model, outcome)

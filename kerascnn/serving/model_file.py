@@ -23,11 +23,7 @@ _CHUNK = 1 << 20
 
 
 class ModelFile:
-    """One model's file, and the weights beside it.
-
-    Args:
-        path: Path of the ``.onnx`` file.
-    """
+    """One model's file, and the weights beside it."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)

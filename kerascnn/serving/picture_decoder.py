@@ -74,10 +74,6 @@ class PictureDecoder:
     ) -> tuple[list[UInt8Array | PictureError], float, bool]:
         """Resize pictures to the model's size, in threads unless they have it.
 
-        Args:
-            served: The model.
-            pictures: At least one.
-
         Returns:
             Pixels or an error for each, the seconds it took, and whether any was large.
 
@@ -96,7 +92,7 @@ class PictureDecoder:
             done = await asyncio.gather(
                 *(self.run_in_thread(partial(self._size, served, one)) for one in pictures)
             )
-        large = [number for number, (found, _) in enumerate(done) if isinstance(found, _Large)]
+        large = [number for number, (found, _) in enumerate(done) if isinstance(found, _LATER)]
         if large:
             late = [self._size_large(served, pictures[number]) for number in large]
             for number, found in zip(large, await asyncio.gather(*late), strict=True):
@@ -136,9 +132,7 @@ class PictureDecoder:
 
         most = self._max_pixels
         if isinstance(picture, bytes):
-            if not patient and not images.is_bounded(picture):
-                raise _Large  # its header does not say what it costs
-            picture = images.decode(picture, max_pixels=most, accept=accept)
+            picture = images.decode(picture, max_pixels=most, accept=accept, bounded=not patient)
         elif picture.shape[:2] == card.shape:
             return picture  # beside others that are not: what a client resized is taken as it is
         else:
@@ -165,3 +159,7 @@ class PictureDecoder:
 
 class _Large(PictureError):
     """A picture too large for the common queue."""
+
+
+_LATER = _Large, images.UnboundedError
+"""Errors of the first attempt, after which a picture waits in the other queue."""

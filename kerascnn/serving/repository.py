@@ -71,10 +71,6 @@ class ModelRepository:
     def get(self, name: str, version: str | None = None) -> ServedModel:
         """Find a model.
 
-        Args:
-            name: Name of the model.
-            version: Version of it; None: the newest.
-
         Returns:
             The model. It goes on answering even if it is replaced meanwhile.
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from kerascnn.errors import ConfigError, KerascnnError, MissingExtraError
+from kerascnn.errors import ConfigError, KerascnnError, needs_extra, one_line
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.access_log import AccessLog
 from kerascnn.serving.app import create_app
@@ -214,14 +214,15 @@ def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
     if not config.traces:
         yield None
         return
-    try:
+    with needs_extra("otel", "to trace requests"):
         from kerascnn.serving.tracing import Tracer
 
-        tracer = Tracer()
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] != "opentelemetry":
-            raise
-        raise MissingExtraError("opentelemetry", "otel", "to trace requests") from missing
+        try:
+            tracer = Tracer()
+        except ValueError as error:
+            raise ConfigError(
+                f"OpenTelemetry does not accept its variables (OTEL_…): {one_line(error)}"
+            ) from error
     try:
         yield tracer
     finally:
@@ -253,11 +254,6 @@ def _grpc_server(service: Service, request_log: RequestLog) -> GrpcServer | None
     """Make the server of gRPC, if it is asked for."""
     if service.config.grpc_port is None:
         return None
-    try:
+    with needs_extra("grpc", "to serve by gRPC"):
         from kerascnn.serving.endpoints.grpc import GrpcServer
-    except ModuleNotFoundError as missing:
-        module = (missing.name or "").partition(".")[0]
-        if module not in ("grpc", "google"):
-            raise
-        raise MissingExtraError(module, "grpc", "to serve by gRPC") from missing
     return GrpcServer(service, request_log)

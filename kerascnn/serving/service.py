@@ -92,13 +92,19 @@ class Service:
         self._decoder.close()
         self.models.close()
 
-    async def run_by_size(self, size: int, work: Callable[[], T]) -> T:
-        """Run work on the event loop if its input is small, else in a thread.
+    def find(self, request: Request) -> ServedModel:
+        """Return the model that a path names, the first where it names none; the log has it, too.
 
-        Args:
-            size: Size in bytes.
-            work: The function to call.
+        Raises:
+            HttpError: As :meth:`ModelRepository.get`.
         """
+        asked = request.path_params
+        served = self.models.get(asked.get("name", self.models.names[0]), asked.get("version"))
+        request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
+        return served
+
+    async def run_by_size(self, size: int, work: Callable[[], T]) -> T:
+        """Run work on the event loop if its input is small, else in a thread."""
         return work() if size <= _QUICK else await self._decoder.run_in_thread(work)
 
     async def read_message(self, size: int, function: Callable[..., T], *arguments: object) -> T:
@@ -109,11 +115,8 @@ class Service:
             function: Of a module.
             arguments: Of it.
 
-        Returns:
-            What the function returns.
-
         Raises:
-            HttpError: Likewise; or the other process could not.
+            HttpError: What the function raises; or the other process could not.
         """
         if size >= LONG:
             return await self._reader.call(function, *arguments)
@@ -122,9 +125,6 @@ class Service:
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[bytes]:
         """Read the body of a request, and decompress it if it is compressed.
-
-        Args:
-            request: Its body was not read yet.
 
         Yields:
             The content; it counts as held until the block is left.
@@ -143,27 +143,12 @@ class Service:
             yield body
 
     async def compress_if_accepted(self, request: Request, response: Response) -> Response:
-        """Compress an answer if its client asks for it.
-
-        Args:
-            request: The request.
-            response: All of the answer.
-
-        Returns:
-            What to send.
-        """
+        """Compress an answer if its client asks for it."""
         accepted = header_of(request.scope, b"accept-encoding") or ""
         return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
 
     async def run_for_client(self, request: Request, work: Awaitable[T]) -> T:
         """Run work for a client until it disconnects or times out.
-
-        Args:
-            request: The request; its body was read.
-            work: The function to call.
-
-        Returns:
-            What the work gives.
 
         Raises:
             ClientDisconnected: The client hung up; the work was cancelled.
@@ -184,13 +169,6 @@ class Service:
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
         """Classify pictures.
-
-        Args:
-            served: The model.
-            pictures: At least one.
-
-        Returns:
-            Answers and errors.
 
         Raises:
             HttpError: 503: there is no room for them now; 400: there will never be.

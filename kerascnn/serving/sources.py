@@ -95,9 +95,6 @@ def versions_in(path: Path) -> dict[str, Path]:
 def unread_settings(models: Sequence[ModelConfig]) -> list[str]:
     """List what lies beside the models and has no effect: Triton's settings.
 
-    Args:
-        models: Those that are served.
-
     Returns:
         A line for each file, which says what to set instead.
     """

@@ -6,6 +6,7 @@ Knows: how much was begun, and when something was last done. Does not know the w
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -15,21 +16,24 @@ T = TypeVar("T")
 
 
 class StallDetector:
-    """Progress of one kind of work; used on the event loop only."""
+    """Progress of one kind of work; it may be told from any thread."""
 
     def __init__(self) -> None:
         self._begun, self._last = 0, 0.0
+        self._counting = threading.Lock()
 
     def begin(self) -> None:
         """Note that something was begun."""
-        if not self._begun:
-            self._last = time.monotonic()
-        self._begun += 1
+        with self._counting:
+            if not self._begun:
+                self._last = time.monotonic()
+            self._begun += 1
 
     def end(self) -> None:
         """Note that something is done."""
-        self._begun -= 1
-        self._last = time.monotonic()
+        with self._counting:
+            self._begun -= 1
+            self._last = time.monotonic()
 
     def stalled(self, seconds: float) -> bool:
         """Return whether there is work and none was finished for this many seconds."""
@@ -37,18 +41,13 @@ class StallDetector:
 
     async def run_in(self, threads: Executor, work: Callable[[], T]) -> T:
         """Run work in a thread. Cancelled in time, it does not start."""
-        loop = asyncio.get_running_loop()
         doing = threads.submit(work)
         self.begin()
-        doing.add_done_callback(lambda _: _call_on_loop(loop, self.end))
+        # In the thread: to wake the event loop for it costs as much as a small picture.
+        doing.add_done_callback(lambda _: self.end())
         try:
             return await asyncio.wrap_future(doing)
         finally:
             # An error holds this frame by its traceback, and the future the error: in a circle,
             # all that the request brought would stay until garbage is collected.
             del doing
-
-
-def _call_on_loop(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(what)

@@ -31,11 +31,7 @@ def seconds_of(duration: str) -> float | None:
 
 
 class Deadline:
-    """When a run has to be over; its time begins with the object.
-
-    Args:
-        seconds: Seconds from now.
-    """
+    """When a run has to be over; its time begins with the object."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.perf_counter() + seconds

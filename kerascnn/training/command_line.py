@@ -18,11 +18,7 @@ from kerascnn.training.run.resume import removed_options
 
 
 def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
-    """Write what a person types to have the same run again.
-
-    Yields:
-        Command lines.
-    """
+    """Write what a person types to have the same run again."""
     yield f"pip install 'kerascnn[train]=={card.versions.get('kerascnn', __version__)}'"
     # Into a folder of its own: the run's is taken.
     yield train_command(replace(config, out=None), removed_options(run))

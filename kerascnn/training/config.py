@@ -227,6 +227,15 @@ class TrainConfig:
             ) from error
 
 
+def expect_config(given: object) -> None:
+    """Refuse what is no configuration: ``fit("flowers")`` is what people try first."""
+    if not isinstance(given, TrainConfig):
+        raise ConfigError(
+            f"`config` is of type {type(given).__name__}; expected a training.TrainConfig, such as "
+            'TrainConfig(data="flowers", epochs=10).'
+        )
+
+
 def _known_beforehand(config: TrainConfig) -> dict[str, Any]:
     """Settle what needs no look at the data."""
     # Here, because it needs numpy, and `kerascnn train --help` does not.

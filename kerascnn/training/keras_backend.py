@@ -12,7 +12,9 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +27,8 @@ UNUSED = ("pandas", "sklearn", "matplotlib", "IPython")
 UNUSED_BY_TENSORFLOW = ("jax", "scipy")
 """TensorFlow likewise: for a converter from JAX and for sparse matrices."""
 
+_LEAN: ContextVar[bool] = ContextVar("lean", default=False)
+
 
 def check_backend() -> None:
     """Check that Keras's backend is supported.
@@ -33,14 +37,52 @@ def check_backend() -> None:
         ConfigError: It is another.
         MissingExtraError: It is JAX, which is not installed.
     """
-    name, place = _backend()
-    if name not in BACKENDS:
-        raise ConfigError(
-            f"{place} is {name!r}. kerascnn runs on tensorflow or jax: set it to one of them, or "
-            "unset it."
-        )
+    name, place = _known_backend()
     if name == "jax" and find_spec("jax") is None:
         raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
+
+
+def check_installed() -> None:
+    """Check that Keras can be imported, for what takes long before it is.
+
+    Raises:
+        ConfigError: Another backend is set than kerascnn runs on.
+        MissingExtraError: Keras or its backend is not installed.
+    """
+    check_backend()
+    for package in ("keras", _backend()[0]):
+        if package not in sys.modules and find_spec(package) is None:
+            raise MissingExtraError(package, "train", "to train and export")
+
+
+def backend_name() -> str:
+    """Return the name of Keras's backend, or of the one that it will have when it is imported."""
+    keras = sys.modules.get("keras")
+    return str(keras.config.backend()) if keras else _backend()[0]
+
+
+def is_imported() -> bool:
+    """Return whether Keras is imported already."""
+    return "keras" in sys.modules
+
+
+@contextmanager
+def lean_import() -> Iterator[None]:
+    """Let :func:`import_keras` leave out what is not used, while the block runs.
+
+    For processes in which only kerascnn uses Keras.
+    """
+    token = _LEAN.set(True)
+    try:
+        yield
+    finally:
+        _LEAN.reset(token)
+
+
+def import_keras() -> None:
+    """Import Keras and its backend, in silence."""
+    with silenced(), without_unused() if _LEAN.get() else nullcontext():
+        import_module("keras")
 
 
 def use_tensorflow() -> None:
@@ -48,9 +90,8 @@ def use_tensorflow() -> None:
 
     Raises:
         ConfigError: Keras runs on another backend already; or the one that is set is unknown.
-        MissingExtraError: It is JAX, which is not installed.
     """
-    check_backend()
+    _known_backend()
     keras = sys.modules.get("keras")
     if keras is None:
         os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -80,9 +121,10 @@ def without_unused() -> Iterator[None]:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Keep TensorFlow's start-up chatter off the user's screen, where Keras is imported.
+    """Keep TensorFlow's chatter off the user's screen, where Keras is imported or a model exported.
 
-    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2.
+    TensorFlow's C++ logs before any setting of it can be heard, straight to file descriptor 2;
+    the devices that its graph optimizer finds too, up to 2.20.
     """
     sys.stderr.flush()
     saved = os.dup(2)
@@ -96,6 +138,17 @@ def silenced() -> Iterator[None]:
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def _known_backend() -> tuple[str, str]:
+    """Return the backend that is set, and where, if kerascnn runs on it."""
+    name, place = _backend()
+    if name not in BACKENDS:
+        raise ConfigError(
+            f"{place} is {name!r}. kerascnn runs on tensorflow or jax: set it to one of them, or "
+            "unset it."
+        )
+    return name, place
 
 
 def _backend() -> tuple[str, str]:

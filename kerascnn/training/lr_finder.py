@@ -18,7 +18,7 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, TrainingError
 from kerascnn.training.callbacks import Callback
-from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.config import AUTO, TrainConfig, expect_config
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.mixed_precision import set_precision, warn_if_slow
@@ -27,7 +27,7 @@ from kerascnn.training.phases import phases
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.phase import prepare_phase
-from kerascnn.training.weights import check_weights
+from kerascnn.training.weights.check import check_weights
 
 LOWEST, HIGHEST = 1e-6, 1.0
 """The ends of the ramp."""
@@ -80,6 +80,7 @@ def find_learning_rate(config: TrainConfig, progress: Callback | None = None) ->
         DataError: No usable data.
         TrainingError: The loss is not finite from the start.
     """
+    expect_config(config)
     progress = progress or Callback()
     _refuse_open_scope(config.trainable)
     network = None if config.model == AUTO else check_weights(config.model, config.weights)

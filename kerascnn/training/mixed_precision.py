@@ -30,10 +30,6 @@ def warn_if_slow(precision: str, device: str) -> None:
 
     A GPU is not asked: those that train in 16 bits have units for it. Nor is JAX, whose compiler
     calculates such steps in float32 and rounds.
-
-    Args:
-        precision: As for :func:`set_precision`.
-        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
     """
     if precision == "float32" or device != "cpu" or keras.config.backend() != "tensorflow":
         return
@@ -49,9 +45,6 @@ def warn_if_slow(precision: str, device: str) -> None:
 
 def slowdown(precision: str) -> float:
     """Time a convolution and its gradients under TensorFlow, beside the same in float32.
-
-    Args:
-        precision: As for :func:`set_precision`.
 
     Returns:
         The shortest of five times over float32's shortest; takes about half a second.

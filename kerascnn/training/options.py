@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Protocol
 
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, one_line
 
 _NAME = re.compile(r"`([a-z_]+)`")
 """How the help of an option names another one."""
@@ -168,6 +168,8 @@ class Several:
     @property
     def expected(self) -> str:
         """As of one, and that there may be several."""
+        if self.choices:
+            return f"any of {', '.join(self.choices)}"
         return f"a list of {self.kind.expected}"
 
     @property
@@ -236,12 +238,6 @@ def read_all(configuration: Any) -> None:
 def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> Any:
     """Check and convert the value of one option.
 
-    Args:
-        name: Name of the option, for the error.
-        value: As it was given.
-        declared: The option.
-        its_field: Its field, whose default may be None.
-
     Raises:
         ConfigError: The value cannot be used.
     """
@@ -257,7 +253,7 @@ def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> 
 
 def _as_typed(value: Any) -> str:
     """Show a value; a number that came as text, from a command line, without quotation marks."""
-    return value if isinstance(value, str) and _is_number(value) else repr(value)
+    return value if isinstance(value, str) and _is_number(value) else one_line(repr(value), 100)
 
 
 def _is_number(text: str) -> bool:

@@ -1,6 +1,7 @@
 """What is wrong is told before Keras is loaded: here there is none, so it cannot be."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -69,3 +70,24 @@ def test_a_backend_in_keras_own_file(monkeypatch, tmp_path) -> None:
 def test_jax_that_is_not_there(monkeypatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert "pip install 'kerascnn[jax]'" in told("summary", "cnn")[1]
+    # Export runs on TensorFlow whatever is set.
+    assert "pip install 'kerascnn[train]'" in told("export", "runs/mine", "--onnx")[1]
+
+
+@without_keras
+def test_training_says_so_before_it_looks_at_pictures(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    assert "keras is not installed" in told("train", str(tmp_path / "pictures"))[1]
+
+
+@pytest.mark.parametrize("command", ["features", "evaluate", "report", "summary"])
+def test_what_is_no_run(command: str, exported: Path, save_pictures, tmp_path: Path) -> None:
+    file = tmp_path / "theirs.h5"
+    file.write_bytes(exported.read_bytes())
+    code, output = told(command, str(file), *save_pictures(tmp_path, command == "features"))
+    assert (code, "no run folder" in output) == (1, True), output
+
+
+def test_features_of_an_onnx_file(exported: Path, save_pictures, tmp_path: Path) -> None:
+    code, output = told("features", str(exported), *save_pictures(tmp_path, 1))
+    assert (code, "It is called .onnx" in output) == (1, True), output

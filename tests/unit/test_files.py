@@ -15,6 +15,7 @@ from kerascnn.files import (
     atomic_write,
     did_you_mean,
     is_temporary,
+    preallocate,
     preallocate_unnamed,
     write_text,
 )
@@ -49,6 +50,13 @@ def test_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(KerascnnError, match="cannot write"):
         write_text(tmp_path / "file" / "below", "")
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").symlink_to(tmp_path / "unmounted")
+    message = "below: cannot write .*cache is a link to .*unmounted, which does not exist"
+    with pytest.raises(KerascnnError, match=message):
+        preallocate(tmp_path / "cache" / "below", 1)
 
 
 def test_a_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:

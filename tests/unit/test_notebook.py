@@ -105,6 +105,12 @@ def test_frames_of_classes_and_of_pictures() -> None:
     assert ((pictures["truth"] == pictures["answer"]) == pictures["right"]).all()
 
 
+def test_a_model_that_confuses_nothing_shows_no_empty_table() -> None:
+    classes = tuple(f"c{i}" for i in range(60))
+    perfect = Predictions(10 * np.eye(60, dtype="f"), np.arange(60), classes)
+    assert "table" not in shown(evaluate_predictions(perfect)).tags
+
+
 def test_without_pandas_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
@@ -125,3 +131,14 @@ def test_a_confusion_matrix_is_drawn_with_every_name_and_count() -> None:
     assert drawn == sorted(count for row in evaluation.confusion for count in row if count)
     assert evaluated(("cat", "dog")).plot_confusion()._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     assert not evaluated(tuple(f"c{i}" for i in range(60))).plot_confusion().axes[0].texts
+
+
+@pytest.mark.parametrize("classes", [2, 12])
+def test_a_confusion_matrix_has_room_for_long_names(classes: int) -> None:
+    evaluation = evaluated(tuple(f"냉장고의 문이 열린 {i} 상태입니다" for i in range(classes)))
+    figure = evaluation.plot_confusion()
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    bounds = figure.get_tightbbox()
+    assert bounds.x0 >= 0 and bounds.y0 >= 0 and bounds.x1 <= figure.get_figwidth()
+    assert axes.get_window_extent().width / figure.dpi >= 0.4 * classes

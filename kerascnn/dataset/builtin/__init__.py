@@ -61,9 +61,6 @@ def load_fashion_mini() -> Dataset:
 def fingerprint(parts: dict[str, npt.NDArray[np.uint8]]) -> str:
     """Hash named arrays.
 
-    Args:
-        parts: uint8 arrays by name.
-
     Returns:
         SHA-256 in hexadecimal over names, shapes and values, in the order of the names.
     """

@@ -210,9 +210,6 @@ def check_data(
         progress: Called with pictures done and pictures in all.
         faults: What was noted while a data set that is given was loaded.
 
-    Returns:
-        What was found.
-
     Raises:
         DataError: Not a data set at all, or one that cannot be listed.
     """

@@ -69,9 +69,6 @@ class Outlier:
 def headers(dataset: Dataset) -> dict[int, images.Header]:
     """Read the header of every file.
 
-    Args:
-        dataset: Dataset of files or arrays.
-
     Returns:
         By index over all splits in order; none for arrays and broken files.
     """
@@ -109,11 +106,6 @@ def find_outliers(
     fingerprints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
 ) -> list[Outlier]:
     """Find pictures that are unlike the others.
-
-    Args:
-        fingerprints: Fingerprints of all pictures.
-        files: Their headers, by index.
-        names: One a picture.
 
     Returns:
         In the order of the pictures; one picture may be odd in several ways.

@@ -147,9 +147,6 @@ def benchmark(
         pictures: Real ones, uint8 ``[pictures, size, size, 3]``, to count changed answers on.
         foreign: What the file does not say, if it was made elsewhere.
         tell: Called with a word on each step.
-
-    Returns:
-        What was found.
     """
     unavailable: dict[str, str] = {}
     measured = []

@@ -75,9 +75,6 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
     Args:
         work: The function to call.
         batch: Pictures that one call does.
-
-    Returns:
-        How long calls took.
     """
     ((first,),) = interleaved([work], 1)
     rounds = int(np.clip(_SECONDS / first, _FEWEST, _MOST))

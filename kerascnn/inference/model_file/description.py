@@ -86,9 +86,6 @@ class Description:
 def describe(path: str | Path) -> Description:
     """Read all that a file says about itself.
 
-    Args:
-        path: Path of the ``.onnx`` file, whoever made it.
-
     Raises:
         ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.
     """

@@ -28,9 +28,6 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 def files_beside(path: str | Path) -> tuple[Path, ...]:
     """List the files that hold weights of an ``.onnx`` file.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-
     Returns:
         Their paths, sorted; they need not exist. Places outside the file's own folder are left
         out: onnxruntime refuses them.

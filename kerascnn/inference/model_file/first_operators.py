@@ -25,10 +25,6 @@ _SAME_PIXELS = frozenset(
 def normalizes_pixels(path: str | Path, name: str) -> bool:
     """Return whether a graph shifts or scales its pixels before anything is learned from them.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        name: Name of the input.
-
     Returns:
         Whether it does, as what ``preprocess_input`` leaves in a model.
 

@@ -85,9 +85,6 @@ class ForeignModel:
     def completed_from(self, told: ForeignModel) -> ForeignModel:
         """Fill in what the user did not say from the file's metadata.
 
-        Args:
-            told: What the file's metadata say.
-
         Returns:
             With the file's class names, size, normalization and resizing where none were said.
         """

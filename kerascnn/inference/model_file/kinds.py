@@ -167,9 +167,6 @@ def _of_zip(path: Path) -> Kind:
 def is_own(path: str | Path) -> bool:
     """Return whether a path is a run or its ``model.keras``, rather than a file made elsewhere.
 
-    Args:
-        path: Path of a file or folder.
-
     Returns:
         Whether a card lies where it would.
     """

@@ -24,9 +24,6 @@ _GRAPH, _METADATA_PROPS = 7, 14
 def read_card(path: str | Path) -> ModelCard:
     """Read the card of an exported file.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-
     Raises:
         ModelFileError: No such file, not an ONNX file, or one without a card.
     """
@@ -105,13 +102,6 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
 
 def find_graph(file: BinaryIO, message: Span) -> Span:
     """Find the graph in an ``.onnx`` file.
-
-    Args:
-        file: File from :func:`opened`.
-        message: The whole of it.
-
-    Returns:
-        Where the graph lies.
 
     Raises:
         ValueError: There is none.

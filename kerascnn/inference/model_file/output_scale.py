@@ -46,10 +46,6 @@ _RAW = {_FLOAT: "<f4", _UINT8: "u1", _INT8: "i1"}
 def output_scale(path: str | Path, output: str) -> Scale | None:
     """Find the scale of an output's whole numbers.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        output: Name of one of the graph's outputs.
-
     Returns:
         None: the graph does not say it in one number.
     """

@@ -66,10 +66,6 @@ def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
 def whole_numbers(file: BinaryIO, span: Span) -> list[int]:
     """Read one whole number, or several that lie one after another, as a newer protobuf writes.
 
-    Args:
-        file: Open for reading.
-        span: Value of the field.
-
     Returns:
         The numbers, without a sign.
     """

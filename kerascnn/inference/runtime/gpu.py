@@ -28,12 +28,6 @@ def open_gpu(
 ) -> BoundSession:
     """Open a file on the GPU, with CUDA graphs if every node of it can be recorded.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        options: Options for onnxruntime.
-        provider: ``cuda`` or ``tensorrt``.
-        arithmetic: ``exact`` or ``fast``.
-
     Returns:
         A session with its inputs and outputs on the GPU.
 

@@ -102,10 +102,6 @@ class BoundSession:
     ) -> list[npt.NDArray[Any]]:
         """Run the model.
 
-        Args:
-            names: Names of the outputs; None: all.
-            feed: Inputs by name.
-
         Returns:
             Outputs in the order of ``names``, in the host's memory.
         """

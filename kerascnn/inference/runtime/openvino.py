@@ -33,9 +33,6 @@ def settings(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
     Args:
         threads: Threads per inference.
         arithmetic: ``exact`` keeps it from its default, bfloat16 where the processor has it.
-
-    Returns:
-        Values by name.
     """
     # A pinned thread waits for its own processor while the threads that decode pictures have it:
     # with those beside it, a small network was fifteen times slower.
@@ -45,15 +42,7 @@ def settings(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
 
 
 def plugin_options(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
-    """Return the same settings as the plugin wants them.
-
-    Args:
-        threads: Threads per inference.
-        arithmetic: As for :func:`settings`.
-
-    Returns:
-        Provider options.
-    """
+    """Return the same settings as the plugin wants them."""
     return {"load_config": json.dumps({"CPU": settings(threads, arithmetic)})}
 
 
@@ -91,6 +80,8 @@ class OpenVinoSession:
     ) -> None:
         openvino = _import()
         core = openvino.Core()
+        # Weights beside the file would be mapped: overwritten in place, they change the answers.
+        core.set_property({"ENABLE_MMAP": False})
         try:
             model = core.read_model(str(path))
             model.reshape(_pinned_shapes(model, pinned))
@@ -108,10 +99,6 @@ class OpenVinoSession:
         _options: Any = None,
     ) -> list[npt.NDArray[Any]]:
         """Run the model; safe to call from several threads at once.
-
-        Args:
-            names: Names of the outputs; None: all.
-            feed: Inputs by name.
 
         Returns:
             Outputs in the order of ``names``.

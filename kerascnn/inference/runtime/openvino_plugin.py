@@ -61,15 +61,6 @@ def _processor_is_intel() -> bool:
 def open_plugin(path: str | Path, options: Any, threads: int, arithmetic: Arithmetic) -> Any:
     """Open a file in the plugin.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        options: Options for onnxruntime.
-        threads: Threads per inference.
-        arithmetic: ``exact`` or ``fast``.
-
-    Returns:
-        onnxruntime's session.
-
     Raises:
         ModelFileError: Not a model that can be loaded.
     """

@@ -15,17 +15,13 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from kerascnn.errors import MissingExtraError, ModelFileError, ProviderError
+from kerascnn.errors import ModelFileError, ProviderError, needs_extra
 from kerascnn.inference.runtime.providers import Provider
 
 # onnxruntime's wheels from 1.29 on send telemetry unless told otherwise before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-try:
+with needs_extra("cpu", "to run an exported model"):
     import onnxruntime
-except ModuleNotFoundError as missing:
-    if missing.name != "onnxruntime":
-        raise
-    raise MissingExtraError("onnxruntime", "cpu", "to run an exported model") from missing
 
 __all__ = [
     "ERRORS_ONLY",
@@ -67,9 +63,6 @@ def opened(
         options: Options for onnxruntime.
         provider: Execution provider.
         chosen: Its name as onnxruntime has it, and its options; None: ``options`` name it.
-
-    Returns:
-        onnxruntime's session.
 
     Raises:
         ModelFileError: Not a model that can be loaded.

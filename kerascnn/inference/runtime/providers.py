@@ -21,10 +21,6 @@ float16 as the provider likes; some answers may change, and ``kerascnn bench`` c
 def check_names(provider: str, arithmetic: str) -> None:
     """Refuse a name that does not exist.
 
-    Args:
-        provider: As the user gave it.
-        arithmetic: As the user gave it.
-
     Raises:
         ConfigError: Naming those that exist.
     """

@@ -36,6 +36,7 @@ def open_session(
     pinned: Mapping[str, int] | None = None,
     arithmetic: Arithmetic = "exact",
     spinning: bool = True,
+    weights: Sequence[Path] = (),
 ) -> GuardedSession:
     """Open a model file.
 
@@ -48,9 +49,7 @@ def open_session(
         arithmetic: ``exact``: float32. ``fast``: what the provider likes best.
         spinning: Whether onnxruntime's threads wait busily for the next operator: quicker, and
             dear where other threads need the processors.
-
-    Returns:
-        The session, open.
+        weights: Files beside it that hold weights.
 
     Raises:
         ConfigError: No such provider or arithmetic.
@@ -59,7 +58,7 @@ def open_session(
     """
     check_names(provider, arithmetic)
     count = threads or usable_cpus()
-    session = _session(path, provider, count, pinned or {}, arithmetic, spinning)
+    session = _session(path, provider, count, pinned or {}, arithmetic, spinning, weights)
     return GuardedSession(session, str(path), load_errors())
 
 
@@ -70,6 +69,7 @@ def _session(
     pinned: Mapping[str, int],
     arithmetic: Arithmetic,
     spinning: bool,
+    weights: Sequence[Path],
 ) -> Any:
     options = _options(threads, pinned, spinning)
     if provider == "openvino":
@@ -77,8 +77,31 @@ def _session(
             return open_plugin(path, options, threads, arithmetic)
         return OpenVinoSession(path, threads, pinned, arithmetic)
     if provider == "cpu":
-        return opened(path, options, provider, [(NAMES[provider], {})])
+        in_memory = _read_weights(path, options, weights)
+        session = opened(path, options, provider, [(NAMES[provider], {})])
+        del in_memory  # onnxruntime has copied it by now
+        return session
     return open_gpu(path, options, provider, arithmetic)
+
+
+def _read_weights(path: str | Path, options: Any, weights: Sequence[Path]) -> list[bytes]:
+    """Read weights that lie beside a file, and tell onnxruntime of them.
+
+    It would map the files: if one is overwritten in place, the open model answers with what is
+    there now, and if one is cut short, the process ends by SIGBUS.
+    """
+    if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+        return []  # an older onnxruntime
+    try:
+        content = [file.read_bytes() for file in weights]
+    except OSError:
+        return []  # onnxruntime says what is wrong
+    if content:
+        names = [file.relative_to(Path(path).parent).as_posix() for file in weights]
+        options.add_external_initializers_from_files_in_memory(
+            names, content, list(map(len, content))
+        )
+    return content
 
 
 def _options(threads: int, pinned: Mapping[str, int], spinning: bool) -> Any:
@@ -98,12 +121,6 @@ def run_session(
     feed: Mapping[str, npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
     """Run a session on what may not fit it: a graph that was made elsewhere.
-
-    Args:
-        path: Path of the file, for messages.
-        session: Session from :func:`open_session`.
-        outputs: Names of the outputs that are asked for.
-        feed: Inputs by name.
 
     Raises:
         ModelFileError: The graph does not run on this input.

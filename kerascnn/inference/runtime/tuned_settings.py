@@ -49,9 +49,6 @@ class TunedSettings:
 def settings_path(model: str | Path) -> Path:
     """Return the path of a file's settings.
 
-    Args:
-        model: The ``.onnx`` file.
-
     Returns:
         ``NAME.bench.json`` in the same folder.
     """
@@ -60,10 +57,6 @@ def settings_path(model: str | Path) -> Path:
 
 def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -> Path:
     """Save the best settings beside the file.
-
-    Args:
-        model: The ``.onnx`` file.
-        best: By grade of arithmetic.
 
     Raises:
         KerascnnError: The folder cannot be written.
@@ -81,9 +74,6 @@ def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -
 
 def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], str]:
     """Read the settings, if they hold here.
-
-    Args:
-        model: The ``.onnx`` file.
 
     Returns:
         By grade of arithmetic, and "" or, where there are none, why.

@@ -27,9 +27,6 @@ def read_base64(text: Any, what: str) -> bytes:
         text: As JSON had it: base64 of the standard alphabet or that of URLs.
         what: What it is, for error messages.
 
-    Returns:
-        The file's content.
-
     Raises:
         HttpError: 400: no base64, or none of anything.
     """

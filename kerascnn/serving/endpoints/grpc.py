@@ -61,12 +61,7 @@ Context = Any
 
 
 class GrpcServer:
-    """The server beside that of HTTP, on the same event loop.
-
-    Args:
-        service: Handles the requests.
-        request_log: Counts requests and logs them.
-    """
+    """The server beside that of HTTP, on the same event loop."""
 
     def __init__(self, service: Service, request_log: RequestLog) -> None:
         self._service, self._models, self._request_log = service, service.models, request_log
@@ -106,11 +101,7 @@ class GrpcServer:
         return f"{host}:{port}"
 
     async def stop(self, grace: float) -> None:
-        """Finish what was taken, within a time.
-
-        Args:
-            grace: Seconds that running calls may still take.
-        """
+        """Finish what was taken, within a time."""
         if self._server is not None:
             await self._server.stop(grace)
 
@@ -241,8 +232,9 @@ class GrpcServer:
         """
         sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
         given = _as_bytes(sent.get("x-request-id", b""))
-        path, parent = f"/{SERVICE}/{name}", str(sent.get("traceparent", ""))
-        record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent)
+        parent, state = (str(sent.get(key, "")) for key in ("traceparent", "tracestate"))
+        path = f"/{SERVICE}/{name}"
+        record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
         outcome = "gone"  # unless it ends otherwise
         try:
             if self._token is not None and name not in _OPEN:

@@ -43,10 +43,6 @@ def message_class(name: str) -> Any:
 def read_message(name: str, content: bytes) -> Any:
     """Read a message.
 
-    Args:
-        name: Name of its class.
-        content: As it came.
-
     Raises:
         HttpError: 400: it is none.
     """
@@ -57,20 +53,12 @@ def read_message(name: str, content: bytes) -> Any:
 
 
 def write_message(name: str, fields: dict[str, Any]) -> bytes:
-    """Write a message.
-
-    Args:
-        name: Name of its class.
-        fields: As JSON has them.
-    """
+    """Write a message."""
     return bytes(json_format.ParseDict(fields, message_class(name)()).SerializeToString())
 
 
 def read_infer(content: bytes) -> tuple[str, str, dict[str, Any], bytes]:
     """Read a request for inference, as :func:`fields_of` gives it.
-
-    Args:
-        content: A ``ModelInferRequest`` as it came.
 
     Returns:
         Name and version of the model, the fields of the JSON that HTTP would have, and a binary
@@ -94,12 +82,6 @@ def size_to_parse(content: bytes) -> int:
 
 def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
     """Return a request for inference as HTTP has it: the fields of the JSON, and a binary tensor.
-
-    Args:
-        request: A ``ModelInferRequest``.
-
-    Returns:
-        Both.
 
     Raises:
         HttpError: 400: its contents do not go with its inputs.

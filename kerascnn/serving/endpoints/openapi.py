@@ -26,54 +26,17 @@ _MEANINGS = {
 }
 
 
-def describe(models: Sequence[str]) -> Json:
-    """Describe the server.
+_BINARY: Json = {"type": "string", "format": "binary"}
 
-    Args:
-        models: Names of the models that are served.
-    """
-    name = _parameter("name", "path", {"type": "string", "enum": list(models)})
-    pattern = "^([0-9a-f]{12}|[1-9][0-9]*)$"
-    version = _parameter("version", "path", {"type": "string", "pattern": pattern})
-    paths: Json = {
-        "/v2": {"get": _get("Who answers", object_of(name="s", version="s", extensions="[s]"))},
-        "/v2/health/live": {"get": _get("Whether the process answers", object_of(live="b"), ())},
-        "/v2/health/ready": {"get": _ready()},
-        "/v2/models": {"get": _get("All models' names", object_of(models="[s]"))},
-        "/v1/models": {"get": _get("All models' cards", {"type": "object"}, (401, 503))},
-        "/v1/models/{name}": {
-            "get": _get("A model's card", reference("Card")),
-            "parameters": [name],
-        },
-        "/v1/models/{name}/versions/{version}": {
-            "get": _get("The card of a version", reference("Card")),
-            "parameters": [name, version],
-        },
-        "/v1/models/{name}:predict": {"post": _predict_v1(), "parameters": [name]},
-        "/v1/models/{name}/versions/{version}:predict": {
-            "post": _predict_v1(),
-            "parameters": [name, version],
-        },
-        "/v1/models/{name}/predict": {"post": _predict(), "parameters": [name]},
-        "/v2/models/stats": {"get": _get("What all models did so far", {"type": "object"}, (401,))},
-        "/v2/repository/index": {"post": _index()},
-        "/metrics": {"get": _metrics()},
-    }
-    for base, parameters in (
-        ("/v2/models/{name}", [name]),
-        ("/v2/models/{name}/versions/{version}", [name, version]),
-    ):
-        paths |= {
-            base: {"get": _get("What a model takes and gives", reference("Metadata"))},
-            f"{base}/ready": {"get": _get("Whether it is warm", object_of(name="s", ready="b"))},
-            f"{base}/config": {"get": _get("How it is run", {"type": "object"})},
-            f"{base}/stats": {"get": _get("What it did so far", {"type": "object"})},
-            f"{base}/infer": {"post": _infer()},
-        }
-        for path in (base, *(f"{base}/{end}" for end in ("ready", "config", "stats", "infer"))):
-            paths[path]["parameters"] = parameters
-    if len(models) == 1:
-        paths["/predict"] = {"post": _predict((400, 401, 403, 408, 413, 415, 421, 422, 503))}
+_POSTED = (400, 401, 403, 408, 413, 415, 421, 503)
+"""Why a body is refused, whatever is in it."""
+
+_CLASSIFIED = (*_POSTED, 404, 422)
+"""Why pictures for a model are refused."""
+
+
+def describe(models: Sequence[str]) -> Json:
+    """Describe the server."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -82,13 +45,51 @@ def describe(models: Sequence[str]) -> Json:
             "description": "Pictures to classes: the Open Inference Protocol v2, TensorFlow "
             "Serving's v1, and a simple way.",
         },
-        "paths": paths,
+        "paths": _server_paths(models) | _model_paths(models),
         "components": {
             "schemas": schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
     }
+
+
+def _server_paths(models: Sequence[str]) -> Json:
+    paths: Json = {
+        "/v2": {"get": _get("Who answers", object_of(name="s", version="s", extensions="[s]"))},
+        "/v2/health/live": {"get": _get("Whether the process answers", object_of(live="b"), ())},
+        "/v2/health/ready": {"get": _ready()},
+        "/v2/models": {"get": _get("All models' names", object_of(models="[s]"))},
+        "/v2/models/stats": {"get": _get("What all models did so far", {"type": "object"}, (401,))},
+        "/v2/repository/index": {"post": _index()},
+        "/v1/models": {"get": _get("All models' cards", {"type": "object"}, (401, 503))},
+        "/metrics": {"get": _metrics()},
+    }
+    if len(models) == 1:
+        paths["/predict"] = {"post": _predict((*_POSTED, 422))}
+    return paths
+
+
+def _model_paths(models: Sequence[str]) -> Json:
+    """Describe the paths of one model, and those of one version of it."""
+    name = _parameter("name", "path", {"type": "string", "enum": list(models)})
+    pattern = "^([0-9a-f]{12}|[1-9][0-9]*)$"
+    version = _parameter("version", "path", {"type": "string", "pattern": pattern})
+    of_version = "/{name}/versions/{version}"
+    paths: Json = {"/v1/models/{name}/predict": {"post": _predict(), "parameters": [name]}}
+    for end, parameters in (("/{name}", [name]), (of_version, [name, version])):
+        v1, v2 = f"/v1/models{end}", f"/v2/models{end}"
+        found = {
+            v1: {"get": _get("A model's card", reference("Card"))},
+            f"{v1}:predict": {"post": _predict_v1()},
+            v2: {"get": _get("What a model takes and gives", reference("Metadata"))},
+            f"{v2}/ready": {"get": _get("Whether it is warm", object_of(name="s", ready="b"))},
+            f"{v2}/config": {"get": _get("How it is run", {"type": "object"})},
+            f"{v2}/stats": {"get": _get("What it did so far", {"type": "object"})},
+            f"{v2}/infer": {"post": _infer()},
+        }
+        paths |= {path: {**what, "parameters": parameters} for path, what in found.items()}
+    return paths
 
 
 def _parameter(name: str, where: str, schema: Json, **more: Any) -> Json:
@@ -101,94 +102,91 @@ def _content(schema: Json, kind: str = "application/json") -> Json:
 
 def _errors(statuses: Sequence[int]) -> Json:
     return {
-        str(status): {"description": _MEANINGS[status], "content": _content(reference("Error"))}
-        for status in statuses
+        str(status): _answer(_content(reference("Error")), _MEANINGS[status])
+        for status in sorted(statuses)
     }
 
 
+def _answer(content: Json, description: str = "The answer.") -> Json:
+    return {"description": description, "content": content}
+
+
 def _get(summary: str, schema: Json, errors: Sequence[int] = (401, 404, 503)) -> Json:
-    good = {"description": "The answer.", "content": _content(schema)}
-    return {"summary": summary, "responses": {"200": good, **_errors(errors)}}
+    return {"summary": summary, "responses": {"200": _answer(_content(schema)), **_errors(errors)}}
+
+
+def _post(
+    summary: str, body: Json, answer: Json, errors: Sequence[int] = _CLASSIFIED, **more: Any
+) -> Json:
+    return {
+        "summary": summary,
+        "requestBody": {"required": True, **body},
+        "responses": {"200": answer, **_errors(errors)},
+        **more,
+    }
 
 
 def _ready() -> Json:
     schema = object_of(ready="b")
     schema["properties"]["reason"] = {"type": "string", "description": "Why one cannot be loaded."}
-    answer = _content(schema)
     return {
         "summary": "Whether every model is warm",
         "responses": {
-            "200": {"description": "Every model is warm.", "content": answer},
-            "503": {"description": "Not yet, or no longer.", "content": answer},
+            "200": _answer(_content(schema), "Every model is warm."),
+            "503": _answer(_content(schema), "Not yet, or no longer."),
         },
     }
 
 
 def _metrics() -> Json:
-    text = _content({"type": "string"}, "text/plain")
-    return {
-        "summary": "What Prometheus reads",
-        "responses": {"200": {"description": "Metrics.", "content": text}, **_errors((401,))},
-    }
+    text = _answer(_content({"type": "string"}, "text/plain"), "Metrics.")
+    return {"summary": "What Prometheus reads", "responses": {"200": text, **_errors((401,))}}
 
 
-def _predict(errors: Sequence[int] = (400, 401, 403, 404, 408, 413, 415, 421, 422, 503)) -> Json:
-    binary = {"type": "string", "format": "binary"}
+def _predict(errors: Sequence[int] = _CLASSIFIED) -> Json:
     form = {
         "type": "object",
-        "properties": {"picture": {"type": "array", "items": binary, "minItems": 1}},
+        "properties": {"picture": {"type": "array", "items": _BINARY, "minItems": 1}},
         "required": ["picture"],
     }
+    kinds = {"application/octet-stream": _BINARY, "image/*": _BINARY, "multipart/form-data": form}
     top_k = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 5}
     floor = {"type": "number", "minimum": 0, "maximum": 1, "default": 0}
-    return {
-        "summary": "Classify a picture, or a form with some",
-        "parameters": [
+    either = {"oneOf": [reference("Prediction"), reference("Predictions")]}
+    return _post(
+        "Classify a picture, or a form with some",
+        {
+            "description": "JPEG, PNG, WebP, BMP, GIF or TIFF.",
+            "content": {kind: {"schema": schema} for kind, schema in kinds.items()},
+        },
+        _answer(_content(either), "A form gives `predictions`, in order; a body one answer."),
+        errors,
+        parameters=[
             _parameter("top_k", "query", top_k, description="Classes to list."),
             _parameter(
                 "min_probability", "query", floor, description="A less likely answer has no label."
             ),
         ],
-        "requestBody": {
-            "required": True,
-            "description": "JPEG, PNG, WebP, BMP, GIF or TIFF.",
-            "content": {
-                "application/octet-stream": {"schema": binary},
-                "image/*": {"schema": binary},
-                "multipart/form-data": {"schema": form},
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "A form gives `predictions`, in order; a body one answer.",
-                "content": _content({"oneOf": [reference("Prediction"), reference("Predictions")]}),
-            },
-            **_errors(errors),
-        },
-    }
+    )
 
 
 def _index() -> Json:
     asked = {"type": "object", "properties": {"ready": {"type": "boolean"}}}
     row = object_of(name="s", version="s", state="s", reason="s")
-    good = {"description": "The answer.", "content": _content({"type": "array", "items": row})}
-    return {
-        "summary": "All versions of all models, or those that are ready",
-        "requestBody": {"required": False, "content": _content(asked)},
-        "responses": {"200": good, **_errors((400, 401, 403, 408, 413, 415, 421, 503))},
-    }
+    return _post(
+        "All versions of all models, or those that are ready",
+        {"required": False, "content": _content(asked)},
+        _answer(_content({"type": "array", "items": row})),
+        _POSTED,
+    )
 
 
 def _predict_v1() -> Json:
-    good = {"description": "The answer.", "content": _content(reference("PredictAnswer"))}
-    return {
-        "summary": "Probabilities, by the protocol v1 of KServe and TensorFlow Serving",
-        "requestBody": {"required": True, "content": _content(reference("PredictRequest"))},
-        "responses": {
-            "200": good,
-            **_errors((400, 401, 403, 404, 408, 413, 415, 421, 422, 503)),
-        },
-    }
+    return _post(
+        "Probabilities, by the protocol v1 of KServe and TensorFlow Serving",
+        {"content": _content(reference("PredictRequest"))},
+        _answer(_content(reference("PredictAnswer"))),
+    )
 
 
 def _infer() -> Json:
@@ -198,25 +196,10 @@ def _infer() -> Json:
         {"type": "string", "pattern": "^[0-9]+$"},
         description="Length of the JSON, where binary tensors follow it; 0: a raw tensor alone.",
     )
-    binary = {"type": "string", "format": "binary"}
-    return {
-        "summary": "Inference, by the Open Inference Protocol v2",
-        "parameters": [length],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": reference("InferRequest")},
-                "application/octet-stream": {"schema": binary},
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "The outputs asked for.",
-                "content": {
-                    "application/json": {"schema": reference("InferAnswer")},
-                    "application/octet-stream": {"schema": binary},
-                },
-            },
-            **_errors((400, 401, 403, 404, 408, 413, 415, 421, 422, 503)),
-        },
-    }
+    binary = _content(_BINARY, "application/octet-stream")
+    return _post(
+        "Inference, by the Open Inference Protocol v2",
+        {"content": _content(reference("InferRequest")) | binary},
+        _answer(_content(reference("InferAnswer")) | binary, "The outputs asked for."),
+        parameters=[length],
+    )

@@ -6,7 +6,6 @@ classified (service).
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kerascnn.inference.prediction import rank
+from kerascnn.inference.prediction import rank_all
 from kerascnn.serving.endpoints.v2 import log_facts, server_timing
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, is_form, read_form
+from kerascnn.serving.http.incremental_json import write_with_names
 from kerascnn.serving.metrics import CONTENT_TYPE
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service
@@ -28,11 +28,7 @@ _MOST = 1000
 
 
 class PredictEndpoint:
-    """The endpoints.
-
-    Args:
-        service: Handles the requests.
-    """
+    """The endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models
@@ -53,9 +49,7 @@ class PredictEndpoint:
 
     async def predict(self, request: Request) -> Response:
         """Classify what is in the body: one picture, or a form with one or many."""
-        served = self._models.get(request.path_params.get("name", self._models.names[0]))
-        facts = request.scope["state"]["facts"]
-        facts |= {"model": served.name, "version": served.version}
+        served = self._service.find(request)
         top_k, floor = _top_k(request), _min_probability(request)
         form = is_form(request.headers.get("content-type", ""))
         # In use from here on: it may be replaced while the body comes in.
@@ -66,7 +60,7 @@ class PredictEndpoint:
                     request,
                     self._service.classify(served, [upload.content for upload in uploads]),
                 )
-        facts |= log_facts(result, len(uploads))
+        request.scope["state"]["facts"] |= log_facts(result, len(uploads))
 
         def answer() -> Response:
             rows = _rows(result, uploads, served, top_k, floor)
@@ -94,32 +88,33 @@ class PredictEndpoint:
 def _rows(
     result: Result, uploads: list[Upload], served: ServedModel, top_k: int, floor: float
 ) -> list[dict[str, Any]]:
-    answers = iter(result.answer.probabilities if result.answer else ())
+    found = result.answer.probabilities if result.answer else None
+    answers = iter(() if found is None else rank_all(found, served.card.classes, top_k, floor))
     rows = []
     for number, upload in enumerate(uploads):
         if number in result.errors:
             rows.append({"path": upload.name, "error": str(result.errors[number])})
         else:
-            answer = rank(next(answers), served.card.classes, top_k, floor)
-            rows.append({"path": upload.name, **answer.to_dict()})
+            rows.append({"path": upload.name, **next(answers).to_dict()})
     return rows
 
 
 def _prediction(row: dict[str, Any], result: Result) -> Response:
     if "error" in row:
         raise HttpError(422, row["error"])
-    return _json(row, headers={"Server-Timing": server_timing(result)})
+    headers = {"Server-Timing": server_timing(result)}
+    return Response(write_with_names(row), 200, headers, "application/json")
 
 
 def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
     errors = [row["error"] for row in rows if "error" in row]
     # A row at a time: one call for all would keep every other thread waiting.
-    listed = b'"predictions": [' + b", ".join(map(_encoded, rows)) + b"]}"
+    listed = b'"predictions": [' + b", ".join(map(write_with_names, rows)) + b"]}"
     if len(errors) < len(rows):
         headers = {"Server-Timing": server_timing(result)}
         return Response(b"{" + listed, 200, headers, "application/json")
     message = errors[0] if len(errors) == 1 else f"no picture can be read. The first: {errors[0]}"
-    content = _encoded({"error": message}).removesuffix(b"}") + b", " + listed
+    content = write_with_names({"error": message}).removesuffix(b"}") + b", " + listed
     return Response(content, 422, None, "application/json")
 
 
@@ -139,13 +134,3 @@ def _min_probability(request: Request) -> float:
     if not 0 <= value <= 1:
         raise HttpError(400, f"min_probability is {text[:40]!r}; expected a number from 0 to 1.")
     return value
-
-
-def _json(value: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(_encoded(value), 200, headers, "application/json")
-
-
-def _encoded(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    # Names of files need not be valid text; escapes are the same JSON everywhere.
-    return text.encode("utf-8", "backslashreplace")

@@ -8,9 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerascnn.serving.endpoints.v2_messages import OUTPUTS
+from kerascnn.serving.endpoints.v2_messages import INPUT, OUTPUTS
 
 Json = dict[str, Any]
+
+
+_TEXT: Json = {"type": "string"}
+_TEXT_OR_NULL: Json = {"type": ["string", "null"]}
+_TRUTH: Json = {"type": "boolean"}
+_ANY: Json = {"type": "object"}
+_PROBABILITY: Json = {"type": "number", "minimum": 0, "maximum": 1}
+_POSITIVE: Json = {"type": "integer", "minimum": 1}
+
+_FILE: Json = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "description": "A picture's file: JPEG, PNG, WebP, BMP, GIF or TIFF.",
+}
 
 
 def reference(name: str) -> Json:
@@ -27,13 +41,8 @@ def object_of(**kinds: str) -> Json:
     Returns:
         The schema; every field must be there.
     """
-    known: dict[str, Json] = {
-        "s": {"type": "string"},
-        "b": {"type": "boolean"},
-        "[s]": {"type": "array", "items": {"type": "string"}},
-    }
-    properties = {name: known[kind] for name, kind in kinds.items()}
-    return {"type": "object", "properties": properties, "required": list(properties)}
+    known = {"s": _TEXT, "b": _TRUTH, "[s]": _list_of(_TEXT)}
+    return _object({name: known[kind] for name, kind in kinds.items()})
 
 
 def schemas() -> Json:
@@ -42,37 +51,9 @@ def schemas() -> Json:
     Returns:
         JSON schemas by name.
     """
-    text: Json = {"type": "string"}
-    probability: Json = {"type": "number", "minimum": 0, "maximum": 1}
-    ranked = {
-        "type": "object",
-        "properties": {"label": text, "probability": probability},
-        "required": ["label", "probability"],
-    }
-    answer = {
-        "type": "object",
-        "properties": {
-            "path": {"type": ["string", "null"], "description": "The file's name, if it was sent."},
-            "label": {"type": ["string", "null"]},
-            "probability": probability,
-            "top": {"type": "array", "items": ranked, "minItems": 1},
-        },
-        "required": ["path", "label", "probability", "top"],
-    }
-    unread = {
-        "type": "object",
-        "properties": {"path": {"type": ["string", "null"]}, "error": text},
-        "required": ["path", "error"],
-    }
-    many: Json = {"type": "array", "items": {"anyOf": [answer, unread]}, "minItems": 1}
     return {
-        "Error": {"type": "object", "properties": {"error": text}, "required": ["error"]},
-        "Prediction": answer,
-        "Predictions": {
-            "type": "object",
-            "properties": {"predictions": many},
-            "required": ["predictions"],
-        },
+        "Error": object_of(error="s"),
+        **_predictions(),
         "Card": object_of(name="s", ready="b", version="s", provider="s"),
         "PredictRequest": _predict_request(),
         "PredictAnswer": _predict_answer(),
@@ -82,130 +63,106 @@ def schemas() -> Json:
     }
 
 
+def _object(required: Json, **optional: Json) -> Json:
+    return {"type": "object", "properties": required | optional, "required": list(required)}
+
+
+def _list_of(items: Json, **limits: Any) -> Json:
+    return {"type": "array", "items": items, **limits}
+
+
+def _predictions() -> Json:
+    path = {**_TEXT_OR_NULL, "description": "The file's name, if it was sent."}
+    ranked = _list_of(_object({"label": _TEXT, "probability": _PROBABILITY}), minItems=1)
+    answer = _object(
+        {"path": path, "label": _TEXT_OR_NULL, "probability": _PROBABILITY, "top": ranked}
+    )
+    unread = _object({"path": _TEXT_OR_NULL, "error": _TEXT})
+    many = _list_of({"anyOf": [answer, unread]}, minItems=1)
+    return {"Prediction": answer, "Predictions": _object({"predictions": many})}
+
+
 def _metadata() -> Json:
-    tensor = {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string"},
-            "datatype": {"type": "string"},
-            "shape": {"type": "array", "items": {"type": "integer"}},
-        },
-        "required": ["name", "datatype", "shape"],
-    }
-    metadata = object_of(name="s", versions="[s]", platform="s")
-    metadata["properties"] |= {
-        end: {"type": "array", "items": tensor} for end in ("inputs", "outputs")
-    }
-    metadata["required"] += ["inputs", "outputs"]
-    return metadata
+    shape = _list_of({"type": "integer"})
+    tensors = _list_of(_object({"name": _TEXT, "datatype": _TEXT, "shape": shape}))
+    return _object(
+        {
+            "name": _TEXT,
+            "versions": _list_of(_TEXT),
+            "platform": _TEXT,
+            "inputs": tensors,
+            "outputs": tensors,
+        }
+    )
 
 
 def _infer_request() -> Json:
-    positive = {"type": "integer", "minimum": 1}
+    inputs = _list_of({"anyOf": [_pixels_input(), _files_input()]}, minItems=1, maxItems=1)
+    output = _object({"name": {"enum": list(OUTPUTS)}}, parameters=_ANY)
+    return _object({"inputs": inputs}, id=_TEXT, outputs=_list_of(output), parameters=_ANY)
+
+
+def _pixels_input() -> Json:
     pixel = {"type": "integer", "minimum": 0, "maximum": 255}
-    picture = {
-        "type": "object",
-        "properties": {
-            "name": {"const": "image"},
-            "datatype": {"const": "UINT8"},
-            "shape": {
-                "type": "array",
-                "prefixItems": [positive, positive, positive, {"const": 3}],
-                "minItems": 4,
-                "maxItems": 4,
-            },
-            "data": {"type": "array", "items": pixel, "description": "Row-major; may be nested."},
-            "parameters": {"type": "object"},
-        },
-        "required": ["name", "datatype", "shape"],
+    shape = {
+        "type": "array",
+        "prefixItems": [_POSITIVE, _POSITIVE, _POSITIVE, {"const": 3}],
+        "minItems": 4,
+        "maxItems": 4,
     }
-    files = {
-        "type": "object",
-        "properties": {
-            "name": {"const": "image"},
-            "datatype": {"const": "BYTES"},
-            "shape": {"type": "array", "items": positive, "minItems": 1, "maxItems": 1},
-            "data": {"type": "array", "items": _base64()},
-            "parameters": {"type": "object"},
-        },
-        "required": ["name", "datatype", "shape"],
-    }
-    output = {
-        "type": "object",
-        "properties": {"name": {"enum": list(OUTPUTS)}, "parameters": {"type": "object"}},
-        "required": ["name"],
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "inputs": {
-                "type": "array",
-                "items": {"anyOf": [picture, files]},
-                "minItems": 1,
-                "maxItems": 1,
-            },
-            "outputs": {"type": "array", "items": output},
-            "parameters": {"type": "object"},
-        },
-        "required": ["inputs"],
-    }
+    return _object(
+        {"name": {"const": INPUT}, "datatype": {"const": "UINT8"}, "shape": shape},
+        data=_list_of(pixel, description="Row-major; may be nested."),
+        parameters=_ANY,
+    )
+
+
+def _files_input() -> Json:
+    shape = _list_of(_POSITIVE, minItems=1, maxItems=1)
+    return _object(
+        {"name": {"const": INPUT}, "datatype": {"const": "BYTES"}, "shape": shape},
+        data=_list_of(_FILE),
+        parameters=_ANY,
+    )
 
 
 def _infer_answer() -> Json:
-    output = {
-        "type": "object",
-        "properties": {
+    output = _object(
+        {
             "name": {"enum": list(OUTPUTS)},
             "datatype": {"enum": ["FP32", "BYTES"]},
-            "shape": {"type": "array", "items": {"type": "integer"}},
-            "data": {"type": "array"},
+            "shape": _list_of({"type": "integer"}),
         },
-        "required": ["name", "datatype", "shape"],
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "model_name": {"type": "string"},
-            "model_version": {"type": "string"},
-            "outputs": {"type": "array", "items": output},
-        },
-        "required": ["model_name", "model_version", "outputs"],
-    }
-
-
-def _base64() -> Json:
-    return {
-        "type": "string",
-        "contentEncoding": "base64",
-        "description": "A picture's file: JPEG, PNG, WebP, BMP, GIF or TIFF.",
-    }
+        data={"type": "array"},
+    )
+    return _object(
+        {"model_name": _TEXT, "model_version": _TEXT, "outputs": _list_of(output)}, id=_TEXT
+    )
 
 
 def _predict_request() -> Json:
     level: Json = {"type": "number", "minimum": 0, "maximum": 255, "multipleOf": 1}
-    channels = {"type": "array", "items": level, "minItems": 1, "maxItems": 3}
-    row = {"type": "array", "items": {"anyOf": [channels, level]}}
-    pixels = {"type": "array", "items": row, "description": "[height][width][3], or grey."}
+    channels = _list_of(level, minItems=1, maxItems=3)
+    row = _list_of({"anyOf": [channels, level]})
+    pixels = _list_of(row, description="[height][width][3], or grey.")
     file = {
         "type": "object",
-        "properties": {"b64": _base64()},
+        "properties": {"b64": _FILE},
         "minProperties": 1,
         "description": "A file as `b64`, or such an object or pixels under the input's name.",
     }
-    pictures = {"type": "array", "items": {"anyOf": [file, pixels, _base64()]}, "minItems": 1}
+    pictures = _list_of({"anyOf": [file, pixels, _FILE]}, minItems=1)
     return {
         "type": "object",
-        "properties": {"instances": pictures, "inputs": {"anyOf": [pictures, {"type": "object"}]}},
+        "properties": {"instances": pictures, "inputs": {"anyOf": [pictures, _ANY]}},
         "anyOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
     }
 
 
 def _predict_answer() -> Json:
-    row = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
+    rows = _list_of(_list_of(_PROBABILITY))
     return {
         "type": "object",
-        "properties": {key: {"type": "array", "items": row} for key in ("predictions", "outputs")},
+        "properties": {"predictions": rows, "outputs": rows},
         "minProperties": 1,
     }

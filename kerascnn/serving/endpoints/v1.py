@@ -6,7 +6,6 @@ Knows: its paths, and its words for the state of a model. Does not know how a re
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.requests import Request
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from kerascnn.serving.endpoints.v1_messages import read_request, write_answer
 from kerascnn.serving.endpoints.v2 import first_error, log_facts, server_timing
 from kerascnn.serving.http.errors import HttpError
+from kerascnn.serving.http.incremental_json import write_with_names
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Service
 
@@ -24,11 +24,7 @@ _STATES = {"READY": "AVAILABLE", "LOADING": "LOADING", "UNAVAILABLE": "END"}
 
 
 class V1:
-    """The endpoints.
-
-    Args:
-        service: Handles the requests.
-    """
+    """The endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models
@@ -60,10 +56,7 @@ class V1:
 
     async def predict(self, request: Request) -> Response:
         """Return the probabilities of each picture."""
-        asked = request.path_params
-        served = self._models.get(asked["name"], asked.get("version"))
-        facts = request.scope["state"]["facts"]
-        facts |= {"model": served.name, "version": served.version}
+        served, facts = self._service.find(request), request.scope["state"]["facts"]
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
             async with self._service.body(request) as body:
@@ -109,6 +102,4 @@ def _state(row: dict[str, str]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Response:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    # Names of files need not be valid text; escapes are the same JSON everywhere.
-    return Response(text.encode("utf-8", "backslashreplace"), media_type="application/json")
+    return Response(write_with_names(value), media_type="application/json")

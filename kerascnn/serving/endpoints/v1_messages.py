@@ -19,7 +19,7 @@ from kerascnn.images.limits import MAX_SIDE
 from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.endpoints.v2_tensors import Floats
 from kerascnn.serving.http.errors import HttpError
-from kerascnn.serving.http.incremental_json import split_list, write_values
+from kerascnn.serving.http.incremental_json import reason_of, split_list, write_values
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
@@ -56,10 +56,6 @@ class PredictRequest:
 def read_request(body: bytes, most: int) -> PredictRequest:
     """Read a request for predictions.
 
-    Args:
-        body: The request's body, JSON.
-        most: Largest number of pictures.
-
     Raises:
         HttpError: 400: not a request that can be answered, and why.
     """
@@ -73,10 +69,8 @@ def read_request(body: bytes, most: int) -> PredictRequest:
         rows = _rows(bytes(given), name, most)
         pictures = [_picture(bytes(row), f"{name}[{number}]") for number, row in enumerate(rows)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        deep = isinstance(error, RecursionError)
-        reason = "nested too deeply" if deep else str(error)[:200]
         raise HttpError(
-            400, f"the request is not JSON that this endpoint understands ({reason})."
+            400, f"the request is not JSON that this endpoint understands ({reason_of(error)})."
         ) from error
     if not pictures:
         raise HttpError(400, f"{name!r} is empty; expected at least one picture.")
@@ -89,9 +83,6 @@ def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
     Args:
         request: The request.
         probabilities: float32 ``[n, classes]``.
-
-    Returns:
-        JSON.
     """
     name = b"predictions" if request.by_row else b"outputs"
     rows = b", ".join(b"".join(write_values(row)) for row in probabilities)

@@ -26,11 +26,7 @@ from kerascnn.serving.service import Result, Service, timeout_error
 
 
 class V2:
-    """The endpoints.
-
-    Args:
-        service: Handles the requests.
-    """
+    """The endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models
@@ -77,16 +73,15 @@ class V2:
 
     async def model_ready(self, request: Request) -> Response:
         """Return whether a model is warm."""
-        served = self._find(request)
-        return JSONResponse({"name": served.name, "ready": True})
+        return JSONResponse({"name": self._service.find(request).name, "ready": True})
 
     async def metadata(self, request: Request) -> Response:
         """Return a model's metadata: inputs and outputs."""
-        return JSONResponse(v2_metadata.model_metadata(self._find(request), self._models))
+        return JSONResponse(v2_metadata.model_metadata(self._service.find(request), self._models))
 
     async def config(self, request: Request) -> Response:
         """Return a model's configuration in Triton's form."""
-        return JSONResponse(v2_metadata.model_config(self._find(request)))
+        return JSONResponse(v2_metadata.model_config(self._service.find(request)))
 
     async def statistics(self, request: Request) -> Response:
         """Return statistics of models, as in Triton's extension."""
@@ -109,8 +104,7 @@ class V2:
 
     async def infer(self, request: Request) -> Response:
         """Answer a request for inference."""
-        served = self._find(request)
-        facts = request.scope["state"]["facts"]
+        served, facts = self._service.find(request), request.scope["state"]["facts"]
         # In use from here on: it may be replaced while the body comes in.
         with served.batcher.in_use():
             async with self._service.body(request) as body:
@@ -142,22 +136,11 @@ class V2:
         facts |= log_facts(result, len(asked.pictures))
         return _response(content, length, result)
 
-    def _find(self, request: Request) -> ServedModel:
-        parameters = request.path_params
-        served = self._models.get(parameters["name"], parameters.get("version"))
-        request.scope["state"]["facts"] |= {"model": served.name, "version": served.version}
-        return served
-
 
 async def infer(
     service: Service, served: ServedModel, asked: v2_messages.InferRequest
 ) -> tuple[Result, dict[str, Floats]]:
     """Answer a request that was read, be it by HTTP or by gRPC.
-
-    Args:
-        service: Handles the requests.
-        served: The model.
-        asked: What was asked.
 
     Returns:
         What became of it, and the values of all outputs by name.

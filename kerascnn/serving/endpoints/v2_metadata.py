@@ -27,12 +27,7 @@ def server_metadata() -> Json:
 
 
 def model_metadata(served: ServedModel, models: ModelRepository) -> Json:
-    """Return a model's metadata: inputs and outputs.
-
-    Args:
-        served: The version that was asked for.
-        models: All of them.
-    """
+    """Return a model's metadata: inputs and outputs."""
     outputs = [
         {"name": name, "datatype": "FP32", "shape": [-1, len(served.card.classes)]}
         for name in OUTPUTS

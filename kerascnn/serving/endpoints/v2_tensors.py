@@ -24,10 +24,6 @@ Floats = npt.NDArray[np.float32]
 def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
     """Check the shape of a tensor of pictures.
 
-    Args:
-        shape: As JSON had it.
-        name: Name of the tensor, for messages.
-
     Returns:
         Pictures, height, width, 3.
 
@@ -49,14 +45,6 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
 
 def read_count(shape: Any, name: str, most: int) -> int:
     """Check the shape of a tensor of files.
-
-    Args:
-        shape: As JSON had it.
-        name: Name of the tensor, for messages.
-        most: Largest number of files.
-
-    Returns:
-        How many files there are.
 
     Raises:
         HttpError: 400: neither ``[n]`` nor ``[n, 1]``, or too many.
@@ -192,9 +180,6 @@ def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
 
 def to_bytes(values: Floats | list[str]) -> bytes:
     """Write a tensor as the binary extension has it.
-
-    Args:
-        values: float32, or texts.
 
     Returns:
         Little-endian values, or each text's length in four bytes and its UTF-8.

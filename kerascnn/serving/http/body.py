@@ -39,11 +39,6 @@ class BodyReader:
     async def read(self, scope: Scope, receive: Receive, held: BodyReservation) -> bytes:
         """Read a body.
 
-        Args:
-            scope: ASGI scope of the request.
-            receive: ASGI receive function of the request.
-            held: Told how much came.
-
         Raises:
             HttpError: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
                 that is none.
@@ -134,11 +129,7 @@ class BodyReservation:
 
 
 async def drain(receive: Receive) -> None:
-    """Read and drop the rest of a refused body, within limits.
-
-    Args:
-        receive: ASGI receive function of the request.
-    """
+    """Read and drop the rest of a refused body, within limits."""
     taken = 0
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
@@ -152,12 +143,7 @@ async def drain(receive: Receive) -> None:
 
 
 def header_of(scope: Scope, name: bytes) -> str | None:
-    """Return the value of a header, of several with one name the first.
-
-    Args:
-        scope: ASGI scope of the request.
-        name: Name of the header, in lower case.
-    """
+    """Return the value of a header, of several with one name the first."""
     for other, value in scope["headers"]:
         if other == name:
             return bytes(value).decode("latin-1")

@@ -64,12 +64,6 @@ class ClientDisconnected(Exception):
 def outcome_of(status: int) -> str:
     """Return the name under which an answer of a status is counted.
 
-    Args:
-        status: HTTP status.
-
-    Returns:
-        One of a few words.
-
     Examples:
         >>> outcome_of(204), outcome_of(404), outcome_of(500)
         ('ok', 'bad_request', 'error')

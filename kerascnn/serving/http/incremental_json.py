@@ -75,9 +75,7 @@ def read_json(text: bytes) -> Any:
         request = _REQUESTS.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if len(text) > _SHORT:
-            deep = isinstance(error, RecursionError)
-            reason = "nested too deeply" if deep else str(error)[:200]
-            raise HttpError(400, f"not a valid JSON request ({reason}).") from error
+            raise HttpError(400, f"not a valid JSON request ({reason_of(error)}).") from error
         return _read_short(text)
     fields = _fields(request)
     if "inputs" in fields:
@@ -85,11 +83,13 @@ def read_json(text: bytes) -> Any:
     return fields
 
 
+def reason_of(error: Exception) -> str:
+    """Return what a parser says of a message."""
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+
+
 def read_only_ready(text: bytes) -> bool:
     """Read a request for the repository's index.
-
-    Args:
-        text: JSON, or nothing.
 
     Returns:
         Whether it is for models that are ready only.
@@ -100,8 +100,8 @@ def read_only_ready(text: bytes) -> bool:
     try:
         return msgspec.json.decode(text or b"{}", type=_Index).ready
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error)[:200]
-        raise HttpError(400, f'expected nothing, or {{"ready": true}} ({reason}).') from error
+        expected = 'nothing, or {"ready": true}'
+        raise HttpError(400, f"expected {expected} ({reason_of(error)}).") from error
 
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
@@ -220,14 +220,18 @@ def write_json(value: Any) -> bytes:
         return json.dumps(value, allow_nan=False).encode()
 
 
+def write_with_names(value: Any) -> bytes:
+    """Write something with names of files in it, which need not be valid text: as escapes.
+
+    Raises:
+        ValueError: A value is none that JSON can hold.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
     """Write the values of a tensor as a flat array.
-
-    Args:
-        values: Numbers or texts.
-
-    Yields:
-        Parts of the JSON.
 
     Raises:
         HttpError: 422: a value is none that JSON can hold.
@@ -292,8 +296,7 @@ def _read_short(text: bytes) -> Any:
     try:
         return json.loads(text.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise HttpError(400, f"the request is not JSON ({reason}).") from error
+        raise HttpError(400, f"the request is not JSON ({reason_of(error)}).") from error
 
 
 def _no_constant(name: str) -> float:

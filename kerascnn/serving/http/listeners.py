@@ -46,12 +46,7 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
 
 
 def urls(found: list[socket.socket], scheme: str) -> str:
-    """Return the addresses of sockets, with the port that each really has.
-
-    Args:
-        found: The sockets of :func:`listeners`.
-        scheme: ``http`` or ``https``.
-    """
+    """Return the addresses of sockets, with the port that each really has."""
     return " and ".join(f"{scheme}://{address(one)}" for one in found)
 
 

@@ -41,10 +41,6 @@ class OriginPolicy:
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
         """Check a request; raise if it is refused.
 
-        Args:
-            method: Method of HTTP.
-            headers: By name in lower case.
-
         Raises:
             HttpError: 421: the server has another name; 403: a page of another origin sent it.
         """

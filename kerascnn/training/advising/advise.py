@@ -24,12 +24,12 @@ from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measurement import measure, open_extractor
 from kerascnn.training.auto.model import affordable_phases, from_scratch
 from kerascnn.training.callbacks import Callback
-from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.config import AUTO, TrainConfig, expect_config
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 
 def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
@@ -50,6 +50,7 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
         DataError: One class, or a class with fewer than two pictures.
         ModelFileError: Weights that cannot be used.
     """
+    expect_config(config)
     progress = progress or Callback()
     config, _, feed, start = assemble(config, progress)
     return advise_on(config, feed, start, progress)
@@ -107,10 +108,6 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
 def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
 
-    Args:
-        config: Configuration of a run, with ``trainable`` ``auto``.
-        advice: What was advised for its data and network.
-
     Returns:
         The configuration with scope and phases written out, and without weights where they are
         advised against; epochs stay those of the user.
@@ -161,15 +158,7 @@ def apply_advice_for_network(
 
 
 def command(config: TrainConfig, advice: Advice) -> str:
-    """Write the command that follows advice.
-
-    Args:
-        config: The configuration for which advice was asked.
-        advice: What was advised.
-
-    Returns:
-        One line for a shell.
-    """
+    """Write the command that follows advice."""
     words = ["kerascnn", "train", config.data, "--model", config.model]
     if advice.depth != "scratch" and config.weights != "none":
         words += ["--weights", config.weights]

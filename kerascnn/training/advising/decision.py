@@ -87,12 +87,7 @@ class Advice:
 
 
 def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
-    """Decide how much of a network shall learn.
-
-    Args:
-        facts: Facts of the data and the backbone.
-        limits: The numbers that decide.
-    """
+    """Decide how much of a network shall learn."""
     if not facts.pretrained:
         return "scratch"
     few = facts.per_class < limits.few
@@ -102,12 +97,7 @@ def depth_for(facts: Facts, limits: Limits = LIMITS) -> Depth:
 
 
 def advise_from(facts: Facts, rate: float) -> Advice:
-    """Turn facts into advice.
-
-    Args:
-        facts: Facts of the data and the backbone.
-        rate: The network's own learning rate.
-    """
+    """Turn facts into advice."""
     depth = depth_for(facts)
     epochs = epochs_for(facts.pictures)
     learning_rate = rate * (1.0 if depth in ("head", "scratch") else DEEPER)

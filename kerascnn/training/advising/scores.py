@@ -70,9 +70,6 @@ def probe(found: FeatureSVD, labels: npt.NDArray[np.int64], classes: int) -> npt
         found: The decomposition of the features.
         labels: int64 ``[pictures]``.
         classes: Number of classes.
-
-    Returns:
-        The answers, int64 ``[pictures]``.
     """
     targets = np.eye(classes)[labels]
 

@@ -75,10 +75,6 @@ class BatchAugmentation:
 def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation | None:
     """Return how a run crops and mixes its pictures.
 
-    Args:
-        config: Configuration of the run.
-        size: Size of the network's input, in pixels.
-
     Returns:
         How; None: not at all.
     """

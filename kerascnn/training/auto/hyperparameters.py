@@ -42,10 +42,6 @@ FEW_TO_CHOOSE_BY = 100
 def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
     """Replace ``keep`` ``auto`` by what suits the number of validation pictures.
 
-    Args:
-        config: Configuration of a run, before :func:`resolve_auto`.
-        validation: How many pictures epochs are judged on.
-
     Returns:
         The configuration. Where the user names the epochs, their best is kept.
     """
@@ -96,10 +92,6 @@ def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | N
 def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
     """Return whether a run has the steps that a deeper network needs from random weights.
 
-    Args:
-        config: Configuration of a run, before :func:`resolve_auto` or after.
-        pictures: Number of training pictures.
-
     Returns:
         False where the user wants few epochs, or there are very few pictures.
     """
@@ -122,10 +114,6 @@ def _rate(
 
 def batch_size_for(asked: int | str, pictures: int) -> int:
     """Return the pictures per step: those that were asked for, or what suits so many pictures.
-
-    Args:
-        asked: The number, or ``auto``.
-        pictures: Number of training pictures.
 
     Returns:
         At least 1; of its own choice a power of two from 16 to 64.

@@ -24,7 +24,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.networks import Network
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
-from kerascnn.training.weights.files import kind_of
+from kerascnn.training.weights.check import kind_of
 from kerascnn.training.weights_location import on_this_machine
 
 log = logging.getLogger(__name__)
@@ -124,10 +124,6 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
 def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """Choose a network that learns from random weights.
 
-    Args:
-        config: A configuration whose ``model`` is ``auto``.
-        dataset: Its pictures.
-
     Returns:
         The configuration: four convolutions that see the pictures' detail. Unless ``augment`` is
         named, colored photographs are cropped at random, and other pictures mixed if they are few.
@@ -195,9 +191,6 @@ def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> 
         epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
         rate: Rate of the second phase.
-
-    Returns:
-        What ``--phase`` takes.
     """
     head = f"head:{min(MOST_HEAD_EPOCHS, max(LEAST_EPOCHS, epochs))}"
     if not deeper:

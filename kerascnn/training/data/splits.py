@@ -17,9 +17,6 @@ log = logging.getLogger(__name__)
 def run_dataset(config: TrainConfig) -> Dataset:
     """Load the data that a configuration names, with its validation split.
 
-    Args:
-        config: ``data``, ``val`` and ``seed`` matter.
-
     Returns:
         The data set; always the same split for the same data, ``val`` and ``seed``.
 

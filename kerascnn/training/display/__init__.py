@@ -19,9 +19,6 @@ def shown(progress: Callback | None) -> Iterator[Callback]:
     Args:
         progress: What the caller wants; None: what suits the place, on standard error or in the
             notebook.
-
-    Yields:
-        A callback for the run.
     """
     if progress is not None:
         yield progress

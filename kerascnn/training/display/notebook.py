@@ -56,12 +56,6 @@ class NotebookDisplay(TrainingDisplay):
 def bar(what: str, done: int, total: int, numbers: str) -> str:
     """Write a bar with words.
 
-    Args:
-        what: What is going on.
-        done: How much of it is done.
-        total: Of how much; 0: unknown.
-        numbers: Behind the bar.
-
     Returns:
         HTML.
     """

@@ -153,9 +153,6 @@ def peak_memory() -> dict[str, int]:
 def free_memory(device: str) -> int | None:
     """Estimate how many bytes the device has left.
 
-    Args:
-        device: Device from :func:`choose_device`.
-
     Returns:
         Bytes; None where that cannot be told (TensorFlow on a GPU; a CPU outside Linux).
     """

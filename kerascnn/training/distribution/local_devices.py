@@ -28,12 +28,6 @@ _SPELLED = {"jax": "JAX", "tensorflow": "TensorFlow"}
 def count_devices(wanted: str) -> int:
     """Count the devices of this process that share each batch.
 
-    Args:
-        wanted: A number, or ``all``.
-
-    Returns:
-        How many.
-
     Raises:
         ConfigError: More than there are.
     """
@@ -74,10 +68,6 @@ def sharing(device: str, devices: str) -> Iterator[None]:
     """Create variables on all devices that share each batch, while the block runs.
 
     On JAX that is the matter of the steps; on TensorFlow variables must be born so.
-
-    Args:
-        device: Kind of device: ``auto``, ``cpu`` or ``gpu``.
-        devices: How many of them, or ``auto``.
 
     Yields:
         While networks and optimizers are made and used.

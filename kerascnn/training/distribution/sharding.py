@@ -115,8 +115,5 @@ def make_sharding(devices: int) -> Sharding:
 
     Args:
         devices: Number of devices of each process that work together.
-
-    Returns:
-        One device, or several.
     """
     return OneDevice() if devices * jax.process_count() == 1 else ManyDevices(devices)

@@ -44,14 +44,6 @@ class KeptPredictions:
 def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> KeptPredictions:
     """Predict some pictures with a run's saved network.
 
-    Args:
-        run: A finished run.
-        pictures: At the network's size.
-        progress: Callback for progress.
-
-    Returns:
-        The network and its answers.
-
     Raises:
         ModelFileError: The run folder is not complete.
     """

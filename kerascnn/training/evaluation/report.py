@@ -98,9 +98,6 @@ def write_report(
         path: Path of the page; None: ``report.html`` in the run folder.
         kept: The run's network and its answers to those pictures; None: they are had here.
 
-    Returns:
-        Where the page lies.
-
     Raises:
         ModelFileError: The run folder is not complete.
         KerascnnError: The page cannot be written.
@@ -124,9 +121,6 @@ def report_run(
         data: What :func:`kerascnn.dataset.load_dataset` takes; None: the run's own data.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         path: Path of the page; None: ``report.html`` in the run folder.
-
-    Returns:
-        Where the page lies.
 
     Raises:
         DataError: No usable data, or classes that the model does not know.

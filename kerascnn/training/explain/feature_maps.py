@@ -68,9 +68,6 @@ def features_of(
         block: Whose maps to keep; None: of every block that puts out maps.
         count: Maps a block, at most: those that answer most strongly.
 
-    Returns:
-        Kernels and maps.
-
     Raises:
         ConfigError: No such block, one that puts out no maps, or ``count`` below 1.
         ModelFileError: The run is not complete.

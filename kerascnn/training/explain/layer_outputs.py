@@ -21,9 +21,6 @@ def hooked(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
     Args:
         layer: Layer of any model; a nested one need not be taken apart.
         look: Given the layer's output; what it returns goes on through the network instead.
-
-    Yields:
-        While the layer is hooked.
     """
     call = layer.call
     layer.call = lambda *args, **kwargs: look(call(*args, **kwargs))
@@ -35,11 +32,6 @@ def hooked(layer: layers.Layer, look: Callable[[Any], Any]) -> Iterator[None]:
 
 def outputs(model: keras.Model, pictures: Any, wanted: Sequence[layers.Layer]) -> dict[str, Any]:
     """Run a network, and keep what some layers put out.
-
-    Args:
-        model: From a batch to logits.
-        pictures: The batch.
-        wanted: Layers of the model.
 
     Returns:
         The output by the layer's name, in the order in which the layers ran; of a layer that

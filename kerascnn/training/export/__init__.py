@@ -151,9 +151,6 @@ def write_proven(
         request: Precision, and what it may cost.
         tell: Called with a word on each step.
 
-    Returns:
-        What was written.
-
     Raises:
         ParityError: It answers differently, or lower precision costs more than it may; no file
             is left.
@@ -183,12 +180,6 @@ def proven(
     file: Path, model: onnx.ModelProto, card: ModelCard, measure: Callable[[Path], Parity]
 ) -> ModelCard:
     """Write a file, prove that it answers rightly, and note that in its card.
-
-    Args:
-        file: Path of the file to write.
-        model: Preprocessing, network and answers.
-        card: Card of the model.
-        measure: Compares the file with the Keras model.
 
     Returns:
         The card that the file carries, with parity and probes.

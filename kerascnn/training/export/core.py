@@ -18,7 +18,7 @@ from kerascnn.training.export.graph import IR_VERSION, OPSET
 from kerascnn.training.export.operators import HANDLERS
 from kerascnn.training.export.rewrites import simplify
 from kerascnn.training.export.traceable import traceable
-from kerascnn.training.keras_backend import use_tensorflow
+from kerascnn.training.keras_backend import silenced, use_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -75,14 +75,15 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
         return {"logits": network(pixels, training=False)}
 
     def convert() -> onnx.ModelProto:
-        converted, _ = tf2onnx.convert.from_function(
-            logits,
-            input_signature=logits.input_signature,
-            opset=CONVERSION_OPSET,
-            # The preprocessing hands over planes, so the network needs no Transpose at its door.
-            inputs_as_nchw=["pixels"],
-            custom_op_handlers=HANDLERS,
-        )
+        with silenced():
+            converted, _ = tf2onnx.convert.from_function(
+                logits,
+                input_signature=logits.input_signature,
+                opset=CONVERSION_OPSET,
+                # The preprocessing hands over planes: the network needs no Transpose at its door.
+                inputs_as_nchw=["pixels"],
+                custom_op_handlers=HANDLERS,
+            )
         return converted
 
     try:

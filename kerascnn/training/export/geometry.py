@@ -40,14 +40,7 @@ class GraphSide:
 
 
 class Geometry:
-    """The formulas for one rule.
-
-    Args:
-        g: The graph that nodes are added to.
-        sizes: Names of height and width, int64 [1].
-        shape: Shape of the input.
-        sizing: How pictures are resized.
-    """
+    """The formulas for one rule."""
 
     def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Resizing) -> None:
         self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing.for_shape(shape)

@@ -37,12 +37,7 @@ class Graph:
         self._constants: list[onnx.TensorProto] = []
 
     def constant(self, value: Any, dtype: type[np.generic]) -> str:
-        """Add a constant.
-
-        Args:
-            value: A number or nested lists.
-            dtype: Type of numpy.
-        """
+        """Add a constant."""
         name = f"{self._prefix}constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
@@ -55,9 +50,6 @@ class Graph:
             *inputs: Names.
             output: Its name; None: made up.
             **attributes: Attributes of the operator.
-
-        Returns:
-            The output's name.
         """
         name = output or f"{self._prefix}{kind.lower()}_{len(self._nodes)}"
         self._nodes.append(
@@ -71,13 +63,7 @@ class Graph:
         inputs: Sequence[onnx.ValueInfoProto],
         outputs: Sequence[onnx.ValueInfoProto],
     ) -> onnx.GraphProto:
-        """Close the graph.
-
-        Args:
-            name: Name of the graph.
-            inputs: Typed and named.
-            outputs: Typed and named.
-        """
+        """Close the graph."""
         used = {name for node in self._nodes for name in node.input}
         constants = [constant for constant in self._constants if constant.name in used]
         return helper.make_graph(self._nodes, name, inputs, outputs, constants)
@@ -95,11 +81,7 @@ def tensor(name: str, kind: int, shape: Sequence[int | str | None]) -> onnx.Valu
 
 
 def model(graph: onnx.GraphProto) -> onnx.ModelProto:
-    """Make a model of a graph, at the one opset that we write.
-
-    Args:
-        graph: The finished graph.
-    """
+    """Make a model of a graph, at the one opset that we write."""
     return helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -109,14 +91,7 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
 
 
 def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
-    """Sort nodes topologically, as ONNX requires and some tools do not.
-
-    Args:
-        unsorted: A model without cycles.
-
-    Returns:
-        The same model, changed.
-    """
+    """Sort nodes topologically, as ONNX requires and some tools do not."""
     graph = unsorted.graph
     known = {value.name for value in (*graph.input, *graph.initializer)} | {""}
     waiting, placed = list(graph.node), []

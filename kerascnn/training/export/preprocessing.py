@@ -42,9 +42,6 @@ Steps: TypeAlias = list[tuple[str, tuple[float, ...]]]
 def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     """Build the first part of every exported file.
 
-    Args:
-        card: For the image size, resize rule and normalization.
-
     Returns:
         A model from ``image``, uint8 ``[batch, height, width, 3]``, RGB, to ``pixels``,
         float32 ``[batch, 3, height, width]``, normalized; one plane for a grey network.

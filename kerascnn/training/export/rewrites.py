@@ -35,9 +35,6 @@ def simplify(core: onnx.ModelProto) -> onnx.ModelProto:
 
     Args:
         core: From ``pixels`` to ``logits``, with every size but the batch fixed.
-
-    Returns:
-        The same model, changed.
     """
     view = _View(core)
     for node in list(core.graph.node):

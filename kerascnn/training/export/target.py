@@ -17,13 +17,6 @@ EXPORTED = Path("exported")
 def target_file(out: str | Path | None, name: str) -> Path:
     """Decide where a file is written.
 
-    Args:
-        out: What the user named, or None.
-        name: Name of the model.
-
-    Returns:
-        ``out``, or ``exported/NAME.onnx``.
-
     Raises:
         ModelFileError: A name that does not end in ``.onnx``.
     """
@@ -35,11 +28,6 @@ def target_file(out: str | Path | None, name: str) -> Path:
 
 def check_replaceable(target: Path, card: ModelCard, overwrite: bool) -> None:
     """Check that a file is not there yet, or is an earlier export of the same weights.
-
-    Args:
-        target: The file to write.
-        card: Card of the model.
-        overwrite: Whether any file may be replaced.
 
     Raises:
         ConfigError: It holds something else, and may not be replaced.

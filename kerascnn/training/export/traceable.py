@@ -19,14 +19,7 @@ from kerascnn.training.networks.blocks import flat
 
 @contextmanager
 def traceable(network: keras.Model) -> Iterator[None]:
-    """Let a network be traced as operations that tf2onnx knows; afterwards it is as before.
-
-    Args:
-        network: On the TensorFlow backend.
-
-    Yields:
-        While it may be traced.
-    """
+    """Let a network be traced as operations that tf2onnx knows; afterwards it is as before."""
     with _visible_convolutions(), _constants(network):
         yield
 

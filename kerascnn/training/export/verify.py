@@ -32,16 +32,6 @@ def measure_parity(
 ) -> Parity:
     """Compare an exported file with the Keras model, through the classifier that will serve it.
 
-    Args:
-        file: The exported file.
-        core: The Keras model, from normalized pixels to logits.
-        card: Card of both.
-        pictures: Real ones, at the model's size.
-        data: What to call them.
-
-    Returns:
-        What was found.
-
     Raises:
         ParityError: A top-1 prediction changed, or a probability differs by more than 1e-4.
     """
@@ -65,9 +55,6 @@ def compare(
         card: Card of the file.
         pictures: uint8 ``[pictures, size, size, 3]``, RGB.
         data: What to call them.
-
-    Returns:
-        What was found.
 
     Raises:
         ParityError: A top-1 prediction changed, or a probability differs by more than 1e-4.

@@ -76,11 +76,6 @@ def _instead(path: Path) -> str:
 def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:
     """Copy a model with another architecture, so that what is loaded is what was inspected.
 
-    Args:
-        path: Path of the original.
-        architecture: JSON that replaces the file's own architecture.
-        target: The file to write, of the same kind.
-
     Returns:
         The bytes of the values in it.
 

@@ -32,13 +32,6 @@ _HEAP, _HEAP_HEADER = re.compile(rb"GCOL\x01"), 16
 def opened(path: Path, mode: str = "r") -> Iterator[h5py.File]:
     """Open a file of HDF5 in which nothing keeps the library busy for ever.
 
-    Args:
-        path: Path of the file.
-        mode: As h5py has it.
-
-    Yields:
-        The file.
-
     Raises:
         ValueError: Its heaps lie about the sizes of what is in them.
         OSError: It is no such file.
@@ -75,10 +68,6 @@ def check_values(path: Path, file: h5py.Group) -> int:
     """Refuse a file whose values are not all plain, stored, and inside it.
 
     So what is read takes no more memory than the file takes on disk.
-
-    Args:
-        path: Path, for error messages.
-        file: Opened to be read.
 
     Returns:
         The bytes of all values.

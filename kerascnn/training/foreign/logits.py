@@ -95,11 +95,6 @@ def core_of(loaded: LoadedModel, meaning: Meaning, classes: int) -> keras.Model:
     A final softmax or sigmoid is cut off where it is the activation of the last layer: this
     changes ``loaded``. Any other softmax stays, and its logarithm is taken.
 
-    Args:
-        loaded: The model.
-        meaning: Meaning from :func:`meaning_of`.
-        classes: How many names there are.
-
     Returns:
         From float32 ``[batch, size, size, channels]`` to float32 ``[batch, classes]``.
     """

@@ -32,10 +32,6 @@ _PICTURES = 32
 def open_foreign(path: str | Path, foreign: ForeignModel) -> tuple[keras.Model, ModelCard]:
     """Load a ``.keras`` or ``.h5`` classifier that was made elsewhere.
 
-    Args:
-        path: Path of the model.
-        foreign: Class names, image size, normalization and resize rule.
-
     Returns:
         A model from normalized float32 pixels to logits, and the card it lacks.
 
@@ -63,12 +59,6 @@ def answers(
     loaded: LoadedModel, pictures: images.UInt8Array, normalization: Normalization, path: Path
 ) -> npt.NDArray[np.float32]:
     """Return what a model from elsewhere answers by itself.
-
-    Args:
-        loaded: The model.
-        pictures: Pictures of the model's input size.
-        normalization: What it takes.
-        path: Path, for error messages.
 
     Returns:
         ``[pictures, numbers]``, whatever they mean.

@@ -16,9 +16,6 @@ BLOCK = re.compile(
 def block_of(name: str) -> str:
     """Find the block in a layer's name.
 
-    Returns:
-        The block's name.
-
     Examples:
         >>> [block_of(n) for n in ("conv2_block1_1_conv", "block2a_bn", "block3_conv1", "fc1")]
         ['conv2_block1', 'block2a', 'block3', 'fc1']
@@ -29,9 +26,6 @@ def block_of(name: str) -> str:
 
 def stage_of(block: str) -> str:
     """Find the stage of a block; a block that is in none is its own.
-
-    Returns:
-        The stage's name.
 
     Examples:
         >>> [stage_of(b) for b in ("conv2_block1", "block2a", "block3", "fc1")]

@@ -57,9 +57,6 @@ def facts_of(model: keras.Model) -> Facts:
 def stages(names: list[str]) -> str:
     """Shorten a list of blocks for people.
 
-    Args:
-        names: Names of blocks, in order.
-
     Returns:
         Stages with the number of blocks in each.
 

@@ -145,9 +145,6 @@ def apply_statistics(layer: layers.Layer) -> None:
 def before_head(model: keras.Model) -> keras.Model:
     """Cut off the last layer that has weights, and all behind it.
 
-    Args:
-        model: A library's classifier.
-
     Returns:
         The model from its input to what that layer takes.
     """

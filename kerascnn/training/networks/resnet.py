@@ -16,7 +16,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from kerascnn.errors import MissingExtraError
+from kerascnn.errors import needs_extra
 from kerascnn.training.networks.rebuild import (
     LayerChanges,
     copy_in_order,
@@ -35,10 +35,8 @@ def keras_hub() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    try:
+    with needs_extra("train", "for this network"):
         import keras_hub as module
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("keras_hub", "train", "for this network") from error
     return module
 
 
@@ -113,10 +111,8 @@ def build_cv_resnet(
     Raises:
         MissingExtraError: keras-cv is not installed.
     """
-    try:
+    with needs_extra("keras-cv", f"for {name}"):
         import keras_cv
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("keras_cv", "keras-cv", f"for {name}") from error
     # Its ResNet18Backbone asks Kaggle for presets even when no weights are wanted.
     backbone = keras_cv.models.ResNetBackbone(
         stackwise_filters=FILTERS,

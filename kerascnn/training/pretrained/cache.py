@@ -19,9 +19,6 @@ _PRESET_FILES = ("config.json", "model.weights.h5")
 def cached(name: str) -> Path | None:
     """Find the ImageNet weights of a network on this machine, without asking the network.
 
-    Args:
-        name: As in ``kerascnn models``.
-
     Returns:
         The file, or the folder of keras-hub's preset; None: it is not there, or is not what the
         library's checksum says.
@@ -38,9 +35,6 @@ def cached(name: str) -> Path | None:
 
 def place_of(source: LibraryFile) -> Path:
     """Return where Keras keeps a file: ``KERAS_HOME``, ``~/.keras``, or a temporary folder.
-
-    Args:
-        source: Source of keras.applications.
 
     Returns:
         The path, whether it is there or not.

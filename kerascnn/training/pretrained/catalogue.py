@@ -63,9 +63,6 @@ PRETRAINED: dict[str, Source] = _sources()
 def source_of(name: str) -> Source:
     """Look up where a network's ImageNet weights come from.
 
-    Args:
-        name: As in ``kerascnn models``.
-
     Returns:
         The file or the preset.
 

@@ -73,9 +73,6 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
         name: As in ``kerascnn models``.
         progress: Called with bytes done and in all.
 
-    Returns:
-        Where they lie now.
-
     Raises:
         ConfigError: No such network, or no ImageNet weights for it.
         ModelFileError: They cannot be had, or are not what the library's checksum says; then

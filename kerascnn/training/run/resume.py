@@ -113,10 +113,6 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
 def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     """Refuse to resume with options other than the run's own.
 
-    Args:
-        run: The run to resume.
-        asked: The options now.
-
     Raises:
         ConfigError: Naming each that differs.
     """
@@ -147,9 +143,6 @@ def data_identity(
         classes: Class names, in the order of the labels.
         packs: By split.
         fingerprint: Fingerprint of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
-
-    Returns:
-        What JSON can hold.
     """
     return {
         "fingerprint": fingerprint,

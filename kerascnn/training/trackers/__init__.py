@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.card import ModelCard
-from kerascnn.errors import KerascnnError, MissingExtraError, kind_and_line
+from kerascnn.errors import KerascnnError, kind_and_line, needs_extra
 from kerascnn.files import read_text, write_text
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.trackers.tracker import Identity, Tracker
@@ -32,11 +32,7 @@ FILE = "tracking.json"
 
 
 class Tracking(Callback):
-    """Tells several trackers what happens; one that fails is named once, and then left out.
-
-    Args:
-        trackers: By name.
-    """
+    """Tells several trackers what happens; one that fails is named once, and then left out."""
 
     def __init__(self, trackers: dict[str, Tracker]) -> None:
         self._trackers = dict(trackers)
@@ -82,9 +78,6 @@ class Tracking(Callback):
 def tracking(names: Iterable[str]) -> Iterator[Tracking]:
     """Make the trackers of a run, and close its runs there at the end, whatever it is.
 
-    Args:
-        names: Keys of :data:`TRACKERS`.
-
     Raises:
         MissingExtraError: A tracker is not installed.
     """
@@ -103,24 +96,14 @@ def make_tracker(name: str) -> Tracker:
     Raises:
         MissingExtraError: It is not installed.
     """
-    try:
+    with needs_extra(name, f"to track with {TRACKERS[name]}"):
         import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise MissingExtraError(name, name, f"to track with {TRACKERS[name]}") from error
     made: Tracker = import_module(f"{__name__}.{name}_tracker").make()
     return made
 
 
 def track_export(folder: Path, file: Path, card: ModelCard) -> None:
-    """Send an exported file to the trackers of its run; if that fails, the file is still good.
-
-    Args:
-        folder: The run folder.
-        file: The exported file.
-        card: Its card.
-    """
+    """Send an exported file to the trackers of its run; if that fails, the file is still good."""
     for name, identity in _read(folder).items():
         send = partial(_send, folder, name, identity, file, card)
         _tried(name, send, f"it has no {file}")

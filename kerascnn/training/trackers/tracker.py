@@ -34,9 +34,6 @@ class Tracker(Protocol):
             folder: The run folder.
             options: The run's options; empty where a run goes on only to be given a file.
             known: What an earlier call returned, if the run goes on; else None.
-
-        Returns:
-            What the run is called.
         """
 
     def log(self, values: Mapping[str, float], epoch: int) -> None:

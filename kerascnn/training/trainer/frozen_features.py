@@ -25,11 +25,7 @@ from kerascnn.training.networks.from_pixels import from_pixels, run_in_batches
 
 
 class FrozenFeaturesHead(keras.Model):  # type: ignore[misc] # Keras has no types
-    """The head, and the dropout right before it. Shares its layers with the network.
-
-    Args:
-        chain: Layers, in order.
-    """
+    """The head, and the dropout right before it. Shares its layers with the network."""
 
     def __init__(self, chain: list[layers.Layer]) -> None:
         super().__init__(name="tail")
@@ -48,11 +44,7 @@ class FrozenFeaturesHead(keras.Model):  # type: ignore[misc] # Keras has no type
 
 
 class InferenceOnly(layers.Layer):  # type: ignore[misc] # Keras has no types
-    """A model that always runs in inference mode, whatever runs around it.
-
-    Args:
-        model: The frozen part of a network.
-    """
+    """A model that always runs in inference mode, whatever runs around it."""
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__(name="fixed", trainable=False)

@@ -47,7 +47,7 @@ from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.trainer.time_limit import shorten_remaining, with_epochs
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 
 class TrainingLoop:
@@ -88,9 +88,6 @@ class TrainingLoop:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore a checkpoint, and complete what an interruption left undone.
 
-        Args:
-            checkpoint: The run's latest.
-
         Raises:
             ConfigError: Another backend wrote it.
             DataError: The data has changed.
@@ -112,9 +109,6 @@ class TrainingLoop:
 
     def run_all(self) -> bool:
         """Run the epochs that are left.
-
-        Returns:
-            Whether there were any.
 
         Raises:
             TrainingError: The loss is not finite.

@@ -92,9 +92,6 @@ def _halves(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
 def synchronized(network: keras.Model) -> Iterator[None]:
     """Synchronise BatchNormalization statistics over all devices while the block runs.
 
-    Args:
-        network: What is traced meanwhile.
-
     Yields:
         While it does. Afterwards, and so in every file, it is an ordinary layer again.
     """

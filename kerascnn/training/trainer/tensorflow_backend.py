@@ -20,11 +20,7 @@ _compiled = partial(tf.function, autograph=False)
 
 
 class TensorFlowBackend:
-    """Runs many steps in one call of a ``tf.function``.
-
-    Args:
-        parts: What a step is made of.
-    """
+    """Runs many steps in one call of a ``tf.function``."""
 
     def __init__(self, parts: StepParts) -> None:
         self._model, self._optimizer = parts.model, parts.optimizer

@@ -25,7 +25,7 @@ from kerascnn.errors import (
     ConfigError,
     DataError,
     KerascnnError,
-    MissingExtraError,
+    needs_extra,
     one_line,
 )
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord
@@ -95,10 +95,6 @@ class SearchResult:
 def search(asked: Search, progress: Callback | None = None) -> SearchResult:
     """Train one run after the other, and return the best.
 
-    Args:
-        asked: What to search.
-        progress: Callback for each run, or None.
-
     Raises:
         MissingExtraError: Optuna is not installed.
         ConfigError: The study in the storage is about something else.
@@ -115,10 +111,8 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
 
 
 def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
-    try:
+    with needs_extra("tune", "to search"):
         import optuna
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("optuna", "tune", "to search") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     asked.out.mkdir(parents=True, exist_ok=True)
     storage = asked.storage or f"sqlite:///{asked.out.absolute() / 'study.db'}"

@@ -33,9 +33,6 @@ _STATES = (*_AVERAGED, "state_dict", "model", "model_state_dict", "net", "networ
 def read_checkpoint(path: Path) -> Tensors:
     """Read the tensors of a checkpoint. No code of the file is run.
 
-    Args:
-        path: Path of what ``torch.save`` wrote.
-
     Returns:
         By PyTorch's names, in float32.
 
@@ -102,15 +99,7 @@ def state_in(loaded: Any, source: str) -> dict[str, Any]:
 
 
 def broken_weights(path: Path, error: Exception) -> ModelFileError:
-    """Say that a file of weights is not whole.
-
-    Args:
-        path: Its path.
-        error: What its library raised.
-
-    Returns:
-        What to raise.
-    """
+    """Say that a file of weights is not whole."""
     reason = one_line(error, 200)
     return ModelFileError(
         f"{path}: cannot be read as {path.suffix} ({type(error).__name__}: {reason}). "

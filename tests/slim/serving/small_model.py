@@ -31,14 +31,18 @@ def node(kind: str, inputs: list[str], output: str) -> bytes:
     return field(1, b"".join(field(1, i) for i in inputs) + field(2, output) + field(4, kind))
 
 
-def write_model(path, weights: np.ndarray, location: str = "") -> None:
-    """Mean colours times a 3 x 3 matrix, whose values lie beside the file."""
+def write_model(path, weights: np.ndarray, location: str = "", operator: str = "MatMul") -> None:
+    """Mean colours times a 3 x 3 matrix, or plus three numbers, which lie beside the file."""
     location = location or f"{path.name}.data"
     (path.parent / location).write_bytes(weights.astype("<f4").tobytes())
-    tensor = field(1, 3) + field(1, 3) + field(2, 1) + field(8, "w") + field(14, 1)
-    tensor += entry("location", location) + entry("offset", "0") + entry("length", "36")
+    tensor = (
+        b"".join(field(1, n) for n in weights.shape) + field(2, 1) + field(8, "w") + field(14, 1)
+    )
+    tensor += (
+        entry("location", location) + entry("offset", "0") + entry("length", str(4 * weights.size))
+    )
     graph = node("GlobalAveragePool", ["x"], "mean") + node("Flatten", ["mean"], "flat")
-    graph += node("MatMul", ["flat", "w"], "y") + field(2, "g") + field(5, tensor)
+    graph += node(operator, ["flat", "w"], "y") + field(2, "g") + field(5, tensor)
     graph += field(11, value_info("x", "n", 3, 16, 16)) + field(12, value_info("y", "n", 3))
     opset = field(8, field(1, "") + field(2, 17))
     path.write_bytes(field(1, 8) + opset + field(7, graph))

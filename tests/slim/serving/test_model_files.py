@@ -5,8 +5,10 @@ import os
 
 import httpx
 import numpy as np
+import onnxruntime
 import pytest
 
+from kerascnn import Classifier
 from kerascnn.errors import KerascnnError
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.foreign import ForeignModel
@@ -181,6 +183,30 @@ def test_weights_beside_a_file_are_part_of_its_version(tmp_path):
     (first, red), (second, blue) = finished(main())
     assert first != second
     assert (red, blue) == (0, 2)
+
+
+@pytest.mark.parametrize("provider", ["cpu", "openvino"])
+@pytest.mark.parametrize("location", ["rgb.onnx.data", "./w.bin", "sub/folder/w.bin"])
+def test_weights_overwritten_in_place_do_not_change_the_open_model(tmp_path, provider, location):
+    if provider == "openvino":
+        pytest.importorskip("openvino")
+    elif not hasattr(onnxruntime.SessionOptions, "add_external_initializers_from_files_in_memory"):
+        pytest.skip("this onnxruntime maps such files")
+    path, weights = tmp_path / "rgb.onnx", tmp_path / location
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    write_model(path, np.arange(3), location, "Add")
+    foreign = ForeignModel(("red", "green", "blue"), normalize="unit")
+    red = np.zeros((1, 16, 16, 3), np.uint8) + np.uint8([255, 0, 0])
+    with Classifier(path, provider, foreign=foreign) as classifier:
+        before = classifier.run(red)[0]
+        with weights.open("r+b") as file:
+            file.write(np.full(3, 7, "<f4").tobytes())
+        assert np.array_equal(classifier.run(red)[0], before)
+        with weights.open("r+b") as file:
+            file.truncate(0)
+        assert np.array_equal(classifier.run(red)[0], before)
+    with pytest.raises(KerascnnError, match="cannot load"):
+        Classifier(path, provider, foreign=foreign)
 
 
 def test_two_models_do_not_share_a_version(tmp_path):

@@ -55,6 +55,11 @@ def test_byte_order_mark_line_ends_quotes_and_blank_lines(write, mark: bytes, en
     assert dataset.classes == ("개", "고양이, 집")
 
 
+def test_empty_values_that_a_spreadsheet_adds_are_nothing(write) -> None:
+    dataset = load_dataset(write("path,label\na.png,cat,,\nb.png,dog,\nsub/c.png,cat, ,\n"))
+    assert dataset.splits["train"].labels.tolist() == [0, 1, 0]
+
+
 def test_labels_are_compared_in_one_unicode_form(write) -> None:
     dataset = load_dataset(write("path,label\na.png,caf\u00e9\nb.png,cafe\u0301\nsub/c.png,tea\n"))
     assert dataset.classes == ("caf\u00e9", "tea")
@@ -78,7 +83,15 @@ def test_splits(write) -> None:
         ("path,label\n", r"nothing to train on \(no rows\)"),
         ("path,label,split\na.png,cat,test\n", r"nothing to train on \(only val and test\)"),
         ("path,label\na.png,cat\nb.png\n", r"list.csv, line 3: 1 values \(b.png\), expected"),
+        (
+            "path,label\na.png,cat\nmy,photo.png,cat\n",
+            r"line 3: 3 values \(my,photo.png,cat\), expected one for each of path, label\. Put",
+        ),
+        ("label,path\ncat,a.png\ncat,b.png, note\n", "line 3: 3 values"),
         ("path,label\na.png,\n", "line 2: no label"),
+        ("path,label\nhttp://x.org/y.png,cat\n", "line 2: http://x.org/y.png is a URL, and"),
+        ("path,label\na.png,cat\ns3://b//../c.png,cat\n", "line 3: s3://b//../c.png is a URL"),
+        ("path,label\nfile:///b.png,cat\nx.png,b\n", "file:///b.png is a URL.*1 other rows"),
         ("path,label,split\na.png,cat,\n", "line 2: no split"),
         ("path,label,split\na.png,cat,tset\n", "line 2: split 'tset'. Expected train, val, test"),
         ("path,label\na.png,cat\nx.png,cat\n", "line 3: no such file: .*x.png"),
@@ -150,12 +163,13 @@ def test_a_long_list_of_files_that_are_not_there_costs_no_question_for_each(
     asked = []
     isfile = os.path.isfile
     monkeypatch.setattr(os.path, "isfile", lambda path: (asked.append(path), isfile(path))[1])
-    with pytest.raises(DataError, match="1,999 other rows have none either"):
+    with pytest.raises(DataError, match="1,999 other rows have no file either"):
         load_dataset(file)
     assert len(asked) < 50
     faults = FaultCollector()
     assert not len(load_dataset(file, faults).splits["train"])
     assert len(faults.found) == 2000
+    assert "other rows" not in "".join(faults.found)  # each has its own line
 
 
 def test_a_name_that_no_listing_shows_is_asked_for(write, monkeypatch) -> None:

@@ -85,6 +85,16 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
         (["val/cat", "val/dog", "test/cat", "test/dog"], "hold the same sub-folders"),
         (["train_1/a", "train_1/b", "train_2/a", "train_2/b"], "are both split train"),
         (["train/a", "train/b", "test/a", "test/b", "more/a", "more/b"], "and also more"),
+        (["train", "test1"], "d/train: no class folders"),
+        (["images_train", "images_test"], "d/images_train: no class folders"),
+        (["train2017", "val2017", "annotations"], "d/train2017: no class folders"),
+        (["data/train/a", "data/train/b", "data/valid/a", "thumbs/data/train/a"], "Give d/data if"),
+        (["images", "annotations/trimaps"], "annotations, images are pictures and their annot"),
+        (["images/train", "images/val", "labels/train"], "images, labels are pictures and their"),
+        (["train/images", "train/labels", "valid/images"], "d/train: images, labels are pictures"),
+        (["Images/cat", "Images/dog", "Annotation/cat", "Annotation/dog"], "Give d/Images if its"),
+        (["JPEGImages", "SegmentationClass", "ImageSets/Main"], "in a .csv file with the columns"),
+        (["COVID/images", "COVID/masks", "Normal/images", "Normal/masks"], "annotations .masks., "),
     ],
 )
 def test_where_names_do_not_tell_an_error_asks(paths: list[str], told: str) -> None:
@@ -102,6 +112,12 @@ def test_where_names_do_not_tell_an_error_asks(paths: list[str], told: str) -> N
         ["contest/1", "trainer/2", "latest/3"],
         ["a/x/1", "b/x/2"],
         ["cat/1", "dog/2", "fox/cat/3", "fox/wild/4", "fox/tame/5"],
+        ["images/1", "labels/2", "tables/3"],
+        ["mask/1", "no mask/2"],
+        ["photos/1", "images/2"],
+        ["cat/images/1", "cat/front/2", "dog/images/3"],
+        ["toy_train/1", "test tube/2"],
+        ["a/1", "A/2"],
     ],
 )
 def test_classes_stay_classes(paths: list[str]) -> None:
@@ -109,6 +125,33 @@ def test_classes_stay_classes(paths: list[str]) -> None:
     dataset = load_dataset("d")
     assert dataset.classes == tuple(sorted({path.split("/")[0] for path in paths}))
     assert list(dataset.splits) == ["train"]
+
+
+def test_annotations_that_are_no_pictures_need_not_be_moved_away() -> None:
+    write("d/cat/images/1.png", "d/dog/images/2.png")
+    Path("d/cat/labels").mkdir()
+    Path("d/cat/labels/1.txt").touch()
+    assert counts(load_dataset("d")) == {"train": [1, 1]}
+
+
+def test_a_class_that_is_called_like_a_split_is_told(caplog) -> None:
+    write("d/positive/1.png", "d/negative/1.png", "d/test/1.png")
+    assert load_dataset("d").classes == ("negative", "positive", "test")
+    assert "d: test is read as a class like the others beside it" in caplog.text
+
+
+def test_classes_that_differ_in_case_alone_are_told(caplog) -> None:
+    write("d/Hot dog/1.png", "d/hot dog/1.png", "d/tea/1.png")
+    assert len(load_dataset("d").classes) == 3
+    assert "classes 'Hot dog' and 'hot dog' differ in case or spaces alone" in caplog.text
+
+
+def test_a_list_without_labels_is_not_the_one_to_give(caplog) -> None:
+    write("d/images/1.png")
+    for name in ("sample_submission.csv", "test.csv", "train.csv"):
+        Path("d", name).touch()
+    load_dataset("d")
+    assert "There is d/train.csv: give that" in caplog.text
 
 
 def test_many_folders_of_the_same_sub_folders_are_asked_about_quickly() -> None:

@@ -24,6 +24,24 @@ def test_another_kind_of_file() -> None:
         load_dataset("data.txt")
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("flowers.tar.gz", r"flowers.tar.gz: is an archive\. Expected .* Unpack it first\."),
+        ("https://a.org/b//c.zip", "^https://a.org/b//c.zip: is a URL, and URLs are not fetched"),
+        ("~/flowers", "Did you mean .*home.flowers?"),
+        ("~nobody at all/flowers", "does not exist.*$"),
+    ],
+)
+def test_what_came_instead(data: str, message: str, tmp_path, monkeypatch) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    (tmp_path / "home" / "flowers").mkdir(parents=True)
+    Path("flowers.tar.gz").touch()
+    with pytest.raises(DataError, match=message):
+        load_dataset(data)
+
+
 def test_folders_inside_a_class_folder_belong_to_the_class(photograph) -> None:
     for number, name in enumerate(
         ["cat/2.png", "cat/home/old/1.png", "cat/home/3.PNG", "cat/.trash/4.png", "dog/cat/5.png"]

@@ -5,6 +5,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import kerascnn
@@ -33,6 +34,15 @@ def test_public_names_and_nothing_else_are_listed() -> None:
             assert getattr(package, name) is not None, name
 
 
+@pytest.mark.parametrize("begin", [training.fit, training.advise, training.find_learning_rate])
+def test_what_is_no_configuration_is_told_in_one_line(begin) -> None:
+    with pytest.raises(kerascnn.KerascnnError, match=r"of type str; expected a .*TrainConfig"):
+        begin("flowers")
+    with pytest.raises(kerascnn.KerascnnError, match="data is array") as told:
+        training.TrainConfig(data=np.zeros((50, 50)))  # type: ignore[arg-type]
+    assert "\n" not in str(told.value)
+
+
 def test_a_run_is_shown_in_the_command_lines_words_on_standard_error(capsys) -> None:
     with shown(None) as progress:
         progress.on_phase_begin(2, 10, 64)
@@ -52,9 +62,9 @@ def test_a_callback_of_ones_own_is_all_that_is_called(capsys) -> None:
 @pytest.mark.slow
 def test_nothing_of_tensorflow_is_seen(tmp_path) -> None:
     code = (
-        "from kerascnn import training; training.fit; from kerascnn.training import train\n"
+        "from kerascnn import training; from kerascnn.training.display import terminal\n"
         "def stop(*_): raise SystemExit(0)\n"
-        "train.plan = stop\n"
+        "terminal.TrainingDisplay.on_phase_begin = stop\n"
         "training.fit(training.TrainConfig(out='run', epochs=2, cache='none'))\n"
     )
     done = subprocess.run(
@@ -62,9 +72,8 @@ def test_nothing_of_tensorflow_is_seen(tmp_path) -> None:
     )
     lines = done.stderr.splitlines()
     assert done.stdout == ""
-    assert all(line.startswith(("data ", "pictures ", "network ", "auto ")) for line in lines), (
-        lines
-    )
+    first = [line.split()[0] for line in lines]
+    assert first == ["data", "pictures", "network", "device", "steps", "augment", "run"], lines
 
 
 class Frontend:

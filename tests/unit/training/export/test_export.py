@@ -195,6 +195,22 @@ def test_an_optimisation_of_tf2onnx_that_fails_is_left_out(
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
+def test_what_tensorflow_says_of_its_own_accord_is_not_shown(
+    keras_core, monkeypatch, capfd
+) -> None:
+    import tf2onnx
+
+    convert = tf2onnx.convert.from_function
+
+    def chatter(*given, **options):
+        os.write(2, b"I0000 devices.cc:67] Number of eligible GPUs: 0\n")
+        return convert(*given, **options)
+
+    monkeypatch.setattr(tf2onnx.convert, "from_function", chatter)
+    core.core_model(keras_core)
+    assert capfd.readouterr().err == ""
+
+
 def test_errors_are_one_sentence(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no run folder"):
         training.export_onnx(tmp_path)

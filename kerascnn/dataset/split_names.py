@@ -1,0 +1,46 @@
+"""What people call their splits.
+
+Knows: names. Does not know what lies in a folder.
+"""
+
+from __future__ import annotations
+
+import re
+
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Names that are splits by themselves."""
+
+_WORDS = {**SPLIT_FOLDERS, "dev": "val", "eval": "test", "evaluation": "test", "holdout": "test"}
+
+_WORD = re.compile(rf"({'|'.join(_WORDS)})(?:set|data|split|images?|imgs?|folder)?")
+
+
+def split_of(name: str) -> str | None:
+    """Read ``training_set``, ``seg_test`` or ``Train2017``; None: no split, or two at once.
+
+    Examples:
+        >>> [split_of(name) for name in ("seg_train", "TestSet", "contest", "train-or-test")]
+        ['train', 'test', None, None]
+    """
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    whole = re.split(r"[^a-z]+", name.lower())
+    found = {
+        _WORDS[match[1]]
+        for word in (*(word.lower() for word in words), *whole)
+        if (match := _WORD.fullmatch(word))
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def besides_split(name: str) -> tuple[str, ...]:
+    """Return the other words of a split's name."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return tuple(word for word in words if word and not _WORD.fullmatch(word))

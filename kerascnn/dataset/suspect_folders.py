@@ -1,0 +1,175 @@
+"""Folders that are hardly classes: copies, data sets, pictures beside their annotations.
+
+Knows: what folders beside each other are called and hold. Does not know pictures, nor which
+folders are splits (:mod:`kerascnn.dataset.layout`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Mapping
+from itertools import combinations
+from pathlib import Path
+
+from kerascnn.dataset.faults import FaultHandler
+from kerascnn.dataset.split_names import SPLIT_FOLDERS, split_of
+from kerascnn.dataset.walk import Walk
+from kerascnn.dataset.wrappers import DATE
+
+_FEW = 20
+"""Folders, more than which are no splits."""
+
+_PICTURES = {"image", "images", "img", "imgs", "jpegimages", "jpg", "picture", "pictures", "photos"}
+
+ANNOTATIONS = {
+    *("annotation", "annotations", "label", "labels", "mask", "masks", "trimaps", "xmls"),
+    *("imagesets", "segmentationclass", "segmentationobject"),
+}
+"""Folders beside those of pictures, in data sets for detection and segmentation."""
+
+
+def unwrapped(folder: Path) -> Path:
+    """Go into ``train/train/``, as some archives have it."""
+    inside = Walk().folders(folder)
+    while len(inside) == 1 and inside[0].name.lower() == folder.name.lower():
+        folder = inside[0]
+        inside = Walk().folders(folder)
+    return folder
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """Return the names of the folders in a folder, in NFC."""
+    return frozenset(unicodedata.normalize("NFC", sub.name) for sub in Walk().folders(folder))
+
+
+def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> None:
+    """Report why folders beside each other are hardly classes, the first reason alone.
+
+    Args:
+        root: What they are in.
+        known: Classes of a model.
+        faults: Told the reason; and, where one is called like a split, that it is read as a class.
+    """
+    inside = _inside(root)
+    reasons = (
+        _annotated(inside),
+        _repeated(names_in(root), inside),
+        _alike(inside),
+        _divided(inside),
+    )
+    if reason := next(filter(None, reasons), None):
+        faults.error(f"{root}: {reason}")
+        return
+    like_splits = [
+        f.name for f in inside if f.name.lower() in SPLIT_FOLDERS and f.name not in known
+    ]
+    if like_splits:
+        faults.notice(f"{root}: {_some(like_splits)} is read as a class like the others beside it")
+
+
+def check_annotations(root: Path, faults: FaultHandler) -> None:
+    """Report annotations among the folders of a split."""
+    if reason := _annotated(_inside(root)):
+        faults.error(f"{root}: {reason}")
+
+
+def _inside(root: Path) -> dict[Path, frozenset[str]]:
+    return {folder: names_in(unwrapped(folder)) for folder in Walk().folders(root)}
+
+
+def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
+    """Find pictures beside their annotations, as folders of their own or in those of classes."""
+    names = {folder.name.lower(): folder for folder in inside}
+    pictures = [folder for name, folder in names.items() if name in _PICTURES]
+    if pictures and len(names) > len(pictures) and names.keys() <= _PICTURES | ANNOTATIONS:
+        below = inside[pictures[0]]
+        sorted_already = len(below) > 1 and not all(map(split_of, below))
+        return (
+            f"{_some(sorted(folder.name for folder in inside))} are pictures and their "
+            "annotations, as for detection or segmentation, and no classes. "
+        ) + (
+            f"Give {pictures[0]} if its folders are the classes."
+            if sorted_already
+            else "Expected one folder per class: sort the pictures into such folders, or list them "
+            "in a .csv file with the columns path and label."
+        )
+    for folder, below in inside.items():
+        if {name.lower() for name in below} & _PICTURES:
+            drawn = [name for name in below if name.lower() in ANNOTATIONS]
+            if any(next(Walk().pictures(unwrapped(folder) / name), None) for name in drawn):
+                return (
+                    f"{folder.name} holds pictures and their annotations ({_some(sorted(drawn))}), "
+                    "and both would be read as pictures of the class. Move the annotations away, "
+                    "or list the pictures in a .csv file."
+                )
+    return None
+
+
+def _repeated(beside: frozenset[str], inside: Mapping[Path, frozenset[str]]) -> str | None:
+    for folder, names in inside.items():
+        same = sorted(names & beside)
+        if len(same) > 1 and 2 * len(same) >= len(names):
+            return (
+                f"{folder.name} holds sub-folders called as those beside it ({_some(same)}), so it "
+                "looks like a second copy of the data and not like a class. Move it away, or list "
+                "the pictures in a .csv file."
+            )
+    return None
+
+
+def _alike(inside: Mapping[Path, frozenset[str]]) -> str | None:
+    """Ask where folders hold the same sub-folders: their names may be the classes."""
+    for one, other in _candidates({f: names for f, names in inside.items() if len(names) > 1}):
+        same = sorted(inside[one] & inside[other])
+        mostly = len(same) > 1 and 2 * len(same) >= max(len(inside[one]), len(inside[other]))
+        if mostly and not all(DATE.fullmatch(name) for name in same):
+            return _advice(one.name, other.name, same)
+    return None
+
+
+def _divided(inside: Mapping[Path, frozenset[str]]) -> str | None:
+    """Find a folder that holds splits, as a data set does and a class does not."""
+    for folder, names in inside.items():
+        splits = {
+            name: SPLIT_FOLDERS[name.lower()] for name in names if name.lower() in SPLIT_FOLDERS
+        }
+        if "train" in splits.values() and len(set(splits.values())) > 1:
+            return (
+                f"{folder.name} holds {' and '.join(sorted(splits))}, which are splits, so it is "
+                f"hardly a class. Give {folder} if that is the data set; if {folder.name} is a "
+                "class, put its pictures into one folder."
+            )
+    return None
+
+
+def _advice(one: str, other: str, same: list[str]) -> str:
+    """Say what to do with two folders that hold the same sub-folders."""
+    both = f"{one} and {other} hold the same sub-folders ({_some(same)})"
+    if all(map(split_of, same)):
+        return (
+            f"{both}, which are splits. Expected the split first and the class in it: move them to "
+            f"{same[0]}/{one}, {same[0]}/{other} and so on, or list the pictures in a .csv file "
+            "with the columns path, label and split."
+        )
+    return (
+        f"{both}. If those are the classes, call the folders around them train, val and test; if "
+        "not, give them other names, or list the pictures in a .csv file."
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (", ..." if names[4:] else "")
+
+
+def _candidates(inside: Mapping[Path, frozenset[str]]) -> list[tuple[Path, Path]]:
+    """Give the pairs to compare: all of a few folders; of many, those that hold quite the same."""
+    if len(inside) <= _FEW:
+        return list(combinations(inside, 2))
+    counts = Counter(inside.values())
+    first: dict[frozenset[str], Path] = {}
+    return [
+        (first[names], folder)
+        for folder, names in inside.items()
+        if counts[names] > 1 and first.setdefault(names, folder) is not folder
+    ]
