@@ -223,3 +223,9 @@ def test_calibration_is_told_where_there_was_one():
     assert calibration_facts(card) == {}
     measured = card.with_(metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
     assert list(calibration_facts(measured).values()) == ["1.250", "8.1%", "2.4%"]
+
+
+def test_a_temperature_that_was_not_fitted_is_not_said_to_be():
+    measured = {"val_ece_uncalibrated": 0.081, "val_ece": 0.081}
+    facts = calibration_facts(ModelCard("m", "cnn", ("a", "b"), 32, "pad", metrics=measured))
+    assert facts == {"temperature": "1, not fitted", "validation error (ECE)": "8.1%"}

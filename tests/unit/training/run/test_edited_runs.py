@@ -18,7 +18,7 @@ from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.checkpoint import Checkpoint, Position, latest_checkpoint
 from kerascnn.training.run.folder import Run
-from kerascnn.training.weights import file_normalization
+from kerascnn.training.weights.start import file_normalization
 
 ODD = [
     "null", "true", "-1", "3", "2.5", "1e999", "NaN", "9" * 400, '"x"', r'"\ud800"', "[]", "[1, 2]",

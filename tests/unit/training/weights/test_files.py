@@ -13,7 +13,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.networks import NETWORKS, build_network
 from kerascnn.training.networks.row import CAFFE, INSIDE, TORCH, UNIT
-from kerascnn.training.weights import start_network
+from kerascnn.training.weights.start import start_network
 
 SIZE = 16
 
