@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kerascnn.cli.base import Command, print_json
+
+if TYPE_CHECKING:
+    from kerascnn.training.data.cache import PackCache
 
 
 @click.command("cache", cls=Command)
@@ -28,28 +32,35 @@ def command(clear: bool, folder: str | None, as_json: bool) -> None:
     if cache is None:
         raise click.UsageError("the cache is off: --cache or KERASCNN_CACHE is none")
     freed = cache.clear() if clear else 0
-    entries = cache.entries()
     if as_json:
-        print_json(
-            {
-                "folder": str(cache.folder),
-                "bytes": sum(entry.bytes for entry in entries),
-                "freed": freed,
-                "packs": [
-                    {
-                        "key": entry.folder.name,
-                        "pictures": entry.pictures,
-                        "size": entry.size,
-                        "bytes": entry.bytes,
-                        "used": entry.used,
-                    }
-                    for entry in entries
-                ],
-            }
-        )
+        print_json(_to_dict(cache, freed))
         return
     if clear:
         click.echo(f"{cache.folder}: {freed / 1e6:,.1f} MB freed")
+    _show(cache)
+
+
+def _to_dict(cache: PackCache, freed: int) -> dict[str, Any]:
+    entries = cache.entries()
+    return {
+        "folder": str(cache.folder),
+        "bytes": sum(entry.bytes for entry in entries),
+        "freed": freed,
+        "packs": [
+            {
+                "key": entry.folder.name,
+                "pictures": entry.pictures,
+                "size": entry.size,
+                "bytes": entry.bytes,
+                "used": entry.used,
+            }
+            for entry in entries
+        ],
+    }
+
+
+def _show(cache: PackCache) -> None:
+    entries = cache.entries()
     for entry in entries:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
         click.echo(

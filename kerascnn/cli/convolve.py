@@ -73,9 +73,7 @@ def command(
 
     weights = _kernel(kernel)
     picture = images.decode(image)
-    if (picture[:, :, 0] == picture[:, :, 1]).all() and (
-        picture[:, :, 1] == picture[:, :, 2]
-    ).all():
+    if (picture == picture[:, :, :1]).all():  # grey
         picture = picture[:, :, 0]
     answer = convolution.filter_picture(picture, weights, stride, padding)
     _write(answer, out)
@@ -90,15 +88,18 @@ def command(
         sizes = {"from": list(picture.shape[:2]), "to": list(answer.shape[:2])}
         print_json({"written": written, "kernel": weights.tolist(), **sizes})
         return
-    (height, width), (rows, columns) = picture.shape[:2], answer.shape[:2]
+    _tell(written, picture.shape, answer.shape)
+
+
+def _tell(written: list[str], before: tuple[int, ...], after: tuple[int, ...]) -> None:
     click.echo(
         tr(
             "{written}: {width} x {height} became {columns} x {rows}",
             written=", ".join(written),
-            width=width,
-            height=height,
-            columns=columns,
-            rows=rows,
+            width=before[1],
+            height=before[0],
+            columns=after[1],
+            rows=after[0],
         )
     )
 

@@ -83,6 +83,15 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
 
 
 def _show(check: DataCheck, page: str | None) -> None:
+    _show_size(check)
+    _show_findings(check)
+    _print("")
+    _print(_verdict(check))
+    shown = tr("The pictures are shown in {page}.", page=page)
+    _print(shown if page else tr("See them: add --page check.html"))
+
+
+def _show_size(check: DataCheck) -> None:
     splits = ", ".join(f"{sum(counts):,} {name}" for name, counts in check.counts.items())
     low, usual, high = (f"{side:,}" for side in check.sides)
     _print(
@@ -104,9 +113,12 @@ def _show(check: DataCheck, page: str | None) -> None:
     if check.kinds:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in check.kinds.items())
         _print(tr("files: {kinds}", kinds=kinds))
+
+
+def _show_findings(check: DataCheck) -> None:
+    repeats = check.repeats
     _list(tr("wrong with the whole"), [*map(translated, check.faults)], most=None)
     _list(tr("cannot be read"), [translated(one.reason) for one in check.broken])
-    repeats = check.repeats
     _list(tr("in more than one split"), [_repeat(r.places) for r in repeats if r.is_leak])
     _list(tr("in more than one class"), [_repeat(r.places) for r in repeats if r.is_conflict])
     _list(
@@ -123,10 +135,6 @@ def _show(check: DataCheck, page: str | None) -> None:
     odd = [f"{one.place.path}: {tr(one.what)}, {tr(one.detail)}" for one in check.odd]
     _list(tr("odd"), odd)
     _list(tr("left out"), list(check.left_out))
-    _print("")
-    _print(_verdict(check))
-    shown = tr("The pictures are shown in {page}.", page=page)
-    _print(shown if page else tr("See them: add --page check.html"))
 
 
 def _verdict(check: DataCheck) -> str:

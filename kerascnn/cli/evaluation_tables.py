@@ -48,7 +48,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
 
 
 def _show_summary(evaluation: Evaluation) -> None:
-    out, reliability = console(), evaluation.reliability
+    out = console()
     out.print(
         tr(
             "{images} pictures (split {split}): top-1 {top1}, top-5 {top5} (95 % intervals)",
@@ -59,7 +59,21 @@ def _show_summary(evaluation: Evaluation) -> None:
         ),
         markup=False,
     )
-    rows = {
+    for name, value in _scores(evaluation).items():
+        out.print(f"  {padded(name, 18)} {value}", markup=False)
+    if speed := evaluation.speed:
+        line = tr(
+            "{speed} images/s with {what}; the network alone {alone}",
+            speed=f"{speed.images_per_second:,.0f}",
+            what=tr(speed.includes),
+            alone=f"{speed.network_images_per_second:,.0f}",
+        )
+        out.print(f"  {padded(tr('speed'), 18)} {line}\n")
+
+
+def _scores(evaluation: Evaluation) -> dict[str, str]:
+    reliability = evaluation.reliability
+    return {
         tr("balanced accuracy"): f"{evaluation.balanced_accuracy:.2%}",
         tr("macro F1"): f"{evaluation.macro_f1:.2%}",
         tr("calibration error"): tr(
@@ -69,19 +83,6 @@ def _show_summary(evaluation: Evaluation) -> None:
         ),
         tr("cross-entropy"): f"{reliability.nll:.4f} {tr('nats')}",
     }
-    for name, value in rows.items():
-        out.print(f"  {padded(name, 18)} {value}", markup=False)
-    if speed := evaluation.speed:
-        out.print(
-            f"  {padded(tr('speed'), 18)} "
-            + tr(
-                "{speed} images/s with {what}; the network alone {alone}",
-                speed=f"{speed.images_per_second:,.0f}",
-                what=tr(speed.includes),
-                alone=f"{speed.network_images_per_second:,.0f}",
-            )
-            + "\n"
-        )
 
 
 def padded(words: str, width: int) -> str:

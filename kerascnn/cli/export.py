@@ -177,14 +177,7 @@ def _proof(card: ModelCard) -> str:
 def _export(
     run: str, out: str | None, foreign: ForeignModel | None, options: dict[str, Any]
 ) -> Export:
-    from kerascnn.inference.model_file.kinds import describe_path, is_own
-
-    if run.lower().endswith(".onnx") and Path(run).is_file():
-        what = describe_path(run) or (
-            "It is an .onnx file already: `kerascnn predict`, `evaluate` and `serve` take it as it "
-            "is, with --labels FILE and what goes with it if another program made it."
-        )
-        raise ConfigError(f"{run}: nothing to export. {what}")
+    _refuse_onnx(run)
     from kerascnn.training.keras_backend import use_tensorflow
 
     use_tensorflow()
@@ -193,30 +186,48 @@ def _export(
         from kerascnn.training.export.foreign import export_foreign
         from kerascnn.training.foreign.loading import is_keras_file
 
-    own = not is_keras_file(run)
-    if own and foreign and not is_own(run):
-        what = (
-            describe_path(run)
-            if Path(run).exists()
-            else f"There is no such file.{did_you_mean(run)}"
-        )
-        raise ModelFileError(
-            f"{run}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
-            f"{what}".rstrip()
-        )
-    if own and foreign:
-        raise ConfigError(
-            f"{run}: --labels and its options are for a .keras or .h5 file made elsewhere. "
-            "A run of kerascnn has its class names and preprocessing."
-        )
-    if not own and not Path(run).exists():
-        raise ModelFileError(f"{run}: no such file.{did_you_mean(run)}")
-    if not own and not (foreign and foreign.classes):
-        raise ConfigError(
-            f"{run}: was made elsewhere, so --labels FILE is missing: its class names, one per "
-            "line, in the order of its outputs. --normalize and --image-size may be needed too."
-        )
+    if is_keras_file(run):
+        _check_foreign(run, foreign)
+    elif foreign:
+        raise _no_foreign(run)
     with console(stderr=True).status("exporting") as status:
         if foreign:
             return export_foreign(run, foreign, out, progress=status.update, **options)
         return export_onnx(run, out, progress=status.update, **options)
+
+
+def _refuse_onnx(run: str) -> None:
+    from kerascnn.inference.model_file.kinds import describe_path
+
+    if run.lower().endswith(".onnx") and Path(run).is_file():
+        what = describe_path(run) or (
+            "It is an .onnx file already: `kerascnn predict`, `evaluate` and `serve` take it as it "
+            "is, with --labels FILE and what goes with it if another program made it."
+        )
+        raise ConfigError(f"{run}: nothing to export. {what}")
+
+
+def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
+    if not Path(model).exists():
+        raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
+    if not (foreign and foreign.classes):
+        raise ConfigError(
+            f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
+            "line, in the order of its outputs. --normalize and --image-size may be needed too."
+        )
+
+
+def _no_foreign(run: str) -> ConfigError | ModelFileError:
+    """Say why the options for a model made elsewhere are of no use here."""
+    from kerascnn.inference.model_file.kinds import describe_path, is_own
+
+    if is_own(run):
+        return ConfigError(
+            f"{run}: --labels and its options are for a .keras or .h5 file made elsewhere. "
+            "A run of kerascnn has its class names and preprocessing."
+        )
+    there = Path(run).exists()
+    what = describe_path(run) if there else f"There is no such file.{did_you_mean(run)}"
+    return ModelFileError(
+        f"{run}: not a model that Keras saved whole. Expected a .keras or .h5 file. {what}".rstrip()
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,12 +29,19 @@ def command(as_json: bool) -> None:
     kerascnn models --json
     """
     # A table of facts: no Keras, so it works in every install and at once.
-    from kerascnn.training.networks import NETWORKS
-    from kerascnn.training.networks.facts import load_facts, stages
-    from kerascnn.training.networks.table import FAMILIES
+    from kerascnn.training.networks.facts import load_facts
 
     facts = load_facts()
-    rows = [
+    if as_json:
+        print_json(_rows(facts))
+    else:
+        _show(facts)
+
+
+def _rows(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    from kerascnn.training.networks import NETWORKS
+
+    return [
         {
             "name": network.name,
             "family": network.family,
@@ -48,9 +55,12 @@ def command(as_json: bool) -> None:
         }
         for network in NETWORKS.values()
     ]
-    if as_json:
-        print_json(rows)
-        return
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from kerascnn.training.networks import NETWORKS
+    from kerascnn.training.networks.facts import stages
+    from kerascnn.training.networks.table import FAMILIES
 
     def heading(network: Network) -> str:
         return f"{FAMILIES[network.family]}: {network.summary}"

@@ -69,25 +69,13 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     kerascnn predict other.onnx rose.jpg --labels names.txt --image-size 224 --normalize torch
     """
     from kerascnn.cli.prediction_formats import writer
-    from kerascnn.inference import Classifier
-    from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
     from kerascnn.inference.paths import predict_paths
     from kerascnn.inference.prediction import to_row
 
     form = "json" if as_json else form
     if options["resume"] and form != "json":
         raise ConfigError("--resume continues JSON lines. Add --json.")
-    foreign = pop_foreign(options)
-    classifier = Classifier(
-        model,
-        provider=options["provider"],
-        threads=options["threads"],
-        foreign=foreign,
-        arithmetic=options["arithmetic"],
-    )
-    announce(classifier)
-    if classifier.card.network == MADE_ELSEWHERE:
-        announce_sizing(classifier.card)
+    classifier = _open(model, options)
     paths = _paths(classifier, options["paths"], options["resume"])
     asked = {name: options[name] for name in ("top_k", "batch_size", "min_probability")}
     typed = ctx.get_parameter_source("top_k") != ParameterSource.DEFAULT
@@ -103,6 +91,18 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     if bad:
         click.echo(f"{bad:,} of the pictures could not be read", err=True)
         ctx.exit(SOME_INPUTS_BAD)
+
+
+def _open(model: str, options: dict[str, Any]) -> Classifier:
+    from kerascnn.inference import Classifier
+    from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE
+
+    runtime = {name: options[name] for name in RUNTIME}
+    classifier = Classifier(model, foreign=pop_foreign(options), **runtime)
+    announce(classifier)
+    if classifier.card.network == MADE_ELSEWHERE:
+        announce_sizing(classifier.card)
+    return classifier
 
 
 def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None) -> Iterator[str]:

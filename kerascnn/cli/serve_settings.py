@@ -133,23 +133,39 @@ def _read_settings(
     parameters = {str(option.name): option for option in ctx.command.params}
     models = content.pop("models", {})
     general = {
-        key: _checked(ctx, parameters[key], value, path, f"{key}")
+        key: _checked(ctx, parameters[key], value, path, key)
         for key, value in named(content, parameters.keys() - {"models", "config"}, path).items()
     }
     if isinstance(models, list | str):
-        given = [models] if isinstance(models, str) else models
-        if not all(isinstance(one, str) for one in given):
-            raise ConfigError(
-                f"{path}: models; expected a list of paths, or a section for each, [models.NAME]."
-            )
-        parts = (one.rpartition("=") for one in given)  # paths are beside the file
-        return general | {"models": [f"{a}{b}{path.parent / c}" for a, b, c in parts]}, {}
+        return general | {
+            "models": _listed([models] if isinstance(models, str) else models, path)
+        }, {}
     if not isinstance(models, dict):
         raise ConfigError(f"{path}: models; expected a section for each, [models.NAME].")
+    sections = _sections_of(ctx, models, path)
+    return (general | {"models": list(sections)}) if sections else general, sections
+
+
+def _listed(models: list[Any], path: Path) -> list[str]:
+    """Return paths of models, which are relative to the file that names them."""
+    if not all(isinstance(one, str) for one in models):
+        raise ConfigError(
+            f"{path}: models; expected a list of paths, or a section for each, [models.NAME]."
+        )
+    parts = (one.rpartition("=") for one in models)
+    return [f"{name}{sign}{path.parent / place}" for name, sign, place in parts]
+
+
+def _sections_of(
+    ctx: click.Context, models: dict[Any, Any], path: Path
+) -> dict[str, dict[str, Any]]:
+    parameters = {str(option.name): option for option in ctx.command.params}
     sections = {}
     for name, section in models.items():
         values = {"path": section} if isinstance(section, str) else section
         where = f"models.{name}: "
+        if isinstance(name, bool):  # YAML's idea of yes, no, on and off
+            raise ConfigError(f"{path}: models: a name is {name}; put it in quotes.")
         if not isinstance(values, dict) or not isinstance(values.get("path"), str):
             raise ConfigError(f'{path}: {where}expected a section with path = "FILE.onnx".')
         sections[str(name)] = {
@@ -158,25 +174,42 @@ def _read_settings(
             else _converted(ctx, parameters[key], value, path, where + key)
             for key, value in named(values, {"path", *_SETTINGS, *FOREIGN}, path, where).items()
         }
-    return (general | {"models": list(sections)}) if sections else general, sections
+    return sections
 
 
 def _checked(
     ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
 ) -> Any:
     """Check a value, and return it as Click's ``default_map`` needs it."""
-    plain = _plain(parameter, value, path)
     _converted(ctx, parameter, value, path, where)
-    return plain
+    return _plain(parameter, value, path)
 
 
 def _converted(
     ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
 ) -> Any:
+    if (expected := _expected(parameter, value)) is not None:
+        raise ConfigError(f"{path}: {where} is {str(value)[:40]}; expected {expected}.")
     try:
         return parameter.type_cast_value(ctx, _plain(parameter, value, path))
     except click.BadParameter as error:
         raise ConfigError(f"{path}: {where}: {error.message}") from error
+
+
+def _expected(parameter: click.Parameter, value: Any) -> str | None:
+    """Say what a value should be, if as text it would pass for what it is not."""
+    name = str(parameter.name)
+    if isinstance(value, dict) or value is None:
+        return "a value"
+    if name in FOREIGN:
+        return None
+    if parameter.multiple:
+        listed = value if isinstance(value, list) else [value]
+        return None if all(isinstance(one, str) for one in listed) else "text, or a list of it"
+    if isinstance(value, list):
+        return "one value"
+    text = parameter.type is click.STRING or isinstance(parameter.type, click.Path)
+    return "text" if text and not isinstance(value, str) else None
 
 
 def _plain(parameter: click.Parameter, value: Any, path: Path) -> Any:

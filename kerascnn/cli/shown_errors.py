@@ -65,28 +65,31 @@ def shown_errors(ctx: click.Context) -> Iterator[None]:
         if error.ctx:
             click.echo(f"{error.ctx.get_usage()}\n", err=True)
         raise told from error
-    except KerascnnError as error:
-        if ctx.find_root().meta.get("debug"):
+    except (KerascnnError, OSError, ModuleNotFoundError) as error:
+        ours = _as_ours(error)
+        if ours is None or ctx.find_root().meta.get("debug"):
             raise
-        raise _failure(ctx, str(error), error.exit_code) from error
-    except OSError as error:
-        # Only what the system says of a path, of which every command takes some.
-        if error.errno not in _OF_PATHS or not error.filename or ctx.find_root().meta.get("debug"):
-            raise
-        reason = f"{error.filename}: {error.strerror}. Expected a path that can be used here."
-        raise _failure(ctx, reason, KerascnnError.exit_code) from error
-    except ModuleNotFoundError as error:
-        # Only the extra's own modules: a blanket catch would hide our bugs.
-        module = (error.name or "").partition(".")[0]
-        if module not in _EXTRAS or ctx.find_root().meta.get("debug"):
-            raise
-        missing = MissingExtraError(module, *_EXTRAS[module])
-        raise _failure(ctx, str(missing), missing.exit_code) from error
+        raise _failure(ctx, str(ours), ours.exit_code) from error
     except KeyboardInterrupt:
         # Commands that keep something when they are stopped say so themselves.
         with use_language(wanted_language(ctx)):
             click.echo("\n" + tr("Stopped."), err=True)
         ctx.exit(INTERRUPTED)
+
+
+def _as_ours(error: KerascnnError | OSError | ModuleNotFoundError) -> KerascnnError | None:
+    """Turn an error that a user can mend into one of ours; None: it is a bug, to be seen whole."""
+    if isinstance(error, KerascnnError):
+        return error
+    if isinstance(error, ModuleNotFoundError):
+        # Only the extra's own modules: a blanket catch would hide our bugs.
+        module = (error.name or "").partition(".")[0]
+        return MissingExtraError(module, *_EXTRAS[module]) if module in _EXTRAS else None
+    # Only what the system says of a path, of which every command takes some.
+    if error.errno not in _OF_PATHS or not error.filename:
+        return None
+    reason = f"{error.filename}: {error.strerror}. Expected a path that can be used here."
+    return KerascnnError(reason)
 
 
 def wanted_language(ctx: click.Context) -> str | None:

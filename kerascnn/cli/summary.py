@@ -19,6 +19,7 @@ from kerascnn.language import tr
 if TYPE_CHECKING:
     from kerascnn.training.networks.blocks import Block
     from kerascnn.training.networks.summary import Summary
+    from kerascnn.training.run.folder import Run
 
 
 @click.command("summary", cls=Command)
@@ -54,11 +55,7 @@ def command(
     kerascnn summary cnn --classes 10 --image-size 32 --layers
     kerascnn summary runs/flowers --json
     """
-    if Path(model).is_file() and Path(model).suffix.lower() == ".onnx":
-        raise ModelFileError(f"{model}: contains no Keras layers. {ONNX}")  # said without Keras
-    if not Path(model).exists() and Path(model).suffix.lower() in (".keras", ".h5", ".onnx"):
-        raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
-    run = open_run(model) if Path(model).exists() or Path(model).name != model else None
+    run = _run(model)
     with quiet_tensorflow():
         from kerascnn.training.networks import build_network, find_network
         from kerascnn.training.networks.blocks import set_trainable
@@ -79,6 +76,20 @@ def command(
         _show_layers(summary)
     else:
         _show_blocks(summary)
+    _show_total(summary)
+
+
+def _run(model: str) -> Run | None:
+    """Open what is a path, before Keras is loaded; None: the name of a network."""
+    kind = Path(model).suffix.lower()
+    if Path(model).is_file() and kind == ".onnx":
+        raise ModelFileError(f"{model}: contains no Keras layers. {ONNX}")
+    if not Path(model).exists() and kind in (".keras", ".h5", ".onnx"):
+        raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
+    return open_run(model) if Path(model).exists() or Path(model).name != model else None
+
+
+def _show_total(summary: Summary) -> None:
     frozen = summary.total_params - summary.trainable_params
     console().print(
         tr(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, print_json
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import config_options, groups
@@ -18,7 +18,7 @@ from kerascnn.cli.train_settings import (
     train_config_option,
 )
 from kerascnn.language import tr
-from kerascnn.printable import command_line
+from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -112,37 +112,50 @@ def command(
 
         find_rate(config, plot, as_json)
         return
-    # Importing takes some seconds, in which nothing else can be shown.
-    click.echo(tr("loading Keras …"), err=True)
-    with quiet_tensorflow():
-        from kerascnn.training.display.terminal import TrainingDisplay
-        from kerascnn.training.distribution.processes import cluster_of
-        from kerascnn.training.train import fit
+    run = _train(ctx, config, (distributed, processes, rank), resume, overwrite)
+    metrics = run.card.metrics
+    if as_json:
+        print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": metrics})
+        return
+    click.echo(
+        tr(
+            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
+            folder=run.folder,
+            top1=f"{metrics['val_top1']:.2%}",
+            epoch=metrics["epoch"],
+        )
+    )
+    click.echo(_next(run))
 
-    cluster = cluster_of(distributed, processes, rank)
+
+def _train(
+    ctx: click.Context,
+    config: TrainConfig,
+    processes: tuple[str | None, int | None, int | None],
+    resume: bool,
+    overwrite: bool,
+) -> Run:
+    """Train, and show how it goes; what was stopped, or runs beside another, ends here."""
+    click.echo(tr("opening {data} …", data=printable(config.data)), err=True)
+    from kerascnn.training.keras_backend import check_installed, lean_import
+
+    check_installed()
+    from kerascnn.training.display.terminal import TrainingDisplay
+    from kerascnn.training.distribution.processes import cluster_of
+    from kerascnn.training.train import fit
+
+    cluster = cluster_of(*processes)
     display = TrainingDisplay(console(stderr=True), as_options)
     try:
-        with display:
+        with display, lean_import():
             run = fit(config, display, resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
     if cluster and cluster.rank:
         click.echo(f"rank {cluster.rank}: done; rank 0 has the run.")
-        return
-    card = run.card
-    if as_json:
-        print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
-        return
-    click.echo(
-        tr(
-            "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
-            folder=run.folder,
-            top1=f"{card.metrics['val_top1']:.2%}",
-            epoch=card.metrics["epoch"],
-        )
-    )
-    click.echo(_next(run))
+        ctx.exit()
+    return run
 
 
 def _next(run: Run) -> str:

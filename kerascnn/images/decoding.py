@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from kerascnn.errors import PictureError
 from kerascnn.images import limits
@@ -54,7 +55,7 @@ _UPRIGHT: dict[int, Callable[[UInt8Array], UInt8Array]] = {
 _STRIP = 1 << 20
 """Pixels that are converted at once: Pillow's own copies of a whole picture took as much as it."""
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 259, 262, 284, 339
 """TIFF tags."""
 
 _WHITE_IS_ZERO = 0
@@ -62,6 +63,10 @@ _WHITE_IS_ZERO = 0
 
 _SIGNED = 2
 """A value of the third: Pillow reads such pictures of 8 bits as if they had no sign."""
+
+
+_GREY_LEVEL = {"L;2": 85, "L;4": 17}
+"""By how PNG packs grey: what Pillow multiplies pixels by, and the transparent one not."""
 
 
 def decode_here(
@@ -170,7 +175,12 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
     tags = getattr(image, "tag_v2", {})
     white_is_zero = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     signed = _SIGNED in tags.get(_SAMPLE_FORMAT, ())
-    image.load()
+    if _is_misread(tags):
+        raise PictureError(
+            f"{name}: TIFF whose channels of {tags[_BITS_PER_SAMPLE][0]} bits are stored one after "
+            "the other, which Pillow reads wrongly. Convert it to PNG first, e.g. with ImageMagick."
+        )
+    _load(image)
     # The first frame may be of another size than the header says.
     _check_pixels(image, name, max_pixels)
     if signed or image.mode in ("I", "F"):
@@ -184,6 +194,29 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
     if image.has_transparency_data:
         return _turned(image, _in_strips(image, _on_white))
     return _turned(image, _in_strips(image, lambda strip: np.asarray(strip.convert("RGB"))))
+
+
+def _is_misread(tags: Mapping[int, Any]) -> bool:
+    apart, compressed = tags.get(_PLANES) == 2, tags.get(_COMPRESSION, 1) != 1
+    return apart and not compressed and bool(set(tags.get(_BITS_PER_SAMPLE, ())) - {1, 8})
+
+
+def _load(image: Image.Image) -> None:
+    """Load the pixels as from an open file, and with the grey value that is transparent.
+
+    Pillow maps a file whose name it knows into memory, and does not turn it upright then.
+    """
+    if not isinstance(image, ImageFile.ImageFile):
+        image.load()
+        return
+    level = _GREY_LEVEL.get(str(image.tile[0][3])) if image.format == "PNG" and image.tile else None
+    filename, image.filename = image.filename, ""
+    try:
+        image.load()
+    finally:
+        image.filename = filename
+    if level and isinstance(clear := image.info.get("transparency"), int):
+        image.info["transparency"] = clear * level
 
 
 def _in_strips(
@@ -256,6 +289,7 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
     Raises:
         PictureError: Another type or shape, or no pixels.
     """
+    array = np.asarray(array)  # of subclasses, np.matrix cannot become three-dimensional
     if array.dtype != np.uint8:
         raise PictureError(
             f"{name}: values of type {array.dtype}, expected uint8 from 0 to 255. "

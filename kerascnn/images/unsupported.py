@@ -47,6 +47,7 @@ _BEGINNINGS = {
 """By the first bytes of a file: its format."""
 
 _INSTEAD = {
+    "an empty file": "Get it again",
     "a ZIP archive": "Unpack it first",
     "a pointer of Git LFS": "Get the picture itself: git lfs pull",
     "a web page": "Download the picture itself",
@@ -85,6 +86,8 @@ def kind_of(source: str | Path | bytes) -> str | None:
     else:
         with open(source, "rb") as file:  # noqa: PTH123 - of a name that Path may not take
             head = file.read(_HEAD)
+    if not head:
+        return "an empty file"
     if head[4:8] == b"ftyp":
         return _brand(head)
     if head[_DICOM] == b"DICM":

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from kerascnn import images
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.foreign import ForeignModel
-from kerascnn.inference.model_file.output_meaning import decide
+from kerascnn.inference.model_file.output_meaning import decide, without_classes
 from kerascnn.inference.model_file.output_origin import find_origin
 from kerascnn.inference.model_file.output_scale import QUANTIZED, output_scale
 from kerascnn.inference.model_file.signature import TYPES, Scale, Signature, answers_of, rows_of
@@ -71,18 +71,34 @@ def candidates(
                 f"{path}: gives {shown(quantized)}: quantized numbers, whose scale its graph does "
                 "not say. Expected float: end the graph in DequantizeLinear and export it again."
             )
-    if any(str(value.type).startswith(("tensor(string", "seq(")) for value in values) and not found:
+    if (
+        any(str(value.type).startswith(("tensor(string", "seq(map")) for value in values)
+        and not found
+    ):
         raise ModelFileError(
             f"{path}: gives {shown(values)}: names and maps of names, as converters of Custom "
             "Vision and scikit-learn write them. Expected an output of numbers: convert it again "
             "without ZipMap (zipmap=False), or end the graph in the operator before."
         )
     if not found:
-        raise ModelFileError(
-            f"{path}: gives {shown(values)}; expected one number for each of the "
-            f"{len(foreign.classes):,} classes in `labels`. {_UNFIT}"
-        )
+        raise _nothing_fits(path, values, len(foreign.classes))
     return found
+
+
+def _nothing_fits(path: str | Path, values: Sequence[Any], classes: int) -> ModelFileError:
+    """Say why no output is taken: what was made of the answers, their type, or their shape."""
+    lost = next(filter(None, (without_classes(find_origin(path, one.name)) for one in values)), "")
+    if lost:
+        return ModelFileError(f"{path}: {lost}")
+    what = f"{path}: gives {shown(values)}; expected one number for each of the {classes:,} classes"
+    if all(value.type not in {*TYPES, *QUANTIZED} for value in values):
+        return ModelFileError(f"{what}, as float, float16 or double. Export it again so.")
+    if any(sum(side != 1 for side in value.shape[1:]) > 1 for value in values):
+        return ModelFileError(
+            f"{what}. What gives several numbers for each, or places, finds objects or colors "
+            "areas; kerascnn classifies whole pictures."
+        )
+    return ModelFileError(f"{what} in `labels`. {_UNFIT}")
 
 
 def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[Signature, Rows]:
@@ -135,11 +151,13 @@ def choose_output(
         ModelFileError: A softmax of one number.
     """
     classes = len(foreign.classes)
+    origins = {name: find_origin(path, name) for name in rows}
+    named = {name: v for name, v in rows.items() if not without_classes(origins[name], v)}
     chosen: list[tuple[Signature, npt.NDArray[np.float32]]] = []
-    for name, values in rows.items():
+    for name, values in (named or rows).items():
         # A flat picture may give 0/0 where real ones do not.
         finite = values[np.isfinite(values).all(axis=1)]
-        meaning = decide(find_origin(path, name), finite, str(path), foreign.outputs)
+        meaning = decide(origins[name], finite, str(path), foreign.outputs)
         answer = answers_of(values, meaning, classes)[1]
         chosen.append((replace(signature, outputs=(name,), meaning=meaning), answer))
     first = chosen[0][1]
@@ -255,6 +273,8 @@ def _misfit(
     path: str | Path, name: str, output: npt.NDArray[np.float32], count: int, classes: int
 ) -> ModelFileError:
     rows = rows_of(output, count)
+    if lost := without_classes(find_origin(path, name)):
+        return ModelFileError(f"{path}: {lost}")
     if rows is not None:
         return ModelFileError(
             f"{path}: gives {rows.shape[1]:,} numbers per picture, and `labels` has {classes:,} "

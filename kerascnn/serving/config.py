@@ -111,6 +111,7 @@ class ServeConfig:
             "in its section of `config`": self.foreign is not None and len(said) > 1,
             f"two models are called {', '.join(twice)}, after their files; give one another name, "
             "as in NAME=FILE": bool(twice),
+            "a model's name; expected one without /": any("/" in name for name in self.names),
             "`tls_key` without `tls_cert`": self.tls_key is not None and self.tls_cert is None,
             "`port`; expected 0 to 65535": not 0 <= self.port <= 65535,
             "`grpc_port`; expected 0 to 65535": not 0 <= (self.grpc_port or 0) <= 65535,

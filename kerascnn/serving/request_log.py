@@ -33,6 +33,7 @@ class RequestRecord:
         path: What was asked for.
         id: The client's, or a new one.
         traceparent: What it is a part of, as W3C's trace context has it; empty: it begins here.
+        tracestate: What tracing systems say besides, likewise.
         status: Status of the answer.
         sent: Bytes of it.
         facts: What handlers tell of it.
@@ -44,6 +45,7 @@ class RequestRecord:
     path: str
     id: str
     traceparent: str = ""
+    tracestate: str = ""
     status: int | str = 500
     sent: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
@@ -80,8 +82,8 @@ class RequestLog:
         self._metrics.count(model, outcome)
         if model and outcome == "ok" and "pictures" in facts:
             self._metrics.observe(model, seconds, facts)
-        if self._tracer is not None:
-            facts["trace_id"] = self._tracer.trace(record, outcome, seconds)
+        if self._tracer is not None and (trace := self._tracer.trace(record, outcome, seconds)):
+            facts["trace_id"] = trace
         if self._write_log is not None:
             self._write_log(_line(record, outcome, seconds))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from kerascnn.errors import ConfigError, KerascnnError, needs_extra
+from kerascnn.errors import ConfigError, KerascnnError, needs_extra, one_line
 from kerascnn.inference.model_file.metadata import read_metadata
 from kerascnn.serving.access_log import AccessLog
 from kerascnn.serving.app import create_app
@@ -217,7 +217,12 @@ def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
     with needs_extra("otel", "to trace requests"):
         from kerascnn.serving.tracing import Tracer
 
-        tracer = Tracer()
+        try:
+            tracer = Tracer()
+        except ValueError as error:
+            raise ConfigError(
+                f"OpenTelemetry does not accept its variables (OTEL_…): {one_line(error)}"
+            ) from error
     try:
         yield tracer
     finally:

@@ -7,7 +7,6 @@ many, and as whose, its own variables say (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``OT
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,20 +36,21 @@ class Tracer:
     """
 
     def __init__(self, processor: SpanProcessor | None = None) -> None:
-        name = os.environ.get("OTEL_SERVICE_NAME", "kerascnn")
-        self._provider = TracerProvider(resource=Resource.create({"service.name": name}))
+        self._provider = TracerProvider(resource=_resource())
         self._provider.add_span_processor(processor or _exporting())
         self._tracer = self._provider.get_tracer("kerascnn.serving", __version__)
         self._propagator = TraceContextTextMapPropagator()
 
-    def trace(self, record: RequestRecord, outcome: str, seconds: float) -> str:
+    def trace(self, record: RequestRecord, outcome: str, seconds: float) -> str | None:
         """Make the spans of a request that has ended.
 
         Returns:
-            The trace's id, 32 hexadecimal digits.
+            The trace's id, 32 hexadecimal digits; None: tracing is switched off.
         """
         end = time.time_ns()
-        context = self._propagator.extract({"traceparent": record.traceparent})
+        context = self._propagator.extract(
+            {"traceparent": record.traceparent, "tracestate": record.tracestate}
+        )
         span = self._tracer.start_span(
             _name(record),
             context,
@@ -62,7 +62,8 @@ class Tracer:
             span.set_status(trace.StatusCode.ERROR)
         self._stages(trace.set_span_in_context(span), record.facts, end)
         span.end(end)
-        return trace.format_trace_id(span.get_span_context().trace_id)
+        made = span.get_span_context()
+        return trace.format_trace_id(made.trace_id) if made.is_valid else None
 
     def close(self) -> None:
         """Send the last spans, if there is somebody to take them."""
@@ -79,6 +80,14 @@ class Tracer:
             child = self._tracer.start_span(stage, context, start_time=begin)
             begin += length
             child.end(begin)
+
+
+def _resource() -> Resource:
+    """Say whose spans they are: what OpenTelemetry's variables say, else ours."""
+    resource = Resource.create()
+    if str(resource.attributes["service.name"]).startswith("unknown_service"):
+        resource = resource.merge(Resource({"service.name": "kerascnn"}))
+    return resource
 
 
 def _exporting() -> SpanProcessor:

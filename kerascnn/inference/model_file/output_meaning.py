@@ -48,12 +48,14 @@ class OutputOrigin:
         mixed: Whether they were added up, averaged, weighed or picked from after that.
         by_matrix: Whether a matrix was among what mixed them.
         quantized: Whether they go through whole numbers on the way.
+        last: The operator that made them, behind all that hands values on.
     """
 
     sources: frozenset[Source]
     mixed: bool = False
     by_matrix: bool = False
     quantized: bool = False
+    last: str = ""
 
     def only(self, source: Source) -> bool:
         """Return whether all numbers come from one kind of source."""
@@ -76,6 +78,8 @@ def decide(
             said, or they cannot be what was said.
         ModelFileError: A softmax of one number.
     """
+    if lost := without_classes(origin, values):
+        raise ModelFileError(f"{path}: {lost}")
     if not len(values):  # none was finite, so there is nothing to look at
         by_source: dict[Source, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoids"}
         return said or by_source.get(next(iter(origin.sources)), "logits")
@@ -92,6 +96,40 @@ def decide(
     if not _inside(values):
         raise _contradiction(path, "ends in a sigmoid", values)
     return "sigmoids"
+
+
+def without_classes(origin: OutputOrigin, values: npt.NDArray[np.float32] | None = None) -> str:
+    """Say why numbers are none of the classes' own: one was picked, or all were sorted.
+
+    Args:
+        origin: Where they come from.
+        values: float32 ``[pictures, numbers]``; None: they are not known.
+
+    Returns:
+        A sentence; empty: they may be.
+    """
+    last = origin.last.rpartition(".")[2].replace("_", "").lower().removeprefix("reduce")
+    if last in ("argmax", "argmin"):
+        what = "gives the number of a class and no probabilities"
+    elif last == "topk" and (values is None or _sorted(values)):
+        what = "sorts the answers, so that none tells its class"
+    elif last in ("max", "amax") and values is not None and _picked(origin, values):
+        what = "gives the largest probability, and not of which class"
+    else:
+        return ""
+    return (
+        f"ends in {origin.last}, which {what}. Export it again without that operator, or, if it "
+        "has another output, name that: `output` NAME."
+    )
+
+
+def _sorted(values: npt.NDArray[np.float32]) -> bool:
+    steps = np.diff(values, axis=1)
+    return bool((steps <= 0).all() or (steps >= 0).all())
+
+
+def _picked(origin: OutputOrigin, values: npt.NDArray[np.float32]) -> bool:
+    return values.shape[1] == 1 and origin.only("softmax")
 
 
 def looks_like_probabilities(values: npt.NDArray[np.float32], quantized: bool = False) -> bool:
@@ -127,6 +165,10 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
     """Decide where the last operator leaves it open."""
     if looks_like_probabilities(values, origin.quantized):
         return "probabilities"
+    if origin.only("softmax") and looks_like_probabilities(
+        values * np.float32(0.01), origin.quantized
+    ):
+        return "sigmoids"  # percentages, which are divided by their sum
     if looks_like_probabilities(np.exp(-np.maximum(values, -1))):
         return "negative_logs"
     if origin.only("log_softmax"):

@@ -22,14 +22,14 @@ _NAME = {_GRAPH_INPUT: 1, _INITIALIZER: 8}
 
 _SAME_VALUES = frozenset(
     {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
-     "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear"}
+     "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear", "Round"}
 )  # fmt: skip
-"""Operators that hand on their first input's values, in another shape or type, or cut off."""
+"""Operators that hand on their first input's values: reshaped, cast, cut off or rounded."""
 
 _MIXING = frozenset(
     {"Add", "Sub", "Mul", "Div", "Neg", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather",
      "Split", "Expand", "Tile", "ReduceMean", "ReduceSum", "ReduceMax", "GlobalAveragePool",
-     "AveragePool",
+     "AveragePool", "GlobalMaxPool", "MaxPool", "TopK",
      "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearReduceMean",
      "QLinearGlobalAveragePool", "QLinearAveragePool"}
 )  # fmt: skip
@@ -41,8 +41,8 @@ _MATRICES = frozenset(
 )  # fmt: skip
 """Operators that make numbers out of learned weights: what comes out is linear in them."""
 
-_QUANTIZED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear")
-"""How the names of quantized operators begin."""
+_QUANTIZED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "Round")
+"""How the names of operators begin that round to multiples of a step."""
 
 _SQUASHING: dict[str, Source] = {
     "Softmax": "softmax", "QLinearSoftmax": "softmax", "LogSoftmax": "log_softmax",
@@ -87,7 +87,7 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
         ModelFileError: Not a whole ONNX file.
     """
     graph = read_graph(path)
-    name, quantized = output, False
+    name, quantized, kind = output, False, ""
     seen: set[str] = set()
     # A graph has no cycles, but a broken file may.
     while name in graph.makers and name not in seen:
@@ -98,7 +98,7 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
             break
         name = inputs[0]
     if made := _squashed_by(graph, name):
-        return OutputOrigin(frozenset({made}), quantized=quantized)
+        return OutputOrigin(frozenset({made}), quantized=quantized, last=kind)
     found = _sources(graph, name)
     squashed = bool(found.sources - {"linear", "unknown"})
     return OutputOrigin(
@@ -106,6 +106,7 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
         mixed=squashed,
         by_matrix=found.by_matrix,
         quantized=quantized or found.quantized,
+        last=kind,
     )
 
 

@@ -232,8 +232,9 @@ class GrpcServer:
         """
         sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
         given = _as_bytes(sent.get("x-request-id", b""))
-        path, parent = f"/{SERVICE}/{name}", str(sent.get("traceparent", ""))
-        record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent)
+        parent, state = (str(sent.get(key, "")) for key in ("traceparent", "tracestate"))
+        path = f"/{SERVICE}/{name}"
+        record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
         outcome = "gone"  # unless it ends otherwise
         try:
             if self._token is not None and name not in _OPEN:

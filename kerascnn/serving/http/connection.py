@@ -30,6 +30,8 @@ HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
 _CODING, _WHOLE_URL = b"transfer-encoding", re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 """A header's name, and the host of a request target that is a whole URL."""
 
+_VERSIONS = ("1.0", "1.1")
+
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 """Headers, and their names in ``Connection``, which offer another protocol."""
 
@@ -107,6 +109,7 @@ class Connection(HttpToolsProtocol):
                     self._count(len(data) if self._in_head else 0)
                     data = b""
         except httptools.HttpParserError:
+            self._in_head |= not self._begun  # it is of another request, be there one before it
             self.send_400_response("Invalid HTTP request received.")
         # Most requests come in one piece, and need no clock.
         if self._begun and self._clock is None and not self._refused:
@@ -114,18 +117,27 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the parser ends here."""
-        self._in_head = False
         if self.parser.should_upgrade() or self._refused:
+            self._in_head = False
             return
         if not self.url.startswith(b"/"):
             self._take_host_of_url()
-        names = [name for name, _ in self.headers]
-        if names.count(b"host") > 1:
+        names, version = [name for name, _ in self.headers], self.parser.get_http_version()
+        hosts = names.count(b"host")
+        if version not in _VERSIONS:
+            self._refuse(505, f"HTTP/{version}; expected HTTP/1.1 or HTTP/1.0.")
+        elif hosts > 1:
             self._refuse(400, "the request has several Host headers; expected one.")
+        elif not hosts and version != "1.0":
+            self._refuse(400, "the request has no Host header; HTTP/1.1 has one.")
+        elif self.url[:1] not in (b"/", b"*") and not _WHOLE_URL.match(self.url):
+            self._refuse(400, "the target is a URL of another scheme; expected http or a path.")
         elif _CODING in names and dict(self.headers)[_CODING].lower() != b"chunked":
             self._refuse(501, "Transfer-Encoding is not chunked; expected that, or none.")
         else:
+            self.expect_100_continue &= version != "1.0"  # RFC 9110, section 10.1.1
             super().on_headers_complete()
+        self._in_head = False
 
     def _take_host_of_url(self) -> None:
         """A whole URL has the host that counts, as clients send it to proxies (RFC 9112, 3.2.2)."""
@@ -133,6 +145,8 @@ class Connection(HttpToolsProtocol):
         if host is not None:
             others = [one for one in self.headers if one[0] != b"host"]
             self.headers[:] = [(b"host", host[1]), *others]
+            path = self.url[host.end() :]
+            self.url = host[0] + (path if path.startswith(b"/") else b"/" + path)
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the path."""
@@ -141,8 +155,9 @@ class Connection(HttpToolsProtocol):
             self._refuse(414, f"the path is longer than {URL_BYTES:,} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        super().on_header(name, value)
+        """Take a header; those behind the body count only (RFC 9110, section 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value.rstrip(b" \t"))
         self._header_bytes += len(name) + len(value)
         if len(self.headers) > HEADERS or self._header_bytes > HEAD_BYTES:
             self._refuse_head()
@@ -195,6 +210,7 @@ class Connection(HttpToolsProtocol):
         Whether it closed the other half too, nobody can know; so what it asked for is not
         worked on, and the connection ends.
         """
+        self._in_head = False  # what came of the next request does not count
         if self._begun:
             self._answer(400, "the connection was closed in the middle of the request.")
         elif self.cycle is not None and not self.cycle.response_complete:
@@ -223,6 +239,10 @@ class Connection(HttpToolsProtocol):
             return
         if self._ended:  # and the client closes its half, or goes on with what is no request
             self.transport.close()
+            return
+        if self._in_head and self.cycle is not None and not self.cycle.response_complete:
+            # It is for what follows a request; the answer to that comes first, and is the last.
+            self.cycle.keep_alive, self._refused = False, True
             return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             body = error_body(message)

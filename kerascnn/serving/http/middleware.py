@@ -117,6 +117,7 @@ class Exchange:
             scope["path"],
             request_id(self.headers.get(b"x-request-id", b"")),
             self.headers.get(b"traceparent", b"").decode("latin-1"),
+            self.headers.get(b"tracestate", b"").decode("latin-1"),
         )
         self.status, self.outcome = 500, None
         self._started, self._send = False, send

@@ -1,13 +1,14 @@
 """Random changes to training pictures, inside the compiled step.
 
-Knows: which presets exist and the layers they are made of: Keras' own wherever it has them. Does
-not know when they run: Keras switches them off outside training.
+Knows: which presets exist and the layers they are made of: Keras' own, but for flips and shifts.
+Does not know when they run: Keras switches them off outside training.
 """
 
 from __future__ import annotations
 
 from keras import layers
 
+from kerascnn.training.augmentation.flip_and_shift import FlipAndShift
 from kerascnn.training.config import Augment
 
 SHIFT = 1 / 32
@@ -42,25 +43,10 @@ def augmentation_layers(preset: Augment, seed: int) -> list[layers.Layer]:
     """
     if preset in ("none", "auto"):  # auto: not settled, as in a run that has not begun
         return []
-    shift = _shift(SHIFT if preset in ("shift", "light") else FAR, seed + 1)
-    if preset == "shift":
-        return [shift]
-    if preset == "strong-shift":
-        return [shift, *_lighting(seed + 2), _erasing(seed + 4)]
-    moved = [layers.RandomFlip("horizontal", seed=seed, name="flip"), shift]
-    return moved if preset == "light" else [*moved, *_lighting(seed + 2), _erasing(seed + 4)]
-
-
-def _shift(share: float, seed: int) -> layers.Layer:
-    return layers.RandomTranslation(
-        share,
-        share,
-        fill_mode="constant",
-        interpolation="nearest",
-        fill_value=0.0,
-        seed=seed,
-        name="shift",
-    )
+    flip_seed = seed if preset in ("light", "strong") else None
+    if preset in ("shift", "light"):
+        return [FlipAndShift(SHIFT, seed + 1, flip_seed)]
+    return [FlipAndShift(FAR, seed + 1, flip_seed), *_lighting(seed + 2), _erasing(seed + 4)]
 
 
 def _lighting(seed: int) -> list[layers.Layer]:

@@ -44,7 +44,7 @@ from kerascnn.training.data.cached_pack import (
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when :mod:`kerascnn.images` makes other pixels of the same file."""
 
 VARIABLE = "KERASCNN_CACHE"

@@ -40,8 +40,10 @@ _LOGARITHMS = ("Log", "math.log")
 
 _MIXING = frozenset(
     {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Rescaling",
-     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "AveragePooling2D", "Divide", "TrueDivide",
-     "Mean", "Sum", "Max", "Min", "Stack", "GetItem", "Negative", "__operators__.add", "math.add",
+     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "MaxPooling2D", "GlobalAveragePooling1D",
+     "GlobalAveragePooling2D", "AveragePooling2D", "Divide", "TrueDivide",
+     "Mean", "Sum", "Max", "Min", "TopK", "Round", "Stack", "GetItem", "Negative",
+     "__operators__.add", "math.add",
      "math.subtract", "math.multiply", "math.truediv", "math.divide", "math.negative",
      "math.maximum", "math.minimum", "math.reduce_mean", "math.reduce_sum", "math.add_n", "concat",
      "stack", "__operators__.getitem"}
@@ -61,15 +63,16 @@ def find_origin(model: keras.Model) -> OutputOrigin:
     """
     last, inputs = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
     if (found := _squashing(last, inputs)) is not None:
-        return OutputOrigin(frozenset({found}))
+        return OutputOrigin(frozenset({found}), last=_name(last))
     sources: set[Source] = set()
-    by_matrix = False
+    by_matrix = rounded = False
     waiting, seen = [model.outputs[0]], set()
     while waiting:
         operation, inputs = _behind(waiting.pop(), _SAME_NUMBERS | _CUTTING)
         if id(operation) in seen:
             continue
         seen.add(id(operation))
+        rounded |= _name(operation) == "Round"
         grouped = _grouped(operation, inputs)
         if (found := _squashing(operation, inputs) or grouped) is not None:
             sources.add(found)
@@ -79,7 +82,7 @@ def find_origin(model: keras.Model) -> OutputOrigin:
         else:
             sources.add("linear" if _is_linear(operation) else "unknown")
     mixed = bool(sources - {"linear", "unknown"})
-    return OutputOrigin(frozenset(sources or {"unknown"}), mixed, by_matrix)
+    return OutputOrigin(frozenset(sources or {"unknown"}), mixed, by_matrix, rounded, _name(last))
 
 
 def last_layer(model: keras.Model) -> Any:

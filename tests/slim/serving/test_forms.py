@@ -50,6 +50,19 @@ def test_parts_that_are_files(head, name):
     assert read_form(form((head, content)), KIND, 3) == [Upload(name, content)]
 
 
+@pytest.mark.parametrize("kind", ["application/json", "Application/vnd.api+JSON; charset=utf-8"])
+def test_json_without_a_name_is_a_field(kind):
+    field = (f'Content-Disposition: form-data; name="meta"\r\nContent-Type: {kind}', b'{"a": 1}')
+    assert read_form(form(field, (NAMED + "filename=a", b"1")), KIND, 3) == [Upload("a", b"1")]
+
+
+def test_files_in_quoted_printable():
+    head = NAMED + "filename=a\r\nContent-Transfer-Encoding: Quoted-Printable"
+    assert read_form(form((head, b"=89PNG=0D=0A=\r\n=1A=3D.")), KIND, 3) == [
+        Upload("a", b"\x89PNG\r\n\x1a=.")
+    ]
+
+
 def test_where_a_form_begins_and_ends():
     part = (NAMED + 'filename="a"', b"1")
     for body in (

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from kerascnn.errors import MissingExtraError
+from kerascnn.errors import ConfigError, MissingExtraError
 from kerascnn.serving import ServeConfig, serve
+from kerascnn.serving.metrics import Metrics
+from kerascnn.serving.request_log import RequestLog, RequestRecord
 
 from .asking import asked, finished
 from .conftest import encoded
@@ -30,7 +32,7 @@ def test_a_request_is_a_span_with_its_stages(exported, pictures):
         async with asked(config, tracer=tracer, write_log=lines.append) as (client, _):
             url = f"/v1/models/{exported.stem}/predict"
             for content, headers in (
-                (encoded(pictures[0]), {"traceparent": PARENT}),
+                (encoded(pictures[0]), {"traceparent": PARENT, "tracestate": "vendor=x"}),
                 (encoded(pictures[0]), {"traceparent": "garbage"}), (b"no picture", {}),
             ):  # fmt: skip
                 await client.post(url, content=content, headers=headers)
@@ -45,6 +47,7 @@ def test_a_request_is_a_span_with_its_stages(exported, pictures):
     *stages, whole = first
     assert f"{whole.context.trace_id:032x}" == PARENT.split("-")[1]
     assert f"{whole.parent.span_id:016x}" == PARENT.split("-")[2]
+    assert whole.context.trace_state.to_header() == "vendor=x"
     for stage in stages:
         assert stage.parent.span_id == whole.context.span_id
         assert whole.start_time <= stage.start_time <= stage.end_time <= whole.end_time
@@ -57,6 +60,49 @@ def test_a_request_is_a_span_with_its_stages(exported, pictures):
     assert (codes, roots[2].name) == ([200, 422, 404], "GET")
     ids = [json.loads(line)["trace_id"] for line in lines]
     assert ids == [f"{span.context.trace_id:032x}" for span in (whole, *roots)]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "kerascnn"),
+        ({"OTEL_SERVICE_NAME": "flowers"}, "flowers"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=birds,a=b"}, "birds"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "a=b"}, "kerascnn"),
+    ],
+)
+def test_the_name_of_the_service_is_as_the_variables_say(monkeypatch, variables, expected):
+    pytest.importorskip("opentelemetry.sdk", reason="needs the extra otel")
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from kerascnn.serving.tracing import Tracer
+
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    exporter = InMemorySpanExporter()
+    trace = Tracer(SimpleSpanProcessor(exporter)).trace
+    assert len(trace(RequestRecord(None, "GET", "/", "1"), "ok", 0.1)) == 32
+    (span,) = exporter.get_finished_spans()
+    assert span.resource.attributes["service.name"] == expected
+
+
+def test_switched_off_there_is_no_trace_id(monkeypatch):
+    pytest.importorskip("opentelemetry.sdk", reason="needs the extra otel")
+    from kerascnn.serving.tracing import Tracer
+
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    tracer, record, lines = Tracer(), RequestRecord(None, "GET", "/", "1"), []
+    RequestLog(Metrics(), lines.append, tracer).record(record, "ok")
+    tracer.close()
+    assert "trace_id" not in json.loads(lines[0])
+
+
+def test_variables_that_opentelemetry_refuses(exported, monkeypatch):
+    pytest.importorskip("opentelemetry.sdk", reason="needs the extra otel")
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-3")
+    with pytest.raises(ConfigError, match="max_queue_size"):
+        serve(ServeConfig((str(exported),), port=0, traces=True))
 
 
 def test_nothing_is_imported_where_nobody_asked(exported, environment):

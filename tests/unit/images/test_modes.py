@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from kerascnn import images
 from kerascnn.errors import PictureError
+from kerascnn.images.decoding import decode_here
 
 WIDE = np.array([[0, 255, 256, 32768, 65535]], np.uint16)
 SCALED = [0, 1, 1, 128, 255]
@@ -35,6 +37,41 @@ def tiff(values: np.ndarray, bits: int = 16, sign: int = 1, order: str = ">") ->
     return head + b"".join(entries) + bytes(4) + pixels
 
 
+def in_planes(file: bytes, entries: int) -> bytes:
+    """Turn a grey TIFF of 16 bits into one of three channels, each on its own."""
+    start, old = 10, 10 + 12 * entries
+    rows = [file[start + 12 * n :][:12] for n in range(entries)]
+    tags = {struct.unpack(">H", row[:2])[0]: row for row in rows}
+    moved = old + 24 + 4
+    for tag, value in ((262, 2), (277, 3), (284, 2)):
+        tags[tag] = struct.pack(">HHIHxx", tag, 3, 1, value)
+    for tag, place in ((258, moved), (273, moved + 6), (279, moved + 18)):
+        tags[tag] = struct.pack(">HHII", tag, 3 if tag == 258 else 4, 3, place)
+    pixels = file[old + 4 :]
+    first = moved + 30
+    arrays = struct.pack(">3H", 16, 16, 16)
+    arrays += struct.pack(">3I", *(first + n * len(pixels) for n in range(3)))
+    arrays += struct.pack(">3I", *[len(pixels)] * 3)
+    ordered = b"".join(tags[tag] for tag in sorted(tags))
+    head = file[:8] + struct.pack(">H", len(tags)) + ordered + bytes(4)
+    return head.ljust(moved, b"\0") + arrays + pixels * 3
+
+
+def png(width: int, bits: int, kind: int, rows: list[bytes], clear: int | None = None) -> bytes:
+    """A PNG, written by hand: Pillow writes no 16-bit colors, and none of 2 or 4 bits of grey."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(name + data)
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, len(rows), bits, kind, 0, 0, 0)
+    transparent = b"" if clear is None else chunk(b"tRNS", struct.pack(">H", clear))
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + transparent + pixels + chunk(b"IEND", b"")
+    )
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_sixteen_bit_tiff_is_scaled_in_both_byte_orders(order: str) -> None:
     assert images.decode(tiff(WIDE, order=order))[0, :, 1].tolist() == SCALED
@@ -58,20 +95,49 @@ def test_sixteen_bit_picture_is_rotated_too(photograph) -> None:
 
 
 def test_sixteen_bit_colours_keep_their_upper_half(photograph) -> None:
-    """A PNG of 16-bit colours, written by hand: Pillow writes none."""
-    import zlib
-
     original = photograph(3, 5)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in original.astype(int) * 257)
+    rows = [row.astype(">u2").tobytes() for row in original.astype(int) * 257]
+    assert np.array_equal(images.decode(png(5, 16, 2, rows)), original)
 
-    def chunk(name: bytes, data: bytes) -> bytes:
-        check = zlib.crc32(name + data)
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
 
-    header = struct.pack(">IIBBBBB", 5, 3, 16, 2, 0, 0, 0)
-    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-    file += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    assert np.array_equal(images.decode(file), original)
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_transparent_grey_of_few_bits_is_laid_on_white(bits: int) -> None:
+    """Pillow multiplies the pixels of 2 and 4 bits up to 255, and the transparent value not."""
+    levels = 1 << bits
+    text = "".join(f"{level:0{bits}b}" for level in range(levels)).ljust(8, "0")
+    rows = [int(text, 2).to_bytes(len(text) // 8, "big")]
+    grey = [level * 255 // (levels - 1) for level in range(levels)]
+    for clear in (0, 1):
+        file = png(levels, bits, 0, rows, clear)
+        expected = [255 if level == clear else one for level, one in enumerate(grey)]
+        assert images.decode(file)[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "I;16"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_file_that_pillow_maps_into_memory_is_rotated(
+    mode: str, orientation: int, photograph, tmp_path
+) -> None:
+    """Large TIFF files are opened by name, where Pillow garbles what is turned by a quarter."""
+    stored = photograph(4, 6)[..., 0].astype(np.uint16 if mode == "I;16" else np.uint8)
+    image = Image.fromarray(stored)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = image if image.mode == mode else image.convert("RGB").convert(mode)
+    (tmp_path / "a.tif").write_bytes(encoded(image, "TIFF", exif=exif))
+    by_name = decode_here(str(tmp_path / "a.tif"))
+    assert by_name.shape == ((4, 6, 3) if orientation < 5 else (6, 4, 3))
+    assert np.array_equal(by_name, images.decode((tmp_path / "a.tif").read_bytes()))
+    with Image.open(tmp_path / "a.tif") as opened:
+        assert np.array_equal(images.from_pillow(opened), by_name)
+
+
+def test_channels_of_sixteen_bits_one_after_the_other_are_refused() -> None:
+    """Pillow reads them as bytes, and gives another picture."""
+    one = tiff(WIDE)
+    count = struct.unpack_from(">H", one, 8)[0]
+    with pytest.raises(PictureError, match="channels of 16 bits are stored one after the other"):
+        images.decode(in_planes(one, count))
 
 
 def test_transparent_grey_of_sixteen_bits_is_laid_on_white() -> None:

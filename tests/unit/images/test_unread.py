@@ -83,3 +83,8 @@ def test_a_class_of_such_pictures_alone_and_a_folder_of_them(caplog) -> None:
     with caplog.at_level(logging.WARNING):
         assert list(expand(["d"], io.StringIO())) == ["d"]
     assert told in caplog.text
+
+
+def test_an_empty_file_is_told() -> None:
+    with pytest.raises(PictureError, match=r"but an empty file\. .* Get it again\."):
+        images.decode(b"", "a.jpg")

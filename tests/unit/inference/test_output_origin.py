@@ -202,6 +202,12 @@ ENDINGS: dict[str, tuple[Callable[[Graph], str], tuple[str, ...], Callable]] = {
     "mean of one sigmoid": (
         lambda g: g("Mean", one_sigmoid(g), one_sigmoid(g, 2)), NAMES[:2], both,
     ),
+    "percentages": (lambda g: g("Mul", g.softmax(), g.number(100)), NAMES, shares),
+    "whole percentages": (
+        lambda g: g("Round", g("Mul", g.softmax(0.3), g.number(100))), NAMES, shares,
+    ),
+    "largest of sigmoids": (lambda g: g("Flatten", g("GlobalMaxPool", g(
+        "Sigmoid", g("Reshape", g.logits, g.constant(np.asarray([-1, 3, 1, 1])))))), NAMES, shares),
     "one column of a softmax": (
         lambda g: g("Gather", g.softmax(), g.constant(np.asarray([0])), axis=1), NAMES[:2], both,
     ),
@@ -278,6 +284,50 @@ def test_where_operator_and_values_disagree_the_user_decides(tmp_path, caplog) -
     np.testing.assert_allclose(found(one, NAMES[:2]), both(1 / (1 + np.exp(-z))), atol=1e-6)
     assert "use `outputs` probabilities" in caplog.text
     np.testing.assert_allclose(found(one, NAMES[:2], outputs="probabilities"), both(z), atol=1e-6)
+
+
+def argmax(g: Graph) -> str:
+    return g("Cast", g("ArgMax", g.softmax(), axis=1), to=TensorProto.FLOAT)
+
+
+def sorted_answers(g: Graph) -> str:
+    return g("TopK", g.softmax(), g.constant(np.asarray([3])), axis=1)
+
+
+def largest(g: Graph) -> str:
+    return g("ReduceMax", g.softmax(), axes=[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "why"),
+    [(argmax, NAMES, "number of a class"), (argmax, NAMES[:2], "number of a class"),
+     (sorted_answers, NAMES, "sorts the answers"), (largest, NAMES[:2], "not of which class")],
+)  # fmt: skip
+def test_answers_without_their_classes_are_refused(make, names, why, tmp_path) -> None:
+    graph = Graph()
+    last = make(graph)
+    if make is sorted_answers:
+        graph.nodes[-1].output.append("places")
+    with pytest.raises(ModelFileError, match=f"ends in .*{why}.*`output` NAME"):
+        found(graph.write(tmp_path / "m.onnx", last), names)
+    # Beside the probabilities themselves, as converters of scikit-learn have it, they are no doubt.
+    graph = Graph()
+    both = make(graph), graph.softmax()
+    if make is sorted_answers:
+        graph.nodes[-3].output.append("places")
+    path = graph.write(tmp_path / "two.onnx", *both)
+    np.testing.assert_allclose(found(path), raw(path, 1), atol=1e-6)
+
+
+def test_outputs_of_other_types_and_of_places_are_told(tmp_path) -> None:
+    graph = Graph()
+    last = graph("Greater", graph.logits, graph.number(2))
+    yes = whole_numbers_out(graph, tmp_path / "b.onnx", TensorProto.BOOL, last)
+    with pytest.raises(ModelFileError, match="as float, float16 or double"):
+        found(yes)
+    graph = Graph()
+    with pytest.raises(ModelFileError, match="classifies whole pictures"):
+        found(graph.write(tmp_path / "p.onnx", graph("Relu", "x"), shape=["n", 3, SIZE, SIZE]))
 
 
 def squeezed(g: Graph) -> str:

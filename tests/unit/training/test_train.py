@@ -203,9 +203,11 @@ def test_augmentation_moves_pictures_in_training_only(small: Path) -> None:
 def test_strong_changes_are_there_without_a_flip_too() -> None:
     from kerascnn.training.augmentation.presets import augmentation_layers
 
-    strong = [layer.name for layer in augmentation_layers("strong", 3)]
-    assert strong == ["flip", "shift", "brightness", "contrast", "erasing"]
-    assert [layer.name for layer in augmentation_layers("strong-shift", 3)] == strong[1:]
+    strong, still = augmentation_layers("strong", 3), augmentation_layers("strong-shift", 3)
+    names = [layer.name for layer in strong]
+    assert names == ["flip_and_shift", "brightness", "contrast", "erasing"]
+    assert [layer.name for layer in still] == names
+    assert (len(strong[0].variables), len(still[0].variables)) == (2, 1), "states of its draws"
 
 
 def test_strong_augmentation_shifts_lights_and_erases() -> None:

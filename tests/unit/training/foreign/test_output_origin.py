@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from kerascnn.errors import ConfigError
+from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference import ForeignModel
 from kerascnn.training.foreign.loading import LoadedModel, load_foreign
 from kerascnn.training.foreign.logits import core_of, meaning_of
@@ -64,6 +64,8 @@ ENDINGS = {
     "log softmax": (lambda x: dense(x, "log_softmax"), softmax),
     "temperature": (lambda x: layers.Softmax()(dense(x) / 2.5), shares),
     "logits by a temperature": (lambda x: dense(x) / 2.5, softmax),
+    "percentages": (lambda x: dense(x, "softmax") * 100, shares),
+    "whole percentages": (lambda x: ops.round(dense(x, "softmax") * 100), shares),
 }  # fmt: skip
 
 
@@ -105,6 +107,17 @@ def test_where_layers_and_values_disagree_the_user_decides() -> None:
     np.testing.assert_allclose(found, softmax(own), atol=1e-5)
     own, found = answers(built(lambda x: dense(x, "softmax")), "logits")
     np.testing.assert_allclose(found, softmax(own), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("operation", "units"), [(ops.argmax, 2), (ops.max, 3), (lambda p, **_: ops.top_k(p, 3)[0], 3)]
+)
+def test_answers_without_their_classes_are_refused(operation, units) -> None:
+    def ending(x):
+        return ops.cast(operation(dense(x, "softmax", units), axis=-1, keepdims=True), "float32")
+
+    with pytest.raises(ModelFileError, match=r"m\.keras: ends in (Argmax|Max|TopK), which"):
+        answers(built(ending))
 
 
 def test_one_of_several_outputs_is_chosen_by_name(tmp_path) -> None:

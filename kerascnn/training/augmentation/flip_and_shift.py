@@ -1,0 +1,70 @@
+"""Flips and shifts by whole pixels: pictures whose pixels only change their places.
+
+Knows: where each pixel comes from. Does not know the presets.
+
+Keras' RandomFlip and RandomTranslation draw the same numbers and give the same bits, so that runs
+of earlier versions resume exactly. On a CPU they take six times as long, on JAX twenty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+from keras.random import SeedGenerator
+
+
+class FlipAndShift(layers.Layer):  # type: ignore[misc] # Keras has no types
+    """Flips every other picture left to right, then shifts each, filled with zeros.
+
+    Args:
+        share: How far at most, in each direction, as a share of the side.
+        seed: Seed of the shifts.
+        flip_seed: Seed of the flips; None: nothing is flipped.
+    """
+
+    def __init__(self, share: float, seed: int, flip_seed: int | None = None) -> None:
+        super().__init__(name="flip_and_shift", trainable=False)
+        self._share = share
+        # In this order, which is the order of their states in a checkpoint.
+        self._flips = None if flip_seed is None else SeedGenerator(flip_seed)
+        self._shifts = SeedGenerator(seed)
+
+    def call(self, pictures: Any, training: bool = False) -> Any:
+        """Move the pixels of ``[batch, height, width, channels]``, in training only."""
+        if not training:
+            return pictures
+        batch, height, width, channels = ops.shape(pictures)
+        rows = self._sources(batch, height)
+        columns = self._sources(batch, width)
+        inside = _within(rows, height)[:, :, None] & _within(columns, width)[:, None]
+        if self._flips is not None:
+            flipped = keras.random.uniform((batch, 1), seed=self._flips) <= 0.5
+            columns = ops.where(flipped, width - 1 - columns, columns)
+        rows += ops.arange(batch)[:, None] * height
+        places = (rows * width)[:, :, None] + columns[:, None]
+        # One gather; what lies outside is a pixel of zeros behind the last.
+        outside = batch * height * width
+        pixels = ops.pad(ops.reshape(pictures, (outside, channels)), ((0, 1), (0, 0)))
+        return ops.take(pixels, ops.where(inside, places, outside), axis=0)
+
+    def _sources(self, batch: int, side: int) -> Any:
+        """Draw for each picture where the pixels of an axis come from: int32 ``[batch, side]``."""
+        share = self._share
+        drawn = keras.random.uniform((batch, 1), -share, share, seed=self._shifts) * side
+        places = ops.arange(side, dtype="float32") - drawn
+        # Halves away from zero; adding a half first would round 0.49999997 up.
+        size = ops.absolute(places)
+        down = ops.floor(size)
+        return ops.cast(
+            ops.sign(places) * (down + ops.cast(size - down >= 0.5, "float32")), "int32"
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape, which stays."""
+        return input_shape
+
+
+def _within(places: Any, side: int) -> Any:
+    return ops.logical_and(places >= 0, places < side)
