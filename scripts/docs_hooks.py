@@ -38,7 +38,7 @@ def on_page_content(html: str, **_: Any) -> str:
 
 
 def _stacked(diagram: str) -> str:
-    """Write the boxes of a diagram, one beneath the other: the site loads nothing from elsewhere."""
+    """Write the boxes of a diagram as a list: the site loads no script from elsewhere."""
     boxes = re.findall(r'\["(.*?)"\]', unescape(diagram))
     rows = "".join(f"<li>{box.replace('&nbsp;', ' ')}</li>" for box in boxes)
     return f'<ol class="layers">{rows}</ol>'
