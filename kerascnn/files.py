@@ -107,7 +107,7 @@ def read_text(path: Path) -> str:
         ModelFileError: It is not there, cannot be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path}: cannot read it ({error}).") from error
 

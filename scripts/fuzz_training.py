@@ -29,7 +29,7 @@ def keras_models(folder: Path) -> Target:
 
 def keras_weights(folder: Path) -> Target:
     """Make HDF5 of both kinds, and safetensors; they become the first weights of a network."""
-    from kerascnn.training.weights import start_network
+    from kerascnn.training.weights.start import start_network
 
     def attempt(name: str, data: bytes) -> object:
         return start_network("cnn", 4, SIZE, str(_written(folder / name, data)))

@@ -164,6 +164,8 @@ def _sections_of(
     for name, section in models.items():
         values = {"path": section} if isinstance(section, str) else section
         where = f"models.{name}: "
+        if isinstance(name, bool):  # YAML's idea of yes, no, on and off
+            raise ConfigError(f"{path}: models: a name is {name}; put it in quotes.")
         if not isinstance(values, dict) or not isinstance(values.get("path"), str):
             raise ConfigError(f'{path}: {where}expected a section with path = "FILE.onnx".')
         sections[str(name)] = {
@@ -179,18 +181,35 @@ def _checked(
     ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
 ) -> Any:
     """Check a value, and return it as Click's ``default_map`` needs it."""
-    plain = _plain(parameter, value, path)
     _converted(ctx, parameter, value, path, where)
-    return plain
+    return _plain(parameter, value, path)
 
 
 def _converted(
     ctx: click.Context, parameter: click.Parameter, value: Any, path: Path, where: str
 ) -> Any:
+    if (expected := _expected(parameter, value)) is not None:
+        raise ConfigError(f"{path}: {where} is {str(value)[:40]}; expected {expected}.")
     try:
         return parameter.type_cast_value(ctx, _plain(parameter, value, path))
     except click.BadParameter as error:
         raise ConfigError(f"{path}: {where}: {error.message}") from error
+
+
+def _expected(parameter: click.Parameter, value: Any) -> str | None:
+    """Say what a value should be, if as text it would pass for what it is not."""
+    name = str(parameter.name)
+    if isinstance(value, dict) or value is None:
+        return "a value"
+    if name in FOREIGN:
+        return None
+    if parameter.multiple:
+        listed = value if isinstance(value, list) else [value]
+        return None if all(isinstance(one, str) for one in listed) else "text, or a list of it"
+    if isinstance(value, list):
+        return "one value"
+    text = parameter.type is click.STRING or isinstance(parameter.type, click.Path)
+    return "text" if text and not isinstance(value, str) else None
 
 
 def _plain(parameter: click.Parameter, value: Any, path: Path) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,26 @@ def _from_yaml(text: str) -> Any:
     with needs_extra("yaml", "to read settings in YAML"):
         import yaml  # type: ignore[import-untyped] # mypy need not have its stubs
     try:
+        _check_keys(yaml.compose(text, yaml.SafeLoader))
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+
+
+def _check_keys(root: Any) -> None:
+    """Refuse a key that stands twice in one section: YAML would take the last."""
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or isinstance(node.value, str) or id(node) in seen:
+            continue
+        seen.add(id(node))  # a node may be a part of itself
+        pairs = [one if isinstance(one, tuple) else (None, one) for one in node.value]
+        keys = Counter(key.value for key, _ in pairs if key and isinstance(key.value, str))
+        twice = next((key for key, count in keys.items() if count > 1 and key != "<<"), None)
+        if twice is not None:
+            raise ValueError(f"{twice} occurs twice")
+        waiting += [value for _, value in pairs]
 
 
 _FORMATS = {

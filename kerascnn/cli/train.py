@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, console, print_json
 from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import config_options, groups
@@ -18,7 +18,7 @@ from kerascnn.cli.train_settings import (
     train_config_option,
 )
 from kerascnn.language import tr
-from kerascnn.printable import command_line
+from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -136,17 +136,18 @@ def _train(
     overwrite: bool,
 ) -> Run:
     """Train, and show how it goes; what was stopped, or runs beside another, ends here."""
-    # Importing takes some seconds, in which nothing else can be shown.
-    click.echo(tr("loading Keras …"), err=True)
-    with quiet_tensorflow():
-        from kerascnn.training.display.terminal import TrainingDisplay
-        from kerascnn.training.distribution.processes import cluster_of
-        from kerascnn.training.train import fit
+    click.echo(tr("opening {data} …", data=printable(config.data)), err=True)
+    from kerascnn.training.keras_backend import check_installed, lean_import
+
+    check_installed()
+    from kerascnn.training.display.terminal import TrainingDisplay
+    from kerascnn.training.distribution.processes import cluster_of
+    from kerascnn.training.train import fit
 
     cluster = cluster_of(*processes)
     display = TrainingDisplay(console(stderr=True), as_options)
     try:
-        with display:
+        with display, lean_import():
             run = fit(config, display, resume, cluster, overwrite)
     except KeyboardInterrupt:
         click.echo(_stopped(display.folder), err=True)

@@ -289,6 +289,7 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
     Raises:
         PictureError: Another type or shape, or no pixels.
     """
+    array = np.asarray(array)  # of subclasses, np.matrix cannot become three-dimensional
     if array.dtype != np.uint8:
         raise PictureError(
             f"{name}: values of type {array.dtype}, expected uint8 from 0 to 255. "

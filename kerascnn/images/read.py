@@ -39,7 +39,7 @@ class UnboundedError(PictureError):
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """The bytes of a file."""
 
-Source: TypeAlias = str | Path | Buffer | BinaryIO | Image.Image | npt.NDArray[np.uint8]
+Source: TypeAlias = str | os.PathLike[str] | Buffer | BinaryIO | Image.Image | npt.NDArray[np.uint8]
 """A path, the bytes of a file, an open file (in binary mode), a Pillow image, or uint8
 ``[height, width, 3]`` (RGB)."""
 
@@ -112,8 +112,11 @@ def prepare(
         ConfigError: The rule does not fit the size.
     """
     shown = name or "picture"
+    if isinstance(source, os.PathLike):
+        source = os.fsdecode(source)
     if is_open_file(source):
-        source = source.read()  # from where it is, as Pillow does
+        with one_sentence_errors(shown):
+            source = source.read()  # from where it is, as Pillow does
         if not isinstance(source, Buffer):
             raise PictureError(f"{shown}: a file in text mode; open it with 'rb'.")
     if isinstance(source, str | Path | Buffer):
@@ -159,8 +162,11 @@ def apply_decoded(
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     most = limits.MAX_PIXELS if max_pixels is None else min(max_pixels, limits.MAX_PIXELS)
-    with one_sentence_errors(shown):
-        data = source if isinstance(source, bytes) else _beginning(source, PLAIN_BYTES + 1)
+    if isinstance(source, bytes):
+        data = source
+    else:
+        with one_sentence_errors(shown):
+            data = _beginning(source, PLAIN_BYTES + 1)
     size = plain_size(data) if bounded or len(data) <= PLAIN_BYTES else None
     if bounded and size is None:
         raise UnboundedError(f"{shown}: its header does not tell what decoding it costs.")

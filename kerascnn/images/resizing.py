@@ -27,6 +27,7 @@ graph can do exactly the same arithmetic (``kerascnn.training.export.preprocessi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -64,6 +65,7 @@ class Axis:
     offset: int
 
 
+@lru_cache
 def axes(height: int, width: int, size: int, resize: Resize) -> tuple[Axis, Axis]:
     """Work out how a picture of any size becomes ``size`` x ``size``.
 

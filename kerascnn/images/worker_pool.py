@@ -49,7 +49,8 @@ class WorkerPool:
         self._free = threading.Condition()
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
-        self._count, self._memory, self._busy = count, memory, 0
+        self._count, self._busy = count, 0
+        self._memory = self._unused = memory
         self._stopped = False
 
     def ask(
@@ -116,13 +117,13 @@ class WorkerPool:
     @contextmanager
     def _room(self, needed: int) -> Iterator[None]:
         with self._free:
-            self._free.wait_for(lambda: self._stopped or needed <= self._memory)
-            self._memory -= needed
+            self._free.wait_for(lambda: self._stopped or needed <= self._unused)
+            self._unused -= needed
         try:
             yield
         finally:
             with self._free:
-                self._memory += needed
+                self._unused += needed
                 self._free.notify_all()
 
     @contextmanager

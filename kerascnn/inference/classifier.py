@@ -6,6 +6,7 @@ Knows: card, session, resizing, batching. Does not know: Keras, files of labels,
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -22,7 +23,7 @@ from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.checked_session import open_checked, run_network
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import Signature
-from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank
+from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank_all
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked, Choice, choose
 from kerascnn.inference.signature_of_foreign import open_signature
@@ -67,7 +68,7 @@ class Classifier:
         ModelFileError: No such file, or not one that kerascnn exported and nothing said.
         ProviderError: The provider cannot run here, or does not answer as the trained model does.
 
-    Example:
+    Examples:
         >>> classifier = Classifier("exported/flowers.onnx")      # doctest: +SKIP
         >>> classifier.predict(["rose.jpg"])[0].label             # doctest: +SKIP
         'rose'
@@ -213,19 +214,16 @@ class Classifier:
             self._size, pictures, batch_size, self._weight, self._pool, self._readers
         ):
             good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
-            rows = iter(zip(*self._answered(np.stack(good)), strict=True) if good else ())
+            none = np.empty((0, *self.card.shape, 3), np.uint8)
+            logits, probabilities = self.run(np.stack(good) if good else none)
+            answers = rank_all(probabilities, self.classes, top_k, min_probability)
+            rows = iter(zip(answers, finite_rows(logits, probabilities), strict=True))
             for name, sized in batch:
                 if isinstance(sized, PictureError):
                     yield sized
                     continue
-                row, finite = next(rows)
-                yield rank(row, self.classes, top_k, min_probability) if finite else no_answer(name)
-
-    def _answered(
-        self, batch: images.UInt8Array
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        logits, probabilities = self.run(batch)
-        return probabilities, finite_rows(logits, probabilities)
+                answer, finite = next(rows)
+                yield answer if finite else no_answer(name)
 
     def run(
         self, batch: npt.NDArray[np.uint8]
@@ -256,14 +254,20 @@ class Classifier:
         return run_network(self._session, self.signature, batch)
 
     def _pool(self) -> Executor:
-        """Return the threads that decode; they are made once, and when they are first needed."""
+        """Return the threads that decode; they are made once, and when they are first needed.
+
+        Raises:
+            ConfigError: It was closed.
+            ProviderError: The process was forked since it was opened.
+        """
         with self._making:
+            self._session.usable()
             if self._decoders is None:
                 self._decoders = ThreadPoolExecutor(self._readers, thread_name_prefix="reading")
             return self._decoders
 
     def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
-        name = str(picture) if isinstance(picture, str | Path) else "picture"
+        name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else "picture"
         card = self.card
         return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))
 
@@ -282,7 +286,7 @@ class Classifier:
 def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
     if isinstance(pictures, np.ndarray):
         return pictures if pictures.ndim >= 4 else [pictures]
-    if isinstance(pictures, str | Path | images.Buffer | Image.Image):
+    if isinstance(pictures, str | os.PathLike | images.Buffer | Image.Image):
         return [pictures]
     if images.is_open_file(pictures):  # it would give its lines
         return [pictures]

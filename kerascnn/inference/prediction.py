@@ -70,27 +70,42 @@ def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
     return {"path": path, **answer.to_dict()}
 
 
+def rank_all(
+    probabilities: npt.NDArray[np.float32],
+    classes: tuple[str, ...],
+    top_k: int,
+    min_probability: float = 0.0,
+) -> list[Prediction]:
+    """Turn probabilities into answers.
+
+    Args:
+        probabilities: float32 ``[pictures, classes]``.
+        classes: Names in the same order.
+        top_k: How many to list; more than there are classes means all.
+        min_probability: Of a less likely class no label is given; ``top`` still lists it.
+
+    Returns:
+        An answer a picture; of equal probabilities the earlier class comes first.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+    listed = probabilities[np.arange(len(order))[:, None], order]
+    answers = []
+    for indices, values in zip(order.tolist(), listed.tolist(), strict=True):
+        pairs = zip(indices, values, strict=True)
+        top = tuple(Ranked(classes[index], value) for index, value in pairs)
+        sure = top[0].probability >= min_probability
+        answers.append(Prediction(top[0].label if sure else None, top[0].probability, top))
+    return answers
+
+
 def rank(
     probabilities: npt.NDArray[np.float32],
     classes: tuple[str, ...],
     top_k: int,
     min_probability: float = 0.0,
 ) -> Prediction:
-    """Turn one row of probabilities into an answer.
-
-    Args:
-        probabilities: float32 ``[classes]``.
-        classes: Names in the same order.
-        top_k: How many to list; more than there are classes means all.
-        min_probability: Of a less likely class no label is given; ``top`` still lists it.
-
-    Returns:
-        The answer; of equal probabilities the earlier class comes first.
-    """
-    order = np.argsort(-probabilities, kind="stable")[:top_k]
-    top = tuple(Ranked(classes[index], float(probabilities[index])) for index in order)
-    sure = top[0].probability >= min_probability
-    return Prediction(top[0].label if sure else None, top[0].probability, top)
+    """Turn one row of probabilities into an answer; see :func:`rank_all`."""
+    return rank_all(probabilities[None], classes, top_k, min_probability)[0]
 
 
 def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

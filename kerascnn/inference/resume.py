@@ -54,6 +54,9 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 complete = line.endswith(b"\n")
+                if complete and not line.strip():  # an editor's
+                    whole += len(line)
+                    continue
                 row = _row(line)
                 if row is None and not complete:
                     break  # killed in the middle of writing it
@@ -108,16 +111,22 @@ def repair(earlier: PreviousOutput, descriptor: int) -> None:
 
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict) or not isinstance(row.get("path"), str):
         return None
-    return row if isinstance(row.get("top", [] if "error" in row else None), list) else None
+    top = row.get("top", [{}] if "error" in row else None)
+    whole = isinstance(top, list) and top and all(isinstance(one, dict) for one in top)
+    return row if whole else None
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)  # NaN and Infinity, which earlier versions wrote
 
 
 def _check_model(where: str, row: dict[str, Any], classes: Collection[str]) -> None:
-    labels = [top.get("label") for top in row.get("top", []) if isinstance(top, dict)]
+    labels = [top.get("label") for top in row.get("top", [])]
     unknown = [label for label in labels if label not in classes]
     if unknown:
         raise DataError(

@@ -23,6 +23,9 @@ MOST_BYTES = 256 << 20
 _TASK = 8
 """Items a task at most: one future an item would cost more than resizing a small picture."""
 
+_SMALL_TASK = 16
+"""Items a task of little work: the threads interrupt each other less often."""
+
 _AHEAD = 32
 """Items in flight for each thread at most."""
 
@@ -47,8 +50,8 @@ def in_batches(
             thread of their own, so that results never wait for the next item.
         size: Results a batch. Batches are full, but for the last and where the source is slow.
         weigh: Gives the bytes that an item and its result take.
-        pool: Gives the threads to use; None: they are made for this call. It is not asked for a
-            few items in a list, which are worked on in the caller's thread.
+        pool: Gives the threads to use, whenever there is work; None: they are made for this call.
+            It is not asked for a few items in a list, which are worked on in the caller's thread.
         threads: How many there are; None: :func:`kerascnn.parallel.usable_cpus`.
 
     Yields:
@@ -62,20 +65,24 @@ def in_batches(
     threads = threads or usable_cpus()
     source = _Source(items, weigh, _AHEAD * threads)
     with ExitStack() as stack:
-        executor = pool() if pool else stack.enter_context(ThreadPoolExecutor(threads))
+        if pool is None:
+            own = stack.enter_context(ThreadPoolExecutor(threads))
+            pool = lambda: own  # noqa: E731
         waiting: deque[tuple[Future[list[R]], int]] = deque()
         turns = TakingTurns()
         batch: list[R] = []
+        small = False
         try:
             while True:
                 patience = None if not batch else _PATIENCE
                 # While others are in flight: little work is worth a task only together.
-                least = _TASK if waiting and turns.small else 1
-                for task, weight in source.available(0.0 if waiting else patience, least):
-                    waiting.append((executor.submit(turns.each, work, task), weight))
+                least, most = (_SMALL_TASK, _SMALL_TASK) if waiting and small else (1, _TASK)
+                for task, weight in source.available(0.0 if waiting else patience, least, most):
+                    waiting.append((pool().submit(turns.each, work, task), weight))
                 if waiting:
                     future, weight = waiting.popleft()
                     batch += future.result()
+                    small = turns.small
                     source.give_back(len(future.result()), weight)
                 elif batch:
                     yield batch
@@ -114,18 +121,19 @@ class _Source(Generic[T]):
                 raise self._error
             return True
 
-    def available(self, patience: float | None, least: int) -> list[tuple[list[T], int]]:
+    def available(self, patience: float | None, least: int, most: int) -> list[tuple[list[T], int]]:
         """Return the tasks that are ready, with their bytes.
 
         Args:
             patience: Seconds to wait for the first; None: for ever.
             least: Items a task; the last ones may be fewer.
+            most: Items a task at most.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._done, patience)
             found = []
             while len(self._ready) >= (1 if self._done else least):
-                some = [self._ready.popleft() for _ in range(min(_TASK, len(self._ready)))]
+                some = [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
                 found.append(([item for item, _ in some], sum(weight for _, weight in some)))
             return found
 

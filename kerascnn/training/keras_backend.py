@@ -12,7 +12,9 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +27,8 @@ UNUSED = ("pandas", "sklearn", "matplotlib", "IPython")
 UNUSED_BY_TENSORFLOW = ("jax", "scipy")
 """TensorFlow likewise: for a converter from JAX and for sparse matrices."""
 
+_LEAN: ContextVar[bool] = ContextVar("lean", default=False)
+
 
 def check_backend() -> None:
     """Check that Keras's backend is supported.
@@ -36,6 +40,49 @@ def check_backend() -> None:
     name, place = _known_backend()
     if name == "jax" and find_spec("jax") is None:
         raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
+
+
+def check_installed() -> None:
+    """Check that Keras can be imported, for what takes long before it is.
+
+    Raises:
+        ConfigError: Another backend is set than kerascnn runs on.
+        MissingExtraError: Keras or its backend is not installed.
+    """
+    check_backend()
+    for package in ("keras", _backend()[0]):
+        if package not in sys.modules and find_spec(package) is None:
+            raise MissingExtraError(package, "train", "to train and export")
+
+
+def backend_name() -> str:
+    """Return the name of Keras's backend, or of the one that it will have when it is imported."""
+    keras = sys.modules.get("keras")
+    return str(keras.config.backend()) if keras else _backend()[0]
+
+
+def is_imported() -> bool:
+    """Return whether Keras is imported already."""
+    return "keras" in sys.modules
+
+
+@contextmanager
+def lean_import() -> Iterator[None]:
+    """Let :func:`import_keras` leave out what is not used, while the block runs.
+
+    For processes in which only kerascnn uses Keras.
+    """
+    token = _LEAN.set(True)
+    try:
+        yield
+    finally:
+        _LEAN.reset(token)
+
+
+def import_keras() -> None:
+    """Import Keras and its backend, in silence."""
+    with silenced(), without_unused() if _LEAN.get() else nullcontext():
+        import_module("keras")
 
 
 def use_tensorflow() -> None:

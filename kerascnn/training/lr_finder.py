@@ -27,7 +27,7 @@ from kerascnn.training.phases import phases
 from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.phase import prepare_phase
-from kerascnn.training.weights import check_weights
+from kerascnn.training.weights.check import check_weights
 
 LOWEST, HIGHEST = 1e-6, 1.0
 """The ends of the ramp."""

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import logging
 
-from kerascnn.training.auto.model import choose_changes, choose_network
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.feed import Feed, prepare
-from kerascnn.training.data.splits import run_dataset
+from kerascnn.training.data.feed import Feed
 from kerascnn.training.distribution.device import choose_device
 from kerascnn.training.distribution.local_devices import check_devices
 from kerascnn.training.distribution.processes import check_same_data
-from kerascnn.training.networks import Network, find_network
+from kerascnn.training.networks import Network
 from kerascnn.training.networks.blocks import set_trainable
 from kerascnn.training.phases import lengths
-from kerascnn.training.weights import StartingNetwork, check_weights, start_network
+from kerascnn.training.prepared_data import PreparedData, prepare_data
+from kerascnn.training.weights.start import StartingNetwork, start_network
 
 log = logging.getLogger(__name__)
 
 
 def assemble(
-    config: TrainConfig, progress: Callback, network: Network | None = None
+    config: TrainConfig,
+    progress: Callback,
+    network: Network | None = None,
+    data: PreparedData | None = None,
 ) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
     """Assemble a run: the device, the data and the network.
 
@@ -32,6 +34,7 @@ def assemble(
         config: Configuration of the run.
         progress: Callback for progress.
         network: The row of the network that it names; None: looked up.
+        data: Its data; None: they are loaded and decoded now.
 
     Returns:
         The configuration with a network and changes of pictures in the place of ``auto``, the
@@ -43,18 +46,13 @@ def assemble(
         ModelFileError: Weights that cannot be used.
     """
     device = choose_device(config.device)
-    dataset = run_dataset(config)
-    config = choose_network(config, dataset, progress)
-    if network is None or network.name != config.model:
-        network = find_network(config.model)
-    check_weights(network, config.weights)
-    feed = prepare(config, progress, dataset, network)
-    config = choose_changes(config, feed, progress, network)
+    data = data or prepare_data(config, progress, network)
+    config, feed = data.config, data.feed
     check_devices(config, len(feed.train))
     check_same_data(feed.fingerprint)
     classes = len(feed.dataset.classes)
     start = start_network(
-        network, classes, feed.size, config.weights,
+        data.network, classes, feed.size, config.weights,
         lambda done, total: progress.on_download(config.model, done, total),
     )  # fmt: skip
     return config, device, feed, start

@@ -1,50 +1,33 @@
 """Training: from a configuration to a run folder.
 
-Knows: the order of things. Does not know: where pictures come from (data), how batches are dealt
-(feeding), the loop over epochs (loop), how progress is shown.
+Knows: which folder, which processes, and that the pictures are decoded before Keras is imported.
+Does not know: how a network learns (:mod:`kerascnn.training.one_run`), how progress is shown.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 from pathlib import Path
 
 from kerascnn.errors import ConfigError
-from kerascnn.files import write_text
 from kerascnn.language import tr
-from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback, CallbackList
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig, expect_config
-from kerascnn.training.data.feed import Feed
 from kerascnn.training.display import shown
 from kerascnn.training.distribution.detection import initialized_cluster
-from kerascnn.training.distribution.device import start_deterministically
-from kerascnn.training.distribution.local_devices import sharing
-from kerascnn.training.distribution.processes import (
-    broadcast_state,
-    check_cluster,
-    check_same_options,
-    is_first,
-    process_group,
-)
+from kerascnn.training.distribution.processes import check_cluster, process_group
 from kerascnn.training.distribution.rendezvous import Cluster
-from kerascnn.training.evaluation.final import evaluate_kept
-from kerascnn.training.evaluation.report import report_or_warn
-from kerascnn.training.mixed_precision import set_precision, warn_if_slow
+from kerascnn.training.keras_backend import import_keras, is_imported
 from kerascnn.training.networks import Network, find_network
+from kerascnn.training.prepared_data import prepare_data
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.locking import locked_run
 from kerascnn.training.run.resume import check_options_unchanged, with_stored_values
-from kerascnn.training.setup import assemble, check_scopes
 from kerascnn.training.trackers import tracking
-from kerascnn.training.trainer.loop import TrainingLoop
-from kerascnn.training.trainer.plan import plan
-from kerascnn.training.trainer.time_limit import shorten_to_limit
-from kerascnn.training.weights import StartingNetwork, check_weights
+from kerascnn.training.weights.check import check_weights
 from kerascnn.training.weights_location import pinned
 
 log = logging.getLogger(__name__)
@@ -128,76 +111,17 @@ def _train(
     network: Network | None,
     deadline: Deadline | None = None,
 ) -> None:
-    asked = config
-    with sharing(config.device, config.devices):
-        config, device, feed, start = _opened(config, progress, network)
-        check_scopes(config, start)
-        set_precision(start.core, config.precision)
-        warn_if_slow(config.precision, device)
-        checkpoint = broadcast_state(start.core, checkpoint)
-        if deadline:
-            more = asked.epochs == AUTO and not asked.phase
-            config, deadline = shorten_to_limit(
-                config, deadline, more, feed, start, device, progress
-            )
-        loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
-        if checkpoint:
-            loop.restore(checkpoint)
-        elif is_first():
-            run.begin(config)
-        progress.on_run_begin(run.folder, len(loop.history))
-        progress.on_plan(plan(config, feed, start, run, device))
-        trained = loop.run_all()
-        if is_first():
-            _finish(config, run, feed, loop if trained else None, progress)
+    """Decode the pictures, then import Keras: what one of them needs, the other need not have."""
+    data = None
+    # What may be missing is told before the pictures are decoded.
+    if config.device != "gpu" and config.devices == "1":
+        data = prepare_data(config, progress, network)
+    if not is_imported():
+        progress.on_work(tr("loading Keras …"), 0, 0)
+        import_keras()
+    from kerascnn.training.one_run import train_on
 
-
-def _finish(
-    config: TrainConfig, run: Run, feed: Feed, trained: TrainingLoop | None, progress: Callback
-) -> None:
-    if trained:
-        write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
-    batch_size = batch_size_for(config.batch_size, len(feed.train))
-    kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
-    progress.on_work("writing the report", 0, 0)
-    report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
-    run.finish()
-    progress.on_run_end(run.folder)
-
-
-def _opened(
-    config: TrainConfig, progress: Callback, network: Network | None = None
-) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
-    """Assemble data and network, and settle what was left to ``auto`` or to advice."""
-    start_deterministically(config.seed, config.deterministic)
-    asked = config
-    config, device, feed, start = assemble(config, progress, network)
-    config = resolve_auto(resolve_keep(config, len(feed.val)), len(feed.train), start.network)
-    check_same_options(config)
-    if config.trainable != "auto":
-        return config, device, feed, start
-    settled = _advised(config, asked, feed, start, progress)
-    if settled.weights == config.weights:
-        return settled, device, feed, start
-    # Not to be transferred: all begins again as if no weights had been named, pictures included,
-    # which are resized as the weights want them.
-    del feed, start
-    return _opened(settled, progress)
-
-
-def _advised(
-    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
-) -> TrainConfig:
-    """Ask for advice; what is decided stands in config.json."""
-    # Here, because few runs need it.
-    from kerascnn.training.advising.advise import advise_on, apply_advice, apply_advice_for_network
-
-    if asked.model == AUTO:
-        return apply_advice_for_network(config, asked, feed, start, progress)
-    advice = advise_on(config, feed, start, progress)
-    for told in (*advice.doubts, *advice.reasons):
-        log.warning("auto: %s", tr(told))
-    return apply_advice(config, advice)
+    train_on(config, run, checkpoint, progress, network, data, deadline)
 
 
 def _earlier(run: Run, config: TrainConfig) -> Checkpoint | None:

@@ -88,7 +88,7 @@ sys.meta_path.insert(0, PeerMonitor())
 """
 HOW_TENSORFLOW_IS_MET = {
     "the command line": "from kerascnn.cli.base import quiet_tensorflow as q\nwith q(): 1",
-    "the library": "from kerascnn import training\ntraining.fit",
+    "the library": "from kerascnn import training\ntraining.summarize",
 }
 
 

@@ -74,6 +74,12 @@ def test_jax_that_is_not_there(monkeypatch) -> None:
     assert "pip install 'kerascnn[train]'" in told("export", "runs/mine", "--onnx")[1]
 
 
+@without_keras
+def test_training_says_so_before_it_looks_at_pictures(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    assert "keras is not installed" in told("train", str(tmp_path / "pictures"))[1]
+
+
 @pytest.mark.parametrize("command", ["features", "evaluate", "report", "summary"])
 def test_what_is_no_run(command: str, exported: Path, save_pictures, tmp_path: Path) -> None:
     file = tmp_path / "theirs.h5"

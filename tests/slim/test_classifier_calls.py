@@ -3,9 +3,10 @@
 import copy
 import io
 import json
+import os
 import pickle
 import threading
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -38,6 +39,12 @@ def test_files_that_are_open(classifier, paths):
         assert classifier.classify(one) == expected
     assert classifier.predict(io.BytesIO(content)) == [expected]
     assert classifier.predict([Upload(), memoryview(content)]) == [expected, expected]
+    with os.scandir(Path(paths[0]).parent) as entries:
+        entry = next(entries)
+    for path in (PurePath(paths[0]), entry):
+        assert classifier.predict(path) == classifier.predict([path]) == [classifier.classify(path)]
+    with pytest.raises(PictureError, match="closed file"):
+        classifier.classify(file)
     with pytest.raises(PictureError, match="open it with 'rb'"):
         classifier.classify(io.StringIO("text"))
     with pytest.raises(PictureError, match="a NoneType; expected pictures"):
@@ -71,6 +78,12 @@ def test_threads_are_as_many_as_asked_for(exported):
             assert sum(one.name.startswith("reading") for one in mine) <= count
     with pytest.raises(ConfigError, match="threads is 0; expected at least 1"):
         Classifier(exported, threads=0)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_of_numpy_is_a_grey_picture(classifier):
+    grey = np.arange(1600, dtype=np.uint8).reshape(40, 40)
+    assert classifier.classify(np.matrix(grey)) == classifier.classify(grey)
 
 
 def test_no_pictures(classifier):

@@ -213,14 +213,17 @@ def test_a_forked_process_is_told_to_open_its_own(provider: str, model: Path) ->
         f"classifier = Classifier({str(model)!r}, {provider!r})\n"
         "picture = np.zeros((1, 32, 32, 3), np.uint8)\n"
         "expected = classifier.run(picture)[1]\n"
-        "child = os.fork()\n"
-        "if not child:\n"
-        "    try:\n"
-        "        classifier.run(picture)\n"
-        "    except KerascnnError as error:\n"
-        "        os._exit(42 if 'forked' in str(error) else 1)\n"
-        "    os._exit(2)\n"
-        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42\n"
+        "many = [picture[0]] * 100\n"
+        "classifier.predict(many)\n"  # by threads, which do not exist after a fork either
+        "for work in (lambda: classifier.run(picture), lambda: classifier.predict(many)):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        try:\n"
+        "            work()\n"
+        "        except KerascnnError as error:\n"
+        "            os._exit(42 if 'forked' in str(error) else 1)\n"
+        "        os._exit(2)\n"
+        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42\n"
         "assert np.array_equal(classifier.run(picture)[1], expected)\n"
     )
     path = os.pathsep.join(filter(None, sys.path))
@@ -238,6 +241,11 @@ def test_a_closed_classifier_says_so(provider: str, model: Path, batch: np.ndarr
         classifier.run(batch)
     with pytest.raises(ConfigError, match="closed"):
         classifier.run(batch)
+    with Classifier(model, provider) as classifier:
+        answers = classifier.stream([batch[0]] * 1000)
+        next(answers)
+    with pytest.raises(ConfigError, match="closed"):
+        list(answers)
     classifier.close()
 
 

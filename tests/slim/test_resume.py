@@ -110,6 +110,12 @@ def test_behind_tee_a_cut_line_is_mended_too(
         ),
         (b'{"path":"a","label":"cow","top":[{"label":"cow"}]}\n', "'cow' is not a class of this"),
         (b"\xff\xfe\n", "line 1: .*is not a prediction"),
+        (
+            b'{"path": "a.png", "top": [{"label": "Bag", "probability": NaN}]}\n',
+            "line 1: .*not a pr",
+        ),
+        (b'{"path": "a.png", "top": []}\n', "line 1: .*not a prediction"),
+        (b'{"path": "a.png", "top": [1]}\n', "line 1: .*not a prediction"),
     ],
 )
 def test_another_file_is_refused(classifier, content: bytes, message: str) -> None:
@@ -118,6 +124,15 @@ def test_another_file_is_refused(classifier, content: bytes, message: str) -> No
         read_previous("all.jsonl", classifier.classes)
     with pytest.raises(DataError, match="the first time, leave out `resume`"):
         read_previous("missing.jsonl", classifier.classes)
+
+
+def test_blank_lines_of_an_editor_are_nothing(classifier) -> None:
+    row = b'{"path": "a.png", "top": [{"label": "Bag", "probability": 0.5}]}\n'
+    content = b"\xef\xbb\xbf" + row + b"\r\n" + row.replace(b"a.png", b"b.png") + b"\n"
+    Path("edited.jsonl").write_bytes(content + b'{"path": "c')
+    earlier = read_previous("edited.jsonl", classifier.classes)
+    assert earlier.answered == {"a.png", "b.png"}
+    assert (earlier.whole, earlier.ended) == (len(content), True)
 
 
 def test_resume_needs_json(exported, kerascnn) -> None:

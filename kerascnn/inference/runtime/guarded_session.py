@@ -48,6 +48,21 @@ class GuardedSession:
             ConfigError: It was closed.
             ProviderError: The process was forked since, or the provider fails.
         """
+        session = self.usable()
+        try:
+            outputs: list[npt.NDArray[Any]] = session.run(names, feed, options)
+        except self._failures as error:
+            reason = one_line(error)
+            raise ProviderError(f"{self._name}: the provider failed ({reason}).") from error
+        return outputs
+
+    def usable(self) -> Any:
+        """Return the session inside.
+
+        Raises:
+            ConfigError: It was closed.
+            ProviderError: The process was forked since.
+        """
         session = self._open()
         if os.getpid() != self._process:
             # The threads that compute were not copied with the process: it would wait for ever.
@@ -55,12 +70,7 @@ class GuardedSession:
                 f"{self._name}: opened before this process was forked, and its threads do not "
                 "exist here. Open a Classifier in each worker process, after the fork."
             )
-        try:
-            outputs: list[npt.NDArray[Any]] = session.run(names, feed, options)
-        except self._failures as error:
-            reason = one_line(error)
-            raise ProviderError(f"{self._name}: the provider failed ({reason}).") from error
-        return outputs
+        return session
 
     def get_inputs(self) -> Sequence[Any]:
         """Describe the inputs, as onnxruntime does."""

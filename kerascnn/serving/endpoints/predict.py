@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kerascnn.inference.prediction import rank
+from kerascnn.inference.prediction import rank_all
 from kerascnn.serving.endpoints.v2 import log_facts, server_timing
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, is_form, read_form
@@ -88,14 +88,14 @@ class PredictEndpoint:
 def _rows(
     result: Result, uploads: list[Upload], served: ServedModel, top_k: int, floor: float
 ) -> list[dict[str, Any]]:
-    answers = iter(result.answer.probabilities if result.answer else ())
+    found = result.answer.probabilities if result.answer else None
+    answers = iter(() if found is None else rank_all(found, served.card.classes, top_k, floor))
     rows = []
     for number, upload in enumerate(uploads):
         if number in result.errors:
             rows.append({"path": upload.name, "error": str(result.errors[number])})
         else:
-            answer = rank(next(answers), served.card.classes, top_k, floor)
-            rows.append({"path": upload.name, **answer.to_dict()})
+            rows.append({"path": upload.name, **next(answers).to_dict()})
     return rows
 
 

@@ -5,6 +5,7 @@ Knows: RFC 7578, and what browsers and clients make of it. Does not know what is
 
 from __future__ import annotations
 
+import binascii
 import codecs
 import io
 import re
@@ -25,6 +26,9 @@ _LONGEST_HEAD = 16_384
 
 _LINE_END, _FOLDED = re.compile(rb"--|[ \t]*\r\n"), re.compile(r"\r\n[ \t]+")
 """What follows a boundary, and where a header goes on in the next line."""
+
+_TEXTUAL = re.compile(r"text/|application/([\w.-]+\+)?(json|xml)\b")
+"""Types of fields: what frameworks send besides a file (``@RequestPart``) is often JSON."""
 
 _LOOKED_AT = 65_536
 """Bytes by which text is told from files, and that are searched at a time."""
@@ -52,7 +56,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     """Find the files in a form.
 
     A part is a file if it has a name of a file (``filename`` or ``filename*``), a type other than
-    text, or bytes that are no text: some clients send pictures without any name.
+    text and JSON, or bytes that are no text: some clients send pictures without any name.
 
     Returns:
         At least one file, in order.
@@ -62,8 +66,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     """
     uploads: list[Upload] = []
     fields = 0
-    for head, start, end in _parts(body, _boundary(content_type)):
-        upload = _upload(head, body, start, end)
+    for upload in _uploads(body, _boundary(content_type)):
         if upload is None:
             fields += 1
         else:
@@ -78,6 +81,26 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
             "the form holds no file; expected at least one, as curl -F picture=@rose.jpg sends it.",
         )
     return uploads
+
+
+def _uploads(body: bytes, boundary: bytes, inside: bool = False) -> Iterator[Upload | None]:
+    """Find the files; None is a part that is none."""
+    for head, start, end in _parts(body, boundary):
+        headers = _headers(head)
+        kind = headers.get("content-type", "")
+        if kind.lower().startswith("multipart/") and not inside:
+            # Several files of one name, as curl still sends them (RFC 2388, 4.2).
+            yield from _uploads(_copy(body, start, end), _boundary(kind), inside=True)
+        else:
+            yield _upload(headers, body, start, end)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    headers = {}
+    for line in _FOLDED.sub(" ", head.decode("utf-8", "replace")).split("\r\n"):
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return headers
 
 
 def _boundary(content_type: str) -> bytes:
@@ -132,21 +155,20 @@ def _find(body: bytes, mark: bytes, start: int) -> int:
     return -1
 
 
-def _upload(head: bytes, body: bytes, start: int, end: int) -> Upload | None:
-    headers = {}
-    for line in _FOLDED.sub(" ", head.decode("utf-8", "replace")).split("\r\n"):
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
+def _upload(headers: dict[str, str], body: bytes, start: int, end: int) -> Upload | None:
     disposition = headers.get("content-disposition", "")
     file = _parameter("Content-Disposition", disposition, "filename")
     kind = headers.get("content-type", "text/plain").lower()
-    if file is None and kind.startswith("text/") and _is_text(body, start, end):
+    if file is None and _TEXTUAL.match(kind) and _is_text(body, start, end):
         return None
     if not file and start >= end:  # what browsers send where no file was chosen
         return None
     content = _copy(body, start, end)
-    if headers.get("content-transfer-encoding", "").lower() == "base64":
+    encoding = headers.get("content-transfer-encoding", "").lower()
+    if encoding == "base64":
         content = read_base64(content.decode("latin-1"), "a file in the form")
+    elif encoding == "quoted-printable":
+        content = binascii.a2b_qp(content)
     return Upload(file, content)
 
 

@@ -29,7 +29,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 
 def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:

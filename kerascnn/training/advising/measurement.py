@@ -87,8 +87,9 @@ def open_extractor(core: keras.Model, normalization: Normalization) -> StageExtr
     """Open a backbone to be looked into.
 
     Args:
-        core: From normalized pixels to logits, as :func:`kerascnn.training.weights.start_network`
-            makes it; its head does not matter. Its weights are shared, not copied.
+        core: From normalized pixels to logits, as
+            :func:`kerascnn.training.weights.start.start_network` makes it; its head does not
+            matter. Its weights are shared, not copied.
         normalization: What its weights expect.
     """
     by_name = {layer.name: layer for layer in flat(core)}

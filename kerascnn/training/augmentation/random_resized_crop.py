@@ -92,16 +92,3 @@ def _weights(start: Any, length: Any, side: int, size: int) -> Any:
     inside = ops.logical_and(pixels + 0.5 > first + 1e-3, pixels - 0.5 < last - 1e-3)
     weights = ops.maximum(1 - distance, 0.0) * ops.cast(inside, "float32")
     return weights / ops.sum(weights, axis=-1, keepdims=True)
-
-
-def stored_size(size: int, longest: int) -> int:
-    """Choose the size that pictures are kept in for crops.
-
-    Args:
-        size: Size of the network's input, in pixels.
-        longest: The longer side of the largest picture, in pixels.
-
-    Returns:
-        A seventh more, as ImageNet's 256 for 224; ``size`` itself if no picture has more to show.
-    """
-    return size if longest <= size else (8 * size + 6) // 7

@@ -24,7 +24,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.networks import Network
 from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
 from kerascnn.training.pretrained import ensure
-from kerascnn.training.weights.files import kind_of
+from kerascnn.training.weights.check import kind_of
 from kerascnn.training.weights_location import on_this_machine
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,6 @@ import numpy as np
 from kerascnn import images
 from kerascnn.dataset import Dataset
 from kerascnn.errors import DataError
-from kerascnn.training.augmentation.random_resized_crop import stored_size
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.cache import open_cache
@@ -93,6 +92,19 @@ def prepare(
     check_classes(dataset, packs["train"])
     _check_validation(dataset, packs["val"])
     return Feed(dataset, packs["train"], packs["val"], size, resize)
+
+
+def stored_size(size: int, longest: int) -> int:
+    """Choose the size that pictures are kept in for crops.
+
+    Args:
+        size: Size of the network's input, in pixels.
+        longest: The longer side of the largest picture, in pixels.
+
+    Returns:
+        A seventh more, as ImageNet's 256 for 224; ``size`` itself if no picture has more to show.
+    """
+    return size if longest <= size else (8 * size + 6) // 7
 
 
 def _check_validation(dataset: Dataset, val: Pack) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import TypeAlias
-
-import keras
 
 from kerascnn.errors import ConfigError
 from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster
+from kerascnn.training.keras_backend import backend_name
 
 AUTO = "auto"
 
@@ -33,9 +33,9 @@ def detected_cluster() -> Cluster | None:
     Raises:
         ConfigError: The backend is not JAX, or nothing says which they are.
     """
-    if keras.config.backend() != "jax":
+    if backend_name() != "jax":
         raise ConfigError(
-            f"`distributed` works on the backend jax, and this is {keras.config.backend()}. "
+            f"`distributed` works on the backend jax, and this is {backend_name()}. "
             "Set KERAS_BACKEND=jax."
         )
     import jax
@@ -52,7 +52,7 @@ def initialized_cluster() -> Cluster | None:
     Returns:
         All of them; None: it is not initialized, or of one process.
     """
-    if keras.config.backend() != "jax":
+    if backend_name() != "jax" or "jax" not in sys.modules:
         return None
     import jax
 

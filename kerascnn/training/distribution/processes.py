@@ -17,16 +17,20 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kerascnn.errors import ConfigError, DataError, KerascnnError, TrainingError
 from kerascnn.training.config import AUTOMATIC, TrainConfig
 from kerascnn.training.distribution.detection import AUTO, detected_cluster
 from kerascnn.training.distribution.rendezvous import ARRIVAL, Cluster, PeerMonitor, connect_all
+from kerascnn.training.keras_backend import backend_name
 from kerascnn.training.run.checkpoint import Checkpoint, latest_checkpoint
 from kerascnn.training.run.provenance import versions
+
+if TYPE_CHECKING:
+    import keras
 
 OWN = ("data", "out", "cache")
 """Options that each process may have of its own; what DATA holds is compared, not its name."""
@@ -37,7 +41,7 @@ LOSS_NOTICE = 5.0
 
 def count_processes() -> int:
     """Count the processes that train together, this one included."""
-    if keras.config.backend() != "jax":
+    if backend_name() != "jax":
         return 1
     import jax
 
@@ -47,7 +51,7 @@ def count_processes() -> int:
 
 def is_first() -> bool:
     """Return whether this process is the one that writes."""
-    if keras.config.backend() != "jax":
+    if backend_name() != "jax":
         return True
     import jax
 
@@ -97,9 +101,9 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
             "`distributed` does not go with `time`: each process would measure a different "
             "speed. Give `epochs`."
         )
-    if cluster and keras.config.backend() != "jax":
+    if cluster and backend_name() != "jax":
         raise ConfigError(
-            f"`distributed` works on the backend jax, and this is {keras.config.backend()}. "
+            f"`distributed` works on the backend jax, and this is {backend_name()}. "
             "Set KERAS_BACKEND=jax."
         )
 

@@ -42,7 +42,7 @@ def build_network(
         classes: How many logits, at least 1.
         image_size: Height and width of the input, in pixels.
         imagenet: Where the library's ImageNet weights lie; None: random weights. See
-            :func:`kerascnn.training.weights.start_network`, which finds them.
+            :func:`kerascnn.training.weights.start.start_network`, which finds them.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` (normalized) to logits

@@ -16,18 +16,21 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import ModelFileError, one_line
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import atomic_write
 from kerascnn.training.callbacks import EpochRecord
-from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.typed_json import build, parse_json
 from kerascnn.zip_files import check_for_zip_bomb
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 
 log = logging.getLogger(__name__)
 
@@ -175,10 +178,7 @@ def _read(path: Path) -> Checkpoint:
             )
     except Exception as error:
         # zipfile, zlib, struct, tokenize and numpy raise whatever they meet in damaged bytes.
-        reason = one_line(error, 200)
-        raise ModelFileError(
-            f"{path}: cannot be read ({type(error).__name__}: {reason})"
-        ) from error
+        raise ModelFileError(f"{path}: cannot be read ({kind_and_line(error, 200)})") from error
     return Checkpoint(
         about.position, about.history, about.best, about.data, about.versions, core, stage
     )
@@ -217,7 +217,8 @@ def phase_variables(
 
 def values(variables: Sequence[keras.Variable]) -> Arrays:
     """Copy the values of variables out of the backend."""
-    ops = keras.ops
+    from keras import ops
+
     # As tensors first: a number on several of TensorFlow's devices is no array.
     return tuple(
         np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable))) for variable in variables

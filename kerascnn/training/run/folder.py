@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
-from kerascnn.errors import ModelFileError, one_line
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import (
     atomic_write,
     did_you_mean,
@@ -102,19 +102,12 @@ class Run:
         """The rows of ``history.csv``; raises ModelFileError if it is missing or was edited."""
         rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
         try:
-            records = [
-                build(
-                    EpochRecord,
-                    {k: float(v) for k, v in row.items()} | {"epoch": int(row["epoch"])},
-                )
-                for row in rows
-            ]
+            records = [_record(row) for row in rows]
             if [record.epoch for record in records] != [*range(1, len(records) + 1)]:
                 raise ValueError("its epochs do not count 1, 2, 3")
         except (ValueError, KeyError, TypeError, csv.Error) as error:
-            reason = f"{type(error).__name__}: {one_line(error)}"
             raise ModelFileError(
-                f"{self.history_path}: not the history of a run ({reason}). "
+                f"{self.history_path}: not the history of a run ({kind_and_line(error)}). "
                 "Expected one row of numbers per epoch, as kerascnn train writes them."
             ) from error
         return records
@@ -154,14 +147,27 @@ class Run:
             A model from normalized float32 to logits.
 
         Raises:
-            ModelFileError: No such file, or not one that Keras can read.
+            ModelFileError: No such file, one that Keras cannot read, or one that is not the card's.
         """
         with silenced():
             from kerascnn.training.foreign.inspected import load_inspected
 
         if not self.model_path.is_file():
             raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
-        return load_inspected(self.model_path)[0]
+        model = load_inspected(self.model_path)[0]
+        if self.card_path.is_file():
+            self._check_card(model)
+        return model
+
+    def _check_card(self, model: keras.Model) -> None:
+        card = self.card
+        expected = ((None, *card.shape, 3), (None, len(card.classes)))
+        if not all(map(_fits, (model.input_shape, model.output_shape), expected)):
+            raise ModelFileError(
+                f"{self.card_path}: {len(card.classes):,} classes and an image size of "
+                f"{card.image_size}, but {self.model_path.name} takes {model.input_shape} and puts "
+                f"out {model.output_shape}. Expected the card that was written with it."
+            )
 
     def save_model(self, model: keras.Model, card: ModelCard) -> None:
         """Write ``model.keras`` and ``card.json``, each whole or not at all."""
@@ -199,6 +205,21 @@ class Run:
     def finish(self) -> None:
         """Note that nothing is left to do."""
         write_text(self._finished_path, "This run is finished; --resume has nothing to do.\n")
+
+
+def _fits(shape: object, expected: tuple[int | None, ...]) -> bool:
+    """Return whether sides are those that were expected, or open."""
+    return (
+        isinstance(shape, tuple)
+        and len(shape) == len(expected)
+        and all(one in (None, other) for one, other in zip(shape, expected, strict=True))
+    )
+
+
+def _record(row: dict[str, str]) -> EpochRecord:
+    if None in row or None in row.values():  # as csv.DictReader has it
+        raise ValueError("a row has more or fewer values than the first line")
+    return build(EpochRecord, {k: float(v) for k, v in row.items()} | {"epoch": int(row["epoch"])})
 
 
 def open_run(path: str | Path) -> Run:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kerascnn import __version__
+from kerascnn.training.keras_backend import backend_name
+
+if TYPE_CHECKING:
+    import keras
 
 _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pillow", "onnx", "tf2onnx", "onnxruntime")
 
@@ -25,7 +29,7 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {**found, "backend": keras.config.backend()}
+    return {**found, "backend": backend_name()}
 
 
 def weights_sha256(model: keras.Model) -> str:
@@ -34,9 +38,11 @@ def weights_sha256(model: keras.Model) -> str:
     Returns:
         SHA-256 in hexadecimal.
     """
+    from keras import ops
+
     digest = hashlib.sha256()
     for variable in model.weights:
-        value = keras.ops.convert_to_numpy(variable.value)
+        value = ops.convert_to_numpy(variable.value)
         digest.update(f"{variable.path}{value.shape}{value.dtype}".encode())
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()

@@ -18,7 +18,7 @@ from kerascnn.training.distribution.local_devices import total_devices
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions
 from kerascnn.training.trainer.epoch import Trainer
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 
 def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:

@@ -47,7 +47,7 @@ from kerascnn.training.trainer.card import first_card, trained_facts
 from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.trainer.time_limit import shorten_remaining, with_epochs
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 
 class TrainingLoop:

@@ -37,7 +37,7 @@ from kerascnn.training.trainer.loss import Loss, balanced_weights
 from kerascnn.training.trainer.make_backend import make_backend
 from kerascnn.training.trainer.plan import changing_options
 from kerascnn.training.trainer.precise_batchnorm import FEW_STEPS, PreciseBatchNorm, moving
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 FEED = "KERASCNN_FEED"
 """Environment variable that says where the training images lie: ``resident``, in the device's

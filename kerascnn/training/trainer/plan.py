@@ -18,7 +18,7 @@ from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.networks.blocks import blocks, set_trainable
 from kerascnn.training.phases import phases
 from kerascnn.training.run.folder import Run
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 
 def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, device: str) -> Plan:

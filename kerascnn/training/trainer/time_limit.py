@@ -24,7 +24,7 @@ from kerascnn.training.networks.from_pixels import max_batch_size, predict_logit
 from kerascnn.training.phases import Phase, phases
 from kerascnn.training.run.checkpoint import Position, core_variables, restore, values
 from kerascnn.training.trainer.phase import PreparedPhase, prepare_phase
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 MEASURED = 1.5
 """Seconds of steps, after the first call, which compiles."""

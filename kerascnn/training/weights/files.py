@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -15,11 +14,10 @@ import keras
 import numpy as np
 
 from kerascnn.errors import ModelFileError
-from kerascnn.files import did_you_mean
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
+from kerascnn.training.weights.check import kind_of
 from kerascnn.training.weights.torch_files import Tensors, broken_weights, read_checkpoint
-from kerascnn.training.weights_location import KINDS
 
 LIBRARIES = ("keras_hub", "keras_cv")
 """Whose backbones give their weights; as models they are not exported."""
@@ -55,38 +53,6 @@ def tensors_of(model: keras.Model) -> Tensors:
         for layer in flat(model)
         for weight in layer.weights
     }
-
-
-def kind_of(path: Path) -> str:
-    """Return the kind of a weights file.
-
-    Returns:
-        One of :data:`KINDS`.
-
-    Raises:
-        ModelFileError: There is no such file, or it is of no kind that is read here.
-    """
-    if not path.is_file():
-        raise ModelFileError(
-            f"{path}: no such file. Expected none, imagenet, or a file of weights "
-            f"({', '.join(KINDS)}).{did_you_mean(path)}"
-        )
-    for kind in KINDS:
-        if path.name.lower().endswith(kind):
-            return _by_content(path, kind)
-    raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
-
-
-def _by_content(path: Path, kind: str) -> str:
-    """Distinguish the two kinds of HDF5 weights, which often have the same extension."""
-    if kind not in (".weights.h5", ".h5") or not h5py.is_hdf5(path):
-        return kind
-    with suppress(OSError, KeyError, RuntimeError, ValueError), opened(path) as file:
-        if "layer_names" in file.get("model_weights", file).attrs:
-            return ".h5"
-        if "layers" in file:
-            return ".weights.h5"
-    return kind
 
 
 def read_tensors(path: Path) -> Tensors:

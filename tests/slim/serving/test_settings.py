@@ -171,6 +171,13 @@ def test_models_in_a_variable(settle, folder):
         ("[modles.x]\npath = 'a.onnx'", "modles is not a setting"),
         ("port = 'x'", "port: 'x' is not a valid integer"),
         ("port = true", "port: 'True' is not a valid integer"),
+        ("port = [1]", "port is [1]; expected one value"),
+        ("host = {a = 1}", "host is {'a': 1}; expected a value"),
+        ("token-file = true", "token_file is True; expected text"),
+        ("tls-cert = 2024-01-01", "expected text"),
+        ("cors = [1]", "expected text, or a list of it"),
+        ("[models.x]\npath = 'a.onnx'\nthreads = [2]", "threads is [2]; expected one value"),
+        ("[models.'a/b']\npath = 'a.onnx'", "expected one without /"),
         ("max-batch = 2.5", "max_batch: '2.5' is not a valid integer"),
         ("provider = 'gpu'", "provider: 'gpu' is not one of"),
         ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "--max-batch; expected at least 1"),
@@ -201,6 +208,23 @@ def test_files_that_are_none(settle, folder, monkeypatch):
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("port: 1\nport: 2", "port occurs twice"),
+        ("models:\n  x: {path: a.onnx}\n  x: {path: a.onnx}", "x occurs twice"),
+        ("models:\n  on: {path: a.onnx}", "a name is True; put it in quotes"),
+        ("token-file:", "expected a value"),
+        ("port: &a [*a]", "expected one value"),
+    ],
+)
+def test_what_yaml_would_let_pass(settle, folder, text, reason):
+    pytest.importorskip("yaml", reason="needs the extra yaml")
+    (folder / "s.yaml").write_text(text)
+    _, result = settle("--config", folder / "s.yaml")
+    assert (result.exit_code, reason in " ".join(result.output.split())) == (2, True)
+
+
 @pytest.mark.parametrize("text", ["a: [", "[1, 2]", "- x", "5"])
 def test_yaml_that_is_none(settle, folder, text):
     pytest.importorskip("yaml", reason="needs the extra yaml")
@@ -208,6 +232,14 @@ def test_yaml_that_is_none(settle, folder, text):
     result = settle("--config", folder / "s.yaml")[1]
     assert result.exit_code == 2
     assert "not YAML" in result.output or "holds no settings" in result.output
+
+
+def test_origins_are_as_browsers_write_them(settle, folder):
+    given = "http://A.org:80 https://a.org:8443 http://[::1]:443 capacitor://localhost *"
+    config, _ = settle(folder / "a.onnx", env={"KERASCNN_SERVE_CORS": given})
+    assert config.cors == (
+        "http://a.org", "https://a.org:8443", "http://[::1]:443", "capacitor://localhost", "*",
+    )  # fmt: skip
 
 
 def test_models_as_a_list(settle, folder):

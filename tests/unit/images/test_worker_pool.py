@@ -6,6 +6,7 @@ import operator
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
 
@@ -68,6 +69,22 @@ def test_one_that_takes_too_much_memory_is_told(large: bytes, monkeypatch) -> No
     monkeypatch.setattr(worker_pool, "BYTES", 1 << 20)
     with pytest.raises(PictureError, match=r"big\.png: not enough memory"):
         images.decode(large, "big.png")
+
+
+def test_what_others_take_makes_a_picture_wait_and_not_fail(large: bytes, monkeypatch) -> None:
+    pool = worker_pool.workers()
+    job = {"name": "large.png", "function": None, "max_pixels": None, "source": b""}
+    wanted: list[int] = []
+
+    @contextmanager
+    def waited(needed: int) -> Iterator[None]:
+        wanted.append(needed)
+        yield
+
+    with pool._room(pool._memory):
+        monkeypatch.setattr(pool, "_room", waited)
+        answer, _ = pool.ask(job, large, 100 << 20)
+    assert (answer["header"]["width"], wanted) == (2000, [100 << 20])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal there")

@@ -15,7 +15,7 @@ from kerascnn.training.networks import build_network
 from kerascnn.training.optimizers.adamw import AdamW, block_factors
 from kerascnn.training.phases import Phase, phases, total_epochs
 from kerascnn.training.trainer import loop
-from kerascnn.training.weights import StartingNetwork
+from kerascnn.training.weights.start import StartingNetwork
 
 
 def test_without_phases_there_is_one() -> None:

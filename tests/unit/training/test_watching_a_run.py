@@ -42,7 +42,7 @@ def test_the_header_tells_what_is_going_to_happen() -> None:
     chosen = "auto     model: cnn (the pictures are small: 28 pixels)"
     assert chosen in done.stderr.splitlines()
     lines = [line for line in done.stderr.splitlines() if line != chosen]
-    assert lines[0].startswith("loading Keras")
+    assert lines[0].startswith("opening clothes.npz")
     header = dict(line.split(None, 1) for line in lines[1:8])
     assert list(header) == ["data", "pictures", "network", "device", "steps", "augment", "run"]
     assert header["data"].startswith("clothes.npz: 108 training and 12 validation pictures, 2 ")

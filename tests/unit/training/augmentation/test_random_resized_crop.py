@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from kerascnn.errors import ConfigError
-from kerascnn.training.augmentation.random_resized_crop import crop, draw_boxes, stored_size
+from kerascnn.training.augmentation.random_resized_crop import crop, draw_boxes
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.data.feed import prepare
+from kerascnn.training.data.feed import prepare, stored_size
 from kerascnn.training.train import fit
 
 

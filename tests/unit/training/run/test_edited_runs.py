@@ -4,9 +4,11 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.checkpoint import Checkpoint, Position, latest_checkpoint
 from kerascnn.training.run.folder import Run
-from kerascnn.training.weights import file_normalization
+from kerascnn.training.weights.start import file_normalization
 
 ODD = [
     "null", "true", "-1", "3", "2.5", "1e999", "NaN", "9" * 400, '"x"', r'"\ud800"', "[]", "[1, 2]",
@@ -184,3 +186,18 @@ def test_sides_that_no_network_has() -> None:
         ModelCard("m", "cnn", ("a",), 100_000, "squash")
     with pytest.raises(ConfigError, match="image_size is 100000"):
         TrainConfig(image_size=100_000)
+
+
+@pytest.mark.parametrize(
+    "change", [{"classes": ("a",)}, {"classes": ("a", "b", "c")}, {"image_size": 9}], ids=str
+)
+def test_a_card_that_is_not_the_network_s(change: dict[str, Any], tmp_path: Path) -> None:
+    run, card = Run(tmp_path), ModelCard("m", "cnn", ("a", "b"), 8, "squash")
+    network = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    run.save_model(network, card)
+    assert run.load_model().output_shape == (None, 2)
+    run.save_card(replace(card, **change))
+    with pytest.raises(ModelFileError, match=r"card\.json: .*model\.keras takes .*8, 3. and puts"):
+        run.load_model()

@@ -13,7 +13,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.networks import NETWORKS, build_network
 from kerascnn.training.networks.row import CAFFE, INSIDE, TORCH, UNIT
-from kerascnn.training.weights import start_network
+from kerascnn.training.weights.start import start_network
 
 SIZE = 16
 
@@ -50,6 +50,15 @@ def test_a_head_of_another_class_count_is_replaced(kind: str, tmp_path: Path) ->
     start = start_network("cnn", 4, SIZE, str(path))
     assert start.fresh_head
     assert same(start.core, saved, but="head")
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_weights_of_a_training_that_failed_are_refused(odd: float, tmp_path: Path) -> None:
+    saved = network()
+    saved.weights[0].assign(keras.ops.full(saved.weights[0].shape, odd))
+    saved.save(tmp_path / "m.keras")
+    with pytest.raises(ModelFileError, match=r"m\.keras: .* holds numbers that are not finite"):
+        start_network("cnn", 4, SIZE, str(tmp_path / "m.keras"))
 
 
 @pytest.mark.parametrize("kind", [".keras", ".weights.h5"])

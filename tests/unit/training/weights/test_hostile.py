@@ -24,8 +24,8 @@ from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.inspected import load_inspected
 from kerascnn.training.networks import build_network
 from kerascnn.training.run.folder import Run
-from kerascnn.training.weights import start_network
 from kerascnn.training.weights.files import read_tensors
+from kerascnn.training.weights.start import start_network
 
 SIZE = 16
 SECRET = b"a line of a file that is nobody's business".ljust(64)

@@ -9,7 +9,7 @@ import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
 from kerascnn.training.networks import NETWORKS
-from kerascnn.training.weights import start_network
+from kerascnn.training.weights.start import start_network
 
 # Each family names its layers in its own way; these are the ways that need most of our help:
 # other names, a convolution as head, names by a counter, weights without a name.

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from kerascnn.errors import ModelFileError
 from kerascnn.training.networks import build_network
-from kerascnn.training.weights import start_network
+from kerascnn.training.weights.start import start_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

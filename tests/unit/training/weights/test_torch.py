@@ -15,8 +15,9 @@ from safetensors.numpy import save_file
 
 from kerascnn.errors import KerascnnError, ModelFileError
 from kerascnn.training.networks import INSIDE, TORCH
-from kerascnn.training.weights import check_weights, start_network
+from kerascnn.training.weights.check import check_weights
 from kerascnn.training.weights.files import read_tensors
+from kerascnn.training.weights.start import start_network
 
 ROOT = Path(__file__).parents[4]
 GOLDEN = json.loads((ROOT / "tests/golden/torch_logits.json").read_text())

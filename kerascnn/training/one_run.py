@@ -1,0 +1,130 @@
+"""One run, from decoded pictures to its folder.
+
+Knows: the order of things: network, epochs, report. Does not know: which run folder
+(:mod:`kerascnn.training.train`), the loop over epochs, how progress is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from kerascnn.files import write_text
+from kerascnn.language import tr
+from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.clock import Deadline
+from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.data.feed import Feed
+from kerascnn.training.distribution.device import start_deterministically
+from kerascnn.training.distribution.local_devices import sharing
+from kerascnn.training.distribution.processes import broadcast_state, check_same_options, is_first
+from kerascnn.training.evaluation.final import evaluate_kept
+from kerascnn.training.evaluation.report import report_or_warn
+from kerascnn.training.mixed_precision import set_precision, warn_if_slow
+from kerascnn.training.networks import Network
+from kerascnn.training.prepared_data import PreparedData
+from kerascnn.training.run.checkpoint import Checkpoint
+from kerascnn.training.run.folder import Run
+from kerascnn.training.setup import assemble, check_scopes
+from kerascnn.training.trainer.loop import TrainingLoop
+from kerascnn.training.trainer.plan import plan
+from kerascnn.training.trainer.time_limit import shorten_to_limit
+from kerascnn.training.weights.start import StartingNetwork
+
+log = logging.getLogger(__name__)
+
+
+def train_on(
+    config: TrainConfig,
+    run: Run,
+    checkpoint: Checkpoint | None,
+    progress: Callback,
+    network: Network | None,
+    data: PreparedData | None,
+    deadline: Deadline | None = None,
+) -> None:
+    """Train on pictures that are decoded, and write the run folder.
+
+    Args:
+        config: Configuration of the run.
+        run: Its folder.
+        checkpoint: Where it goes on; None: from the beginning.
+        progress: Callback for progress.
+        network: The row of the network that the configuration names; None: looked up.
+        data: Its data; None: they are decoded when the devices are known to be there.
+        deadline: When the run has to be over; None: whenever it is done.
+    """
+    asked = config
+    with sharing(config.device, config.devices):
+        config, device, feed, start = _opened(config, progress, network, data)
+        check_scopes(config, start)
+        set_precision(start.core, config.precision)
+        warn_if_slow(config.precision, device)
+        checkpoint = broadcast_state(start.core, checkpoint)
+        if deadline:
+            more = asked.epochs == AUTO and not asked.phase
+            config, deadline = shorten_to_limit(
+                config, deadline, more, feed, start, device, progress
+            )
+        loop = TrainingLoop(config, feed, start, run, device, progress, deadline)
+        if checkpoint:
+            loop.restore(checkpoint)
+        elif is_first():
+            run.begin(config)
+        progress.on_run_begin(run.folder, len(loop.history))
+        progress.on_plan(plan(config, feed, start, run, device))
+        trained = loop.run_all()
+        if is_first():
+            _finish(config, run, feed, loop if trained else None, progress)
+
+
+def _finish(
+    config: TrainConfig, run: Run, feed: Feed, trained: TrainingLoop | None, progress: Callback
+) -> None:
+    if trained:
+        write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
+    batch_size = batch_size_for(config.batch_size, len(feed.train))
+    kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
+    progress.on_work("writing the report", 0, 0)
+    report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
+    run.finish()
+    progress.on_run_end(run.folder)
+
+
+def _opened(
+    config: TrainConfig,
+    progress: Callback,
+    network: Network | None = None,
+    data: PreparedData | None = None,
+) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
+    """Assemble data and network, and settle what was left to ``auto`` or to advice."""
+    start_deterministically(config.seed, config.deterministic)
+    asked = config
+    config, device, feed, start = assemble(config, progress, network, data)
+    config = resolve_auto(resolve_keep(config, len(feed.val)), len(feed.train), start.network)
+    check_same_options(config)
+    if config.trainable != "auto":
+        return config, device, feed, start
+    settled = _advised(config, asked, feed, start, progress)
+    if settled.weights == config.weights:
+        return settled, device, feed, start
+    # Not to be transferred: all begins again as if no weights had been named, pictures included,
+    # which are resized as the weights want them.
+    del feed, start, data
+    return _opened(settled, progress)
+
+
+def _advised(
+    config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
+) -> TrainConfig:
+    """Ask for advice; what is decided stands in config.json."""
+    # Here, because few runs need it.
+    from kerascnn.training.advising.advise import advise_on, apply_advice, apply_advice_for_network
+
+    if asked.model == AUTO:
+        return apply_advice_for_network(config, asked, feed, start, progress)
+    advice = advise_on(config, feed, start, progress)
+    for told in (*advice.doubts, *advice.reasons):
+        log.warning("auto: %s", tr(told))
+    return apply_advice(config, advice)

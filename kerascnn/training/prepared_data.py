@@ -1,0 +1,56 @@
+"""The data of a run, decoded and resized, and what is chosen by them.
+
+Knows: the order in which data, network and changes of pictures settle one another. Does not import
+Keras, whose memory would add to that of the pictures that are being decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kerascnn.training.auto.model import choose_changes, choose_network
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.data.feed import Feed, prepare
+from kerascnn.training.data.splits import run_dataset
+from kerascnn.training.networks import Network, find_network
+from kerascnn.training.weights.check import check_weights
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The data of a run.
+
+    Attributes:
+        config: Its configuration, with a network and changes of pictures in the place of ``auto``.
+        network: The row of its network.
+        feed: Its pictures.
+    """
+
+    config: TrainConfig
+    network: Network
+    feed: Feed
+
+
+def prepare_data(
+    config: TrainConfig, progress: Callback, network: Network | None = None
+) -> PreparedData:
+    """Load and decode the data of a run, and choose by them what is left to ``auto``.
+
+    Args:
+        config: Configuration of the run.
+        progress: Callback for progress.
+        network: The row of the network that it names; None: looked up.
+
+    Raises:
+        ConfigError: A network that cannot be had.
+        DataError: No usable data.
+        ModelFileError: Weights that cannot be used.
+    """
+    dataset = run_dataset(config)
+    config = choose_network(config, dataset, progress)
+    if network is None or network.name != config.model:
+        network = find_network(config.model)
+    check_weights(network, config.weights)
+    feed = prepare(config, progress, dataset, network)
+    return PreparedData(choose_changes(config, feed, progress, network), network, feed)

@@ -1,0 +1,97 @@
+"""Which kind of weights a file holds, and which networks can take them.
+
+Knows: names of files, the two kinds of HDF5, PyTorch's twins of networks. Does not import Keras: a
+run asks before its pictures are decoded.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+
+from kerascnn.errors import ConfigError, ModelFileError
+from kerascnn.files import did_you_mean
+from kerascnn.training.foreign.hdf5 import opened
+from kerascnn.training.networks import NETWORKS, Network, find_network
+from kerascnn.training.pretrained import source_of
+from kerascnn.training.weights_location import KINDS, TORCH_KINDS, on_this_machine
+
+
+def check_weights(network: str | Network, weights: str) -> Network:
+    """Refuse, before any data is read, what cannot work, and find the row that takes the weights.
+
+    Args:
+        network: Its row, or its name.
+        weights: ``none``, ``imagenet`` or a file, which may be on the Hugging Face Hub.
+
+    Returns:
+        The row of the network to build: PyTorch's ResNet50 has its stride elsewhere than
+        Keras', so its weights go to a row of their own.
+
+    Raises:
+        ConfigError: The network has no such weights.
+        ModelFileError: No such file, or one of another kind.
+    """
+    row = find_network(network) if isinstance(network, str) else network
+    if weights == "imagenet":
+        source_of(row.name)
+    if weights in ("none", "imagenet"):
+        return row
+    path = on_this_machine(weights)
+    return _row_for_torch(row, path) if kind_of(path) in TORCH_KINDS else row
+
+
+def _row_for_torch(row: Network, path: Path) -> Network:
+    """Find the row whose strides and padding are those that PyTorch's weights were made with."""
+    # timm's ports of TensorFlow's weights have the tensors' names of its own networks.
+    ported = path.name.startswith("tf_")
+    if row.torch_twin and not (ported and row.torch):
+        return NETWORKS[row.torch_twin]
+    if row.torch == "efficientnet" and ported == ("torch_epsilon" in row.recipe):
+        name = row.name.removesuffix("_torch")
+        raise ConfigError(
+            f"{path}: weights of timm's tf_{name}, in a file whose name begins so, go to {name}; "
+            f"other weights of PyTorch have another padding, and go to {name}_torch, which "
+            "exists up to B4."
+        )
+    if row.torch is None:
+        able = ", ".join(one.name for one in NETWORKS.values() if one.torch or one.torch_twin)
+        raise ConfigError(
+            f"{row.name} takes no weights from PyTorch, whose layers or padding differ from "
+            f"Keras's. These networks do: {able}."
+        )
+    return row
+
+
+def kind_of(path: Path) -> str:
+    """Return the kind of a weights file.
+
+    Returns:
+        One of :data:`KINDS`.
+
+    Raises:
+        ModelFileError: There is no such file, or it is of no kind that is read here.
+    """
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path}: no such file. Expected none, imagenet, or a file of weights "
+            f"({', '.join(KINDS)}).{did_you_mean(path)}"
+        )
+    for kind in KINDS:
+        if path.name.lower().endswith(kind):
+            return _by_content(path, kind)
+    raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
+
+
+def _by_content(path: Path, kind: str) -> str:
+    """Distinguish the two kinds of HDF5 weights, which often have the same extension."""
+    if kind not in (".weights.h5", ".h5") or not h5py.is_hdf5(path):
+        return kind
+    with suppress(OSError, KeyError, RuntimeError, ValueError), opened(path) as file:
+        if "layer_names" in file.get("model_weights", file).attrs:
+            return ".h5"
+        if "layers" in file:
+            return ".weights.h5"
+    return kind
