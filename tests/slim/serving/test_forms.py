@@ -65,6 +65,23 @@ def test_files_in_quoted_printable():
     ]
 
 
+def test_several_files_of_one_name():
+    """As ``curl -F 'a=@one.png,two.png'`` sends them."""
+    inner = b"".join(
+        b"--y\r\nContent-Disposition: attachment; filename=%d.png\r\n\r\n%d\r\n" % (n, n)
+        for n in (1, 2)
+    )
+    head = NAMED.rstrip("; ") + "\r\nContent-Type: Multipart/Mixed; boundary=y"
+    body = form((head, inner + b"--y--\r\n"), (NAMED + "filename=3.png", b"3"))
+    expected = [Upload(f"{n}.png", b"%d" % n) for n in (1, 2, 3)]
+    assert read_form(body, KIND, 3) == expected
+    with pytest.raises(HttpError, match="more than 2 files"):
+        read_form(body, KIND, 2)
+    for wrong in (inner, b"", b"--z--"):
+        with pytest.raises(HttpError, match=r"malformed|does not hold"):
+            read_form(form((head, wrong)), KIND, 3)
+
+
 def test_where_a_form_begins_and_ends():
     part = (NAMED + 'filename="a"', b"1")
     for body in (
