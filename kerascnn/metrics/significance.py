@@ -115,7 +115,12 @@ def is_chance(right: int, total: int, chance: float) -> bool:
         Whether guessing gets so many right in one of 20 tries, or more often. False where there are
         too few to tell: where all of them right would not be significant either.
     """
-    return chance**total < SIGNIFICANT <= binomial_tail(right, total, chance)
+    return tells_from_chance(total, chance) and binomial_tail(right, total, chance) >= SIGNIFICANT
+
+
+def tells_from_chance(total: int, chance: float) -> bool:
+    """Return whether there are enough pictures to tell the best of answers from guesses."""
+    return chance**total < SIGNIFICANT
 
 
 def percent(share: float) -> str:

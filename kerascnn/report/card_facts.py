@@ -38,12 +38,14 @@ def calibration_facts(card: ModelCard) -> dict[str, str]:
     """Describe what calibration on the validation pictures did.
 
     Returns:
-        Values in words by name; empty for a model that was never calibrated.
+        Values in words by name; empty for a model whose calibration was never measured.
     """
     before = card.metrics.get("val_ece_uncalibrated")
     after = card.metrics.get("val_ece")
     if before is None or after is None:
         return {}
+    if card.temperature == 1:
+        return {"temperature": tr("1, not fitted"), "validation error (ECE)": f"{before:.1%}"}
     return {
         "temperature": f"{card.temperature:.3f}",
         "validation error (ECE) before": f"{before:.1%}",

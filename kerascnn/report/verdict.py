@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from kerascnn.language import tr
-from kerascnn.metrics.significance import Interval, is_chance, percent
+from kerascnn.metrics.significance import Interval, is_chance, percent, tells_from_chance
 from kerascnn.report.causes import causes, not_learned
 from kerascnn.report.content import Content
 
@@ -58,7 +58,7 @@ def judge(content: Content) -> Verdict:
     tone: Tone = "good"
     if is_chance(right, evaluation.images, baseline):
         tone = "poor"
-    elif evaluation.top1 < (1 + baseline) / 2:
+    elif evaluation.top1 < (1 + baseline) / 2 or not tells_from_chance(evaluation.images, baseline):
         tone = "fair"
     remarks = [
         _baseline(tone, baseline, content),
@@ -105,6 +105,12 @@ def _baseline(tone: Tone, baseline: float, content: Content) -> str:
             naive=naive,
         )
         return f"{sentence} {why}"
+    if not tells_from_chance(content.evaluation.images, baseline):
+        return tr(
+            "Whether that is better than guessing cannot be told from these pictures: always "
+            "predicting the most frequent class would give {naive}.",
+            naive=naive,
+        )
     if tone == "fair":
         return tr(
             "It has learned something (always predicting the most frequent class would give "

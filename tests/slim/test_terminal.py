@@ -78,6 +78,7 @@ def pictures(tmp_path: Path, save_pictures: Callable[[Path, int], list[str]]) ->
     for path, name in zip(paths[1:], names, strict=True):
         path.rename(folder / name)
     (folder / ("broken" + NAME + ".png")).write_text("no picture")
+    (folder / "two\nlines.png").write_text("no picture")
     return sorted(str(path) for path in folder.iterdir())
 
 

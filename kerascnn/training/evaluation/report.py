@@ -260,7 +260,8 @@ def _facts(
         "Speed": {
             **_speed(config.batch_size, history),
             "answering": tr(
-                "{speed} images/s (Keras, from resized pictures)", speed=f"{answered:,.0f}"
+                "{speed} images/s (Keras, from resized pictures, compilation included)",
+                speed=f"{answered:,.0f}",
             ),
         },
         "Machine": {**machine(), **_devices()},

@@ -80,7 +80,7 @@ def fetch(name: str, progress: ByteProgress = _silent) -> Path:
     """
     source = source_of(name)
     if is_offline():
-        raise _cannot(name, f"{OFFLINE} is set, so the network is not used")
+        raise _cannot(name, f"{OFFLINE} is set, so nothing is downloaded", f"Unset {OFFLINE}")
     if isinstance(source, HubPreset):
         return _fetch_preset(name, source)
     target = place_of(source)
@@ -163,10 +163,10 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
-def _cannot(name: str, reason: str) -> ModelFileError:
+def _cannot(name: str, reason: str, way: str = "Connect to the internet") -> ModelFileError:
     return ModelFileError(
         f"the ImageNet weights of {name} are not on this machine and cannot be fetched ({reason}). "
-        f"Connect to the internet and run: kerascnn weights fetch {name}, or give a file with "
+        f"{way} and run: kerascnn weights fetch {name}, or give a file with "
         "`weights`."
     )
 

@@ -10,6 +10,7 @@ import pytest
 from kerascnn.card import ModelCard
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
+from kerascnn.printable import printable
 from kerascnn.report import render_page
 from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
@@ -51,6 +52,11 @@ def test_class_names_are_shown_and_not_run(content, page):
         assert name in outline.words
     assert "<b>flowers</b>" in outline.words
     assert "<i>fast</i>" in outline.words
+
+
+def test_what_a_terminal_obeys_is_escaped(content):
+    page = render_page(content(("\x1b[31mred", "\u202eback", "\x9b1m")))
+    assert printable(page, keep="\n\t") == page
 
 
 def test_page_refers_to_nothing_outside(page):
@@ -217,3 +223,9 @@ def test_calibration_is_told_where_there_was_one():
     assert calibration_facts(card) == {}
     measured = card.with_(metrics={"val_ece_uncalibrated": 0.081, "val_ece": 0.024})
     assert list(calibration_facts(measured).values()) == ["1.250", "8.1%", "2.4%"]
+
+
+def test_a_temperature_that_was_not_fitted_is_not_said_to_be():
+    measured = {"val_ece_uncalibrated": 0.081, "val_ece": 0.081}
+    facts = calibration_facts(ModelCard("m", "cnn", ("a", "b"), 32, "pad", metrics=measured))
+    assert facts == {"temperature": "1, not fitted", "validation error (ECE)": "8.1%"}

@@ -70,6 +70,17 @@ def test_chance_is_a_verdict_of_its_own(content):
     assert "differ from them, or labels are wrong" in other
 
 
+@pytest.mark.parametrize(
+    ("answers", "labels"),
+    [([0, 1], [0, 1]), ([0] * 19 + [1], [0] * 19 + [1]), ([0] * 60, [0] * 60), ([1], [0])],
+    ids=["two", "one class has nearly all", "one class has all", "one"],
+)
+def test_too_few_pictures_to_tell_from_guessing_praise_nothing(content, answers, labels):
+    said = told(content, evaluation(answers, np.asarray(labels)))
+    assert "better than guessing cannot be told from these pictures" in said
+    assert not re.search("far better|has learned|has not learned", said)
+
+
 def test_too_few_steps_and_too_few_pictures_are_told_apart(content):
     found = evaluation(wrong_in(60), LABELS)
     assert "it overfits. It has about 500 pictures per class" in told(
