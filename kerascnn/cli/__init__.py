@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from kerascnn import __version__
-from kerascnn.cli.base import first_sentence_translated
+from kerascnn.cli.base import TranslatedHelp
 from kerascnn.cli.shown_errors import shown_errors
 from kerascnn.cli.streams import safe_streams
 from kerascnn.language import tr
@@ -43,7 +43,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(TranslatedHelp, click.Group):
     """Finds each command in the module of its name, when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
@@ -66,11 +66,6 @@ class Commands(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the program is for, in the language that is spoken."""
-        with first_sentence_translated(self):
-            super().format_help_text(ctx, formatter)
-
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002 - Click's signature
@@ -91,7 +86,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+# With colors: without, Click takes out of names what looks like one, and safe_streams escapes it.
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="kerascnn")
 def main() -> None:
     """From a folder of pictures to an image classifier in production.

@@ -33,7 +33,21 @@ OTHERS = "Other options"
 """Heading of the options that no group names."""
 
 
-class Command(click.Command):
+class TranslatedHelp(click.Command):
+    """Writes the first sentence of its help in the language that is spoken; the rest is English."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command is for."""
+        text = self.help or ""
+        first, gap, rest = text.partition("\n\n")
+        self.help = tr(" ".join(first.split())) + gap + rest
+        try:
+            super().format_help_text(ctx, formatter)
+        finally:
+            self.help = text
+
+
+class Command(TranslatedHelp):
     """A command with ``--lang`` and ``--debug``, and headings in its ``--help``.
 
     Args:
@@ -68,11 +82,6 @@ class Command(click.Command):
         with use_language(wanted_language(ctx)):
             return super().get_help(ctx)
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the command does: its first sentence in the language that is spoken."""
-        with first_sentence_translated(self):
-            super().format_help_text(ctx, formatter)
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings, each in the order in which it was declared."""
         headings = {name: heading for heading, names in self.groups.items() for name in names}
@@ -88,29 +97,12 @@ class Command(click.Command):
                     formatter.write_dl(some)
 
 
-@contextmanager
-def first_sentence_translated(command: click.Command) -> Iterator[None]:
-    """Let the help of a command begin in the language that is spoken; the rest is English."""
-    text = command.help or ""
-    first, gap, rest = text.partition("\n\n")
-    command.help = tr(" ".join(first.split())) + gap + rest
-    try:
-        yield
-    finally:
-        command.help = text
-
-
-class Group(click.Group):
+class Group(TranslatedHelp, click.Group):
     """A command with commands of its own, and ``--debug``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(_debug_option())
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the commands are for, in the language that is spoken."""
-        with first_sentence_translated(self):
-            super().format_help_text(ctx, formatter)
 
 
 def option_name(parameter: click.Option) -> str:

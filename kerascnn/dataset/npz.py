@@ -19,7 +19,7 @@ import numpy.typing as npt
 from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.errors import DataError, one_line
+from kerascnn.errors import DataError, kind_and_line
 from kerascnn.zip_files import PICTURES_RATIO, check_for_zip_bomb
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -110,9 +110,8 @@ def _read(file: Path) -> dict[str, Array]:
     except Exception as error:
         # zlib, lzma, struct, EOF, Value, Key, NotImplemented, ... : whatever zip and npy headers
         # make of damaged bytes. An array of objects is a ValueError: it would need pickle.
-        reason = one_line(error)
         raise DataError(
-            f"{file}: cannot be read ({type(error).__name__}: {reason}). "
+            f"{file}: cannot be read ({kind_and_line(error)}). "
             "Expected arrays of numbers or text written with np.savez."
         ) from error
     return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}

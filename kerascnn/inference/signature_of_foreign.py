@@ -91,23 +91,8 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
 def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:
     """Return every signature that fits the ends; what fits is then tried."""
     inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
-        raise ModelFileError(
-            f"{path}: takes {shown(inputs)}; expected one input of pictures, uint8 or float, "
-            "[batch, height, width, channels] or [batch, channels, height, width]."
-        )
+    _check_input(path, inputs, foreign)
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
-    if len(shape) == 3 and (shape[0] == 3 or shape[2] == 3):
-        raise ModelFileError(
-            f"{path}: takes {shown(inputs)}, one picture without a batch axis. Export it again "
-            "with one: [batch, height, width, channels] or [batch, channels, height, width]."
-        )
-    own = foreign.normalize not in (None, "none") or foreign.normalization is not None
-    if dtype == "tensor(uint8)" and own:
-        raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalizes them itself, and neither `normalize` "
-            f"{foreign.normalize} nor `mean` and `std` can be done before. Say `normalize` none."
-        )
     outputs = candidates(path, session.get_outputs(), foreign)
     batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
     found = False
@@ -134,6 +119,27 @@ def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator
         )
     if not found:
         raise _unfit(path, inputs, foreign)
+
+
+def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
+    """Refuse a graph that takes no batch of pictures, or none normalized as was said."""
+    if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
+        raise ModelFileError(
+            f"{path}: takes {shown(inputs)}; expected one input of pictures, uint8 or float, "
+            "[batch, height, width, channels] or [batch, channels, height, width]."
+        )
+    shape, dtype = list(inputs[0].shape), str(inputs[0].type)
+    if len(shape) == 3 and (shape[0] == 3 or shape[2] == 3):
+        raise ModelFileError(
+            f"{path}: takes {shown(inputs)}, one picture without a batch axis. Export it again "
+            "with one: [batch, height, width, channels] or [batch, channels, height, width]."
+        )
+    own = foreign.normalize not in (None, "none") or foreign.normalization is not None
+    if dtype == "tensor(uint8)" and own:
+        raise ConfigError(
+            f"{path}: takes pixels as uint8, so it normalizes them itself, and neither `normalize` "
+            f"{foreign.normalize} nor `mean` and `std` can be done before. Say `normalize` none."
+        )
 
 
 def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:

@@ -21,6 +21,7 @@ from kerascnn.errors import (
     ModelFileError,
     PictureError,
     ProviderError,
+    kind_and_line,
 )
 from kerascnn.files import sha256_of
 from kerascnn.inference import Classifier, ForeignModel
@@ -100,7 +101,7 @@ def attempt(job: Job) -> bytes | Failure:
     except KerascnnError as error:
         return Failure(str(error))
     except Exception as error:  # noqa: BLE001 - said with the part's number; other parts go on
-        return Failure(f"{type(error).__name__}: {error}")
+        return Failure(kind_and_line(error))
 
 
 def score_part(classifier: Classifier, job: Job) -> bytes:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from kerascnn.errors import KerascnnError, ModelFileError, one_line
+from kerascnn.errors import KerascnnError, ModelFileError, kind_and_line
 from kerascnn.serving.batching import Batcher
 from kerascnn.serving.config import ServeConfig
 from kerascnn.serving.http.errors import HttpError
@@ -203,9 +203,8 @@ class ModelRepository:
             failure = error
         except Exception as error:
             log.exception("%s: loading failed", _shown(slot))
-            reason = one_line(error) or "no reason given"
             path = self._files[slot].path
-            failure = ModelFileError(f"{path}: loading failed ({type(error).__name__}: {reason}).")
+            failure = ModelFileError(f"{path}: loading failed ({kind_and_line(error)}).")
         else:
             self._problems.pop(slot, None)
             return None

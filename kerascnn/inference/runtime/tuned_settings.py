@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import write_text
 from kerascnn.inference.runtime.providers import ARITHMETICS, Arithmetic, Provider
 from kerascnn.machine import processor
@@ -97,7 +97,7 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], s
         return {}, "no settings are saved beside the file"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(
-            f"{path}: not the settings of a model ({type(error).__name__}: {error}). Remove it, "
+            f"{path}: not the settings of a model ({kind_and_line(error)}). Remove it, "
             f"or measure again: kerascnn bench {model} --save"
         ) from error
 

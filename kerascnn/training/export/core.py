@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from kerascnn.errors import ModelFileError, one_line
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.training.export.graph import IR_VERSION, OPSET
 from kerascnn.training.export.operators import HANDLERS
 from kerascnn.training.export.rewrites import simplify
@@ -103,10 +103,9 @@ def _raised(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _unconverted(name: str, error: Exception) -> ModelFileError:
-    reason = one_line(error)
     return ModelFileError(
-        f"{name}: cannot be converted to ONNX ({type(error).__name__}: {reason}). Build it from "
-        "other layers; kerascnn export --debug shows where it ends."
+        f"{name}: cannot be converted to ONNX ({kind_and_line(error)}). Build it from other "
+        "layers; kerascnn export --debug shows where it ends."
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.training.foreign.keras2 import (
     OPERATION_CLASSES,
     REMOVED,
@@ -90,8 +90,7 @@ def safe_architecture(
         raise ModelFileError(f"{where}: its architecture is nested too deeply.") from error
     except (TypeError, AttributeError, LookupError, ValueError) as error:
         raise ModelFileError(
-            f"{where}: its architecture is not as Keras writes one ({type(error).__name__}: "
-            f"{error})."
+            f"{where}: its architecture is not as Keras writes one ({kind_and_line(error)})."
         ) from error
     if not isinstance(cleaned, dict) or "class_name" not in cleaned:
         raise ModelFileError(f"{where}: its architecture names no model.")

@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from kerascnn.errors import ModelFileError
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
 from kerascnn.training.foreign.hdf5 import check_values, opened
@@ -55,7 +55,7 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile,
             zlib.error, EOFError) as error:  # fmt: skip
         raise ModelFileError(
-            f"{path}: not a whole model that Keras saved ({type(error).__name__}: {error}). "
+            f"{path}: not a whole model that Keras saved ({kind_and_line(error)}). "
             f"Expected a .keras or .h5 file with architecture and weights. {_instead(path)}"
         ) from error
     if not isinstance(architecture, dict):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import ModelFileError, one_line
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import atomic_write
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.typed_json import build, parse_json
@@ -178,10 +178,7 @@ def _read(path: Path) -> Checkpoint:
             )
     except Exception as error:
         # zipfile, zlib, struct, tokenize and numpy raise whatever they meet in damaged bytes.
-        reason = one_line(error, 200)
-        raise ModelFileError(
-            f"{path}: cannot be read ({type(error).__name__}: {reason})"
-        ) from error
+        raise ModelFileError(f"{path}: cannot be read ({kind_and_line(error, 200)})") from error
     return Checkpoint(
         about.position, about.history, about.best, about.data, about.versions, core, stage
     )

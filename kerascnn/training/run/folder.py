@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
-from kerascnn.errors import ModelFileError, one_line
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import (
     atomic_write,
     did_you_mean,
@@ -106,9 +106,8 @@ class Run:
             if [record.epoch for record in records] != [*range(1, len(records) + 1)]:
                 raise ValueError("its epochs do not count 1, 2, 3")
         except (ValueError, KeyError, TypeError, csv.Error) as error:
-            reason = f"{type(error).__name__}: {one_line(error)}"
             raise ModelFileError(
-                f"{self.history_path}: not the history of a run ({reason}). "
+                f"{self.history_path}: not the history of a run ({kind_and_line(error)}). "
                 "Expected one row of numbers per epoch, as kerascnn train writes them."
             ) from error
         return records

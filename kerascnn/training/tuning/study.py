@@ -25,8 +25,8 @@ from kerascnn.errors import (
     ConfigError,
     DataError,
     KerascnnError,
+    kind_and_line,
     needs_extra,
-    one_line,
 )
 from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord
 from kerascnn.training.command_line import train_command
@@ -184,7 +184,7 @@ def _try(
         study.tell(trial, state=TrialState.FAIL)
         raise
     except Exception as error:  # noqa: BLE001 - of any library; it is said, and stays in the study
-        reason = str(error) if isinstance(error, KerascnnError) else _named(error)
+        reason = str(error) if isinstance(error, KerascnnError) else kind_and_line(error)
         trial.set_user_attr("error", reason)
         study.tell(trial, state=TrialState.FAIL)
         log.warning("trial %d failed: %s", trial.number, reason)
@@ -193,10 +193,6 @@ def _try(
             shutil.rmtree(folder, ignore_errors=True)
         keras.backend.clear_session()
         gc.collect()
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"
 
 
 class _Pruned(Exception):

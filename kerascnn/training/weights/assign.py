@@ -60,6 +60,12 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
             f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
             f"({len(left)} such tensors). Choose the network that the weights were made for."
         )
+    for name in body:
+        if not np.isfinite(tensors[name]).all():
+            raise ModelFileError(
+                f"{source}: {name} holds numbers that are not finite, as after a training that "
+                "failed. Expected weights of an earlier epoch."
+            )
     for name, (_layer, weight) in body.items():
         weight.assign(tensors[name].astype(np.float32))
     for layer in flat(model):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.errors import ModelFileError, one_line
+from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.zip_files import check_for_zip_bomb
 
 log = logging.getLogger(__name__)
@@ -100,9 +100,8 @@ def state_in(loaded: Any, source: str) -> dict[str, Any]:
 
 def broken_weights(path: Path, error: Exception) -> ModelFileError:
     """Say that a file of weights is not whole."""
-    reason = one_line(error, 200)
     return ModelFileError(
-        f"{path}: cannot be read as {path.suffix} ({type(error).__name__}: {reason}). "
+        f"{path}: cannot be read as {path.suffix} ({kind_and_line(error, 200)}). "
         "It is truncated, or something else with that name; get it again."
     )
 
