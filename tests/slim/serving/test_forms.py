@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from kerascnn.printable import printable
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, read_form
+from kerascnn.serving.http.incremental_json import write_with_names
 
 from .conftest import encoded, http
 
@@ -179,3 +181,10 @@ def test_files_in_base64():
     assert read_form(form((head, b"iVBO\r\nRw==")), KIND, 3) == [Upload("a", b"\x89PNG")]
     with pytest.raises(HttpError, match="base64"):
         read_form(form((head, b"\xff")), KIND, 3)
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m", "\x9b31m", "\u2028", "\u202e", "\udc9b", "고양이"])
+def test_a_name_in_an_answer_is_nothing_that_a_terminal_obeys(name: str) -> None:
+    answer = write_with_names({"path": name}).decode()
+    assert printable(answer) == answer
+    assert json.loads(answer) == {"path": name}
