@@ -100,6 +100,15 @@ def test_predict(form: str, exported: Path, pictures: list[str]) -> None:
         assert len(done.stdout.splitlines()) == 4
 
 
+def test_a_name_that_looks_like_a_color_is_shown_whole(
+    exported: Path, pictures: list[str], tmp_path: Path
+) -> None:
+    (path,) = (path for path in pictures if Path(path).name == NAME + ".png")
+    done = CliRunner().invoke(main, ["explain", str(exported), path, "--out", str(tmp_path / "e")])
+    assert done.exit_code == 0, done.output
+    assert printable(NAME) in done.stdout
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize(
     "words",
