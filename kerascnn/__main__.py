@@ -19,6 +19,7 @@ def run() -> None:
     Without a framework in it the process ends as any other. With one, what has been registered to
     run at exit runs, output is flushed, and the interpreter is not taken apart.
     """
+    _open_what_is_closed()
     try:
         # Imported here: Ctrl-C in the meantime is told in one line, too.
         import logging
@@ -45,6 +46,13 @@ def run() -> None:
     if not _flushed():
         code = code or 1
     os._exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Let go where nobody reads what would else be written into the first file that is opened."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - open to the end
 
 
 def _flushed() -> bool:

@@ -1,6 +1,7 @@
 """How the process of the command line ends where a framework is in it."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -102,3 +103,11 @@ def test_a_limit_that_is_no_number_is_one_line() -> None:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "KERASCNN_DECODE_MB is 'abc'" in line
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes them")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_mistake(closed: str) -> None:
+    command = shlex.join([sys.executable, "-m", "kerascnn", "models"])
+    done = subprocess.run(["sh", "-c", f"{command} {closed}"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
