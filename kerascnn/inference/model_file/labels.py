@@ -56,8 +56,8 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     Args:
         path: UTF-8, or UTF-16 with its mark, in the order of the model's outputs: one name per
             line (empty lines at the end are of no consequence), each perhaps behind its number
-            from 0 (``0 apple``); or JSON or what Python prints, a list of names, or an object from numbers to names or
-            from names to numbers, also under ``id2label`` and the like.
+            from 0 (``0 apple``); or JSON or what Python prints, a list of names, or an object
+            from numbers to names or from names to numbers, also under ``id2label`` and the like.
 
     Returns:
         Names, in NFC like those of data sets. One that stands there twice has its number behind
