@@ -6,6 +6,7 @@ Knows: Click's help, MkDocs' hooks. Does not know what any page says.
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import click
@@ -14,6 +15,8 @@ from kerascnn.cli import main
 
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
 """A link to a file of the repository that is no page: README.md, examples/…"""
+_ROLE = re.compile(r":(?:attr|class|data|exc|func|meth|mod):(<code>)~?")
+_DIAGRAM = re.compile(r'<pre class="mermaid"><code>(.*?)</code></pre>', re.DOTALL)
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -27,6 +30,18 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Name files outside the site in place of linking them."""
     return _OUTSIDE.sub(r"\1 (`\2` in the repository)", markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Show references of docstrings as code alone, and diagrams of layers without a script."""
+    return _DIAGRAM.sub(lambda found: _stacked(found[1]), _ROLE.sub(r"\1", html))
+
+
+def _stacked(diagram: str) -> str:
+    """Write the boxes of a diagram as a list: the site loads no script from elsewhere."""
+    boxes = re.findall(r'\["(.*?)"\]', unescape(diagram))
+    rows = "".join(f"<li>{box.replace('&nbsp;', ' ')}</li>" for box in boxes)
+    return f'<ol class="layers">{rows}</ol>'
 
 
 def commands_page() -> str:

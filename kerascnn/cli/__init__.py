@@ -86,7 +86,8 @@ class Commands(TranslatedHelp, click.Group):
             return super().invoke(ctx)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+# With colors: without, Click takes out of names what looks like one, and safe_streams escapes it.
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="kerascnn")
 def main() -> None:
     """From a folder of pictures to an image classifier in production.

@@ -16,6 +16,7 @@ from kerascnn.cli.shared import batch_size_option, on_this_machine, prediction_o
 from kerascnn.cli.shown_errors import INTERRUPTED
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
@@ -89,7 +90,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     except KeyboardInterrupt:
         ctx.exit(INTERRUPTED)
     if bad:
-        click.echo(f"{bad:,} of the pictures could not be read", err=True)
+        click.echo(tr("{count} of the pictures could not be read", count=f"{bad:,}"), err=True)
         ctx.exit(SOME_INPUTS_BAD)
 
 

@@ -47,9 +47,10 @@ def _csv(ranks: int) -> Writer:
         more = [one.get(name, "") for one in ranked for name in ("label", "probability")]
         first = [row.get(key, "") for key in ("path", "label", "probability")]
         values = [*first, *more, row.get("error", "")]
-        csv.writer(line, lineterminator="").writerow(values)
-        # A path with control characters is shown with escapes; --json has every path as it is.
-        click.echo(printable(line.getvalue(), keep="\n\t"))
+        # A line end in a value is put in quotes where it is the writer's own. A path with control
+        # characters is shown with escapes; --json has every path as it is.
+        csv.writer(line, lineterminator="\n").writerow(values)
+        click.echo(printable(line.getvalue(), keep="\n\t"), nl=False)
 
     return write
 

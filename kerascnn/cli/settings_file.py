@@ -7,6 +7,7 @@ know any setting.
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -60,7 +61,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: holds no settings; expected lines like max-batch: 8.")
+        raise ConfigError(f"{path}: holds no settings; expected lines like NAME: VALUE.")
     return {str(key): value for key, value in content.items()}
 
 
@@ -119,8 +120,21 @@ def _check_keys(root: Any) -> None:
         waiting += [value for _, value in pairs]
 
 
+def _from_json(text: str) -> Any:
+    json.loads(text, object_pairs_hook=_once)
+    return parse_json(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands twice in one object: JSON would take the last."""
+    keys = Counter(key for key, _ in pairs)
+    if twice := next((key for key, count in keys.items() if count > 1), None):
+        raise ValueError(f"{twice} occurs twice")
+    return dict(pairs)
+
+
 _FORMATS = {
     ".yaml": ("YAML", _from_yaml),
     ".yml": ("YAML", _from_yaml),
-    ".json": ("JSON", parse_json),
+    ".json": ("JSON", _from_json),
 }

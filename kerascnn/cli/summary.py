@@ -13,7 +13,7 @@ from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
-from kerascnn.inference.model_file.kinds import ONNX
+from kerascnn.inference.model_file.kinds import ONNX, describe_path
 from kerascnn.language import tr
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _run(model: str) -> Run | None:
     """Open what is a path, before Keras is loaded; None: the name of a network."""
     kind = Path(model).suffix.lower()
     if Path(model).is_file() and kind == ".onnx":
-        raise ModelFileError(f"{model}: contains no Keras layers. {ONNX}")
+        what = describe_path(model) or ONNX
+        raise ModelFileError(f"{model}: contains no Keras layers. {what}")
     if not Path(model).exists() and kind in (".keras", ".h5", ".onnx"):
         raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
     return open_run(model) if Path(model).exists() or Path(model).name != model else None

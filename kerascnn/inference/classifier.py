@@ -68,7 +68,7 @@ class Classifier:
         ModelFileError: No such file, or not one that kerascnn exported and nothing said.
         ProviderError: The provider cannot run here, or does not answer as the trained model does.
 
-    Example:
+    Examples:
         >>> classifier = Classifier("exported/flowers.onnx")      # doctest: +SKIP
         >>> classifier.predict(["rose.jpg"])[0].label             # doctest: +SKIP
         'rose'

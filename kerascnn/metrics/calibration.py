@@ -7,6 +7,7 @@ temperature is found (:mod:`kerascnn.training.evaluation.calibration`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ import numpy.typing as npt
 
 BINS = 15
 """As in Guo et al.; their numbers, and those of most papers since, are with 15 equal bins."""
+
+_AT_ONCE = 1 << 22
+"""Numbers worked on at once: of 200,000 pictures and 1,000 classes each copy would be 1.6 GB."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,24 @@ def softmax(logits: npt.NDArray[np.float32], temperature: float = 1.0) -> npt.ND
     Returns:
         float64 of the same shape; every row sums to 1.
     """
-    powers: npt.NDArray[np.float64] = np.exp(_scaled(logits, temperature))
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers
+    probabilities = np.empty(logits.shape, np.float64)
+    for rows in row_slices(logits):
+        powers = np.exp(_scaled(logits[rows], temperature))
+        np.divide(powers, powers.sum(axis=1, keepdims=True), out=probabilities[rows])
+    return probabilities
+
+
+def row_slices(logits: npt.NDArray[np.float32]) -> Iterator[slice]:
+    """Cut pictures into parts whose intermediate results take little memory, at least one."""
+    pictures, classes = logits.shape
+    step = max(1, _AT_ONCE // classes)
+    yield from (slice(start, start + step) for start in range(0, max(1, pictures), step))
+
+
+def _power_sums(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
+    """Sum the powers of each row, of which the largest is 1."""
+    parts = (logits[rows] for rows in row_slices(logits))
+    return np.concatenate([np.exp(_scaled(part, temperature)).sum(axis=1) for part in parts])
 
 
 def _scaled(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
@@ -94,9 +113,9 @@ def cross_entropy(
     Returns:
         Nats, from 0 upwards.
     """
-    scaled = _scaled(logits, temperature)
-    log_sum = np.log(np.exp(scaled).sum(axis=1))
-    return float((log_sum - scaled[np.arange(len(labels)), labels]).mean())
+    own = logits[np.arange(len(labels)), labels]
+    scaled = _scaled(np.stack([own, logits.max(axis=1)], 1), temperature)[:, 0]
+    return float((np.log(_power_sums(logits, temperature)) - scaled).mean())
 
 
 def reliability(
@@ -110,7 +129,7 @@ def reliability(
         temperature: Logits are divided by it, above 0.
     """
     first = logits.argmax(axis=1)
-    confidence = softmax(logits, temperature)[np.arange(len(labels)), first]
+    confidence = 1 / _power_sums(logits, temperature)
     bins = tuple(_bins(confidence, first == labels))
     ece = sum(one.images * abs(one.accuracy - one.confidence) for one in bins) / len(labels)
     return Reliability(ece, cross_entropy(logits, labels, temperature), temperature, bins)

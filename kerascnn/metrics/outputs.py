@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.metrics.calibration import softmax
+from kerascnn.metrics.calibration import row_slices, softmax
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Predictions:
 
         Of equal logits the earlier class comes first, as in a Prediction.
         """
-        order: npt.NDArray[np.int64] = np.argsort(-self.logits, axis=1, kind="stable")[:, :5]
-        return order
+        parts = (self.logits[rows] for rows in row_slices(self.logits))
+        return np.concatenate([np.argsort(-part, axis=1, kind="stable")[:, :5] for part in parts])
 
     @property
     def top1(self) -> npt.NDArray[np.int64]:

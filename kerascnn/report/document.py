@@ -17,6 +17,7 @@ from typing import Any
 from kerascnn import __version__
 from kerascnn.language import current_language, tr
 from kerascnn.metrics.significance import percent
+from kerascnn.printable import printable
 from kerascnn.report.data_url import data_url
 
 
@@ -39,7 +40,11 @@ def render(
 
     style = _resource("style.css")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters.update({"picture": data_url, "percent": _percent, **(filters or {})})
     page = environment.from_string(_resource(template))
@@ -51,6 +56,11 @@ def render(
         language=current_language(),
         tr=tr,
     )
+
+
+def _shown(value: object) -> object:
+    """Write control characters in names as escapes; leave markup as it is."""
+    return printable(value, keep="\n\t") if type(value) is str else value
 
 
 def _percent(share: float | None) -> str:

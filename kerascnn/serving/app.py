@@ -118,7 +118,7 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         allow_origins=origins,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "Content-Encoding", "X-Request-ID",
-                       "Inference-Header-Content-Length"],
+                       "Inference-Header-Content-Length", "Traceparent", "Tracestate"],
         expose_headers=["X-Request-ID", "Server-Timing", "Retry-After",
                         "Inference-Header-Content-Length"],
     )  # fmt: skip

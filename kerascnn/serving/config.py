@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
 
-_ORIGIN = re.compile(r"\*|https?://[^/\s]+")
-"""Any origin, or a scheme and a host."""
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
+"""Any origin, or a scheme and a host; those of apps and browsers' extensions have own schemes."""
+
+_USUAL_PORT = re.compile(r"(?<=^http://)([^/]*):80$|(?<=^https://)([^/]*):443$")
+"""The port that browsers leave out of an origin."""
 
 _NAME = re.compile(r"\*|(\*\.)?[^\s/:*@\[\]]+|\[?[0-9A-Fa-f:.]+\]?")
 """Any host, a name, all names below one, or an address."""
@@ -92,7 +95,7 @@ class ServeConfig:
     def __post_init__(self) -> None:
         models = (one if isinstance(one, ModelConfig) else str(one) for one in self.models)
         object.__setattr__(self, "models", tuple(models))
-        object.__setattr__(self, "cors", tuple(self.cors))
+        object.__setattr__(self, "cors", tuple(map(_as_browsers_write, self.cors)))
         object.__setattr__(self, "allowed_host", tuple(self.allowed_host))
         own = {name: getattr(self, name) for name in OF_A_MODEL}
         found = find_models(self.models, ModelConfig("", **own))
@@ -166,6 +169,10 @@ class ServeConfig:
                 "from: openssl rand -hex 32"
             )
         return token
+
+
+def _as_browsers_write(origin: str) -> str:
+    return _USUAL_PORT.sub(r"\1\2", origin.lower())
 
 
 def _model_problems(model: ModelConfig) -> dict[str, bool]:

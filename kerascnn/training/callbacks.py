@@ -85,7 +85,7 @@ class Plan:
 class Callback:
     """Base class of callbacks: its methods are called while a run trains, and do nothing.
 
-    Example:
+    Examples:
         >>> class LastAccuracy(Callback):
         ...     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         ...         self.value = record.val_accuracy

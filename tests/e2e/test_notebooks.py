@@ -31,6 +31,7 @@ def check(outputs: list[Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")  # those of Jupyter's own packages
 def test_the_course(tmp_path: Path) -> None:
     outputs = run("course", tmp_path)
@@ -39,6 +40,7 @@ def test_the_course(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["transfer_learning", "serving"])
 def test_the_others(name: str, tmp_path: Path) -> None:

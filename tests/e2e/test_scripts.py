@@ -181,6 +181,14 @@ def test_bench_score_compares_on_the_same_pictures(exported: Path) -> None:
 
 
 @pytest.mark.full
+def test_bench_session_options_sets_each_of_them(exported: Path) -> None:
+    quick = ("--rounds", 1, "--batches", 1, "--seconds", 0)
+    table = printed("bench_session_options", exported, *quick)
+    rows = re.findall(rf"^\| ([a-z ]+?)(?: 4)? (?:\| {NUMBER} ){{4}}\|$", table, re.M)
+    assert len(rows) == 9 and rows[0] == "defaults"
+
+
+@pytest.mark.full
 def test_bench_zoo_trains_a_network_of_it() -> None:
     table = printed("bench_zoo", "fashion-mini", "lenet5")
     (top1,) = re.findall(rf"^\| lenet5 \| 62,006 \| 32 \| {NUMBER} \| ({NUMBER})% \|$", table, re.M)

@@ -78,6 +78,7 @@ def pictures(tmp_path: Path, save_pictures: Callable[[Path, int], list[str]]) ->
     for path, name in zip(paths[1:], names, strict=True):
         path.rename(folder / name)
     (folder / ("broken" + NAME + ".png")).write_text("no picture")
+    (folder / "two\nlines.png").write_text("no picture")
     return sorted(str(path) for path in folder.iterdir())
 
 
@@ -97,6 +98,15 @@ def test_predict(form: str, exported: Path, pictures: list[str]) -> None:
         ]
     if form == "table":
         assert len(done.stdout.splitlines()) == 4
+
+
+def test_a_name_that_looks_like_a_color_is_shown_whole(
+    exported: Path, pictures: list[str], tmp_path: Path
+) -> None:
+    (path,) = (path for path in pictures if Path(path).name == NAME + ".png")
+    done = CliRunner().invoke(main, ["explain", str(exported), path, "--out", str(tmp_path / "e")])
+    assert done.exit_code == 0, done.output
+    assert printable(NAME) in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

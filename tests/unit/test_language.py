@@ -111,7 +111,7 @@ def test_translated_messages_are_said_somewhere():
     [
         (
             ["train", "nowhere/"],
-            "오류: nowhere: 그런 것이 없습니다. 클래스별 폴더가 들어 있는 폴더",
+            "오류: nowhere: 그런 파일이나 폴더가 없습니다. 클래스별 폴더가 들어 있는 폴더",
         ),
         (["train", "--epochs", "0"], "오류: --epochs 값이 0입니다. 올바른 값: 1 이상 또는 auto."),
         (["train", "--model", "resnet81"], "'resnet81'(이)라는 신경망은 없습니다. 혹시"),

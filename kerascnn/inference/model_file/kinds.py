@@ -11,10 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from kerascnn.printable import printable
+
 Kind = Literal[
     "run", "saved_model", "folder", "keras", "hdf5", "torch", "safetensors", "pickle", "graph",
     "zip", "cut_zip", "gzip", "json", "lfs", "tflite", "ort", "tensorrt", "coreml", "openvino",
-    "paddle", "page", "empty", "missing", "other",
+    "paddle", "page", "empty", "missing", "other", "gguf", "archive", "picture", "onnx_folder",
+    "weights_folder", "coreml_folder", "answer", "json_other", "zeros",
 ]  # fmt: skip
 
 MODEL, CARD = "model.keras", "card.json"
@@ -22,7 +25,9 @@ MODEL, CARD = "model.keras", "card.json"
 
 _BEGINNINGS: dict[bytes, Kind] = {
     b"\x89HDF": "hdf5", b"version https://git-lfs": "lfs", b"\x1f\x8b": "gzip",
-    b"ptrt": "tensorrt", b"ftrt": "tensorrt",
+    b"ptrt": "tensorrt", b"ftrt": "tensorrt", b"GGUF": "gguf", b"7z\xbc\xaf": "archive",
+    b"Rar!": "archive", b"\xfd7zXZ": "archive", b"BZh": "archive", b"\x28\xb5\x2f\xfd": "archive",
+    b"\x89PNG": "picture", b"\xff\xd8\xff": "picture", b"GIF8": "picture",
 }  # fmt: skip
 
 _IDENTIFIERS: dict[bytes, Kind] = {b"TFL3": "tflite", b"ORTM": "ort"}
@@ -33,6 +38,15 @@ _ENDINGS: dict[str, Kind] = {
     ".pdmodel": "paddle", ".pdparams": "paddle", ".pdiparams": "paddle",
 }  # fmt: skip
 """Of names, where no first bytes are known."""
+
+_FOLDERS: dict[Kind, tuple[str, ...]] = {
+    "onnx_folder": ("*.onnx",),
+    "weights_folder": ("*.safetensors", "pytorch_model.bin", "*.weights.h5"),
+}
+"""By what lies in them."""
+
+_ARCHITECTURE = 4096
+"""Bytes in which a Keras model's architecture names its class."""
 
 ONNX = (
     "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, and "
@@ -86,6 +100,19 @@ _TOLD: dict[Kind, str] = {
     "paddle": "a file of PaddlePaddle. Convert it with paddle2onnx and use the .onnx file",
     "cut_zip": "a truncated zip archive, as Keras and PyTorch write models. Copy it again",
     "gzip": "a gzip archive. Unpack it, and give the model that is in it",
+    "gguf": "a language model in the format GGUF; kerascnn takes classifiers of pictures",
+    "archive": "an archive. Unpack it, and give the model that is in it",
+    "picture": "a picture. The model comes first, then the pictures",
+    "onnx_folder": "a folder of .onnx files. Give one of them: {found}",
+    "weights_folder": (
+        "a folder of weights, as Hugging Face and keras-hub save models. Export the model where it "
+        "was made and use the .onnx file; weights of the networks that `kerascnn models` lists are "
+        "for kerascnn train --weights {found}"
+    ),
+    "coreml_folder": "a Core ML model. Take the Keras model or an .onnx file that it came from",
+    "answer": "a server's answer, not the file: {found}. Download that again",
+    "json_other": "JSON, and no model of Keras",
+    "zeros": "nothing but zeros: copying or downloading it was cut short. Get it again",
     "page": "a web page, not the file itself. Download that: on GitHub, the button `Raw`",
     "empty": "empty. Copy or download it again",
 }  # fmt: skip
@@ -102,7 +129,11 @@ def kind_of_model(path: str | Path) -> Kind:
         if (path / CARD).is_file():
             return "run"
         saved = ("saved_model.pb", "saved_model.pbtxt")
-        return "saved_model" if any((path / name).is_file() for name in saved) else "folder"
+        if any((path / name).is_file() for name in saved):
+            return "saved_model"
+        if path.suffix == ".mlpackage":
+            return "coreml_folder"
+        return next((kind for kind in _FOLDERS if _files(path, kind)), "folder")
     if not path.exists():
         return "missing"
     with suppress(OSError):
@@ -123,18 +154,35 @@ def describe_path(path: str | Path) -> str:
         >>> describe_path("no/such/file")
         ''
     """
-    told = _TOLD.get(kind_of_model(path))
-    return f"It is {told.format(path=path)}." if told else ""
+    kind = kind_of_model(path)
+    told = _TOLD.get(kind)
+    return f"It is {told.format(path=path, found=_found(Path(path), kind))}." if told else ""
+
+
+def _found(path: Path, kind: Kind) -> str:
+    """Name what is in a folder, or quote what a server said."""
+    if kind in _FOLDERS:
+        files = _files(path, kind)
+        return ", ".join(map(str, files[:3])) + (", …" if len(files) > 3 else "")
+    if kind == "answer":
+        return printable(path.read_text(encoding="utf-8", errors="replace")[:80].strip())
+    return ""
+
+
+def _files(folder: Path, kind: Kind) -> list[Path]:
+    return sorted(file for pattern in _FOLDERS[kind] for file in folder.glob(pattern))
 
 
 def _of_file(path: Path) -> Kind:
     with path.open("rb") as file:
-        start = file.read(64)
+        start = file.read(512)
     if not start:
         return "empty"
     for beginning, kind in _BEGINNINGS.items():
         if start.startswith(beginning):
             return kind
+    if start[257:262] == b"ustar":
+        return "archive"
     if start.startswith(b"PK"):
         return _of_zip(path)
     if start[4:8] in _IDENTIFIERS:
@@ -145,12 +193,23 @@ def _of_file(path: Path) -> Kind:
         return "pickle"
     if path.suffix.lower() == ".pb" and start[:1] == b"\n":
         return "graph"
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "page"
+    if len(start) > 63 and not any(start) and path.suffix.lower() not in _ENDINGS:
+        return "zeros"
+    return _of_text(path, start.removeprefix(b"\xef\xbb\xbf").lstrip().lower())
+
+
+def _of_text(path: Path, text: bytes) -> Kind:
     if text.startswith((b"<?xml", b"<net")) and path.suffix.lower() == ".xml":
         return "openvino"
-    return "json" if text[:1] == b"{" else _ENDINGS.get(path.suffix.lower(), "other")
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<!--")):
+        return "page"
+    if text.startswith((b"404", b"403", b"<?xml", b"not found", b"access ", b"unauthorized")) or (
+        text.startswith(b"{") and b'"error"' in text
+    ):
+        return "answer"
+    if text[:1] == b"{":
+        return "json" if b'"class_name"' in path.read_bytes()[:_ARCHITECTURE] else "json_other"
+    return _ENDINGS.get(path.suffix.lower(), "other")
 
 
 def _of_zip(path: Path) -> Kind:

@@ -18,6 +18,7 @@ import grpc
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.serving.endpoints import v2_metadata
 from kerascnn.serving.endpoints.grpc_messages import (
+    id_of,
     infer_response,
     message_class,
     read_infer,
@@ -207,6 +208,8 @@ class GrpcServer:
             try:
                 found = await self._recorded("ModelStreamInfer", self._infer, content, context)
             except HttpError as refusal:
+                # As Triton does: so a client knows which request it is about.
+                answer.infer_response.id = id_of(content)
                 answer.error_message = str(refusal)
             else:
                 answer.infer_response.CopyFrom(found)

@@ -26,8 +26,8 @@ from kerascnn.serving.http.errors import HttpError
 _PIECE = 32_768
 """Values that are taken out of a message at a time: nobody waits for one call that takes all."""
 
-_RAW, _FEW = 7, 32
-"""Number of the field ``raw_input_contents``, and fields that are looked at."""
+_ID, _RAW, _FEW = 3, 7, 32
+"""Numbers of the fields ``id`` and ``raw_input_contents``, and fields that are looked at."""
 
 
 @cache
@@ -78,6 +78,16 @@ def size_to_parse(content: bytes) -> int:
         for number, span in islice(fields(io.BytesIO(content), Span(0, len(content))), _FEW):
             raw += (span.end - span.start) * (number == _RAW)
     return len(content) - raw
+
+
+def id_of(content: bytes) -> str:
+    """Return the id of a ``ModelInferRequest``, which need not be one; empty: it has none."""
+    file = io.BytesIO(content)
+    with suppress(ValueError, IndexError):
+        for number, span in islice(fields(file, Span(0, len(content))), _FEW):
+            if number == _ID and span.end - span.start <= _PIECE:
+                return span.read(file).decode()
+    return ""
 
 
 def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:

@@ -66,8 +66,7 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
     """
     uploads: list[Upload] = []
     fields = 0
-    for head, start, end in _parts(body, _boundary(content_type)):
-        upload = _upload(head, body, start, end)
+    for upload in _uploads(body, _boundary(content_type)):
         if upload is None:
             fields += 1
         else:
@@ -82,6 +81,26 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
             "the form holds no file; expected at least one, as curl -F picture=@rose.jpg sends it.",
         )
     return uploads
+
+
+def _uploads(body: bytes, boundary: bytes, inside: bool = False) -> Iterator[Upload | None]:
+    """Find the files; None is a part that is none."""
+    for head, start, end in _parts(body, boundary):
+        headers = _headers(head)
+        kind = headers.get("content-type", "")
+        if kind.lower().startswith("multipart/") and not inside:
+            # Several files of one name, as curl still sends them (RFC 2388, 4.2).
+            yield from _uploads(_copy(body, start, end), _boundary(kind), inside=True)
+        else:
+            yield _upload(headers, body, start, end)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    headers = {}
+    for line in _FOLDED.sub(" ", head.decode("utf-8", "replace")).split("\r\n"):
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return headers
 
 
 def _boundary(content_type: str) -> bytes:
@@ -136,11 +155,7 @@ def _find(body: bytes, mark: bytes, start: int) -> int:
     return -1
 
 
-def _upload(head: bytes, body: bytes, start: int, end: int) -> Upload | None:
-    headers = {}
-    for line in _FOLDED.sub(" ", head.decode("utf-8", "replace")).split("\r\n"):
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
+def _upload(headers: dict[str, str], body: bytes, start: int, end: int) -> Upload | None:
     disposition = headers.get("content-disposition", "")
     file = _parameter("Content-Disposition", disposition, "filename")
     kind = headers.get("content-type", "text/plain").lower()

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from kerascnn.images import UInt8Array
+from kerascnn.printable import printable_json
 from kerascnn.serving.endpoints import v2_tensors as tensors
 from kerascnn.serving.http.errors import HttpError
 
@@ -221,13 +222,12 @@ def write_json(value: Any) -> bytes:
 
 
 def write_with_names(value: Any) -> bytes:
-    """Write something with names of files in it, which need not be valid text: as escapes.
+    """Write something with names of files in it; what no terminal shows as it is becomes escapes.
 
     Raises:
         ValueError: A value is none that JSON can hold.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace")
+    return printable_json(json.dumps(value, ensure_ascii=False, allow_nan=False)).encode()
 
 
 def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:

@@ -230,7 +230,9 @@ def _call(call: Any) -> Any:
     if inputs[0][0] == "_CONSTANT_VALUE":
         other = named.pop("y")
         return [[*other[:3], {**named, "before": inputs[0][2]}]]
-    for key in ("y", "b"):
+    if "x" in named and not _is_source(named["x"]):
+        named["then"] = named.pop("x")  # of tf.where, which takes numbers in place of tensors
+    for key in ("x", "y", "b"):
         if _is_source(named.get(key)):
             inputs.append(named.pop(key)[:3])
     return [[*one[:3], named] for one in inputs]

@@ -47,6 +47,27 @@ def _resize(x: Any, size: Any, method: str = "bilinear", antialias: bool = False
     return ops.image.resize(x, tuple(size), interpolation=method, antialias=antialias)
 
 
+def _pooled(pool: Callable[..., Any]) -> Callable[..., Any]:
+    def pooled(x: Any, ksize: Any, strides: Any, padding: str, **_: Any) -> Any:
+        return pool(x, _sides(ksize), _sides(strides), padding.lower())
+
+    return pooled
+
+
+def _sides(size: int | list[int]) -> tuple[int, int]:
+    """Return height and width of what TensorFlow takes as one number, as two or as four."""
+    sides = [size, size] if isinstance(size, int) else size[1:3] if len(size) == 4 else size
+    return sides[0], sides[-1]
+
+
+def _where(condition: Any, *tensors: Any, then: Any = None) -> Any:
+    return ops.where(condition, *tensors) if then is None else ops.where(condition, then, *tensors)
+
+
+def _gather(x: Any, indices: Any, axis: int = 0, **_: Any) -> Any:
+    return ops.take(x, indices, axis)
+
+
 def _standardize(x: Any) -> Any:
     axes = (-3, -2, -1)
     least = 1 / math.sqrt(math.prod(x.shape[1:]))
@@ -76,6 +97,20 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "math.l2_normalize": _l2_normalize, "linalg.matmul": _matmul,
     "transpose": lambda x, perm=None, **_: ops.transpose(x, perm), "pad": _pad, "split": _split,
     "image.resize": _resize, "image.per_image_standardization": _standardize,
+    "image.flip_left_right": lambda x: ops.flip(x, -2),
+    "image.flip_up_down": lambda x: ops.flip(x, -3), "reverse": ops.flip,
+    "nn.max_pool": _pooled(ops.max_pool), "nn.max_pool2d": _pooled(ops.max_pool),
+    "nn.avg_pool": _pooled(ops.average_pool), "nn.avg_pool2d": _pooled(ops.average_pool),
+    "math.greater": ops.greater, "math.greater_equal": ops.greater_equal,
+    "math.less": ops.less, "math.less_equal": ops.less_equal, "where": _where,
+    "math.squared_difference": lambda x, y: ops.square(x - y), "math.sign": ops.sign,
+    "math.floor": ops.floor, "math.round": ops.round, "math.sin": ops.sin, "math.cos": ops.cos,
+    "math.erf": ops.erf, "math.reciprocal": ops.reciprocal, "math.cumsum": ops.cumsum,
+    "math.reduce_std": ops.std, "math.reduce_variance": ops.var,
+    "math.reduce_logsumexp": ops.logsumexp, "ones_like": ops.ones_like,
+    "zeros_like": ops.zeros_like, "stop_gradient": lambda x: x, "gather": _gather,
+    "tile": lambda x, multiples: ops.tile(x, multiples),
+    "unstack": lambda x, axis=0, **_: ops.unstack(x, axis=axis),
     "image.rgb_to_grayscale": ops.image.rgb_to_grayscale,
     "identity": lambda x: x, "cast": ops.cast, "reshape": lambda x, shape: ops.reshape(x, shape),
     "squeeze": ops.squeeze, "expand_dims": ops.expand_dims,

@@ -245,6 +245,4 @@ def open_run(path: str | Path) -> Run:
 
 
 def _instead(path: Path) -> str:
-    if path.suffix.lower() == ".onnx":
-        return ONNX
-    return describe_path(path)
+    return describe_path(path) or (ONNX if path.suffix.lower() == ".onnx" else "")

@@ -89,8 +89,9 @@ def shorten_to_limit(
     left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)
     least = sum(cost.epoch for cost in costs)
     if least > left:
+        takes = f"about {least:.0f} s" if least >= 1 else "less than 1 s"
         raise ConfigError(
-            f"an epoch of each phase takes about {least:.0f} s here, and `time` {config.time} "
+            f"an epoch of each phase takes {takes} here, and `time` {config.time} "
             f"leaves {max(0, left):.0f} s after reading, compiling and the report. Allow more "
             "time, or use fewer pictures, a smaller `image_size` or a smaller network."
         )

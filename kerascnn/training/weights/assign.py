@@ -60,6 +60,12 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
             f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
             f"({len(left)} such tensors). Choose the network that the weights were made for."
         )
+    for name in body:
+        if not np.isfinite(tensors[name]).all():
+            raise ModelFileError(
+                f"{source}: {name} holds numbers that are not finite, as after a training that "
+                "failed. Expected weights of an earlier epoch."
+            )
     for name, (_layer, weight) in body.items():
         weight.assign(tensors[name].astype(np.float32))
     for layer in flat(model):
@@ -96,8 +102,9 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
         ours = LAYOUTS[layout](theirs)
         if ours is None:
             raise ModelFileError(
-                f"{source}: {theirs} {tensor.shape} is no tensor of {model.name} as torchvision "
-                "or timm name them. Choose the network that the weights were made for."
+                f"{source}: {theirs} {tensor.shape} is no tensor of {model.name} as torchvision, "
+                "timm or (ResNet, ConvNeXt) transformers name them. Choose the network that the "
+                "weights were made for."
             )
         channels = flattened.get(ours.partition("/")[0])
         converted[ours] = to_keras(ours, tensor, shapes.get(ours, ()), channels)

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from kerascnn.printable import printable
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.forms import Upload, read_form
+from kerascnn.serving.http.incremental_json import write_with_names
 
 from .conftest import encoded, http
 
@@ -61,6 +63,23 @@ def test_files_in_quoted_printable():
     assert read_form(form((head, b"=89PNG=0D=0A=\r\n=1A=3D.")), KIND, 3) == [
         Upload("a", b"\x89PNG\r\n\x1a=.")
     ]
+
+
+def test_several_files_of_one_name():
+    """As ``curl -F 'a=@one.png,two.png'`` sends them."""
+    inner = b"".join(
+        b"--y\r\nContent-Disposition: attachment; filename=%d.png\r\n\r\n%d\r\n" % (n, n)
+        for n in (1, 2)
+    )
+    head = NAMED.rstrip("; ") + "\r\nContent-Type: Multipart/Mixed; boundary=y"
+    body = form((head, inner + b"--y--\r\n"), (NAMED + "filename=3.png", b"3"))
+    expected = [Upload(f"{n}.png", b"%d" % n) for n in (1, 2, 3)]
+    assert read_form(body, KIND, 3) == expected
+    with pytest.raises(HttpError, match="more than 2 files"):
+        read_form(body, KIND, 2)
+    for wrong in (inner, b"", b"--z--"):
+        with pytest.raises(HttpError, match=r"malformed|does not hold"):
+            read_form(form((head, wrong)), KIND, 3)
 
 
 def test_where_a_form_begins_and_ends():
@@ -162,3 +181,10 @@ def test_files_in_base64():
     assert read_form(form((head, b"iVBO\r\nRw==")), KIND, 3) == [Upload("a", b"\x89PNG")]
     with pytest.raises(HttpError, match="base64"):
         read_form(form((head, b"\xff")), KIND, 3)
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m", "\x9b31m", "\u2028", "\u202e", "\udc9b", "고양이"])
+def test_a_name_in_an_answer_is_nothing_that_a_terminal_obeys(name: str) -> None:
+    answer = write_with_names({"path": name}).decode()
+    assert printable(answer) == answer
+    assert json.loads(answer) == {"path": name}

@@ -13,9 +13,12 @@ from .conftest import encoded, http, wait_for
 from .small_model import write_model
 
 triton = pytest.importorskip("tritonclient.grpc", reason="needs the extra test")
+import grpc  # noqa: E402
 from tritonclient import http as triton_http  # noqa: E402
-from tritonclient.grpc import service_pb2  # noqa: E402
+from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: E402
 from tritonclient.utils import InferenceServerException  # noqa: E402
+
+from kerascnn.serving.endpoints.grpc_messages import id_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +184,17 @@ def test_a_stream(client, exported, pictures):
     client.stop_stream()
     assert "unknown model" in str(answers[0][1])
     assert answers[1][0].as_numpy("logits").shape == (1, 10)
+
+
+def test_a_stream_says_which_request_failed(server):
+    asked = [service_pb2.ModelInferRequest(model_name="nobody", id=name) for name in ("7", "é", "")]
+    with grpc.insecure_channel(server.grpc) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        answers = list(stub.ModelStreamInfer(iter(asked)))
+    assert [answer.infer_response.id for answer in answers] == ["7", "é", ""]
+    assert all("unknown model" in answer.error_message for answer in answers)
+    for content in (b"", b"\xff", b"\x1a\x05ab", b"\x1a\x02\xff\xfe"):  # none, and not UTF-8
+        assert id_of(content) == ""
 
 
 def test_the_token_and_a_deadline(serving, exported, tmp_path, pictures):

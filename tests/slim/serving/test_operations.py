@@ -177,9 +177,11 @@ def test_origins(server, serving, exported):
     ask = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in http.get(f"{server.url}/v2", headers=ask).headers
     assert http.request("OPTIONS", f"{server.url}/predict", headers=ask).status_code == 405
-    with serving(exported, "--cors", "https://example.org") as open_server:
+    with serving(exported, "--cors", "HTTPS://Example.org:443") as open_server:
         url = f"{open_server.url}/predict"
-        allowed = http.request("OPTIONS", url, headers=ask)
+        needed = {"Access-Control-Request-Headers": "content-type, traceparent, tracestate"}
+        allowed = http.request("OPTIONS", url, headers=ask | needed)
+        assert allowed.status_code == 200
         assert allowed.headers["access-control-allow-origin"] == "https://example.org"
         refused = http.post(url, content=b"x", headers=ask)  # errors can be read, too
         assert refused.status_code == 422

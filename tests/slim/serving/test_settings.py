@@ -234,6 +234,14 @@ def test_yaml_that_is_none(settle, folder, text):
     assert "not YAML" in result.output or "holds no settings" in result.output
 
 
+def test_origins_are_as_browsers_write_them(settle, folder):
+    given = "http://A.org:80 https://a.org:8443 http://[::1]:443 capacitor://localhost *"
+    config, _ = settle(folder / "a.onnx", env={"KERASCNN_SERVE_CORS": given})
+    assert config.cors == (
+        "http://a.org", "https://a.org:8443", "http://[::1]:443", "capacitor://localhost", "*",
+    )  # fmt: skip
+
+
 def test_models_as_a_list(settle, folder):
     (folder / "s.toml").write_text('models = ["a.onnx", "b=sub/b.onnx"]\n')
     config, _ = settle("--config", folder / "s.toml")

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from kerascnn.metrics.calibration import BINS, cross_entropy, reliability, softmax
+from kerascnn.metrics.calibration import BINS, cross_entropy, reliability, row_slices, softmax
+from kerascnn.metrics.classification import evaluate_predictions
+from kerascnn.metrics.outputs import Predictions
 
 
 def logits_of(*confidences: float) -> np.ndarray:
@@ -54,3 +56,18 @@ def test_softmax_and_cross_entropy_are_those_of_scipy():
         )
         expected = -special.log_softmax(scaled, axis=1)[np.arange(50), labels].mean()
         assert cross_entropy(logits, labels, temperature) == pytest.approx(expected, rel=1e-9)
+
+
+def test_many_pictures_are_worked_on_in_parts_with_the_same_bits(monkeypatch):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(50, 7)).astype(np.float32), rng.integers(0, 7, 50)
+
+    def all_of_it():
+        answers = Predictions(logits, labels, tuple("abcdefg"), temperature=1.3)
+        return evaluate_predictions(answers), answers.probabilities, answers.ranked
+
+    whole = all_of_it()
+    monkeypatch.setattr("kerascnn.metrics.calibration._AT_ONCE", 7 * 21)
+    assert len(list(row_slices(logits))) == 3
+    for part, expected in zip(all_of_it(), whole, strict=True):
+        assert np.array_equal(part, expected)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from kerascnn.dataset import load_dataset
 from kerascnn.dataset.check.checking import check_data
+from kerascnn.printable import printable
 from kerascnn.report.data_check import _MEMBERS, render_check_page, write_check_page
 
 HOSTILE = "<script>alert(1)<\u2215script>"
@@ -37,6 +38,15 @@ def test_a_clean_data_set(data: Path) -> None:
     assert "<img" not in text
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)" in text
+
+
+def test_what_a_terminal_obeys_is_escaped_in_the_page_too(tmp_path: Path) -> None:
+    for number, name in enumerate(("\x1b[31mred", "\u202eback", "\x9b1m\u2028")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.new("RGB", (9, 9), (number, 0, 0)).save(tmp_path / "data" / name / "1\x07.png")
+    text = page(tmp_path / "data")
+    assert printable(text, keep="\n\t") == text
+    assert r"\x1b[31mred" in text
 
 
 def test_faults_are_shown_with_their_pictures(data: Path) -> None:

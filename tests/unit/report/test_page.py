@@ -10,6 +10,7 @@ import pytest
 from kerascnn.card import ModelCard
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
+from kerascnn.printable import printable
 from kerascnn.report import render_page
 from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
@@ -51,6 +52,11 @@ def test_class_names_are_shown_and_not_run(content, page):
         assert name in outline.words
     assert "<b>flowers</b>" in outline.words
     assert "<i>fast</i>" in outline.words
+
+
+def test_what_a_terminal_obeys_is_escaped(content):
+    page = render_page(content(("\x1b[31mred", "\u202eback", "\x9b1m")))
+    assert printable(page, keep="\n\t") == page
 
 
 def test_page_refers_to_nothing_outside(page):

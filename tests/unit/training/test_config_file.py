@@ -95,6 +95,14 @@ def test_a_wrong_line_is_one_line_with_the_file(tmp_path, text: str, answer: str
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_key_that_stands_twice_in_json_is_refused(tmp_path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"epochs": 3, "seed": 7, "epochs": 4}', encoding="utf-8")
+    done = told("--config", str(path))
+    assert done.exit_code == 2
+    assert done.stderr == f"Error: {path}: not JSON (epochs occurs twice).\n"
+
+
 def test_the_configuration_of_a_run_repeats_it_in_a_folder_of_its_own(tmp_path) -> None:
     path = tmp_path / "config.json"
     config = TrainConfig(epochs=3, out=str(tmp_path), time="10m", phase=("head:2",), seed=7)

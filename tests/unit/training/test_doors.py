@@ -35,6 +35,13 @@ OTHERS = {
     "m.ort": b"0000ORTM" + bytes(9),
     "m.engine": b"ftrt" + bytes(9), "m.plan": bytes(9), "m.mlmodel": b"\x08\x04\x12" + bytes(9),
     "m.xml": b"<?xml version='1.0'?>\n<net name='x'/>", "m.pdparams": bytes(9),
+    "m.gguf": b"GGUF\x03" + bytes(9), "m.onnx.xz": b"\xfd7zXZ\0" + bytes(9),
+    "m.tar": b"m.onnx" + bytes(251) + b"ustar\0" + bytes(9), "zeros.onnx": bytes(600),
+    "picture.onnx": b"\x89PNG\r\n" + bytes(9), "answer.onnx": b"404: Not Found",
+    "refused.onnx": b'{"error":"no such repository"}',
+    "denied.onnx": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    "head.onnx": b"<!-- cached --><head><title>Not Found</title></head>",
+    "graph.json": b'{"irVersion": "8", "producerName": "elsewhere"}',
     "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
 }  # fmt: skip
 
@@ -44,7 +51,7 @@ def folder(tmp_path) -> Path:
     """One of everything."""
     Image.new("RGB", (8, 8)).save("p.png")
     Path("names.txt").write_text("a\nb\n")
-    for name in ("saved", "run", "empty"):
+    for name in ("saved", "run", "empty", "several", "hub", "m.mlpackage"):
         Path(name).mkdir()
     Path("saved", "saved_model.pb").write_bytes(b"\x08\x01")
     Path("run", "card.json").write_text(ModelCard("m", "cnn", ("a", "b"), 8, "squash").to_json())
@@ -53,6 +60,9 @@ def folder(tmp_path) -> Path:
     Path("small.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(9))
     Path("pointer.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     Path("mine.onnx").write_bytes(b"\x08\x07")
+    Path("several", "a.onnx").write_bytes(b"\x08\x07")
+    Path("hub", "config.json").write_text(json.dumps({"class_name": "ResNetBackbone"}))
+    Path("hub", "model.weights.h5").write_bytes(b"\x89HDF")
     for name, content in OTHERS.items():
         Path(name).write_bytes(content)
     Path("w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
@@ -97,6 +107,21 @@ def folder(tmp_path) -> Path:
         ("predict m.mlmodel p.png", "a Core ML model"),
         ("predict m.xml p.png", "a model of OpenVINO"),
         ("predict m.pdparams p.png", "a file of PaddlePaddle"),
+        ("predict m.gguf p.png", "a language model"),
+        ("predict m.onnx.xz p.png", "an archive. Unpack it"),
+        ("predict m.tar p.png", "an archive. Unpack it"),
+        ("predict zeros.onnx p.png", "nothing but zeros"),
+        ("predict picture.onnx p.png", "a picture. The model comes first"),
+        ("predict answer.onnx p.png", "a server's answer, not the file: 404: Not Found. Download"),
+        ("predict refused.onnx p.png", 'not the file: {"error":"no such repository"}'),
+        ("predict denied.onnx p.png", "AccessDenied"),
+        ("predict head.onnx p.png", "a web page, not the file itself"),
+        ("predict graph.json p.png", "JSON, and no model of Keras"),
+        ("predict several p.png", "Give one of them: several/a.onnx"),
+        ("predict hub p.png", "kerascnn train --weights hub/model.weights.h5"),
+        ("predict m.mlpackage p.png", "a Core ML model"),
+        ("features picture.onnx p.png", "a picture. The model comes first"),
+        ("summary answer.onnx", "a server's answer"),
         ("predict m.onnx.gz p.png", "a gzip archive. Unpack it"),
         ("predict cut.pt p.png", "a truncated zip archive"),
         ("predict frozen.pb p.png", "--graphdef frozen.pb"),

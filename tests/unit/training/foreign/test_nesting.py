@@ -122,6 +122,26 @@ def more_functions():
     return tf_keras.Model(first, head()(k.Flatten()(x)))
 
 
+def functions_of_pixels():
+    import tensorflow as tf
+
+    first = entry()
+    mirrored = tf.image.flip_up_down(tf.image.flip_left_right(first))
+    x = k.Conv2D(4, 3)(k.Concatenate()([first, mirrored, tf.reverse(first, [-1])]))
+    x = tf.nn.avg_pool2d(tf.nn.max_pool2d(x, 2, 2, "SAME"), [2, 2], [1, 1], "VALID")
+    x = tf.nn.avg_pool(tf.nn.max_pool(x, 2, 1, "SAME"), [1, 2, 2, 1], [1, 1, 1, 1], "VALID")
+    x = tf.where(x > 0.1, x, 0.1 * x)
+    x = tf.where(x < -0.2, -0.2, x) + tf.where(x >= 0.4, x, 0.0) * tf.cast(x <= 0.9, tf.float32)
+    x = tf.tile(tf.gather(x, [2, 0, 1, 3], axis=-1), [1, 1, 1, 2])
+    x = tf.math.squared_difference(*tf.unstack(x, axis=1)[:2]) * tf.sin(x[:, 2]) + tf.cos(x[:, 1])
+
+    x = tf.math.erf(x) + tf.sign(x) * 0.1 + tf.floor(x * 3.0) * 0.01 + tf.round(x * 5.0) * 0.01
+    x = tf.math.reciprocal(x + 3.0) + tf.ones_like(x) - tf.zeros_like(x)
+    moments = [tf.math.reduce_std(x, 1), tf.math.reduce_variance(x, 1), tf.reduce_logsumexp(x, 1)]
+    x = tf.cumsum(tf.concat(moments, 1), 1) * 0.05
+    return tf_keras.Model(first, head()(tf.stop_gradient(x)))
+
+
 def values_that_changed():
     """Keras 2's hard sigmoid has another slope, its discretization another type."""
     x = first = entry()
@@ -196,6 +216,7 @@ MODELS = {
     "ensemble": ensemble,
     "functions": functions,
     "more functions": more_functions,
+    "functions of pixels": functions_of_pixels,
     "values that changed": values_that_changed,
     "synchronised": synchronised,
     "names that look like precisions": names_that_look_like_precisions,

@@ -52,6 +52,15 @@ def test_a_head_of_another_class_count_is_replaced(kind: str, tmp_path: Path) ->
     assert same(start.core, saved, but="head")
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_weights_of_a_training_that_failed_are_refused(odd: float, tmp_path: Path) -> None:
+    saved = network()
+    saved.weights[0].assign(keras.ops.full(saved.weights[0].shape, odd))
+    saved.save(tmp_path / "m.keras")
+    with pytest.raises(ModelFileError, match=r"m\.keras: .* holds numbers that are not finite"):
+        start_network("cnn", 4, SIZE, str(tmp_path / "m.keras"))
+
+
 @pytest.mark.parametrize("kind", [".keras", ".weights.h5"])
 def test_a_backbone_alone_is_enough(kind: str, tmp_path: Path) -> None:
     saved = network(name="resnet20")
