@@ -63,7 +63,7 @@ def _show_summary(evaluation: Evaluation) -> None:
         out.print(f"  {padded(name, 18)} {value}", markup=False)
     if speed := evaluation.speed:
         line = tr(
-            "{speed} images/s with {what}; the network alone {alone}",
+            "{speed} pictures/s ({what}); {alone} for the network alone",
             speed=f"{speed.images_per_second:,.0f}",
             what=tr(speed.includes),
             alone=f"{speed.network_images_per_second:,.0f}",
@@ -141,13 +141,13 @@ def _show_leaks(evaluation: Evaluation) -> None:
         return
     out = console()
     out.print(
-        f"{len(leaks.pictures):,} of these pictures lie in {' and '.join(leaks.against)} too "
-        f"({leaks.exact:,} with equal pixels, the others nearly the same), so the model may know "
-        "them by heart"
+        f"also in {' and '.join(leaks.against)}: {len(leaks.pictures):,} of these pictures "
+        f"({leaks.exact:,} with equal pixels, the others nearly the same), so the model may have "
+        "memorized them"
     )
     if evaluation.top1_without_leaks is not None:
         out.print(f"top-1 without them {evaluation.top1_without_leaks:.2%}")
-    table = Table("picture", "is", "twin", "is", "alike", box=None, pad_edge=False)
+    table = Table("picture", "class", "twin", "class", "similarity", box=None, pad_edge=False)
     for leak in leaks.pictures[:_LISTED]:
         names = (leak.path, leak.label, leak.twin, leak.twin_label)
         alike = "equal" if leak.exact else f"{leak.similarity:.3f}"

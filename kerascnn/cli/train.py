@@ -160,12 +160,13 @@ def _train(
 
 def _next(run: Run) -> str:
     from kerascnn.report.card_facts import learning_of
-    from kerascnn.report.causes import not_learned
+    from kerascnn.report.causes import not_learned, not_told
 
     learning = learning_of(run.card)
     if learning is None or learning.has_learned:
         command = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
-        return tr("next: {command}", command=command)
+        doubt = f"{not_told(learning.baseline)}\n" if learning and not learning.is_told else ""
+        return doubt + tr("next: {command}", command=command)
     sentence = tr(
         "It has not learned: {right} of {images} validation pictures are classified correctly, "
         "and always predicting the most frequent class gives {naive}.",

@@ -27,9 +27,7 @@ from kerascnn.metrics.outputs import Predictions, measured
 log = logging.getLogger(__name__)
 
 
-INCLUDES = (
-    "reading, decoding and resizing the pictures (in threads), and the network in batches of "
-)
+INCLUDES = "reading, decoding and resizing in threads, and the network in batches of "
 """Of the speed of an exported file."""
 
 

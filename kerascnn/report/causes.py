@@ -71,6 +71,19 @@ def not_learned(learning: Learning) -> str:
     )
 
 
+def not_told(baseline: float) -> str:
+    """Say that pictures are too few, or too many of one class, to tell a model from guessing.
+
+    Args:
+        baseline: Share of the most frequent class.
+    """
+    return tr(
+        "Whether that is better than guessing cannot be told from these pictures: always "
+        "predicting the most frequent class would give {naive}.",
+        naive=f"{baseline:.0%}",
+    )
+
+
 def causes(content: Content) -> Iterator[str]:
     """Name what holds a network back.
 

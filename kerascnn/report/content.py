@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn.images import UInt8Array
 from kerascnn.metrics.classification import Evaluation, Misclassification
-from kerascnn.metrics.significance import is_chance
+from kerascnn.metrics.significance import is_chance, tells_from_chance
 
 if TYPE_CHECKING:
     from kerascnn.inference.occlusion import Heat
@@ -143,7 +143,17 @@ class Learning:
     @property
     def has_learned(self) -> bool:
         """Whether it is better than always naming the commonest class, or too few can tell."""
-        return not is_chance(self.val_right, self.val_images, self.val_largest / self.val_images)
+        return not is_chance(self.val_right, self.val_images, self.baseline)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there are validation pictures enough to tell it from guessing."""
+        return tells_from_chance(self.val_images, self.baseline)
+
+    @property
+    def baseline(self) -> float:
+        """Validation accuracy of always predicting the most frequent class."""
+        return self.val_largest / self.val_images
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerascnn.language import tr
 from kerascnn.metrics.significance import Interval, is_chance, percent, tells_from_chance
-from kerascnn.report.causes import causes, not_learned
+from kerascnn.report.causes import causes, not_learned, not_told
 from kerascnn.report.content import Content
 
 Tone = Literal["good", "fair", "poor"]
@@ -106,11 +106,7 @@ def _baseline(tone: Tone, baseline: float, content: Content) -> str:
         )
         return f"{sentence} {why}"
     if not tells_from_chance(content.evaluation.images, baseline):
-        return tr(
-            "Whether that is better than guessing cannot be told from these pictures: always "
-            "predicting the most frequent class would give {naive}.",
-            naive=naive,
-        )
+        return not_told(baseline)
     if tone == "fair":
         return tr(
             "It has learned something (always predicting the most frequent class would give "

@@ -98,7 +98,7 @@ def test_evaluate_names_leaks_and_gives_the_number_without_them(
     assert found["images"] == 31
     assert found["top1_without_leaks"] > found["top1"]
     told = kerascnn("evaluate", exported, tmp_path / "data").stdout
-    assert b"1 of these pictures lie in train too" in told
+    assert b"also in train: 1 of these pictures" in told
     quiet = json.loads(
         kerascnn("evaluate", exported, tmp_path / "data", "--no-leaks", "--json").stdout
     )

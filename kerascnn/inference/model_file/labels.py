@@ -56,8 +56,8 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     Args:
         path: UTF-8, or UTF-16 with its mark, in the order of the model's outputs: one name per
             line (empty lines at the end are of no consequence), each perhaps behind its number
-            from 0 (``0 apple``); or JSON, a list of names, or an object from numbers to names or
-            from names to numbers, also under ``id2label`` and the like.
+            from 0 (``0 apple``); or JSON or what Python prints, a list of names, or an object
+            from numbers to names or from names to numbers, also under ``id2label`` and the like.
 
     Returns:
         Names, in NFC like those of data sets. One that stands there twice has its number behind
@@ -74,6 +74,8 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
         raise DataError(f"{path}: cannot read the labels ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}). {_SAID} Save it as UTF-8.") from error
+    if re.match(r"\s*item\s*\{", text):
+        raise DataError(f"{path}: a label map of TensorFlow, which is not read. {_SAID}")
     if "\0" in text:
         raise DataError(f"{path}: not UTF-8 text (it holds zeros). {_SAID} Save it as UTF-8.")
     names = _from_json(path, text) if _looks_like_json(path, text) else _from_lines(path, text)
@@ -167,7 +169,7 @@ def _looks_like_json(path: str | Path, text: str) -> bool:
 
 def _from_json(path: str | Path, text: str) -> list[str]:
     try:
-        names = _in_order(json.loads(text))
+        names = _in_order(_literal(text))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: no class names in it ({error}). {_SAID}") from error
     empty = [number for number, name in enumerate(names) if not name]
@@ -259,12 +261,13 @@ def _literal(text: str) -> Any:
     Raises:
         ValueError: The text is neither of them.
     """
+    told = ""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-    raise ValueError("neither JSON nor a literal")
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+            told = told or str(error)
+    raise ValueError(told)
 
 
 def _size(metadata: Mapping[str, str]) -> int | Shape | None:

@@ -26,8 +26,8 @@ from kerascnn.training.run.folder import Run, open_run
 log = logging.getLogger(__name__)
 
 INCLUDES = (
-    "reading, decoding and resizing the pictures (in threads), then the network with Keras, its "
-    f"compilation too, in batches of at most {PREDICT_BATCH}"
+    "reading, decoding and resizing in threads, then Keras with its compilation, in batches of up "
+    f"to {PREDICT_BATCH}"
 )
 """Of the speed of a run."""
 

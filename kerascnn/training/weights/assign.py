@@ -102,8 +102,9 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
         ours = LAYOUTS[layout](theirs)
         if ours is None:
             raise ModelFileError(
-                f"{source}: {theirs} {tensor.shape} is no tensor of {model.name} as torchvision "
-                "or timm name them. Choose the network that the weights were made for."
+                f"{source}: {theirs} {tensor.shape} is no tensor of {model.name} as torchvision, "
+                "timm or (ResNet, ConvNeXt) transformers name them. Choose the network that the "
+                "weights were made for."
             )
         channels = flattened.get(ours.partition("/")[0])
         converted[ours] = to_keras(ours, tensor, shapes.get(ours, ()), channels)

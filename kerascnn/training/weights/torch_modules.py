@@ -17,6 +17,7 @@ import numpy.typing as npt
 from kerascnn.errors import ModelFileError
 from kerascnn.training.weights.torch_files import Tensors
 from kerascnn.training.weights.torch_names import LAYOUTS, VGG_REPEATS
+from kerascnn.training.weights.transformers_names import TRANSFORMERS, timm_name
 
 _PARTS = {
     "resnet": ["conv1 bn1 relu maxpool layer1 layer2 layer3 layer4 avgpool fc"],
@@ -42,7 +43,7 @@ Spelling = Callable[[str], str]
 
 
 def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
-    """Give tensors the names that they have in the library's own network.
+    """Give tensors the names that they have in torchvision's or timm's own network.
 
     Args:
         tensors: By PyTorch's names: of DataParallel, ``torch.compile``, Lightning, fastai, or a
@@ -108,6 +109,8 @@ def _spellings(layout: str) -> Iterator[Spelling]:
     family = "vgg" if layout in VGG_REPEATS else layout.partition("_")[0]
     for parts in _PARTS.get(layout, _PARTS.get(family, [])):
         yield partial(_numbered, parts.split())
+    if family in TRANSFORMERS:
+        yield partial(timm_name, family)
     yield "features.{}".format
 
 

@@ -29,6 +29,8 @@ FRUIT = ("apple", "pear", "fig 2")
             [{"id": 2, "name": "fig 2"}, {"id": 0, "name": "apple"}, {"id": 1, "name": "pear"}]
         ),
         "apple, pear, fig 2\n",
+        "{0: 'apple',\n 1: 'pear',\n 2: 'fig 2'}\n",  # as Python prints it
+        "['apple', 'pear', 'fig 2']",
         "label,index\npear,1\napple,0\nfig 2,2\n",  # a table
         "index\tlabel\n0\tapple\n1\tpear\n2\tfig 2\n",
     ],
@@ -52,6 +54,7 @@ def test_names_in_encodings_that_say_what_they_are(encoding, tmp_path) -> None:
         ("l.txt", "고양이\ncafé\n".encode("utf-16-be"), "Save it as UTF-8"),
         ("l.txt", "red\ngreen\n".encode("utf-16-le"), "holds zeros"),
         ("l.txt", "고양이\n".encode("cp949"), "Save it as UTF-8"),
+        ("map.txt", b"item {\n  id: 1\n  name: 'red'\n}\n", "a label map of TensorFlow"),
         ("data.yaml", b"names:\n  0: red\n", "in such a file are not read"),
     ],
 )

@@ -121,6 +121,15 @@ def test_what_has_not_learned_is_told_last_and_again_by_export() -> None:
     assert "warning: this network has not learned." in exported.stderr
 
 
+def test_what_too_few_pictures_cannot_tell_from_guessing_is_said() -> None:
+    data = write_clothes(Path("few.npz"), each=10)
+    done = run("train", data, "--out", "r", "--epochs", 1, "--image-size", 12, "--val", 0.1)
+    doubt, following = done.stdout.splitlines()[-2:]
+    assert doubt.startswith("Whether that is better than guessing cannot be told")
+    assert doubt.endswith("always predicting the most frequent class would give 50%.")
+    assert following == "next: kerascnn export r --onnx"
+
+
 def test_what_has_learned_is_invited_to_export() -> None:
     data = write_clothes(Path("clothes.npz"))
     done = run("train", data, "--out", "r", "--image-size", 12, "--val", 0.5)

@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from kerascnn.training.augmentation.flip_and_shift import FlipAndShift
+from kerascnn.training.augmentation.presets import augmentation_layers
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,12 @@ def test_a_place_in_the_middle_of_two_pixels_is_the_farther_one_as_in_keras(
     # From -0.5, 0.5, 1.5 and 2.5. The one row comes from -0.125.
     moved = np.asarray(FlipAndShift(0.5, 0)(picture, training=True))
     assert moved.ravel().tolist() == [0, 20, 30, 40]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="how steps run on its GPUs")
+def test_every_preset_can_be_compiled_by_xla() -> None:
+    tf = pytest.importorskip("tensorflow")
+    changing = keras.Sequential(augmentation_layers("strong", 3))
+    pictures = np.full((8, 28, 28, 3), 200, np.float32)
+    moved = tf.function(lambda x: changing(x, training=True), jit_compile=True)(pictures)
+    assert moved.shape == pictures.shape and not np.array_equal(moved, pictures)

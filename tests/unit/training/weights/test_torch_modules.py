@@ -1,6 +1,7 @@
 """What people's programs put around a network of PyTorch is taken off: the network is found."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,42 @@ def test_features_alone_are_found(name: str) -> None:
     found = module_names(alone | {"fc.weight": np.ones((3, 9))}, layout, "own.pth")
     assert found.keys() == features.keys()
     assert any(LAYOUTS[layout](key) for key in found)
+
+
+OF_TRANSFORMERS = {
+    "resnet18": [
+        (r"^conv1", "resnet.embedder.embedder.convolution"),
+        (r"^bn1", "resnet.embedder.embedder.normalization"),
+        (r"downsample\.0", "shortcut.convolution"), (r"downsample\.1", "shortcut.normalization"),
+        (r"conv1", "layer.0.convolution"), (r"conv2", "layer.1.convolution"),
+        (r"bn1", "layer.0.normalization"), (r"bn2", "layer.1.normalization"),
+        (r"^layer1\.", "resnet.encoder.stages.0.layers."),
+        (r"^layer2\.", "resnet.encoder.stages.1.layers."),
+        (r"^layer3\.", "resnet.encoder.stages.2.layers."),
+        (r"^layer4\.", "resnet.encoder.stages.3.layers."), ("^fc", "classifier.1"),
+    ],
+    "timm convnext_tiny": [
+        (r"^stem\.0", "convnext.embeddings.patch_embeddings"),
+        (r"^stem\.1", "convnext.embeddings.layernorm"), (r"^head\.norm", "convnext.layernorm"),
+        (r"^head\.fc", "classifier"), ("downsample", "downsampling_layer"), ("blocks", "layers"),
+        ("gamma", "layer_scale_parameter"), ("conv_dw", "dwconv"),
+        (r"(\d)\.norm", r"\1.layernorm"), (r"mlp\.fc", "pwconv"),
+        (r"^stages", "convnext.encoder.stages"),
+    ],
+}  # fmt: skip
+"""From the names of torchvision and timm to those that transformers 5.24 writes."""
+
+
+@pytest.mark.parametrize("prefix", ["", "model."])
+@pytest.mark.parametrize("name", OF_TRANSFORMERS)
+def test_names_of_transformers_are_known(name: str, prefix: str) -> None:
+    state, theirs = state_of(name), {}
+    for key, tensor in state.items():
+        for ours, other in OF_TRANSFORMERS[name]:
+            key = re.sub(ours, other, key)
+        theirs[prefix + key] = tensor
+    assert not theirs.keys() & state.keys()
+    assert module_names(theirs, ORDERS[name][0], "model.safetensors").keys() == state.keys()
 
 
 def test_a_mean_beside_a_network_is_left_out_and_a_convolution_is_not() -> None:
