@@ -54,6 +54,9 @@ _PIECE = 1 << 16
 _PIXEL = 8
 """Bytes a pixel takes while it is decoded: four in Pillow, three as an array, and one to spare."""
 
+_WEBP_PIXEL = 8
+"""Bytes a pixel of WebP takes before it is decoded: in libwebp, two canvases of four each."""
+
 _SPARE = 32 << 20
 """Bytes besides."""
 
@@ -255,8 +258,11 @@ def _asked(
 ) -> tuple[dict[str, Any], UInt8Array | None]:
     """Process it in another process; a large file is read there, not sent."""
     size = plain_size(data[:_HEAD])
-    estimate = BYTES_EACH if size is None else size[0] * size[1] * _PIXEL + len(data) + _SPARE
+    pixels = size[0] * size[1] if size else 0
+    estimate = pixels * _PIXEL + len(data) + _SPARE if size else BYTES_EACH
+    # libwebp says of too little memory what it says of damage.
+    least = pixels * _WEBP_PIXEL if data[8:12] == b"WEBP" else 0
     if isinstance(source, bytes) or len(data) <= PLAIN_BYTES:
-        return workers().ask({**job, "source": b""}, data, estimate, accept)
+        return workers().ask({**job, "source": b""}, data, estimate, accept, least)
     path = os.path.abspath(source)  # noqa: PTH100 - likewise
-    return workers().ask({**job, "source": path}, b"", estimate, accept)
+    return workers().ask({**job, "source": path}, b"", estimate, accept, least)

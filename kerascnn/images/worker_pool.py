@@ -59,6 +59,7 @@ class WorkerPool:
         content: bytes,
         estimate: int,
         accept: Callable[[int, int], object] | None = None,
+        least: int = 0,
     ) -> tuple[dict[str, Any], UInt8Array | None]:
         """Process one picture, waiting for a free process.
 
@@ -67,24 +68,24 @@ class WorkerPool:
             content: The file, if it is not a path.
             estimate: Bytes it will take, as far as one can tell; it gets more if need be.
             accept: Called with height and width; may raise.
+            least: Bytes without which it cannot be decoded, as far as one can tell.
 
         Raises:
             PictureError: It takes too long or too much memory, or ended the process.
         """
-        needed = min(estimate, BYTES, self._memory)
+        name, most = job["name"], min(BYTES, self._memory)
+        if least > most:
+            raise _too_large(name, most)
+        needed = min(estimate, most)
         for _ in range(_TRIES):
             with self._room(needed):
                 answer, pixels, code = self._asked({**job, "bytes": needed}, content, accept)
             if answer.get("kind") == "memory" and needed < BYTES:
-                needed = min(BYTES, self._memory)
+                needed = most
             elif answer or code not in _RETRIED:
                 break
-        name = job["name"]
         if answer.get("kind") == "memory":
-            raise PictureError(
-                f"{name}: not enough memory to decode it: more than the {needed >> 20} MB that one "
-                "picture may take. Make it smaller first."
-            )
+            raise _too_large(name, needed)
         if not answer:
             raise PictureError(f"{name}: cannot decode ({describe_exit(code)}). Save it again.")
         return answer, pixels
@@ -168,6 +169,13 @@ def workers() -> WorkerPool:
             count = usable_cpus()
             _workers = WorkerPool(count, max(BYTES, count * BYTES_EACH))
         return _workers
+
+
+def _too_large(name: str, most: int) -> PictureError:
+    return PictureError(
+        f"{name}: not enough memory to decode it: more than the {most >> 20} MB that one picture "
+        "may take. Make it smaller first."
+    )
 
 
 @atexit.register

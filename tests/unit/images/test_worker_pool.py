@@ -71,6 +71,17 @@ def test_one_that_takes_too_much_memory_is_told(large: bytes, monkeypatch) -> No
         images.decode(large, "big.png")
 
 
+def test_webp_that_takes_too_much_memory_is_not_called_damaged() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(file, "WEBP", lossless=True)
+    data = bytearray(file.getvalue())
+    place = data.index(b"VP8L") + 9
+    side = 10_000 - 1  # in the header: nothing is decoded
+    data[place : place + 4] = (side | side << 14).to_bytes(4, "little")
+    with pytest.raises(PictureError, match=r"big\.webp: not enough memory"):
+        images.decode(bytes(data), "big.webp")
+
+
 def test_what_others_take_makes_a_picture_wait_and_not_fail(large: bytes, monkeypatch) -> None:
     pool = worker_pool.workers()
     job = {"name": "large.png", "function": None, "max_pixels": None, "source": b""}
