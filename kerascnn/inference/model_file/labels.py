@@ -119,7 +119,8 @@ def unread_listing(metadata: Mapping[str, str]) -> str:
 def _listings(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the metadata that may hold names, under keys in any spelling."""
     spelt = {re.sub(r"[ .-]", "_", key.lower()): key for key in metadata}
-    return [(spelt[key], metadata[spelt[key]]) for key in _KEYS if key in spelt]
+    found = [spelt[key] for key in _KEYS if key in spelt]
+    return [(key, metadata[key].removeprefix("\ufeff")) for key in found]  # as Notepad begins files
 
 
 def _from_text(text: str) -> list[str]:

@@ -41,6 +41,8 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
         joined.opset_import.append(helper.make_opsetid("", OPSET))
         joined.producer_name = "kerascnn"
         joined.producer_version = card.versions.get("kerascnn", "")
+        for described in (joined, joined.graph):  # by tf2onnx, after its function, and by onnx
+            described.ClearField("doc_string")
         onnx.checker.check_model(joined, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = one_line(error)

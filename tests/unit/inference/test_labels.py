@@ -122,6 +122,7 @@ def test_metadata_of_ultralytics_speak_for_a_classifier_alone() -> None:
         ("classes", "0: apple, 1: pear, 2: fig 2"),
         ("class_to_idx", "{'fig 2': 2, 'apple': 0, 'pear': 1}"),
         ("idx-to-class", '{"0": "apple", "1": "pear", "2": "fig 2"}'),
+        ("names", "\ufeff{0: 'apple', 1: 'pear', 2: 'fig 2'}"),
         (
             "categories",
             '[{"id": 1, "name": "pear"}, {"id": 0, "name": "apple"}, {"id": 2, "name": "fig 2"}]',

@@ -126,6 +126,7 @@ def test_the_file_keeps_the_contract(exported: Path) -> None:
         ("probabilities", 1, ["batch", 10]),
     ]
     assert [entry.key for entry in model.metadata_props] == ["kerascnn"]
+    assert not model.doc_string and not model.graph.doc_string  # tf2onnx's, for nobody
 
 
 def test_the_card_travels_with_the_file(exported: Path, trained: Path) -> None:
