@@ -13,7 +13,6 @@ from kerascnn.cli.base import SOME_INPUTS_BAD, Command
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import RUNTIME, announce, provider_options
 from kerascnn.cli.shared import batch_size_option, on_this_machine, prediction_options
-from kerascnn.cli.shown_errors import INTERRUPTED
 from kerascnn.cli.streams import stdin_of_paths
 from kerascnn.errors import ConfigError
 from kerascnn.language import tr
@@ -82,13 +81,10 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     typed = ctx.get_parameter_source("top_k") != ParameterSource.DEFAULT
     ranks = min(options["top_k"], len(classifier.card.classes)) if typed else 1
     write, bad = writer(form, ranks), 0
-    try:
-        for path, answer in predict_paths(classifier, paths, **asked):
-            row = to_row(path, answer)
-            bad += "error" in row
-            write(row)
-    except KeyboardInterrupt:
-        ctx.exit(INTERRUPTED)
+    for path, answer in predict_paths(classifier, paths, **asked):
+        row = to_row(path, answer)
+        bad += "error" in row
+        write(row)
     if bad:
         click.echo(tr("{count} of the pictures could not be read", count=f"{bad:,}"), err=True)
         ctx.exit(SOME_INPUTS_BAD)

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -94,6 +95,16 @@ def test_ctrl_c_is_told_and_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPatc
     shown = CliRunner().invoke(main, ["models"])
     assert shown.exit_code == 130
     assert shown.output.strip() == "Stopped."
+
+
+def test_ctrl_c_among_answers_is_told(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kerascnn.inference.paths.predict_paths", stopped)
+    shown = CliRunner().invoke(main, ["predict", str(exported), "a.png", "--json"])
+    assert shown.exit_code == 130
+    assert shown.stderr.endswith("\nStopped.\n")
 
 
 def test_a_limit_that_is_no_number_is_one_line() -> None:

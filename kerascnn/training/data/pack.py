@@ -15,15 +15,19 @@ import numpy.typing as npt
 
 from kerascnn import images
 from kerascnn.dataset import Split, sized_pictures
-from kerascnn.errors import DataError, PictureError
+from kerascnn.errors import DataError, KerascnnError, PictureError
 from kerascnn.files import preallocate_unnamed
 from kerascnn.training.data.cache import PackCache, pack_key
 from kerascnn.training.data.cached_pack import CachedPack, pixels_digest
 
 log = logging.getLogger(__name__)
 
-IN_MEMORY = 2**30
-"""Bytes; a larger pack lies in a temporary file without a name, mapped into memory."""
+IN_MEMORY = 128 << 20
+"""Bytes; a larger pack lies in a temporary file without a name, mapped into memory, which the
+system may take back."""
+
+MOST_IN_MEMORY = 1 << 30
+"""Bytes where there is no room for such a file."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,15 @@ def _refusal(reason: str) -> str:
 
 
 def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    if math.prod(shape) <= IN_MEMORY:
-        return np.empty(shape, np.uint8)
-    with preallocate_unnamed(math.prod(shape)) as file:  # the mapping holds it after that
-        return np.memmap(file, np.uint8, "r+", shape=shape)
+    size = math.prod(shape)
+    if size > IN_MEMORY:
+        try:
+            with preallocate_unnamed(size) as file:  # the mapping holds it after that
+                return np.memmap(file, np.uint8, "r+", shape=shape)
+        except KerascnnError:
+            if size > MOST_IN_MEMORY:
+                raise
+    return np.empty(shape, np.uint8)
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
