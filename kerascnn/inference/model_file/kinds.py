@@ -165,7 +165,7 @@ def _found(path: Path, kind: Kind) -> str:
         files = _files(path, kind)
         return ", ".join(map(str, files[:3])) + (", …" if len(files) > 3 else "")
     if kind == "answer":
-        return printable(path.read_text(encoding="utf-8", errors="replace")[:80].strip())
+        return printable(_head(path, 80).decode("utf-8", "replace").strip())
     return ""
 
 
@@ -173,9 +173,13 @@ def _files(folder: Path, kind: Kind) -> list[Path]:
     return sorted(file for pattern in _FOLDERS[kind] for file in folder.glob(pattern))
 
 
-def _of_file(path: Path) -> Kind:
+def _head(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
-        start = file.read(512)
+        return file.read(size)
+
+
+def _of_file(path: Path) -> Kind:
+    start = _head(path, 512)
     if not start:
         return "empty"
     for beginning, kind in _BEGINNINGS.items():
@@ -208,7 +212,7 @@ def _of_text(path: Path, text: bytes) -> Kind:
     ):
         return "answer"
     if text[:1] == b"{":
-        return "json" if b'"class_name"' in path.read_bytes()[:_ARCHITECTURE] else "json_other"
+        return "json" if b'"class_name"' in _head(path, _ARCHITECTURE) else "json_other"
     return _ENDINGS.get(path.suffix.lower(), "other")
 
 
