@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ModelFileError, ProviderError
-from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import bounded
 from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
@@ -61,15 +60,16 @@ def _open(
     path: str | Path, signature: Signature, choice: Choice, arithmetic: Arithmetic
 ) -> tuple[GuardedSession, ProviderName]:
     card, pictures = signature.card, probe_pictures(signature.card.shape)
-    weights = files_beside(path)
     if not card.probes and choice.provider != "cpu":
         # A file that was made elsewhere carries no answers: the CPU's are the measure.
-        with closing(open_session(path, pinned=signature.pinned, weights=weights)) as session:
+        with closing(
+            open_session(path, pinned=signature.pinned, weights=signature.weights)
+        ) as session:
             answers = run_network(session, signature, pictures)[1]
             card = card.with_(probes=make_probes(pictures, answers))
     session = open_session(
         path, choice.provider, choice.threads, signature.pinned, arithmetic, choice.spinning,
-        weights,
+        signature.weights,
     )  # fmt: skip
     if signature.meaning == "both":
         _check_signature(path, session, card)

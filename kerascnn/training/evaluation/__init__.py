@@ -94,7 +94,7 @@ def predict_run(
     card, listener = run.card, progress or Callback()
     if not isinstance(data, Dataset):
         data = load_dataset(data, known=card.classes) if data else run_data(run)
-    model = from_pixels(run.load_model(), card.normalization)
+    model = from_pixels(run.load_model(card), card.normalization)
     start = time.perf_counter()
     # Without a cache: reading and decoding are a part of the speed.
     name, pictures = labelled_pack(data, card, split, progress=listener.on_read)

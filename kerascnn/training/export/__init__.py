@@ -89,14 +89,13 @@ def export_onnx(
     """
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
-    target = target_file(out, run.card.name)
-    check_replaceable(target, run.card, overwrite)
-    before = run.card.versions
-    kept = {"weights": before["weights"]} if "weights" in before else {}
-    found = {**versions(), "trained_with": _trained_with(run.card), **kept}
-    card = replace(run.card, versions=found)
+    card = run.card
+    target = target_file(out, card.name)
+    check_replaceable(target, card, overwrite)
+    kept = {"weights": card.versions["weights"]} if "weights" in card.versions else {}
+    card = replace(card, versions={**versions(), "trained_with": _trained_with(card), **kept})
     tell("loading the model")
-    core = run.load_model()
+    core = run.load_model(card)
     tell("reading pictures to compare on")
     data, pictures = verification_pictures(run, card, verify)
     tell("converting")
