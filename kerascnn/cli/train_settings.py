@@ -141,9 +141,6 @@ def config_template(given: Mapping[str, Any]) -> str:
     Args:
         given: Values that were asked for; the others stand at their defaults.
 
-    Returns:
-        YAML.
-
     Raises:
         ConfigError: A value that cannot be used.
     """

@@ -77,9 +77,6 @@ def export_onnx(
         max_drop: Points of top-1 that lower precision may cost, 0 to 100.
         overwrite: Whether a file of another model may be replaced.
 
-    Returns:
-        What was written.
-
     Raises:
         ConfigError: The file holds another model, and ``overwrite`` is False.
         ModelFileError: No such run, or a network that cannot be converted.
