@@ -41,9 +41,6 @@ def open_checked(
         choices: Providers in the order in which they are tried; the last must pass.
         arithmetic: ``exact`` or ``fast``.
 
-    Returns:
-        The session, and what runs it.
-
     Raises:
         ModelFileError: The graph is not the one that its card describes.
         ProviderError: The last provider cannot run here, or gives other answers.

@@ -71,11 +71,7 @@ def check_libraries() -> None:
 
 
 def render_page(content: Content) -> str:
-    """Make the page.
-
-    Returns:
-        A whole HTML document that needs nothing else: no network, no scripts.
-    """
+    """Make the page, which needs nothing else: no network, no scripts."""
     return render("page.html.j2", _values(content), {"shape": _shape, "warm": _warm})
 
 

@@ -98,11 +98,7 @@ class OpenVinoSession:
         feed: Mapping[str, npt.NDArray[Any]],
         _options: Any = None,
     ) -> list[npt.NDArray[Any]]:
-        """Run the model; safe to call from several threads at once.
-
-        Returns:
-            Outputs in the order of ``names``.
-        """
+        """Run the model; safe to call from several threads at once."""
         try:
             request = self._idle.get_nowait()
         except queue.Empty:

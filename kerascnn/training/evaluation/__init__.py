@@ -78,13 +78,7 @@ def predict_run(
     split: str | None = None,
     progress: Callback | None = None,
 ) -> Predictions:
-    """Predict a data set with the network of a run.
-
-    Args:
-        run: A run, its folder, or the ``model.keras`` inside it.
-        data: As for :func:`evaluate_run`, or a data set.
-        split: As for :func:`evaluate_run`.
-        progress: Callback for progress.
+    """Predict a data set with the network of a run; arguments as in :func:`evaluate_run`.
 
     Raises:
         ModelFileError: No such run.

@@ -177,9 +177,6 @@ def proven(
 ) -> ModelCard:
     """Write a file, prove that it answers rightly, and note that in its card.
 
-    Returns:
-        The card that the file carries, with parity and probes.
-
     Raises:
         ParityError: It answers differently.
         ModelFileError: It cannot be run.
@@ -205,11 +202,6 @@ def proven(
 def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) -> tuple[str, Pack]:
     """Choose and size the real pictures that the file is compared on.
 
-    Args:
-        run: The run whose data are used where ``verify`` is None.
-        card: Says how pictures are resized, and the class names.
-        verify: A data set, or None.
-
     Returns:
         What to call them, and the pictures; labels in the order of the card's classes.
 
@@ -223,14 +215,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
 
 
 def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
-    """Choose calibration pictures, from the training split if there is one.
-
-    Args:
-        dataset: A data set whose classes the model knows.
-        card: Says how pictures are resized, and the class names.
-
-    Returns:
-        Pictures to measure the ranges of int8 on.
+    """Choose pictures to measure the ranges of int8 on, from the training split if there is one.
 
     Raises:
         DataError: None can be read, or of a class that the model does not know.
