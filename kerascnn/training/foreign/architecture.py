@@ -169,14 +169,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
             f"{where}: holds Keras' operation {name}{_called(node)}, which Keras itself cannot "
             "read from .h5. Save the model as .keras where it was made."
         )
-    if module is None and name in REMOVED:
-        raise ModelFileError(
-            f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 no longer "
-            "has. Convert the model where it was made (python -m tf2onnx.convert) and use the "
-            ".onnx file: kerascnn predict FILE --labels …"
-        )
     if module is None:
-        raise _custom(f"object {name!r}", node, where)
+        raise _removed(node, where) if name in REMOVED else _custom(f"object {name!r}", node, where)
     own = f"kerascnn>{name}" if name in _OLD_NAMES else None
     home = {"class_name": known, "module": module, "registered_name": own}
     return modern_config({**node, **home}, where)
@@ -248,6 +242,14 @@ def _code(what: str, where: str) -> ModelFileError:
         f"{where}: holds {what}, whose code is inside the file and would run when it is loaded. "
         "kerascnn runs no code from model files. Replace it by a layer of Keras (Rescaling, "
         "Resizing, Reshape…) and save the model again."
+    )
+
+
+def _removed(node: dict[str, Any], where: str) -> ModelFileError:
+    return ModelFileError(
+        f"{where}: holds a {node['class_name']} layer{_called(node)} of Keras 2, which Keras 3 no "
+        "longer has. Convert the model where it was made (python -m tf2onnx.convert) and use the "
+        ".onnx file: kerascnn predict FILE --labels …"
     )
 
 

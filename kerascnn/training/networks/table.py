@@ -92,6 +92,10 @@ def _resnets() -> Iterator[Network]:
     yield Network("resnet18_kerascv", f"{summary}, keras-cv's padding", "resnet.build_cv_resnet",
                   224, 16, UNIT, family="resnet_kerascv", recipe={"blocks": shapes[18]},
                   source=_CV)  # fmt: skip
+    yield from _bottleneck_resnets(summary, shapes)
+
+
+def _bottleneck_resnets(summary: str, shapes: dict[int, tuple[int, ...]]) -> Iterator[Network]:
     for depth in (50, 101, 152):
         yield _application(f"resnet{depth}", f"ResNet{depth}", f"{summary}, as in Keras", "resnet",
                            224, UNIT, CAFFE, minimum=16,
