@@ -127,7 +127,10 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
                 "shape says.",
             )
     if b"true" in text or b"false" in text:  # numpy takes them for 1 and 0 among numbers
-        raise HttpError(400, f"input {name!r}: its data has true or false in place of numbers.")
+        raise HttpError(
+            400,
+            f"input {name!r}: its data has true or false; expected whole numbers from 0 to 255.",
+        )
     return tensors.from_json(_read_short(text), shape, name)
 
 

@@ -125,7 +125,7 @@ def test_true_is_no_number(data):
     # The second is read by Python's own parser: half a character is none for the other.
     for last in ("", r', "id": "\ud800"'):
         text = f'{{"inputs": [{{{fields}, "data": {data}}}]{last}}}'.encode()
-        with pytest.raises(HttpError, match="true or false in place of numbers") as refused:
+        with pytest.raises(HttpError, match="true or false; expected whole numbers") as refused:
             read_request(text, None, 10, (1, 1), 256)
         assert refused.value.status == 400
 
