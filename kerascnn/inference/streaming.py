@@ -24,8 +24,8 @@ _TASK = 8
 """Items a task at most: one future an item would cost more than resizing a small picture."""
 
 _SMALL_TASK = 32
-"""Items a task of little work, and items for which there must be room before more are taken: each
-time that a thread hands the interpreter to another costs as much as half a small picture."""
+"""Items a task of little work at most, and items for which there must be room before more are
+taken: to hand the interpreter to another thread costs half as much as a small picture."""
 
 _AHEAD = 32
 """Items in flight for each thread at most; for a single one, two such tasks."""
@@ -71,13 +71,14 @@ def in_batches(
             pool = lambda: own  # noqa: E731
         waiting: deque[tuple[Future[list[R]], int]] = deque()
         turns = TakingTurns()
+        together = max(_TASK, min(_SMALL_TASK, size))
         batch: list[R] = []
         small = False
         try:
             while True:
                 patience = None if not batch else _PATIENCE
                 # While others are in flight: little work is worth a task only together.
-                least, most = (_SMALL_TASK, _SMALL_TASK) if waiting and small else (1, _TASK)
+                least, most = (together, together) if waiting and small else (1, _TASK)
                 for task, weight in source.available(0.0 if waiting else patience, least, most):
                     waiting.append((pool().submit(turns.each, work, task), weight))
                 if waiting:

@@ -28,7 +28,6 @@ from kerascnn.inference.runtime.ort import (
 from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_names
 from kerascnn.parallel import usable_cpus
 
-
 _SPIN_MICROSECONDS = "100"
 """How long onnxruntime's threads wait busily, in place of its milliseconds: longer than from one
 operator to the next, and shorter than what lies between two runs, when others need the processor.
