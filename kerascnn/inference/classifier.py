@@ -53,6 +53,8 @@ class Classifier:
         foreign: What the file does not say, if kerascnn did not export it.
         arithmetic: ``exact`` (float32, no top-1 prediction changed) or ``fast`` (the provider's
             bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).
+        full_batch: Pictures in most calls of :meth:`run`, if known: OpenVINO compiles the network
+            for this number, too, which makes such calls quicker, and takes memory.
 
     Attributes:
         card: All that the file says about itself, or that was said about it.
@@ -64,7 +66,7 @@ class Classifier:
     ``close()``, or leaving a ``with`` block, frees the model's memory.
 
     Raises:
-        ConfigError: There are to be fewer threads than one.
+        ConfigError: There are to be fewer threads than one, or pictures.
         ModelFileError: No such file, or not one that kerascnn exported and nothing said.
         ProviderError: The provider cannot run here, or does not answer as the trained model does.
 
@@ -81,15 +83,20 @@ class Classifier:
         threads: int | None = None,
         foreign: ForeignModel | None = None,
         arithmetic: Arithmetic = "exact",
+        full_batch: int | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads is {threads}; expected at least 1.")
+        if full_batch is not None and full_batch < 1:
+            raise ConfigError(f"full_batch is {full_batch}; expected at least 1.")
         self.arithmetic: Arithmetic = arithmetic
         with local_file(path) as file:
             self.signature: Signature = open_signature(file, foreign)
             self.card: ModelCard = self.signature.card
             choices = choose(file, provider, arithmetic, threads)
-            self._session, self.provider = open_checked(file, self.signature, choices, arithmetic)
+            self._session, self.provider = open_checked(
+                file, self.signature, choices, arithmetic, full_batch
+            )
         self._readers = threads or usable_cpus()
         self._decoders: Executor | None = None
         self._making = threading.Lock()

@@ -37,6 +37,7 @@ def open_session(
     arithmetic: Arithmetic = "exact",
     spinning: bool = True,
     weights: Sequence[Path] = (),
+    full_batch: int | None = None,
 ) -> GuardedSession:
     """Open a model file.
 
@@ -50,6 +51,8 @@ def open_session(
         spinning: Whether onnxruntime's threads wait busily for the next operator: quicker, and
             dear where other threads need the processors.
         weights: Files beside it that hold weights.
+        full_batch: Number of pictures of most runs, if it is known: OpenVINO compiles the network
+            for it, too.
 
     Raises:
         ConfigError: No such provider or arithmetic.
@@ -58,7 +61,9 @@ def open_session(
     """
     check_names(provider, arithmetic)
     count = threads or usable_cpus()
-    session = _session(path, provider, count, pinned or {}, arithmetic, spinning, weights)
+    session = _session(
+        path, provider, count, pinned or {}, arithmetic, spinning, weights, full_batch
+    )
     return GuardedSession(session, str(path), load_errors())
 
 
@@ -70,12 +75,13 @@ def _session(
     arithmetic: Arithmetic,
     spinning: bool,
     weights: Sequence[Path],
+    full_batch: int | None,
 ) -> Any:
     options = _options(threads, pinned, spinning)
     if provider == "openvino":
         if plugin_devices():
             return open_plugin(path, options, threads, arithmetic)
-        return OpenVinoSession(path, threads, pinned, arithmetic)
+        return OpenVinoSession(path, threads, pinned, arithmetic, full_batch)
     if provider == "cpu":
         in_memory = _read_weights(path, options, weights)
         session = opened(path, options, provider, [(NAMES[provider], {})])
