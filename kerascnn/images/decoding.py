@@ -78,12 +78,7 @@ def decode_here(
 ) -> UInt8Array:
     """Read one picture as RGB, in this thread; otherwise as :func:`kerascnn.images.decode`.
 
-    Args:
-        source: A path, or the bytes of a file.
-        name: As there.
-        max_pixels: As there.
-        accept: As there.
-        scanned: Whether it is known to be plain, its scans counted.
+    ``scanned``: it is known to be plain, its scans counted.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     with one_sentence_errors(shown), _open(source) as image:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ModelFileError, ProviderError
-from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import bounded
 from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
@@ -47,9 +46,6 @@ def open_checked(
         arithmetic: ``exact`` or ``fast``.
         full_batch: Number of pictures of most runs, if it is known.
 
-    Returns:
-        The session, and what runs it.
-
     Raises:
         ModelFileError: The graph is not the one that its card describes.
         ProviderError: The last provider cannot run here, or gives other answers.
@@ -70,15 +66,16 @@ def _open(
     full_batch: int | None,
 ) -> tuple[GuardedSession, ProviderName]:
     card, pictures = signature.card, probe_pictures(signature.card.shape)
-    weights = files_beside(path)
     if not card.probes and choice.provider != "cpu":
         # A file that was made elsewhere carries no answers: the CPU's are the measure.
-        with closing(open_session(path, pinned=signature.pinned, weights=weights)) as session:
+        with closing(
+            open_session(path, pinned=signature.pinned, weights=signature.weights)
+        ) as session:
             answers = run_network(session, signature, pictures)[1]
             card = card.with_(probes=make_probes(pictures, answers))
     session = open_session(
         path, choice.provider, choice.threads, signature.pinned, arithmetic, choice.spinning,
-        weights, full_batch,
+        signature.weights, full_batch,
     )  # fmt: skip
     if signature.meaning == "both":
         _check_signature(path, session, card)

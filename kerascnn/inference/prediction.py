@@ -143,11 +143,7 @@ def finite_rows(
 
 
 def no_answer(name: str) -> PictureError:
-    """Return the error for a picture whose network output is not finite.
-
-    Returns:
-        An error to raise, or to give in place of the answer.
-    """
+    """Return the error for a picture whose network output is not finite."""
     return PictureError(
         f"{name}: the network's answer is not finite (NaN or infinite), expected numbers. Look at "
         "the picture; if others fail too, the model is broken."

@@ -184,7 +184,7 @@ def test_auto_takes_what_was_measured(model: Path, batch: np.ndarray) -> None:
     save_settings(model, {"exact": best})
     classifier = Classifier(model)
     assert classifier.provider == HERE[-1]
-    assert classifier.provider.why == "measured best here: 1,234 pictures/s"
+    assert classifier.provider.why == "measured best here: 1,234 images/s"
     assert choice.choose(model, "auto", "exact", None)[0].threads == 1
     assert choice.choose(model, "auto", "exact", 2)[0].threads == 2
     assert Classifier(model, arithmetic="fast").provider == "cpu"

@@ -105,11 +105,7 @@ def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
 
 
 def unread_listing(metadata: Mapping[str, str]) -> str:
-    """Say what stands in the metadata where class names do and is not read as such.
-
-    Returns:
-        A sentence, or nothing.
-    """
+    """Say what stands in the metadata where class names do and is not read as such."""
     for key, text in _listings(metadata):
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         return f" What its metadata hold as {key!r} is no list of names: {shown!r}."

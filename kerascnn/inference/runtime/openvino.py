@@ -113,11 +113,7 @@ class OpenVinoSession:
         feed: Mapping[str, npt.NDArray[Any]],
         _options: Any = None,
     ) -> list[npt.NDArray[Any]]:
-        """Run the model; safe to call from several threads at once.
-
-        Returns:
-            Outputs in the order of ``names``.
-        """
+        """Run the model; safe to call from several threads at once."""
         count = len(next(iter(feed.values())))
         full = self._full if count == self._full_batch else None
         return (full or self._any).run(names or [end.name for end in self.get_outputs()], feed)
