@@ -137,15 +137,6 @@ def choose_output(
 ) -> Signature:
     """Choose the output that holds the predictions, and decide what its numbers mean.
 
-    Args:
-        path: Path of the file.
-        signature: Signature from :func:`try_outputs`.
-        rows: Rows of the same, by output.
-        foreign: What the user says.
-
-    Returns:
-        The signature with one output and its meaning.
-
     Raises:
         ConfigError: Several outputs fit and differ, or what the numbers mean cannot be told.
         ModelFileError: A softmax of one number.

@@ -83,12 +83,6 @@ def write_sheet(
 def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 8) -> str:
     """Draw a sheet.
 
-    Args:
-        title: Text at the top.
-        rows: Rows from top to bottom.
-        side: Side of a tile, in pixels.
-        columns: Tiles beside each other.
-
     Returns:
         An SVG document that needs nothing else.
     """

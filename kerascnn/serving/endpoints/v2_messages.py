@@ -90,12 +90,6 @@ def read_request(
 def interpret(fields: dict[str, Any], binary: memoryview, classes: int, most: int) -> InferRequest:
     """Interpret a request's fields.
 
-    Args:
-        fields: As JSON has them.
-        binary: The tensor that follows, if one does.
-        classes: Number of classes of the model.
-        most: Largest number of files.
-
     Raises:
         HttpError: 400: not a request that this model can answer, and why.
     """

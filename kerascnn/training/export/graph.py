@@ -70,13 +70,7 @@ class Graph:
 
 
 def tensor(name: str, kind: int, shape: Sequence[int | str | None]) -> onnx.ValueInfoProto:
-    """Describe an input or output.
-
-    Args:
-        name: Name of the tensor.
-        kind: Kind of ``onnx.TensorProto``.
-        shape: Numbers, names of dynamic axes, or None.
-    """
+    """Describe an input or output."""
     return helper.make_tensor_value_info(name, kind, shape)
 
 

@@ -43,13 +43,6 @@ _MODELS = ("Functional", "Model", "Sequential")
 def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
     """Write one layer as Keras 3 would.
 
-    Args:
-        node: ``class_name``, ``config`` and the like, of a class of Keras.
-        where: The file, for messages.
-
-    Returns:
-        The layer's node.
-
     Raises:
         ModelFileError: A function of TensorFlow that is not known here.
     """

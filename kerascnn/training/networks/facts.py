@@ -39,11 +39,7 @@ def load_facts() -> dict[str, Facts]:
 
 
 def facts_of(model: keras.Model) -> Facts:
-    """Count a network.
-
-    Args:
-        model: From normalized pixels to logits.
-    """
+    """Count a network."""
     from kerascnn.training.networks.blocks import blocks
 
     parts = blocks(model)
@@ -56,9 +52,6 @@ def facts_of(model: keras.Model) -> Facts:
 
 def stages(names: list[str]) -> str:
     """Shorten a list of blocks for people.
-
-    Returns:
-        Stages with the number of blocks in each.
 
     Examples:
         >>> stages(["conv1", "conv2_block1", "conv2_block2", "head"])

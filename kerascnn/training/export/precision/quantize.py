@@ -92,11 +92,7 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
 
 
 def layers(core: onnx.ModelProto) -> list[str]:
-    """List the layers that have weights, first to last.
-
-    Returns:
-        Names of nodes.
-    """
+    """List the layers that have weights, first to last."""
     constants = {tensor.name for tensor in core.graph.initializer}
     return [
         node.name
