@@ -168,8 +168,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
             "Give the model that was quantized, and make its file small by: `precision` int8."
         )
     # In .h5 Keras writes operations as it writes layers, and cannot read them itself.
-    if not node.get("module") and _is_call(node) and (home := _home_of_operation(name)):
-        return {**_spelled_out(node), "module": home, "registered_name": None}
+    if not node.get("module") and _is_call(node) and (operations := _home_of_operation(name)):
+        return {**_spelled_out(node), "module": operations, "registered_name": None}
     if module is None and name in REMOVED:
         raise ModelFileError(
             f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 no longer "
