@@ -148,7 +148,7 @@ def phase_ends(
     """
     last = 0
     # The best epoch up to each: to look for it anew would take minutes for 100,000 epochs.
-    best = list(accumulate(history, lambda one, two: max(one, two, key=validation_rank)))
+    best = list(accumulate(history, _better))
     for phase in phases:
         first, done = last + 1, 0
         while last < len(history) and done < phase.epochs:
@@ -157,6 +157,10 @@ def phase_ends(
                 break
         if done:
             yield phase, first, last
+
+
+def _better(one: EpochRecord, two: EpochRecord) -> EpochRecord:
+    return max(one, two, key=validation_rank)
 
 
 def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], ...]:
