@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 Picture: TypeAlias = images.Source
 """A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
 
+_Sized: TypeAlias = tuple[str, images.UInt8Array | PictureError]
+"""A picture's name, and its pixels at the network's size."""
+
 BATCH_SIZE = 32
 """Pictures per run; onnxruntime keeps the memory of the largest batch that it has seen."""
 
@@ -211,6 +214,17 @@ class Classifier:
         Raises:
             ConfigError: A number is out of its range.
         """
+        for answers in self.stream_batches(pictures, top_k, batch_size, min_probability):
+            yield from answers
+
+    def stream_batches(
+        self,
+        pictures: Iterable[Picture],
+        top_k: int = 5,
+        batch_size: int = BATCH_SIZE,
+        min_probability: float = 0.0,
+    ) -> Iterator[list[Prediction | PictureError]]:
+        """Classify as :meth:`stream` does, and yield together what was answered together."""
         if top_k < 1 or batch_size < 1:
             raise ConfigError(
                 f"`top_k` is {top_k} and `batch_size` is {batch_size}; expected both at least 1."
@@ -220,17 +234,24 @@ class Classifier:
         for batch in in_batches(
             self._size, pictures, batch_size, self._weight, self._pool, self._readers
         ):
-            good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
-            none = np.empty((0, *self.card.shape, 3), np.uint8)
-            logits, probabilities = self.run(np.stack(good) if good else none)
-            answers = rank_all(probabilities, self.classes, top_k, min_probability)
-            rows = iter(zip(answers, finite_rows(logits, probabilities), strict=True))
-            for name, sized in batch:
-                if isinstance(sized, PictureError):
-                    yield sized
-                    continue
-                answer, finite = next(rows)
-                yield answer if finite else no_answer(name)
+            yield self._answer(batch, top_k, min_probability)
+
+    def _answer(
+        self, batch: list[_Sized], top_k: int, min_probability: float
+    ) -> list[Prediction | PictureError]:
+        good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
+        none = np.empty((0, *self.card.shape, 3), np.uint8)
+        logits, probabilities = self.run(np.stack(good) if good else none)
+        ranked = rank_all(probabilities, self.classes, top_k, min_probability)
+        rows = iter(zip(ranked, finite_rows(logits, probabilities), strict=True))
+        answers: list[Prediction | PictureError] = []
+        for name, sized in batch:
+            if isinstance(sized, PictureError):
+                answers.append(sized)
+                continue
+            answer, finite = next(rows)
+            answers.append(answer if finite else no_answer(name))
+        return answers
 
     def run(
         self, batch: npt.NDArray[np.uint8]
@@ -273,7 +294,7 @@ class Classifier:
                 self._decoders = ThreadPoolExecutor(self._readers, thread_name_prefix="reading")
             return self._decoders
 
-    def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
+    def _size(self, picture: Picture) -> _Sized:
         name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else "picture"
         card = self.card
         return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))

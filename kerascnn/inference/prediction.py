@@ -117,7 +117,7 @@ def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Returns:
         The same, without minus infinity.
     """
-    ruled_out = np.isneginf(logits)
+    ruled_out = logits == -np.inf
     return np.where(ruled_out, np.finfo(logits.dtype).min, logits) if ruled_out.any() else logits
 
 

@@ -103,9 +103,10 @@ class Signature:
         step = self.batch or max(1, len(pictures))
         for start in range(0, len(pictures), step):
             part = pictures[start : start + step]
-            missing = (self.batch or 0) - len(part)
-            empty = np.zeros((max(0, missing), *part.shape[1:]), np.uint8)
-            yield (np.concatenate([part, empty]) if missing > 0 else part), len(part)
+            count = len(part)
+            if missing := (self.batch or count) - count:
+                part = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
+            yield part, count
 
     def feed(self, pictures: images.UInt8Array) -> dict[str, npt.NDArray[Any]]:
         """Turn pictures into the graph's input.

@@ -28,6 +28,11 @@ from kerascnn.inference.runtime.ort import (
 from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_names
 from kerascnn.parallel import usable_cpus
 
+_SPIN_MICROSECONDS = "100"
+"""How long onnxruntime's threads wait busily, in place of its milliseconds: longer than from one
+operator to the next, and shorter than what lies between two runs, when others need the processor.
+An onnxruntime that does not know the setting ignores it."""
+
 
 def open_session(
     path: str | Path,
@@ -115,6 +120,7 @@ def _options(threads: int, pinned: Mapping[str, int], spinning: bool) -> Any:
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_MICROSECONDS)
     for axis, size in pinned.items():
         options.add_free_dimension_override_by_name(axis, size)
     return options
