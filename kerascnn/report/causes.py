@@ -39,6 +39,13 @@ def not_learned(learning: Learning) -> str:
     """
     train = percent(learning.train_right / learning.train_images)
     if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
+        if not learning.steps:
+            return tr(
+                "The head was fitted to frozen features, and classifies only {train} of its "
+                "training pictures correctly. Check the labels (kerascnn data check DATA), or "
+                "train more than the head (--trainable all).",
+                train=train,
+            )
         if learning.steps < _FEW_STEPS:
             return tr(
                 "It classifies {train} of its training pictures correctly after {steps} steps, "
@@ -115,7 +122,7 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
             new=new,
             each=f"{each:,}",
         )
-    elif share < 1 - _GAP and learning.steps < _FEW_STEPS:
+    elif share < 1 - _GAP and 0 < learning.steps < _FEW_STEPS:
         yield tr(
             "It classifies only {train} of its training pictures correctly, after {steps} steps: "
             "training longer should help.",
