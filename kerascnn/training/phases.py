@@ -201,6 +201,6 @@ def _parse(text: str) -> tuple[str, int, float | None]:
 
 def _wrong(text: str) -> ConfigError:
     return ConfigError(
-        f"phase {text!r} is not SCOPE:EPOCHS, SCOPE:EPOCHS:RATE or {FIT_HEAD}. "
+        f"phase {text!r} is not SCOPE:EPOCHS, SCOPE:EPOCHS:RATE or head:fit. "
         "Expected for example head:3, then from:conv5:5 or from:conv5:5:0.0001."
     )
