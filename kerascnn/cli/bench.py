@@ -87,8 +87,8 @@ def command(
 
 
 def _show(found: Benchmark, arithmetic: Any) -> None:
-    click.echo(f"{found.model}: pictures per second, from memory, at the model's size")
-    heading = "provider  arithmetic  threads     batch  pictures/s    p50 ms    p99 ms"
+    click.echo(f"{found.model}: images per second, from memory, at the model's size")
+    heading = "provider  arithmetic  threads     batch    images/s    p50 ms    p99 ms"
     click.echo(f"{heading}  changed")
     most = max(one.best.images_per_second for one in found.measured)
     for one in found.measured:
@@ -103,7 +103,7 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
     best = found.best(arithmetic)
     click.echo(
         f"best ({arithmetic}): {_name(best).strip()}, batch {best.best.batch}: "
-        f"{best.best.images_per_second:,.0f} pictures/s, "
+        f"{best.best.images_per_second:,.0f} images/s, "
         f"{max(1.0, found.gain[arithmetic]):.2f} times the default (all processors, CPU)"
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 from kerascnn.errors import ConfigError
@@ -158,14 +159,20 @@ def phase_ends(
         Phases that were begun, with their first and last epoch, from 1.
     """
     last = 0
+    # The best epoch up to each: to look for it anew would take minutes for 100,000 epochs.
+    best = list(accumulate(history, _better))
     for phase in phases:
         first, done = last + 1, 0
         while last < len(history) and done < phase.epochs:
             last, done = last + 1, done + 1
-            if out_of_patience(history[:last], done, patience):
+            if patience is not None and min(done, last - best[last - 1].epoch) >= patience:
                 break
         if done:
             yield phase, first, last
+
+
+def _better(one: EpochRecord, two: EpochRecord) -> EpochRecord:
+    return max(one, two, key=validation_rank)
 
 
 def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], ...]:

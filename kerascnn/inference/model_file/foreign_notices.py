@@ -33,11 +33,7 @@ def sizing_words(card: ModelCard) -> str:
 
 
 def sizing_notice(card: ModelCard) -> str:
-    """Describe how pictures are resized for a model made elsewhere, and what that depends on.
-
-    Returns:
-        One line.
-    """
+    """Describe how pictures are resized for a model made elsewhere, and what that depends on."""
     return (
         f"{card.name}: pictures are {sizing_words(card)}. This must match training, or "
         "answers are wrong and nothing shows it: `like`, `resize`, `filter`; "

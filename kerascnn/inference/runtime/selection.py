@@ -77,6 +77,6 @@ def choose(
         reason = reason or f"nothing was measured with arithmetic {arithmetic}"
         return [Choice("cpu", threads, True, f"{reason}; kerascnn bench MODEL --save measures")]
     setting = best[arithmetic]
-    why = f"measured best here: {setting.images_per_second:,.0f} pictures/s"
+    why = f"measured best here: {setting.images_per_second:,.0f} images/s"
     chosen = Choice(setting.provider, threads or setting.threads, setting.spinning, why)
     return [chosen, Choice("cpu", threads, True, f"{chosen.provider} failed")]

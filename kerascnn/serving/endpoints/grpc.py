@@ -72,9 +72,6 @@ class GrpcServer:
     async def start(self) -> str:
         """Begin to listen.
 
-        Returns:
-            Host and port.
-
         Raises:
             ConfigError: The address cannot be used.
         """

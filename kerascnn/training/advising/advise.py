@@ -62,13 +62,7 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
 def advise_on(
     config: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> Advice:
-    """Advise on data and a network that are already loaded.
-
-    Args:
-        config: ``weights``, ``learning_rate`` and ``seed`` matter.
-        feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
-        start: The network.
-        progress: Callback for progress.
+    """Advise on a loaded network and data of :func:`kerascnn.training.data.feed.prepare`.
 
     Raises:
         DataError: One class, or a class with fewer than two pictures.

@@ -58,12 +58,7 @@ def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
 
 
 def resolve_auto(config: TrainConfig, pictures: int, network: Network | None = None) -> TrainConfig:
-    """Replace ``auto`` by numbers.
-
-    Args:
-        config: Configuration of a run.
-        pictures: Number of training pictures.
-        network: The row of its network; None: looked up.
+    """Replace ``auto`` by numbers that suit so many training pictures.
 
     Returns:
         The configuration with a batch size, with epochs where there are no phases, and with a
@@ -91,11 +86,6 @@ def _only_fits_head(config: TrainConfig) -> bool:
 
 def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | None = None) -> bool:
     """Return whether a run sees each picture so often that it can memorise them.
-
-    Args:
-        config: Configuration of a run, before :func:`resolve_auto` or after.
-        pictures: Number of training pictures.
-        network: The row of its network; None: looked up.
 
     Returns:
         False also where the user wants few epochs, in which there is no time for more than the

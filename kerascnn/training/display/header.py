@@ -18,11 +18,7 @@ _WEIGHTS = {"none": "random weights", "imagenet": "ImageNet weights"}
 
 
 def header(plan: Plan) -> list[tuple[str, str]]:
-    """Describe a plan in words.
-
-    Returns:
-        Names and values, one per line.
-    """
+    """Describe a plan in words."""
     whole = plan.trainable == plan.parameters
     network = tr(
         "{network}, {parameters} parameters, {trainable} trainable; from {weights}",

@@ -48,8 +48,9 @@ def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> 
     Raises:
         ModelFileError: The run folder is not complete.
     """
-    core, total = run.load_model(), len(pictures)
-    model = from_pixels(core, run.card.normalization)
+    card, total = run.card, len(pictures)
+    core = run.load_model(card)
+    model = from_pixels(core, card.normalization)
     told, began = progress or Callback(), time.perf_counter()
     logits = predict_logits(
         model, pictures.images, lambda done: told.on_work("validation", done, total)
