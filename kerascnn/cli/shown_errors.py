@@ -140,11 +140,14 @@ def as_options(message: str) -> str:
 
 
 class _Notices(logging.Handler):
-    """Warnings of the package, one line each, on stderr."""
+    """Warnings of the package, one line each, on stderr; with a traceback what nobody expected."""
 
     def emit(self, record: logging.LogRecord) -> None:
         message = as_options(translated(record.getMessage()))
         click.echo(f"{record.levelname.lower()}: {printable(message)}", err=True)
+        if record.exc_info is not None and record.levelno >= logging.ERROR:
+            traceback = logging.Formatter().formatException(record.exc_info)
+            click.echo(printable(traceback, keep="\n"), err=True)
 
 
 def _show_notices() -> None:
