@@ -58,6 +58,13 @@ def not_learned(learning: Learning) -> str:
 
 
 def _not_fitted(train: str, steps: int) -> str:
+    if not steps:
+        return tr(
+            "The head was fitted to frozen features, and classifies only {train} of its "
+            "training pictures correctly. Check the labels (kerascnn data check DATA), or "
+            "train more than the head (--trainable all).",
+            train=train,
+        )
     if steps < _FEW_STEPS:
         return tr(
             "It classifies {train} of its training pictures correctly after {steps} steps, "
@@ -119,7 +126,7 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
             new=new,
             each=f"{each:,}",
         )
-    elif share < 1 - _GAP and learning.steps < _FEW_STEPS:
+    elif share < 1 - _GAP and 0 < learning.steps < _FEW_STEPS:
         yield tr(
             "It classifies only {train} of its training pictures correctly, after {steps} steps: "
             "training longer should help.",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from kerascnn.language import sentence
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.advising.facts import Facts
+from kerascnn.training.phases import FIT_HEAD
 
 Depth = Literal["head", "all", "scratch"]
 """The head alone, the head and then everything, or everything from nothing."""
@@ -139,10 +140,9 @@ def scope_of(depth: Depth) -> str:
 
 def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
     """Plan the phases: a new head first, alone; it would spoil what is below it."""
-    scope = scope_of(depth)
-    if depth in ("head", "scratch"):
-        return (f"{scope}:{epochs}",)
-    return (f"head:{max(1, epochs // 4)}", f"{scope}:{epochs}:{rate:.3g}")
+    if depth == "scratch":
+        return (f"all:{epochs}",)
+    return (FIT_HEAD,) if depth == "head" else (FIT_HEAD, f"all:{epochs}:{rate:.3g}")
 
 
 def epochs_for(pictures: int) -> int:

@@ -68,20 +68,26 @@ def _pictures(plan: Plan) -> str:
 
 
 def _steps(plan: Plan) -> str:
-    parts = [
-        tr(
-            "{epochs} epoch of {steps}, rate to {rate}"
-            if epochs == 1
-            else "{epochs} epochs of {steps}, rate to {rate}",
-            epochs=f"{epochs:,}",
-            steps=f"{plan.steps:,}",
-            rate=f"{rate:.3g}",
-        )
-        for epochs, rate in plan.phases
-    ]
+    parts = [_phase(epochs, rate, plan.steps) for epochs, rate in plan.phases]
+    phases = tr(", then ").join(parts)
+    if not any(rate for _, rate in plan.phases):
+        return phases
     return tr(
         "{phases}; {batch} pictures per step; {optimizer}",
-        phases=tr(", then ").join(parts),
+        phases=phases,
         batch=f"{plan.batch_size:,}",
         optimizer=plan.optimizer,
+    )
+
+
+def _phase(epochs: int, rate: float, steps: int) -> str:
+    if not rate:
+        return tr("the head fitted by logistic regression")
+    return tr(
+        "{epochs} epoch of {steps}, rate to {rate}"
+        if epochs == 1
+        else "{epochs} epochs of {steps}, rate to {rate}",
+        epochs=f"{epochs:,}",
+        steps=f"{steps:,}",
+        rate=f"{rate:.3g}",
     )

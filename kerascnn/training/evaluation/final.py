@@ -18,6 +18,7 @@ from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack, steps_per_epoch
 from kerascnn.training.evaluation.calibration import calibrate
 from kerascnn.training.networks.from_pixels import at_size, from_pixels, predict_logits
+from kerascnn.training.phases import phase_ends, phases
 from kerascnn.training.run.folder import Run
 
 SAMPLE = 2000
@@ -91,7 +92,7 @@ def evaluate_kept(
     right = int((train.argmax(1) == feed.train.labels[sample]).sum())
     steps = steps_per_epoch(len(feed.train), batch_size)
     measured = {
-        "steps": len(run.history) * steps // run.config.accumulate,
+        "steps": _epochs_of_steps(run) * steps // run.config.accumulate,
         "train_right": right,
         "train_images": len(sample),
         "train_top1": right / len(sample),
@@ -104,6 +105,12 @@ def evaluate_kept(
         progress.on_work("calibration", 0, 0)
         calibrate(run, feed.val, logits)
     return kept
+
+
+def _epochs_of_steps(run: Run) -> int:
+    config, history = run.config, run.history
+    done = phase_ends(phases(config), history, config.patience)
+    return sum(last - first + 1 for phase, first, last in done if not phase.is_fit)
 
 
 def _sample(pack: Pack, seed: int) -> np.ndarray:
