@@ -26,6 +26,10 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Keras' EfficientNet divides by the deviation in two steps, so that its "variance" is this."""
 
 
+HIDDEN = ("fc1", "fc2")
+"""Layers that libraries count as part of the head (``include_top=False`` leaves them out)."""
+
+
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     """Set a network's weights from a file.
 
@@ -50,8 +54,10 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
         if "seed_generator" not in weight.path
     }
     tensors = {name: value for name, value in tensors.items() if "seed_generator" not in name}
-    with_head = _head_fits(head, tensors, source)
-    body = {name: pair for name, pair in wanted.items() if with_head or pair[0] is not head}
+    fresh = _hidden_that_are_fresh(model, tensors, source)
+    with_head = not fresh and _head_fits(head, tensors, source)
+    fresh |= set() if with_head else {head.name}
+    body = {name: pair for name, pair in wanted.items() if pair[0].name not in fresh}
     for name, (_layer, weight) in body.items():
         _check(name, tuple(weight.shape), tensors, source)
     left = [n for n in tensors if n not in wanted and n.partition("/")[0] != head.name]
@@ -129,6 +135,18 @@ def _flattened(model: keras.Model) -> dict[str, int]:
     return found
 
 
+def _hidden_that_are_fresh(model: keras.Model, tensors: Tensors, source: str) -> set[str]:
+    """Name the layers before the head that the file leaves out with it."""
+    hidden = [layer.name for layer in flat(model) if layer.name in HIDDEN]
+    if not hidden or any(name.startswith(tuple(f"{one}/" for one in hidden)) for name in tensors):
+        return set()
+    log.warning(
+        "%s: no head in it, to which %s counted; new ones are trained, with --trainable from:%s.",
+        source, " and ".join(hidden), hidden[0],
+    )  # fmt: skip
+    return set(hidden)
+
+
 def _head_fits(head: layers.Dense, tensors: Tensors, source: str) -> bool:
     kernel = tensors.get(f"{head.name}/kernel")
     if kernel is None:
@@ -161,7 +179,7 @@ def _check(name: str, shape: tuple[int, ...], tensors: Tensors, source: str) -> 
         hint = ""
         if name == "fc1/kernel":
             hint = " This layer depends on `image_size`: use the size the weights were made at."
-        if name == "conv1_conv/kernel":
+        if name == "conv1_conv/kernel" and tensors[name].shape[2:] == shape[2:]:
             hint = " The stem differs: resnet18_small has a 3x3 one, the other ResNets a 7x7 one."
         raise ModelFileError(
             f"{source}: {name} has shape {tensors[name].shape}, expected {shape}.{hint}"

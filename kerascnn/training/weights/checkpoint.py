@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -19,6 +19,7 @@ from kerascnn.errors import ModelFileError, one_line
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks import Network, build_network
 from kerascnn.training.networks.blocks import head_of
+from kerascnn.training.weights.assign import HIDDEN
 from kerascnn.training.weights.files import tensors_of
 from kerascnn.training.weights.torch_files import Tensors
 
@@ -34,13 +35,13 @@ def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
     """
     try:
         with _innermost(path) as file:
-            classes = _class_count(path, file, head_of(core).kernel.shape[0])
+            classes = _class_count(file, head_of(core).kernel.shape[0])
             twin = build_network(row, classes or 1, core.input_shape[1])
-            model = twin if classes else keras.Model(twin.inputs[0], twin.layers[-1].input)
-            with warnings.catch_warnings():
-                # Keras warns of layers that it leaves as they are; here all must be found.
-                warnings.simplefilter("error", UserWarning)
-                model.load_weights(file)
+            *others, last = [twin] if classes else _without_head(twin)
+            for model in others:
+                with suppress(ValueError, UserWarning):
+                    return _loaded(model, file)
+            return _loaded(last, file)
     except ModelFileError:
         raise
     except Exception as error:
@@ -50,7 +51,33 @@ def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
             f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "
             "network."
         ) from error
-    return tensors_of(model)
+
+
+def _without_head(twin: keras.Model) -> list[keras.Model]:
+    """Cut off the head, and then what libraries count as part of it."""
+    cuts = [layer for layer in twin.layers if layer.name in HIDDEN][:1]
+    return [keras.Model(twin.inputs[0], cut.input) for cut in (twin.layers[-1], *cuts)]
+
+
+def _loaded(model: keras.Model, file: Path) -> Tensors:
+    """Load a file into a model.
+
+    Raises:
+        ValueError: A shape differs, or the file has other convolutions besides.
+        UserWarning: A layer is not in the file.
+    """
+    with warnings.catch_warnings():
+        # Keras warns of layers that it leaves as they are; here all must be found.
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(file)
+    tensors, kernels = tensors_of(model), list[str]()
+    with opened(file) as opened_file:
+        opened_file["layers"].visititems(
+            lambda name, found: kernels.append(name) if getattr(found, "ndim", 0) == 4 else None
+        )
+    if len(kernels) != sum(tensor.ndim == 4 for tensor in tensors.values()):
+        raise ValueError(f"it has {len(kernels)} convolutions")
+    return tensors
 
 
 @contextmanager
@@ -82,11 +109,12 @@ def _models(model: h5py.Group) -> Iterator[h5py.Group]:
             yield from _models(inner)
 
 
-def _class_count(path: Path, file: Path, features: int) -> int:
-    """Find the class count of a checkpoint: the width of its last dense layer; 0: it has none.
+def _class_count(file: Path, features: int) -> int:
+    """Find the class count of a checkpoint: the width of its last dense layer.
 
-    Raises:
-        ModelFileError: The layer takes other features, so that a network as wide might be huge.
+    Returns:
+        0: it has none that takes the network's features; as wide as another one, a head might be
+        huge.
     """
     with opened(file) as model:
         groups = model["layers"]
@@ -96,14 +124,23 @@ def _class_count(path: Path, file: Path, features: int) -> int:
         )
         if not dense:
             return 0
-        kernel = groups[dense[-1]]["vars"]["0"]
-        if not isinstance(kernel, h5py.Dataset):
-            raise ValueError(f"{kernel.name} is not a data set")
-        shape = kernel.shape
-    if len(shape) != 2 or shape[0] != features:
-        raise ModelFileError(
-            f"{path}: its last dense layer has shape {shape}; expected ({features}, classes). "
-            "Choose the network that the weights were made for; or, if its head is your own, save "
-            "the whole model: in model.save('own.keras') the backbone is found by its names."
-        )
-    return int(shape[1])
+        shapes = [_shape(groups[name]["vars"]["0"]) for name in dense]
+    *before, shape = shapes
+    if shape[0] == features:
+        return shape[1]
+    if before and before[-1][1] != shape[0]:
+        raise ValueError(f"its last dense layer has shape {shape}, behind one of {before[-1][1]}")
+    return 0  # of a head of one's own
+
+
+def _shape(kernel: h5py.Group | h5py.Dataset) -> tuple[int, int]:
+    """Return a dense kernel's shape.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(kernel, h5py.Dataset):
+        raise ValueError(f"{kernel.name} is not a data set")
+    if kernel.ndim != 2:
+        raise ValueError(f"its last dense layer has shape {kernel.shape}")
+    return kernel.shape[0], kernel.shape[1]

@@ -6,6 +6,7 @@ names of tensors, networks.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import zipfile
 from collections.abc import Mapping
@@ -50,7 +51,9 @@ def read_checkpoint(path: Path) -> Tensors:
     try:
         if zipfile.is_zipfile(path):
             check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        # timm's and torchvision's own training programs save their options, which are plain data.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
         state = state_in(loaded, str(path))
         return {name: _stored(name, tensor) for name, tensor in state.items()}
     except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError, TypeError,
@@ -127,5 +130,5 @@ def _stored(name: str, tensor: Any) -> npt.NDArray[np.generic]:
     """Return a tensor's values, if all of them are stored: strides of 0 promise any number."""
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and fewer values are stored")
-    values: npt.NDArray[np.generic] = tensor.float().numpy()
+    values: npt.NDArray[np.generic] = tensor.detach().float().numpy()
     return values

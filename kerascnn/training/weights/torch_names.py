@@ -289,7 +289,8 @@ def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | 
     if tensor.ndim == 4 and len(shape) == 4:
         ours = tensor.transpose(2, 3, 1, 0)
         # A depthwise convolution has its channels in the third place or, as groups, in the last.
-        return ours.reshape(shape) if ours.shape[2] == shape[3] == 1 else ours
+        depthwise = ours.shape[2] == shape[3] == 1 and ours.size == np.prod(shape)
+        return ours.reshape(shape) if depthwise else ours
     if tensor.ndim == 4:  # timm's VGG has convolutions in place of dense layers
         return tensor.transpose(2, 3, 1, 0).reshape(-1, tensor.shape[0])
     if tensor.ndim == 2 and flattened and tensor.shape[1] % flattened == 0:

@@ -157,3 +157,43 @@ def test_a_head_that_takes_other_features_is_replaced(tmp_path) -> None:
     own.save(tmp_path / "own.h5")
     first = start_network("mobilenet", 3, SIZE, str(tmp_path / "own.h5"))
     np.testing.assert_array_equal(last_kernel(first.core), last_kernel(own))
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".h5"])
+@pytest.mark.parametrize(
+    ("application", "name"),
+    [
+        ("MobileNetV3Small", "mobilenet_v3_small"),
+        pytest.param("VGG16", "vgg16", marks=pytest.mark.full),
+    ],
+)
+def test_layers_that_count_as_head_may_be_missing(
+    application, name, ending, tmp_path, caplog
+) -> None:
+    """``include_top=False`` leaves out VGG's dense layers and MobileNetV3's last convolution."""
+    base = getattr(keras.applications, application)(
+        include_top=False, weights=None, input_shape=(SIZE, SIZE, 3)
+    )
+    mixed = layers.Dense(7, "relu")(layers.GlobalAveragePooling2D()(base.output))
+    own = keras.Model(base.input, layers.Dense(3)(mixed))
+    path = tmp_path / f"own{ending}"
+    (own.save_weights if ending == ".weights.h5" else own.save)(path)
+    start = start_network(name, 3, SIZE, str(path))
+    assert start.fresh_head
+    assert "--trainable from:fc1" in caplog.text
+    ours, theirs = (
+        [np.asarray(la.kernel) for la in model.layers if isinstance(la, layers.Conv2D)]
+        for model in (start.core, base)
+    )
+    np.testing.assert_array_equal(ours[len(theirs) - 1].reshape(-1), theirs[-1].reshape(-1))
+
+
+def test_weights_alone_of_another_network_are_no_own_model(tmp_path) -> None:
+    entry = keras.Input((SIZE, SIZE, 3))
+    more = layers.Conv2D(4, 1)(backbone(keras)(entry))
+    flat_model = keras.Model(entry, layers.Dense(3)(layers.GlobalAveragePooling2D()(more)))
+    inner = flat_model.layers[1]
+    outer = layers.Conv2D(4, 1)(inner.output)
+    keras.Model(inner.input, outer).save_weights(tmp_path / "more.weights.h5")
+    with pytest.raises(ModelFileError, match="convolutions"):
+        start_network("mobilenet", 3, SIZE, str(tmp_path / "more.weights.h5"))
