@@ -155,6 +155,8 @@ def _cost(
 ) -> PhaseCost:
     before = values(core_variables(start.core))
     began = time.perf_counter()
+    if phase.is_fit:
+        progress = Callback()  # what is found is told when the head is fitted for good
     prepared = prepare_phase(start, config, phase, feed.train, feed.val, device, progress)
     steps = prepared.trainer.epoch(config.seed, 1)
     compiled, _, _ = next(steps)
