@@ -61,8 +61,9 @@ def _table() -> Writer:
             said = tr("error: {message}", message=translated(row["error"]))
             click.echo(printable(said), err=True)
             return
+        unsure = f"{tr('unsure')}  "
         ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
-        line = f"{row['path']}  {'unsure  ' if row['label'] is None else ''}{ranked}"
+        line = f"{row['path']}  {unsure if row['label'] is None else ''}{ranked}"
         click.echo(printable(line))
 
     return write

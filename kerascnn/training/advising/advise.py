@@ -11,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from kerascnn.errors import DataError
+from kerascnn.language import sentence, tr
+from kerascnn.language.messages import translated
 from kerascnn.printable import command_line
 from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.decision import (
@@ -142,18 +144,19 @@ def apply_advice_for_network(
         depth = advise_on(config, feed, start, progress).depth
     except DataError as error:
         # One picture a class is enough for the head, and too little to learn more from.
-        progress.on_choice("phases", "head", str(error))
+        progress.on_choice("phases", "head", translated(str(error)))
         depth = "head"
     if depth == "scratch":
         chosen = from_scratch(asked, feed.dataset)
-        reason = "the backbone's features tell less than pixels do"
+        reason = sentence("the backbone's features tell less than pixels do")
         progress.on_choice("model", chosen.model, reason)
         return chosen
     if asked.epochs == AUTO:
         plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)
     else:
         plan = phases_for(depth, epochs, rate)
-    progress.on_choice("phases", ", then ".join(plan), "as `kerascnn advise` reasons")
+    reason = sentence("as `kerascnn advise` reasons")
+    progress.on_choice("phases", tr(", then ").join(plan), reason)
     return replace(config, trainable="all", phase=plan)
 
 
