@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json
+from kerascnn.cli.base import Command, console, padded, print_json
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import on_this_machine
 from kerascnn.language import sentence, tr
@@ -116,7 +116,7 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
             "best ({arithmetic}): {name}, batch {batch}: {speed} pictures/s, {times} times the "
             "default (all processors, CPU)",
             arithmetic=arithmetic,
-            name=_name(best).strip(),
+            name=" ".join(_name(best).split()),
             batch=best.best.batch,
             speed=f"{best.best.images_per_second:,.0f}",
             times=f"{max(1.0, found.gain[arithmetic]):.2f}",
@@ -127,9 +127,10 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
 def _name(one: Measurement) -> str:
     settings = one.settings
     waits = (
-        "" if settings.provider != "cpu" else (" spinning" if settings.spinning else " sleeping")
+        "" if settings.provider != "cpu" else tr("spinning" if settings.spinning else "sleeping")
     )
-    return f"{settings.provider:<10}{settings.arithmetic:<12}{settings.threads}{waits:<11}"
+    threads = padded(f"{settings.threads} {waits}", 12)
+    return f"{settings.provider:<10}{settings.arithmetic:<12}{threads}"
 
 
 def _changed(one: Measurement) -> str:

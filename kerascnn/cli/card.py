@@ -71,7 +71,7 @@ def _of_card(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield _heading(card.classes), _listed(card.classes)
     yield from _of_pictures(card)
     yield tr("temperature"), f"{card.temperature:g}"
-    yield tr("arithmetic"), card.precision
+    yield tr("Precision").lower(), card.precision
     yield from _of_proof(card)
     for title, values in (
         ("metrics", card.metrics),

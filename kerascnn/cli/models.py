@@ -80,7 +80,7 @@ def _show(facts: dict[str, Any]) -> None:
                     parameters=f"{found['params']:>11,}",
                     size=network.image_size,
                     least=network.minimum_size,
-                    weights=", ".join(network.weights) or tr("none"),
+                    weights=", ".join(map(translated, network.weights)) or tr("none"),
                 )
             )
         blocks = padded(tr("blocks"), _NAME)

@@ -16,6 +16,7 @@ from typing import Any
 
 from kerascnn import __version__
 from kerascnn.language import count, current_language, tr
+from kerascnn.language.messages import translated
 from kerascnn.metrics.significance import percent
 from kerascnn.printable import printable
 from kerascnn.report.data_url import data_url
@@ -31,7 +32,7 @@ def render(
     Args:
         template: Name of a file of this package.
         values: What it names, besides ``style``, ``policy``, ``version``, ``language``,
-            ``count`` and ``tr``.
+            ``count``, ``tr`` and ``translated``.
         filters: What it calls, besides ``picture`` and ``percent``.
 
     Returns:
@@ -57,6 +58,7 @@ def render(
         language=current_language(),
         count=count,
         tr=tr,
+        translated=translated,
     )
 
 

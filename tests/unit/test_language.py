@@ -60,6 +60,34 @@ def _texts(node):
             yield from _texts(part)
 
 
+SHOWN = {
+    *("echo", "print", "_print", "_say", "_show", "_line", "status", "update", "prompt"),
+    *("confirm", "Table", "add_column", "add_row"),
+}
+"""Functions that show a person what they are given."""
+
+NAMES = {"auto", "kerascnn export", "opset"}
+"""What is no sentence."""
+
+
+def test_no_command_shows_what_is_not_said_in_the_language_that_is_spoken():
+    found = set()
+    files = [*(PACKAGE / "cli").glob("*.py"), *(PACKAGE / "training/display").glob("*.py")]
+    files.remove(PACKAGE / "cli/train_settings.py")  # comments of a file, as `--help` has them
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = isinstance(node, ast.Call) and (
+                getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+            )
+            shown = (
+                node.args if name in SHOWN else [node.value] if isinstance(node, ast.Yield) else []
+            )
+            for text in (text for one in shown if one for text in _texts(one)):
+                if re.search("[a-z]{3}", text) and text.strip() not in NAMES:
+                    found.add(f"{path.name}:{node.lineno}: {text}")
+    assert not found
+
+
 def _counted(text):
     """What stands for ``count(n, "noun")``, and for ``more(n, "noun")`` of the check page."""
     for noun in re.findall(r'\b(?:count|more)\([^"\n]*?"([a-z ]+)"\)', text):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset, Split, sized_pictures
 from kerascnn.errors import ConfigError, ModelFileError, PictureError
-from kerascnn.language import sentence
+from kerascnn.language import Sentence, sentence
 from kerascnn.training.auto.flips import Verdict, judge_flips
 from kerascnn.training.auto.hyperparameters import has_enough_steps, sees_pictures_often
 from kerascnn.training.callbacks import Callback
@@ -261,7 +261,7 @@ _CHANGES: dict[tuple[bool, bool], Augment] = {
 }  # fmt: skip
 """By whether a flip is harmless, and whether these are photographs that are seen often."""
 
-_FLIPS: dict[Verdict, str] = {
+_FLIPS: dict[Verdict, Sentence] = {
     "harmless": sentence("mirror images are as much like their class as the pictures are"),
     "harmful": sentence("no flip: mirror images are less like their class, or like another"),
     "unknown": sentence("no flip: the pictures do not tell whether it changes the class"),
