@@ -65,7 +65,7 @@ def _show(facts: dict[str, Any]) -> None:
     from kerascnn.training.networks.table import FAMILIES
 
     def heading(network: Network) -> str:
-        return f"{FAMILIES[network.family]}: {translated(network.summary)}"
+        return f"{translated(FAMILIES[network.family])}: {translated(network.summary)}"
 
     for title, group in groupby(NETWORKS.values(), key=heading):
         members = list(group)

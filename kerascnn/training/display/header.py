@@ -76,7 +76,7 @@ def _steps(plan: Plan) -> str:
         tr(
             "{epochs} of {steps}, rate to {rate}",
             epochs=count(epochs, "epoch"),
-            steps=count(plan.steps, "step"),
+            steps=f"{plan.steps:,}",
             rate=f"{rate:.3g}",
         )
         for epochs, rate in plan.phases

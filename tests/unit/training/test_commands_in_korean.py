@@ -19,7 +19,8 @@ python pip install uninstall imagenet cnn alexnet xception mobilenet head hidden
 post convnext auto model augment light all none pad crop squash resize bilinear bicubic lanczos
 nearest exact fast adamw train val predict export fetch weights opset image batch height width
 logits probabilities epoch steps name skipped backend like filter share enlarge ultralytics
-fastai torchvision timm black shuffle file tanh preactivation entropy padding"""
+fastai torchvision timm black shuffle file tanh preactivation entropy padding test bench clothes
+boot"""
 NAMES = set(_NAMES.split())
 """Words that are the same in Korean."""
 
@@ -47,10 +48,11 @@ def place(tmp_path_factory, trained, exported):
     (folder / "사진/val" / first.parent.name / "again.png").write_bytes(first.read_bytes())
     first.with_name("broken.jpg").write_bytes(b"nothing")
     (folder / "사진/train/notes.txt").write_text("1")
+    rows = ["path,label"]
     for number in range(12):
-        path = folder / "clothes" / clothes.classes[labels[number]] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pictures.pictures[number]).save(path)
+        Image.fromarray(pictures.pictures[number]).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{clothes.classes[labels[number]]}")
+    (folder / "clothes.csv").write_text("\n".join(rows), encoding="utf-8")
     (folder / "run").symlink_to(trained)
     (folder / "model.onnx").write_bytes(exported.read_bytes())
     (folder / "picture.png").write_bytes(first.read_bytes())
@@ -77,9 +79,9 @@ def shown(place, monkeypatch):
     "command",
     [
         "data check 사진",
-        "evaluate model.onnx clothes",
-        "evaluate model.onnx clothes --compare model.onnx",
-        "evaluate model.onnx clothes --try-sizing",
+        "evaluate model.onnx clothes.csv",
+        "evaluate model.onnx clothes.csv --compare model.onnx",
+        "evaluate model.onnx clothes.csv --try-sizing",
         "export run --onnx --out new.onnx --overwrite",
         "predict model.onnx picture.png 사진/train --min-probability 0.99",
         "summary run",
@@ -112,7 +114,7 @@ def test_training_shows_no_english(shown):
 
 def test_pages_show_no_english(shown, place):
     shown("data check 사진 --page check.html", 3)
-    shown("report model.onnx clothes -o report.html")
+    shown("report model.onnx clothes.csv -o report.html")
     for page in ("check.html", "report.html"):
         text = re.sub(r"<(style|pre)[\s\S]*?</\1>", "", (place / page).read_text("utf-8"))
         assert not list(english(re.sub(r"<[^>]+>", "\n", text))), page
