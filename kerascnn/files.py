@@ -153,10 +153,6 @@ def preallocate(path: str | Path, size: int) -> None:
     A file that only looks so large ends the process when it is written through a memory map and
     the disk is full.
 
-    Args:
-        path: The file; made or overwritten.
-        size: Size in bytes.
-
     Raises:
         KerascnnError: The disk has no room for it, or the folder cannot be written.
     """

@@ -40,9 +40,6 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
         title: Text above the table.
         rows: Values by name; None and empty text are left out.
         below: HTML that stands beneath.
-
-    Returns:
-        HTML.
     """
     cells = "".join(
         f'<span style="opacity:.7">{text(name)}</span>'
@@ -65,9 +62,6 @@ def bars(shares: Sequence[tuple[str, float]]) -> str:
 
     Args:
         shares: Names with their shares, 0 to 1.
-
-    Returns:
-        HTML.
     """
     rows = "".join(
         f'<span style="{_NAME}max-width:11rem" title="{text(name)}">{text(name)}</span>'

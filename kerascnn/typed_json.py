@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -22,12 +23,17 @@ _SHOWN = 60
 """Characters of a wrong value in a message."""
 
 
-def parse_json(text: str | bytes, finite: bool = True) -> Any:
+def parse_json(
+    text: str | bytes,
+    finite: bool = True,
+    make_object: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
     """Read JSON that holds finite numbers and whole characters only.
 
     Args:
         text: Text of one document.
         finite: Whether to refuse NaN and infinity; a measured loss may be either.
+        make_object: Makes an object of its pairs; None: a dictionary.
 
     Raises:
         ValueError: It is not JSON, or holds what no file of kerascnn does.
@@ -39,7 +45,13 @@ def parse_json(text: str | bytes, finite: bool = True) -> Any:
     """
     try:
         number = _finite if finite else float
-        value = json.loads(text, parse_constant=number, parse_float=number, parse_int=_whole)
+        value = json.loads(
+            text,
+            parse_constant=number,
+            parse_float=number,
+            parse_int=_whole,
+            object_pairs_hook=make_object,
+        )
         # Half a surrogate pair is valid in JSON, and cannot be printed or written.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:

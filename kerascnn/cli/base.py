@@ -149,7 +149,12 @@ def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:
-    """Write one JSON document on stdout; names stay as they are where its encoding has them.
+    """Write one JSON document on stdout."""
+    click.echo(json_text(value, indent))
+
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """Return one JSON document for stdout; names stay as they are where its encoding has them.
 
     JSON has no NaN and no infinity: they become null, a value that is not there.
     """
@@ -163,7 +168,7 @@ def print_json(value: Any, indent: int | None = 2) -> None:
     except UnicodeEncodeError:
         # A file name need not be UTF-8, nor stdout: escapes are the same JSON everywhere.
         text = json.dumps(value, indent=indent)
-    click.echo(printable_json(text))
+    return printable_json(text)
 
 
 def _finite(value: Any) -> Any:

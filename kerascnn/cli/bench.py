@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kerascnn.inference.benchmark.benchmark import Benchmark, Measurement
 
 _HEADING = sentence(
-    "provider  arithmetic  threads     batch  pictures/s    p50 ms    p99 ms  changed"
+    "provider  arithmetic  threads     batch    images/s    p50 ms    p99 ms  changed"
 )
 
 _WIDTH = 24
@@ -95,7 +95,7 @@ def command(
 
 def _show(found: Benchmark, arithmetic: Any) -> None:
     click.echo(
-        tr("{model}: pictures per second, from memory, at the model's size", model=found.model)
+        tr("{model}: images per second, from memory, at the model's size", model=found.model)
     )
     click.echo(tr(_HEADING))
     most = max(one.best.images_per_second for one in found.measured)
@@ -113,7 +113,7 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
     best = found.best(arithmetic)
     click.echo(
         tr(
-            "best ({arithmetic}): {name}, batch {batch}: {speed} pictures/s, {times} times the "
+            "best ({arithmetic}): {name}, batch {batch}: {speed} images/s, {times} times the "
             "default (all processors, CPU)",
             arithmetic=arithmetic,
             name=" ".join(_name(best).split()),

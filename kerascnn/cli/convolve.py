@@ -41,10 +41,17 @@ class PaddingType(click.ParamType[Any]):
     help="edge, sobel-x, sobel-y, sharpen, box-blur, gaussian-blur, emboss, or a text file with "
     "one row of numbers per line.",
 )
-@click.option("--stride", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--stride",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many pixels the filter moves at a time.",
+)
 @click.option(
     "--padding",
     type=PaddingType(),
+    metavar="N|same",
     default="0",
     show_default=True,
     help="Zeros on each side; same: as many as keep the size unchanged.",

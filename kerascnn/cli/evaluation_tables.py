@@ -69,7 +69,7 @@ def _show_summary(evaluation: Evaluation) -> None:
         out.print(f"  {padded(name, 18)} {value}", markup=False)
     if speed := evaluation.speed:
         line = tr(
-            "{speed} pictures/s ({what}); {alone} for the network alone",
+            "{speed} images/s ({what}); {alone} for the network alone",
             speed=f"{speed.images_per_second:,.0f}",
             what=tr(speed.includes),
             alone=f"{speed.network_images_per_second:,.0f}",

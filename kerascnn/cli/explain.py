@@ -119,7 +119,8 @@ def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
         if foreign is not None:
             return Explainer(*open_foreign(model, foreign)).explain
         run = open_run(model)
-        return Explainer(run.load_model(), run.card).explain
+        card = run.card
+        return Explainer(run.load_model(card), card).explain
 
 
 def _unused_path(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:

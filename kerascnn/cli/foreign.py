@@ -194,18 +194,6 @@ def foreign_from_options(
 ) -> ForeignModel | None:
     """Combine the options about a model that was made elsewhere.
 
-    Args:
-        labels: File of class names; None: the model's file may have them.
-        image_size: Side in pixels, or height and width.
-        normalize: ``none``, ``unit``, ``tf``, ``torch`` or ``caffe``.
-        resize: ``squash``, ``crop`` or ``pad``.
-        like: A preset.
-        mean: Mean of each channel, or one number.
-        std: Standard deviations, on the same scale.
-        outputs: ``logits`` or ``probabilities``.
-        output: Name of the output that holds the answers.
-        **sizing: What else :func:`kerascnn.resizing.choose` takes.
-
     Returns:
         It, or None where nothing was said.
 

@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
-    """Run the learning-rate finder and print the suggestion.
-
-    Args:
-        config: Configuration of the run that the rate is for.
-        plot: Path of the figure.
-        as_json: Print JSON.
-    """
+    """Run the learning-rate finder and print the suggestion."""
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.lr_finder import find_learning_rate

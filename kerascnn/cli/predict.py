@@ -69,7 +69,7 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     kerascnn predict other.onnx rose.jpg --labels names.txt --image-size 224 --normalize torch
     """
     from kerascnn.cli.prediction_formats import writer
-    from kerascnn.inference.paths import predict_paths
+    from kerascnn.inference.paths import predict_batches
     from kerascnn.inference.prediction import to_row
 
     form = "json" if as_json else form
@@ -81,10 +81,10 @@ def command(ctx: click.Context, /, model: str, form: str, as_json: bool, **optio
     typed = ctx.get_parameter_source("top_k") != ParameterSource.DEFAULT
     ranks = min(options["top_k"], len(classifier.card.classes)) if typed else 1
     write, bad = writer(form, ranks), 0
-    for path, answer in predict_paths(classifier, paths, **asked):
-        row = to_row(path, answer)
-        bad += "error" in row
-        write(row)
+    for batch in predict_batches(classifier, paths, **asked):
+        rows = [to_row(path, answer) for path, answer in batch]
+        bad += sum("error" in row for row in rows)
+        write(rows)
     if bad:
         click.echo(tr("{count} of the pictures could not be read", count=f"{bad:,}"), err=True)
         ctx.exit(SOME_INPUTS_BAD)

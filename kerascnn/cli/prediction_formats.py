@@ -8,16 +8,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import click
 
-from kerascnn.cli.base import print_json
+from kerascnn.cli.base import json_text
 from kerascnn.language import tr
 from kerascnn.language.messages import translated
 from kerascnn.printable import printable
 
-Writer = Callable[[dict[str, Any]], None]
+Writer = Callable[[list[dict[str, Any]]], None]
+"""Writes rows on stdout, all at once: between two writes other threads would take the
+interpreter, and to get it back takes longer than to write a line."""
 
 
 def writer(form: str, ranks: int = 1) -> Writer:
@@ -29,11 +32,11 @@ def writer(form: str, ranks: int = 1) -> Writer:
     """
     if form == "csv":
         return _csv(ranks)
-    return _json_lines() if form == "json" else _table()
+    return _json_lines if form == "json" else _table
 
 
-def _json_lines() -> Writer:
-    return lambda row: print_json(row, indent=None)
+def _json_lines(rows: list[dict[str, Any]]) -> None:
+    click.echo("\n".join(json_text(row, indent=None) for row in rows))
 
 
 def _csv(ranks: int) -> Writer:
@@ -41,29 +44,31 @@ def _csv(ranks: int) -> Writer:
     names = [f"{name}_{rank}" for rank in others for name in ("label", "probability")]
     click.echo(",".join(["path", "label", "probability", *names, "error"]))
 
-    def write(row: dict[str, Any]) -> None:
-        line, top = io.StringIO(), row.get("top", [])
+    def values(row: dict[str, Any]) -> list[Any]:
+        top = row.get("top", [])
         ranked = [top[rank - 1] if rank <= len(top) else {} for rank in others]
         more = [one.get(name, "") for one in ranked for name in ("label", "probability")]
         first = [row.get(key, "") for key in ("path", "label", "probability")]
-        values = [*first, *more, row.get("error", "")]
+        return [*first, *more, row.get("error", "")]
+
+    def write(rows: list[dict[str, Any]]) -> None:
+        lines = io.StringIO()
         # A line end in a value is put in quotes where it is the writer's own. A path with control
         # characters is shown with escapes; --json has every path as it is.
-        csv.writer(line, lineterminator="\n").writerow(values)
-        click.echo(printable(line.getvalue(), keep="\n\t"), nl=False)
+        csv.writer(lines, lineterminator="\n").writerows(map(values, rows))
+        click.echo(printable(lines.getvalue(), keep="\n\t"), nl=False)
 
     return write
 
 
-def _table() -> Writer:
-    def write(row: dict[str, Any]) -> None:
-        if "error" in row:
-            said = tr("error: {message}", message=translated(row["error"]))
-            click.echo(printable(said), err=True)
-            return
-        unsure = f"{tr('unsure')}  "
-        ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
-        line = f"{row['path']}  {unsure if row['label'] is None else ''}{ranked}"
-        click.echo(printable(line))
+def _table(rows: list[dict[str, Any]]) -> None:
+    for bad, alike in groupby(rows, lambda row: "error" in row):
+        click.echo("\n".join(printable(_line(row)) for row in alike), err=bad)
 
-    return write
+
+def _line(row: dict[str, Any]) -> str:
+    if "error" in row:
+        return tr("error: {message}", message=translated(row["error"]))
+    ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
+    unsure = f"{tr('unsure')}  " if row["label"] is None else ""
+    return f"{row['path']}  {unsure}{ranked}"

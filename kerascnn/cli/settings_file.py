@@ -7,7 +7,6 @@ know any setting.
 from __future__ import annotations
 
 import difflib
-import json
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -121,8 +120,7 @@ def _check_keys(root: Any) -> None:
 
 
 def _from_json(text: str) -> Any:
-    json.loads(text, object_pairs_hook=_once)
-    return parse_json(text)
+    return parse_json(text, make_object=_once)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -149,10 +149,13 @@ def _notice(level: str, message: str) -> str:
 
 
 class _Notices(logging.Handler):
-    """Warnings of the package, one line each, on stderr."""
+    """Warnings of the package, one line each, on stderr; with a traceback what nobody expected."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(_notice(record.levelname.lower(), record.getMessage()), err=True)
+        if record.exc_info is not None and record.levelno >= logging.ERROR:
+            traceback = logging.Formatter().formatException(record.exc_info)
+            click.echo(printable(traceback, keep="\n"), err=True)
 
 
 def _show_notices() -> None:

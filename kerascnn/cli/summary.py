@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 @click.command("summary", cls=Command)
 @click.argument("model", shell_complete=complete_networks, callback=on_this_machine)
-@click.option("--classes", type=click.IntRange(1), default=1000, show_default=True)
+@click.option(
+    "--classes",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Number of classes, for a name.",
+)
 @image_size_option
 @click.option(
     "--trainable",
@@ -33,7 +39,11 @@ if TYPE_CHECKING:
     help="all, head, from:BLOCK, or a comma-separated list of blocks.  [default: as it is]",
 )
 @click.option(
-    "--batchnorm", type=click.Choice(["frozen", "train"]), default="frozen", show_default=True
+    "--batchnorm",
+    type=click.Choice(["frozen", "train"]),
+    default="frozen",
+    show_default=True,
+    help="As for `kerascnn train`.",
 )
 @click.option("--layers", is_flag=True, help="Every layer, not only the blocks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

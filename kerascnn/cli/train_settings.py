@@ -114,11 +114,6 @@ def _checked(
 def given_options(ctx: click.Context, recipe: str | None, resume: bool) -> dict[str, Any]:
     """List the options of the configuration that were given.
 
-    Args:
-        ctx: Click context of ``train``.
-        recipe: Name of the recipe, or None.
-        resume: Whether a run shall go on; a repetition has a folder of its own.
-
     Returns:
         Values by name: those that were typed win over the recipe's, and these over the file's; a
         recipe that the file itself names comes before the rest of the file.
@@ -143,9 +138,6 @@ def config_template(given: Mapping[str, Any]) -> str:
 
     Args:
         given: Values that were asked for; the others stand at their defaults.
-
-    Returns:
-        YAML.
 
     Raises:
         ConfigError: A value that cannot be used.

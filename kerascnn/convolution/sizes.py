@@ -65,13 +65,7 @@ def output_size(
 
 
 def padded(image: Array, size: Sequence[int], stride: int, padding: Padding) -> Array:
-    """Pad a picture with zeros as a convolution does.
-
-    Args:
-        image: ``(H, W)`` or ``(H, W, C)``.
-        size: Height and width of the filter.
-        stride: How far it moves.
-        padding: Zeros on every side, or ``same``.
+    """Pad a picture, ``(H, W)`` or ``(H, W, C)``, with zeros as a convolution does.
 
     Returns:
         The larger picture; the picture itself where no zeros are needed.

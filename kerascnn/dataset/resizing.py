@@ -19,11 +19,6 @@ def sized_pictures(
 ) -> Iterator[images.UInt8Array | PictureError]:
     """Read every picture and bring it to the model's size.
 
-    Args:
-        pictures: Pictures of any size.
-        size: Size of the model's input, in pixels: height and width, or one number for both.
-        resize: How pictures are resized.
-
     Yields:
         In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.
     """

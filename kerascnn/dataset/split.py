@@ -110,11 +110,7 @@ class Dataset:
 
 
 def join(splits: Sequence[Split]) -> Split:
-    """Concatenate splits.
-
-    Returns:
-        One split with all their pictures.
-    """
+    """Concatenate splits."""
     if len(splits) == 1:
         return splits[0]
     pictures = ConcatenatedPictures(tuple(split.pictures for split in splits))

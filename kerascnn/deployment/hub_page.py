@@ -65,13 +65,6 @@ _LISTED = 1000
 def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) -> str:
     """Write a model's page.
 
-    Args:
-        card: Card of the exported file.
-        repo: ``OWNER/NAME``.
-        file: Name of the file.
-        sha256: Its SHA-256.
-        license_id: The Hub's identifier of a licence, such as ``mit``.
-
     Returns:
         Markdown, with the Hub's metadata in YAML before it.
     """

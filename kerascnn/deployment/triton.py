@@ -165,11 +165,7 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def triton_config(name: str, card: ModelCard) -> str:
-    """Write a model's configuration in protobuf's text form.
-
-    Returns:
-        The content of ``config.pbtxt``.
-    """
+    """Write a model's configuration in protobuf's text form."""
     return _CONFIG.format(
         name=" ".join(name.split()),
         quoted=json.dumps(name, ensure_ascii=False),

@@ -16,10 +16,7 @@ sum to 65536, so a picture that is grey already keeps its values."""
 
 
 def grey(pictures: UInt8Array) -> UInt8Array:
-    """Turn RGB into grey, exactly as Pillow does.
-
-    Args:
-        pictures: uint8 ``[..., 3]``, RGB.
+    """Turn RGB, uint8 ``[..., 3]``, into grey, exactly as Pillow does.
 
     Returns:
         uint8 ``[..., 1]``.

@@ -78,12 +78,7 @@ def decode_here(
 ) -> UInt8Array:
     """Read one picture as RGB, in this thread; otherwise as :func:`kerascnn.images.decode`.
 
-    Args:
-        source: A path, or the bytes of a file.
-        name: As there.
-        max_pixels: As there.
-        accept: As there.
-        scanned: Whether it is known to be plain, its scans counted.
+    ``scanned``: it is known to be plain, its scans counted.
     """
     shown = name or ("picture" if isinstance(source, bytes) else str(source))
     with one_sentence_errors(shown), _open(source) as image:
@@ -126,20 +121,24 @@ def _open(source: str | Path | bytes) -> Image.Image:
         raise
 
 
-def check_regular(source: str | Path) -> None:
+def check_regular(source: str | Path) -> int:
     """Refuse anything that is not a regular file.
+
+    Returns:
+        Its size in bytes; 0 may also mean that it does not say.
 
     Raises:
         PictureError: It is something else.
         OSError: It is not there, or a folder.
     """
-    kind = os.stat(source).st_mode  # noqa: PTH116 - Path() would refuse what stat names better
-    if stat.S_ISDIR(kind):
+    status = os.stat(source)  # noqa: PTH116 - Path() would refuse what stat names better
+    if stat.S_ISDIR(status.st_mode):
         with os.scandir(source):  # no permission is another mistake than no pictures
             raise IsADirectoryError(source)
-    if not stat.S_ISREG(kind):
+    if not stat.S_ISREG(status.st_mode):
         # Opening a named pipe would wait for a writer, perhaps for ever.
         raise PictureError(f"{source}: not a regular file. Expected {FORMAT_WORDS}.")
+    return status.st_size
 
 
 @contextmanager

@@ -56,12 +56,6 @@ class Side:
 def sides(height: int, width: int, shape: Shape, sizing: Resizing) -> tuple[Side, Side]:
     """Work out how a picture of any size becomes a model's input.
 
-    Args:
-        height: Height of the picture, at least 1.
-        width: Width of the picture, at least 1.
-        shape: Height and width of the input.
-        sizing: How pictures are resized.
-
     Returns:
         The vertical and the horizontal side.
 

@@ -230,14 +230,17 @@ def _same(rgb: UInt8Array) -> UInt8Array:
 
 
 def _beginning(path: str | Path, most: int) -> bytes:
-    check_regular(path)
+    size = check_regular(path)
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - of a name that Path may not take
-        data = bytearray()
         # Memory is taken for all that is asked for, so no more than there may be.
-        piece = max(os.fstat(file.fileno()).st_size + 1, _PIECE)
-        while len(data) < most and (some := file.read(min(piece, most - len(data)))):
+        data = file.read(min(size + 1, most))
+        if len(data) == size:  # whole, as nearly all are
+            return data
+        some, piece = data, max(size + 1, _PIECE)
+        while some and len(data) < most:
+            some = file.read(min(piece, most - len(data)))
             data += some
-    return bytes(data)
+    return data
 
 
 def _header(path: str | Path) -> dict[str, Any] | None:

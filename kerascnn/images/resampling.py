@@ -211,10 +211,6 @@ def _taken(
 def tensorflow_taps(side: Side, kind: Filter) -> Taps:
     """Return TensorFlow's weights for one side (``half_pixel_centers``, no antialias).
 
-    Args:
-        side: How it is resized.
-        kind: The filter.
-
     Returns:
         Indices and weights, for what is taken of the side.
     """

@@ -21,10 +21,6 @@ _READ = 1 << 20
 def check_scans(image: Image.Image, name: str) -> None:
     """Refuse a JPEG with so many scans that decoding it takes minutes.
 
-    Args:
-        image: As Pillow opened it, not loaded.
-        name: What to call it in an error.
-
     Raises:
         PictureError: It has too many.
     """

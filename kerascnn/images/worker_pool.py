@@ -191,10 +191,6 @@ def stop() -> None:
 def unpacked(answer: dict[str, Any], pixels: UInt8Array | None) -> UInt8Array:
     """Return the pixels of an answer, or raise what it says.
 
-    Args:
-        answer: Answer from :meth:`WorkerPool.ask`.
-        pixels: Likewise.
-
     Raises:
         PictureError: The picture cannot be decoded.
         ConfigError: What is asked for cannot be made of any picture.

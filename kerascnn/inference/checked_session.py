@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from kerascnn.card import ModelCard
 from kerascnn.errors import ModelFileError, ProviderError
-from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import bounded
 from kerascnn.inference.probes import check_probes, make_probes, probe_pictures
@@ -32,7 +31,11 @@ Floats = npt.NDArray[np.float32]
 
 
 def open_checked(
-    path: str | Path, signature: Signature, choices: Sequence[Choice], arithmetic: Arithmetic
+    path: str | Path,
+    signature: Signature,
+    choices: Sequence[Choice],
+    arithmetic: Arithmetic,
+    full_batch: int | None = None,
 ) -> tuple[GuardedSession, ProviderName]:
     """Open a file with the first provider that reproduces the card's probes.
 
@@ -41,9 +44,7 @@ def open_checked(
         signature: How its graph is asked.
         choices: Providers in the order in which they are tried; the last must pass.
         arithmetic: ``exact`` or ``fast``.
-
-    Returns:
-        The session, and what runs it.
+        full_batch: Number of pictures of most runs, if it is known.
 
     Raises:
         ModelFileError: The graph is not the one that its card describes.
@@ -51,31 +52,40 @@ def open_checked(
     """
     for choice in choices[:-1]:
         try:
-            return _open(path, signature, choice, arithmetic)
+            return _open(path, signature, choice, arithmetic, full_batch)
         except ProviderError as error:
             log.warning("%s: continues with %s. %s", path, choices[-1].provider, error)
-    return _open(path, signature, choices[-1], arithmetic)
+    return _open(path, signature, choices[-1], arithmetic, full_batch)
 
 
 def _open(
-    path: str | Path, signature: Signature, choice: Choice, arithmetic: Arithmetic
+    path: str | Path,
+    signature: Signature,
+    choice: Choice,
+    arithmetic: Arithmetic,
+    full_batch: int | None,
 ) -> tuple[GuardedSession, ProviderName]:
     card, pictures = signature.card, probe_pictures(signature.card.shape)
-    weights = files_beside(path)
     if not card.probes and choice.provider != "cpu":
         # A file that was made elsewhere carries no answers: the CPU's are the measure.
-        with closing(open_session(path, pinned=signature.pinned, weights=weights)) as session:
+        with closing(
+            open_session(path, pinned=signature.pinned, weights=signature.weights)
+        ) as session:
             answers = run_network(session, signature, pictures)[1]
             card = card.with_(probes=make_probes(pictures, answers))
     session = open_session(
         path, choice.provider, choice.threads, signature.pinned, arithmetic, choice.spinning,
-        weights,
+        signature.weights, full_batch,
     )  # fmt: skip
     if signature.meaning == "both":
         _check_signature(path, session, card)
     if card.probes:
         answers = run_network(session, signature, pictures)[1]
         check_probes(card, pictures, answers, choice.provider, arithmetic)
+        if full_batch is not None and choice.provider == "openvino":  # it has a network of its own
+            batches = (np.stack([picture] * full_batch) for picture in pictures)
+            answers = np.stack([run_network(session, signature, one)[1][0] for one in batches])
+            check_probes(card, pictures, answers, choice.provider, arithmetic)
     return session, ProviderName(choice.provider, choice.why)
 
 

@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 Picture: TypeAlias = images.Source
 """A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
 
+_Sized: TypeAlias = tuple[str, images.UInt8Array | PictureError]
+"""A picture's name, and its pixels at the network's size."""
+
 BATCH_SIZE = 32
 """Pictures per run; onnxruntime keeps the memory of the largest batch that it has seen."""
 
@@ -53,6 +56,8 @@ class Classifier:
         foreign: What the file does not say, if kerascnn did not export it.
         arithmetic: ``exact`` (float32, no top-1 prediction changed) or ``fast`` (the provider's
             bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).
+        full_batch: Pictures in most calls of :meth:`run`, if known: OpenVINO compiles the network
+            for this number, too, which makes such calls quicker, and takes memory.
 
     Attributes:
         card: All that the file says about itself, or that was said about it.
@@ -64,7 +69,7 @@ class Classifier:
     ``close()``, or leaving a ``with`` block, frees the model's memory.
 
     Raises:
-        ConfigError: There are to be fewer threads than one.
+        ConfigError: There are to be fewer threads than one, or pictures.
         ModelFileError: No such file, or not one that kerascnn exported and nothing said.
         ProviderError: The provider cannot run here, or does not answer as the trained model does.
 
@@ -81,15 +86,20 @@ class Classifier:
         threads: int | None = None,
         foreign: ForeignModel | None = None,
         arithmetic: Arithmetic = "exact",
+        full_batch: int | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads is {threads}; expected at least 1.")
+        if full_batch is not None and full_batch < 1:
+            raise ConfigError(f"full_batch is {full_batch}; expected at least 1.")
         self.arithmetic: Arithmetic = arithmetic
         with local_file(path) as file:
             self.signature: Signature = open_signature(file, foreign)
             self.card: ModelCard = self.signature.card
             choices = choose(file, provider, arithmetic, threads)
-            self._session, self.provider = open_checked(file, self.signature, choices, arithmetic)
+            self._session, self.provider = open_checked(
+                file, self.signature, choices, arithmetic, full_batch
+            )
         self._readers = threads or usable_cpus()
         self._decoders: Executor | None = None
         self._making = threading.Lock()
@@ -204,6 +214,17 @@ class Classifier:
         Raises:
             ConfigError: A number is out of its range.
         """
+        for answers in self.stream_batches(pictures, top_k, batch_size, min_probability):
+            yield from answers
+
+    def stream_batches(
+        self,
+        pictures: Iterable[Picture],
+        top_k: int = 5,
+        batch_size: int = BATCH_SIZE,
+        min_probability: float = 0.0,
+    ) -> Iterator[list[Prediction | PictureError]]:
+        """Classify as :meth:`stream` does, and yield together what was answered together."""
         if top_k < 1 or batch_size < 1:
             raise ConfigError(
                 f"`top_k` is {top_k} and `batch_size` is {batch_size}; expected both at least 1."
@@ -213,17 +234,24 @@ class Classifier:
         for batch in in_batches(
             self._size, pictures, batch_size, self._weight, self._pool, self._readers
         ):
-            good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
-            none = np.empty((0, *self.card.shape, 3), np.uint8)
-            logits, probabilities = self.run(np.stack(good) if good else none)
-            answers = rank_all(probabilities, self.classes, top_k, min_probability)
-            rows = iter(zip(answers, finite_rows(logits, probabilities), strict=True))
-            for name, sized in batch:
-                if isinstance(sized, PictureError):
-                    yield sized
-                    continue
-                answer, finite = next(rows)
-                yield answer if finite else no_answer(name)
+            yield self._answer(batch, top_k, min_probability)
+
+    def _answer(
+        self, batch: list[_Sized], top_k: int, min_probability: float
+    ) -> list[Prediction | PictureError]:
+        good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
+        none = np.empty((0, *self.card.shape, 3), np.uint8)
+        logits, probabilities = self.run(np.stack(good) if good else none)
+        ranked = rank_all(probabilities, self.classes, top_k, min_probability)
+        rows = iter(zip(ranked, finite_rows(logits, probabilities), strict=True))
+        answers: list[Prediction | PictureError] = []
+        for name, sized in batch:
+            if isinstance(sized, PictureError):
+                answers.append(sized)
+                continue
+            answer, finite = next(rows)
+            answers.append(answer if finite else no_answer(name))
+        return answers
 
     def run(
         self, batch: npt.NDArray[np.uint8]
@@ -266,7 +294,7 @@ class Classifier:
                 self._decoders = ThreadPoolExecutor(self._readers, thread_name_prefix="reading")
             return self._decoders
 
-    def _size(self, picture: Picture) -> tuple[str, images.UInt8Array | PictureError]:
+    def _size(self, picture: Picture) -> _Sized:
         name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else "picture"
         card = self.card
         return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))

@@ -62,13 +62,7 @@ def predict_file(
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Predictions:
-    """Predict a data set with an exported file.
-
-    Args:
-        model: The ``.onnx`` file, or a classifier.
-        data: As for :func:`evaluate_file`.
-        split: As for :func:`evaluate_file`.
-        progress: Called with pictures done and pictures in all.
+    """Predict a data set with an exported file; arguments as in :func:`evaluate_file`.
 
     Raises:
         ConfigError: No data given, and none built in.
@@ -103,10 +97,6 @@ def predict_file(
 
 def data_for(classifier: Classifier, data: str | Path | Dataset | None) -> Dataset:
     """Load the data that a classifier is to be judged on.
-
-    Args:
-        classifier: Its classes are folders' names.
-        data: As for :func:`evaluate_file`.
 
     Raises:
         ConfigError: No data given, and none built in.

@@ -89,13 +89,7 @@ def explain_file(
 
 
 def heat_of(classifier: Classifier, sized: images.UInt8Array, number: int) -> Heat:
-    """Find what speaks for one class in a picture.
-
-    Args:
-        classifier: An exported file.
-        sized: uint8 ``[height, width, 3]``, RGB, of the model's size.
-        number: Index of the class.
-    """
+    """Find what speaks for one class in a picture of the model's size."""
     return _heats(classifier, sized, np.array([number]))[0]
 
 

@@ -62,6 +62,18 @@ def predict_paths(
     Yields:
         In order, each path with its answer, or with why it cannot be read.
     """
+    for answered in predict_batches(classifier, paths, top_k, batch_size, min_probability):
+        yield from answered
+
+
+def predict_batches(
+    classifier: Classifier,
+    paths: Iterable[str],
+    top_k: int = 5,
+    batch_size: int = BATCH_SIZE,
+    min_probability: float = 0.0,
+) -> Iterator[list[tuple[str, Prediction | PictureError]]]:
+    """Classify as :func:`predict_paths` does, and yield together what was answered together."""
     taken: deque[str] = deque()
 
     def remembered() -> Iterator[str]:
@@ -69,8 +81,8 @@ def predict_paths(
             taken.append(path)
             yield path
 
-    for answer in classifier.stream(remembered(), top_k, batch_size, min_probability):
-        yield taken.popleft(), answer
+    for batch in classifier.stream_batches(remembered(), top_k, batch_size, min_probability):
+        yield [(taken.popleft(), answer) for answer in batch]
 
 
 def _lines(stdin: TextIO) -> Iterator[str]:

@@ -117,7 +117,7 @@ def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Returns:
         The same, without minus infinity.
     """
-    ruled_out = np.isneginf(logits)
+    ruled_out = logits == -np.inf
     return np.where(ruled_out, np.finfo(logits.dtype).min, logits) if ruled_out.any() else logits
 
 
@@ -143,11 +143,7 @@ def finite_rows(
 
 
 def no_answer(name: str) -> PictureError:
-    """Return the error for a picture whose network output is not finite.
-
-    Returns:
-        An error to raise, or to give in place of the answer.
-    """
+    """Return the error for a picture whose network output is not finite."""
     return PictureError(
         f"{name}: the network's answer is not finite (NaN or infinite), expected numbers. Look at "
         "the picture; if others fail too, the model is broken."

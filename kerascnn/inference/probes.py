@@ -32,9 +32,6 @@ def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     Smooth patches of color: random numbers on a coarse grid, enlarged. From integers and
     Pillow alone, so that they are the same everywhere.
 
-    Args:
-        size: Size of the model's input, in pixels: height and width, or one number for both.
-
     Returns:
         uint8 ``[2, height, width, 3]``.
     """
@@ -48,12 +45,7 @@ def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
 
 
 def make_probes(pictures: images.UInt8Array, probabilities: np.ndarray) -> tuple[Probe, ...]:
-    """Record answers for the card.
-
-    Args:
-        pictures: Pictures from :func:`probe_pictures`.
-        probabilities: float32 ``[2, classes]``, the CPU provider's answers.
-    """
+    """Record the CPU provider's answers to :func:`probe_pictures` for the card."""
     return tuple(
         Probe(_sha256(picture), tuple(float(value) for value in row))
         for picture, row in zip(pictures, probabilities, strict=True)

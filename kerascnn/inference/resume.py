@@ -41,9 +41,6 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
         file: JSON lines, as ``predict --json`` writes them.
         classes: Classes of the model that goes on, to notice when it is another one.
 
-    Returns:
-        What was answered.
-
     Raises:
         DataError: No such file, a line that is no answer, or answers of another model.
     """

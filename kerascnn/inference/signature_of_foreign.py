@@ -44,10 +44,10 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
             f"{path}: kerascnn exported it, so it carries its class names and preprocessing. "
             "Leave out `labels` and its options."
         )
-    if card is not None:
-        return own_signature(card)
-    about = _completed(path, foreign)
-    return own_signature(read_card(path)) if about is None else _foreign_signature(path, about)
+    about = _completed(path, foreign) if card is None else None
+    if about is not None:
+        return _foreign_signature(path, about)
+    return own_signature(card or read_card(path), files_beside(path))
 
 
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
@@ -66,7 +66,8 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
 
 
 def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
-    session = open_session(path, weights=files_beside(path))
+    weights = files_beside(path)
+    session = open_session(path, weights=weights)
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
     for signature in _readings(path, session, foreign):
@@ -85,7 +86,7 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
     if not itself:
         foreign.warn_if_unnormalized(Path(path).name)
-    return replace(signature, normalizes=itself)
+    return replace(signature, normalizes=itself, weights=weights)
 
 
 def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:

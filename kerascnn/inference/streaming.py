@@ -23,11 +23,12 @@ MOST_BYTES = 256 << 20
 _TASK = 8
 """Items a task at most: one future an item would cost more than resizing a small picture."""
 
-_SMALL_TASK = 16
-"""Items a task of little work: the threads interrupt each other less often."""
+_SMALL_TASK = 32
+"""Items a task of little work at most, and items for which there must be room before more are
+taken: to hand the interpreter to another thread costs half as much as a small picture."""
 
 _AHEAD = 32
-"""Items in flight for each thread at most."""
+"""Items in flight for each thread at most; for a single one, two such tasks."""
 
 _PATIENCE = 0.05
 """Seconds without a new item after which the results at hand are given out: a live source, such
@@ -63,20 +64,21 @@ def in_batches(
             yield [work(item) for item in few[start : start + size]]
         return
     threads = threads or usable_cpus()
-    source = _Source(items, weigh, _AHEAD * threads)
+    source = _Source(items, weigh, max(_AHEAD * threads, 2 * _SMALL_TASK))
     with ExitStack() as stack:
         if pool is None:
             own = stack.enter_context(ThreadPoolExecutor(threads))
             pool = lambda: own  # noqa: E731
         waiting: deque[tuple[Future[list[R]], int]] = deque()
         turns = TakingTurns()
+        together = max(_TASK, min(_SMALL_TASK, size))
         batch: list[R] = []
         small = False
         try:
             while True:
                 patience = None if not batch else _PATIENCE
                 # While others are in flight: little work is worth a task only together.
-                least, most = (_SMALL_TASK, _SMALL_TASK) if waiting and small else (1, _TASK)
+                least, most = (together, together) if waiting and small else (1, _TASK)
                 for task, weight in source.available(0.0 if waiting else patience, least, most):
                     waiting.append((pool().submit(turns.each, work, task), weight))
                 if waiting:
@@ -142,7 +144,8 @@ class _Source(Generic[T]):
         with self._changed:
             self._held -= items
             self._bytes -= weight
-            self._changed.notify_all()
+            if self._has_much_room():
+                self._changed.notify_all()
 
     def stop(self) -> None:
         """Stop reading items."""
@@ -164,7 +167,10 @@ class _Source(Generic[T]):
     def _hold(self, item: T, weight: int) -> bool:
         """Wait for room and put an item there; False: nobody wants it any more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._has_room(weight))
+            if not self._has_room(weight):
+                self._changed.wait_for(
+                    lambda: self._stopped or (self._has_much_room() and self._has_room(weight))
+                )
             if self._stopped:
                 return False
             self._held, self._bytes = self._held + 1, self._bytes + weight
@@ -175,3 +181,6 @@ class _Source(Generic[T]):
     def _has_room(self, weight: int) -> bool:
         fits = self._held < self._most and self._bytes + weight <= MOST_BYTES
         return fits or not self._held
+
+    def _has_much_room(self) -> bool:
+        return self._most - self._held >= _SMALL_TASK or not self._held

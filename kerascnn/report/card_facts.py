@@ -16,11 +16,7 @@ _COUNTED = (
 
 
 def model_facts(card: ModelCard) -> dict[str, str]:
-    """Describe the model.
-
-    Returns:
-        Values in words by name.
-    """
+    """Describe the model."""
     return {
         "network": card.network,
         "input": tr(

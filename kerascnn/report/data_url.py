@@ -16,9 +16,6 @@ from kerascnn.images import UInt8Array
 def data_url(picture: UInt8Array) -> str:
     """Write a picture as a ``data:`` address.
 
-    Args:
-        picture: uint8 ``[height, width, 3]``, RGB.
-
     Returns:
         A lossless PNG in base64.
     """

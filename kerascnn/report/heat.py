@@ -27,10 +27,7 @@ _SCALE = np.array(
 
 
 def colors(heat: npt.NDArray[np.floating]) -> UInt8Array:
-    """Turn numbers into colors, from black over red to light yellow.
-
-    Args:
-        heat: ``[height, width]``, 0 to 1.
+    """Turn ``[height, width]`` of 0 to 1 into colors, from black over red to light yellow.
 
     Returns:
         uint8 ``[height, width, 3]``.

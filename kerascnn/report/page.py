@@ -16,7 +16,7 @@ import numpy as np
 from kerascnn.language import tr
 from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report import figures
-from kerascnn.report.content import Content, Layer, Mistake
+from kerascnn.report.content import Content, Epoch, Layer, Mistake
 from kerascnn.report.data_url import data_url
 from kerascnn.report.document import render
 from kerascnn.report.heat import overlay
@@ -24,6 +24,9 @@ from kerascnn.report.verdict import commonest_confusions, judge, split_name
 
 _WIDEST_CONFUSION = 25
 """Classes; a larger matrix fits no page, and the commonest confusions tell the story."""
+
+_POINTS = 500
+"""Epochs in a figure; of more, which could not be told apart, some are left out."""
 
 _SHADES = 10
 """Shades of the confusion matrix, a tenth of a row each; style.css has a class for each."""
@@ -68,11 +71,7 @@ def check_libraries() -> None:
 
 
 def render_page(content: Content) -> str:
-    """Make the page.
-
-    Returns:
-        A whole HTML document that needs nothing else: no network, no scripts.
-    """
+    """Make the page, which needs nothing else: no network, no scripts."""
     return render("page.html.j2", _values(content), {"shape": _shape, "warm": _warm})
 
 
@@ -99,12 +98,20 @@ def _values(content: Content) -> dict[str, Any]:
 def _figures(content: Content) -> dict[str, str]:
     if not content.epochs:
         return {}
-    epochs, best, phase_spans = content.epochs, content.best_epoch, content.phase_spans
+    best, phase_spans = content.best_epoch, content.phase_spans
+    epochs = _thinned(content.epochs, best)
     return {
         tr("Loss"): figures.loss_curves(epochs, best, phase_spans),
         tr("Accuracy"): figures.accuracy_curves(epochs, best, phase_spans),
         tr("Learning rate"): figures.learning_rate_curve(epochs, phase_spans),
     }
+
+
+def _thinned(epochs: Sequence[Epoch], best: int | None) -> list[Epoch]:
+    """Return so many epochs as a figure can show, with the last and the best of them."""
+    step = -(-len(epochs) // _POINTS)
+    kept = (one for one in epochs[:-1] if one.number % step == 0 or one.number == best)
+    return [*kept, epochs[-1]]
 
 
 def _distinguishable(content: Content) -> list[ClassCurves]:

@@ -47,12 +47,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Row:
-    """Tiles that belong together.
-
-    Attributes:
-        title: Above them.
-        tiles: In order; wrapped where they do not fit.
-    """
+    """Tiles that belong together."""
 
     title: str
     tiles: tuple[Tile, ...]
@@ -82,12 +77,6 @@ def write_sheet(
 
 def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 8) -> str:
     """Draw a sheet.
-
-    Args:
-        title: Text at the top.
-        rows: Rows from top to bottom.
-        side: Side of a tile, in pixels.
-        columns: Tiles beside each other.
 
     Returns:
         An SVG document that needs nothing else.

@@ -16,10 +16,6 @@ INDEX_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 def part_number(text: str | None, environment: Mapping[str, str]) -> int | None:
     """Read which part is asked for.
 
-    Args:
-        text: A number, ``auto``, or None: all parts.
-        environment: Variables, for ``auto``.
-
     Raises:
         ConfigError: No number.
 

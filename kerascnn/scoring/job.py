@@ -211,10 +211,6 @@ def alone(work: Work) -> Iterator[Work]:
 def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
     """Score what is missing.
 
-    Args:
-        work: What is left to do.
-        on_part: Called with the pictures of each part that has ended.
-
     Returns:
         The parts that could not be scored, and why.
 

@@ -229,10 +229,7 @@ class _Head:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """Read the plan in a folder.
-
-    Returns:
-        The plan; None: there is none yet.
+    """Read the plan in a folder; None: there is none yet.
 
     Raises:
         ModelFileError: It cannot be read, or its list of pictures is not the one it was made with.

@@ -110,7 +110,9 @@ def _copy(model: ModelConfig, path: Path) -> Classifier:
     threads = model.threads
     if threads is None and model.copies > 1:
         threads = max(1, usable_cpus() // model.copies)
-    return Classifier(path, model.provider, threads, model.foreign, model.arithmetic)
+    return Classifier(
+        path, model.provider, threads, model.foreign, model.arithmetic, model.max_batch
+    )
 
 
 def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,11 +108,13 @@ class _Server(uvicorn.Server):
         self._addresses = ""
         app = create_app(service, write_log, self._fail, tracer)
         self._grpc = _grpc_server(service, RequestLog(service.metrics, write_log, tracer))
-        connection = type("_Connection", (Connection,), {"seconds": config.read_timeout})
+        self._connection: type[Connection] = type(
+            "_Connection", (Connection,), {"seconds": config.read_timeout}
+        )
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connection,
+                http=self._connection,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -129,7 +132,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
-        await super().startup(sockets)
+        await super().startup([])
+        for one in sockets or []:
+            self.servers.append(await self._listen(one))
         freeze_imports()
         where = self._addresses
         if self._grpc is not None and not self.should_exit:
@@ -139,6 +144,25 @@ class _Server(uvicorn.Server):
                 self._fail(error)
                 return
         self._started(where)
+
+    async def _listen(self, listener: socket.socket) -> asyncio.Server:
+        """Accept connections; uvicorn leaves the time of TLS handshakes to asyncio: a minute."""
+        config = self.config
+        protocol = partial(
+            self._connection,
+            config=config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        seconds = None if config.ssl is None else self._service.config.read_timeout
+        return await asyncio.get_running_loop().create_server(
+            protocol,
+            sock=listener,
+            ssl=config.ssl,
+            backlog=config.backlog,
+            ssl_handshake_timeout=seconds,
+            ssl_shutdown_timeout=seconds,
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse new requests and finish accepted ones, within the grace period."""

@@ -15,10 +15,7 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 
 
 def seconds_of(duration: str) -> float | None:
-    """Read a duration.
-
-    Args:
-        duration: As people write it: ``10m``, ``90s``, ``1h30m``, ``1.5h``.
+    """Read a duration as people write it: ``10m``, ``90s``, ``1h30m``, ``1.5h``.
 
     Returns:
         Seconds, above 0; None: it is no duration.

@@ -28,9 +28,7 @@ def commands(run: Run, card: ModelCard, config: TrainConfig) -> Iterator[str]:
 def train_command(config: TrainConfig, gone: Mapping[str, Any] | None = None) -> str:
     """Write the command line that trains with a configuration.
 
-    Args:
-        config: Configuration of a run.
-        gone: Options that the version had which made the run, and this one has not.
+    ``gone``: options that the version had which made the run, and this one has not.
 
     Returns:
         ``kerascnn train ...``, quoted for a POSIX shell; options at their default are left out.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 from kerascnn.files import write_text
 from kerascnn.language import sentence, tr
@@ -120,11 +121,22 @@ def _advised(
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.
-    from kerascnn.training.advising.advise import advise_on, apply_advice, apply_advice_for_network
+    from kerascnn.training.advising.advise import (
+        FEW_VALIDATION,
+        advise_on,
+        apply_advice,
+        apply_advice_for_network,
+        too_few_to_judge,
+    )
 
+    if asked.model == AUTO and not start.fresh_head:
+        return replace(config, trainable="all")  # a classifier of these classes, to go on with
     if asked.model == AUTO:
         return apply_advice_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
         log.warning("auto: %s", tr(told))
-    return apply_advice(config, advice)
+    head_alone = advice.depth == "all" and too_few_to_judge(asked, feed)
+    if head_alone:
+        log.warning("auto: the head alone: %s.", tr(FEW_VALIDATION))
+    return apply_advice(config, advice, head_alone)

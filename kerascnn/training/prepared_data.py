@@ -40,7 +40,7 @@ def prepare_data(
     Args:
         config: Configuration of the run.
         progress: Callback for progress.
-        network: The row of the network that it names; None: looked up.
+        network: The row of the network that it names, which can take its weights; None: looked up.
 
     Raises:
         ConfigError: A network that cannot be had.
@@ -51,6 +51,6 @@ def prepare_data(
     config = choose_network(config, dataset, progress)
     if network is None or network.name != config.model:
         network = find_network(config.model)
-    check_weights(network, config.weights)
+        check_weights(network, config.weights)
     feed = prepare(config, progress, dataset, network)
     return PreparedData(choose_changes(config, feed, progress, network), network, feed)

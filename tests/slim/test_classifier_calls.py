@@ -131,6 +131,14 @@ def test_threads_are_made_once(exported, paths, monkeypatch):
         classifier.classify(paths[0])
 
 
+def test_batches_hold_what_the_stream_gives_one_by_one(classifier, paths):
+    some = [*paths[:3], "missing.png", paths[4]]
+    batches = list(classifier.stream_batches(some, batch_size=2))
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    one_by_one = [str(answer) for answer in classifier.stream(some, batch_size=2)]
+    assert [str(answer) for batch in batches for answer in batch] == one_by_one
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 100])
 def test_all_items_in_order(count):
     for options in ({}, {"threads": 3}):

@@ -101,7 +101,7 @@ def test_ctrl_c_among_answers_is_told(exported: Path, monkeypatch: pytest.Monkey
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kerascnn.inference.paths.predict_paths", stopped)
+    monkeypatch.setattr("kerascnn.inference.paths.predict_batches", stopped)
     shown = CliRunner().invoke(main, ["predict", str(exported), "a.png", "--json"])
     assert shown.exit_code == 130
     assert shown.stderr.endswith("\nStopped.\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerascnn.cli.prediction_formats import writer
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.paths import expand, predict_paths
 from kerascnn.inference.streaming import MOST_BYTES, in_batches
@@ -203,6 +204,16 @@ def test_broken_inputs_cost_only_their_own_line(
     found = rows(done.stdout)
     assert [row["path"] for row in found] == [*paths, "missing.png"]
     assert [number for number, row in enumerate(found) if "error" in row] == [0, 17, 39, 40]
+
+
+def test_rows_that_are_written_together_keep_their_order_and_stream(capsys) -> None:
+    good = [
+        {"path": name, "label": "x", "top": [{"label": "x", "probability": 1}]} for name in "ac"
+    ]
+    writer("table")([good[0], {"path": "b", "error": "b: broken"}, good[1]])
+    assert capsys.readouterr() == ("a  x 100.0%\nc  x 100.0%\n", "error: b: broken\n")
+    writer("json")(good)
+    assert rows(capsys.readouterr().out.encode()) == good
 
 
 def test_a_list_on_stdin_with_names_that_are_no_text(

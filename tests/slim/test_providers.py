@@ -92,6 +92,67 @@ def test_openvino_hears_which_arithmetic_was_chosen(
     assert np.abs(fast - exact).max() < 0.05
 
 
+@pytest.fixture
+def networks_used(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For how many pictures each network that runs is compiled, -1: any; in OpenVINO's runtime."""
+    monkeypatch.setattr("kerascnn.inference.runtime.session.plugin_devices", list)
+    used, run = [], openvino._Network.run
+
+    def seen(network: openvino._Network, *arguments: object) -> list[np.ndarray]:
+        axis = network.compiled.inputs[0].partial_shape[0]
+        used.append(-1 if axis.is_dynamic else axis.get_length())
+        return run(network, *arguments)
+
+    monkeypatch.setattr(openvino._Network, "run", seen)
+    return used
+
+
+@pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
+def test_openvino_has_a_network_for_full_batches(
+    model: Path, batch: np.ndarray, networks_used: list[int]
+) -> None:
+    expected = Classifier(model, "cpu", threads=1).run(batch)[1]
+    with Classifier(model, "openvino", full_batch=8) as classifier:
+        assert networks_used == [-1, 8, 8]  # each answers the probes
+        networks_used.clear()
+        for count in (1, 8, 9, 8):
+            answers = classifier.run(batch[-count:])[1]
+            assert np.abs(answers - expected[-count:]).max() < 1e-5
+    assert networks_used == [-1, 8, -1, 8]
+
+
+@pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
+def test_without_a_network_for_full_batches_the_other_runs_them(
+    model: Path, batch: np.ndarray, networks_used: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_model: object, _count: int) -> bool:
+        raise RuntimeError("no kernel for this shape")
+
+    monkeypatch.setattr(openvino, "_fix_batch", fail)
+    assert Classifier(model, "openvino", full_batch=8).run(batch[:8])[1].shape == (8, 10)
+    assert set(networks_used) == {-1}
+
+
+@pytest.mark.skipif("openvino" not in HERE, reason="OpenVINO is not installed")
+def test_a_network_for_full_batches_that_answers_otherwise_is_found(
+    model: Path, networks_used: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = openvino._Network.run
+
+    def wrong(network: openvino._Network, *arguments: object) -> list[np.ndarray]:
+        answers = run(network, *arguments)
+        return answers if networks_used[-1] == -1 else [answer[:, ::-1] for answer in answers]
+
+    monkeypatch.setattr(openvino._Network, "run", wrong)
+    with pytest.raises(ProviderError, match="provider openvino answers differently"):
+        Classifier(model, "openvino", full_batch=8)
+
+
+def test_a_full_batch_of_no_picture_is_refused(model: Path) -> None:
+    with pytest.raises(ConfigError, match="full_batch is 0; expected at least 1"):
+        Classifier(model, full_batch=0)
+
+
 @pytest.mark.skipif("openvino" in HERE, reason="OpenVINO is installed")
 def test_openvino_that_is_missing_is_named_with_its_pip_line(model: Path) -> None:
     with pytest.raises(
@@ -123,7 +184,7 @@ def test_auto_takes_what_was_measured(model: Path, batch: np.ndarray) -> None:
     save_settings(model, {"exact": best})
     classifier = Classifier(model)
     assert classifier.provider == HERE[-1]
-    assert classifier.provider.why == "measured best here: 1,234 pictures/s"
+    assert classifier.provider.why == "measured best here: 1,234 images/s"
     assert choice.choose(model, "auto", "exact", None)[0].threads == 1
     assert choice.choose(model, "auto", "exact", 2)[0].threads == 2
     assert Classifier(model, arithmetic="fast").provider == "cpu"

@@ -59,11 +59,7 @@ def load_fashion_mini() -> Dataset:
 
 
 def fingerprint(parts: dict[str, npt.NDArray[np.uint8]]) -> str:
-    """Hash named arrays.
-
-    Returns:
-        SHA-256 in hexadecimal over names, shapes and values, in the order of the names.
-    """
+    """Hash the names, shapes and values of arrays, in the order of the names, by SHA-256."""
     digest = hashlib.sha256()
     for name in sorted(parts):
         digest.update(f"{name}{parts[name].shape}".encode())

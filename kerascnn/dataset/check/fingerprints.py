@@ -65,10 +65,6 @@ def fingerprint_pictures(
 ) -> Fingerprints:
     """Read every picture and take its print.
 
-    Args:
-        pictures: Pictures of any size.
-        progress: Called with the number of pictures done.
-
     Returns:
         The fingerprints: 320 bytes a picture, whatever its size.
     """

@@ -39,14 +39,7 @@ _FEW = 5
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Settings with which a file can be run.
-
-    Attributes:
-        provider: Execution provider.
-        arithmetic: ``exact`` or ``fast``.
-        threads: Threads per inference.
-        spinning: Whether onnxruntime's threads spin while waiting.
-    """
+    """Settings with which a file can be run."""
 
     provider: Provider
     arithmetic: Arithmetic

@@ -86,10 +86,6 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
 def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
     """Make random pictures for timing; their content does not affect it.
 
-    Args:
-        batch: Number of pictures.
-        size: Height and width of the model's input, in pixels.
-
     Returns:
         uint8 ``[batch, *size, 3]``.
     """
@@ -98,11 +94,6 @@ def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
 
 def compare_speed(before: Path, after: Path, provider: Provider) -> float:
     """Measure how many times as fast one file is as another.
-
-    Args:
-        before: The measure.
-        after: The other.
-        provider: Where both run, with exact arithmetic.
 
     Returns:
         Pictures a second of the second over those of the first.

@@ -32,11 +32,7 @@ def sizing_words(card: ModelCard) -> Sentence:
 
 
 def sizing_notice(card: ModelCard) -> Sentence:
-    """Describe how pictures are resized for a model made elsewhere, and what that depends on.
-
-    Returns:
-        One line.
-    """
+    """Describe how pictures are resized for a model made elsewhere, and what that depends on."""
     return sentence(
         "{name}: pictures are {sizing}. This must match training, or answers are wrong and nothing "
         "shows it: `like`, `resize`, `filter`; kerascnn evaluate --try-sizing compares them.",

@@ -121,8 +121,7 @@ _TOLD: dict[Kind, str] = {
 def kind_of_model(path: str | Path) -> Kind:
     """Return what kind of model is at a path, by its content and not by its name.
 
-    Returns:
-        The kind; ``other`` for what is not known here, as an ``.onnx`` file is not.
+    ``other``: none that is known here, as an ``.onnx`` file is not.
     """
     path = Path(path)
     if path.is_dir():

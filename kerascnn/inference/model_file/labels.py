@@ -1,7 +1,7 @@
 """Class names as others keep them: text, JSON, and the metadata of an ``.onnx`` file.
 
-Knows: one name per line or in one line, Teachable Machine's ``0 apple``, JSON lists and objects in
-either direction, Hugging Face's ``id2label``, ultralytics' ``names``. Does not know models.
+Knows: JSON lists and objects in either direction, the same as Python writes it, Hugging Face's
+``id2label``, ultralytics' ``names``. Does not know models, nor what lines have around names.
 """
 
 from __future__ import annotations
@@ -20,15 +20,11 @@ from kerascnn.errors import DataError
 from kerascnn.files import decode_text
 from kerascnn.images import Resizing, Shape
 from kerascnn.inference.model_file.foreign import ForeignModel
+from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
+from kerascnn.inference.model_file.label_lines import plain_names, split
 from kerascnn.resizing import PRESETS
 
 log = logging.getLogger(__name__)
-
-_NUMBERED = re.compile(r"(\d+)\s*[\s:,;=]\s*(\S.*)")
-"""As in Teachable Machine's labels.txt: ``0 apple``."""
-
-_NUMBER_LAST = re.compile(r"(\S.*?)\s*[\t,;:=]\s*(\d+)")
-"""As in a table of ``label,index``."""
 
 _KEYS = (
     "id2label", "names", "classes", "class_names", "labels", "label_names", "label2id",
@@ -37,8 +33,14 @@ _KEYS = (
 )  # fmt: skip
 """Where a larger JSON object or the metadata of a file keep the names."""
 
-_SEPARATORS = ("\n", ";", "|", "\t", ",")
-"""Between names in one text; the first that occurs, so that names may have commas."""
+_NUMBERS = ("id", "index", "idx", "class_id", "label_id", "class_index", "number")
+"""Where an object for each class keeps its number."""
+
+_NAMES = ("name", "label", "class_name", "class", "title")
+"""Where it keeps its name."""
+
+_ASSIGNED = re.compile(r"\s*[\w. ]+[=:(]\s*(?=[\[{])")
+"""What programs write before a list: ``classes = [...]``, ``Index([...])``."""
 
 _SAID = 'Expected one class name per line, or JSON: a list, or an object like {"0": "apple"}.'
 
@@ -74,6 +76,8 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
         raise DataError(f"{path}: cannot read the labels ({error.strerror or error}).") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}). {_SAID} Save it as UTF-8.") from error
+    if kind_of_model(path) in ("lfs", "page"):
+        raise DataError(f"{path}: no class names. {describe_path(path)}")
     if re.match(r"\s*item\s*\{", text):
         raise DataError(f"{path}: a label map of TensorFlow, which is not read. {_SAID}")
     if "\0" in text:
@@ -105,11 +109,7 @@ def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
 
 
 def unread_listing(metadata: Mapping[str, str]) -> str:
-    """Say what stands in the metadata where class names do and is not read as such.
-
-    Returns:
-        A sentence, or nothing.
-    """
+    """Say what stands in the metadata where class names do and is not read as such."""
     for key, text in _listings(metadata):
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         return f" What its metadata hold as {key!r} is no list of names: {shown!r}."
@@ -134,24 +134,11 @@ def _from_text(text: str) -> list[str]:
     except ValueError:
         value = text
     if isinstance(value, str):
-        value = _split(value)
+        value = split(value)
     names = _in_order(list(value) if isinstance(value, tuple) else value)
     if not all(names):
         raise ValueError("empty names")
     return names
-
-
-def _split(text: str) -> list[str]:
-    """Split a list in one text.
-
-    Raises:
-        ValueError: It is no list, but looks like a broken one of JSON, or one word.
-    """
-    text = text.strip()
-    separator = next((one for one in _SEPARATORS if one in text), None)
-    if separator is None or text[0] in "[{":
-        raise ValueError("no list")
-    return _numbered([name.strip() for name in text.strip(separator).split(separator)])
 
 
 def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> ForeignModel:
@@ -165,10 +152,16 @@ def _spoken_for(classes: tuple[str, ...], metadata: Mapping[str, str]) -> Foreig
 
 
 def _looks_like_json(path: str | Path, text: str) -> bool:
-    return Path(path).suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{")
+    if _ASSIGNED.match(text):
+        return True
+    numbered = re.match(r"\s*\[\d+\]\s*[^\s,]", text)  # [0] apple
+    listed = Path(path).suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{")
+    return listed and not numbered
 
 
 def _from_json(path: str | Path, text: str) -> list[str]:
+    if assigned := _ASSIGNED.match(text):
+        text = text[assigned.end() : max(text.rfind("]"), text.rfind("}")) + 1]
     try:
         names = _in_order(_literal(text))
     except (ValueError, RecursionError) as error:
@@ -186,31 +179,52 @@ def _in_order(value: Any) -> list[str]:
         ValueError: It is neither, or the numbers are not 0 to one less than their count.
     """
     if isinstance(value, list):
-        if value and all(isinstance(item, dict) and "id" in item for item in value):
-            return _in_order({item["id"]: item for item in value})
+        if value and all(isinstance(item, dict) for item in value):
+            for key in _NUMBERS:
+                if all(key in item for item in value):
+                    return _by_number([(item[key], item) for item in value])
         return [_name(item) for item in value]
     if not isinstance(value, dict) or not value:
         raise ValueError("neither a list nor an object of names")
     for key in _KEYS:
         if isinstance(value.get(key), dict | list):
             return _in_order(value[key])
-    if all(isinstance(item, int) for item in value.values()):
-        value = {number: name for name, number in value.items()}
+    pairs = list(value.items())
+    if all(_is_number(number) for _name, number in pairs) and (
+        not all(_is_number(name) for name, _number in pairs)
+        or all(isinstance(number, int) for _name, number in pairs)
+    ):
+        pairs = [(number, name) for name, number in pairs]
+    return _by_number(pairs)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
+
+
+def _by_number(pairs: list[tuple[Any, Any]]) -> list[str]:
+    """Order names by their numbers.
+
+    Raises:
+        ValueError: They are not numbers, or not 0 to one less than their count, each once.
+    """
     try:
-        numbered = {int(number): _name(item) for number, item in value.items()}
+        numbered = [(int(number), _name(item)) for number, item in pairs]
     except (TypeError, ValueError) as error:
         raise ValueError("neither its keys nor its values are numbers") from error
-    if sorted(numbered) != list(range(len(value))):
-        raise ValueError(f"its numbers are not 0 to {len(value) - 1}")
-    return [numbered[number] for number in range(len(value))]
+    numbered.sort()
+    if [number for number, _ in numbered] != list(range(len(pairs))):
+        raise ValueError(f"its numbers are not 0 to {len(pairs) - 1}, each once")
+    return [name for _, name in numbered]
 
 
 def _name(item: Any) -> str:
     """Return a name; keras' ImageNet index has a list of identifier and name for each."""
-    if isinstance(item, list) and item:
+    if isinstance(item, list | tuple) and item:
         item = item[-1]
     if isinstance(item, dict):
-        item = item.get("name", item.get("label"))
+        said = [item[key] for key in _NAMES if key in item]
+        item = next((one for one in said if isinstance(one, str)), said[0] if said else None)
     if isinstance(item, bool) or not isinstance(item, str | int):
         raise ValueError(f"{item!r} is no name")
     return str(item).strip()
@@ -224,19 +238,8 @@ def _from_lines(path: str | Path, text: str) -> list[str]:
             raise DataError(f"{path}, line {number}: empty. {_SAID}")
     if len(names) == 1:  # no classifier has one class
         with suppress(ValueError):
-            return _split(names[0])
-    return _numbered(names)
-
-
-def _numbered(names: list[str]) -> list[str]:
-    """Order names by the numbers from 0 that all have, or all but a table's header."""
-    for lines in (names, names[1:]):
-        for pattern, number, name in ((_NUMBERED, 1, 2), (_NUMBER_LAST, 2, 1)):
-            found = [pattern.fullmatch(line) for line in lines]
-            numbered = {int(match[number]): match[name].strip() for match in found if match}
-            if len(lines) > 1 and sorted(numbered) == list(range(len(lines))):
-                return [numbered[number] for number in range(len(lines))]
-    return names
+            return split(names[0])
+    return plain_names(names)
 
 
 def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:

@@ -55,9 +55,6 @@ def find_card(path: str | Path) -> ModelCard | None:
 def read_metadata(path: str | Path) -> dict[str, str]:
     """Read ``metadata_props`` of an ``.onnx`` file.
 
-    Returns:
-        Keys and values.
-
     Raises:
         ModelFileError: No such file, or not a whole ONNX file.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -74,6 +75,7 @@ class Signature:
         pinned: Dynamic axes of the input by name, with the size they shall have.
         normalizes: Whether the graph is seen to normalize its pixels itself.
         scales: Of outputs that are whole numbers, what these stand for.
+        weights: Files beside the model's that hold weights.
     """
 
     card: ModelCard
@@ -87,6 +89,7 @@ class Signature:
     pinned: Mapping[str, int] = field(default_factory=dict)
     normalizes: bool = True
     scales: Mapping[str, Scale] = field(default_factory=dict)
+    weights: tuple[Path, ...] = ()
 
     def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
         """Cut a batch into what the graph takes at once.
@@ -100,9 +103,10 @@ class Signature:
         step = self.batch or max(1, len(pictures))
         for start in range(0, len(pictures), step):
             part = pictures[start : start + step]
-            missing = (self.batch or 0) - len(part)
-            empty = np.zeros((max(0, missing), *part.shape[1:]), np.uint8)
-            yield (np.concatenate([part, empty]) if missing > 0 else part), len(part)
+            count = len(part)
+            if missing := (self.batch or count) - count:
+                part = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
+            yield part, count
 
     def feed(self, pictures: images.UInt8Array) -> dict[str, npt.NDArray[Any]]:
         """Turn pictures into the graph's input.
@@ -159,16 +163,12 @@ class Signature:
         return answers_of(rows[:count], self.meaning, classes)
 
 
-def own_signature(card: ModelCard) -> Signature:
-    """Return the signature of every file that kerascnn exported.
-
-    Returns:
-        The signature: raw pixels in, logits and probabilities out.
-    """
+def own_signature(card: ModelCard, weights: tuple[Path, ...]) -> Signature:
+    """Return the signature of every file that kerascnn exported, and of the files beside it."""
     height, width = card.shape
     # Sizes are pinned: every provider is at full speed and never has to resize.
     pinned = {"height": height, "width": width}
-    return Signature(card, "image", ("logits", "probabilities"), pinned=pinned)
+    return Signature(card, "image", ("logits", "probabilities"), pinned=pinned, weights=weights)
 
 
 def normalized(

@@ -36,11 +36,6 @@ class GuardedSession:
     ) -> list[npt.NDArray[Any]]:
         """Run the model.
 
-        Args:
-            names: Names of the outputs; None: all.
-            feed: Inputs by name.
-            options: Options for onnxruntime, for this run.
-
         Returns:
             Outputs in the order of ``names``.
 

@@ -81,7 +81,7 @@ def choose(
         return [Choice("cpu", threads, True, why)]
     setting = best[arithmetic]
     why = sentence(
-        "measured best here: {speed} pictures/s", speed=f"{setting.images_per_second:,.0f}"
+        "measured best here: {speed} images/s", speed=f"{setting.images_per_second:,.0f}"
     )
     chosen = Choice(setting.provider, threads or setting.threads, setting.spinning, why)
     failed = sentence("{provider} failed", provider=chosen.provider)

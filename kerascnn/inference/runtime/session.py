@@ -28,6 +28,11 @@ from kerascnn.inference.runtime.ort import (
 from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_names
 from kerascnn.parallel import usable_cpus
 
+_SPIN_MICROSECONDS = "100"
+"""How long onnxruntime's threads wait busily, in place of its milliseconds: longer than from one
+operator to the next, and shorter than what lies between two runs, when others need the processor.
+An onnxruntime that does not know the setting ignores it."""
+
 
 def open_session(
     path: str | Path,
@@ -37,6 +42,7 @@ def open_session(
     arithmetic: Arithmetic = "exact",
     spinning: bool = True,
     weights: Sequence[Path] = (),
+    full_batch: int | None = None,
 ) -> GuardedSession:
     """Open a model file.
 
@@ -50,6 +56,8 @@ def open_session(
         spinning: Whether onnxruntime's threads wait busily for the next operator: quicker, and
             dear where other threads need the processors.
         weights: Files beside it that hold weights.
+        full_batch: Number of pictures of most runs, if it is known: OpenVINO compiles the network
+            for it, too.
 
     Raises:
         ConfigError: No such provider or arithmetic.
@@ -58,7 +66,9 @@ def open_session(
     """
     check_names(provider, arithmetic)
     count = threads or usable_cpus()
-    session = _session(path, provider, count, pinned or {}, arithmetic, spinning, weights)
+    session = _session(
+        path, provider, count, pinned or {}, arithmetic, spinning, weights, full_batch
+    )
     return GuardedSession(session, str(path), load_errors())
 
 
@@ -70,12 +80,13 @@ def _session(
     arithmetic: Arithmetic,
     spinning: bool,
     weights: Sequence[Path],
+    full_batch: int | None,
 ) -> Any:
     options = _options(threads, pinned, spinning)
     if provider == "openvino":
         if plugin_devices():
             return open_plugin(path, options, threads, arithmetic)
-        return OpenVinoSession(path, threads, pinned, arithmetic)
+        return OpenVinoSession(path, threads, pinned, arithmetic, full_batch)
     if provider == "cpu":
         in_memory = _read_weights(path, options, weights)
         session = opened(path, options, provider, [(NAMES[provider], {})])
@@ -109,6 +120,7 @@ def _options(threads: int, pinned: Mapping[str, int], spinning: bool) -> Any:
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_MICROSECONDS)
     for axis, size in pinned.items():
         options.add_free_dimension_override_by_name(axis, size)
     return options

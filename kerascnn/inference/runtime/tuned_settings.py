@@ -48,11 +48,7 @@ class TunedSettings:
 
 
 def settings_path(model: str | Path) -> Path:
-    """Return the path of a file's settings.
-
-    Returns:
-        ``NAME.bench.json`` in the same folder.
-    """
+    """Return the path of a file's settings: ``NAME.bench.json`` in the same folder."""
     return Path(model).with_suffix(".bench.json")
 
 

@@ -32,11 +32,7 @@ _ID, _RAW, _FEW = 3, 7, 32
 
 @cache
 def message_class(name: str) -> Any:
-    """Return the class of a message.
-
-    Args:
-        name: Name of it, e.g. ``ModelInferRequest``.
-    """
+    """Return the class of a message, e.g. of ``ModelInferRequest``."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"inference.{name}"))
 
 
@@ -123,17 +119,7 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
 def infer_response(
     model: str, version: str, request: str | None, outputs: list[tuple[dict[str, Any], Any]]
 ) -> Any:
-    """Make the answer to a request for inference.
-
-    Args:
-        model: Its name.
-        version: Its version.
-        request: Its id; None: it has none.
-        outputs: Name, datatype and shape of each, and its data.
-
-    Returns:
-        A ``ModelInferResponse``.
-    """
+    """Make the answer to a request; an output is its name, datatype and shape, and its data."""
     head = {
         "model_name": model,
         "model_version": version,

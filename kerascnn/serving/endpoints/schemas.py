@@ -46,11 +46,7 @@ def object_of(**kinds: str) -> Json:
 
 
 def schemas() -> Json:
-    """Describe all that has a name.
-
-    Returns:
-        JSON schemas by name.
-    """
+    """Describe all that has a name."""
     return {
         "Error": object_of(error="s"),
         **_predictions(),

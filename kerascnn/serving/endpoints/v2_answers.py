@@ -23,13 +23,6 @@ def write_answer(
 ) -> tuple[bytes, int | None]:
     """Write the answer to a request for inference.
 
-    Args:
-        request: The request.
-        model: Its name.
-        version: Its version.
-        classes: Names in the order of the outputs.
-        values: Values of all outputs by name, float32 ``[n, classes]``.
-
     Returns:
         The body, and the length of the JSON in it if bytes follow.
     """
@@ -58,11 +51,6 @@ def outputs_of(
     request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
 ) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
     """Return the outputs that were asked for.
-
-    Args:
-        request: The request.
-        classes: Names in the order of the outputs.
-        values: Values of all outputs by name, float32 ``[n, classes]``.
 
     Yields:
         Name, datatype and shape of each, and its data.

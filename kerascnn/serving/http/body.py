@@ -151,12 +151,7 @@ def header_of(scope: Scope, name: bytes) -> str | None:
 
 
 def headers_of(scope: Scope, name: bytes) -> str:
-    """Return the values of all headers of one name, as one list.
-
-    Args:
-        scope: ASGI scope of the request.
-        name: In lower case.
-    """
+    """Return the values of all headers of one name, which is in lower case, as one list."""
     found = [bytes(value).decode("latin-1") for other, value in scope["headers"] if other == name]
     return ", ".join(found)
 

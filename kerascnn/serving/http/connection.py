@@ -10,10 +10,11 @@ import re
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from kerascnn.serving.http.disconnects import EXTENSION, ConnectionState
 from kerascnn.serving.http.middleware import error_body
+from kerascnn.serving.http.parsing_turns import TurnTakingProtocol
 
 MOST = 1000
 """Connections at a time; more are told 503 and closed. Each takes a descriptor, of which a process
@@ -36,7 +37,7 @@ _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 """Headers, and their names in ``Connection``, which offer another protocol."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(TurnTakingProtocol):
     """uvicorn's connection, with a clock.
 
     uvicorn waits for ever for a request to begin, for its headers, and for a client to read an
@@ -88,32 +89,40 @@ class Connection(HttpToolsProtocol):
         self._stop_clock()
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request.
+        """Take a part of a request."""
+        if not self._refused:
+            super().data_received(data)
+
+    def parse_slices(self) -> None:
+        """Parse slices until the turn is over, or something is refused."""
+        try:
+            super().parse_slices()
+        except httptools.HttpParserError:
+            self._unparsed = memoryview(b"")
+            self._in_head |= not self._begun  # it is of another request, be there one before it
+            self.send_400_response("Invalid HTTP request received.")
+        # Most requests come in one piece, and need no clock.
+        waiting = self._begun or self.cycle is None or self.cycle.response_complete
+        if waiting and self._clock is None and not self._refused:
+            self._start_clock()
+
+    def parse(self, part: memoryview) -> memoryview | bytes:
+        """Parse a part.
 
         An offer to speak another protocol (``Upgrade: h2c``, which Java's client makes) is not
         taken up, as RFC 9110, section 7.8, allows. But the parser ends at it, as if there were no
         body; so the head is given to a new one without the offer, and what follows with it.
         """
         if self._refused:
-            return
-        self._unset_keepalive_if_required()
+            return b""
         try:
-            while data and self.parser is not None and not self.transport.is_closing():
-                try:
-                    self.parser.feed_data(data)
-                except httptools.HttpParserUpgrade as offer:
-                    # The exception says where the head ends.
-                    data = self._head_without_offer() + data[offer.args[0] :]
-                else:
-                    # A header is told of when all of it is there, so its parts are counted here.
-                    self._count(len(data) if self._in_head else 0)
-                    data = b""
-        except httptools.HttpParserError:
-            self._in_head |= not self._begun  # it is of another request, be there one before it
-            self.send_400_response("Invalid HTTP request received.")
-        # Most requests come in one piece, and need no clock.
-        if self._begun and self._clock is None and not self._refused:
-            self._start_clock()
+            self.parser.feed_data(part)
+        except httptools.HttpParserUpgrade as offer:
+            # The exception says where the head ends.
+            return self._head_without_offer() + part[offer.args[0] :]
+        # A header is told of when all of it is there, so its parts are counted here.
+        self._count(len(part) if self._in_head else 0)
+        return b""
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the parser ends here."""

@@ -107,9 +107,7 @@ def read_only_ready(text: bytes) -> bool:
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
     """As :func:`.v2_tensors.from_json`, for data of :func:`read_json` that may be unread text."""
-    if not isinstance(data, msgspec.Raw):
-        return tensors.from_json(data, shape, name)
-    text = bytes(data)
+    text = bytes(data) if isinstance(data, msgspec.Raw) else json.dumps(data).encode()
     try:
         values = np.frombuffer(b"".join(_numbers(text, shape)), np.uint8)
         if values.size and values.size == math.prod(shape):
@@ -128,6 +126,11 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
                 f"input {name!r}: its data has {values.size:,} values, not {list(shape)} as its "
                 "shape says.",
             )
+    if b"true" in text or b"false" in text:  # numpy takes them for 1 and 0 among numbers
+        raise HttpError(
+            400,
+            f"input {name!r}: its data has true or false; expected whole numbers from 0 to 255.",
+        )
     return tensors.from_json(_read_short(text), shape, name)
 
 

@@ -85,11 +85,6 @@ def check_certificate(certificate: str, key: str | None) -> None:
 def load_certificate(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
     """Load a certificate; connections that come from now on get it.
 
-    Args:
-        context: TLS context that the certificate is loaded into.
-        certificate: As for :func:`check_certificate`.
-        key: PEM file of the private key.
-
     Raises:
         OSError: A file cannot be read, or is none of the kind.
     """

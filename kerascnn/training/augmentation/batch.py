@@ -56,13 +56,7 @@ class BatchAugmentation:
     mixing: BatchMixing | None = None
 
     def draw(self, batches: int, pictures: int, seed: int, epoch: int) -> Draws:
-        """Draw all of an epoch.
-
-        Args:
-            batches: Batches in the epoch.
-            pictures: Pictures in a batch.
-            seed: Seed of the run.
-            epoch: Number of the epoch, from 1.
+        """Draw all of an epoch; epochs count from 1.
 
         Returns:
             What :func:`changed` takes, one batch after another.

@@ -36,13 +36,7 @@ class BatchMixing:
     alpha: float
 
     def draw(self, batches: int, size: int, seed: int, epoch: int) -> Recipes:
-        """Draw how each batch of an epoch is mixed.
-
-        Args:
-            batches: Batches in the epoch.
-            size: Height and width of the pictures, in pixels.
-            seed: Seed of the run.
-            epoch: Number of the epoch, from 1.
+        """Draw how each batch of an epoch is mixed; epochs count from 1.
 
         Returns:
             float32 ``[batches, 6]``; see :data:`Recipes`.

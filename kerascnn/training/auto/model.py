@@ -23,7 +23,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.networks import Network
-from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
+from kerascnn.training.phases import BASELINE, FIT_HEAD
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.check import kind_of
 from kerascnn.training.weights_location import on_this_machine
@@ -63,9 +63,6 @@ than a few pixels; no larger than the weights were made at."""
 STRIDE = 32
 """Its input's side is a multiple: it halves five times."""
 
-MOST_HEAD_EPOCHS = 40
-"""Of the head alone, on features that are kept: cheap, but each epoch also judges and writes."""
-
 DEEPER_PICTURES = 1500
 """Pictures that pass through the whole network, there and back, after the head has learned: about
 a minute on two cores at 160 pixels."""
@@ -103,7 +100,8 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     if config.model != AUTO:
         return config
     if config.weights not in (AUTO, "none", "imagenet"):
-        return replace(config, model=_network_of(on_this_machine(config.weights)))
+        network = _network_of(on_this_machine(config.weights))
+        return replace(config, model=network, trainable=_open_scope(config))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
         chosen, reason = (
@@ -166,8 +164,6 @@ def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainCon
 
 def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainConfig:
     size = config.image_size or _input_for(longest, STRIDE, SIZES)
-    # Which blocks learn is seen when the pictures have passed through the network.
-    open_scope = config.trainable == "all" and not config.phase and not config.random_crop
     reason = sentence("photographs, {longest} pixels; ImageNet weights", longest=f"{longest:,}")
     progress.on_choice("model", BACKBONE, reason)
     return replace(
@@ -175,8 +171,14 @@ def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainC
         model=BACKBONE,
         weights="imagenet",
         image_size=size,
-        trainable=AUTO if open_scope else config.trainable,
+        trainable=_open_scope(config),
     )
+
+
+def _open_scope(config: TrainConfig) -> str:
+    """Leave open which blocks learn, until the pictures have passed through the network."""
+    unsaid = config.trainable == "all" and not config.phase and not config.random_crop
+    return AUTO if unsaid else config.trainable
 
 
 def _network_of(path: Path) -> str:
@@ -190,20 +192,18 @@ def _network_of(path: Path) -> str:
     return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network
 
 
-def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> tuple[str, ...]:
+def affordable_phases(pictures: int, deeper: bool, rate: float) -> tuple[str, ...]:
     """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it.
 
     Args:
         pictures: Number of training pictures.
-        epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
         rate: Rate of the second phase.
     """
-    head = f"head:{min(MOST_HEAD_EPOCHS, max(LEAST_EPOCHS, epochs))}"
     if not deeper:
-        return (head,)
+        return (FIT_HEAD,)
     least, most = DEEPER_EPOCHS
-    return head, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
+    return FIT_HEAD, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
 
 
 def choose_changes(

@@ -14,12 +14,7 @@ from kerascnn.training.callbacks import Callback
 
 @contextmanager
 def shown(progress: Callback | None) -> Iterator[Callback]:
-    """Choose how a run is shown.
-
-    Args:
-        progress: What the caller wants; None: what suits the place, on standard error or in the
-            notebook.
-    """
+    """Choose how a run is shown: as the caller wants, or on standard error or in the notebook."""
     if progress is not None:
         yield progress
         return

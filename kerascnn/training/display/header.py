@@ -18,11 +18,7 @@ _WEIGHTS = {"none": "random weights", "imagenet": "ImageNet weights"}
 
 
 def header(plan: Plan) -> list[tuple[str, str]]:
-    """Describe a plan in words.
-
-    Returns:
-        Names and values, one per line.
-    """
+    """Describe a plan in words."""
     whole = plan.trainable == plan.parameters
     network = tr(
         "{network}, {parameters}, {trainable} trainable; from {weights}",
@@ -72,18 +68,24 @@ def _pictures(plan: Plan) -> str:
 
 
 def _steps(plan: Plan) -> str:
-    parts = [
-        tr(
-            "{epochs} of {steps}, rate to {rate}",
-            epochs=count(epochs, "epoch"),
-            steps=f"{plan.steps:,}",
-            rate=f"{rate:.3g}",
-        )
-        for epochs, rate in plan.phases
-    ]
+    parts = [_phase(epochs, rate, plan.steps) for epochs, rate in plan.phases]
+    phases = tr(", then ").join(parts)
+    if not any(rate for _, rate in plan.phases):
+        return phases
     return tr(
         "{phases}; {batch} per step; {optimizer}",
-        phases=tr(", then ").join(parts),
+        phases=phases,
         batch=count(plan.batch_size, "picture"),
         optimizer=plan.optimizer,
+    )
+
+
+def _phase(epochs: int, rate: float, steps: int) -> str:
+    if not rate:
+        return tr("the head fitted by logistic regression")
+    return tr(
+        "{epochs} of {steps}, rate to {rate}",
+        epochs=count(epochs, "epoch"),
+        steps=f"{steps:,}",
+        rate=f"{rate:.3g}",
     )

@@ -54,11 +54,7 @@ class NotebookDisplay(TrainingDisplay):
 
 
 def bar(what: str, done: int, total: int, numbers: str) -> str:
-    """Write a bar with words.
-
-    Returns:
-        HTML.
-    """
+    """Write a bar with words."""
     value = f' value="{done}" max="{total}"' if total else ""
     before, after = escape(printable(what)), escape(printable(numbers))
     return (

@@ -201,9 +201,6 @@ def check_same_data(fingerprint: str) -> None:
 def check_same_options(config: TrainConfig) -> None:
     """Compare what was left to the data in some process, and given by hand in another.
 
-    Args:
-        config: Configuration of the run, with numbers in the place of ``auto``.
-
     Raises:
         ConfigError: They differ from those of rank 0.
     """

@@ -80,13 +80,7 @@ def predict_run(
     split: str | None = None,
     progress: Callback | None = None,
 ) -> Predictions:
-    """Predict a data set with the network of a run.
-
-    Args:
-        run: A run, its folder, or the ``model.keras`` inside it.
-        data: As for :func:`evaluate_run`, or a data set.
-        split: As for :func:`evaluate_run`.
-        progress: Callback for progress.
+    """Predict a data set with the network of a run; arguments as in :func:`evaluate_run`.
 
     Raises:
         ModelFileError: No such run.
@@ -96,7 +90,7 @@ def predict_run(
     card, listener = run.card, progress or Callback()
     if not isinstance(data, Dataset):
         data = load_dataset(data, known=card.classes) if data else run_data(run)
-    model = from_pixels(run.load_model(), card.normalization)
+    model = from_pixels(run.load_model(card), card.normalization)
     start = time.perf_counter()
     # Without a cache: reading and decoding are a part of the speed.
     name, pictures = labelled_pack(data, card, split, progress=listener.on_read)

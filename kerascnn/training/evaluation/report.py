@@ -56,15 +56,7 @@ VARIANTS = 3
 def report_or_warn(
     run: Run, dataset: Dataset, train: Pack, val: Pack, kept: KeptPredictions
 ) -> None:
-    """Write the report of a run that has just ended; if that fails, the run is still good.
-
-    Args:
-        run: A finished run.
-        dataset: For class names and the balance of the splits.
-        train: Training pictures.
-        val: Validation pictures.
-        kept: The run's network, and its answers to those.
-    """
+    """Write the report of a run that has just ended; if that fails, the run is still good."""
     try:
         write_report(run, dataset, train, val, kept=kept)
     except Exception as error:

@@ -74,7 +74,8 @@ def features_of(
     """
     if count < 1:
         raise ConfigError(f"count is {count}; expected at least 1.")
-    core, card = run.load_model(), run.card
+    card = run.card
+    core = run.load_model(card)
     sized = images.size_picture(picture, card.image_size, card.resize)
     everything = list(flat(core))
     first = _first_convolution(core, everything)

@@ -78,9 +78,6 @@ def export_onnx(
         max_drop: Points of top-1 that lower precision may cost, 0 to 100.
         overwrite: Whether a file of another model may be replaced.
 
-    Returns:
-        What was written.
-
     Raises:
         ConfigError: The file holds another model, and ``overwrite`` is False.
         ModelFileError: No such run, or a network that cannot be converted.
@@ -90,14 +87,13 @@ def export_onnx(
     """
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
-    target = target_file(out, run.card.name)
-    check_replaceable(target, run.card, overwrite)
-    before = run.card.versions
-    kept = {"weights": before["weights"]} if "weights" in before else {}
-    found = {**versions(), "trained_with": _trained_with(run.card), **kept}
-    card = replace(run.card, versions=found)
+    card = run.card
+    target = target_file(out, card.name)
+    check_replaceable(target, card, overwrite)
+    kept = {"weights": card.versions["weights"]} if "weights" in card.versions else {}
+    card = replace(card, versions={**versions(), "trained_with": _trained_with(card), **kept})
     tell(sentence("loading the model"))
-    core = run.load_model()
+    core = run.load_model(card)
     tell(sentence("reading pictures to compare on"))
     data, pictures = verification_pictures(run, card, verify)
     tell(sentence("converting"))
@@ -182,9 +178,6 @@ def proven(
 ) -> ModelCard:
     """Write a file, prove that it answers rightly, and note that in its card.
 
-    Returns:
-        The card that the file carries, with parity and probes.
-
     Raises:
         ParityError: It answers differently.
         ModelFileError: It cannot be run.
@@ -210,11 +203,6 @@ def proven(
 def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) -> tuple[str, Pack]:
     """Choose and size the real pictures that the file is compared on.
 
-    Args:
-        run: The run whose data are used where ``verify`` is None.
-        card: Says how pictures are resized, and the class names.
-        verify: A data set, or None.
-
     Returns:
         What to call them, and the pictures; labels in the order of the card's classes.
 
@@ -228,14 +216,7 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
 
 
 def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
-    """Choose calibration pictures, from the training split if there is one.
-
-    Args:
-        dataset: A data set whose classes the model knows.
-        card: Says how pictures are resized, and the class names.
-
-    Returns:
-        Pictures to measure the ranges of int8 on.
+    """Choose pictures to measure the ranges of int8 on, from the training split if there is one.
 
     Raises:
         DataError: None can be read, or of a class that the model does not know.

@@ -16,11 +16,7 @@ from kerascnn.training.export.preprocessing import preprocessing_model
 
 
 def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """Join preprocessing and network, and add the probabilities.
-
-    Args:
-        core: From ``pixels``, float32 ``[batch, 3, size, size]``, to ``logits``.
-        card: For preprocessing, temperature and class names.
+    """Join preprocessing and the network, and add the probabilities.
 
     Returns:
         The model of the file contract: ``image`` to ``logits`` and ``probabilities``.

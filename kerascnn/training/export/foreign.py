@@ -74,9 +74,6 @@ def export_foreign(
         max_drop: Points of top-1 that lower precision may cost, 0 to 100.
         overwrite: Whether a file of another model may be replaced.
 
-    Returns:
-        What was written.
-
     Raises:
         ModelFileError: A model that holds code, cannot be loaded or converted, or is no
             classifier of pictures.

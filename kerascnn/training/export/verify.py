@@ -47,14 +47,7 @@ def compare(
     pictures: images.UInt8Array,
     data: str,
 ) -> Parity:
-    """Compare an exported file with what a Keras model answered.
-
-    Args:
-        file: The exported file.
-        expected: Probabilities ``[pictures, classes]``.
-        card: Card of the file.
-        pictures: uint8 ``[pictures, size, size, 3]``, RGB.
-        data: What to call them.
+    """Compare an exported file with the probabilities that a Keras model gave.
 
     Raises:
         ParityError: A top-1 prediction changed, or a probability differs by more than 1e-4.

@@ -55,11 +55,7 @@ def is_keras_file(path: str | Path) -> bool:
 
 
 def load_foreign(path: str | Path, foreign: ForeignModel) -> LoadedModel:
-    """Load a classifier of pictures that was made elsewhere. No code of the file is run.
-
-    Args:
-        path: Path of a ``.keras`` or ``.h5`` file, of Keras 2 or 3.
-        foreign: What its user says about it.
+    """Load a ``.keras`` or ``.h5`` classifier made elsewhere. No code of the file is run.
 
     Returns:
         The model, computing in float32.

@@ -28,15 +28,7 @@ def build_alexnet(name: str, classes: int, image_size: int, **_unused: Any) -> k
     ImageNet Classification with Deep Convolutional Neural Networks (NIPS 2012), in the single
     tower of One Weird Trick for Parallelizing Convolutional Neural Networks
     (https://arxiv.org/abs/1404.5997), with symmetric padding as in PyTorch.
-
-    Args:
-        name: Name of the model.
-        classes: Number of logits.
-        image_size: Height and width of the input in pixels, at least 63.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``. 61,100,840 parameters at 1,000 classes and 224 pixels.
+    61,100,840 parameters at 1,000 classes and 224 pixels.
     """
     image = keras.Input((image_size, image_size, 3), name="pixels")
     x = image

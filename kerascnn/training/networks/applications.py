@@ -32,14 +32,6 @@ _EFFICIENTNET_DEVIATION = (0.229, 0.224, 0.225)
 def features_of(application: str, image_size: int, imagenet: Path | None) -> keras.Model:
     """Build a network of keras.applications up to its head.
 
-    Args:
-        application: Name in ``keras.applications``.
-        image_size: Height and width of the input in pixels.
-        imagenet: The library's file of ImageNet weights, with its head; None: random weights.
-
-    Returns:
-        The model up to what the head takes.
-
     Raises:
         ValueError: The weights do not fit this image size.
     """

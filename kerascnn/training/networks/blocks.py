@@ -99,10 +99,7 @@ def set_trainable(
 
 
 def head_of(model: keras.Model) -> layers.Dense:
-    """Find the last dense layer.
-
-    Args:
-        model: Nested models are opened.
+    """Find the last dense layer, in nested models too.
 
     Raises:
         ConfigError: There is none.

@@ -15,16 +15,8 @@ def build_cnn(name: str, classes: int, image_size: int, **_unused: Any) -> keras
     """Build the baseline CNN: two convolutions and two dense layers.
 
     Conv 7 of 5x5 without padding, conv 15 of 5x5 with padding 2, each with
-    BatchNormalization, ReLU and 2x2 max pooling; dense 300, dense ``classes``.
-
-    Args:
-        name: Name of the model.
-        classes: Number of logits.
-        image_size: Height and width of the input in pixels, at least 10.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``. 227,026 parameters at 10 classes and 32 pixels.
+    BatchNormalization, ReLU and 2x2 max pooling; dense 300, dense ``classes``. 227,026
+    parameters at 10 classes and 32 pixels.
     """
     image = keras.Input((image_size, image_size, 3), name="pixels")
     x = _block(image, "block1", filters=7, side=5, padding="valid")
@@ -40,16 +32,8 @@ def build_cnn4(name: str, classes: int, image_size: int, **_unused: Any) -> kera
 
     Conv 16, 32, 64 and 128 of 3x3, each with BatchNormalization, ReLU and 2x2 max pooling; global
     average pooling; dense ``classes``. So it sees four times as much detail as the baseline, at 64
-    pixels, and has fewer than half of its parameters to fit to few pictures.
-
-    Args:
-        name: Name of the model.
-        classes: How many logits.
-        image_size: Height and width of the input in pixels, at least 16.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``. 99,210 parameters at 10 classes.
+    pixels, and has fewer than half of its parameters to fit to few pictures: 99,210 at 10
+    classes.
     """
     x = image = keras.Input((image_size, image_size, 3), name="pixels")
     for number, filters in enumerate((16, 32, 64, 128), start=1):

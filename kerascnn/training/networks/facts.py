@@ -19,13 +19,7 @@ FILE = Path(__file__).with_name("facts.json")
 
 
 class Facts(TypedDict):
-    """Numbers of one network at 1,000 classes and its usual image size.
-
-    Attributes:
-        params: Weights that gradients can reach.
-        state: Moving statistics.
-        blocks: Names in order.
-    """
+    """Numbers of one network at 1,000 classes and its usual image size."""
 
     params: int
     state: int
@@ -39,11 +33,7 @@ def load_facts() -> dict[str, Facts]:
 
 
 def facts_of(model: keras.Model) -> Facts:
-    """Count a network.
-
-    Args:
-        model: From normalized pixels to logits.
-    """
+    """Count a network."""
     from kerascnn.training.networks.blocks import blocks
 
     parts = blocks(model)
@@ -56,9 +46,6 @@ def facts_of(model: keras.Model) -> Facts:
 
 def stages(names: list[str]) -> str:
     """Shorten a list of blocks for people.
-
-    Returns:
-        Stages with the number of blocks in each.
 
     Examples:
         >>> stages(["conv1", "conv2_block1", "conv2_block2", "head"])

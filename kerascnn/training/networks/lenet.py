@@ -19,17 +19,8 @@ def build_lenet5(
     Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86(11),
     1998, figure 2. As everybody does since, C3 takes all maps of S2, subsampling has no
     weights, and the radial basis functions at the end are a dense layer. Here the picture has
-    three channels, not one.
-
-    Args:
-        name: Name of the model.
-        classes: Number of logits.
-        image_size: Height and width of the input in pixels, at least 32.
-        modern: ReLU and max pooling in place of tanh and average pooling.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``. 62,006 parameters at 10 classes and 32 pixels.
+    three channels, not one. 62,006 parameters at 10 classes and 32 pixels.
+    ``modern``: ReLU and max pooling in place of tanh and average pooling.
     """
     activation = "relu" if modern else "tanh"
     pooling = layers.MaxPooling2D if modern else layers.AveragePooling2D

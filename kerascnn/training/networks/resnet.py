@@ -90,23 +90,9 @@ def build_hub_resnet(
 
 
 def build_cv_resnet(
-    name: str,
-    classes: int,
-    image_size: int,
-    blocks: tuple[int, ...],
-    **_unused: Any,
+    name: str, classes: int, image_size: int, blocks: tuple[int, ...], **_unused: Any
 ) -> keras.Model:
-    """Build a ResNet of basic blocks on keras-cv's backbone.
-
-    Args:
-        name: Name of the model.
-        classes: Number of logits.
-        image_size: Height and width of the input in pixels.
-        blocks: Number of blocks in each of the four stages.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``.
+    """Build a ResNet of basic blocks on keras-cv's backbone, so many in each of the four stages.
 
     Raises:
         MissingExtraError: keras-cv is not installed.

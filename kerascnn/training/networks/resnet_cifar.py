@@ -23,16 +23,8 @@ def build_cifar_resnet(
     Conv 16 of 3x3; three stages of 16, 32 and 64 filters, each of ``blocks`` blocks of two convs
     of 3x3; global average pooling; dense ``classes``. Shortcuts have no weights (the paper's
     option A): where a stage begins, every second pixel, and zeros for the channels that are new.
-
-    Args:
-        name: Name of the model.
-        classes: Number of logits.
-        image_size: Height and width of the input in pixels, at least 4.
-        blocks: In each stage, the paper's n: 6n + 2 layers have weights.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``. With 3 blocks and 10 classes: 269,722 parameters.
+    ``blocks`` is the paper's n: 6n + 2 layers have weights; 269,722 parameters with 3 blocks and 10
+    classes.
     """
     image = keras.Input((image_size, image_size, 3), name="pixels")
     x = _convolved(image, "conv1_", FILTERS[0])

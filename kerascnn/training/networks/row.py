@@ -39,7 +39,9 @@ class Network:
         name: What users type.
         summary: One line for ``kerascnn models``.
         builder: ``MODULE.FUNCTION`` in this package; it takes ``name, classes, image_size,
-            imagenet`` and the recipe, and gives a model from normalized pixels to logits.
+            imagenet`` (the library's weights, or None) and the recipe, and gives a model from
+            float32 ``[batch, image_size, image_size, 3]``, normalized, to logits ``[batch,
+            classes]``.
         image_size: Height and width of the input when the user names none, in pixels.
         minimum_size: The smallest input that leaves a feature map to classify, in pixels.
         normalization: What happens to a pixel before the network, when it starts from nothing.

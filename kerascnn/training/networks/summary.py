@@ -106,11 +106,7 @@ def _numbers(name: str, group: list[Block]) -> tuple[str, str, str]:
 
 
 def summarize(model: keras.Model) -> Summary:
-    """Summarize a network.
-
-    Args:
-        model: Built; nested models are opened.
-    """
+    """Summarize a network that is built, nested models opened."""
     return Summary(model.name, tuple(_row(layer) for layer in flat(model)), blocks(model))
 
 

@@ -44,17 +44,8 @@ def build_hub_vgg(
     """Build VGG11 or VGG13 on keras-hub's backbone.
 
     Very Deep Convolutional Networks for Large-Scale Image Recognition
-    (https://arxiv.org/abs/1409.1556), configurations A and B.
-
-    Args:
-        name: Name of the model.
-        classes: Number of logits.
-        image_size: Height and width of the input in pixels, at least 32.
-        repeats: Convolutions in each of the five blocks.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``.
+    (https://arxiv.org/abs/1409.1556), configurations A and B; ``repeats``: convolutions in
+    each of the five blocks.
     """
     from kerascnn.training.networks.resnet import keras_hub
 
@@ -75,19 +66,7 @@ def build_keras_vgg(
     imagenet: Path | None = None,
     **_unused: Any,
 ) -> keras.Model:
-    """Build VGG16 or VGG19 on keras.applications, with the paper's dropout.
-
-    Args:
-        name: Name of the model.
-        classes: Number of logits.
-        image_size: Height and width of the input in pixels, at least 32.
-        application: Name in ``keras.applications``.
-        imagenet: The library's file of ImageNet weights; None: random weights.
-
-    Returns:
-        A model from float32 ``[batch, image_size, image_size, 3]`` to logits
-        ``[batch, classes]``.
-    """
+    """Build VGG16 or VGG19 on keras.applications, with the paper's dropout."""
     features = features_of(application, image_size, imagenet)
     dropout = {fc: layers.Dropout(DROPOUT, name=f"{fc}_dropout") for fc in ("fc1", "fc2")}
     return rebuild(

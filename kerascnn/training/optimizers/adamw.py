@@ -39,13 +39,7 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
             self._by_index = [self._factors.get(id(variable), 1.0) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Decay one variable, and then update it as the optimizer does.
-
-        Args:
-            gradient: Gradient of the loss, shaped as the variable.
-            variable: The variable to update.
-            learning_rate: Scalar, of the schedule.
-        """
+        """Decay one variable, and then update it as the optimizer does."""
         if self._by_index:
             learning_rate = learning_rate * self._by_index[self._get_variable_index(variable)]
         if self.weight_decay and self._use_weight_decay(variable):

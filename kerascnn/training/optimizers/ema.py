@@ -58,11 +58,6 @@ class ExponentialMovingAverage:
     ) -> Any:
         """Compute the averages after a batch; inside a compiled step, changes nothing.
 
-        Args:
-            averages: Values of :attr:`variables`.
-            trainable: Values of the model's trainable variables after the batch.
-            others: Values of the network's other variables.
-
         Returns:
             New values of :attr:`variables`, in a list.
         """

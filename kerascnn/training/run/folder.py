@@ -140,8 +140,11 @@ class Run:
         }
         return notebook.card(str(self.folder), rows)
 
-    def load_model(self) -> keras.Model:
+    def load_model(self, card: ModelCard | None = None) -> keras.Model:
         """Load the network of the best epoch.
+
+        Args:
+            card: The run's card, where it was read before.
 
         Returns:
             A model from normalized float32 to logits.
@@ -155,12 +158,11 @@ class Run:
         if not self.model_path.is_file():
             raise ModelFileError(f"{self.model_path}: no such file. Train first: kerascnn train")
         model = load_inspected(self.model_path)[0]
-        if self.card_path.is_file():
-            self._check_card(model)
+        if card or self.card_path.is_file():
+            self._check_card(model, card or self.card)
         return model
 
-    def _check_card(self, model: keras.Model) -> None:
-        card = self.card
+    def _check_card(self, model: keras.Model, card: ModelCard) -> None:
         expected = ((None, *card.shape, 3), (None, len(card.classes)))
         if not all(map(_fits, (model.input_shape, model.output_shape), expected)):
             raise ModelFileError(

@@ -92,9 +92,6 @@ def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
 def head_training_model(core: keras.Model) -> keras.Model:
     """Make the model that trains the head when features cannot be kept.
 
-    Args:
-        core: From normalized pixels to logits; only its head may learn.
-
     Returns:
         A model with the same input and output, whose frozen part always runs in inference mode.
     """

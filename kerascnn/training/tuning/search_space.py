@@ -50,13 +50,7 @@ def networks_to_try(config: TrainConfig, named: tuple[str, ...]) -> tuple[str, .
 
 
 def suggested(trial: Trial, config: TrainConfig, networks: tuple[str, ...]) -> TrainConfig:
-    """Return the configuration of one trial.
-
-    Args:
-        trial: The trial that draws the values.
-        config: What all trials have alike.
-        networks: Names of the networks to choose from.
-    """
+    """Return the configuration of one trial."""
     weights = "none" if config.weights == AUTO else config.weights
     model = str(trial.suggest_categorical("network", networks))
     factor = trial.suggest_float("rate", *RATES, log=True)

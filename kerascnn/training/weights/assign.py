@@ -76,12 +76,6 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
 def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -> Tensors:
     """Name and lay out PyTorch's tensors as the network has them.
 
-    Args:
-        model: From normalized pixels to logits.
-        layout: A key of :data:`LAYOUTS`.
-        tensors: By PyTorch's names.
-        source: Where it comes from, for error messages.
-
     Returns:
         By ``LAYER/WEIGHT``.
 

@@ -24,12 +24,7 @@ from kerascnn.training.weights.torch_files import Tensors
 
 
 def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
-    """Read ``.weights.h5`` through a twin of a network.
-
-    Args:
-        core: The network.
-        row: Its row.
-        path: Path of the file: of such a network, or of a model around its backbone.
+    """Read ``.weights.h5`` of a network, or of a model around its backbone, through a twin of it.
 
     Returns:
         Tensors by the core's names.

@@ -27,10 +27,7 @@ _UNNAMED = re.compile(r"variable(_\d+)?")
 
 
 def key(layer: str, weight: str) -> str:
-    """Name a tensor: the same in every process.
-
-    Returns:
-        ``LAYER/WEIGHT``.
+    """Name a tensor ``LAYER/WEIGHT``: the same in every process.
 
     Examples:
         >>> key("conv1_conv", "kernel"), key("stage0_block0_layer_scale", "variable_36")
@@ -40,10 +37,7 @@ def key(layer: str, weight: str) -> str:
 
 
 def tensors_of(model: keras.Model) -> Tensors:
-    """Return the values of a network.
-
-    Args:
-        model: Nested models are opened.
+    """Return the values of a network and of the models in it.
 
     Returns:
         By ``LAYER/WEIGHT``.

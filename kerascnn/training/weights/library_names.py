@@ -23,10 +23,6 @@ HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")
 def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
     """Return the tensors of a library's own model the names that our build of it has.
 
-    Args:
-        model: From normalized pixels to logits.
-        tensors: By ``LAYER/WEIGHT``, with our names or the library's.
-
     Returns:
         The same with our names; a name that neither has stays.
     """

@@ -70,10 +70,6 @@ def read_checkpoint(path: Path) -> Tensors:
 def state_in(loaded: Any, source: str) -> dict[str, Any]:
     """Find a network's state among what a training program saved with it.
 
-    Args:
-        loaded: What is in the file.
-        source: Where it comes from, for messages.
-
     Returns:
         Tensors by PyTorch's names.
 

@@ -110,6 +110,13 @@ def test_tls(serving, exported, tmp_path):
         assert server.stop() == 0
 
 
+def test_a_handshake_has_as_long_as_a_request(serving, exported):
+    options = "--tls-cert", FIRST, "--read-timeout", "0.5"
+    # The limit of asyncio itself is a minute.
+    with serving(exported, *options) as server, server.connect(50) as silent:
+        assert silent.recv(1) == b""
+
+
 @pytest.mark.parametrize(
     ("certificate", "key", "reason"),
     [

@@ -119,6 +119,17 @@ def test_files_that_are_none(tensor):
     assert refused.value.status == 400
 
 
+@pytest.mark.parametrize("data", ["[1, true, 3]", "[[[[1, 2, false]]]]", "[true, true, true]"])
+def test_true_is_no_number(data):
+    fields = '"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3]'
+    # The second is read by Python's own parser: half a character is none for the other.
+    for last in ("", r', "id": "\ud800"'):
+        text = f'{{"inputs": [{{{fields}, "data": {data}}}]{last}}}'.encode()
+        with pytest.raises(HttpError, match="true or false; expected whole numbers") as refused:
+            read_request(text, None, 10, (1, 1), 256)
+        assert refused.value.status == 400
+
+
 def test_statistics_and_index(client, exported, pictures):
     name = exported.stem
     (before,) = client.get_inference_statistics(name)["model_stats"]

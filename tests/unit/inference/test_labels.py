@@ -33,6 +33,29 @@ FRUIT = ("apple", "pear", "fig 2")
         "['apple', 'pear', 'fig 2']",
         "label,index\npear,1\napple,0\nfig 2,2\n",  # a table
         "index\tlabel\n0\tapple\n1\tpear\n2\tfig 2\n",
+        'id,name,name in French\n1,pear,poire\n0,"apple",pomme\n2,fig 2,figue\n',
+        "label\napple\npear\nfig 2\n",  # pandas' to_csv(index=False)
+        "0. apple\n1. pear\n2. fig 2\n",
+        "[0] apple\n[1] pear\n[2] fig 2\n",
+        "0 -> apple\n1 -> pear\n2 -> fig 2\n",
+        "0 - apple\n1 - pear\n2 - fig 2\n",
+        "0|apple\n1|pear\n2|fig 2\n",
+        "- apple\n- pear\n- fig 2\n",
+        "'apple',\n'pear',\n'fig 2',\n",
+        "0: 'apple',\n1: 'pear',\n2: 'fig 2'\n",
+        "n07739125 apple\nn07767847 pear\nn07765999 fig 2\n",  # Caffe's synset_words.txt
+        "CLASSES = ['apple', 'pear', 'fig 2']\n",
+        "array(['apple', 'pear', 'fig 2'], dtype='<U5')",
+        "Index(['apple', 'pear', 'fig 2'], dtype='object')",
+        json.dumps(
+            [
+                {"index": 1, "label": "pear"},
+                {"index": 0, "label": "apple"},
+                {"index": 2, "label": "fig 2"},
+            ]
+        ),
+        json.dumps([{"class_id": n, "class_name": name} for n, name in enumerate(FRUIT)]),
+        json.dumps({"label2id": {"pear": "1", "apple": "0", "fig 2": "2"}}),
     ],
 )
 def test_names_are_read_in_the_order_of_outputs(text, tmp_path) -> None:
@@ -56,6 +79,9 @@ def test_names_in_encodings_that_say_what_they_are(encoding, tmp_path) -> None:
         ("l.txt", "고양이\n".encode("cp949"), "Save it as UTF-8"),
         ("map.txt", b"item {\n  id: 1\n  name: 'red'\n}\n", "a label map of TensorFlow"),
         ("data.yaml", b"names:\n  0: red\n", "in such a file are not read"),
+        ("yaml.txt", b"names: [red, green]\n", "no class names in it"),
+        ("l.txt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9", "git lfs"),
+        ("l.txt", b"<!DOCTYPE html>\n<html>\n</html>\n", "a web page, not the file itself"),
     ],
 )
 def test_files_that_hold_no_lines_of_names(name, content, words, tmp_path) -> None:
@@ -67,6 +93,23 @@ def test_files_that_hold_no_lines_of_names(name, content, words, tmp_path) -> No
 def test_numbers_that_are_not_counted_from_0_belong_to_the_names(tmp_path) -> None:
     (tmp_path / "l.txt").write_text("1 apple\n3 pear\n7\n")
     assert read_labels(tmp_path / "l.txt") == ("1 apple", "3 pear", "7")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("0 apple", "0 pear", "1 fig"),  # no name is lost
+        ("-1 none", "0 apple", "1 pear"),  # nor taken for a header
+        ("0.5 l", "1.5 l", "2.5 l"),
+        ("0-2 years", "3-9 years", "1-2 decades"),
+        ("'tis", "apple"),
+        ("n1 road", "n2 road"),
+        ("red [dark], blue [light]", "green"),
+    ],
+)
+def test_what_looks_like_a_decoration_and_is_none_is_kept(names, tmp_path) -> None:
+    (tmp_path / "l.txt").write_text("\n".join(names))
+    assert read_labels(tmp_path / "l.txt") == names
 
 
 def test_a_name_that_stands_twice_gets_its_number(tmp_path, caplog) -> None:
@@ -82,6 +125,7 @@ def test_a_name_that_stands_twice_gets_its_number(tmp_path, caplog) -> None:
         ('{"0": "a", "2": "b"}', "numbers are not 0 to 1"),
         ('["a", ""]', "name 1 is empty"),
         ("[1.5]", "1.5 is no name"),
+        ('{"apple": 0, "pear": 0, "fig": 1}', "numbers are not 0 to 2, each once"),
         ('{"a": "b"}', "neither its keys nor its values are numbers"),
         ('["a",', "no class names in it"),
         ("[" * 100_000, "no class names in it"),

@@ -11,7 +11,7 @@ from kerascnn.card import ModelCard
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
 from kerascnn.printable import printable
-from kerascnn.report import render_page
+from kerascnn.report import Epoch, render_page
 from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
 
@@ -108,6 +108,15 @@ def test_phases_are_marked_on_every_curve_if_there_are_several(content, page):
     alone = render_page(content(phase_spans=content().phase_spans[:1]))
     assert "Dotted lines" not in alone
     assert ">head<" not in re.search(r"<h3>Loss</h3><svg.*?</svg>", alone, re.DOTALL)[0]
+
+
+def test_a_long_history_is_thinned_around_its_best_epoch(content):
+    epochs = tuple(Epoch(number, 0.1, 1.0, 0.5, 0.9, 0.55) for number in range(1, 60_002))
+    page = render_page(content(epochs=epochs, best_epoch=7))
+    assert page.count("<use ") < 5_000
+    assert "<b>60001</b>" in page
+    loss = re.search(r"<h3>Loss</h3><svg.*?</svg>", page, re.DOTALL)[0]
+    assert ">kept</text>" in loss
 
 
 def test_the_reliability_diagram_has_a_bar_for_every_bin(content, page):
