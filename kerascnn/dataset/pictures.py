@@ -82,12 +82,7 @@ class LazyPaths(Sequence[Path]):
 
 @dataclass(frozen=True)
 class FilePictures:
-    """Pictures in files.
-
-    Attributes:
-        paths: One a picture.
-        root: What the names are relative to.
-    """
+    """Pictures in files."""
 
     paths: Sequence[Path]
     root: Path
@@ -175,12 +170,7 @@ class ArrayPictures:
 
 @dataclass(frozen=True)
 class Subset:
-    """Some of the pictures of another collection.
-
-    Attributes:
-        pictures: The whole.
-        indices: Which of them, int64 ``[pictures]``.
-    """
+    """Some of the pictures of another collection."""
 
     pictures: Pictures
     indices: npt.NDArray[np.int64]
@@ -212,11 +202,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class ConcatenatedPictures:
-    """Several collections one after the other.
-
-    Attributes:
-        parts: The collections.
-    """
+    """Several collections one after the other."""
 
     parts: tuple[Pictures, ...]
 

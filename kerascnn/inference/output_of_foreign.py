@@ -243,6 +243,9 @@ def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
         for name, output in zip(signature.outputs, outputs, strict=True):
             array = signature.real(name, output)
             rows = rows_of(array, len(portion))
+            if rows is not None and 1 < len(rows) == rows.shape[1]:
+                other = run_session(path, session, (name,), signature.feed(portion[::-1]))[0]
+                rows = None if _has_classes_first(rows, signature.real(name, other)) else rows
             if rows is None or rows.shape[1] not in _wanted(classes):
                 misfit = misfit or _misfit(path, name, array, len(portion), classes)
                 parts.pop(name, None)
@@ -251,6 +254,15 @@ def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
     if misfit and not parts:
         raise misfit
     return {name: np.concatenate(rows) for name, rows in parts.items()}
+
+
+def _has_classes_first(rows: npt.NDArray[np.float32], of_turned: npt.NDArray[np.float32]) -> bool:
+    """Tell a square of answers whose columns follow the pictures: these were turned round."""
+    turned = of_turned.reshape(rows.shape)
+    by_row, by_column = (
+        np.abs(np.nan_to_num(back - rows)).max() for back in (turned[::-1], turned[:, ::-1])
+    )
+    return bool(by_column < by_row)
 
 
 def _pictures(size: images.Shape) -> images.UInt8Array:
@@ -266,7 +278,7 @@ def _misfit(
     rows = rows_of(output, count)
     if lost := without_classes(find_origin(path, name)):
         return ModelFileError(f"{path}: {lost}")
-    if rows is not None:
+    if rows is not None and rows.shape[1] not in _wanted(classes):
         return ModelFileError(
             f"{path}: gives {rows.shape[1]:,} numbers per picture, and `labels` has {classes:,} "
             f"names. {_UNFIT}"

@@ -38,12 +38,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """What all gave.
-
-    Attributes:
-        images: How many pictures were answered.
-        trials: The one that fits best first.
-    """
+    """What all gave."""
 
     images: int
     trials: tuple[Trial, ...]

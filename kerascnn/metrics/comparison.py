@@ -95,16 +95,7 @@ def compare_predictions(a: Predictions, b: Predictions, a_name: str, b_name: str
     Raises:
         DataError: Other classes, or other pictures.
     """
-    if set(a.classes) != set(b.classes):
-        lone = sorted(set(a.classes) ^ set(b.classes))
-        raise DataError(
-            f"{a_name} and {b_name} do not know the same classes: only one knows "
-            f"{', '.join(map(repr, lone[:5]))}. Compare models of the same classes."
-        )
-    if a.names != b.names:
-        raise DataError(
-            f"{a_name} and {b_name} were evaluated on different pictures. Give the DATA for both."
-        )
+    _check_comparable(a, b, a_name, b_name)
     places = {name: place for place, name in enumerate(b.classes)}
     order = [places[name] for name in a.classes]
     probabilities = b.probabilities[:, order]
@@ -126,6 +117,19 @@ def compare_predictions(a: Predictions, b: Predictions, a_name: str, b_name: str
         changed=tuple(_changed(a, b, int(i)) for i in np.flatnonzero(a.top1 != b_top1)),
         skipped=a.skipped,
     )
+
+
+def _check_comparable(a: Predictions, b: Predictions, a_name: str, b_name: str) -> None:
+    if set(a.classes) != set(b.classes):
+        lone = sorted(set(a.classes) ^ set(b.classes))
+        raise DataError(
+            f"{a_name} and {b_name} do not know the same classes: only one knows "
+            f"{', '.join(map(repr, lone[:5]))}. Compare models of the same classes."
+        )
+    if a.names != b.names:
+        raise DataError(
+            f"{a_name} and {b_name} were evaluated on different pictures. Give the DATA for both."
+        )
 
 
 def _changed(a: Predictions, b: Predictions, index: int) -> ChangedPrediction:

@@ -39,21 +39,7 @@ def not_learned(learning: Learning) -> str:
     """
     train = percent(learning.train_right / learning.train_images)
     if 2 * learning.train_right < learning.train_images * (1 + 1 / learning.classes):
-        if learning.steps < _FEW_STEPS:
-            return tr(
-                "It classifies {train} of its training pictures correctly after {steps} steps, "
-                "which are too few. Train longer (--epochs), for at least {least} steps.",
-                train=train,
-                steps=f"{learning.steps:,}",
-                least=_FEW_STEPS,
-            )
-        return tr(
-            "It classifies only {train} of its training pictures correctly after {steps} steps. "
-            "Check the labels (kerascnn data check DATA), try another learning rate "
-            "(kerascnn train DATA --find-lr) or a larger network (--model).",
-            train=train,
-            steps=f"{learning.steps:,}",
-        )
+        return _not_fitted(train, learning.steps)
     each = learning.pictures // learning.classes
     if each < _FEW_PICTURES:
         return tr(
@@ -68,6 +54,31 @@ def not_learned(learning: Learning) -> str:
         "level: the validation pictures differ from them, or labels are wrong. Look at both "
         "(kerascnn data check DATA).",
         train=train,
+    )
+
+
+def _not_fitted(train: str, steps: int) -> str:
+    if not steps:
+        return tr(
+            "The head was fitted to frozen features, and classifies only {train} of its "
+            "training pictures correctly. Check the labels (kerascnn data check DATA), or "
+            "train more than the head (--trainable all).",
+            train=train,
+        )
+    if steps < _FEW_STEPS:
+        return tr(
+            "It classifies {train} of its training pictures correctly after {steps} steps, "
+            "which are too few. Train longer (--epochs), for at least {least} steps.",
+            train=train,
+            steps=f"{steps:,}",
+            least=_FEW_STEPS,
+        )
+    return tr(
+        "It classifies only {train} of its training pictures correctly after {steps} steps. "
+        "Check the labels (kerascnn data check DATA), try another learning rate "
+        "(kerascnn train DATA --find-lr) or a larger network (--model).",
+        train=train,
+        steps=f"{steps:,}",
     )
 
 
@@ -115,7 +126,7 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
             new=new,
             each=f"{each:,}",
         )
-    elif share < 1 - _GAP and learning.steps < _FEW_STEPS:
+    elif share < 1 - _GAP and 0 < learning.steps < _FEW_STEPS:
         yield tr(
             "It classifies only {train} of its training pictures correctly, after {steps} steps: "
             "training longer should help.",

@@ -59,16 +59,7 @@ class PhaseSpan:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the network.
-
-    Attributes:
-        name: Its own.
-        block: Block of which block it is a part.
-        type: Its class.
-        output_shape: Shape of the output, without the batch axis.
-        params: Weights that gradients can reach.
-        trainable: Whether they are trainable.
-    """
+    """One layer of the network."""
 
     name: str
     block: str

@@ -64,13 +64,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that are the same or nearly.
-
-    Attributes:
-        alike: How much, in words.
-        figures: Some of them.
-        more: How many are not shown.
-    """
+    """Pictures that are the same or nearly."""
 
     alike: str
     figures: tuple[Figure, ...]
@@ -79,14 +73,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """Findings of one kind.
-
-    Attributes:
-        title: Title of the section.
-        text: What they mean and what to do.
-        groups: Some of them.
-        more: How many are not shown.
-    """
+    """Findings of one kind."""
 
     title: str
     text: str

@@ -47,12 +47,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Row:
-    """Tiles that belong together.
-
-    Attributes:
-        title: Above them.
-        tiles: In order; wrapped where they do not fit.
-    """
+    """Tiles that belong together."""
 
     title: str
     tiles: tuple[Tile, ...]

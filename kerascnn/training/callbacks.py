@@ -55,7 +55,7 @@ class Plan:
         precision: Precision of the arithmetic.
         batch_size: Pictures per step.
         steps: Steps in an epoch.
-        phases: Epochs and highest rate of each phase.
+        phases: Epochs and highest rate of each phase; rate 0: the head is fitted.
         optimizer: Its name.
         changes: What is changed in the pictures at random, as options; none: empty.
         folder: The run folder.

@@ -110,7 +110,8 @@ class TrainConfig:
     phase: tuple[str, ...] = option((),
         Several(Text("SCOPE:EPOCHS or SCOPE:EPOCHS:RATE", "SCOPE:EPOCHS[:RATE]")),
         "Train in phases, in place of `trainable` and `epochs`; may be repeated. A phase after the "
-        "first uses a tenth of `learning_rate` unless it names a rate.", SCHEDULE)
+        "first uses a tenth of `learning_rate` unless it names a rate. head:fit: fit the head by "
+        "logistic regression.", SCHEDULE)
     batch_size: int | Auto = option(AUTO, _COUNT_OR_AUTO,
         "Images per step. auto: 64, or fewer if there are few images.", SCHEDULE)
     patience: int | None = option(None,

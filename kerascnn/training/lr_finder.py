@@ -140,10 +140,15 @@ def _trainer(config: TrainConfig, progress: Callback, network: Network | None) -
     check_scopes(config, start)
     set_precision(start.core, config.precision)
     warn_if_slow(config.precision, device)
+    stepping = [phase for phase in phases(config, start.network) if not phase.is_fit]
+    if not stepping:
+        raise ConfigError("phase head:fit has no learning rate: the head is fitted in one step.")
     # How many steps there are matters to the schedule alone, which the ramp replaces.
-    phase = replace(phases(config, start.network)[0], epochs=STEPS * config.accumulate)
+    phase = replace(stepping[0], epochs=STEPS * config.accumulate)
     plain = replace(config, ema=None)
-    return prepare_phase(start, plain, phase, feed.train, feed.val, device, progress).trainer
+    prepared = prepare_phase(start, plain, phase, feed.train, feed.val, device, progress)
+    assert isinstance(prepared.trainer, Trainer)  # noqa: S101 - for mypy
+    return prepared.trainer
 
 
 def _losses(trainer: Trainer, config: TrainConfig, progress: Callback) -> tuple[list[float], bool]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 from kerascnn.files import write_text
-from kerascnn.language import tr
+from kerascnn.language import sentence, tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
@@ -86,7 +87,7 @@ def _finish(
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
     batch_size = batch_size_for(config.batch_size, len(feed.train))
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
-    progress.on_work("writing the report", 0, 0)
+    progress.on_work(sentence("writing the report"), 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
     progress.on_run_end(run.folder)
@@ -120,11 +121,22 @@ def _advised(
 ) -> TrainConfig:
     """Ask for advice; what is decided stands in config.json."""
     # Here, because few runs need it.
-    from kerascnn.training.advising.advise import advise_on, apply_advice, apply_advice_for_network
+    from kerascnn.training.advising.advise import (
+        FEW_VALIDATION,
+        advise_on,
+        apply_advice,
+        apply_advice_for_network,
+        too_few_to_judge,
+    )
 
+    if asked.model == AUTO and not start.fresh_head:
+        return replace(config, trainable="all")  # a classifier of these classes, to go on with
     if asked.model == AUTO:
         return apply_advice_for_network(config, asked, feed, start, progress)
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
         log.warning("auto: %s", tr(told))
-    return apply_advice(config, advice)
+    head_alone = advice.depth == "all" and too_few_to_judge(asked, feed)
+    if head_alone:
+        log.warning("auto: the head alone: %s.", tr(FEW_VALIDATION))
+    return apply_advice(config, advice, head_alone)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 from kerascnn.errors import ConfigError
@@ -23,6 +24,9 @@ SGD_TIMES = 10
 BASELINE = "cnn"
 """What ``model`` ``auto`` stands for until the data are known, and with small pictures."""
 
+FIT_HEAD = "head:fit"
+"""The phase in which the head is not trained but fitted, by regularized logistic regression."""
+
 LEAST_EPOCHS = 10
 """What ``epochs`` ``auto`` gives at least, and what it stands for until the data are known."""
 
@@ -33,13 +37,22 @@ class Phase:
 
     Attributes:
         scope: Blocks to train; see :func:`kerascnn.training.networks.blocks.set_trainable`.
-        epochs: Passes over the training pictures.
-        learning_rate: The highest, after a warm-up of its own.
+        epochs: Passes over the training pictures; 1 where the head is fitted.
+        learning_rate: The highest, after a warm-up of its own; 0 where the head is fitted.
     """
 
     scope: str
     epochs: int
     learning_rate: float
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether this is :data:`FIT_HEAD`."""
+        return self.learning_rate == 0
+
+    def written(self, epochs: int) -> str:
+        """Write it as it stands in a configuration, with other epochs unless the head is fitted."""
+        return FIT_HEAD if self.is_fit else f"{self.scope}:{epochs}:{self.learning_rate!r}"
 
 
 class Options(Protocol):
@@ -59,7 +72,7 @@ class Options(Protocol):
 
     @property
     def phase(self) -> Sequence[str]:
-        """``SCOPE:EPOCHS[:RATE]``, one a phase."""
+        """``SCOPE:EPOCHS[:RATE]`` or ``head:fit``, one a phase."""
 
     @property
     def learning_rate(self) -> float | None:
@@ -81,12 +94,12 @@ def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]
         At least one.
 
     Raises:
-        ConfigError: A phase that is not ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``.
+        ConfigError: A phase that is not ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
     """
     peak = highest_rate(config, network)
     usual = [peak, *[peak * DEEPER] * len(config.phase)]
     return tuple(
-        Phase(scope, epochs, rate or default)
+        Phase(scope, epochs, default if rate is None else rate)
         for (scope, epochs, rate), default in zip(lengths(config), usual, strict=False)
     )
 
@@ -146,24 +159,30 @@ def phase_ends(
         Phases that were begun, with their first and last epoch, from 1.
     """
     last = 0
+    # The best epoch up to each: to look for it anew would take minutes for 100,000 epochs.
+    best = list(accumulate(history, _better))
     for phase in phases:
         first, done = last + 1, 0
         while last < len(history) and done < phase.epochs:
             last, done = last + 1, done + 1
-            if out_of_patience(history[:last], done, patience):
+            if patience is not None and min(done, last - best[last - 1].epoch) >= patience:
                 break
         if done:
             yield phase, first, last
+
+
+def _better(one: EpochRecord, two: EpochRecord) -> EpochRecord:
+    return max(one, two, key=validation_rank)
 
 
 def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], ...]:
     """Read phases as they are written on a command line.
 
     Args:
-        texts: ``SCOPE:EPOCHS`` or ``SCOPE:EPOCHS:RATE``.
+        texts: ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
 
     Returns:
-        Scope, epochs and rate (None: not named) of each.
+        Scope, epochs and rate (None: not named; 0: the head is fitted) of each.
 
     Raises:
         ConfigError: A text of another form.
@@ -172,6 +191,8 @@ def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], .
 
 
 def _parse(text: str) -> tuple[str, int, float | None]:
+    if text == FIT_HEAD:
+        return "head", 1, 0.0
     parts = text.split(":")
     words = 2 if parts[0] == "from" else 1
     scope, numbers = ":".join(parts[:words]), parts[words:]
@@ -187,6 +208,6 @@ def _parse(text: str) -> tuple[str, int, float | None]:
 
 def _wrong(text: str) -> ConfigError:
     return ConfigError(
-        f"phase {text!r} is not SCOPE:EPOCHS or SCOPE:EPOCHS:RATE. "
+        f"phase {text!r} is not SCOPE:EPOCHS, SCOPE:EPOCHS:RATE or head:fit. "
         "Expected for example head:3, then from:conv5:5 or from:conv5:5:0.0001."
     )

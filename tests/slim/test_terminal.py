@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from kerascnn.cli import main
 from kerascnn.cli.base import console, print_json
+from kerascnn.cli.shown_errors import _Notices
 from kerascnn.cli.streams import SafeStream, safe_streams
 from kerascnn.errors import KerascnnError
 from kerascnn.printable import printable
@@ -148,3 +149,18 @@ def test_the_streams_of_whoever_calls_are_theirs_again() -> None:
         sys.stderr.close()
     assert (sys.stdout, sys.stderr) == before
     assert not sys.stderr.closed
+
+
+def test_errors_that_nobody_expected_come_with_their_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.Logger("kerascnn.serving")
+    log.addHandler(_Notices())
+    try:
+        raise OSError("the disk\x1b[2J is full")
+    except OSError:
+        log.exception("request %s failed", 5)
+        log.warning("left out", exc_info=True)
+    said = capsys.readouterr().err.splitlines()
+    assert said[:2] == ["error: request 5 failed", "Traceback (most recent call last):"]
+    assert said[-2:] == ["OSError: the disk\\x1b[2J is full", "warning: left out"]

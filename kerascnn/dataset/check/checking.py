@@ -28,14 +28,7 @@ SMALLEST = 20
 
 @dataclass(frozen=True)
 class PictureLocation:
-    """Where a picture lies in the data set.
-
-    Attributes:
-        path: Its name.
-        split: ``train``, ``val`` or ``test``.
-        label: Its class.
-        index: Index of the picture in its split.
-    """
+    """Where a picture lies in the data set."""
 
     path: str
     split: str
@@ -97,13 +90,7 @@ class RepeatedPicture:
 
 @dataclass(frozen=True)
 class SmallClass:
-    """A class with too few pictures.
-
-    Attributes:
-        label: Its name.
-        split: Name of the split.
-        images: Number of pictures that can be read.
-    """
+    """A class with too few pictures."""
 
     label: str
     split: str

@@ -173,6 +173,26 @@ def _timeout(parameters: dict[str, Any]) -> float | None:
 
 
 def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Array | list[bytes]:
+    tensor = _input(fields)
+    size = _object(tensor, "parameters").get("binary_data_size")
+    if size is None:
+        return _from_json(tensor, binary, most)
+    if "data" in tensor:
+        raise HttpError(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
+    if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
+        raise HttpError(
+            400,
+            f"input {INPUT!r} has binary_data_size {str(size)[:40]}, but {len(binary):,} bytes "
+            "follow the JSON.",
+        )
+    if tensor["datatype"] == "BYTES":
+        count = tensors.read_count(tensor.get("shape"), INPUT, most)
+        return tensors.files_from_bytes(binary, count, INPUT)
+    return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
+
+
+def _input(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the one tensor that a request may hold, its name and kind checked."""
     inputs = _objects(fields, "inputs")
     names = [tensor.get("name") for tensor in inputs]
     if names != [INPUT]:
@@ -187,24 +207,9 @@ def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Arr
             f"input {INPUT!r} has datatype {str(kind)[:40]!r}; expected UINT8 for pixels, or "
             "BYTES for encoded files.",
         )
-    parameters = _object(tensor, "parameters")
-    if "shared_memory_region" in parameters:
+    if "shared_memory_region" in _object(tensor, "parameters"):
         raise HttpError(400, f"input {INPUT!r} is in shared memory; send the data itself.")
-    size = parameters.get("binary_data_size")
-    if size is None:
-        return _from_json(tensor, binary, most)
-    if "data" in tensor:
-        raise HttpError(400, f"input {INPUT!r} has both 'data' and 'binary_data_size'.")
-    if isinstance(size, bool) or not isinstance(size, int) or size != len(binary):
-        raise HttpError(
-            400,
-            f"input {INPUT!r} has binary_data_size {str(size)[:40]}, but {len(binary):,} bytes "
-            "follow the JSON.",
-        )
-    if kind == "BYTES":
-        count = tensors.read_count(tensor.get("shape"), INPUT, most)
-        return tensors.files_from_bytes(binary, count, INPUT)
-    return tensors.from_bytes(binary, tensors.read_shape(tensor.get("shape"), INPUT), INPUT)
+    return tensor
 
 
 def _from_json(tensor: dict[str, Any], binary: memoryview, most: int) -> UInt8Array | list[bytes]:

@@ -7,6 +7,7 @@ nor how the process reads it (:mod:`kerascnn.serving.http.message_worker`).
 
 from __future__ import annotations
 
+import logging
 import pickle
 import threading
 from collections.abc import Callable
@@ -15,9 +16,12 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from kerascnn.child_process import ChildProcess
+from kerascnn.errors import kind_and_line
 from kerascnn.parallel import usable_cpus
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.stall_detector import StallDetector
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -49,7 +53,7 @@ class MessageReader:
 
         Raises:
             HttpError: What the function raises; 413: it takes too much memory; 503: the process was
-                ended by somebody.
+                ended by somebody, or cannot be started.
         """
         return await self._work.run_in(self._threads, partial(self._call, function, arguments))
 
@@ -77,7 +81,13 @@ class MessageReader:
         return cast("T", answer)
 
     def _started(self, old: _Process | None) -> _Process:
-        process = _Process()
+        try:
+            process = _Process()
+        except OSError as error:  # there may be a limit of processes
+            log.error("no process can be started to read a message (%s)", kind_and_line(error))
+            raise HttpError(
+                503, "no process can be started to read the message. Try again.", retry_after=1
+            ) from error
         with self._lock:
             if old is not None:
                 old.kill()

@@ -11,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from kerascnn.errors import DataError
+from kerascnn.language import sentence, tr
+from kerascnn.language.messages import translated
 from kerascnn.printable import command_line
 from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.decision import (
@@ -22,6 +24,7 @@ from kerascnn.training.advising.decision import (
 )
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.advising.measurement import measure, open_extractor
+from kerascnn.training.auto.hyperparameters import FEW_TO_CHOOSE_BY
 from kerascnn.training.auto.model import affordable_phases, from_scratch
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig, expect_config
@@ -30,6 +33,10 @@ from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
 from kerascnn.training.weights.start import StartingNetwork
+
+FEW_VALIDATION = sentence(
+    "too few validation pictures to tell whether training more than the head helps"
+)
 
 
 def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
@@ -99,8 +106,25 @@ def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
     return np.unique(np.concatenate([order[:most], by_class[place_in_class < 2]]))
 
 
-def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
+def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
+    """Return whether validation pictures are too few to tell what going deeper is worth.
+
+    Then a fitted head alone is the safer choice, as docs/experiments.md measures.
+
+    Args:
+        asked: The configuration as the user left it; whoever names the epochs gets them.
+        feed: Its data.
+    """
+    return asked.epochs == AUTO and len(feed.val) < FEW_TO_CHOOSE_BY
+
+
+def apply_advice(config: TrainConfig, advice: Advice, head_alone: bool = False) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
+
+    Args:
+        config: Configuration of a run.
+        advice: Advice on its data and network.
+        head_alone: Whether nothing shall be trained after the head.
 
     Returns:
         The configuration with scope and phases written out, and without weights where they are
@@ -108,9 +132,8 @@ def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     """
     if advice.depth == "scratch":
         return replace(config, trainable=advice.scope, weights="none")
-    if advice.depth == "head":
-        return replace(config, trainable=advice.scope)
-    plan = phases_for(advice.depth, lengths(config)[0][1], advice.learning_rate)
+    depth = "head" if head_alone else advice.depth
+    plan = phases_for(depth, lengths(config)[0][1], advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 
@@ -128,26 +151,28 @@ def apply_advice_for_network(
 
     Returns:
         The configuration with phases written out; or the small network from random weights,
-        where this one's features tell less than the pixels do.
+        where the features of ImageNet weights tell less than the pixels do.
     """
     rate = DEEPER * highest_rate(config, start.network)
     epochs = lengths(config)[0][1]
     try:
         depth = advise_on(config, feed, start, progress).depth
+        reason: str = sentence("as `kerascnn advise` reasons")
     except DataError as error:
         # One picture a class is enough for the head, and too little to learn more from.
-        progress.on_choice("phases", "head", str(error))
-        depth = "head"
-    if depth == "scratch":
+        depth, reason = "head", translated(str(error))
+    if depth == "scratch" and config.weights == "imagenet":
         chosen = from_scratch(asked, feed.dataset)
-        reason = "the backbone's features tell less than pixels do"
+        reason = sentence("the backbone's features tell less than pixels do")
         progress.on_choice("model", chosen.model, reason)
         return chosen
+    if depth != "head" and too_few_to_judge(asked, feed):
+        depth, reason = "head", FEW_VALIDATION
     if asked.epochs == AUTO:
-        plan = affordable_phases(len(feed.train), epochs, depth == "all", rate)
+        plan = affordable_phases(len(feed.train), depth != "head", rate)
     else:
-        plan = phases_for(depth, epochs, rate)
-    progress.on_choice("phases", ", then ".join(plan), "as `kerascnn advise` reasons")
+        plan = phases_for("head" if depth == "head" else "all", epochs, rate)
+    progress.on_choice("phases", tr(", then ").join(plan), reason)
     return replace(config, trainable="all", phase=plan)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from kerascnn.language import sentence
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.advising.facts import Facts
+from kerascnn.training.phases import FIT_HEAD
 
 Depth = Literal["head", "all", "scratch"]
 """The head alone, the head and then everything, or everything from nothing."""
@@ -139,10 +140,9 @@ def scope_of(depth: Depth) -> str:
 
 def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
     """Plan the phases: a new head first, alone; it would spoil what is below it."""
-    scope = scope_of(depth)
-    if depth in ("head", "scratch"):
-        return (f"{scope}:{epochs}",)
-    return (f"head:{max(1, epochs // 4)}", f"{scope}:{epochs}:{rate:.3g}")
+    if depth == "scratch":
+        return (f"all:{epochs}",)
+    return (FIT_HEAD,) if depth == "head" else (FIT_HEAD, f"all:{epochs}:{rate:.3g}")
 
 
 def epochs_for(pictures: int) -> int:
@@ -167,8 +167,7 @@ def expected(facts: Facts) -> tuple[float, float]:
 
 def _doubts(facts: Facts) -> list[str]:
     found: list[str] = []
-    best = facts.best
-    measured = _interval(best.probe, facts)
+    measured = _interval(facts.best.probe, facts)
     if not facts.pretrained:
         found.append(
             sentence(
@@ -177,29 +176,32 @@ def _doubts(facts: Facts) -> list[str]:
             )
         )
     if measured.high - measured.low > 0.25 or facts.per_class < 5:
-        found.append(
-            sentence(
-                "too little data to tell: {pictures} pictures, {each} a class, leave the probe "
-                "anywhere from {low} to {high}. Collect more, or measure each scope by "
-                "cross-validation.",
-                pictures=facts.sampled,
-                each=f"{facts.per_class:.0f}",
-                low=f"{measured.low:.0%}",
-                high=f"{measured.high:.0%}",
-            )
-        )
+        found.append(_too_little(facts, measured))
     elif _inseparable(facts):
-        found.append(
-            sentence(
-                "the classes are not separable with this backbone: a linear classifier on its best "
-                "stage ({stage}) is right for {probe}, always naming the largest class for "
-                "{chance}. Look at the labels (kerascnn data check) or take another one.",
-                stage=best.name,
-                probe=f"{best.probe:.0%}",
-                chance=f"{facts.chance:.0%}",
-            )
-        )
+        found.append(_not_separable(facts))
     return found
+
+
+def _too_little(facts: Facts, measured: Interval) -> str:
+    return sentence(
+        "too little data to tell: {pictures} pictures, {each} a class, leave the probe anywhere "
+        "from {low} to {high}. Collect more, or measure each scope by cross-validation.",
+        pictures=facts.sampled,
+        each=f"{facts.per_class:.0f}",
+        low=f"{measured.low:.0%}",
+        high=f"{measured.high:.0%}",
+    )
+
+
+def _not_separable(facts: Facts) -> str:
+    return sentence(
+        "the classes are not separable with this backbone: a linear classifier on its best stage "
+        "({stage}) is right for {probe}, always naming the largest class for {chance}. Look at the "
+        "labels (kerascnn data check) or take another one.",
+        stage=facts.best.name,
+        probe=f"{facts.best.probe:.0%}",
+        chance=f"{facts.chance:.0%}",
+    )
 
 
 def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
@@ -229,19 +231,17 @@ def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
             )
         )
     if facts.flipped is not None and depth != "head":
-        flipped = f"{facts.flipped:.1%}"
-        found.append(
-            sentence(
-                "Seeing every picture flipped too helps it ({share}), so `augment` light.",
-                share=flipped,
-            )
-            if light
-            else sentence(
-                "Seeing every picture flipped too does not help it ({share}), so `augment` none.",
-                share=flipped,
-            )
-        )
+        found.append(_flips(facts.flipped, light))
     return found
+
+
+def _flips(share: float, light: bool) -> str:
+    template = (
+        "Seeing every picture flipped too helps it ({share}), so `augment` light."
+        if light
+        else "Seeing every picture flipped too does not help it ({share}), so `augment` none."
+    )
+    return sentence(template, share=f"{share:.1%}")
 
 
 def _likeness(facts: Facts) -> str:

@@ -17,9 +17,10 @@ from keras import layers
 
 from kerascnn.card import Normalization
 from kerascnn.training.advising.facts import Facts, StageFacts
-from kerascnn.training.advising.scores import decompose, probe, probe_with_views
+from kerascnn.training.advising.scores import probe, probe_with_views
 from kerascnn.training.networks.blocks import blocks, flat
 from kerascnn.training.networks.from_pixels import Normalize, uniform_batches
+from kerascnn.training.trainer.feature_svd import decompose
 
 FEATURES = 512
 """Of a stage: its maps are averaged over 4 x 4, 2 x 2 or 1 x 1 parts, as many as stay below."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.networks import Network
-from kerascnn.training.phases import LEAST_EPOCHS, highest_rate, total_epochs
+from kerascnn.training.phases import FIT_HEAD, LEAST_EPOCHS, highest_rate, total_epochs
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 16
 """Pictures a step. The learning rates in the table of networks were found with the largest."""
@@ -30,6 +30,12 @@ ENOUGH_STEPS = 250
 MOST_EPOCHS = 100
 """For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
 
+
+_OF_STEPS = (
+    "epochs", "phase", "batch_size", "patience", "learning_rate", "optimizer", "weight_decay",
+    "clip_norm", "ema", "accumulate", "random_crop", "mixup", "cutmix",
+)  # fmt: skip
+"""Options that say how a network is trained step by step; a fit takes none."""
 
 OFTEN = 20
 """Epochs from which on strong changes of photographs pay, however they are chosen: by default, of
@@ -56,8 +62,11 @@ def resolve_auto(config: TrainConfig, pictures: int, network: Network | None = N
 
     Returns:
         The configuration with a batch size, with epochs where there are no phases, and with a
-        learning rate where the batch size was chosen here.
+        learning rate where the batch size was chosen here. A head that is trained alone is fitted,
+        unless something is said of the steps that would train it.
     """
+    if _only_fits_head(config):
+        config = replace(config, phase=(FIT_HEAD,))
     batch_size = batch_size_for(config.batch_size, pictures)
     steps = steps_per_epoch(pictures, min(batch_size, pictures))
     if config.epochs == AUTO and not config.phase:
@@ -67,6 +76,12 @@ def resolve_auto(config: TrainConfig, pictures: int, network: Network | None = N
         enough = steps * total_epochs(config) >= LEAST_STEPS
         config = replace(config, learning_rate=_rate(config, batch_size, enough, network))
     return replace(config, batch_size=batch_size)
+
+
+def _only_fits_head(config: TrainConfig) -> bool:
+    plain = TrainConfig()
+    unsaid = all(getattr(config, name) == getattr(plain, name) for name in _OF_STEPS)
+    return config.trainable == "head" and unsaid and config.augment in ("none", AUTO)
 
 
 def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | None = None) -> bool:

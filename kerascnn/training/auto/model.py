@@ -16,13 +16,14 @@ import numpy.typing as npt
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset, Split, sized_pictures
 from kerascnn.errors import ConfigError, ModelFileError, PictureError
+from kerascnn.language import Sentence, sentence
 from kerascnn.training.auto.flips import Verdict, judge_flips
 from kerascnn.training.auto.hyperparameters import has_enough_steps, sees_pictures_often
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.networks import Network
-from kerascnn.training.phases import BASELINE, LEAST_EPOCHS
+from kerascnn.training.phases import BASELINE, FIT_HEAD
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.check import kind_of
 from kerascnn.training.weights_location import on_this_machine
@@ -62,9 +63,6 @@ than a few pixels; no larger than the weights were made at."""
 STRIDE = 32
 """Its input's side is a multiple: it halves five times."""
 
-MOST_HEAD_EPOCHS = 40
-"""Of the head alone, on features that are kept: cheap, but each epoch also judges and writes."""
-
 DEEPER_PICTURES = 1500
 """Pictures that pass through the whole network, there and back, after the head has learned: about
 a minute on two cores at 160 pixels."""
@@ -102,13 +100,17 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
     if config.model != AUTO:
         return config
     if config.weights not in (AUTO, "none", "imagenet"):
-        return replace(config, model=_network_of(on_this_machine(config.weights)))
+        network = _network_of(on_this_machine(config.weights))
+        return replace(config, model=network, trainable=_open_scope(config))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
-        chosen, reason = from_scratch(config, dataset), "from random weights, as asked for"
+        chosen, reason = (
+            from_scratch(config, dataset),
+            sentence("from random weights, as asked for"),
+        )
         return _announced(chosen, reason, progress)
     if config.weights == AUTO and longest <= SMALL:
-        reason = f"the pictures are small: {longest} pixels"
+        reason = sentence("the pictures are small: {longest} pixels", longest=longest)
         return _announced(from_scratch(config, dataset), reason, progress)
     try:
         ensure(BACKBONE, lambda done, total: progress.on_download(BACKBONE, done, total))
@@ -117,7 +119,9 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
             raise
         chosen = from_scratch(config, dataset)
         log.warning("%s Meanwhile %s is trained from random weights.", error, chosen.model)
-        return _announced(chosen, "there are no ImageNet weights on this machine", progress)
+        return _announced(
+            chosen, sentence("there are no ImageNet weights on this machine"), progress
+        )
     return _pretrained(config, longest, progress)
 
 
@@ -160,16 +164,21 @@ def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainCon
 
 def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainConfig:
     size = config.image_size or _input_for(longest, STRIDE, SIZES)
-    # Which blocks learn is seen when the pictures have passed through the network.
-    open_scope = config.trainable == "all" and not config.phase and not config.random_crop
-    progress.on_choice("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
+    reason = sentence("photographs, {longest} pixels; ImageNet weights", longest=f"{longest:,}")
+    progress.on_choice("model", BACKBONE, reason)
     return replace(
         config,
         model=BACKBONE,
         weights="imagenet",
         image_size=size,
-        trainable=AUTO if open_scope else config.trainable,
+        trainable=_open_scope(config),
     )
+
+
+def _open_scope(config: TrainConfig) -> str:
+    """Leave open which blocks learn, until the pictures have passed through the network."""
+    unsaid = config.trainable == "all" and not config.phase and not config.random_crop
+    return AUTO if unsaid else config.trainable
 
 
 def _network_of(path: Path) -> str:
@@ -183,20 +192,18 @@ def _network_of(path: Path) -> str:
     return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network
 
 
-def affordable_phases(pictures: int, epochs: int, deeper: bool, rate: float) -> tuple[str, ...]:
+def affordable_phases(pictures: int, deeper: bool, rate: float) -> tuple[str, ...]:
     """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it.
 
     Args:
         pictures: Number of training pictures.
-        epochs: What as many steps as a network needs from nothing would take.
         deeper: Whether more than the head shall learn.
         rate: Rate of the second phase.
     """
-    head = f"head:{min(MOST_HEAD_EPOCHS, max(LEAST_EPOCHS, epochs))}"
     if not deeper:
-        return (head,)
+        return (FIT_HEAD,)
     least, most = DEEPER_EPOCHS
-    return head, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
+    return FIT_HEAD, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
 
 
 def choose_changes(
@@ -219,7 +226,7 @@ def choose_changes(
     if config.augment != AUTO:
         return config
     if config.weights != "none" or config.trainable != "all" or config.phase:
-        reason = "what frozen blocks make of each picture is computed once"
+        reason = sentence("what frozen blocks make of each picture is computed once")
         progress.on_choice("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
@@ -228,8 +235,10 @@ def choose_changes(
     often = photographs and sees_pictures_often(config, len(feed.train), network)
     strong = often and _colored(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
     augment = _CHANGES[verdict == "harmless", strong]
-    kind = "colored photographs; " if strong else ""
-    progress.on_choice("augment", augment, kind + _FLIPS[verdict])
+    reason = _FLIPS[verdict]
+    if strong:
+        reason = sentence("colored photographs; {flips}", flips=reason)
+    progress.on_choice("augment", augment, reason)
     return replace(config, augment=augment)
 
 
@@ -252,8 +261,8 @@ _CHANGES: dict[tuple[bool, bool], Augment] = {
 }  # fmt: skip
 """By whether a flip is harmless, and whether these are photographs that are seen often."""
 
-_FLIPS: dict[Verdict, str] = {
-    "harmless": "mirror images are as much like their class as the pictures are",
-    "harmful": "no flip: mirror images are less like their class, or like another",
-    "unknown": "no flip: the pictures do not tell whether it changes the class",
+_FLIPS: dict[Verdict, Sentence] = {
+    "harmless": sentence("mirror images are as much like their class as the pictures are"),
+    "harmful": sentence("no flip: mirror images are less like their class, or like another"),
+    "unknown": sentence("no flip: the pictures do not tell whether it changes the class"),
 }

@@ -13,11 +13,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.language import sentence
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack, steps_per_epoch
 from kerascnn.training.evaluation.calibration import calibrate
 from kerascnn.training.networks.from_pixels import at_size, from_pixels, predict_logits
+from kerascnn.training.phases import phase_ends, phases
 from kerascnn.training.run.folder import Run
 
 SAMPLE = 2000
@@ -52,7 +54,7 @@ def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> 
     model = from_pixels(core, card.normalization)
     told, began = progress or Callback(), time.perf_counter()
     logits = predict_logits(
-        model, pictures.images, lambda done: told.on_work("validation", done, total)
+        model, pictures.images, lambda done: told.on_work(sentence("validation"), done, total)
     )
     return KeptPredictions(core, model, logits, time.perf_counter() - began)
 
@@ -86,12 +88,12 @@ def evaluate_kept(
     train = predict_logits(
         kept.model,
         at_size(feed.train.images[sample], card.image_size),
-        lambda done: progress.on_work("training pictures", done, len(sample)),
+        lambda done: progress.on_work(sentence("training pictures"), done, len(sample)),
     )
     right = int((train.argmax(1) == feed.train.labels[sample]).sum())
     steps = steps_per_epoch(len(feed.train), batch_size)
     measured = {
-        "steps": len(run.history) * steps // run.config.accumulate,
+        "steps": _epochs_of_steps(run) * steps // run.config.accumulate,
         "train_right": right,
         "train_images": len(sample),
         "train_top1": right / len(sample),
@@ -101,9 +103,15 @@ def evaluate_kept(
     }
     run.save_card(card.with_(metrics=card.metrics | measured))
     if calibration:
-        progress.on_work("calibration", 0, 0)
+        progress.on_work(sentence("calibration"), 0, 0)
         calibrate(run, feed.val, logits)
     return kept
+
+
+def _epochs_of_steps(run: Run) -> int:
+    config, history = run.config, run.history
+    done = phase_ends(phases(config), history, config.patience)
+    return sum(last - first + 1 for phase, first, last in done if not phase.is_fit)
 
 
 def _sample(pack: Pack, seed: int) -> np.ndarray:

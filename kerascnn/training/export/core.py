@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from kerascnn.errors import ModelFileError, kind_and_line
-from kerascnn.training.export.graph import IR_VERSION, OPSET
+from kerascnn.training.export.graph import IR_VERSION, OPSET, without_unused_opsets
 from kerascnn.training.export.operators import HANDLERS
 from kerascnn.training.export.rewrites import simplify
 from kerascnn.training.export.traceable import traceable
@@ -52,11 +52,7 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
     converted.ir_version = IR_VERSION
     _rename_ends(converted.graph)
     # tf2onnx lists ai.onnx.ml though nothing uses it, and quantizers choke on it.
-    used = {node.domain for node in converted.graph.node}
-    kept = [opset for opset in converted.opset_import if opset.domain in used]
-    del converted.opset_import[:]
-    converted.opset_import.extend(kept)
-    return simplify(converted)
+    return simplify(without_unused_opsets(converted))
 
 
 def _convert(network: keras.Model) -> onnx.ModelProto:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerascnn.resizing import Resizing, Shape
-from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, Graph
+from kerascnn.training.export.graph import FLOAT, INT64, Graph
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ class Geometry:
         return make(0), make(1)
 
     def _side(self, i: int, **given: str) -> GraphSide:
-        zero = self._whole(0)
+        zero = self.g.whole(0)
         values = {
             "first": zero,
             "last": self.sizes[i],
             "start": self.g.constant([0.0], np.float32),
-            "length": self._whole(self.shape[i]),
+            "length": self.g.whole(self.shape[i]),
             "skip": zero,
             "offset": zero,
         } | given
@@ -84,11 +84,11 @@ class Geometry:
         if self.shape[0] == self.shape[1]:
             short = self.g.op("Min", *self.sizes)
             lengths = [
-                self.g.op("Div", self.g.op("Mul", self._whole(rows), side), short)
+                self.g.op("Div", self.g.op("Mul", self.g.whole(rows), side), short)
                 for side in self.sizes
             ]
         else:
-            height, width = map(self._double, self.sizes)
+            height, width = map(self.g.double, self.sizes)
             ratio = self.g.op(
                 "Min",
                 self.g.op("Div", height, self._number(rows)),
@@ -103,7 +103,7 @@ class Geometry:
 
     def _fitted(self) -> tuple[GraphSide, GraphSide]:
         g, bleed = self.g, self._number((1 - self.sizing.crop_share) / 2)
-        sides = [self._double(side) for side in self.sizes]
+        sides = [g.double(side) for side in self.sizes]
         edges = [g.op("Mul", bleed, side) for side in sides]
         live = [
             g.op("Sub", side, g.op("Mul", edge, self._number(2)))
@@ -131,8 +131,8 @@ class Geometry:
         cuts = self._fastai() if self.sizing.library == "fastai" else self._keras()
 
         def side(i: int) -> GraphSide:
-            cut = g.op("Max", cuts[i], self._whole(1))
-            first = g.op("Div", g.op("Sub", self.sizes[i], cut), self._whole(2))
+            cut = g.op("Max", cuts[i], g.whole(1))
+            first = g.op("Div", g.op("Sub", self.sizes[i], cut), g.whole(2))
             last = g.op("Add", first, cut)
             if not box:
                 return self._side(i, first=first, last=last)
@@ -144,7 +144,7 @@ class Geometry:
 
     def _fastai(self) -> list[str]:
         ratios = [
-            self.g.op("Div", self._double(side), self._number(wanted))
+            self.g.op("Div", self.g.double(side), self._number(wanted))
             for side, wanted in zip(self.sizes, self.shape, strict=True)
         ]
         times = self.g.op("Min", *ratios)
@@ -159,24 +159,27 @@ class Geometry:
         ]
 
     def _share(self, side: str, times: int, by: int) -> str:
-        return self.g.op("Div", self.g.op("Mul", side, self._whole(times)), self._whole(by))
+        return self.g.op("Div", self.g.op("Mul", side, self.g.whole(times)), self.g.whole(by))
 
     def _padded(self) -> tuple[GraphSide, GraphSide]:
         g, (rows, columns) = self.g, self.shape
-        height, width = map(self._double, self.sizes)
+        height, width = map(g.double, self.sizes)
         ratio, wanted = g.op("Div", width, height), self._number(columns / rows)
         low = self._round(g.op("Mul", g.op("Div", height, width), self._number(columns)))
         narrow = self._round(g.op("Mul", g.op("Div", width, height), self._number(rows)))
-        one = self._whole(1)
+        one = g.whole(1)
         lengths = [
-            g.op("Where", g.op("Greater", ratio, wanted), g.op("Max", one, low), self._whole(rows)),
+            g.op("Where", g.op("Greater", ratio, wanted), g.op("Max", one, low), g.whole(rows)),
             g.op(
-                "Where", g.op("Less", ratio, wanted), g.op("Max", one, narrow), self._whole(columns)
+                "Where",
+                g.op("Less", ratio, wanted),
+                g.op("Max", one, narrow),
+                g.whole(columns),
             ),
         ]
         if not self.sizing.enlarge:
             inside = [
-                g.op("LessOrEqual", side, self._whole(most))
+                g.op("LessOrEqual", side, g.whole(most))
                 for side, most in zip(self.sizes, self.shape, strict=True)
             ]
             fits = g.op("And", *inside)
@@ -188,29 +191,23 @@ class Geometry:
             lambda i: self._side(
                 i,
                 length=lengths[i],
-                offset=self._half(g.op("Sub", self._whole(self.shape[i]), lengths[i])),
+                offset=self._half(g.op("Sub", g.whole(self.shape[i]), lengths[i])),
             )
         )
 
     def _less(self, value: str, number: int) -> str:
-        return self.g.op("Sub", value, self._whole(number))
+        return self.g.op("Sub", value, self.g.whole(number))
 
     def _half(self, value: str) -> str:
-        return self._round(self.g.op("Div", self._double(value), self._number(2)))
+        return self._round(self.g.op("Div", self.g.double(value), self._number(2)))
 
     def _round(self, value: str) -> str:
         """Round to the nearest, halves to even. onnxruntime's Round takes float64 for float32."""
         g, half = self.g, self._number(0.5)
         up = g.op("Cast", g.op("Floor", g.op("Add", value, half)), to=INT64)
         tie = g.op("Equal", g.op("Sub", value, g.op("Floor", value)), half)
-        odd = g.op("Mod", up, self._whole(2))
+        odd = g.op("Mod", up, g.whole(2))
         return g.op("Sub", up, g.op("Mul", odd, g.op("Cast", tie, to=INT64)))
-
-    def _double(self, value: str) -> str:
-        return self.g.op("Cast", value, to=DOUBLE)
-
-    def _whole(self, number: int) -> str:
-        return self.g.constant([number], np.int64)
 
     def _number(self, number: float) -> str:
         return self.g.constant([number], np.float64)

@@ -42,6 +42,22 @@ class Graph:
         self._constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
+    def whole(self, *numbers: int) -> str:
+        """Add a list of int64."""
+        return self.constant(numbers, np.int64)
+
+    def number(self, value: float) -> str:
+        """Add a scalar float64."""
+        return self.constant(value, np.float64)
+
+    def double(self, value: str) -> str:
+        """Add a conversion to float64."""
+        return self.op("Cast", value, to=DOUBLE)
+
+    def half_up(self, value: str) -> str:
+        """Round float64 to the nearest whole number, halves upwards."""
+        return self.op("Floor", self.op("Add", value, self.number(0.5)))
+
     def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Add a node with one output.
 
@@ -82,6 +98,15 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
         ir_version=IR_VERSION,
         producer_name="kerascnn",
     )
+
+
+def without_unused_opsets(changed: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop the operator sets that no node of a graph uses any more."""
+    used = {node.domain for node in changed.graph.node}
+    kept = [opset for opset in changed.opset_import if opset.domain in used]
+    del changed.opset_import[:]
+    changed.opset_import.extend(kept)
+    return changed
 
 
 def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:

@@ -29,7 +29,7 @@ import onnx
 
 from kerascnn import images
 from kerascnn.card import ModelCard
-from kerascnn.training.export.graph import DOUBLE, FLOAT, UINT8, Graph, model, tensor
+from kerascnn.training.export.graph import FLOAT, UINT8, Graph, model, tensor
 from kerascnn.training.export.resampling import resampling
 
 FIXED_POINT = 2.0**22
@@ -52,8 +52,8 @@ def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
     width = g.op("Shape", "image", start=2, end=3)
     ready = g.op(
         "And",
-        g.op("Equal", height, g.constant([rows], np.int64)),
-        g.op("Equal", width, g.constant([columns], np.int64)),
+        g.op("Equal", height, g.whole(rows)),
+        g.op("Equal", width, g.whole(columns)),
     )
     sizing = (
         resampling(height, width, card.shape, card.sizing)
@@ -106,26 +106,26 @@ def _by_channel(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
     stands here. There it takes many times as long with three numbers as with a line of them.
     """
     (height, width), backwards = card.shape, card.normalization.channel_order == "BGR"
-    line = g.constant([0, height, 3 * width], np.int64)
+    line = g.whole(0, height, 3 * width)
     values = g.op("Reshape", g.op("Cast", sized, to=FLOAT), line)
     for kind, numbers in steps:
         pixel = numbers[::-1] if backwards else numbers
         values = g.op(kind, values, g.constant(np.tile(pixel, width), np.float32))
-    _planes(g, g.op("Reshape", values, g.constant([0, height, width, 3], np.int64)), card, "pixels")
+    _planes(g, g.op("Reshape", values, g.whole(0, height, width, 3)), card, "pixels")
 
 
 def _planes(g: Graph, sized: str, card: ModelCard, output: str | None = None) -> str:
     backwards = card.normalization.channel_order == "BGR"
     planes = g.op("Transpose", sized, perm=[0, 3, 1, 2], output=None if backwards else output)
     if backwards:
-        planes = g.op("Gather", planes, g.constant([2, 1, 0], np.int64), axis=1, output=output)
+        planes = g.op("Gather", planes, g.whole(2, 1, 0), axis=1, output=output)
     return planes
 
 
 def _grey(g: Graph, planes: str, output: str | None) -> str:
     """Convert to grey as images.grey does. Integers stay below 2**24, so float32 is exact."""
     weights = g.constant(np.reshape(images.GREY_WEIGHTS, (1, 3, 1, 1)), np.float32)
-    total = g.op("ReduceSum", g.op("Mul", planes, weights), g.constant([1], np.int64), keepdims=1)
+    total = g.op("ReduceSum", g.op("Mul", planes, weights), g.whole(1), keepdims=1)
     rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
     return g.op("Floor", g.op("Mul", rounded, g.constant(2.0**-16, np.float32)), output=output)
 
@@ -142,18 +142,14 @@ def _sizing(card: ModelCard, height: str, width: str) -> onnx.GraphProto:
     down = _Axis(g, card, height, (height, width)).weights()
     across = _Axis(g, card, width, (height, width)).weights()
     # Horizontally first, as images.py: [batch, height, 3, width] x [width, size].
-    rows = g.op("Cast", g.op("Transpose", "image", perm=[0, 1, 3, 2]), to=DOUBLE)
-    rows = _rounded(g, g.op("MatMul", rows, g.op("Transpose", across, perm=[1, 0])))
+    rows = g.double(g.op("Transpose", "image", perm=[0, 1, 3, 2]))
+    rows = g.half_up(g.op("MatMul", rows, g.op("Transpose", across, perm=[1, 0])))
     # Then vertically: [size, height] x [batch, height, 3 * size].
-    flat = g.op("Reshape", rows, g.constant([0, 0, 3 * size], np.int64))
-    columns = g.op("Cast", _rounded(g, g.op("MatMul", down, flat)), to=UINT8)
-    picture = g.op("Reshape", columns, g.constant([0, 0, 3, size], np.int64))
+    flat = g.op("Reshape", rows, g.whole(0, 0, 3 * size))
+    columns = g.op("Cast", g.half_up(g.op("MatMul", down, flat)), to=UINT8)
+    picture = g.op("Reshape", columns, g.whole(0, 0, 3, size))
     g.op("Transpose", picture, perm=[0, 1, 3, 2], output="sizing/sized")
     return g.finish("sizing", [], [tensor("sizing/sized", UINT8, ["batch", size, size, 3])])
-
-
-def _rounded(g: Graph, x: str) -> str:
-    return g.op("Floor", g.op("Add", x, g.constant(0.5, np.float64)))
 
 
 class _Axis:
@@ -165,59 +161,58 @@ class _Axis:
     def __init__(self, g: Graph, card: ModelCard, length: str, both: tuple[str, str]) -> None:
         self.g, self.size, self.length, self.both = g, card.image_size, length, both
         self.start, self.stop = g.constant([0.0], np.float32), g.op("Cast", length, to=FLOAT)
-        self.target, self.offset = self._whole(self.size), self._whole(0)
+        self.target, self.offset = self.g.whole(self.size), self.g.whole(0)
         {"squash": lambda: None, "crop": self._crop, "pad": self._pad}[card.resize]()
-
-    def _whole(self, number: int) -> str:
-        return self.g.constant([number], np.int64)
 
     def _scaled(self, numerator: str, denominator: str) -> str:
         """Return length * numerator / denominator, rounded half up, in integers."""
-        g, two = self.g, self._whole(2)
+        g = self.g
+        two = g.whole(2)
         product = g.op("Mul", two, g.op("Mul", self.length, numerator))
         return g.op("Div", g.op("Add", product, denominator), g.op("Mul", two, denominator))
 
     def _crop(self) -> None:
         g = self.g
         short = g.op("Min", *self.both)
-        target = self._scaled(self._whole((16 * self.size + 7) // 14), short)
-        before = g.op("Div", g.op("Sub", target, self._whole(self.size)), self._whole(2))
-        after = g.op("Add", before, self._whole(self.size))
+        target = self._scaled(g.whole((16 * self.size + 7) // 14), short)
+        before = g.op("Div", g.op("Sub", target, g.whole(self.size)), g.whole(2))
+        after = g.op("Add", before, g.whole(self.size))
         self.start, self.stop = self._source(before, target), self._source(after, target)
 
     def _source(self, position: str, target: str) -> str:
         # images.py divides as float64, and Pillow keeps the box as float32.
         g = self.g
-        product = g.op("Cast", g.op("Mul", position, self.length), to=DOUBLE)
-        return g.op("Cast", g.op("Div", product, g.op("Cast", target, to=DOUBLE)), to=FLOAT)
+        product = g.double(g.op("Mul", position, self.length))
+        return g.op("Cast", g.op("Div", product, g.double(target)), to=FLOAT)
 
     def _pad(self) -> None:
-        g, size = self.g, self._whole(self.size)
+        g = self.g
+        size = g.whole(self.size)
         longer = g.op("Max", *self.both)
         scaled = self._scaled(g.op("Min", longer, size), longer)
-        self.target = g.op("Max", self._whole(1), scaled)
-        self.offset = g.op("Div", g.op("Sub", size, self.target), self._whole(2))
+        self.target = g.op("Max", g.whole(1), scaled)
+        self.offset = g.op("Div", g.op("Sub", size, self.target), g.whole(2))
 
     def weights(self) -> str:
         """Return float64 [size, length]: how much of each input pixel each output pixel takes."""
         g = self.g
-        one, half = g.constant(1.0, np.float64), g.constant(0.5, np.float64)
-        extent = g.op("Cast", g.op("Sub", self.stop, self.start), to=DOUBLE)
-        scale = g.op("Div", extent, g.op("Cast", self.target, to=DOUBLE))
+        one, half = g.number(1.0), g.number(0.5)
+        extent = g.double(g.op("Sub", self.stop, self.start))
+        scale = g.op("Div", extent, g.double(self.target))
         rows = g.constant(np.arange(self.size)[:, None], np.int64)
         index = g.op("Sub", rows, self.offset)
-        middle = g.op("Mul", g.op("Add", g.op("Cast", index, to=DOUBLE), half), scale)
-        center = g.op("Add", g.op("Cast", self.start, to=DOUBLE), middle)
-        columns = g.op("Cast", self._columns(), to=DOUBLE)
+        middle = g.op("Mul", g.op("Add", g.double(index), half), scale)
+        center = g.op("Add", g.double(self.start), middle)
+        columns = g.double(self._columns())
         distance = g.op("Add", g.op("Sub", columns, center), half)
         narrow = g.op("Div", one, g.op("Max", scale, one))
         triangle = g.op("Sub", one, g.op("Abs", g.op("Mul", distance, narrow)))
-        raw = g.op("Max", triangle, g.constant(0.0, np.float64))
-        total = g.op("ReduceSum", raw, g.constant([1], np.int64), keepdims=1)
-        fixed = g.op("Mul", g.op("Div", raw, total), g.constant(FIXED_POINT, np.float64))
-        share = g.op("Div", _rounded(g, fixed), g.constant(FIXED_POINT, np.float64))
+        raw = g.op("Max", triangle, g.number(0.0))
+        total = g.op("ReduceSum", raw, g.whole(1), keepdims=1)
+        fixed = g.op("Mul", g.op("Div", raw, total), g.number(FIXED_POINT))
+        share = g.op("Div", g.half_up(fixed), g.number(FIXED_POINT))
         # Rows beyond the picture (pad) have no weights at all; their 0 / 0 is dropped here.
-        return g.op("Where", self._inside(index), share, g.constant(0.0, np.float64))
+        return g.op("Where", self._inside(index), share, g.number(0.0))
 
     def _columns(self) -> str:
         zero, step = self.g.constant(0, np.int64), self.g.constant(1, np.int64)
@@ -225,5 +220,5 @@ class _Axis:
 
     def _inside(self, index: str) -> str:
         g = self.g
-        above = g.op("GreaterOrEqual", index, self._whole(0))
+        above = g.op("GreaterOrEqual", index, g.whole(0))
         return g.op("And", above, g.op("Less", index, self.target))

@@ -46,7 +46,7 @@ class _Resampling:
         if self.sizing.resize == "crop" and self.sizing.library in ("fastai", "keras"):
             starts = g.op("Concat", self.down.first, self.across.first, axis=0)
             ends = g.op("Concat", self.down.last, self.across.last, axis=0)
-            seen = g.op("Slice", seen, starts, ends, g.constant([1, 2], np.int64))
+            seen = g.op("Slice", seen, starts, ends, g.whole(1, 2))
         if self.sizing.filter == "nearest" or not self.sizing.antialias:
             sized = self._gathered(seen)
         else:
@@ -60,8 +60,8 @@ class _Resampling:
         if self.sizing.resize != "pad":
             g.op("Identity", sized, output="sizing/sized")
             return
-        rows = g.op("Reshape", self._inside(self.down), g.constant([-1, 1, 1], np.int64))
-        columns = g.op("Reshape", self._inside(self.across), g.constant([1, -1, 1], np.int64))
+        rows = g.op("Reshape", self._inside(self.down), g.whole(-1, 1, 1))
+        columns = g.op("Reshape", self._inside(self.across), g.whole(1, -1, 1))
         inside = g.op("And", rows, columns)
         color = g.constant(self.sizing.pad_color, np.uint8)
         g.op("Where", inside, sized, color, output="sizing/sized")
@@ -74,7 +74,7 @@ class _Resampling:
 
     def _inside(self, side: GraphSide) -> str:
         g, index = self.g, self._index(side)
-        above = g.op("GreaterOrEqual", index, g.constant([0], np.int64))
+        above = g.op("GreaterOrEqual", index, g.whole(0))
         return g.op("And", above, g.op("Less", index, side.length))
 
     # --- Pillow ---
@@ -84,13 +84,13 @@ class _Resampling:
         g = self.g
         down, across = self._weights(self.down), self._weights(self.across)
         across = g.op("Transpose", across, perm=[1, 0])
-        lines = g.op("Cast", g.op("Transpose", seen, perm=[0, 1, 3, 2]), to=DOUBLE)
+        lines = g.double(g.op("Transpose", seen, perm=[0, 1, 3, 2]))
         shorter = g.op("Sub", self._length(self.down), self.down.length)
         narrower = g.op("Sub", self._length(self.across), self.across.length)
-        twice = g.op("Mul", narrower, g.constant([2], np.int64))
+        twice = g.op("Mul", narrower, g.whole(2))
         first = g.op(
             "And",
-            g.op("Greater", shorter, g.constant([0], np.int64)),
+            g.op("Greater", shorter, g.whole(0)),
             g.op("Greater", shorter, twice),
         )
         sized = g.op(
@@ -107,9 +107,9 @@ class _Resampling:
         g = Graph(f"sizing/{name}/")
 
         def vertical(values: str) -> str:
-            flat = g.op("Reshape", values, g.constant([0, 0, -1], np.int64))
+            flat = g.op("Reshape", values, g.whole(0, 0, -1))
             product = _levels(g, g.op("MatMul", down, flat))
-            return g.op("Reshape", product, g.constant([0, self.shape[0], 3, -1], np.int64))
+            return g.op("Reshape", product, g.whole(0, self.shape[0], 3, -1))
 
         def horizontal(values: str) -> str:
             return _levels(g, g.op("MatMul", values, across))
@@ -124,46 +124,47 @@ class _Resampling:
 
     def _step(self, side: GraphSide) -> str:
         g = self.g
-        extent = g.op("Cast", g.op("Sub", side.stop, side.start), to=DOUBLE)
-        return g.op("Div", extent, g.op("Cast", side.length, to=DOUBLE))
+        extent = g.double(g.op("Sub", side.stop, side.start))
+        return g.op("Div", extent, g.double(side.length))
 
     def _weights(self, side: GraphSide) -> str:
         """Return float64 [wanted, pixels]: how much of each pixel each pixel of the input takes."""
-        g, one, half = self.g, self._number(1.0), self._number(0.5)
+        g = self.g
+        one, half = g.number(1.0), g.number(0.5)
         step = self._step(side)
-        index = g.op("Unsqueeze", self._index(side), g.constant([1], np.int64))
-        middle = g.op("Mul", g.op("Add", g.op("Cast", index, to=DOUBLE), half), step)
-        center = g.op("Add", g.op("Cast", side.start, to=DOUBLE), middle)
+        index = g.op("Unsqueeze", self._index(side), g.whole(1))
+        middle = g.op("Mul", g.op("Add", g.double(index), half), step)
+        center = g.op("Add", g.double(side.start), middle)
         pixels = g.op(
             "Range",
             g.constant(0, np.int64),
             g.op("Squeeze", self._length(side)),
             g.constant(1, np.int64),
         )
-        distance = g.op("Add", g.op("Sub", g.op("Cast", pixels, to=DOUBLE), center), half)
+        distance = g.op("Add", g.op("Sub", g.double(pixels), center), half)
         narrow = g.op("Div", one, g.op("Max", step, one))
         raw = self._filtered(g.op("Abs", g.op("Mul", distance, narrow)))
-        total = g.op("ReduceSum", raw, g.constant([1], np.int64), keepdims=1)
-        unit = self._number(2.0**PRECISION_BITS)
+        total = g.op("ReduceSum", raw, g.whole(1), keepdims=1)
+        unit = g.number(2.0**PRECISION_BITS)
         fixed = g.op("Mul", g.op("Div", raw, total), unit)
-        whole = g.op("Mul", g.op("Sign", fixed), _half_up(g, g.op("Abs", fixed)))
+        whole = g.op("Mul", g.op("Sign", fixed), g.half_up(g.op("Abs", fixed)))
         # Rows beyond the picture (pad) have no weights at all; their 0 / 0 is dropped here.
-        inside = g.op("Unsqueeze", self._inside(side), g.constant([1], np.int64))
-        return g.op("Where", inside, g.op("Div", whole, unit), self._number(0.0))
+        inside = g.op("Unsqueeze", self._inside(side), g.whole(1))
+        return g.op("Where", inside, g.op("Div", whole, unit), g.number(0.0))
 
     def _filtered(self, x: str) -> str:
         """Return the filter's weight at float64 distances, all at least 0."""
         if self.sizing.filter == "bilinear":
-            return self.g.op("Max", self.g.op("Sub", self._number(1.0), x), self._number(0.0))
+            return self.g.op("Max", self.g.op("Sub", self.g.number(1.0), x), self.g.number(0.0))
         if self.sizing.filter == "bicubic":
             return self._cubic(x)
-        third = self.g.op("Div", x, self._number(3.0))
+        third = self.g.op("Div", x, self.g.number(3.0))
         lobes = self.g.op("Mul", self._sinc(x), self._sinc(third))
-        near = self.g.op("Less", x, self._number(3.0))
-        return self.g.op("Where", near, lobes, self._number(0.0))
+        near = self.g.op("Less", x, self.g.number(3.0))
+        return self.g.op("Where", near, lobes, self.g.number(0.0))
 
     def _cubic(self, x: str) -> str:
-        g, n = self.g, self._number
+        g, n = self.g, self.g.number
         near = g.op("Mul", g.op("Sub", g.op("Mul", n(1.5), x), n(2.5)), x)
         near = g.op("Add", g.op("Mul", near, x), n(1.0))
         far = g.op("Add", g.op("Mul", g.op("Sub", x, n(5.0)), x), n(8.0))
@@ -173,15 +174,10 @@ class _Resampling:
 
     def _sinc(self, x: str) -> str:
         g = self.g
-        turned = g.op("Mul", x, self._number(math.pi))
-        middle = g.op("Equal", x, self._number(0.0))
-        safe = g.op("Where", middle, self._number(1.0), turned)
-        return g.op("Where", middle, self._number(1.0), g.op("Div", g.op("Sin", safe), safe))
-
-    def _number(self, value: float) -> str:
-        return self.g.constant(value, np.float64)
-
-    # --- nearest, and TensorFlow ---
+        turned = g.op("Mul", x, g.number(math.pi))
+        middle = g.op("Equal", x, g.number(0.0))
+        safe = g.op("Where", middle, g.number(1.0), turned)
+        return g.op("Where", middle, g.number(1.0), g.op("Div", g.op("Sin", safe), safe))
 
     def _gathered(self, seen: str) -> str:
         kind = self.sizing.filter
@@ -194,24 +190,24 @@ class _Resampling:
         order = ((self.across, 2), (self.down, 1))
         for side, axis in order if kind == "bilinear" else order[::-1]:
             values = self._taken(values, side, axis)
-        rounded = _half_up(self.g, values) if kind == "lanczos" else self.g.op("Round", values)
+        rounded = self.g.half_up(values) if kind == "lanczos" else self.g.op("Round", values)
         low, high = (self.g.constant(level, self._real[1]) for level in (0.0, 255.0))
         return self.g.op("Cast", self.g.op("Clip", rounded, low, high), to=UINT8)
 
     def _bounded(self, index: str, side: GraphSide) -> str:
-        last = self.g.op("Sub", self._length(side), self.g.constant([1], np.int64))
-        return self.g.op("Max", self.g.op("Min", index, last), self.g.constant([0], np.int64))
+        last = self.g.op("Sub", self._length(side), self.g.whole(1))
+        return self.g.op("Max", self.g.op("Min", index, last), self.g.whole(0))
 
     def _pillow_nearest(self, side: GraphSide) -> str:
         """Add the step up, pixel by pixel, as Pillow does: a product rounds otherwise."""
         g, step = self.g, self._step(side)
-        half = g.op("Mul", step, self._number(0.5))
-        first = g.op("Add", g.op("Cast", side.start, to=DOUBLE), half)
-        count = g.op("Sub", side.length, g.constant([1], np.int64))
+        half = g.op("Mul", step, g.number(0.5))
+        first = g.op("Add", g.double(side.start), half)
+        count = g.op("Sub", side.length, g.whole(1))
         steps = g.op("Concat", first, g.op("Expand", step, count), axis=0)
         places = g.op("CumSum", steps, g.constant(0, np.int64))
-        last = g.op("Sub", side.length, g.constant([1], np.int64))
-        index = g.op("Max", g.op("Min", self._index(side), last), g.constant([0], np.int64))
+        last = g.op("Sub", side.length, g.whole(1))
+        index = g.op("Max", g.op("Min", self._index(side), last), g.whole(0))
         return g.op("Cast", g.op("Gather", places, index, axis=0), to=INT64)
 
     def _place(self, side: GraphSide) -> str:
@@ -236,7 +232,7 @@ class _Resampling:
         below = g.op("Floor", place)
         base = g.op("Cast", below, to=INT64)
         offsets = range(*_AROUND[kind])
-        index = [g.op("Add", base, g.constant([offset], np.int64)) for offset in offsets]
+        index = [g.op("Add", base, g.whole(offset)) for offset in offsets]
         bounded = [self._bounded(one, side) for one in index]
         parts = [g.op("Gather", values, one, axis=axis) for one in bounded]
         part = g.op("Sub", place, below)
@@ -259,7 +255,7 @@ class _Resampling:
                 g.op("Gather", g.constant(column, np.float32), row) for column in cubic_table().T
             ]
         else:
-            near = [g.op("Sub", g.op("Cast", one, to=DOUBLE), place) for one in index]
+            near = [g.op("Sub", g.double(one), place) for one in index]
             raw = [self._filtered(g.op("Abs", distance)) for distance in near]
         zero = g.constant(0.0, self._real[1])
         kept = [
@@ -270,9 +266,9 @@ class _Resampling:
         shares = [g.op("Div", weight, total) for weight in kept]
         if self.sizing.filter != "lanczos":
             return shares
-        unit = self._number(2.0**LANCZOS_BITS)
+        unit = g.number(2.0**LANCZOS_BITS)
         # Not Round: onnxruntime (1.32) rounds float64 as if it were float32.
-        return [g.op("Div", _half_up(g, g.op("Mul", one, unit)), unit) for one in shares]
+        return [g.op("Div", g.half_up(g.op("Mul", one, unit)), unit) for one in shares]
 
 
 def _total(g: Graph, values: list[str]) -> str:
@@ -282,10 +278,6 @@ def _total(g: Graph, values: list[str]) -> str:
     return total
 
 
-def _half_up(g: Graph, x: str) -> str:
-    return g.op("Floor", g.op("Add", x, g.constant(0.5, np.float64)))
-
-
 def _levels(g: Graph, x: str) -> str:
-    low, high = g.constant(0.0, np.float64), g.constant(255.0, np.float64)
-    return g.op("Clip", _half_up(g, x), low, high)
+    low, high = g.number(0.0), g.number(255.0)
+    return g.op("Clip", g.half_up(x), low, high)

@@ -31,6 +31,9 @@ _VALUES = frozenset(
 )  # fmt: skip
 """Stand for values, not for classes."""
 
+_EVERY = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
+"""How Keras writes ``:``."""
+
 _REACHING_OUT = frozenset(
     {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
      "TextVectorization"}
@@ -164,19 +167,11 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
             f"{where}: was quantized in Keras ({name}), and its whole numbers are not exported. "
             "Give the model that was quantized, and make its file small by: `precision` int8."
         )
-    if not node.get("module") and (module is None or _is_call(node)) and _is_operation(name):
-        raise ModelFileError(
-            f"{where}: holds Keras' operation {name}{_called(node)}, which Keras itself cannot "
-            "read from .h5. Save the model as .keras where it was made."
-        )
-    if module is None and name in REMOVED:
-        raise ModelFileError(
-            f"{where}: holds a {name} layer{_called(node)} of Keras 2, which Keras 3 no longer "
-            "has. Convert the model where it was made (python -m tf2onnx.convert) and use the "
-            ".onnx file: kerascnn predict FILE --labels …"
-        )
+    # In .h5 Keras writes operations as it writes layers, and cannot read them itself.
+    if not node.get("module") and _is_call(node) and (operations := _home_of_operation(name)):
+        return {**_spelled_out(node), "module": operations, "registered_name": None}
     if module is None:
-        raise _custom(f"object {name!r}", node, where)
+        raise _removed(node, where) if name in REMOVED else _custom(f"object {name!r}", node, where)
     own = f"kerascnn>{name}" if name in _OLD_NAMES else None
     home = {"class_name": known, "module": module, "registered_name": own}
     return modern_config({**node, **home}, where)
@@ -197,12 +192,8 @@ def _home(name: str, module: str) -> str | None:
     if name == "Functional":
         return "keras.src.models.functional"
     if module.startswith("keras.src.ops."):
-        for operations in _OPERATIONS:
-            home = f"keras.src.ops.{operations}"
-            found = getattr(_operations(operations), name, None)
-            if module == home and isinstance(found, type) and issubclass(found, keras.Operation):
-                return home
-        return None
+        home = _home_of_operation(name)
+        return home if home == module else None
     if name in _APPLICATIONS:
         return f"keras.src.applications.{_APPLICATIONS[name]}"
     if name in _OLD_NAMES:
@@ -220,14 +211,35 @@ def _is_call(node: dict[str, Any]) -> bool:
     return "inbound_nodes" in node and isinstance(config, dict) and "trainable" not in config
 
 
-def _is_operation(name: str) -> bool:
-    return any(hasattr(_operations(module), name) for module in _OPERATIONS)
+def _spelled_out(node: dict[str, Any]) -> dict[str, Any]:
+    """Write ``x[..., 0]`` as ``x[:, :, 0]``: what reads .h5 takes no ellipsis in a call."""
+    if node["class_name"] != "GetItem":
+        return node
+    calls = []
+    for call in node["inbound_nodes"]:
+        tensor, keys = call["args"]
+        keys = keys if isinstance(keys, list) else [keys]
+        taken = sum(key is not None and not _is_ellipsis(key) for key in keys)
+        rest = [_EVERY] * (len(tensor["config"]["shape"]) - taken)
+        spelled = [key for one in keys for key in (rest if _is_ellipsis(one) else [one])]
+        calls.append({**call, "args": [tensor, spelled]})
+    return {**node, "inbound_nodes": calls}
 
 
-def _operations(name: str) -> Any:
+def _is_ellipsis(key: Any) -> bool:
+    return isinstance(key, dict) and key.get("class_name") == "__ellipsis__"
+
+
+def _home_of_operation(name: str) -> str | None:
     from keras.src import ops
 
-    return getattr(ops, name, None)
+    for module in _OPERATIONS:
+        home = f"keras.src.ops.{module}"
+        found = getattr(getattr(ops, module, None), name, None)
+        is_operation = isinstance(found, type) and issubclass(found, keras.Operation)
+        if is_operation and found.__module__ == home:
+            return home
+    return None
 
 
 def _is_keras(module: Any) -> bool:
@@ -248,6 +260,14 @@ def _code(what: str, where: str) -> ModelFileError:
         f"{where}: holds {what}, whose code is inside the file and would run when it is loaded. "
         "kerascnn runs no code from model files. Replace it by a layer of Keras (Rescaling, "
         "Resizing, Reshape…) and save the model again."
+    )
+
+
+def _removed(node: dict[str, Any], where: str) -> ModelFileError:
+    return ModelFileError(
+        f"{where}: holds a {node['class_name']} layer{_called(node)} of Keras 2, which Keras 3 no "
+        "longer has. Convert the model where it was made (python -m tf2onnx.convert) and use the "
+        ".onnx file: kerascnn predict FILE --labels …"
     )
 
 

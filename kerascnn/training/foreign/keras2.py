@@ -59,26 +59,31 @@ def modern_config(node: dict[str, Any], where: str) -> dict[str, Any]:
         return {**node, "config": _renumbered(config)}
     if node["class_name"] == "InputLayer":
         return node
-    if node["class_name"] == "Identity":
+    if "query_shape" in config:  # its first call says the shapes that attention is built from now
+        node = {key: value for key, value in node.items() if key != "build_config"}
+    node = {**node, "config": _modern_options(node["class_name"], config)}
+    if isinstance(node.get("inbound_nodes"), list):
+        node["inbound_nodes"] = [_with_named_tensors(call) for call in node["inbound_nodes"]]
+    return node
+
+
+def _modern_options(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Write a layer's options as Keras 3 would; dropped ones that have no effect are left out."""
+    if name == "Identity":
         config = {key: config[key] for key in ("name", "dtype", "trainable") if key in config}
     if "theta" in config:  # of ThresholdedReLU
         config = {"threshold" if key == "theta" else key: config[key] for key in config}
-    accepted = _arguments(node["class_name"])
+    accepted = _arguments(name)
     kept = {
         key: value
         for key, value in config.items()
         if key not in _GONE or key in accepted or (_GONE[key] is not None and value != _GONE[key])
     }
-    if "BatchNormalization" in node["class_name"] and isinstance(kept.get("axis"), list):
+    if "BatchNormalization" in name and isinstance(kept.get("axis"), list):
         kept["axis"] = kept["axis"][0]
-    if node["class_name"] == "Discretization":
+    if name == "Discretization":
         kept.pop("dtype", None)  # Keras 2's is that of the numbers it gives, Keras 3's of its input
-    if "query_shape" in config:  # its first call says the shapes that attention is built from now
-        node = {key: value for key, value in node.items() if key != "build_config"}
-    if isinstance(node.get("inbound_nodes"), list):
-        calls = [_with_named_tensors(call) for call in node["inbound_nodes"]]
-        return {**node, "config": kept, "inbound_nodes": calls}
-    return {**node, "config": kept}
+    return kept
 
 
 def _with_named_tensors(call: Any) -> Any:

@@ -19,13 +19,7 @@ FILE = Path(__file__).with_name("facts.json")
 
 
 class Facts(TypedDict):
-    """Numbers of one network at 1,000 classes and its usual image size.
-
-    Attributes:
-        params: Weights that gradients can reach.
-        state: Moving statistics.
-        blocks: Names in order.
-    """
+    """Numbers of one network at 1,000 classes and its usual image size."""
 
     params: int
     state: int

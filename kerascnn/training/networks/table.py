@@ -6,7 +6,7 @@ them is built, nor their parameters, which ``scripts/make_network_facts`` counts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kerascnn.card import Normalization
@@ -92,6 +92,10 @@ def _resnets() -> Iterator[Network]:
     yield Network("resnet18_kerascv", f"{summary}, keras-cv's padding", "resnet.build_cv_resnet",
                   224, 16, UNIT, family="resnet_kerascv", recipe={"blocks": shapes[18]},
                   source=_CV)  # fmt: skip
+    yield from _bottleneck_resnets(summary, shapes)
+
+
+def _bottleneck_resnets(summary: str, shapes: Mapping[int, tuple[int, ...]]) -> Iterator[Network]:
     for depth in (50, 101, 152):
         yield _application(f"resnet{depth}", f"ResNet{depth}", f"{summary}, as in Keras", "resnet",
                            224, UNIT, CAFFE, minimum=16,

@@ -32,12 +32,7 @@ class LibraryFile:
 
 @dataclass(frozen=True)
 class HubPreset:
-    """A preset of keras-hub.
-
-    Attributes:
-        preset: What keras-hub calls it.
-        handle: Handle of Kaggle, without its version.
-    """
+    """A preset of keras-hub."""
 
     preset: str
     handle: str

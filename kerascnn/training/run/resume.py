@@ -17,6 +17,7 @@ from kerascnn.files import did_you_mean
 from kerascnn.training import old_config
 from kerascnn.training.config import AUTO, AUTOMATIC, TrainConfig
 from kerascnn.training.data.pack import Pack
+from kerascnn.training.phases import FIT_HEAD
 from kerascnn.training.run.folder import Run
 from kerascnn.training.weights_location import pinned
 
@@ -102,6 +103,8 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
         plain: dict[str, Any] = {"trainable": "all", "phase": (), "image_size": None}
         plain |= {"random_crop": 0.0, "mixup": 0.0}
         settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
+    if stored.phase == (FIT_HEAD,) and not given.get("phase"):
+        settled += ("phase",)
     if given.get("time"):
         settled += ("epochs", "phase")
     if given.get("trainable") == "auto":

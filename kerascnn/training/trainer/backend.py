@@ -23,15 +23,7 @@ Losses: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StepParts:
-    """What a training step is made of.
-
-    Attributes:
-        model: What is trained.
-        optimizer: An optimizer that is built.
-        loss: The loss of a batch.
-        batch_size: Pictures per step.
-        averages: Averages of the model, which every step moves.
-    """
+    """What a training step is made of."""
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer

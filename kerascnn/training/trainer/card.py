@@ -18,6 +18,7 @@ from kerascnn.training.distribution.local_devices import total_devices
 from kerascnn.training.run.folder import Run
 from kerascnn.training.run.provenance import versions
 from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.trainer.head_fit import HeadFit
 from kerascnn.training.weights.start import StartingNetwork
 
 
@@ -41,7 +42,11 @@ def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
 
 
 def trained_facts(
-    devices: str, device: str, precision: str, trainer: Trainer, history: Sequence[EpochRecord]
+    devices: str,
+    device: str,
+    precision: str,
+    trainer: Trainer | HeadFit,
+    history: Sequence[EpochRecord],
 ) -> dict[str, Any]:
     """Return hardware and speed of a run.
 

@@ -44,6 +44,7 @@ from kerascnn.training.run.resume import (
 )
 from kerascnn.training.trainer.best_epoch import is_kept
 from kerascnn.training.trainer.card import first_card, trained_facts
+from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.one_epoch import train_epoch
 from kerascnn.training.trainer.phase import prepare_phase
 from kerascnn.training.trainer.time_limit import shorten_remaining, with_epochs
@@ -201,6 +202,7 @@ class TrainingLoop:
 
     def _phase_variables(self) -> list[keras.Variable]:
         trainer = self.trainer
+        assert isinstance(trainer, Trainer)  # noqa: S101 - a fit is over when it is recorded
         return phase_variables(trainer.model, self.core, trainer.optimizer, trainer.averages)
 
     def _note(self, record: EpochRecord, phase: Phase) -> None:

@@ -12,15 +12,21 @@ from kerascnn.errors import TrainingError
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import SpeedClock
 from kerascnn.training.trainer.epoch import Trainer
+from kerascnn.training.trainer.head_fit import HeadFit
 
 
 def train_epoch(
-    trainer: Trainer, seed: int, epoch: int, compiles: bool, remedy: str, progress: Callback
+    trainer: Trainer | HeadFit,
+    seed: int,
+    epoch: int,
+    compiles: bool,
+    remedy: str,
+    progress: Callback,
 ) -> tuple[float, float, float]:
     """Train for one epoch.
 
     Args:
-        trainer: Trainer of the phase.
+        trainer: Trainer of the phase, or what fits the head in the place of one.
         seed: Seed of the run.
         epoch: Number of the epoch, from 1.
         compiles: Whether the first call compiles; it says nothing about the speed.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
@@ -22,17 +22,19 @@ from kerascnn.training.data.pack import Pack, steps_per_epoch
 from kerascnn.training.distribution.device import free_memory
 from kerascnn.training.distribution.local_devices import count_devices
 from kerascnn.training.networks.blocks import set_trainable
-from kerascnn.training.networks.from_pixels import from_pixels
+from kerascnn.training.networks.from_pixels import at_size, from_pixels
 from kerascnn.training.optimizers import make_optimizer
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.phases import Phase
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.frozen_features import (
+    FrozenFeaturesHead,
     head_training_model,
     split,
     trains_head_only,
     with_features,
 )
+from kerascnn.training.trainer.head_fit import HeadFit
 from kerascnn.training.trainer.loss import Loss, balanced_weights
 from kerascnn.training.trainer.make_backend import make_backend
 from kerascnn.training.trainer.plan import changing_options
@@ -57,14 +59,14 @@ class PreparedPhase:
     """One phase, ready to run.
 
     Attributes:
-        trainer: The model, its optimizer and the compiled steps.
+        trainer: The model, its optimizer and the compiled steps; or what fits its head.
         train: What it is fed: pictures, or their features.
         val: The same of the validation pictures.
         batchnorm: Estimates moving statistics at the end of each epoch; None: none move, or an
             epoch has enough steps to settle them.
     """
 
-    trainer: Trainer
+    trainer: Trainer | HeadFit
     train: Pack
     val: Pack
     batchnorm: PreciseBatchNorm | None
@@ -94,17 +96,15 @@ def prepare_phase(
         ConfigError: A block that is not there.
     """
     core = start.core
+    if phase.is_fit:
+        set_trainable(core, phase.scope)
+        train, val, head = _on_features(start, train, val, progress)
+        return PreparedPhase(HeadFit(head, core, train, config, progress), train, val, None)
     set_trainable(core, phase.scope, config.batchnorm)
     model: keras.Model
     changing = " ".join(changing_options(config))
     if trains_head_only(core) and not changing:
-        features, model = split(core)
-        train, val = with_features(
-            [train, val],
-            features,
-            start.normalization,
-            lambda done, total: progress.on_read("features", done, total),
-        )
+        train, val, model = _on_features(start, train, val, progress)
     else:
         if trains_head_only(core):
             log.warning(
@@ -120,6 +120,22 @@ def prepare_phase(
     if trainer.steps < FEW_STEPS and moving(core):
         batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)
     return PreparedPhase(trainer, train, val, batchnorm)
+
+
+def _on_features(
+    start: StartingNetwork, train: Pack, val: Pack, progress: Callback
+) -> tuple[Pack, Pack, FrozenFeaturesHead]:
+    """Put features that are computed once in the place of the pictures."""
+    features, head = split(start.core)
+    size = start.core.input_shape[1]
+    packs = [replace(pack, images=at_size(pack.images, size)) for pack in (train, val)]
+    train, val = with_features(
+        packs,
+        features,
+        start.normalization,
+        lambda done, total: progress.on_read("features", done, total),
+    )
+    return train, val, head
 
 
 def _trainer(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kerascnn.errors import ConfigError
+from kerascnn.language import sentence
 from kerascnn.training.auto.hyperparameters import MOST_EPOCHS
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
@@ -83,7 +84,7 @@ def shorten_to_limit(
         ConfigError: Not one epoch of each phase fits.
     """
     stages = phases(config, start.network)
-    progress.on_work("measuring how long an epoch takes", 0, 0)
+    progress.on_work(sentence("measuring how long an epoch takes"), 0, 0)
     costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
     left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)
@@ -133,9 +134,7 @@ def with_epochs(config: TrainConfig, stages: Sequence[Phase], epochs: Sequence[i
     if not config.phase:
         return replace(config, epochs=epochs[0])
     changed = zip(stages, epochs, strict=True)
-    return replace(
-        config, phase=tuple(f"{one.scope}:{n}:{one.learning_rate!r}" for one, n in changed)
-    )
+    return replace(config, phase=tuple(one.written(count) for one, count in changed))
 
 
 def _shared_out(
@@ -144,7 +143,7 @@ def _shared_out(
     planned = sum(phase.epochs * cost.epoch for phase, cost in zip(stages, costs, strict=True))
     most = max(1.0, MOST_EPOCHS / sum(phase.epochs for phase in stages)) if more else 1.0
     factor = min(left / planned, most)
-    return [max(1, int(phase.epochs * factor)) for phase in stages]
+    return [1 if phase.is_fit else max(1, int(phase.epochs * factor)) for phase in stages]
 
 
 def _cost(
@@ -162,6 +161,9 @@ def _cost(
     compiled, _, _ = next(steps)
     picture = _predicting(prepared)
     once = time.perf_counter() - began
+    if phase.is_fit:
+        restore(core_variables(start.core), before, "the network")
+        return PhaseCost(once, picture * len(prepared.val), picture)
     step, done, began = 0.0, 0, time.perf_counter()
     for total, _, _ in steps:
         done = total - compiled

@@ -67,6 +67,18 @@ def test_one_that_was_killed_is_started_again(reader):
     assert finished(reader.call(os.getpid)) not in (first, os.getpid())
 
 
+def test_where_no_process_can_be_started(reader, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as limited:
+        limited.setattr("kerascnn.child_process.subprocess.Popen", refuse)
+        with pytest.raises(HttpError, match="no process can be started") as refused:
+            finished(reader.call(os.getpid))
+    assert refused.value.status == 503
+    assert finished(reader.call(os.getpid)) != os.getpid()
+
+
 def test_memory_is_limited(reader):
     with pytest.raises(HttpError, match="too much memory") as refused:
         finished(reader.call(bytearray, 1 << 30))

@@ -366,6 +366,20 @@ def test_two_classes_without_an_axis_of_pictures_are_not_exchanged(tmp_path) -> 
     np.testing.assert_allclose(found(path, NAMES[:2]), raw(path), atol=1e-6)
 
 
+@pytest.mark.parametrize("classes", [3, 7])
+def test_an_axis_of_classes_that_comes_first_is_not_that_of_pictures(classes, tmp_path) -> None:
+    """Also where it is as long: seven pictures are tried at the opening."""
+    names, graph = tuple("abcdefg"[:classes]), Graph(classes)
+    turned = graph("Transpose", graph.logits, perm=[1, 0])
+    path = graph.write(tmp_path / "m.onnx", turned, shape=[classes, "n"])
+    np.testing.assert_allclose(found(path, names), softmax(raw(path)), atol=1e-6)
+    of_as_many = graph.write(tmp_path / "f.onnx", turned, shape=[classes, classes], batch=classes)
+    with pytest.raises(ModelFileError, match=r"one row of \d numbers for each"):
+        found(of_as_many, names)
+    fine = graph.write(tmp_path / "b.onnx", graph.logits, shape=[classes, classes], batch=classes)
+    np.testing.assert_allclose(found(fine, names), found(path, names), atol=1e-6)
+
+
 def test_what_mixes_pictures_or_fits_twice_is_said(tmp_path) -> None:
     graph = Graph()
     mixed = graph("ReduceMean", graph.logits, axes=[0], keepdims=1)

@@ -33,7 +33,8 @@ def test_each_phase_has_its_rate() -> None:
 
 
 @pytest.mark.parametrize("text", ["head", "head:", "head:x", "head:0", ":3", "head:1:2:3",
-                                  "from:conv5", "head:2:-1"])  # fmt: skip
+                                  "from:conv5", "head:2:-1", "all:fit",
+                                  "head:fit:0.1"])  # fmt: skip
 def test_a_wrong_phase_is_refused_before_anything_starts(text: str) -> None:
     with pytest.raises(ConfigError, match="SCOPE:EPOCHS"):
         TrainConfig(phase=(text,))

@@ -21,7 +21,7 @@ import onnx
 from kerascnn.card import Normalization
 from kerascnn.inference.model_file.signature import normalized
 from kerascnn.leftovers import temporary_folder
-from kerascnn.training.export.graph import in_order
+from kerascnn.training.export.graph import in_order, without_unused_opsets
 
 Method = Literal["min-max", "percentile", "entropy"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -83,12 +83,7 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
             [], list(kept), list(QDQRegistry), {},
         )  # fmt: skip
         quantizer.quantize_model()
-    model: onnx.ModelProto = quantizer.model.model
-    used = {node.domain for node in model.graph.node}
-    opsets = [opset for opset in model.opset_import if opset.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(opsets)
-    return in_order(model)
+    return in_order(without_unused_opsets(quantizer.model.model))
 
 
 def layers(core: onnx.ModelProto) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from kerascnn.training import TrainConfig
 from kerascnn.training.advising.advise import apply_advice, command, sample
-from kerascnn.training.advising.decision import advise_from
+from kerascnn.training.advising.decision import DEEPER, advise_from
 from kerascnn.training.advising.facts import Facts, StageFacts
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.phases import SGD_TIMES, highest_rate, phases
@@ -30,15 +30,17 @@ def test_auto_learns_at_the_rates_of_its_optimizer() -> None:
         config = _config(optimizer=optimizer, trainable="auto", epochs=8)
         run = apply_advice(config, _advice(config))
         assert "auto" not in (run.trainable, *run.phase)
-        rates[optimizer] = [phase.learning_rate for phase in phases(run)]
-    assert len(rates["adamw"]) == 2
-    assert rates["sgd"] == pytest.approx([SGD_TIMES * rate for rate in rates["adamw"]])
+        head, deeper = phases(run)
+        assert head.is_fit
+        rates[optimizer] = deeper.learning_rate
+    assert rates["sgd"] == pytest.approx(SGD_TIMES * rates["adamw"])
 
 
 def test_a_rate_that_was_asked_for_holds_for_both() -> None:
     for optimizer in ("adamw", "sgd"):
         config = _config(optimizer=optimizer, trainable="auto", epochs=8, learning_rate=0.02)
-        assert phases(apply_advice(config, _advice(config)))[0].learning_rate == 0.02
+        deeper = phases(apply_advice(config, _advice(config)))[1]
+        assert deeper.learning_rate == pytest.approx(DEEPER * 0.02)
 
 
 def test_the_printed_command_keeps_what_advice_was_asked_for_with() -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from kerascnn.training.advising.scores import (
     PENALTIES,
-    decompose,
     probe,
     probe_with_views,
 )
+from kerascnn.training.trainer.feature_svd import decompose
 
 
 def made(count: int, features: int, apart: float) -> tuple[np.ndarray, np.ndarray]:

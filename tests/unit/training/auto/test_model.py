@@ -78,8 +78,6 @@ def weights(
     library_file(BACKBONE)
     # Random weights would be advised against, and deeper phases take half a minute to compile.
     monkeypatch.setattr("kerascnn.training.advising.decision.depth_for", lambda *_facts: "head")
-    monkeypatch.setattr("kerascnn.training.auto.model.MOST_HEAD_EPOCHS", 4)
-    monkeypatch.setattr("kerascnn.training.auto.model.LEAST_EPOCHS", 4)
     monkeypatch.setattr("kerascnn.training.auto.model.SIZES", (32, 64))
 
 
@@ -249,7 +247,7 @@ def test_photographs_take_the_backbone_whose_weights_are_there(photographs: Path
     assert "from ImageNet weights" in done.output
     found = stored()
     chosen = {
-        "model": BACKBONE, "weights": "imagenet", "trainable": "all", "phase": ["head:4"],
+        "model": BACKBONE, "weights": "imagenet", "trainable": "all", "phase": ["head:fit"],
         "image_size": 64, "augment": "none",
     }  # fmt: skip
     assert {name: found[name] for name in chosen} == chosen
@@ -332,15 +330,15 @@ def test_a_file_of_weights_names_its_network_or_has_to_be_told(
 
 
 @pytest.mark.parametrize(
-    ("pictures", "epochs", "deeper", "expected"),
+    ("pictures", "deeper", "expected"),
     [
-        (40, 100, True, ("head:40", "all:10:0.001")),
-        (400, 20, True, ("head:20", "all:3:0.001")),
-        (50_000, 10, True, ("head:10", "all:2:0.001")),
-        (40, 100, False, ("head:40",)),
+        (40, True, ("head:fit", "all:10:0.001")),
+        (400, True, ("head:fit", "all:3:0.001")),
+        (50_000, True, ("head:fit", "all:2:0.001")),
+        (40, False, ("head:fit",)),
     ],
 )
 def test_phases_that_a_processor_can_afford(
-    pictures: int, epochs: int, deeper: bool, expected: tuple[str, ...]
+    pictures: int, deeper: bool, expected: tuple[str, ...]
 ) -> None:
-    assert affordable_phases(pictures, epochs, deeper, 0.001) == expected
+    assert affordable_phases(pictures, deeper, 0.001) == expected
