@@ -21,6 +21,7 @@ from kerascnn.language import tr
 from kerascnn.printable import command_line, printable
 
 if TYPE_CHECKING:
+    from kerascnn.card import ModelCard
     from kerascnn.training.config import TrainConfig
     from kerascnn.training.run.folder import Run
 
@@ -113,19 +114,19 @@ def command(
         find_rate(config, plot, as_json)
         return
     run = _train(ctx, config, (distributed, processes, rank), resume, overwrite)
-    metrics = run.card.metrics
+    card = run.card
     if as_json:
-        print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": metrics})
+        print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})
         return
     click.echo(
         tr(
             "{folder}: validation accuracy {top1} (epoch {epoch} kept)",
             folder=run.folder,
-            top1=f"{metrics['val_top1']:.2%}",
-            epoch=metrics["epoch"],
+            top1=f"{card.metrics['val_top1']:.2%}",
+            epoch=card.metrics["epoch"],
         )
     )
-    click.echo(_next(run))
+    click.echo(_next(run, card))
 
 
 def _train(
@@ -153,16 +154,16 @@ def _train(
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
     if cluster and cluster.rank:
-        click.echo(f"rank {cluster.rank}: done; rank 0 has the run.")
+        click.echo(tr("rank {rank}: done; rank 0 has the run.", rank=cluster.rank))
         ctx.exit()
     return run
 
 
-def _next(run: Run) -> str:
+def _next(run: Run, card: ModelCard) -> str:
     from kerascnn.report.card_facts import learning_of
     from kerascnn.report.causes import not_learned, not_told
 
-    learning = learning_of(run.card)
+    learning = learning_of(card)
     if learning is None or learning.has_learned:
         command = command_line(["kerascnn", "export", str(run.folder), "--onnx"])
         doubt = f"{not_told(learning.baseline)}\n" if learning and not learning.is_told else ""

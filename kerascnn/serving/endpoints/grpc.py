@@ -44,7 +44,13 @@ SERVICE = "inference.GRPCInferenceService"
 _SLACK = 65_536
 """Bytes of a message around its tensor."""
 
-_OPEN = frozenset({"ServerLive", "ServerReady"})
+HEALTH = "grpc.health.v1.Health"
+"""gRPC's own service for this, which probes of Kubernetes and load balancers ask."""
+
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
+"""Its answers: the field ``status``, 1 or 2."""
+
+_OPEN = frozenset({f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady", f"/{HEALTH}/Check"})
 """What needs no token."""
 
 _CODES = {
@@ -82,10 +88,16 @@ class GrpcServer:
             ("grpc.so_reuseport", 0),  # a port that another has is an error
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST)
-        handlers = {name: self._unary(name, work) for name, work in self._methods().items()}
+        handlers = {
+            name: self._unary(f"/{SERVICE}/{name}", work) for name, work in self._methods().items()
+        }
         handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
+        health = {"Check": self._unary(f"/{HEALTH}/Check", self._check_health)}
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, handlers),)
+            (
+                grpc.method_handlers_generic_handler(SERVICE, handlers),
+                grpc.method_handlers_generic_handler(HEALTH, health),
+            )
         )
         host = f"[{config.host.strip('[]')}]" if ":" in config.host else config.host
         try:
@@ -149,6 +161,15 @@ class GrpcServer:
 
         return handle
 
+    async def _check_health(
+        self, content: bytes, _context: Context, _record: RequestRecord
+    ) -> bytes:
+        # Of its messages, too, the only field of the request is a name.
+        name = read_message("ModelReadyRequest", content).name
+        if name not in ("", SERVICE):
+            raise HttpError(404, f"no service {name[:80]!r} here; there is {SERVICE}.")
+        return _SERVING if self._service.ready else _NOT_SERVING
+
     def _model_ready(self, asked: Any) -> dict[str, bool]:
         try:
             self._find(asked)
@@ -203,7 +224,9 @@ class GrpcServer:
         async for content in requests:
             answer = message_class("ModelStreamInferResponse")()
             try:
-                found = await self._recorded("ModelStreamInfer", self._infer, content, context)
+                found = await self._recorded(
+                    f"/{SERVICE}/ModelStreamInfer", self._infer, content, context
+                )
             except HttpError as refusal:
                 # As Triton does: so a client knows which request it is about.
                 answer.infer_response.id = id_of(content)
@@ -212,10 +235,10 @@ class GrpcServer:
                 answer.infer_response.CopyFrom(found)
             yield answer.SerializeToString()
 
-    def _unary(self, name: str, work: Callable[..., Awaitable[bytes]]) -> Any:
+    def _unary(self, path: str, work: Callable[..., Awaitable[bytes]]) -> Any:
         async def handle(content: bytes, context: Context) -> Any:
             try:
-                return await self._recorded(name, work, content, context)
+                return await self._recorded(path, work, content, context)
             except HttpError as refusal:
                 await context.abort(code_of(refusal), str(refusal))
                 raise  # it does not come here
@@ -223,7 +246,7 @@ class GrpcServer:
         return grpc.unary_unary_rpc_method_handler(handle)
 
     async def _recorded(
-        self, name: str, work: Callable[..., Awaitable[Any]], content: bytes, context: Context
+        self, path: str, work: Callable[..., Awaitable[Any]], content: bytes, context: Context
     ) -> Any:
         """Handle a request, and record it.
 
@@ -233,11 +256,10 @@ class GrpcServer:
         sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
         given = _as_bytes(sent.get("x-request-id", b""))
         parent, state = (str(sent.get(key, "")) for key in ("traceparent", "tracestate"))
-        path = f"/{SERVICE}/{name}"
         record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
         outcome = "gone"  # unless it ends otherwise
         try:
-            if self._token is not None and name not in _OPEN:
+            if self._token is not None and path not in _OPEN:
                 _check_token(_as_bytes(sent.get("authorization", b"")), self._token)
             answer = await work(content, context, record)
             record.status, outcome = 200, "ok"

@@ -223,6 +223,24 @@ def test_the_token_and_a_deadline(serving, exported, tmp_path, pictures):
         assert server.stop() == 0
 
 
+def test_the_health_check_that_kubernetes_asks(serving, exported, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("secret")
+    options = ("--grpc-port", 0, "--token-file", token)
+    path, named = "/grpc.health.v1.Health/Check", b"\x0a\x1e" + b"inference.GRPCInferenceService"
+    with serving(exported, *options, hold="run", shut=True) as server:
+        with grpc.insecure_channel(server.grpc) as channel:
+            check = channel.unary_unary(path)
+            assert check(b"") == b"\x08\x02"  # NOT_SERVING: the model is being loaded
+            server.gate.open()
+            wait_for(lambda: check(b"") == b"\x08\x01")
+            assert check(named) == b"\x08\x01"
+            with pytest.raises(grpc.RpcError) as refused:
+                check(b"\x0a\x01x")
+        assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+        wait_for(lambda: any(line["path"] == path for line in server.log()))
+
+
 def test_without_the_extra(exported, monkeypatch):
     for module in ("grpc", "kerascnn.serving.endpoints.grpc"):
         monkeypatch.setitem(sys.modules, module, None)

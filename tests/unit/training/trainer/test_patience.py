@@ -2,6 +2,7 @@
 
 import pytest
 
+from kerascnn.training import phases
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.phases import Phase, out_of_patience, phase_ends
 
@@ -25,6 +26,14 @@ def history(*accuracies: float) -> list[EpochRecord]:
 )
 def test_the_epochs_of_each_phase(accuracies, patience, ends) -> None:
     assert list(phase_ends((HEAD, ALL), history(*accuracies), patience)) == ends
+
+
+def test_a_long_history_is_read_once(monkeypatch) -> None:
+    ranked = []
+    monkeypatch.setattr(phases, "validation_rank", lambda one: (ranked.append(one), one.epoch))
+    long = Phase("all", 1_000, 0.001)
+    assert list(phase_ends((long,), history(*[0.5] * 1_000), 900)) == [(long, 1, 1_000)]
+    assert len(ranked) < 5_000
 
 
 def test_a_new_phase_has_its_own_patience() -> None:
