@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 
 from kerascnn.files import write_text
-from kerascnn.language import tr
+from kerascnn.language import sentence, tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
@@ -87,7 +87,7 @@ def _finish(
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
     batch_size = batch_size_for(config.batch_size, len(feed.train))
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
-    progress.on_work("writing the report", 0, 0)
+    progress.on_work(sentence("writing the report"), 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
     progress.on_run_end(run.folder)
