@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from kerascnn.errors import ConfigError
+from kerascnn.language import Sentence, sentence
 
 Resize = Literal["squash", "crop", "pad"]
 RESIZE_RULES: tuple[Resize, ...] = get_args(Resize)
@@ -97,19 +98,27 @@ class Resizing:
             return replace(self, resize="squash", crop_share=1.0, library="torchvision")
         return replace(self, library="torchvision")
 
-    def words(self, shape: Shape) -> str:
+    def words(self, shape: Shape) -> Sentence:
         """Describe how a picture is resized."""
-        size = f"{shape[0]} x {shape[1]}"
-        share = "all" if self.crop_share == 1 else f"{self.crop_share:g}"
-        how = {
-            "squash": f"squashed to {size}",
-            "crop": f"center-cropped to {size} ({share} of the shorter side, as "
-            f"{self.library} does)",
-            "pad": f"padded to {size} with {self.pad_color}"
-            + (", small ones enlarged" if self.enlarge else ", none enlarged"),
-        }[self.resize]
-        kind = "with antialias (Pillow)" if self.antialias else "without antialias (TensorFlow)"
-        return f"{how}, {self.filter} {kind}"
+        smooth = "{how}, {filter} with antialias (Pillow)"
+        rough = "{how}, {filter} without antialias (TensorFlow)"
+        kind = smooth if self.antialias else rough
+        return sentence(kind, how=self._how(f"{shape[0]} x {shape[1]}"), filter=self.filter)
+
+    def _how(self, size: str) -> Sentence:
+        if self.resize == "squash":
+            return sentence("squashed to {size}", size=size)
+        if self.resize == "crop":
+            return sentence(
+                "center-cropped to {size} ({share} of the shorter side, as {library} does)",
+                size=size,
+                share=sentence("all") if self.crop_share == 1 else f"{self.crop_share:g}",
+                library=self.library,
+            )
+        enlarged = "padded to {size} with {color}, small ones enlarged"
+        kept = "padded to {size} with {color}, none enlarged"
+        how = enlarged if self.enlarge else kept
+        return sentence(how, size=size, color=self.pad_color)
 
 
 ResizeRule: TypeAlias = Resize | Resizing

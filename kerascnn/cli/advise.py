@@ -83,7 +83,7 @@ def command(figure: str | None, as_json: bool, **options: Any) -> None:
 
 def _tell(advice: Advice, line: str) -> None:
     low, high = advice.expected_top1
-    click.echo(f"{advice.scope}: {', then '.join(advice.phases)}")
+    click.echo(f"{advice.scope}: {tr(', then ').join(advice.phases)}")
     click.echo(
         tr(
             "expected accuracy on new pictures: {low} to {high}",

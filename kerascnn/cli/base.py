@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
+from unicodedata import east_asian_width
 
 import click
 
@@ -203,6 +204,12 @@ def open_run(model: str) -> Run:
     import_module("kerascnn.training.keras_backend").check_backend()
     run: Run = folder.open_run(model)
     return run
+
+
+def padded(words: str, width: int) -> str:
+    """Fill words up with spaces; Korean letters are two columns wide."""
+    columns = sum(2 if east_asian_width(letter) in "WF" else 1 for letter in words)
+    return words + " " * (width - columns)
 
 
 @contextmanager

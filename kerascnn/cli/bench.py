@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, console, print_json
+from kerascnn.cli.base import Command, console, padded, print_json
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import on_this_machine
+from kerascnn.language import sentence, tr
+from kerascnn.language.messages import translated
 
 if TYPE_CHECKING:
     from kerascnn.inference.benchmark.benchmark import Benchmark, Measurement
+
+_HEADING = sentence(
+    "provider  arithmetic  threads     batch    images/s    p50 ms    p99 ms  changed"
+)
 
 _WIDTH = 24
 """Of the longest bar, in characters."""
@@ -70,10 +76,10 @@ def command(
 
     about = foreign_from_options(**foreign)
     found = []
-    with console(stderr=True).status("measuring") as status:
+    with console(stderr=True).status(tr("measuring")) as status:
         for file in (model, *also):
             pictures = real_pictures(file, data, about)
-            tell = lambda step, file=file: status.update(f"{file}: {step}")  # noqa: E731
+            tell = lambda step, file=file: status.update(f"{file}: {tr(step)}")  # noqa: E731
             found.append(benchmark(file, batches or BATCHES, pictures, about, tell))
     if as_json:
         others = [one.to_dict(arithmetic) for one in found[1:]]
@@ -83,13 +89,15 @@ def command(
             _show(one, arithmetic)
     if save:
         for one in found:
-            click.echo(f"saved: {save_settings(one.model, one.tuned_settings())}", err=True)
+            saved = save_settings(one.model, one.tuned_settings())
+            click.echo(tr("saved: {path}", path=saved), err=True)
 
 
 def _show(found: Benchmark, arithmetic: Any) -> None:
-    click.echo(f"{found.model}: images per second, from memory, at the model's size")
-    heading = "provider  arithmetic  threads     batch    images/s    p50 ms    p99 ms"
-    click.echo(f"{heading}  changed")
+    click.echo(
+        tr("{model}: images per second, from memory, at the model's size", model=found.model)
+    )
+    click.echo(tr(_HEADING))
     most = max(one.best.images_per_second for one in found.measured)
     for one in found.measured:
         for timing in one.results:
@@ -99,21 +107,30 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
                 f"{timing.p50_ms:>8.2f}  {timing.p99_ms:>8.2f}  {_changed(one):<10} {bar}"
             )
     for provider, why in found.unavailable.items():
-        click.echo(f"{provider} does not run here: {why}")
+        click.echo(
+            tr("{provider} does not run here: {why}", provider=provider, why=translated(why))
+        )
     best = found.best(arithmetic)
     click.echo(
-        f"best ({arithmetic}): {_name(best).strip()}, batch {best.best.batch}: "
-        f"{best.best.images_per_second:,.0f} images/s, "
-        f"{max(1.0, found.gain[arithmetic]):.2f} times the default (all processors, CPU)"
+        tr(
+            "best ({arithmetic}): {name}, batch {batch}: {speed} images/s, {times} times the "
+            "default (all processors, CPU)",
+            arithmetic=arithmetic,
+            name=" ".join(_name(best).split()),
+            batch=best.best.batch,
+            speed=f"{best.best.images_per_second:,.0f}",
+            times=f"{max(1.0, found.gain[arithmetic]):.2f}",
+        )
     )
 
 
 def _name(one: Measurement) -> str:
     settings = one.settings
     waits = (
-        "" if settings.provider != "cpu" else (" spinning" if settings.spinning else " sleeping")
+        "" if settings.provider != "cpu" else tr("spinning" if settings.spinning else "sleeping")
     )
-    return f"{settings.provider:<10}{settings.arithmetic:<12}{settings.threads}{waits:<11}"
+    threads = padded(f"{settings.threads} {waits}", 12)
+    return f"{settings.provider:<10}{settings.arithmetic:<12}{threads}"
 
 
 def _changed(one: Measurement) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, print_json
+from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
     from kerascnn.training.data.cache import PackCache
@@ -36,7 +37,7 @@ def command(clear: bool, folder: str | None, as_json: bool) -> None:
         print_json(_to_dict(cache, freed))
         return
     if clear:
-        click.echo(f"{cache.folder}: {freed / 1e6:,.1f} MB freed")
+        click.echo(tr("{folder}: {size} MB freed", folder=cache.folder, size=f"{freed / 1e6:,.1f}"))
     _show(cache)
 
 
@@ -64,7 +65,14 @@ def _show(cache: PackCache) -> None:
     for entry in entries:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
         click.echo(
-            f"{entry.folder.name[:12]}  {entry.pictures:>9,} pictures of {entry.size}x{entry.size}"
-            f"  {entry.bytes / 1e6:>10,.1f} MB  used {used}"
+            tr(
+                "{key}  {megabytes} MB  used {used}  {pictures} of {size}x{size}",
+                key=entry.folder.name[:12],
+                pictures=count(entry.pictures, "picture"),
+                size=entry.size,
+                megabytes=f"{entry.bytes / 1e6:>10,.1f}",
+                used=used,
+            )
         )
-    click.echo(f"{cache.folder}: {sum(entry.bytes for entry in entries) / 1e6:,.1f} MB in all")
+    size = f"{sum(entry.bytes for entry in entries) / 1e6:,.1f}"
+    click.echo(tr("{folder}: {size} MB in all", folder=cache.folder, size=size))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json
+from kerascnn.cli.base import Command, padded, print_json
 from kerascnn.cli.shared import on_this_machine
+from kerascnn.language import count, tr
 from kerascnn.printable import printable
 
 if TYPE_CHECKING:
-    from kerascnn.card import ModelCard, Normalization
+    from kerascnn.card import ModelCard, Normalization, Reduction
     from kerascnn.inference.model_file.description import Description, TensorInfo
 
 _SHOWN = 200
@@ -43,77 +44,102 @@ def command(file: str, as_json: bool) -> None:
         print_json(description.to_dict())
         return
     for name, text in _lines(description):
-        click.echo(f"{printable(name):<20}  {_short(printable(text))}")
+        click.echo(f"{padded(printable(name), 20)}  {_short(printable(text))}")
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text):,} letters)"
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]} … ({tr(count(len(text), 'letter'))})"
 
 
 def _lines(found: Description) -> Iterator[tuple[str, str]]:
-    yield "file", f"{found.path}: {found.bytes:,} bytes"
+    yield tr("file"), f"{found.path}: {tr(count(found.bytes, 'byte'))}"
     if found.card:
-        yield "made by", "kerascnn export"
+        yield tr("made by"), "kerascnn export"
         yield from _of_card(found.card)
     else:
-        yield "made by", f"{found.producer or 'it does not say'}; not kerascnn export, so no card"
+        producer = found.producer or tr("it does not say")
+        yield tr("made by"), tr("{producer}; not kerascnn export, so no card", producer=producer)
         yield from _of_foreign(found)
     yield from _of_graph(found)
 
 
 def _of_card(card: ModelCard) -> Iterator[tuple[str, str]]:
-    yield "name", card.name
-    yield "network", card.network
-    yield f"classes ({len(card.classes):,})", _listed(card.classes)
+    yield tr("name"), card.name
+    yield tr("network"), card.network
+    yield _heading(card.classes), _listed(card.classes)
     yield from _of_pictures(card)
-    yield "temperature", f"{card.temperature:g}"
-    yield "precision", card.precision
+    yield tr("temperature"), f"{card.temperature:g}"
+    yield tr("Precision").lower(), card.precision
     yield from _of_proof(card)
     for title, values in (
         ("metrics", card.metrics),
         ("data", card.data),
         ("versions", card.versions),
     ):
-        yield from ((title if not n else "", f"{k} {_value(v)}")
+        yield from ((tr(title) if not n else "", f"{k} {_value(v)}")
                     for n, (k, v) in enumerate(values.items()))  # fmt: skip
-    yield "weights (SHA-256)", card.weights_sha256 or "not in the card"
-    yield "probes", f"{len(card.probes)} pictures that every provider is checked on"
+    yield tr("weights (SHA-256)"), card.weights_sha256 or tr("not in the card")
+    probes = count(len(card.probes), "picture")
+    yield tr("probes"), tr("{pictures} that every provider is checked on", pictures=probes)
 
 
 def _of_pictures(card: ModelCard) -> Iterator[tuple[str, str]]:
     from kerascnn.inference.model_file.foreign_notices import sizing_words
 
-    yield "pictures", sizing_words(card)
-    yield "normalization", _normalization(card.normalization)
+    yield tr("pictures"), tr(sizing_words(card))
+    yield tr("normalization"), _normalization(card.normalization)
 
 
 def _normalization(rule: Normalization) -> str:
     mean, std = (", ".join(f"{one:g}" for one in values) for values in (rule.mean, rule.std))
-    return f"(pixel - mean) / std, pixels 0 to 255: mean {mean}; std {std}; {rule.channel_order}"
+    return tr(
+        "(pixel - mean) / std, pixels 0 to 255: mean {mean}; std {std}; {order}",
+        mean=mean,
+        std=std,
+        order=rule.channel_order,
+    )
 
 
 def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
     parity, cost = card.parity, card.reduction
     if parity is None:
-        yield "compared", "never, with no trained model"
+        yield tr("compared"), tr("never, with no trained model")
     else:
         yield (
-            "compared",
-            (
-                f"with the trained model on {parity.images:,} pictures of {parity.data}: "
-                f"{parity.top1_mismatches:,} top-1 predictions differ, probabilities within "
-                f"{parity.max_abs_diff:.1g}"
+            tr("compared"),
+            tr(
+                "with the trained model on {pictures} of {data}: {count} top-1 predictions differ, "
+                "probabilities within {difference}",
+                pictures=count(parity.images, "picture"),
+                data=parity.data,
+                count=f"{parity.top1_mismatches:,}",
+                difference=f"{parity.max_abs_diff:.1g}",
             ),
         )
     if cost is not None:
-        yield "reduced", (
-            f"by {cost.method}: top-1 {cost.top1_before:.2%} before, {cost.top1_after:.2%} after; "
-            f"{cost.bytes_before:,} bytes before, {cost.bytes_after:,} after; "
-            f"{len(cost.kept)} layers kept in float32; ranges measured on "
-            f"{cost.calibration_images:,} pictures of {cost.calibration or 'no data'}; speed "
-            + (_listed([f"{times:.2f} times ({name})" for name, times in cost.speedup.items()])
-               or "not measured")
-        )  # fmt: skip
+        yield tr("reduced"), _cost(cost)
+
+
+def _cost(cost: Reduction) -> str:
+    speeds = [
+        tr("{times} times ({name})", times=f"{times:.2f}", name=name)
+        for name, times in cost.speedup.items()
+    ]
+    return tr(
+        "by {method}: top-1 {top1_before} before, {top1_after} after; {before} before, {after} "
+        "after; {layers} kept in float32; ranges measured on {pictures} of {data}; speed {speed}",
+        method=cost.method,
+        top1_before=f"{cost.top1_before:.2%}",
+        top1_after=f"{cost.top1_after:.2%}",
+        before=count(cost.bytes_before, "byte"),
+        after=f"{cost.bytes_after:,}",
+        layers=count(len(cost.kept), "layer"),
+        pictures=count(cost.calibration_images, "picture"),
+        data=cost.calibration or tr("no data"),
+        speed=_listed(speeds) or tr("not measured"),
+    )
 
 
 def _of_foreign(found: Description) -> Iterator[tuple[str, str]]:
@@ -121,28 +147,29 @@ def _of_foreign(found: Description) -> Iterator[tuple[str, str]]:
 
     told = from_metadata(found.metadata)
     if told is None:
-        yield "classes", "it does not say; --labels FILE does"
+        yield tr("classes"), tr("it does not say; --labels FILE does")
         return
-    yield f"classes ({len(told.classes):,})", _listed(told.classes)
+    yield _heading(told.classes), _listed(told.classes)
     if told.shape and told.sizing:
         yield from _of_pictures(told.card("model", "made elsewhere", told.shape))
 
 
 def _of_graph(found: Description) -> Iterator[tuple[str, str]]:
     for title, ends in (("input", found.inputs), ("output", found.outputs)):
-        yield from ((title, _tensor_info(end)) for end in ends)
+        yield from ((tr(title), _tensor_info(end)) for end in ends)
     operators = [f"{count} {kind}" for kind, count in found.operators.items()]
-    yield "operators", _listed(operators) or "none"
-    yield "weights", f"{found.weights:,} numbers"
+    yield tr("operators"), _listed(operators) or tr("none")
+    yield tr("weights"), tr(count(found.weights, "number"))
     yield "opset", ", ".join(f"{domain} {version}" for domain, version in found.opsets.items())
-    yield "format", f"ONNX IR {found.ir_version}; producer: {found.producer or 'not said'}"
+    producer = tr("producer: {name}", name=found.producer or tr("it does not say"))
+    yield tr("format"), f"ONNX IR {found.ir_version}; {producer}"
     if found.graph:
-        yield "graph", found.graph
+        yield tr("graph"), found.graph
     if found.model_version:
-        yield "model version", str(found.model_version)
+        yield tr("model version"), str(found.model_version)
     if found.doc:
-        yield "text", found.doc
-    yield from ((f"metadata {key}", text) for key, text in found.metadata.items())
+        yield tr("text"), found.doc
+    yield from ((tr("metadata {key}", key=key), text) for key, text in found.metadata.items())
 
 
 def _tensor_info(tensor: TensorInfo) -> str:
@@ -151,8 +178,14 @@ def _tensor_info(tensor: TensorInfo) -> str:
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
-    more = f", … ({len(names) - _SHOWN:,} more: --json)" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    shown = ", ".join(names[:_SHOWN])
+    if len(names) <= _SHOWN:
+        return shown
+    return shown + tr(", … ({count} more: --json)", count=f"{len(names) - _SHOWN:,}")
+
+
+def _heading(classes: tuple[str, ...]) -> str:
+    return f"{tr('classes')} ({len(classes):,})"
 
 
 def _value(value: Any) -> str:

@@ -9,7 +9,7 @@ import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, Group, console, print_json
 from kerascnn.cli.evaluation_tables import plain
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 from kerascnn.language.messages import translated
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
     from kerascnn.dataset.faults import FaultCollector
 
     noted = FaultCollector()
-    with console(stderr=True).status("looking at every picture"):
+    with console(stderr=True).status(tr("looking at every picture")):
         dataset = load_dataset(data, noted)
         found = check_data(dataset, smallest, faults=noted.found)
     if page:
@@ -92,13 +92,16 @@ def _show(check: DataCheck, page: str | None) -> None:
 
 
 def _show_size(check: DataCheck) -> None:
-    splits = ", ".join(f"{sum(counts):,} {name}" for name, counts in check.counts.items())
+    splits = ", ".join(
+        tr("{count} {split}", count=f"{sum(counts):,}", split=tr(name))
+        for name, counts in check.counts.items()
+    )
     low, usual, high = (f"{side:,}" for side in check.sides)
     _print(
         tr(
-            "{images} pictures in {classes} classes ({splits})",
-            images=f"{check.images:,}",
-            classes=f"{len(check.classes):,}",
+            "{pictures} in {classes} ({splits})",
+            pictures=count(check.images, "picture"),
+            classes=count(len(check.classes), "class"),
             splits=splits,
         )
     )
@@ -124,7 +127,12 @@ def _show_findings(check: DataCheck) -> None:
     _list(
         tr("classes with too few pictures"),
         [
-            tr("{label}: {images} in {split}", label=one.label, images=one.images, split=one.split)
+            tr(
+                "{label}: {images} in {split}",
+                label=one.label,
+                images=one.images,
+                split=tr(one.split),
+            )
             for one in check.small
         ],
     )
@@ -145,7 +153,7 @@ def _verdict(check: DataCheck) -> str:
 
 
 def _repeat(places: tuple[PictureLocation, ...]) -> str:
-    shown = " = ".join(f"{place.path} ({place.split}, {place.label})" for place in places[:4])
+    shown = " = ".join(f"{place.path} ({tr(place.split)}, {place.label})" for place in places[:4])
     return shown + (tr(" and {count} more", count=f"{len(places) - 4:,}") if places[4:] else "")
 
 

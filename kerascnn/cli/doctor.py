@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json, quiet_tensorflow
+from kerascnn.cli.base import Command, padded, print_json, quiet_tensorflow
+from kerascnn.language import tr
+from kerascnn.language.messages import translated
 
 
 @click.command("doctor", cls=Command)
@@ -32,18 +34,19 @@ def command(as_json: bool) -> None:
 
 def _show(findings: dict[str, Any]) -> None:
     machine = findings["machine"]
-    _line("machine", f"{machine['platform']}, {machine['processors']} processors to use")
+    processors = tr("processors to use: {count}", count=machine["processors"])
+    _line(tr("machine"), f"{machine['platform']}, {processors}")
     for name, found in findings["versions"].items():
         _line(name, found or "-")
     for name, value in findings["environment"].items():
-        _line("environment", f"{name}={value}")
+        _line(tr("environment"), f"{name}={value}")
     for half in ("training", "inference"):
-        _line(half, "works" if findings[half]["works"] else "does not work here")
+        _line(tr(half), tr("works" if findings[half]["works"] else "does not work here"))
         for name, state in findings[half]["devices"].items():
-            _line("", f"{name}: {state}")
+            _line("", f"{name}: {translated(state)}")
         if findings[half]["missing"]:
-            _line("", findings[half]["missing"])
+            _line("", translated(findings[half]["missing"]))
 
 
 def _line(name: str, text: str) -> None:
-    click.echo(f"{name:<26}{text}")
+    click.echo(f"{padded(name, 26)}{text}")

@@ -18,6 +18,7 @@ from kerascnn.cli.evaluation_tables import show_comparison, show_evaluation
 from kerascnn.cli.foreign import HEADING, foreign_options, pop_foreign
 from kerascnn.cli.shared import check_data_is_there, on_this_machine, split_option
 from kerascnn.errors import ConfigError
+from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
     from kerascnn.inference import ForeignModel
@@ -119,7 +120,7 @@ def _try_sizing(
     from kerascnn.inference import Classifier
     from kerascnn.inference.try_resizing import try_resizing
 
-    with console(stderr=True).status("trying") as status:
+    with console(stderr=True).status(tr("trying")) as status:
         classifier = Classifier(model, foreign=foreign)
         said = foreign is None or bool(foreign.normalize or foreign.normalization)
         known = said or classifier.signature.normalizes
@@ -131,14 +132,23 @@ def _try_sizing(
         click.echo(f"{trial.top1:7.2%}  {trial.log_likelihood:8.3f}  {trial.options}")
     if len(trials.equal) + 1 == len(trials.trials):
         click.echo(
-            f"these {trials.images:,} pictures do not tell the ways apart: all give the same "
-            "predictions. Expected pictures of other sizes than the model's, as they were taken."
+            tr(
+                "the ways cannot be told apart on {pictures}: all give the same predictions. "
+                "Expected pictures of other sizes than the model's, as they were taken.",
+                pictures=count(trials.images, "picture"),
+            )
         )
         return
-    equal = f", and equally {', '.join(trials.equal)}" if trials.equal else ""
+    others = ", ".join(trials.equal)
+    equal = tr(", and equally {others}", others=others) if trials.equal else ""
     click.echo(
-        f"fits best on {trials.images:,} pictures: {trials.best.options}{equal} (by top-1 "
-        "accuracy, then by the mean logarithm of the right class's probability)"
+        tr(
+            "fits best on {pictures}: {options}{equal} (by top-1 accuracy, then by the mean "
+            "logarithm of the right class's probability)",
+            pictures=count(trials.images, "picture"),
+            options=trials.best.options,
+            equal=equal,
+        )
     )
 
 
@@ -148,14 +158,14 @@ def _evaluate(
     if model.lower().endswith(".onnx"):
         from kerascnn.inference import Classifier, evaluate_file
 
-        with console(stderr=True).status("evaluating"):
+        with console(stderr=True).status(tr("evaluating")):
             classifier = Classifier(model, foreign=foreign)
             return evaluate_file(classifier, data, split, leaks=leaks)
     _refuse(foreign, model)
     run = open_run(model)
     with quiet_tensorflow():
         from kerascnn.training.evaluation import evaluate_run
-    with console(stderr=True).status("evaluating"):
+    with console(stderr=True).status(tr("evaluating")):
         return evaluate_run(run, data, split, leaks=leaks)
 
 
@@ -185,13 +195,13 @@ def _answers(
         from kerascnn.inference import Classifier
         from kerascnn.inference.evaluation import predict_file
 
-        with console(stderr=True).status("evaluating"):
+        with console(stderr=True).status(tr("evaluating")):
             return predict_file(Classifier(model, foreign=foreign), data, split)
     _refuse(foreign, model)
     run = open_run(model)
     with quiet_tensorflow():
         from kerascnn.training.evaluation import predict_run
-    with console(stderr=True).status("evaluating"):
+    with console(stderr=True).status(tr("evaluating")):
         return predict_run(run, data, split)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kerascnn.cli.base import console
-from kerascnn.language import tr
+from kerascnn.cli.base import console, padded
+from kerascnn.language import count, tr
 from kerascnn.printable import printable
 
 if TYPE_CHECKING:
@@ -37,22 +37,28 @@ def show_evaluation(evaluation: Evaluation) -> None:
         out.print("\n" + tr("confusion matrix (rows: true class, columns: predicted class)"))
         out.print(_confusion(evaluation))
     if evaluation.mistakes:
-        count = min(_LISTED, len(evaluation.mistakes))
-        out.print("\n" + tr("the {count} most confident mistakes", count=count))
+        out.print("\n" + _most_confident(min(_LISTED, len(evaluation.mistakes))))
         out.print(_mistakes(evaluation))
     if evaluation.leaks and evaluation.leaks.pictures:
         out.print()
         _show_leaks(evaluation)
     if evaluation.skipped:
-        out.print(tr("{count} pictures could not be read", count=f"{len(evaluation.skipped):,}"))
+        unread = count(len(evaluation.skipped), "picture")
+        out.print(tr("{pictures} could not be read", pictures=unread))
+
+
+def _most_confident(shown: int) -> str:
+    if shown == 1:
+        return tr("the most confident mistake")
+    return tr("the {count} most confident mistakes", count=shown)
 
 
 def _show_summary(evaluation: Evaluation) -> None:
     out = console()
     out.print(
         tr(
-            "{images} pictures (split {split}): top-1 {top1}, top-5 {top5} (95 % intervals)",
-            images=f"{evaluation.images:,}",
+            "{pictures} (split {split}): top-1 {top1}, top-5 {top5} (95 % intervals)",
+            pictures=count(evaluation.images, "picture"),
             split=evaluation.split,
             top1=f"{evaluation.top1:.2%} {_interval(evaluation.top1_interval)}",
             top5=f"{evaluation.top5:.2%} {_interval(evaluation.top5_interval)}",
@@ -85,13 +91,6 @@ def _scores(evaluation: Evaluation) -> dict[str, str]:
     }
 
 
-def padded(words: str, width: int) -> str:
-    """Fill words up with spaces; Korean letters are two columns wide."""
-    from rich.cells import cell_len
-
-    return words + " " * (width - cell_len(words))
-
-
 def _interval(interval: Interval) -> str:
     return f"[{interval.low:.2%}, {interval.high:.2%}]"
 
@@ -119,7 +118,7 @@ def _confusion(evaluation: Evaluation) -> Table:
     for number, (score, row) in enumerate(
         zip(evaluation.per_class, evaluation.confusion, strict=True)
     ):
-        table.add_row(str(number), plain(score.label), *(f"{count:,}" for count in row))
+        table.add_row(str(number), plain(score.label), *(f"{cell:,}" for cell in row))
     return table
 
 
@@ -141,16 +140,21 @@ def _show_leaks(evaluation: Evaluation) -> None:
         return
     out = console()
     out.print(
-        f"also in {' and '.join(leaks.against)}: {len(leaks.pictures):,} of these pictures "
-        f"({leaks.exact:,} with equal pixels, the others nearly the same), so the model may have "
-        "memorized them"
+        tr(
+            "also in {splits}: {count} of these pictures ({equal} with equal pixels, the others "
+            "nearly the same), so the model may have memorized them",
+            splits=tr(" and ").join(map(tr, leaks.against)),
+            count=f"{len(leaks.pictures):,}",
+            equal=f"{leaks.exact:,}",
+        )
     )
     if evaluation.top1_without_leaks is not None:
-        out.print(f"top-1 without them {evaluation.top1_without_leaks:.2%}")
-    table = Table("picture", "class", "twin", "class", "similarity", box=None, pad_edge=False)
+        out.print(tr("top-1 without them {top1}", top1=f"{evaluation.top1_without_leaks:.2%}"))
+    headings = map(tr, ("picture", "class", "twin", "class", "similarity"))
+    table = Table(*headings, box=None, pad_edge=False)
     for leak in leaks.pictures[:_LISTED]:
         names = (leak.path, leak.label, leak.twin, leak.twin_label)
-        alike = "equal" if leak.exact else f"{leak.similarity:.3f}"
+        alike = tr("equal") if leak.exact else f"{leak.similarity:.3f}"
         table.add_row(*map(plain, names), alike)
     out.print(table)
 
@@ -158,8 +162,9 @@ def _show_leaks(evaluation: Evaluation) -> None:
 def show_comparison(comparison: Comparison) -> None:
     """Print what two models answered differently."""
     out = console()
-    out.print(f"{comparison.images:,} pictures (split {comparison.split})")
-    table = _table("", "top-1", "right alone")
+    pictures = count(comparison.images, "picture")
+    out.print(tr("{pictures} (split {split})", pictures=pictures, split=comparison.split))
+    table = _table("", "top-1", tr("right alone"))
     table.add_row(
         plain(f"A  {comparison.a}"), f"{comparison.a_top1:.2%}", f"{comparison.only_a_right:,}"
     )
@@ -168,28 +173,37 @@ def show_comparison(comparison: Comparison) -> None:
     )
     out.print(table)
     out.print(
-        f"both right {comparison.both_right:,}, both wrong {comparison.both_wrong:,}; largest "
-        f"difference of a probability {comparison.largest_difference:.2g}"
+        tr(
+            "both right {right}, both wrong {wrong}; largest difference of a probability "
+            "{difference}",
+            right=f"{comparison.both_right:,}",
+            wrong=f"{comparison.both_wrong:,}",
+            difference=f"{comparison.largest_difference:.2g}",
+        )
     )
-    out.print(f"McNemar's exact test: p = {comparison.p_value:.3g}. {_verdict(comparison)}")
+    test = tr("McNemar's exact test: p = {value}.", value=f"{comparison.p_value:.3g}")
+    out.print(f"{test} {_verdict(comparison)}")
     if comparison.changed:
-        out.print(f"\n{len(comparison.changed):,} answers differ")
+        out.print(
+            "\n" + tr("predictions that differ: {count}", count=f"{len(comparison.changed):,}")
+        )
         out.print(_changed(comparison))
     if len(comparison.changed) > _LISTED:
-        out.print(f"... and {len(comparison.changed) - _LISTED:,} more; --json lists all")
+        more = f"{len(comparison.changed) - _LISTED:,}"
+        out.print(tr("... and {count} more; --json lists all", count=more))
 
 
 def _verdict(comparison: Comparison) -> str:
     if comparison.p_value >= _LEVEL:
-        return "These pictures do not show that either is better."
+        return tr("These pictures do not show that either is better.")
     better = "A" if comparison.only_a_right > comparison.only_b_right else "B"
-    return f"{better} is better on pictures like these."
+    return tr("{model} is better on pictures like these.", model=better)
 
 
 def _changed(comparison: Comparison) -> Table:
     from rich.table import Table
 
-    table = Table("picture", "is", "A", "B", box=None, pad_edge=False)
+    table = Table(tr("picture"), tr("true class"), "A", "B", box=None, pad_edge=False)
     for one in comparison.changed[:_LISTED]:
         answers = (f"{one.a} {one.a_probability:.1%}", f"{one.b} {one.b_probability:.1%}")
         table.add_row(plain(one.path), plain(one.truth), *map(plain, answers))

@@ -12,6 +12,8 @@ import click
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
 from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import on_this_machine
+from kerascnn.cli.shown_errors import warning
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
@@ -80,7 +82,7 @@ def command(
             explanation = explain(images.decode(path), top, path)
         except PictureError as error:
             rows.append({"path": path, "error": str(error)})
-            click.echo(f"warning: {error}", err=True)
+            click.echo(warning(str(error)), err=True)
             continue
         rows.append(_write(path, explanation, _unused_path(out, path, form, rows)))
     if as_json:
@@ -151,4 +153,4 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if "figure" in row:
             named = ", ".join(f"{one['label']} {one['probability']:.1%}" for one in row["top"])
-            click.echo(f"{row['figure']}: {named} ({row['method']})")
+            click.echo(f"{row['figure']}: {named} ({tr(row['method'])})")

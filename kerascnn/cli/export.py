@@ -15,7 +15,7 @@ from kerascnn.cli.shared import check_data_is_there
 from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import did_you_mean
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
     from kerascnn.card import ModelCard
@@ -130,9 +130,11 @@ def command(
         return
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
-        click.echo(f"{repository}: for Triton; KServe's manifest is next to it")
+        line = "{folder}: for Triton; KServe's manifest is next to it"
+        click.echo(tr(line, folder=repository))
     if foreign and "top1" in result.card.metrics:
-        click.echo(f"of these, {result.card.metrics['top1']:.1%} are classified correctly")
+        top1 = f"{result.card.metrics['top1']:.1%}"
+        click.echo(tr("of these, {top1} are classified correctly", top1=top1))
     click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
 
 
@@ -155,7 +157,9 @@ def _proof(card: ModelCard) -> str:
     parity, cost = card.parity, card.reduction
     if parity is None:
         return tr("not compared")
-    where = tr("on {images} pictures of {data}", images=f"{parity.images:,}", data=parity.data)
+    where = tr(
+        "on {pictures} of {data}", pictures=count(parity.images, "picture"), data=parity.data
+    )
     if cost is None:
         return tr(
             "{where} every top-1 prediction equals the trained model's, probabilities within "
@@ -163,14 +167,24 @@ def _proof(card: ModelCard) -> str:
             where=where,
             difference=f"{parity.max_abs_diff:.1g}",
         )
-    speed = ", ".join(f"{times:.2f} times ({name})" for name, times in cost.speedup.items())
-    kept = f", {len(cost.kept)} layers in float32" if cost.kept else ""
-    how = "" if cost.method == card.precision else f" by {cost.method}"
-    return (
-        f"{card.precision}{how}{kept}; {where} top-1 {cost.top1_after:.2%} (float32: "
-        f"{cost.top1_before:.2%}), {parity.top1_mismatches:,} predictions changed; "
-        f"{cost.bytes_after / cost.bytes_before:.0%} of the size; speed here against float32: "
-        f"{speed}"
+    speeds = (
+        tr("{times} times ({name})", times=f"{times:.2f}", name=name)
+        for name, times in cost.speedup.items()
+    )
+    kept = tr(", {layers} in float32", layers=count(len(cost.kept), "layer")) if cost.kept else ""
+    how = "" if cost.method == card.precision else tr(" by {method}", method=cost.method)
+    return tr(
+        "{precision}{how}{kept}; {where} top-1 {after} (float32: {before}), {changed} changed; "
+        "{size} of the size; speed here against float32: {speed}",
+        precision=card.precision,
+        how=how,
+        kept=kept,
+        where=where,
+        after=f"{cost.top1_after:.2%}",
+        before=f"{cost.top1_before:.2%}",
+        changed=count(parity.top1_mismatches, "prediction"),
+        size=f"{cost.bytes_after / cost.bytes_before:.0%}",
+        speed=", ".join(speeds),
     )
 
 
@@ -190,10 +204,11 @@ def _export(
         _check_foreign(run, foreign)
     elif foreign:
         raise _no_foreign(run)
-    with console(stderr=True).status("exporting") as status:
+    with console(stderr=True).status(tr("exporting")) as status:
+        tell = lambda step: status.update(tr(step))  # noqa: E731
         if foreign:
-            return export_foreign(run, foreign, out, progress=status.update, **options)
-        return export_onnx(run, out, progress=status.update, **options)
+            return export_foreign(run, foreign, out, progress=tell, **options)
+        return export_onnx(run, out, progress=tell, **options)
 
 
 def _refuse_onnx(run: str) -> None:

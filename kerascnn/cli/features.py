@@ -9,7 +9,7 @@ import click
 
 from kerascnn.cli.base import Command, open_run, print_json, quiet_tensorflow
 from kerascnn.cli.shared import check_drawable, on_this_machine
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
     from kerascnn.training.explain.feature_maps import Features
@@ -60,9 +60,9 @@ def command(
         return
     click.echo(
         tr(
-            "{out}: {count} filters of {first}, feature maps of {blocks}",
+            "{out}: {filters} of {first}, feature maps of {blocks}",
             out=out,
-            count=len(found.kernels),
+            filters=count(len(found.kernels), "filter"),
             first=found.first,
             blocks=", ".join(one.block for one in found.blocks),
         )
@@ -82,9 +82,9 @@ def _draw(found: Features, name: str, out: str) -> None:
         height, width, channels = one.shape
         few = len(one.channels) < channels
         title = tr(
-            "{block}: {count} feature maps of {width} × {height}{shown}",
+            "{block}: {maps} of {width} × {height}{shown}",
             block=one.block,
-            count=channels,
+            maps=count(channels, "feature map"),
             width=width,
             height=height,
             shown=tr(", {count} shown", count=len(one.channels)) if few else "",

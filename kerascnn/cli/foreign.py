@@ -12,6 +12,7 @@ import click
 
 from kerascnn.cli.base import add_options
 from kerascnn.cli.shown_errors import as_options
+from kerascnn.language import tr
 from kerascnn.resizing import PRESETS, choose
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def announce_sizing(card: ModelCard) -> None:
     """Print to stderr how pictures are resized for a model made elsewhere."""
     from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
-    click.echo(as_options(sizing_notice(card)), err=True)
+    click.echo(as_options(tr(sizing_notice(card))), err=True)
 
 
 def pop_foreign(options: dict[str, Any]) -> ForeignModel | None:

@@ -11,6 +11,7 @@ import click
 from kerascnn.cli.base import console, print_json, quiet_tensorflow
 from kerascnn.cli.shown_errors import as_options
 from kerascnn.files import write_bytes
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.config import TrainConfig
@@ -34,9 +35,14 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
         print_json({**asdict(found), "plot": str(plot)})
         return
     click.echo(
-        f"suggested: --learning-rate {found.learning_rate:g}, a tenth of {found.lowest:.2g}, where "
-        f"the smoothed loss was lowest (it fell fastest at {found.steepest:.2g})"
+        tr(
+            "suggested: --learning-rate {rate}, a tenth of {lowest}, where the smoothed loss was "
+            "lowest (it fell fastest at {steepest})",
+            rate=f"{found.learning_rate:g}",
+            lowest=f"{found.lowest:.2g}",
+            steepest=f"{found.steepest:.2g}",
+        )
     )
     if not found.diverged:
-        click.echo("the loss did not diverge: a higher rate may work too. See the plot.")
-    click.echo(f"picture: {plot}")
+        click.echo(tr("the loss did not diverge: a higher rate may work too. See the plot."))
+    click.echo(tr("picture: {path}", path=plot))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerascnn.cli.base import Command, print_json
+from kerascnn.cli.base import Command, padded, print_json
+from kerascnn.language import tr
+from kerascnn.language.messages import translated
 
 if TYPE_CHECKING:
     from kerascnn.training.networks import Network
@@ -63,7 +65,7 @@ def _show(facts: dict[str, Any]) -> None:
     from kerascnn.training.networks.table import FAMILIES
 
     def heading(network: Network) -> str:
-        return f"{FAMILIES[network.family]}: {network.summary}"
+        return f"{translated(FAMILIES[network.family])}: {translated(network.summary)}"
 
     for title, group in groupby(NETWORKS.values(), key=heading):
         members = list(group)
@@ -71,8 +73,15 @@ def _show(facts: dict[str, Any]) -> None:
         for network in members:
             found = facts[network.name]
             click.echo(
-                f"  {network.name:<{_NAME}} {found['params']:>11,} parameters  "
-                f"{network.image_size} pixels (at least {network.minimum_size})  "
-                f"weights: {', '.join(network.weights) or 'none'}"
+                tr(
+                    "  {name} {parameters} parameters  {size} pixels (at least {least})  weights: "
+                    "{weights}",
+                    name=f"{network.name:<{_NAME}}",
+                    parameters=f"{found['params']:>11,}",
+                    size=network.image_size,
+                    least=network.minimum_size,
+                    weights=", ".join(map(translated, network.weights)) or tr("none"),
+                )
             )
-        click.echo(f"  {'blocks':<{_NAME}} {stages(facts[members[0].name]['blocks'])}\n")
+        blocks = padded(tr("blocks"), _NAME)
+        click.echo(f"  {blocks} {stages(facts[members[0].name]['blocks'])}\n")

@@ -112,9 +112,12 @@ def _paths(classifier: Classifier, patterns: tuple[str, ...], resume: str | None
     earlier = read_previous(resume, classifier.classes)
     if _has_descriptor(sys.stdout):
         repair(earlier, sys.stdout.fileno())
-    click.echo(
-        f"{len(earlier.answered):,} pictures already have a prediction in {resume}", err=True
+    line = tr(
+        "pictures that already have a prediction in {resume}: {count}",
+        count=f"{len(earlier.answered):,}",
+        resume=resume,
     )
+    click.echo(line, err=True)
     return (path for path in paths if path not in earlier.answered)
 
 

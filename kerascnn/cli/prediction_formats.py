@@ -70,4 +70,5 @@ def _line(row: dict[str, Any]) -> str:
     if "error" in row:
         return tr("error: {message}", message=translated(row["error"]))
     ranked = "  ".join(f"{top['label']} {top['probability']:.1%}" for top in row["top"])
-    return f"{row['path']}  {'unsure  ' if row['label'] is None else ''}{ranked}"
+    unsure = f"{tr('unsure')}  " if row["label"] is None else ""
+    return f"{row['path']}  {unsure}{ranked}"

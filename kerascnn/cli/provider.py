@@ -11,6 +11,7 @@ import click
 
 from kerascnn.cli.base import add_options
 from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.inference import Classifier
@@ -52,6 +53,10 @@ RUNTIME = ("provider", "arithmetic", "threads")
 def announce(classifier: Classifier) -> None:
     """Print to stderr which provider runs, with which arithmetic, and why."""
     provider = classifier.provider
-    click.echo(
-        f"provider: {provider}, arithmetic {classifier.arithmetic} ({provider.why})", err=True
+    line = tr(
+        "provider: {provider}, arithmetic {arithmetic} ({why})",
+        provider=provider,
+        arithmetic=classifier.arithmetic,
+        why=provider.why,
     )
+    click.echo(line, err=True)

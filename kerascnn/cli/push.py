@@ -103,7 +103,7 @@ def _asked_license() -> str:
             "apache-2.0, cc-by-4.0 or other."
         )
     answer: str = click.prompt(
-        "Licence of the model (mit, apache-2.0, cc-by-4.0, other, ...)", err=True
+        tr("Licence of the model (mit, apache-2.0, cc-by-4.0, other, ...)"), err=True
     )
     return answer.strip()
 
@@ -114,6 +114,7 @@ def _on_terminal() -> bool:
 
 def _confirm(what: str) -> None:
     if _on_terminal():
-        click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
+        question = tr(what)
+        click.confirm(f"{question[0].upper()}{question[1:]}?", abort=True, err=True)
     else:
-        click.echo(what, err=True)
+        click.echo(tr(what), err=True)

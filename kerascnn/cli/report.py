@@ -55,7 +55,7 @@ def command(
         run = open_run(model)
         with quiet_tensorflow():
             from kerascnn.training.evaluation.report import report_run
-        with console(stderr=True).status("judging"):
+        with console(stderr=True).status(tr("evaluating")):
             path = report_run(run, data, split, out)
     if as_json:
         print_json({"report": str(path)})
@@ -76,5 +76,5 @@ def _file(
     # Beside the file; of one on the Hub, whose place is a cache, here.
     place = Path(model).parent if typed == model else Path()
     page = out or str(place / f"{Path(model).stem}-report.html")
-    with console(stderr=True).status("judging"):
+    with console(stderr=True).status(tr("evaluating")):
         return report_file(classifier, data, page, split, typed)

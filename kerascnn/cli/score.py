@@ -15,8 +15,10 @@ from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json
 from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
 from kerascnn.cli.provider import numeric_options
 from kerascnn.cli.shared import batch_size_option, prediction_options
-from kerascnn.cli.shown_errors import INTERRUPTED
+from kerascnn.cli.shown_errors import INTERRUPTED, warning
 from kerascnn.cli.streams import stdin_of_paths, unescaped
+from kerascnn.language import count, tr
+from kerascnn.language.messages import translated
 from kerascnn.scoring.formats import FORMATS
 from kerascnn.scoring.plan import MOST_PARTS
 
@@ -103,13 +105,13 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
     try:
         work = job.prepare(request, stdin_of_paths(), announce_sizing)
         for notice in work.changes.notices():
-            click.echo(f"warning: {notice}", err=True)
+            click.echo(warning(notice), err=True)
         with job.alone(work) as work:
             with _progress(work.pictures_to_do) as advance:
                 failed = job.score_missing_parts(work, advance)
             summary = job.finish(work, failed)
     except KeyboardInterrupt:
-        click.echo("\nStopped. Run the same command again to continue.", err=True)
+        click.echo("\n" + tr("Stopped. Run the same command again to continue."), err=True)
         ctx.exit(INTERRUPTED)
     _report(failed, summary, as_json)
     # A scheduler would begin a part again, which broken pictures do not make better.
@@ -122,7 +124,9 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
     """Show how many of the pictures are done: a bar on a terminal, else a line now and then."""
     if sys.stderr.isatty():
         stream = unescaped(sys.stderr)
-        with click.progressbar(length=total, label="pictures", show_pos=True, file=stream) as bar:
+        with click.progressbar(
+            length=total, label=tr("pictures"), show_pos=True, file=stream
+        ) as bar:
             yield bar.update
         return
     begun = told = time.monotonic()
@@ -133,21 +137,34 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
         done, now = done + pictures, time.monotonic()
         if now - told >= _EVERY:
             told = now
-            click.echo(f"{done:,} of {total:,} pictures, {done / (now - begun):,.0f}/s", err=True)
+            line = tr(
+                "{done} of {pictures}, {speed}/s",
+                done=f"{done:,}",
+                pictures=count(total, "picture"),
+                speed=f"{done / (now - begun):,.0f}",
+            )
+            click.echo(line, err=True)
 
     yield advance
 
 
 def _report(failed: dict[int, str], summary: dict[str, Any] | None, as_json: bool) -> None:
     for number, why in sorted(failed.items()):
-        click.echo(f"error: part {number}: {why}", err=True)
+        part = tr("part {number}: {why}", number=number, why=translated(why))
+        click.echo(tr("error: {message}", message=part), err=True)
     if summary is None:
         return
     if as_json:
         print_json(summary)
         return
     click.echo(
-        f"{summary['scored']:,} of {summary['pictures']:,} pictures scored, "
-        f"{summary['failed']:,} could not be read, {len(summary['missing_parts']):,} of "
-        f"{summary['parts']:,} parts are missing"
+        tr(
+            "{scored} of {pictures} scored, {failed} could not be read; missing: {missing} of "
+            "{parts}",
+            scored=f"{summary['scored']:,}",
+            pictures=count(summary["pictures"], "picture"),
+            failed=f"{summary['failed']:,}",
+            missing=f"{len(summary['missing_parts']):,}",
+            parts=count(summary["parts"], "part"),
+        )
     )

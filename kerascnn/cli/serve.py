@@ -18,6 +18,8 @@ from kerascnn.cli.serve_settings import (
     unknown_variables,
 )
 from kerascnn.cli.shared import on_this_machine
+from kerascnn.cli.shown_errors import warning
+from kerascnn.language import tr
 
 
 @click.command(
@@ -173,9 +175,13 @@ def command(**options: Any) -> None:
 
     ctx = click.get_current_context()
     for line in unknown_variables(ctx):
-        click.echo(f"warning: {line}", err=True)
+        click.echo(warning(line), err=True)
     options["models"] = models_given(ctx, options)
     foreign = pop_foreign(options)
     config = serving.ServeConfig(**options, foreign=foreign)
     names = ", ".join(config.names)
-    serving.serve(config, lambda address: click.echo(f"serving {names} at {address}", err=True))
+    serving.serve(config, lambda address: _tell(names, address))
+
+
+def _tell(names: str, address: str) -> None:
+    click.echo(tr("serving {names} at {address}", names=names, address=address), err=True)

@@ -139,12 +139,20 @@ def as_options(message: str) -> str:
     return _PARAMETER.sub(lambda found: names.get(found[1] or found[2], found[0]), message)
 
 
+def warning(message: str) -> str:
+    """Write a warning as one line, in the language that is spoken."""
+    return _notice("warning", message)
+
+
+def _notice(level: str, message: str) -> str:
+    return f"{tr(level)}: {printable(as_options(translated(message)))}"
+
+
 class _Notices(logging.Handler):
     """Warnings of the package, one line each, on stderr; with a traceback what nobody expected."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = as_options(translated(record.getMessage()))
-        click.echo(f"{record.levelname.lower()}: {printable(message)}", err=True)
+        click.echo(_notice(record.levelname.lower(), record.getMessage()), err=True)
         if record.exc_info is not None and record.levelno >= logging.ERROR:
             traceback = logging.Formatter().formatException(record.exc_info)
             click.echo(printable(traceback, keep="\n"), err=True)

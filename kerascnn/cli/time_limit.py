@@ -22,6 +22,8 @@ import click
 
 from kerascnn.cli.shown_errors import INTERRUPTED
 from kerascnn.errors import KerascnnError
+from kerascnn.language import tr
+from kerascnn.language.messages import translated
 
 _PATIENCE = 1.5
 """Seconds for work to end by itself, and to remove its temporary files."""
@@ -65,7 +67,10 @@ class _Watch(threading.Thread):
     def __init__(self, connection: socket.socket, end: float, message: str) -> None:
         super().__init__(name="time limit", daemon=True)
         self.late = False
-        self._connection, self._end, self._message = connection, end, message
+        self._connection, self._end = connection, end
+        # Said here: the language that is spoken is known to the main thread alone.
+        self._late = tr("Error: {message}", message=translated(message))
+        self._stopped = "\n" + tr("Stopped.")
 
     def run(self) -> None:
         """Watch."""
@@ -92,7 +97,7 @@ class _Watch(threading.Thread):
     def _leave(self) -> None:
         # What is left of temporary files the next process removes.
         with suppress(OSError, ValueError):
-            click.echo(f"Error: {self._message}" if self.late else "\nStopped.", err=True)
+            click.echo(self._late if self.late else self._stopped, err=True)
         os._exit(KerascnnError.exit_code if self.late else INTERRUPTED)
 
 

@@ -154,7 +154,7 @@ def _train(
         click.echo(_stopped(display.folder), err=True)
         ctx.exit(INTERRUPTED)
     if cluster and cluster.rank:
-        click.echo(f"rank {cluster.rank}: done; rank 0 has the run.")
+        click.echo(tr("rank {rank}: done; rank 0 has the run.", rank=cluster.rank))
         ctx.exit()
     return run
 

@@ -45,7 +45,8 @@ def _read(ctx: click.Context, path: Path) -> None:
 train_config_option = config_option(
     _read,
     "Read options from a YAML or TOML file, whose keys are their names, or from the "
-    "config.json of a run, to repeat it. Options on the command line override it.",
+    "config.json of a run (or its folder), to repeat it. Options on the command line override it; "
+    "relative paths are relative to the working directory.",
 )
 
 dump_option = click.option(
@@ -57,6 +58,8 @@ dump_option = click.option(
 
 def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     """Return what a file says, as Click's ``default_map`` has it."""
+    if path.is_dir():  # of a run
+        path /= "config.json"
     content = read_settings(path)
     if path.suffix.lower() == ".json":
         content = _of_this_version(content, path)

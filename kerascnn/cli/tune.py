@@ -15,6 +15,7 @@ from kerascnn.cli.shown_errors import INTERRUPTED, as_options
 from kerascnn.cli.train_options import train_option
 from kerascnn.errors import ConfigError
 from kerascnn.files import write_bytes
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from kerascnn.training.tuning.study import SearchResult
@@ -100,7 +101,7 @@ def command(
     given = {name: value for name, value in options.items() if value is not None}
     config = TrainConfig(data=data, **given)
     check_data_is_there(config.data, config.val)
-    click.echo("loading Keras …", err=True)
+    click.echo(tr("loading Keras …"), err=True)
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.tuning.study import Search, search
@@ -110,7 +111,8 @@ def command(
         with TrainingDisplay(console(stderr=True), as_options) as display:
             found = search(asked, display)
     except KeyboardInterrupt:
-        click.echo("\nStopped. Run the same command again to continue the study.", err=True)
+        line = tr("Stopped. Run the same command again to continue the study.")
+        click.echo(f"\n{line}", err=True)
         ctx.exit(INTERRUPTED)
     plot = _plot(found, Path(out))
     if as_json:
@@ -130,11 +132,17 @@ def _plot(found: SearchResult, folder: Path) -> Path | None:
 
 
 def _tell(found: SearchResult, plot: Path | None) -> None:
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(found.trials.items()))
-    click.echo(f"trials: {counts}")
-    here = "" if found.run.is_dir() else f" (on {found.machine})"
-    click.echo(f"best: {found.run}{here}, validation accuracy {found.val_top1:.2%}")
-    click.echo(f"report: {found.run / 'report.html'}")
-    click.echo(f"repeat: {found.command}")
+    counts = (
+        tr("{count} {state}", count=count, state=tr(state))
+        for state, count in sorted(found.trials.items())
+    )
+    click.echo(tr("trials: {counts}", counts=", ".join(counts)))
+    here = "" if found.run.is_dir() else tr(" (on {machine})", machine=found.machine)
+    top1 = f"{found.val_top1:.2%}"
+    click.echo(
+        tr("best: {run}{here}, validation accuracy {top1}", run=found.run, here=here, top1=top1)
+    )
+    click.echo(tr("report: {path}", path=found.run / "report.html"))
+    click.echo(tr("repeat: {command}", command=found.command))
     if plot:
-        click.echo(f"what mattered: {plot}")
+        click.echo(tr("what mattered: {plot}", plot=plot))

@@ -8,6 +8,7 @@ import click
 
 from kerascnn.cli.base import Command, Group, console, print_json
 from kerascnn.cli.completion import complete_networks
+from kerascnn.language import tr
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -54,7 +55,7 @@ def listing(as_json: bool) -> None:
         )
         return
     for name, path in found.items():
-        click.echo(f"{name:<20} {NETWORKS[name].source:<19} {path or 'not on this machine'}")
+        click.echo(f"{name:<20} {NETWORKS[name].source:<19} {path or tr('not on this machine')}")
 
 
 @command.command("fetch", cls=Command)
@@ -78,7 +79,8 @@ def fetch(name: str, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "path": str(path), "fetched": already is None})
         return
-    click.echo(f"{path}: {'there already' if already else 'fetched'}, {_checked(source_of(name))}")
+    how = tr("there already") if already else tr("fetched")
+    click.echo(f"{path}: {how}, {_checked(source_of(name))}")
 
 
 def _bar() -> Progress:
@@ -96,5 +98,5 @@ def _bar() -> Progress:
 
 def _checked(source: object) -> str:
     if getattr(source, "digest", None):
-        return "its checksum is the library's"
-    return "the library names no checksum for it"
+        return tr("its checksum is the library's")
+    return tr("the library names no checksum for it")

@@ -19,6 +19,7 @@ from kerascnn.files import read_text, sha256_of
 from kerascnn.hub import CARD, SCHEME, hub_errors, refuse_offline
 from kerascnn.inference.model_file.kinds import MODEL, is_own, kind_of_model
 from kerascnn.inference.model_file.metadata import read_card
+from kerascnn.language import sentence
 
 EXPORTED = Path("exported")
 """Where ``kerascnn export`` writes, unless told otherwise."""
@@ -46,6 +47,15 @@ class Model:
         """Return the files by their names on the Hub."""
         found = {self.file.name: self.file, "report.html": self.report, MODEL: self.keras}
         return {name: path for name, path in found.items() if path is not None}
+
+
+_PLACES = {
+    (True, True): sentence("the new private repository"),
+    (True, False): sentence("the new public repository"),
+    (False, True): sentence("the private repository"),
+    (False, False): sentence("the public repository"),
+}
+"""By whether the repository is new, and whether it is private."""
 
 
 @dataclass(frozen=True)
@@ -154,9 +164,14 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
         contents = _contents(model, request, sha256, kept)
         size = sum(len(one) if isinstance(one, bytes) else one.stat().st_size
                    for one in contents.values())  # fmt: skip
-        place = f"the {'new ' if new else ''}{'private' if private else 'public'} repository"
-        names = ", ".join(contents)
-        confirm(f"upload {names} ({size / 1e6:.1f} MB) to {place} {request.repo}")
+        upload = sentence(
+            "upload {names} ({size} MB) to {place} {repo}",
+            names=", ".join(contents),
+            size=f"{size / 1e6:.1f}",
+            place=_PLACES[new, private],
+            repo=request.repo,
+        )
+        confirm(upload)
         if new:
             api.create_repo(request.repo, private=request.private, exist_ok=True)
         if request.revision:

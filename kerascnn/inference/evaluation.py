@@ -21,14 +21,11 @@ from kerascnn.dataset.check.leakage import find_leaks
 from kerascnn.errors import ConfigError, DataError, PictureError
 from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import finite_rows, no_answer
+from kerascnn.language import sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
 
 log = logging.getLogger(__name__)
-
-
-INCLUDES = "reading, decoding and resizing in threads, and the network in batches of "
-"""Of the speed of an exported file."""
 
 
 def evaluate_file(
@@ -80,7 +77,12 @@ def predict_file(
     if not done.kept:
         first = f" The first: {done.skipped[0]}" if done.skipped else ""
         raise DataError(f"{dataset.name}: no picture of split {name} could be classified.{first}")
-    includes = f"{INCLUDES}{BATCH_SIZE} on provider {classifier.provider}"
+    includes = sentence(
+        "reading, decoding and resizing in threads, and the network in batches of {batch} on "
+        "provider {provider}",
+        batch=BATCH_SIZE,
+        provider=classifier.provider,
+    )
     return Predictions(
         logits=np.concatenate(done.logits),
         labels=chosen.labels[done.kept],

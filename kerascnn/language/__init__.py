@@ -87,6 +87,26 @@ def sentence(template: str, **values: object) -> Sentence:
     return made
 
 
+def count(number: int, noun: str) -> Sentence:
+    """Count things: one alone is not said in the plural.
+
+    Args:
+        number: How many.
+        noun: In English, in the singular.
+
+    Examples:
+        >>> count(1, "epoch"), count(1200, "class")
+        ('1 epoch', '1,200 classes')
+    """
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    found = sentence(f"{{count}} {plural}", count=f"{number:,}")
+    if number != 1:
+        return found
+    one = Sentence(f"1 {noun}")
+    one.template, one.values = found.template, found.values
+    return one
+
+
 def tr(said: str, **values: object) -> str:
     """Say a sentence in the language that is spoken.
 
@@ -94,13 +114,16 @@ def tr(said: str, **values: object) -> str:
         said: In English, with a name in braces for each value; or a :class:`Sentence`.
         values: Of those names, as they shall be shown.
     """
+    language = current_language()
     if isinstance(said, Sentence):
+        if language == "en":
+            return str(said)
         values = dict(said.values)
         said = said.template
     shown = {
         name: tr(value) if isinstance(value, Sentence) else value for name, value in values.items()
     }
-    return sentences(current_language()).get(said, said).format(**shown)
+    return sentences(language).get(said, said).format(**shown)
 
 
 @cache

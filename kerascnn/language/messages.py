@@ -63,6 +63,10 @@ def _pattern(message: str) -> re.Pattern[str]:
     parts = []
     for text, name, _, _ in Formatter().parse(message):
         parts.append(re.escape(text))
-        if name:
-            parts.append(f"(?P={name})" if f"(?P<{name}>" in "".join(parts) else f"(?P<{name}>.*?)")
+        if name and f"(?P<{name}>" in "".join(parts):
+            parts.append(f"(?P={name})")
+        elif name:
+            # A number only: else it would take all that stands before this message in another.
+            what = r"[\d,]+" if name == "count" else ".*?"
+            parts.append(f"(?P<{name}>{what})")
     return re.compile("".join(parts), re.DOTALL)

@@ -15,7 +15,8 @@ from importlib import resources
 from typing import Any
 
 from kerascnn import __version__
-from kerascnn.language import current_language, tr
+from kerascnn.language import count, current_language, tr
+from kerascnn.language.messages import translated
 from kerascnn.metrics.significance import percent
 from kerascnn.printable import printable
 from kerascnn.report.data_url import data_url
@@ -30,7 +31,8 @@ def render(
 
     Args:
         template: Name of a file of this package.
-        values: What it names, besides ``style``, ``policy``, ``version``, ``language`` and ``tr``.
+        values: What it names, besides ``style``, ``policy``, ``version``, ``language``,
+            ``count``, ``tr`` and ``translated``.
         filters: What it calls, besides ``picture`` and ``percent``.
 
     Returns:
@@ -54,7 +56,9 @@ def render(
         policy=_policy(style),
         version=__version__,
         language=current_language(),
+        count=count,
         tr=tr,
+        translated=translated,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.images import UInt8Array
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 from kerascnn.report.heat import enlarged, overlay
 from kerascnn.report.sheet import Row, Tile
 
@@ -62,7 +62,7 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
     ]
     size = " × ".join(map(str, kernels.shape[1:]))
     shown = tr(", {count} shown", count=_MOST_KERNELS) if len(kernels) > _MOST_KERNELS else ""
-    filters = tr("1 filter") if len(kernels) == 1 else tr("{count} filters", count=len(kernels))
+    filters = count(len(kernels), "filter")
     title = tr(
         "{layer}: {filters} of {size}{shown} (grey is 0)",
         layer=layer,

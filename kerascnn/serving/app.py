@@ -58,10 +58,10 @@ def create_app(
         ConfigError: The token cannot be read.
     """
     service = config if isinstance(config, Service) else Service(config)
-    document = describe(service.models.names)
+    document = bytes(JSONResponse(describe(service.models.names)).body)
 
     async def openapi(_request: Request) -> Response:
-        return JSONResponse(document)
+        return Response(document, media_type="application/json")
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

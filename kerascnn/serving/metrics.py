@@ -5,6 +5,7 @@ Knows: names, labels and buckets. Does not know who counts.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +52,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._writing: asyncio.Future[bytes] | None = None
         ProcessCollector(registry=self.registry)  # memory, processor time, open files (on Linux)
         self.requests = self._counter("requests", "Requests.", "model", "outcome")
         self.seconds = self._histogram("request_seconds", "Time to answer.", _SECONDS, "model")
@@ -96,8 +98,18 @@ class Metrics:
         for key, part in parts:
             part.observe(facts[key] / 1000)
 
-    def page(self) -> bytes:
-        """Write all as Prometheus reads it."""
+    async def page(self) -> bytes:
+        """Write all as Prometheus reads it.
+
+        It takes milliseconds, and keeps others waiting; so those who ask at the same time get the
+        same page.
+        """
+        if self._writing is None:
+            self._writing = asyncio.ensure_future(self._write())
+        return await asyncio.shield(self._writing)
+
+    async def _write(self) -> bytes:
+        self._writing = None  # who asks from now on gets the next page
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

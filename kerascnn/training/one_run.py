@@ -11,12 +11,13 @@ import logging
 from dataclasses import replace
 
 from kerascnn.files import write_text
-from kerascnn.language import tr
+from kerascnn.language import sentence, tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.feed import Feed
+from kerascnn.training.data.leakage import warn_of_leaks
 from kerascnn.training.distribution.device import start_deterministically
 from kerascnn.training.distribution.local_devices import sharing
 from kerascnn.training.distribution.processes import broadcast_state, check_same_options, is_first
@@ -75,6 +76,8 @@ def train_on(
             run.begin(config)
         progress.on_run_begin(run.folder, len(loop.history))
         progress.on_plan(plan(config, feed, start, run, device))
+        if is_first():
+            warn_of_leaks(feed)
         trained = loop.run_all()
         if is_first():
             _finish(config, run, feed, loop if trained else None, progress)
@@ -87,7 +90,7 @@ def _finish(
         write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
     batch_size = batch_size_for(config.batch_size, len(feed.train))
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
-    progress.on_work("writing the report", 0, 0)
+    progress.on_work(sentence("writing the report"), 0, 0)
     report_or_warn(run, feed.dataset, feed.train, feed.val, kept)
     run.finish()
     progress.on_run_end(run.folder)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerascnn.errors import ConfigError
-from kerascnn.language import tr
+from kerascnn.language import sentence
 from kerascnn.training.callbacks import Callback, CallbackList
 from kerascnn.training.clock import Deadline, seconds_of
 from kerascnn.training.config import AUTO, TrainConfig, expect_config
@@ -117,7 +117,7 @@ def _train(
     if config.device != "gpu" and config.devices == "1":
         data = prepare_data(config, progress, network)
     if not is_imported():
-        progress.on_work(tr("loading Keras …"), 0, 0)
+        progress.on_work(sentence("loading Keras …"), 0, 0)
         import_keras()
     from kerascnn.training.one_run import train_on
 

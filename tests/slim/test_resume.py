@@ -41,7 +41,7 @@ def test_cut_off_anywhere_and_gone_on_with(resume, tmp_path, cut: int, save_pict
     kept = whole[:cut].count(b"\n") + (cut == -1)
     done = resume()
     assert done.returncode == 0, done.stderr
-    assert f"{kept} pictures already have a prediction in all.jsonl".encode() in done.stderr
+    assert f"pictures that already have a prediction in all.jsonl: {kept}".encode() in done.stderr
     assert Path("all.jsonl").read_bytes() == whole
     assert [row["path"] for row in rows(whole)] == paths
 

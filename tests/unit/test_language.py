@@ -15,32 +15,88 @@ from kerascnn.cli import COMMANDS, main
 from kerascnn.cli.base import OTHERS
 from kerascnn.dataset import load_dataset
 from kerascnn.errors import ConfigError, DataError
-from kerascnn.language import VARIABLE, current_language, sentence, sentences, tr, use_language
+from kerascnn.language import (
+    VARIABLE,
+    count,
+    current_language,
+    sentence,
+    sentences,
+    tr,
+    use_language,
+)
 from kerascnn.language.messages import messages
 
 PACKAGE = Path(__file__).parents[2] / "kerascnn"
 
 
 def said():
-    """What ``tr`` is called with in Python, HTML and JavaScript."""
+    """What ``tr``, ``sentence`` and ``count`` are called with in Python, HTML and JavaScript."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
                 "tr",
                 "sentence",
             )
-            for part in ast.walk(node.args[0]) if called else ():
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    yield part.value
+            yield from _texts(node.args[0]) if called else ()
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "count":
+                yield from (count(2, noun.value).template for noun in node.args[1:])
     for path in PACKAGE.rglob("*.j2"):
-        yield from re.findall(r'\b(?:tr|more)\([^"{}]*?"([^"]+)"', path.read_text("utf-8"))
+        template = path.read_text("utf-8")
+        yield from re.findall(r'\btr\((?!count)[^"{}]*?"([^"]+)"', template)
+        yield from _counted(template)
     page = PACKAGE / "serving/page"
-    yield from re.findall(r'\btr\("([^"]+)"', (page / "page.js").read_text("utf-8"))
+    script = (page / "page.js").read_text("utf-8")
+    yield from re.findall(r'\btr\("([^"]+)"', script)
+    yield from _counted(script)
     yield from re.findall(r"data-tr(?:-label)?>([^<]+)<", (page / "index.html").read_text("utf-8"))
 
 
+def _texts(node):
+    """The strings of an expression, without those of calls and keys in it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif not isinstance(node, ast.Call | ast.Subscript):
+        for part in ast.iter_child_nodes(node):
+            yield from _texts(part)
+
+
+SHOWN = {
+    *("echo", "print", "_print", "_say", "_show", "_line", "status", "update", "prompt"),
+    *("confirm", "Table", "add_column", "add_row"),
+}
+"""Functions that show a person what they are given."""
+
+NAMES = {"auto", "kerascnn export", "opset"}
+"""What is no sentence."""
+
+
+def test_no_command_shows_what_is_not_said_in_the_language_that_is_spoken():
+    found = set()
+    files = [*(PACKAGE / "cli").glob("*.py"), *(PACKAGE / "training/display").glob("*.py")]
+    files.remove(PACKAGE / "cli/train_settings.py")  # comments of a file, as `--help` has them
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = isinstance(node, ast.Call) and (
+                getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+            )
+            shown = (
+                node.args if name in SHOWN else [node.value] if isinstance(node, ast.Yield) else []
+            )
+            for text in (text for one in shown if one for text in _texts(one)):
+                if re.search("[a-z]{3}", text) and text.strip() not in NAMES:
+                    found.add(f"{path.name}:{node.lineno}: {text}")
+    assert not found
+
+
+def _counted(text):
+    """What stands for ``count(n, "noun")``, and for ``more(n, "noun")`` of the check page."""
+    for noun in re.findall(r'\b(?:count|more)\([^"\n]*?"([a-z ]+)"\)', text):
+        yield count(2, noun).template
+
+
 def test_every_sentence_is_translated():
-    wanted = {sentence for sentence in said() if re.search(r"[a-z]{2}", sentence)} - {"{:,}"}
+    wanted = {sentence for sentence in said() if re.search(r"[a-z]{2}", sentence)}
+    wanted -= {"{:,}", "{count} "}
     assert len(wanted) > 150
     assert not wanted - set(sentences("ko"))
 
@@ -55,6 +111,7 @@ def test_translations_name_the_same_values_and_are_said_somewhere(language):
     # Python breaks long strings into lines.
     everything = re.sub(r'"\s*\n\s*f?"', "", everything)
     everything += re.sub(r"\s+", " ", everything)  # first sentences of docstrings
+    everything += "\n".join(said())
     for english, other in sentences(language).items():
         assert _values(english) == _values(other), english
         words = re.sub(r"\{\w+\}", "", other)

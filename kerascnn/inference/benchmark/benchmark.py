@@ -24,6 +24,7 @@ from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.runtime.providers import ARITHMETICS, PROVIDERS, Arithmetic, Provider
 from kerascnn.inference.runtime.selection import Choice
 from kerascnn.inference.runtime.tuned_settings import TunedSettings
+from kerascnn.language import sentence
 from kerascnn.parallel import usable_cpus
 
 BATCHES = (1, 4, 16, 32, 64)
@@ -158,7 +159,7 @@ def benchmark(
             except ProviderError as error:
                 unavailable[candidates[0].provider] = str(error)
     found = Benchmark(str(model), tuple(measured), default, unavailable)
-    tell("comparing the best with the default")
+    tell(sentence("comparing the best with the default"))
     return replace(found, gain={grade: trial.gain(found, grade) for grade in ARITHMETICS})
 
 

@@ -11,16 +11,10 @@ from kerascnn.card import ModelCard, Normalization
 from kerascnn.errors import ConfigError
 from kerascnn.images import Resizing
 from kerascnn.inference.model_file.foreign import Normalize
-
-_OWN = {
-    "squash": "squashed to {size}",
-    "crop": "center-cropped to {size} (0.875 of the shorter side)",
-    "pad": "padded to {size} with black, none enlarged",
-}
-"""By kerascnn's own resize rules: what they do, in words."""
+from kerascnn.language import Sentence, sentence
 
 
-def sizing_words(card: ModelCard) -> str:
+def sizing_words(card: ModelCard) -> Sentence:
     """Describe how a model's pictures are resized.
 
     Returns:
@@ -29,15 +23,21 @@ def sizing_words(card: ModelCard) -> str:
     if isinstance(card.resize_rule, Resizing):
         return card.resize_rule.words(card.shape)
     size = f"{card.shape[0]} x {card.shape[1]}"
-    return f"{_OWN[card.resize].format(size=size)}, bilinear with antialias (Pillow)"
+    how = {
+        "squash": sentence("squashed to {size}", size=size),
+        "crop": sentence("center-cropped to {size} (0.875 of the shorter side)", size=size),
+        "pad": sentence("padded to {size} with {color}, none enlarged", size=size, color="black"),
+    }[card.resize]
+    return sentence("{how}, {filter} with antialias (Pillow)", how=how, filter="bilinear")
 
 
-def sizing_notice(card: ModelCard) -> str:
+def sizing_notice(card: ModelCard) -> Sentence:
     """Describe how pictures are resized for a model made elsewhere, and what that depends on."""
-    return (
-        f"{card.name}: pictures are {sizing_words(card)}. This must match training, or "
-        "answers are wrong and nothing shows it: `like`, `resize`, `filter`; "
-        "kerascnn evaluate --try-sizing compares them."
+    return sentence(
+        "{name}: pictures are {sizing}. This must match training, or answers are wrong and nothing "
+        "shows it: `like`, `resize`, `filter`; kerascnn evaluate --try-sizing compares them.",
+        name=card.name,
+        sizing=sizing_words(card),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_names
 from kerascnn.inference.runtime.tuned_settings import load_settings
+from kerascnn.language import sentence
 
 Asked: TypeAlias = Provider | Literal["auto"]
 
@@ -71,12 +72,17 @@ def choose(
         return [asked]
     check_names("cpu" if asked == "auto" else asked, arithmetic)
     if asked != "auto":
-        return [Choice(asked, threads, True, "asked for")]
+        return [Choice(asked, threads, True, sentence("asked for"))]
     best, reason = load_settings(path)
     if arithmetic not in best:
-        reason = reason or f"nothing was measured with arithmetic {arithmetic}"
-        return [Choice("cpu", threads, True, f"{reason}; kerascnn bench MODEL --save measures")]
+        unmeasured = "nothing was measured with arithmetic {arithmetic}"
+        reason = reason or sentence(unmeasured, arithmetic=arithmetic)
+        why = sentence("{reason}; kerascnn bench MODEL --save measures", reason=reason)
+        return [Choice("cpu", threads, True, why)]
     setting = best[arithmetic]
-    why = f"measured best here: {setting.images_per_second:,.0f} images/s"
+    why = sentence(
+        "measured best here: {speed} images/s", speed=f"{setting.images_per_second:,.0f}"
+    )
     chosen = Choice(setting.provider, threads or setting.threads, setting.spinning, why)
-    return [chosen, Choice("cpu", threads, True, f"{chosen.provider} failed")]
+    failed = sentence("{provider} failed", provider=chosen.provider)
+    return [chosen, Choice("cpu", threads, True, failed)]

@@ -15,6 +15,7 @@ from typing import Any
 from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import write_text
 from kerascnn.inference.runtime.providers import ARITHMETICS, Arithmetic, Provider
+from kerascnn.language import Sentence, sentence
 from kerascnn.machine import processor
 from kerascnn.parallel import usable_cpus
 from kerascnn.typed_json import build, parse_json
@@ -68,11 +69,11 @@ def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -
     return path
 
 
-def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], str]:
+def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], Sentence | None]:
     """Read the settings, if they hold here.
 
     Returns:
-        By grade of arithmetic, and "" or, where there are none, why.
+        By grade of arithmetic, and None or, where there are none, why.
 
     Raises:
         ModelFileError: A settings file that kerascnn did not write.
@@ -81,16 +82,18 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], s
     try:
         value = parse_json(path.read_bytes())
         if value["schema"] != SCHEMA:
-            return {}, f"{path.name} is of another version of kerascnn"
+            return {}, sentence("{file} is of another version of kerascnn", file=path.name)
         if value["machine"] != machine():
             changed = ", ".join(_differences(dict(value["machine"]), machine()))
-            return {}, f"{path.name} was measured elsewhere ({changed} differ)"
+            return {}, sentence(
+                "{file} was measured elsewhere ({changed} differ)", file=path.name, changed=changed
+            )
         if value["model_bytes"] != Path(model).stat().st_size:
-            return {}, f"{path.name} belongs to another file of this name"
+            return {}, sentence("{file} belongs to another file of this name", file=path.name)
         return {grade: _setting(value["best"][grade]) for grade in ARITHMETICS
-                if grade in value["best"]}, ""  # fmt: skip
+                if grade in value["best"]}, None  # fmt: skip
     except FileNotFoundError:
-        return {}, "no settings are saved beside the file"
+        return {}, sentence("no settings are saved beside the file")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(
             f"{path}: not the settings of a model ({kind_and_line(error)}). Remove it, "

@@ -45,7 +45,8 @@ class PredictEndpoint:
 
     async def metrics(self, _request: Request) -> Response:
         """Show what Prometheus reads."""
-        return Response(self._service.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+        page = await self._service.metrics.page()
+        return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
     async def predict(self, request: Request) -> Response:
         """Classify what is in the body: one picture, or a form with one or many."""

@@ -10,6 +10,13 @@ function tr(sentence, values = {}) {
   return (sentences[sentence] ?? sentence).replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+// As kerascnn.language.count: one alone is not said in the plural.
+function count(number, noun) {
+  const plural = `{count} ${noun}${noun.endsWith("s") ? "es" : "s"}`;
+  const one = number === 1 && !(plural in sentences);
+  return one ? `1 ${noun}` : tr(plural, { count: number.toLocaleString() });
+}
+
 async function translate() {
   const response = await fetch("page/language.json");
   if (!response.ok) return;
@@ -65,7 +72,7 @@ function show(model) {
   document.title = `${model.name} · kerascnn`;
   element("title").textContent = model.name;
   element("about").textContent =
-    tr("{classes} classes, {network} at {size}", { classes: card.classes.length, network: card.network, size });
+    tr("{classes}, {network} at {size}", { classes: count(card.classes.length, "class"), network: card.network, size });
   const names = { top1: tr("Accuracy"), top5: tr("Top 5"), val: tr("validation"), test: tr("test"), train: tr("train") };
   const facts = {
     [tr("Network")]: card.network,
@@ -81,8 +88,8 @@ function show(model) {
     if (kind) facts[`${names[kind]}${split ? `, ${names[split] || split}` : ""}`] = `${(value * 100).toFixed(1)} %`;
   }
   if (card.parity) {
-    facts[tr("Compared with Keras")] = tr("on {images} pictures, {count} top-1 predictions differ",
-      { images: card.parity.images.toLocaleString(), count: card.parity.top1_mismatches });
+    facts[tr("Compared with Keras")] = tr("on {pictures}, {count} top-1 predictions differ",
+      { pictures: count(card.parity.images, "picture"), count: card.parity.top1_mismatches });
   }
   const list = element("card");
   list.replaceChildren();
@@ -194,7 +201,7 @@ async function take(files) {
     await classify(file);
     done += 1;
   }
-  say(chosen.length > 1 ? tr("{count} pictures", { count: done }) : "");
+  say(chosen.length > 1 ? count(done, "picture") : "");
 }
 
 function choose(name) {

@@ -11,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from kerascnn.errors import DataError
+from kerascnn.language import sentence, tr
+from kerascnn.language.messages import translated
 from kerascnn.printable import command_line
 from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.decision import (
@@ -32,7 +34,9 @@ from kerascnn.training.phases import highest_rate, lengths
 from kerascnn.training.setup import assemble
 from kerascnn.training.weights.start import StartingNetwork
 
-FEW_VALIDATION = "too few validation pictures to tell whether training more than the head helps"
+FEW_VALIDATION = sentence(
+    "too few validation pictures to tell whether training more than the head helps"
+)
 
 
 def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
@@ -153,13 +157,13 @@ def apply_advice_for_network(
     epochs = lengths(config)[0][1]
     try:
         depth = advise_on(config, feed, start, progress).depth
-        reason = "as `kerascnn advise` reasons"
+        reason: str = sentence("as `kerascnn advise` reasons")
     except DataError as error:
         # One picture a class is enough for the head, and too little to learn more from.
-        depth, reason = "head", str(error)
+        depth, reason = "head", translated(str(error))
     if depth == "scratch" and config.weights == "imagenet":
         chosen = from_scratch(asked, feed.dataset)
-        reason = "the backbone's features tell less than pixels do"
+        reason = sentence("the backbone's features tell less than pixels do")
         progress.on_choice("model", chosen.model, reason)
         return chosen
     if depth != "head" and too_few_to_judge(asked, feed):
@@ -168,7 +172,7 @@ def apply_advice_for_network(
         plan = affordable_phases(len(feed.train), depth != "head", rate)
     else:
         plan = phases_for("head" if depth == "head" else "all", epochs, rate)
-    progress.on_choice("phases", ", then ".join(plan), reason)
+    progress.on_choice("phases", tr(", then ").join(plan), reason)
     return replace(config, trainable="all", phase=plan)
 
 

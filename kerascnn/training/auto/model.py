@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset, Split, sized_pictures
 from kerascnn.errors import ConfigError, ModelFileError, PictureError
+from kerascnn.language import Sentence, sentence
 from kerascnn.training.auto.flips import Verdict, judge_flips
 from kerascnn.training.auto.hyperparameters import has_enough_steps, sees_pictures_often
 from kerascnn.training.callbacks import Callback
@@ -103,10 +104,13 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         return replace(config, model=network, trainable=_open_scope(config))
     longest = dataset.splits["train"].longest_side()
     if config.weights == "none":
-        chosen, reason = from_scratch(config, dataset), "from random weights, as asked for"
+        chosen, reason = (
+            from_scratch(config, dataset),
+            sentence("from random weights, as asked for"),
+        )
         return _announced(chosen, reason, progress)
     if config.weights == AUTO and longest <= SMALL:
-        reason = f"the pictures are small: {longest} pixels"
+        reason = sentence("the pictures are small: {longest} pixels", longest=longest)
         return _announced(from_scratch(config, dataset), reason, progress)
     try:
         ensure(BACKBONE, lambda done, total: progress.on_download(BACKBONE, done, total))
@@ -115,7 +119,9 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
             raise
         chosen = from_scratch(config, dataset)
         log.warning("%s Meanwhile %s is trained from random weights.", error, chosen.model)
-        return _announced(chosen, "there are no ImageNet weights on this machine", progress)
+        return _announced(
+            chosen, sentence("there are no ImageNet weights on this machine"), progress
+        )
     return _pretrained(config, longest, progress)
 
 
@@ -158,7 +164,8 @@ def _announced(chosen: TrainConfig, reason: str, progress: Callback) -> TrainCon
 
 def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainConfig:
     size = config.image_size or _input_for(longest, STRIDE, SIZES)
-    progress.on_choice("model", BACKBONE, f"photographs, {longest:,} pixels; ImageNet weights")
+    reason = sentence("photographs, {longest} pixels; ImageNet weights", longest=f"{longest:,}")
+    progress.on_choice("model", BACKBONE, reason)
     return replace(
         config,
         model=BACKBONE,
@@ -219,7 +226,7 @@ def choose_changes(
     if config.augment != AUTO:
         return config
     if config.weights != "none" or config.trainable != "all" or config.phase:
-        reason = "what frozen blocks make of each picture is computed once"
+        reason = sentence("what frozen blocks make of each picture is computed once")
         progress.on_choice("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
@@ -228,8 +235,10 @@ def choose_changes(
     often = photographs and sees_pictures_often(config, len(feed.train), network)
     strong = often and _colored(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
     augment = _CHANGES[verdict == "harmless", strong]
-    kind = "colored photographs; " if strong else ""
-    progress.on_choice("augment", augment, kind + _FLIPS[verdict])
+    reason = _FLIPS[verdict]
+    if strong:
+        reason = sentence("colored photographs; {flips}", flips=reason)
+    progress.on_choice("augment", augment, reason)
     return replace(config, augment=augment)
 
 
@@ -252,8 +261,8 @@ _CHANGES: dict[tuple[bool, bool], Augment] = {
 }  # fmt: skip
 """By whether a flip is harmless, and whether these are photographs that are seen often."""
 
-_FLIPS: dict[Verdict, str] = {
-    "harmless": "mirror images are as much like their class as the pictures are",
-    "harmful": "no flip: mirror images are less like their class, or like another",
-    "unknown": "no flip: the pictures do not tell whether it changes the class",
+_FLIPS: dict[Verdict, Sentence] = {
+    "harmless": sentence("mirror images are as much like their class as the pictures are"),
+    "harmful": sentence("no flip: mirror images are less like their class, or like another"),
+    "unknown": sentence("no flip: the pictures do not tell whether it changes the class"),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
     from kerascnn.training.callbacks import Plan
@@ -21,9 +21,9 @@ def header(plan: Plan) -> list[tuple[str, str]]:
     """Describe a plan in words."""
     whole = plan.trainable == plan.parameters
     network = tr(
-        "{network}, {parameters} parameters, {trainable} trainable; from {weights}",
+        "{network}, {parameters}, {trainable} trainable; from {weights}",
         network=plan.network,
-        parameters=f"{plan.parameters:,}",
+        parameters=count(plan.parameters, "parameter"),
         trainable=tr("all") if whole else f"{plan.trainable:,}",
         weights=tr(_WEIGHTS[plan.weights]) if plan.weights in _WEIGHTS else plan.weights,
     )
@@ -47,10 +47,10 @@ def _data(plan: Plan) -> str:
     least, most = min(plan.classes), max(plan.classes)
     each = tr("{least} to {most}", least=f"{least:,}", most=f"{most:,}")
     return tr(
-        "{data}: {counts} pictures, {classes} classes ({each} for training each)",
+        "{data}: {counts} pictures, {classes} ({each} for training each)",
         data=plan.data,
         counts=counts,
-        classes=len(plan.classes),
+        classes=count(len(plan.classes), "class"),
         each=f"{most:,}" if least == most else each,
     )
 
@@ -73,9 +73,9 @@ def _steps(plan: Plan) -> str:
     if not any(rate for _, rate in plan.phases):
         return phases
     return tr(
-        "{phases}; {batch} pictures per step; {optimizer}",
+        "{phases}; {batch} per step; {optimizer}",
         phases=phases,
-        batch=f"{plan.batch_size:,}",
+        batch=count(plan.batch_size, "picture"),
         optimizer=plan.optimizer,
     )
 
@@ -84,10 +84,8 @@ def _phase(epochs: int, rate: float, steps: int) -> str:
     if not rate:
         return tr("the head fitted by logistic regression")
     return tr(
-        "{epochs} epoch of {steps}, rate to {rate}"
-        if epochs == 1
-        else "{epochs} epochs of {steps}, rate to {rate}",
-        epochs=f"{epochs:,}",
+        "{epochs} of {steps}, rate to {rate}",
+        epochs=count(epochs, "epoch"),
         steps=f"{steps:,}",
         rate=f"{rate:.3g}",
     )

@@ -14,7 +14,7 @@ from rich.cells import set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 from kerascnn.training.callbacks import Callback, EpochRecord, Plan
 from kerascnn.training.display.header import header
 
@@ -68,28 +68,30 @@ class TrainingDisplay(Callback):
     def on_read(self, split: str, done: int, total: int) -> None:
         """Show pictures being decoded."""
         if self._is_time() or done == total:
-            self._show(f"reading {split}", done, total, f"{done:,}/{total:,} pictures")
+            self._show(tr("reading {split}", split=tr(split)), done, total, _of(done, total))
         if done == total:
             self._clear()
 
     def on_phase_begin(self, epochs: int, steps: int, batch_size: int) -> None:
         """Remember what there is to do."""
         self._epochs, self._steps, self._speed = epochs, steps, ""
-        self._show("compiling the first step", 0, epochs * steps, f"{batch_size} pictures per step")
+        batch = tr("{pictures} per step", pictures=count(batch_size, "picture"))
+        self._show(tr("compiling the first step"), 0, epochs * steps, batch)
 
     def on_speed(self, images_per_second: float) -> None:
         """Remember it for the live line."""
-        self._speed = f"  {images_per_second:,.0f} images/s"
+        self._speed = "  " + tr("{speed} images/s", speed=f"{images_per_second:,.0f}")
 
     def on_choice(self, option: str, value: str, reason: str) -> None:
         """Write one line that stays."""
-        self._say(f"{'auto':<8} {option}: {value} ({reason})")
+        self._say(f"{'auto':<8} {option}: {value} ({tr(reason)})")
 
     def on_download(self, what: str, done: int, total: int) -> None:
         """Show a download."""
         if self._is_time() or done == total:
             of = f"/{total / 1e6:,.1f}" if total else ""
-            self._show(f"fetching {what}", done, total or done, f"{done / 1e6:,.1f}{of} MB")
+            line = tr("fetching {what}", what=what)
+            self._show(line, done, total or done, f"{done / 1e6:,.1f}{of} MB")
         if done == total:
             self._clear()
 
@@ -101,19 +103,25 @@ class TrainingDisplay(Callback):
     def on_work(self, what: str, done: int, total: int) -> None:
         """Show what is done before the first epoch or after the last."""
         if not total:
-            self._show(what, 0, 1, "")
+            self._show(tr(what), 0, 1, "")
         elif self._is_time() or done == total:
-            self._show(f"measuring {what}", done, total, f"{done:,}/{total:,} pictures")
+            line = tr("measuring {what}", what=tr(what))
+            self._show(line, done, total, _of(done, total))
 
     def on_step_end(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
         """Show the running means."""
         if not self._is_time():
             return
-        numbers = (
-            f"step {step}/{self._steps}  loss {loss:.4f}  accuracy {accuracy:.2%}{self._speed}"
+        numbers = tr(
+            "step {step}/{steps}  loss {loss}  accuracy {accuracy}",
+            step=step,
+            steps=self._steps,
+            loss=f"{loss:.4f}",
+            accuracy=f"{accuracy:.2%}",
         )
         done = (epoch - 1) * self._steps + step
-        self._show(f"epoch {epoch}/{self._epochs}", done, self._epochs * self._steps, numbers)
+        what = tr("epoch {epoch}/{epochs}", epoch=epoch, epochs=self._epochs)
+        self._show(what, done, self._epochs * self._steps, numbers + self._speed)
 
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:
         """Write one line that stays."""
@@ -152,3 +160,7 @@ class TrainingDisplay(Callback):
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+
+
+def _of(done: int, total: int) -> str:
+    return tr("{done} of {pictures}", done=f"{done:,}", pictures=count(total, "picture"))

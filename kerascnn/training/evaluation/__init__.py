@@ -15,6 +15,7 @@ from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.dataset.check.leakage import Leaks, find_leaks
 from kerascnn.errors import DataError
 from kerascnn.inference.prediction import bounded, finite_rows, no_answer
+from kerascnn.language import sentence
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions, measured
 from kerascnn.training.callbacks import Callback
@@ -25,9 +26,10 @@ from kerascnn.training.run.folder import Run, open_run
 
 log = logging.getLogger(__name__)
 
-INCLUDES = (
+INCLUDES = sentence(
     "reading, decoding and resizing in threads, then Keras with its compilation, in batches of up "
-    f"to {PREDICT_BATCH}"
+    "to {batch}",
+    batch=PREDICT_BATCH,
 )
 """Of the speed of a run."""
 

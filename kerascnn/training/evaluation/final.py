@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from kerascnn.language import sentence
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack, steps_per_epoch
@@ -53,7 +54,7 @@ def predict_kept(run: Run, pictures: Pack, progress: Callback | None = None) -> 
     model = from_pixels(core, card.normalization)
     told, began = progress or Callback(), time.perf_counter()
     logits = predict_logits(
-        model, pictures.images, lambda done: told.on_work("validation", done, total)
+        model, pictures.images, lambda done: told.on_work(sentence("validation"), done, total)
     )
     return KeptPredictions(core, model, logits, time.perf_counter() - began)
 
@@ -87,7 +88,7 @@ def evaluate_kept(
     train = predict_logits(
         kept.model,
         at_size(feed.train.images[sample], card.image_size),
-        lambda done: progress.on_work("training pictures", done, len(sample)),
+        lambda done: progress.on_work(sentence("training pictures"), done, len(sample)),
     )
     right = int((train.argmax(1) == feed.train.labels[sample]).sum())
     steps = steps_per_epoch(len(feed.train), batch_size)
@@ -102,7 +103,7 @@ def evaluate_kept(
     }
     run.save_card(card.with_(metrics=card.metrics | measured))
     if calibration:
-        progress.on_work("calibration", 0, 0)
+        progress.on_work(sentence("calibration"), 0, 0)
         calibrate(run, feed.val, logits)
     return kept
 

@@ -18,6 +18,7 @@ from kerascnn.dataset import Dataset, load_dataset
 from kerascnn.errors import ModelFileError, ProviderError
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
+from kerascnn.language import count, sentence
 from kerascnn.leftovers import exclusive_atomic_write
 from kerascnn.training.data.cache import open_cache
 from kerascnn.training.data.labelled import labelled_pack
@@ -91,11 +92,11 @@ def export_onnx(
     check_replaceable(target, card, overwrite)
     kept = {"weights": card.versions["weights"]} if "weights" in card.versions else {}
     card = replace(card, versions={**versions(), "trained_with": _trained_with(card), **kept})
-    tell("loading the model")
+    tell(sentence("loading the model"))
     core = run.load_model(card)
-    tell("reading pictures to compare on")
+    tell(sentence("reading pictures to compare on"))
     data, pictures = verification_pictures(run, card, verify)
-    tell("converting")
+    tell(sentence("converting"))
     network = core_model(core)
     model = compose_file(network, card)
     parity = partial(measure_parity, core=core, card=card, pictures=pictures, data=data)
@@ -152,7 +153,7 @@ def write_proven(
             is left.
     """
     with exclusive_atomic_write(target) as temporary:
-        tell(f"comparing on {len(measured.images):,} pictures")
+        tell(sentence("comparing on {pictures}", pictures=count(len(measured.images), "picture")))
         card = proven(temporary, model, card, measure)
         if request.precision != "float32":
             ranged = request.ranged() if request.precision == "int8" else None

@@ -20,6 +20,7 @@ from kerascnn.card import ModelCard, Precision
 from kerascnn.dataset import load_dataset
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import answers_of
+from kerascnn.language import sentence
 from kerascnn.training.data.labelled import labelled_pack
 from kerascnn.training.export import (
     Export,
@@ -85,18 +86,18 @@ def export_foreign(
     tell = progress or (lambda _step: None)
     path = Path(path)
     target = target_file(out, path.stem)
-    tell("inspecting and loading the model")
+    tell(sentence("inspecting and loading the model"))
     loaded = load_foreign(path, foreign)
     card = _card(path, foreign, loaded)
     check_replaceable(target, card, overwrite)
-    tell("reading pictures to compare on")
+    tell(sentence("reading pictures to compare on"))
     pictures, data, labels = _pictures(card, verify)
     values = answers(loaded, pictures, card.normalization, path)
     meaning = meaning_of(loaded, values, len(card.classes), str(path), foreign.outputs)
     expected = answers_of(values, meaning, len(card.classes))[1]
     if labels is not None:
         card = replace(card, metrics={"top1": float((expected.argmax(1) == labels).mean())})
-    tell("converting")
+    tell(sentence("converting"))
     network = core_model(core_of(loaded, meaning, len(card.classes)))
     model = compose(network, card)
     measure = partial(compare, expected=expected, card=card, pictures=pictures, data=data)

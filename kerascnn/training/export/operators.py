@@ -50,10 +50,7 @@ def _resample(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
     ONNX' Resize has no Lanczos, other cubics and another antialiasing; onnxruntime's refuses cubics
     beside a batch axis that is last.
     """
-    height, width, channels = graph.get_shape(node.input[0])[1:]
-    rows, columns = graph.get_shape(node.output[0])[1:3]
-    if min(height, width, channels, rows, columns) < 1:
-        raise ValueError(f"{node.name} resizes to a size that is not fixed")
+    height, width, channels, rows, columns = _sizes(graph, node)
     values = _apply(graph, "Cast", node.input[0], to=_FLOAT)
 
     def shaped(values: str, *sizes: int) -> str:
@@ -68,6 +65,26 @@ def _resample(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
     values = _apply(graph, "MatMul", weights(width, columns), values)
     shape = _constant(graph, node, [-1, rows, columns, channels])
     _finish(graph, node, "Reshape", values, shape)
+
+
+def _nearest(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
+    """Pick the pixels that TensorFlow picks: ONNX' Resize rounds otherwise at some sizes."""
+    height, width, _, rows, columns = _sizes(graph, node)
+    down, across = (
+        _constant(graph, node, _weights(node, size, new).argmax(axis=1))
+        for size, new in ((height, rows), (width, columns))
+    )
+    values = _apply(graph, "Gather", node.input[0], down, axis=1)
+    _finish(graph, node, "Gather", values, across, axis=2)
+
+
+def _sizes(graph: Any, node: Any) -> tuple[int, int, int, int, int]:
+    """Return height, width and channels of what is resized, and its new height and width."""
+    sizes = *graph.get_shape(node.input[0])[1:], *graph.get_shape(node.output[0])[1:3]
+    if min(sizes) < 1:
+        raise ValueError(f"{node.name} resizes to a size that is not fixed")
+    height, width, channels, rows, columns = sizes
+    return height, width, channels, rows, columns
 
 
 def _weights(node: Any, size: int, new: int) -> npt.NDArray[np.float32]:
@@ -127,5 +144,6 @@ HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
     "ScaleAndTranslate": (_resample, []),
     "ResizeBicubic": (_resample, []),
     "ResizeArea": (_resample, []),
+    "ResizeNearestNeighbor": (_nearest, []),
 }
 """By TensorFlow's name."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kerascnn.errors import ConfigError
+from kerascnn.language import sentence
 from kerascnn.training.auto.hyperparameters import MOST_EPOCHS
 from kerascnn.training.callbacks import Callback
 from kerascnn.training.clock import Deadline
@@ -83,7 +84,7 @@ def shorten_to_limit(
         ConfigError: Not one epoch of each phase fits.
     """
     stages = phases(config, start.network)
-    progress.on_work("measuring how long an epoch takes", 0, 0)
+    progress.on_work(sentence("measuring how long an epoch takes"), 0, 0)
     costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
     left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)
@@ -155,6 +156,8 @@ def _cost(
 ) -> PhaseCost:
     before = values(core_variables(start.core))
     began = time.perf_counter()
+    if phase.is_fit:
+        progress = Callback()  # what is found is told when the head is fitted for good
     prepared = prepare_phase(start, config, phase, feed.train, feed.val, device, progress)
     steps = prepared.trainer.epoch(config.seed, 1)
     compiled, _, _ = next(steps)

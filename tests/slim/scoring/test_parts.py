@@ -22,7 +22,7 @@ def test_processes_give_what_predict_gives(pictures, score, rows, summary, class
     assert (found["complete"], found["pictures"], found["scored"]) == (True, 10, 9)
     assert found["by_error"] == {rows()[4]["error"].removeprefix(f"{pictures[4]}: "): 1}
     assert sum(found["by_class"].values()) == 9
-    assert "9 of 10 pictures scored, 1 could not be read, 0 of 3 parts are missing" in done.output
+    assert "9 of 10 pictures scored, 1 could not be read; missing: 0 of 3 parts" in done.output
     # Nothing is left to do, so nothing is done.
     parts = {path: path.stat().st_mtime_ns for path in Path("out").glob("part-*")}
     assert score("p").exit_code == 3

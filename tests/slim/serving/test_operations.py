@@ -1,5 +1,6 @@
 """Seen from outside: readiness, metrics, log, token, origins, and mistakes at the start."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -12,6 +13,11 @@ from kerascnn.errors import ConfigError
 from kerascnn.serving import ServeConfig, serve
 
 from .conftest import encoded, http, wait_for
+
+pytest.importorskip("prometheus_client", reason="needs the extra serve")
+from prometheus_client import generate_latest
+
+from kerascnn.serving.metrics import Metrics
 
 
 def test_options_are_those_of_the_configuration():
@@ -213,3 +219,31 @@ def test_openapi_names_the_models(server, exported):
     document = http.get(f"{server.url}/openapi.json").json()
     assert json.dumps(exported.stem) in json.dumps(document)
     assert document["openapi"].startswith("3.1")
+
+
+def test_those_who_ask_for_metrics_at_once_get_one_page(monkeypatch):
+    pages = []
+
+    def write(registry):
+        pages.append(generate_latest(registry))
+        return pages[-1]
+
+    monkeypatch.setattr("kerascnn.serving.metrics.generate_latest", write)
+    metrics = Metrics()
+
+    async def ask():
+        metrics.reload_checks.inc()
+        return await metrics.page()
+
+    async def main():
+        gone = asyncio.ensure_future(ask())
+        several = asyncio.gather(*(ask() for _ in range(50)))
+        await asyncio.sleep(0)
+        gone.cancel()  # the others get theirs all the same
+        return await several, await ask()
+
+    first, second = asyncio.run(main())
+    assert len(pages) == 2
+    assert set(first) == {pages[0]}
+    for page, count in ((pages[0], 51), (second, 52)):
+        assert f"kerascnn_reload_checks_total {count}.0".encode() in page

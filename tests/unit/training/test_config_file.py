@@ -113,6 +113,34 @@ def test_the_configuration_of_a_run_repeats_it_in_a_folder_of_its_own(tmp_path) 
     assert TrainConfig(**yaml.safe_load(done.stdout)) == config
 
 
+def test_the_folder_of_a_run_stands_for_its_configuration(tmp_path) -> None:
+    (tmp_path / "config.json").write_text(TrainConfig(epochs=3).to_json(), encoding="utf-8")
+    assert dumped("--config", str(tmp_path))["epochs"] == 3
+    (tmp_path / "empty").mkdir()
+    done = told("--config", str(tmp_path / "empty"))
+    assert done.stderr.startswith(
+        f"Error: {tmp_path / 'empty/config.json'}: cannot read it (No such"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run.yaml", "data: pictures\nval: others"),
+        ("run.toml", 'data = "pictures"\nval = "others"'),
+        ("config.json", TrainConfig(data="pictures", val="others").to_json()),
+    ],
+)
+def test_paths_are_relative_to_the_working_directory(tmp_path, monkeypatch, name, text) -> None:
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "settings" / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    done = told("--config", f"settings/{name}")
+    # DATA was found here; what is missing is looked for here, too.
+    assert done.stderr.startswith("Error: others: does not exist")
+
+
 def test_so_does_one_of_an_earlier_version(tmp_path) -> None:
     done = told("--config", str(GOLDEN / "old_config_resnet18.json"), "--dump-config")
     assert yaml.safe_load(done.stdout)["model"] == "resnet18_small"

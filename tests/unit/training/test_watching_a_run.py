@@ -98,11 +98,11 @@ def test_what_comes_after_the_last_epoch_is_told_and_counted_and_read_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reads, load = [], Run.load_model
-    monkeypatch.setattr(Run, "load_model", lambda run: reads.append(run) or load(run))
+    monkeypatch.setattr(Run, "load_model", lambda run, *card: reads.append(run) or load(run, *card))
     data, seen = write_clothes(Path("clothes.npz")), Ending()
     training.fit(TrainConfig(data=str(data), out="r", image_size=12, epochs=1, val=0.5), seen)
     last = list(dict.fromkeys(what for what, _, _ in seen.told))
-    assert last == ["validation", "training pictures", "calibration", "writing the report"]
+    assert last[-4:] == ["validation", "training pictures", "calibration", "writing the report"]
     assert ("validation", 60, 60) in seen.told
     assert ("training pictures", 60, 60) in seen.told
     assert len(reads) == 1

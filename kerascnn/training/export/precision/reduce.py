@@ -21,6 +21,7 @@ from kerascnn.inference.benchmark.timing import compare_speed
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.probes import make_probes, probe_pictures
 from kerascnn.inference.runtime.tuned_settings import machine
+from kerascnn.language import count, sentence
 from kerascnn.leftovers import temporary_folder
 from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.precision.half import to_float16
@@ -88,13 +89,13 @@ def reduce_file(
             small, cost = _int8(folder, core, card, calibration, max_drop, tell)
         else:
             small, cost = to_float16(core), Reduction("float16")
-        tell(f"comparing on {len(verify.labels):,} pictures")
+        tell(sentence("comparing on {pictures}", pictures=count(len(verify.labels), "picture")))
         card = replace(card, precision=precision, probes=(), parity=None)
         model = compose(small, card)
         onnx.save(with_card(model, card), after)
         card = _with_cost(before, after, replace(card, reduction=cost), verify)
         _refuse(card, max_drop)
-        tell("measuring the speed")
+        tell(sentence("measuring the speed"))
         card = _with_speed(before, after, card)
         onnx.save(with_card(model, card), file)
     Classifier(file, "cpu")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from kerascnn.language import count, sentence
 from kerascnn.training.export.precision.quantize import (
     METHODS,
     Method,
@@ -67,9 +68,9 @@ def search(
         tell: Called with a word on each step.
     """
     trial = _Trial(core, labels, answer)
-    tell("measuring ranges")
+    tell(sentence("measuring ranges"))
     ranges = {method: measure_ranges(core, pixels, method) for method in METHODS}
-    tell("trying three ways to quantize")
+    tell(sentence("trying three ways to quantize"))
     best = max((trial.run(method, ranges[method], ()) for method in METHODS), key=_merit)
     more = _keep_more(trial, ranges[best.method], tell)
     while best.right < trial.right - max_drop and (kept := next(more, None)):
@@ -113,7 +114,7 @@ def _keep_more(
     """Return sets of layers to keep in float32, small ones first."""
     names = layers(trial.core)
     yield tuple(dict.fromkeys((names[0], names[-1])))
-    tell(f"trying {len(names)} layers one by one")
+    tell(sentence("trying {layers} one by one", layers=count(len(names), "layer")))
     order = sorted(names, key=lambda name: -trial.sensitivity(ranges, name, names))
     for share in (8, 4, 2):
         yield tuple(order[: max(1, len(order) // share)])

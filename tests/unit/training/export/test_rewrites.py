@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import keras
 import numpy as np
 import onnx
 import onnxruntime
@@ -92,3 +93,14 @@ def test_normalisation_does_only_what_is_needed(rule: Normalization, expected: l
     ordered = picture[..., ::-1] if rule.channel_order == "BGR" else picture
     by_hand = (ordered.astype(np.float32) - np.float32(rule.mean)) / np.float32(rule.std)
     assert np.array_equal(found, by_hand)
+
+
+@pytest.mark.parametrize(("size", "sides"), [(14, (1, 23)), (12, (35, 12))])
+def test_the_nearest_pixel_is_the_one_that_keras_takes(size, sides) -> None:
+    """At these sizes ONNX' Resize takes its neighbour."""
+    pixels = keras.Input((size, size, 3))
+    resized = keras.layers.Resizing(*sides, interpolation="nearest")(pixels)
+    network = keras.Model(pixels, keras.layers.Flatten()(resized))
+    noise = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
+    found = run(core.core_model(network), noise.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(found, network.predict(noise, verbose=0))

@@ -1,0 +1,61 @@
+"""Validation pictures that are training pictures, too.
+
+Knows: pictures as they are in memory, so none is decoded again. Does not know which files they are:
+``kerascnn data check`` names them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import numpy.typing as npt
+
+from kerascnn.dataset import ArrayPictures
+from kerascnn.dataset.check.fingerprints import concatenate, fingerprint_pictures
+from kerascnn.dataset.check.near_duplicates import find_nearest
+from kerascnn.language import tr
+from kerascnn.training.data.feed import Feed
+
+log = logging.getLogger(__name__)
+
+MATTERS = 0.01
+"""Share of the validation pictures; fewer change the accuracy by less than anybody looks at."""
+
+COPY = 0.99
+"""Similarity of two sizes of one picture, in most cases; of crops beside each other it is lower."""
+
+
+def warn_of_leaks(feed: Feed) -> None:
+    """Say so where validation pictures are training pictures."""
+    count = count_leaks(feed.train.images, feed.val.images)
+    if count > MATTERS * len(feed.val):
+        log.warning(
+            tr(
+                "%s of %s validation pictures are training pictures, too, so the validation "
+                "accuracy will be too high. See which: kerascnn data check DATA"
+            ),
+            f"{count:,}",
+            f"{len(feed.val):,}",
+        )
+
+
+def count_leaks(train: npt.NDArray[np.uint8], val: npt.NDArray[np.uint8]) -> int:
+    """Count the validation pictures that are equal to a training picture.
+
+    Args:
+        train: uint8 ``[pictures, side, side, 3]``.
+        val: The same; of another side, where training pictures are kept larger for random crops.
+            Then those count that are nearly equal, which misses some.
+    """
+    if train.shape[1:] != val.shape[1:]:
+        parts = [fingerprint_pictures(ArrayPictures(part, "")) for part in (val, train)]
+        fingerprints = concatenate(parts)
+        found = find_nearest(fingerprints, range(len(val)), range(len(val), len(fingerprints)))
+        return sum(one.similarity >= COPY for one in found.values())
+    side = train.shape[1]
+    rows = [side // 4, side // 2, 3 * side // 4]
+    # Most pictures differ in a few rows; the others need not be read from the disk.
+    wanted = {one[rows].tobytes() for one in val}
+    known = {hash(one.tobytes()) for one in train if one[rows].tobytes() in wanted}
+    return sum(hash(one.tobytes()) in known for one in val)
