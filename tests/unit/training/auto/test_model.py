@@ -287,8 +287,11 @@ class CtrlC(Callback):
 
 @pytest.mark.full
 @pytest.mark.usefixtures("weights")
-def test_a_run_that_chose_for_itself_goes_on_bit_by_bit(photographs: Path) -> None:
-    config = TrainConfig(data=str(photographs), deterministic=True)
+def test_a_run_that_chose_for_itself_goes_on_bit_by_bit(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerascnn.training.advising.decision.depth_for", lambda *_facts: "all")
+    config = TrainConfig(data=str(photographs), epochs=1, deterministic=True)
     whole = training.fit(replace(config, out="whole"))
     parts = replace(config, out="parts")
     with pytest.raises(KeyboardInterrupt):
