@@ -31,7 +31,8 @@ _CHUNKS = frozenset(
 """Of PNG. Compressed text is not among them."""
 
 _TEXTS = 64
-"""Text chunks of a plain PNG: Pillow reads each in Python; cameras and editors write a few."""
+"""Text chunks of a plain PNG: Pillow reads each in Python; cameras and editors write a few.
+Profiles count with them: Pillow unpacks each, up to 1 MB."""
 
 _GIF_BYTES = 1 << 20
 """Pillow puts a GIF's comments together piece by piece, in quadratic time."""
@@ -113,7 +114,7 @@ def _png(data: bytes) -> Size | None:
         length, kind = struct.unpack_from(">I4s", data, place)
         if kind not in _CHUNKS:
             return None
-        texts += kind == b"tEXt"
+        texts += kind in (b"tEXt", b"iCCP")
         if texts > _TEXTS or (kind == b"eXIf" and not _few_tags(data[place + 8 :][:length])):
             return None
         place += 12 + length

@@ -21,6 +21,7 @@ from PIL import Image
 from kerascnn import images
 from kerascnn.errors import PictureError
 from kerascnn.images import limits
+from kerascnn.images.plain import plain_size
 from kerascnn.parallel import in_order
 
 HOSTILE = Path(
@@ -202,3 +203,16 @@ def test_warnings_of_pillow_are_off_in_every_thread_and_on_again_after(photograp
     for rgb in in_order(images.decode, [file] * 2000, threads=8):
         assert rgb.shape == (64, 64, 3)
     assert list(warnings.filters) == before
+
+
+def test_a_png_with_many_color_profiles_is_not_unpacked_in_this_process() -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        ends = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + ends
+
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    whole, profile = file.getvalue(), chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(9)))
+    once, often = (whole[:33] + profile * times + whole[33:] for times in (1, 100))
+    assert plain_size(once) == (8, 8)
+    assert plain_size(often) is None
