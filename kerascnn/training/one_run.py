@@ -106,7 +106,8 @@ def _opened(
     start_deterministically(config.seed, config.deterministic)
     asked = config
     config, device, feed, start = assemble(config, progress, network, data)
-    config = resolve_auto(resolve_keep(config, len(feed.val)), len(feed.train), start.network)
+    config = resolve_keep(config, len(feed.val))
+    config = resolve_auto(config, len(feed.train), start.network, len(feed.dataset.classes))
     check_same_options(config)
     if config.trainable != "auto":
         return config, device, feed, start

@@ -27,6 +27,10 @@ BASELINE = "cnn"
 FIT_HEAD = "head:fit"
 """The phase in which the head is not trained but fitted, by regularized logistic regression."""
 
+MOST_TO_FIT, MOST_CLASSES_TO_FIT, MOST_ANSWERS_TO_FIT = 20_000, 100, 200_000
+"""Pictures, classes, and the product of the two: what a head is fitted to in at most 20 s of
+processor time and 1 GB, by its 1,280 features. A head of more is trained as well by steps."""
+
 LEAST_EPOCHS = 10
 """What ``epochs`` ``auto`` gives at least, and what it stands for until the data are known."""
 
@@ -173,6 +177,17 @@ def phase_ends(
 
 def _better(one: EpochRecord, two: EpochRecord) -> EpochRecord:
     return max(one, two, key=validation_rank)
+
+
+def fits_head(pictures: int, classes: int) -> bool:
+    """Return whether a head for so many training pictures and classes can be fitted."""
+    few = pictures <= MOST_TO_FIT and classes <= MOST_CLASSES_TO_FIT
+    return few and pictures * classes <= MOST_ANSWERS_TO_FIT
+
+
+def head_phase(pictures: int, classes: int, epochs: int = LEAST_EPOCHS) -> str:
+    """Return the phase of the head alone: fitted, or trained where there are too many pictures."""
+    return FIT_HEAD if fits_head(pictures, classes) else f"head:{epochs}"
 
 
 def parse_phases(texts: Sequence[str]) -> tuple[tuple[str, int, float | None], ...]:

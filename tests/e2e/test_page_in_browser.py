@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,8 @@ def serve(*arguments):
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            yield process.stderr.readline().split()[-1]
+            [url] = re.findall(r"http://[\w.:]+", process.stderr.readline())
+            yield url
         finally:
             process.terminate()
             process.wait(30)

@@ -30,7 +30,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig, expect_config
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.data.pack import Pack
-from kerascnn.training.phases import highest_rate, lengths
+from kerascnn.training.phases import head_phase, highest_rate, lengths
 from kerascnn.training.setup import assemble
 from kerascnn.training.weights.start import StartingNetwork
 
@@ -133,7 +133,8 @@ def apply_advice(config: TrainConfig, advice: Advice, head_alone: bool = False) 
     if advice.depth == "scratch":
         return replace(config, trainable=advice.scope, weights="none")
     depth = "head" if head_alone else advice.depth
-    plan = phases_for(depth, lengths(config)[0][1], advice.learning_rate)
+    head = head_phase(advice.facts.pictures, len(advice.facts.counts))
+    plan = phases_for(depth, head, lengths(config)[0][1], advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 
@@ -154,7 +155,7 @@ def apply_advice_for_network(
         where the features of ImageNet weights tell less than the pixels do.
     """
     rate = DEEPER * highest_rate(config, start.network)
-    epochs = lengths(config)[0][1]
+    epochs, classes = lengths(config)[0][1], len(feed.dataset.classes)
     try:
         depth = advise_on(config, feed, start, progress).depth
         reason: str = sentence("as `kerascnn advise` reasons")
@@ -169,9 +170,10 @@ def apply_advice_for_network(
     if depth != "head" and too_few_to_judge(asked, feed):
         depth, reason = "head", FEW_VALIDATION
     if asked.epochs == AUTO:
-        plan = affordable_phases(len(feed.train), depth != "head", rate)
+        plan = affordable_phases(len(feed.train), classes, depth != "head", rate)
     else:
-        plan = phases_for("head" if depth == "head" else "all", epochs, rate)
+        head = head_phase(len(feed.train), classes, epochs)
+        plan = phases_for("head" if depth == "head" else "all", head, epochs, rate)
     progress.on_choice("phases", tr(", then ").join(plan), reason)
     return replace(config, trainable="all", phase=plan)
 

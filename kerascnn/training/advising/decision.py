@@ -13,7 +13,7 @@ from typing import Any, Literal
 from kerascnn.language import sentence
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.advising.facts import Facts
-from kerascnn.training.phases import FIT_HEAD
+from kerascnn.training.phases import head_phase
 
 Depth = Literal["head", "all", "scratch"]
 """The head alone, the head and then everything, or everything from nothing."""
@@ -101,12 +101,13 @@ def advise_from(facts: Facts, rate: float) -> Advice:
     """Turn facts into advice."""
     depth = depth_for(facts)
     epochs = epochs_for(facts.pictures)
+    head = head_phase(facts.pictures, len(facts.counts), epochs)
     learning_rate = rate * (1.0 if depth in ("head", "scratch") else DEEPER)
     light = facts.flipped is not None and facts.flipped > facts.best.probe and depth != "head"
     return Advice(
         depth,
         scope_of(depth),
-        phases_for(depth, epochs, learning_rate),
+        phases_for(depth, head, epochs, learning_rate),
         learning_rate,
         "light" if light else "none",
         expected(facts),
@@ -138,11 +139,18 @@ def scope_of(depth: Depth) -> str:
     return "head" if depth == "head" else "all"
 
 
-def phases_for(depth: Depth, epochs: int, rate: float) -> tuple[str, ...]:
-    """Plan the phases: a new head first, alone; it would spoil what is below it."""
+def phases_for(depth: Depth, head: str, epochs: int, rate: float) -> tuple[str, ...]:
+    """Plan the phases: a new head first, alone; it would spoil what is below it.
+
+    Args:
+        depth: How much shall learn.
+        head: The first phase, of :func:`.phases.head_phase`.
+        epochs: Of what learns after it, or without it.
+        rate: Of the same.
+    """
     if depth == "scratch":
         return (f"all:{epochs}",)
-    return (FIT_HEAD,) if depth == "head" else (FIT_HEAD, f"all:{epochs}:{rate:.3g}")
+    return (head,) if depth == "head" else (head, f"all:{epochs}:{rate:.3g}")
 
 
 def epochs_for(pictures: int) -> int:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.data.pack import steps_per_epoch
 from kerascnn.training.networks import Network
-from kerascnn.training.phases import FIT_HEAD, LEAST_EPOCHS, highest_rate, total_epochs
+from kerascnn.training.phases import FIT_HEAD, LEAST_EPOCHS, fits_head, highest_rate, total_epochs
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 16
 """Pictures a step. The learning rates in the table of networks were found with the largest."""
@@ -57,15 +57,17 @@ def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
     return replace(config, keep="newest" if chance else "best")
 
 
-def resolve_auto(config: TrainConfig, pictures: int, network: Network | None = None) -> TrainConfig:
+def resolve_auto(
+    config: TrainConfig, pictures: int, network: Network | None = None, classes: int = 2
+) -> TrainConfig:
     """Replace ``auto`` by numbers that suit so many training pictures.
 
     Returns:
         The configuration with a batch size, with epochs where there are no phases, and with a
         learning rate where the batch size was chosen here. A head that is trained alone is fitted,
-        unless something is said of the steps that would train it.
+        unless something is said of the steps that would train it, or there are too many pictures.
     """
-    if _only_fits_head(config):
+    if _only_fits_head(config) and fits_head(pictures, classes):
         config = replace(config, phase=(FIT_HEAD,))
     batch_size = batch_size_for(config.batch_size, pictures)
     steps = steps_per_epoch(pictures, min(batch_size, pictures))

@@ -23,7 +23,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, Augment, TrainConfig
 from kerascnn.training.data.feed import Feed
 from kerascnn.training.networks import Network
-from kerascnn.training.phases import BASELINE, FIT_HEAD
+from kerascnn.training.phases import BASELINE, head_phase
 from kerascnn.training.pretrained import ensure
 from kerascnn.training.weights.check import kind_of
 from kerascnn.training.weights_location import on_this_machine
@@ -192,18 +192,20 @@ def _network_of(path: Path) -> str:
     return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network
 
 
-def affordable_phases(pictures: int, deeper: bool, rate: float) -> tuple[str, ...]:
+def affordable_phases(pictures: int, classes: int, deeper: bool, rate: float) -> tuple[str, ...]:
     """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it.
 
     Args:
         pictures: Number of training pictures.
+        classes: Number of classes.
         deeper: Whether more than the head shall learn.
         rate: Rate of the second phase.
     """
+    head = head_phase(pictures, classes)
     if not deeper:
-        return (FIT_HEAD,)
+        return (head,)
     least, most = DEEPER_EPOCHS
-    return FIT_HEAD, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
+    return head, f"all:{min(most, max(least, DEEPER_PICTURES // pictures))}:{rate:.3g}"
 
 
 def choose_changes(

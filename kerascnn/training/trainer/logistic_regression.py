@@ -71,7 +71,7 @@ def fit_logistic_regression(
         decompose(features[sample]), labels[sample], targets[sample], weights[sample], seed
     )
     found = decompose(features)
-    solution = _minimize(found, targets, weights[None], penalty * features.shape[1], None)[0]
+    solution = _minimize(found, targets, weights[:, None], penalty * features.shape[1], None)[:, 0]
     kernel = (found.right.T @ solution[:-1]) / found.deviation[:, None]
     bias = solution[-1] - found.mean @ kernel
     return LogisticRegression(kernel.astype(np.float32), bias.astype(np.float32), penalty, top1)
@@ -82,11 +82,11 @@ def _choose_penalty(
 ) -> tuple[float, float]:
     """Return the penalty with the smallest loss on pictures left out, and their accuracy."""
     fold = _folds(labels, seed)
-    fitted_on = weights * (fold != np.arange(FOLDS)[:, None])
+    fitted_on = weights[:, None] * (fold[:, None] != np.arange(FOLDS))
     solutions, losses, right = None, list[float](), list[float]()
     for penalty in PENALTIES:
         solutions = _minimize(found, targets, fitted_on, penalty * len(found.mean), solutions)
-        logits = _logits(found, solutions)[fold, np.arange(len(fold))]
+        logits = _logits(found, solutions)[np.arange(len(fold)), fold]
         losses.append(-(weights * (targets * log_softmax(logits)).sum(1)).sum())
         right.append(float((logits.argmax(1) == labels).mean()))
     best = int(np.argmin(losses))
@@ -105,25 +105,25 @@ def _folds(labels: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
 def _minimize(
     found: FeatureSVD, targets: Floats, weights: Floats, penalty: float, start: Floats | None
 ) -> Floats:
-    """Minimize one loss for each row of weights.
+    """Minimize one loss for each column of weights.
 
     Returns:
-        float64 ``[rows, rank + 1, classes]``, the intercepts last.
+        float64 ``[rank + 1, columns, classes]``, the intercepts last.
     """
     count, classes = targets.shape
-    shrink = np.append(np.full(len(found.sizes), penalty), 0.0)[:, None]
-    powers = np.append(found.sizes**2, count)[:, None] / 2
-    step = 1 / (weights.max(axis=1)[:, None, None] * powers + shrink)
-    now = np.zeros((len(weights), len(shrink), classes)) if start is None else start
-    ahead, speed = now, np.ones((len(weights), 1, 1))
+    shrink = np.append(np.full(len(found.sizes), penalty), 0.0)[:, None, None]
+    powers = np.append(found.sizes**2, count)[:, None, None] / 2
+    step = 1 / (weights.max(axis=0)[:, None] * powers + shrink)
+    now = np.zeros((len(shrink), weights.shape[1], classes)) if start is None else start
+    ahead, speed = now, np.ones((weights.shape[1], 1))
     for _ in range(MOST_STEPS):
         slope = _gradient(found, ahead, targets, weights) + shrink * ahead
-        if (slope[:, :-1] ** 2).sum() / penalty + (slope[:, -1] ** 2 * step[:, -1]).sum() <= (
+        if (slope[:-1] ** 2).sum() / penalty + (slope[-1] ** 2 * step[-1]).sum() <= (
             2 * PRECISE * weights.sum()
         ):
             break
         following = ahead - step * slope
-        uphill = ((slope * (following - now)).sum((1, 2), keepdims=True)) > 0
+        uphill = (slope * (following - now)).sum((0, 2))[:, None] > 0
         speed = np.where(uphill, 1.0, speed)
         faster = (1 + np.sqrt(1 + 4 * speed**2)) / 2
         ahead = following + np.where(uphill, 0.0, (speed - 1) / faster) * (following - now)
@@ -133,14 +133,16 @@ def _minimize(
 
 def _gradient(found: FeatureSVD, solutions: Floats, targets: Floats, weights: Floats) -> Floats:
     logits = _logits(found, solutions)
-    errors = weights[:, :, None] * (np.exp(log_softmax(logits)) - targets)
-    inner = found.sizes[:, None] * (found.left.T @ errors)
-    return np.concatenate([inner, errors.sum(1, keepdims=True)], axis=1)
+    errors = weights[:, :, None] * (np.exp(log_softmax(logits)) - targets[:, None])
+    inner = found.sizes[:, None] * (found.left.T @ errors.reshape(len(errors), -1))
+    return np.concatenate([inner, errors.sum(0).reshape(1, -1)]).reshape(solutions.shape)
 
 
 def _logits(found: FeatureSVD, solutions: Floats) -> Floats:
-    logits: Floats = found.left @ (found.sizes[:, None] * solutions[:, :-1]) + solutions[:, -1:]
-    return logits
+    """Return float64 ``[pictures, columns, classes]``, by one product of matrices for all."""
+    flat = solutions.reshape(len(solutions), -1)
+    logits: Floats = found.left @ (found.sizes[:, None] * flat[:-1]) + flat[-1]
+    return logits.reshape(-1, *solutions.shape[1:])
 
 
 def log_softmax(logits: Floats) -> Floats:

@@ -25,7 +25,13 @@ from kerascnn.training.networks.blocks import set_trainable
 from kerascnn.training.networks.from_pixels import at_size, from_pixels
 from kerascnn.training.optimizers import make_optimizer
 from kerascnn.training.optimizers.ema import ExponentialMovingAverage
-from kerascnn.training.phases import Phase
+from kerascnn.training.phases import (
+    MOST_ANSWERS_TO_FIT,
+    MOST_CLASSES_TO_FIT,
+    MOST_TO_FIT,
+    Phase,
+    fits_head,
+)
 from kerascnn.training.trainer.epoch import Trainer
 from kerascnn.training.trainer.frozen_features import (
     FrozenFeaturesHead,
@@ -97,6 +103,7 @@ def prepare_phase(
     """
     core = start.core
     if phase.is_fit:
+        _check_fit(len(train), core.output_shape[-1])
         set_trainable(core, phase.scope)
         train, val, head = _on_features(start, train, val, progress)
         return PreparedPhase(HeadFit(head, core, train, config, progress), train, val, None)
@@ -120,6 +127,15 @@ def prepare_phase(
     if trainer.steps < FEW_STEPS and moving(core):
         batchnorm = PreciseBatchNorm(core, start.normalization, train, config.seed)
     return PreparedPhase(trainer, train, val, batchnorm)
+
+
+def _check_fit(pictures: int, classes: int) -> None:
+    if not fits_head(pictures, classes):
+        raise ConfigError(
+            f"phase head:fit got {pictures:,} pictures of {classes:,} classes; expected at most "
+            f"{MOST_TO_FIT:,} and {MOST_CLASSES_TO_FIT}, and at most {MOST_ANSWERS_TO_FIT:,} as "
+            "their product. With so many, train the head: head:10."
+        )
 
 
 def _on_features(

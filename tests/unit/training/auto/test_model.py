@@ -333,15 +333,18 @@ def test_a_file_of_weights_names_its_network_or_has_to_be_told(
 
 
 @pytest.mark.parametrize(
-    ("pictures", "deeper", "expected"),
+    ("pictures", "classes", "deeper", "expected"),
     [
-        (40, True, ("head:fit", "all:10:0.001")),
-        (400, True, ("head:fit", "all:3:0.001")),
-        (50_000, True, ("head:fit", "all:2:0.001")),
-        (40, False, ("head:fit",)),
+        (40, 4, True, ("head:fit", "all:10:0.001")),
+        (400, 4, True, ("head:fit", "all:3:0.001")),
+        (20_000, 10, True, ("head:fit", "all:2:0.001")),
+        (20_001, 2, True, ("head:10", "all:2:0.001")),
+        (5_000, 41, False, ("head:10",)),
+        (500, 101, False, ("head:10",)),
+        (40, 4, False, ("head:fit",)),
     ],
 )
 def test_phases_that_a_processor_can_afford(
-    pictures: int, deeper: bool, expected: tuple[str, ...]
+    pictures: int, classes: int, deeper: bool, expected: tuple[str, ...]
 ) -> None:
-    assert affordable_phases(pictures, deeper, 0.001) == expected
+    assert affordable_phases(pictures, classes, deeper, 0.001) == expected

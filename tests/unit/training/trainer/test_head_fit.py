@@ -74,6 +74,17 @@ def test_a_head_trained_alone_is_fitted_and_the_network_is_an_ordinary_one(cloth
         assert all(alike) == (one.name != "head")
 
 
+def test_a_head_of_very_many_pictures_is_trained_by_steps(
+    clothes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kerascnn.training.phases.MOST_TO_FIT", 30)
+    run = training.fit(config(clothes, trainable="head", learning_rate=None, out="many"))
+    assert run.config.phase == ()
+    assert len(run.history) > 1
+    with pytest.raises(ConfigError, match=r"head:fit got 48 pictures of 3 classes; expected at"):
+        training.fit(config(clothes, phase=("head:fit",), out="asked"))
+
+
 def test_whoever_names_steps_gets_steps(clothes: str) -> None:
     for options in (
         {"epochs": 1},
