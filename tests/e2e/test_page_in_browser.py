@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -50,8 +49,7 @@ def serve(*arguments):
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            [url] = re.findall(r"http://[\w.:]+", process.stderr.readline())
-            yield url
+            yield process.stderr.readline().split()[-1]
         finally:
             process.terminate()
             process.wait(30)
