@@ -141,7 +141,7 @@ def _hidden_that_are_fresh(model: keras.Model, tensors: Tensors, source: str) ->
     if not hidden or any(name.startswith(tuple(f"{one}/" for one in hidden)) for name in tensors):
         return set()
     log.warning(
-        "%s: no head in it, to which %s counted; new ones are trained, with --trainable from:%s.",
+        "%s: no head in it, to which %s counted; new ones are trained, with `trainable` from:%s.",
         source, " and ".join(hidden), hidden[0],
     )  # fmt: skip
     return set(hidden)

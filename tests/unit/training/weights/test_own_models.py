@@ -180,7 +180,7 @@ def test_layers_that_count_as_head_may_be_missing(
     (own.save_weights if ending == ".weights.h5" else own.save)(path)
     start = start_network(name, 3, SIZE, str(path))
     assert start.fresh_head
-    assert "--trainable from:fc1" in caplog.text
+    assert "`trainable` from:fc1" in caplog.text
     ours, theirs = (
         [np.asarray(la.kernel) for la in model.layers if isinstance(la, layers.Conv2D)]
         for model in (start.core, base)
