@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 from kerascnn.metrics.classification import Evaluation
 from kerascnn.metrics.significance import percent, wilson_interval
 from kerascnn.report.content import Content, Learning
@@ -44,10 +44,10 @@ def not_learned(learning: Learning) -> str:
     if each < _FEW_PICTURES:
         return tr(
             "It classifies {train} of its training pictures correctly, but new ones at chance "
-            "level: about {each} pictures per class are too few. Add pictures, or start from "
-            "pretrained weights (--weights).",
+            "level, with only about {each} per class. Add pictures, or start from pretrained "
+            "weights (--weights).",
             train=train,
-            each=f"{each:,}",
+            each=count(each, "picture"),
         )
     return tr(
         "It classifies {train} of its training pictures correctly, but new ones at chance "
@@ -67,18 +67,18 @@ def _not_fitted(train: str, steps: int) -> str:
         )
     if steps < _FEW_STEPS:
         return tr(
-            "It classifies {train} of its training pictures correctly after {steps} steps, "
-            "which are too few. Train longer (--epochs), for at least {least} steps.",
+            "It classifies {train} of its training pictures correctly after {steps}, too "
+            "few. Train longer (--epochs), for at least {least} steps.",
             train=train,
-            steps=f"{steps:,}",
+            steps=count(steps, "step"),
             least=_FEW_STEPS,
         )
     return tr(
-        "It classifies only {train} of its training pictures correctly after {steps} steps. "
+        "It classifies only {train} of its training pictures correctly after {steps}. "
         "Check the labels (kerascnn data check DATA), try another learning rate "
         "(kerascnn train DATA --find-lr) or a larger network (--model).",
         train=train,
-        steps=f"{steps:,}",
+        steps=count(steps, "step"),
     )
 
 
@@ -120,18 +120,18 @@ def _fit(learning: Learning, evaluation: Evaluation) -> Iterator[str]:
         each = learning.pictures // learning.classes
         yield tr(
             "It classifies {train} of its training pictures correctly and {new} of new ones: it "
-            "overfits. It has about {each} pictures per class; more of them, or augmentation, "
+            "overfits. It has about {each} per class; more of them, or augmentation, "
             "should help.",
             train=train,
             new=new,
-            each=f"{each:,}",
+            each=count(each, "picture"),
         )
     elif share < 1 - _GAP and 0 < learning.steps < _FEW_STEPS:
         yield tr(
-            "It classifies only {train} of its training pictures correctly, after {steps} steps: "
+            "It classifies only {train} of its training pictures correctly, after {steps}: "
             "training longer should help.",
             train=train,
-            steps=f"{learning.steps:,}",
+            steps=count(learning.steps, "step"),
         )
 
 

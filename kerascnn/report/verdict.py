@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from kerascnn.language import tr
+from kerascnn.language import count, tr
 from kerascnn.metrics.significance import Interval, is_chance, percent, tells_from_chance
 from kerascnn.report.causes import causes, not_learned, not_told
 from kerascnn.report.content import Content
@@ -159,16 +159,16 @@ def _classes(content: Content) -> list[str]:
     if worst.f1 < sum(score.f1 for score in scores) / len(scores) - _WEAK_CLASS:
         remarks.append(
             tr(
-                "The weakest class is “{label}”: {recall} of its {support} pictures are "
+                "The weakest class is “{label}”: {recall} of its {support} are "
                 "recognized, and {precision} of the predictions “{label}” are correct.",
                 label=worst.label,
                 recall=f"{worst.recall:.0%}",
-                support=f"{worst.support:,}",
+                support=count(worst.support, "picture"),
                 precision=f"{worst.precision:.0%}",
             )
         )
-    for truth, answer, count in commonest_confusions(content, 1):
-        times = tr("once") if count == 1 else tr("{count} times", count=f"{count:,}")
+    for truth, answer, often in commonest_confusions(content, 1):
+        times = tr("once") if often == 1 else tr("{count} times", count=f"{often:,}")
         remarks.append(
             tr(
                 "The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.",
@@ -218,9 +218,9 @@ def _trust(content: Content) -> str:
     if images >= _FEW:
         return ""
     return tr(
-        "Only {images} pictures were evaluated, so these numbers are rough: "
-        "see the confidence interval of the accuracy.",
-        images=f"{images:,}",
+        "These numbers rest on {images} only, so they are rough: see the confidence interval "
+        "of the accuracy.",
+        images=count(images, "picture"),
     )
 
 

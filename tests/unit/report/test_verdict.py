@@ -60,12 +60,12 @@ def test_chance_is_a_verdict_of_its_own(content):
     bad = {"val_right": 25, "val_images": 100, "val_largest": 25}
     short = told(content, guessing, learning=learning(38, 10, **bad))
     assert "It has not learned" in short
-    assert "38.0% of its training pictures correctly after 10 steps, which are too few" in short
+    assert "38.0% of its training pictures correctly after 10 steps, too few" in short
     assert "overfits" not in short
     stuck = told(content, guessing, learning=learning(38, 5_000, **bad))
     assert "--find-lr" in stuck
     few = told(content, guessing, learning=learning(97, 400, 40, **bad))
-    assert "about 10 pictures per class are too few" in few
+    assert "only about 10 pictures per class" in few
     other = told(content, guessing, learning=learning(97, 400, 4_000, **bad))
     assert "differ from them, or labels are wrong" in other
 
