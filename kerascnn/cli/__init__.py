@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from kerascnn import __version__
-from kerascnn.cli.base import TranslatedHelp
+from kerascnn.cli.base import Group
 from kerascnn.cli.shown_errors import shown_errors
 from kerascnn.cli.streams import safe_streams
 from kerascnn.language import tr
@@ -43,7 +43,7 @@ COMMANDS = {
 }
 
 
-class Commands(TranslatedHelp, click.Group):
+class Commands(Group):
     """Finds each command in the module of its name, when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature

@@ -40,8 +40,8 @@ class TranslatedHelp(click.Command):
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command is for."""
         text = self.help or ""
-        first, gap, rest = text.partition("\n\n")
-        self.help = tr(" ".join(first.split())) + gap + rest
+        _, gap, rest = text.partition("\n\n")
+        self.help = _what_for(self) + gap + rest
         try:
             super().format_help_text(ctx, formatter)
         finally:
@@ -62,7 +62,7 @@ class Command(TranslatedHelp):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.groups = groups or {}
-        self.params += [_lang_option(), _debug_option()]
+        self.params += [lang_option(), debug_option()]
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
                 # The value stays as it is; it is for shells, which complete it as a path.
@@ -99,11 +99,33 @@ class Command(TranslatedHelp):
 
 
 class Group(TranslatedHelp, click.Group):
-    """A command with commands of its own, and ``--debug``."""
+    """A command with commands of its own, with ``--lang`` and ``--debug`` for any of them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.append(_debug_option())
+        self.params += [lang_option(), debug_option()]
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Write the help in the language that is spoken."""
+        with use_language(wanted_language(ctx)):
+            return super().get_help(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the commands."""
+        rows = [parameter.get_help_record(ctx) for parameter in self.get_params(ctx)]
+        with formatter.section(tr("Options")):
+            formatter.write_dl([row for row in rows if row])
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with the first sentence of its help."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section(tr("Commands")):
+            formatter.write_dl([(name, _what_for(one)) for name, one in found if one])
+
+
+def _what_for(command: click.Command) -> str:
+    return tr(" ".join((command.help or "").partition("\n\n")[0].split()))
 
 
 def option_name(parameter: click.Option) -> str:
@@ -111,7 +133,8 @@ def option_name(parameter: click.Option) -> str:
     return max(parameter.opts, key=len)
 
 
-def _debug_option() -> click.Option:
+def debug_option() -> click.Option:
+    """Make ``--debug``."""
     return click.Option(
         ["--debug"],
         is_flag=True,
@@ -122,7 +145,8 @@ def _debug_option() -> click.Option:
     )
 
 
-def _lang_option() -> click.Option:
+def lang_option() -> click.Option:
+    """Make ``--lang``."""
     return click.Option(
         ["--lang"],
         type=click.Choice(LANGUAGES),
@@ -134,7 +158,8 @@ def _lang_option() -> click.Option:
 
 
 def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    ctx.find_root().meta[LANGUAGE] = value
+    # Said to a group, it holds for the command of it that comes after.
+    ctx.find_root().meta[LANGUAGE] = value or ctx.find_root().meta.get(LANGUAGE)
 
 
 def _names_a_file(parameter: click.Parameter) -> bool:
@@ -144,7 +169,6 @@ def _names_a_file(parameter: click.Parameter) -> bool:
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    # Said to a group, it holds for the command of it that comes after.
     ctx.find_root().meta["debug"] = value or ctx.find_root().meta.get("debug", False)
 
 

@@ -96,8 +96,8 @@ def _values(content: Content) -> dict[str, Any]:
 
 
 def _figures(content: Content) -> dict[str, str]:
-    if not content.epochs:
-        return {}
+    if len(content.epochs) < 2:
+        return {}  # one point is no curve
     best, phase_spans = content.best_epoch, content.phase_spans
     epochs = _thinned(content.epochs, best)
     return {

@@ -193,15 +193,22 @@ def _sure(content: Content) -> str:
         )
     confidence = sum(one.images * one.confidence for one in found.bins) / content.evaluation.images
     word = tr("overconfident") if confidence > content.evaluation.top1 else tr("underconfident")
-    return tr(
+    found_out = tr(
         "It is {word}: the mean confidence of its predictions is {confidence}, and {right} of "
-        "them are correct. Calibrate it on validation pictures like these, or use its "
-        "probabilities for ranking only{where}.",
+        "them are correct.",
         word=word,
         confidence=f"{confidence:.0%}",
         right=f"{content.evaluation.top1:.0%}",
-        where=_where(content),
     )
+    remedy = (
+        tr("It was calibrated on these very pictures, so use its probabilities for ranking only.")
+        if content.fitted_on == content.evaluation.split
+        else tr(
+            "Calibrate it on validation pictures like these, or use its probabilities for "
+            "ranking only."
+        )
+    )
+    return f"{found_out} {remedy}"
 
 
 def _where(content: Content) -> str:

@@ -24,7 +24,7 @@ from kerascnn.language import (
     tr,
     use_language,
 )
-from kerascnn.language.messages import messages
+from kerascnn.language.messages import messages, translated
 
 PACKAGE = Path(__file__).parents[2] / "kerascnn"
 
@@ -135,6 +135,42 @@ def test_every_command_and_heading_of_the_help_is_translated():
     assert "Train a classifier" in CliRunner().invoke(main, ["train", "--help"]).output
 
 
+OF_PYTHON = {
+    "cli", "convolution", "metrics", "lazy.py", "inference/classifier.py", "serving/endpoints",
+    "serving/http",
+}  # fmt: skip
+"""Whose errors no command shows as they are: reasons inside others, and calls of Python."""
+
+
+def raised():
+    """The errors that are raised with a text of their own: where, and the text with values as x."""
+    for path in PACKAGE.rglob("*.py"):
+        where = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            error = node.exc if isinstance(node, ast.Raise) else None
+            kind = getattr(error, "func", None)
+            if not getattr(kind, "id", "").endswith("Error") or not error.args:
+                continue
+            text = error.args[0]
+            if isinstance(text, ast.JoinedStr):
+                parts = (p.value if isinstance(p, ast.Constant) else "7" for p in text.values)
+                yield where, "".join(parts)
+            elif isinstance(text, ast.Constant):
+                yield where, str(text.value)
+
+
+def test_every_whole_message_of_an_error_is_translated(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "ko")
+    left = {
+        (where, text)
+        for where, text in raised()
+        if text.endswith(".")  # a reason inside another message has no full stop
+        and not where.startswith(tuple(OF_PYTHON))
+        and translated(text) == text
+    }
+    assert not left
+
+
 CLICKS = ("No such ", "Missing ", "Option '", "Invalid value", "Got unexpected", "{value} is not ")
 """Beginnings of the messages that Click words."""
 
@@ -190,6 +226,29 @@ def test_errors_of_the_command_line_are_korean(words, said, monkeypatch, tmp_pat
     assert said in shown.stderr
     monkeypatch.setenv(VARIABLE, "en")
     assert not re.search("[가-힣]", CliRunner().invoke(main, words).stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lang", "ko", "card", "none.onnx"], "오류: none.onnx: 파일이 없습니다."),
+        (["--lang", "ko", "pedict"], "오류: 'pedict'(이)라는 명령은 없습니다."),
+        (["weights", "--lang", "ko", "fetch", "resnet81"], "(이)라는 신경망은 없습니다."),
+        (["--lang", "ko", "card", "--lang", "en", "none.onnx"], "Error: none.onnx: no such file."),
+        (["--lang", "en", "card", "--lang", "ko", "none.onnx"], "오류: none.onnx"),
+    ],
+)
+def test_the_language_may_be_said_before_the_command(words, said, monkeypatch, tmp_path):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert said in CliRunner().invoke(main, words).stderr
+
+
+def test_the_help_of_a_group_is_in_the_language_that_was_said_before_it():
+    shown = CliRunner().invoke(main, ["--lang", "ko", "weights", "--help"]).output
+    assert "옵션:" in shown
+    assert re.search(r"명령:\n +fetch +NAME의 ImageNet 가중치를", shown)
+    assert "명령:" in CliRunner().invoke(main, ["--lang", "ko", "--help"]).output
 
 
 def test_errors_in_python_are_english(monkeypatch):

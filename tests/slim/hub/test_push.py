@@ -93,12 +93,11 @@ def test_a_run_with_and_without_its_exported_file(hub, file, run, exported) -> N
     assert missing.exit_code == 1
     assert "kerascnn export runs/clothes --onnx" in missing.stderr
     Path("exported").mkdir()
-    file.rename("exported/clothes.onnx")
+    named = f"{read_card(exported).name}.onnx"
+    file.rename(f"exported/{named}")
     done = run("push", runs, REPO, "--license", "mit", "--keras")
     assert done.exit_code == 0, done.output
-    assert set(head(hub)) == {
-        ".gitattributes", "clothes.onnx", "card.json", "README.md", "model.keras",
-    }  # fmt: skip
+    assert set(head(hub)) == {".gitattributes", named, "card.json", "README.md", "model.keras"}
     card = read_card(exported).with_(weights_sha256="0" * 64)
     (runs / "card.json").write_text(card.to_json(), encoding="utf-8")
     other = run("push", runs, REPO, "--license", "mit")

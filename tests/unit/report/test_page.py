@@ -11,7 +11,7 @@ from kerascnn.card import ModelCard
 from kerascnn.metrics.classification import evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
 from kerascnn.printable import printable
-from kerascnn.report import Epoch, render_page
+from kerascnn.report import Epoch, Sample, render_page
 from kerascnn.report.card_facts import calibration_facts
 from kerascnn.report.verdict import judge
 
@@ -182,10 +182,30 @@ def test_many_classes_give_the_commonest_confusions_instead_of_a_matrix(content,
     classes = tuple(f"class {number}" for number in range(30))
     many = render_page(content(classes=classes))
     assert 'class="confusion"' not in many
-    assert "Most frequent confusions" in many
+    assert "<h2>Most frequent confusions</h2>" in many
+    assert "<h2>Confusion matrix</h2>" not in many
     assert "One line per class, for the 25 with the lowest average precision" in many
     assert 'class="confusion"' in page
     assert "with the lowest average precision" not in page
+
+
+def test_one_epoch_is_a_table_and_no_curve(content, page):
+    once = render_page(content(epochs=content().epochs[:1], best_epoch=1, phase_spans=()))
+    assert "Learning curves" not in once
+    (table,) = re.findall(r"<h2>The only epoch</h2>.*?</table>", once, re.S)
+    assert re.findall(r">([\d.%]+)<", table) == ["1.000", "50.0%", "0.900", "55.0%"]
+    assert "The only epoch" not in page
+
+
+def test_it_is_said_if_not_every_class_has_a_training_picture_in_the_page(content):
+    picture = content().samples[0].picture
+    samples = tuple(Sample(picture, label) for label in ("ant", "bee", "cat"))
+    classes = ("ant", "bee", "cat", "dog")
+    assert "The first 3 classes are shown." in render_page(
+        content(classes=classes, samples=samples)
+    )
+    whole = render_page(content(classes=classes[:3], samples=samples))
+    assert "classes are shown" not in whole
 
 
 def test_frozen_layers_look_frozen(page):

@@ -127,6 +127,14 @@ def test_what_was_measured_where_the_temperature_was_fitted_is_said(content):
     assert said not in told(content, evaluation(wrong_in(60), LABELS, "test"), fitted_on="val")
 
 
+def test_nobody_is_told_to_calibrate_on_the_pictures_that_it_was_calibrated_on(content):
+    sure = evaluation(wrong_in(60), LABELS, sure=8.0)
+    assert "Calibrate it on validation pictures like these" in told(content, sure)
+    fitted = told(content, sure, fitted_on="val")
+    assert "It was calibrated on these very pictures" in fitted
+    assert "Calibrate it" not in fitted
+
+
 def test_a_card_of_an_earlier_version_says_nothing_of_learning():
     card = ModelCard("m", "cnn", CLASSES, 32, "squash", metrics={"val_top1": 0.3})
     assert learning_of(card) is None
