@@ -19,13 +19,12 @@ from kerascnn.errors import ConfigError, needs_extra, one_line
 from kerascnn.files import did_you_mean
 from kerascnn.typed_json import parse_json
 
-
 _LONGEST = 1 << 18
 """Bytes of a file: of a megabyte, YAML takes half a minute."""
 
 _VALUES, _TEXT, _DIGITS = 10_000, 4096, 18
-"""What a file may hold: values, each as often as an alias repeats it; characters of one text; digits
-of one whole number. The first message that shows a value would write all of it out."""
+"""What a file may hold: values, each as often as an alias repeats it; characters of one text; and
+digits of one whole number. The first message that shows a value would write all of it out."""
 
 
 def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
