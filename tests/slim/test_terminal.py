@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from kerascnn.cli import main
 from kerascnn.cli.base import console, print_json
+from kerascnn.cli.prediction_formats import writer
 from kerascnn.cli.shown_errors import _Notices
 from kerascnn.cli.streams import SafeStream, safe_streams
 from kerascnn.errors import KerascnnError
@@ -99,6 +100,31 @@ def test_predict(form: str, exported: Path, pictures: list[str]) -> None:
         ]
     if form == "table":
         assert len(done.stdout.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "label"),
+    [
+        ("=1+1", "./=1+1", "'=1+1"),
+        ("@SUM(A1)", "./@SUM(A1)", "'@SUM(A1)"),
+        ("+A1", "./+A1", "'+A1"),
+        ("-2+3", "./-2+3", "'-2+3"),
+        ("-1", "-1", "-1"),
+        ("+0.5", "+0.5", "+0.5"),
+        ("-", "-", "-"),
+        ("a=1", "a=1", "a=1"),
+    ],
+)
+def test_a_spreadsheet_calculates_no_name(
+    name: str, path: str, label: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    top = [{"label": name, "probability": 0.5}] * 2
+    row = {"path": name, "label": name, "probability": 0.5, "top": top}
+    writer("csv", 2)([row, {"path": name, "error": name}])
+    good, bad = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    found = [good["path"], good["label"], good["label_2"], bad["path"], bad["error"]]
+    assert found == [path, label, label, path, label]
+    assert Path(good["path"]) == Path(name)
 
 
 def test_a_name_that_looks_like_a_color_is_shown_whole(
