@@ -127,13 +127,15 @@ def test_a_spreadsheet_calculates_no_name(
     assert Path(good["path"]) == Path(name)
 
 
-def test_a_name_that_looks_like_a_color_is_shown_whole(
-    exported: Path, pictures: list[str], tmp_path: Path
+@pytest.mark.parametrize("name", [NAME, 'c,"d"\ne'])
+def test_a_name_that_looks_like_a_color_is_shown_whole_and_in_one_line(
+    name: str, exported: Path, pictures: list[str], tmp_path: Path
 ) -> None:
-    (path,) = (path for path in pictures if Path(path).name == NAME + ".png")
+    (path,) = (path for path in pictures if Path(path).name == name + ".png")
     done = CliRunner().invoke(main, ["explain", str(exported), path, "--out", str(tmp_path / "e")])
     assert done.exit_code == 0, done.output
-    assert printable(NAME) in done.stdout
+    (line,) = done.stdout.splitlines()
+    assert printable(name) in line
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
