@@ -80,8 +80,9 @@ def command(
 
     weights = _kernel(kernel)
     picture = images.decode(image)
-    if (picture == picture[:, :, :1]).all():  # grey
+    if all((picture[:, :, 0] == picture[:, :, one]).all() for one in (1, 2)):  # grey
         picture = picture[:, :, 0]
+    _check_padded(picture.shape, padding)
     answer = convolution.filter_picture(picture, weights, stride, padding)
     _write(answer, out)
     written = [out]
@@ -96,6 +97,18 @@ def command(
         print_json({"written": written, "kernel": weights.tolist(), **sizes})
         return
     _tell(written, picture.shape, answer.shape)
+
+
+def _check_padded(shape: tuple[int, ...], padding: Padding) -> None:
+    from kerascnn.errors import ConfigError
+    from kerascnn.images.limits import MAX_PIXELS
+
+    height, width = (side + 2 * (0 if padding == "same" else padding) for side in shape[:2])
+    if height * width > MAX_PIXELS:
+        raise ConfigError(
+            f"padding {padding} makes a picture of {width:,} x {height:,} pixels. Use less: at "
+            f"most {MAX_PIXELS:,} pixels in all."
+        )
 
 
 def _tell(written: list[str], before: tuple[int, ...], after: tuple[int, ...]) -> None:

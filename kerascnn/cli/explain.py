@@ -14,6 +14,7 @@ from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
 from kerascnn.cli.shared import on_this_machine
 from kerascnn.cli.shown_errors import warning
 from kerascnn.language import tr
+from kerascnn.printable import printable
 
 if TYPE_CHECKING:
     from kerascnn.images import UInt8Array
@@ -153,4 +154,4 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if "figure" in row:
             named = ", ".join(f"{one['label']} {one['probability']:.1%}" for one in row["top"])
-            click.echo(f"{row['figure']}: {named} ({tr(row['method'])})")
+            click.echo(printable(f"{row['figure']}: {named} ({tr(row['method'])})"))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any
@@ -21,6 +23,9 @@ from kerascnn.printable import printable
 Writer = Callable[[list[dict[str, Any]]], None]
 """Writes rows on stdout, all at once: between two writes other threads would take the
 interpreter, and to get it back takes longer than to write a line."""
+
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?=.)(?!(\d+\.?\d*|\.\d+)$)")
+"""How a value begins that a spreadsheet would calculate; a signed number is one by itself."""
 
 
 def writer(form: str, ranks: int = 1) -> Writer:
@@ -48,8 +53,10 @@ def _csv(ranks: int) -> Writer:
         top = row.get("top", [])
         ranked = [top[rank - 1] if rank <= len(top) else {} for rank in others]
         more = [one.get(name, "") for one in ranked for name in ("label", "probability")]
-        first = [row.get(key, "") for key in ("path", "label", "probability")]
-        return [*first, *more, row.get("error", "")]
+        # A path that begins with ./ is the same path.
+        path = _as_text(row.get("path", ""), f".{os.sep}")
+        first = [row.get(key, "") for key in ("label", "probability")]
+        return [path, *map(_as_text, (*first, *more, row.get("error", "")))]
 
     def write(rows: list[dict[str, Any]]) -> None:
         lines = io.StringIO()
@@ -59,6 +66,11 @@ def _csv(ranks: int) -> Writer:
         click.echo(printable(lines.getvalue(), keep="\n\t"), nl=False)
 
     return write
+
+
+def _as_text(value: Any, mark: str = "'") -> Any:
+    """Put a mark before what a spreadsheet would take for a formula."""
+    return f"{mark}{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -19,6 +19,13 @@ from kerascnn.errors import ConfigError, needs_extra, one_line
 from kerascnn.files import did_you_mean
 from kerascnn.typed_json import parse_json
 
+_LONGEST = 1 << 18
+"""Bytes of a file: of a megabyte, YAML takes half a minute."""
+
+_VALUES, _TEXT, _DIGITS = 10_000, 4096, 18
+"""What a file may hold: values, each as often as an alias repeats it; characters of one text; and
+digits of one whole number. The first message that shows a value would write all of it out."""
+
 
 def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
     """Make the option ``--config FILE``, which is read before all others.
@@ -49,7 +56,12 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", tomllib.loads))
     try:
-        content = parse(path.read_text(encoding="utf-8-sig"))
+        with path.open("rb") as file:  # perhaps a pipe, which has no size
+            data = file.read(_LONGEST + 1)
+        if len(data) > _LONGEST:
+            raise ValueError(f"more than {_LONGEST:,} bytes")
+        content = parse(data.decode("utf-8-sig"))
+        _check_values(content)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot read it ({error.strerror}).{did_you_mean(path)}"
@@ -93,14 +105,35 @@ def named(
     return found
 
 
+def _check_values(content: Any) -> None:
+    """Refuse what no option takes and what cannot be shown."""
+    waiting, count = [content], 0
+    while waiting:
+        value, count = waiting.pop(), count + 1
+        if count > _VALUES:
+            raise ValueError(f"more than {_VALUES:,} values, with those that aliases repeat")
+        if isinstance(value, str) and len(value) > _TEXT:
+            raise ValueError(f"a text of {len(value):,} characters; expected at most {_TEXT:,}")
+        if isinstance(value, int) and abs(value) >= 10**_DIGITS:
+            raise ValueError(f"a whole number of more than {_DIGITS} digits")
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list | tuple | set):
+            waiting += value
+
+
 def _from_yaml(text: str) -> Any:
     with needs_extra("yaml", "to read settings in YAML"):
         import yaml  # type: ignore[import-untyped] # mypy need not have its stubs
     try:
-        _check_keys(yaml.compose(text, yaml.SafeLoader))
-        return yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        _check_keys(root)
+        return None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+    except (LookupError, AttributeError, TypeError, ArithmeticError) as error:
+        raise ValueError("a value is not what its tag says, as in !!bool maybe") from error
 
 
 def _check_keys(root: Any) -> None:

@@ -17,6 +17,10 @@ from kerascnn.errors import ConfigError
 
 Pooling = Literal["max", "average"]
 
+_STRIP = 1 << 20
+"""Pixels of a large picture that are calculated at once: as float32 they take eight times their
+memory."""
+
 
 def convolve(image: Array, kernel: Array, stride: int = 1, padding: Padding = 0) -> Array:
     """Slide a filter over a picture and sum the products at every place.
@@ -121,7 +125,22 @@ def filter_picture(
     Raises:
         ConfigError: A filter that does not fit.
     """
-    response = convolve(picture, kernel.astype(np.float32), stride, padding)
+    height, width = (
+        output_size(side, part, stride, padding)
+        for side, part in zip(picture.shape, kernel.shape, strict=False)
+    )
+    pixels = padded(picture, kernel.shape, stride, padding)
+    answer = np.empty((height, width, *picture.shape[2:]), np.uint8)
+    step = max(1, _STRIP // width)
+    for top in range(0, height, step):
+        count = min(step, height - top)
+        rows = slice(top * stride, (top + count - 1) * stride + kernel.shape[0])
+        answer[top : top + count] = _visible(pixels[rows], kernel.astype(np.float32), stride)
+    return answer
+
+
+def _visible(pixels: Array, kernel: Array, stride: int) -> Array:
+    response = convolve(pixels, kernel, stride)
     if abs(float(kernel.sum())) < 1e-6:
         np.abs(response, out=response)
     np.rint(response, out=response)

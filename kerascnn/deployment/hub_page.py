@@ -6,11 +6,13 @@ file. Does not know how it is uploaded.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kerascnn import __version__
 from kerascnn.card import ModelCard
 from kerascnn.hub import SCHEME
+from kerascnn.printable import printable
 
 MARK = "<!-- Written by kerascnn push, which leaves a page without this line as it is. -->"
 
@@ -19,7 +21,7 @@ _PAGE = """\
 
 {mark}
 
-Classifies pictures into {count} classes. Trained with Keras (`{network}`), and exported by
+Classifies pictures into {count} classes. Trained with Keras ({network}), and exported by
 kerascnn as one ONNX file that holds weights, preprocessing and class names.
 
 ## Use
@@ -62,6 +64,10 @@ _LISTED = 1000
 """Classes that the page lists."""
 
 
+_MARKUP = re.compile(r"[\\`*_\[\]<>#|&~$!]|^[-+=]|(?<=\d)[.)](?=\s|$)")
+"""What Markdown, of which the Hub's has formulas too, may take for more than text."""
+
+
 def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) -> str:
     """Write a model's page.
 
@@ -79,12 +85,12 @@ def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) ->
         model_name=card.name if found else None,
         eval_results=_results(card, found) if found else None,
     )
-    rows = [f"| {name} ({split}) | {value:.4g} |" for split, name, _, value in found]
+    rows = [f"| {name} ({_escaped(split)}) | {value:.4g} |" for split, name, _, value in found]
     text = _PAGE.format(
         name=_escaped(card.name),
         mark=MARK,
         count=f"{len(card.classes):,}",
-        network=card.network,
+        network=_escaped(card.network),
         address=f"{SCHEME}{repo}",
         file=file,
         classes=_classes(card),
@@ -92,7 +98,7 @@ def page(card: ModelCard, repo: str, file: str, sha256: str, license_id: str) ->
         parity=_parity(card),
         data=_data(card),
         sha256=sha256,
-        version=card.versions.get("kerascnn", __version__),
+        version=_escaped(card.versions.get("kerascnn", __version__)),
     )
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
 
@@ -141,8 +147,7 @@ def _classes(card: ModelCard) -> str:
 
 def _escaped(text: str) -> str:
     """Keep a name from being read as markup."""
-    plain = " ".join(text.split())
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in plain)
+    return _MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
 
 
 def _parity(card: ModelCard) -> str:

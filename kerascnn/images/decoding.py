@@ -106,6 +106,7 @@ def from_pillow(image: Image.Image, name: str = "picture") -> UInt8Array:
     """
     with one_sentence_errors(name):
         _check_pixels(image, name, None)
+        check_scans(image, name)
         return _to_rgb(image, name)
 
 

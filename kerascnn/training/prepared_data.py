@@ -13,7 +13,7 @@ from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.data.feed import Feed, prepare
 from kerascnn.training.data.splits import run_dataset
-from kerascnn.training.networks import Network, find_network
+from kerascnn.training.networks import Network, check_image_size, find_network
 from kerascnn.training.weights.check import check_weights
 
 
@@ -52,5 +52,6 @@ def prepare_data(
     if network is None or network.name != config.model:
         network = find_network(config.model)
         check_weights(network, config.weights)
+    check_image_size(network, config.image_size or network.image_size)
     feed = prepare(config, progress, dataset, network)
     return PreparedData(choose_changes(config, feed, progress, network), network, feed)

@@ -76,6 +76,8 @@ def test_the_steps_shown_are_those_of_the_convolution():
 def test_what_is_wrong_is_told_and_nothing_is_left(photo):
     assert "edge, sobel-x" in run(photo, "--kernel", "nope", "-o", "out.png", code=2).output
     assert "'same'" in run(photo, "--padding", "-1", "-o", "out.png", code=2).output
+    assert "Use less" in run(photo, "--padding", 10**6, "-o", "out.png", code=2).output
+    assert "Use less" in run(photo, "--padding", 10**18, "-o", "out.png", code=2).output
     assert "does not fit" in run(photo, "--kernel", _wide(), "-o", "out.png", code=2).output
     assert "ends in .png" in run(photo, "-o", "out.txt", code=2).output
     Path("broken.png").write_bytes(b"\x89PNG nothing")

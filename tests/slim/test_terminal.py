@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from kerascnn.cli import main
 from kerascnn.cli.base import console, print_json
+from kerascnn.cli.prediction_formats import writer
 from kerascnn.cli.shown_errors import _Notices
 from kerascnn.cli.streams import SafeStream, safe_streams
 from kerascnn.errors import KerascnnError
@@ -101,13 +102,40 @@ def test_predict(form: str, exported: Path, pictures: list[str]) -> None:
         assert len(done.stdout.splitlines()) == 4
 
 
-def test_a_name_that_looks_like_a_color_is_shown_whole(
-    exported: Path, pictures: list[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "path", "label"),
+    [
+        ("=1+1", "./=1+1", "'=1+1"),
+        ("@SUM(A1)", "./@SUM(A1)", "'@SUM(A1)"),
+        ("+A1", "./+A1", "'+A1"),
+        ("-2+3", "./-2+3", "'-2+3"),
+        ("-1", "-1", "-1"),
+        ("+0.5", "+0.5", "+0.5"),
+        ("-", "-", "-"),
+        ("a=1", "a=1", "a=1"),
+    ],
+)
+def test_a_spreadsheet_calculates_no_name(
+    name: str, path: str, label: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (path,) = (path for path in pictures if Path(path).name == NAME + ".png")
+    top = [{"label": name, "probability": 0.5}] * 2
+    row = {"path": name, "label": name, "probability": 0.5, "top": top}
+    writer("csv", 2)([row, {"path": name, "error": name}])
+    good, bad = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    found = [good["path"], good["label"], good["label_2"], bad["path"], bad["error"]]
+    assert found == [path, label, label, path, label]
+    assert Path(good["path"]) == Path(name)
+
+
+@pytest.mark.parametrize("name", [NAME, 'c,"d"\ne'])
+def test_a_name_that_looks_like_a_color_is_shown_whole_and_in_one_line(
+    name: str, exported: Path, pictures: list[str], tmp_path: Path
+) -> None:
+    (path,) = (path for path in pictures if Path(path).name == name + ".png")
     done = CliRunner().invoke(main, ["explain", str(exported), path, "--out", str(tmp_path / "e")])
     assert done.exit_code == 0, done.output
-    assert printable(NAME) in done.stdout
+    (line,) = done.stdout.splitlines()
+    assert printable(name) in line
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

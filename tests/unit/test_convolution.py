@@ -1,6 +1,7 @@
 """The lesson against Keras and scipy, whatever the shapes, and against what the course says."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -164,6 +165,23 @@ def test_edges_of_a_photograph_are_where_scipy_finds_them(photograph):
     grey = photograph(120, 160)[:, :, 1]
     theirs = np.abs(correlate(grey.astype(float), KERNELS["edge"], mode="constant"))
     assert (filter_picture(grey, KERNELS["edge"], padding=1) == theirs.clip(0, 255)).all()
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, "same"), (2, "same"), (3, 2), (5, 0)])
+def test_a_large_picture_is_filtered_in_strips_without_seams(photograph, stride, padding):
+    picture, kernel = photograph(1900, 1800), KERNELS["sharpen"]
+    whole = convolve(picture, kernel.astype(np.float32), stride, padding)
+    expected = np.rint(whole).clip(0, 255)
+    assert np.array_equal(filter_picture(picture, kernel, stride, padding), expected)
+
+
+def test_a_large_picture_takes_little_more_memory_than_itself(photograph):
+    picture = photograph(3000, 3000)
+    tracemalloc.start()
+    filter_picture(picture, KERNELS["edge"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * picture.nbytes
 
 
 @pytest.mark.slow

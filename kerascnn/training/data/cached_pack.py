@@ -33,7 +33,7 @@ UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 IMAGES, ABOUT, MARK = "images", "about.json", ".kerascnn-pack"
 """All that lies in a pack. The mark, an empty file, is there from the beginning."""
 
-DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
+DAMAGED = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """What reading a damaged pack raises."""
 
 _LONGEST_REASON = 200

@@ -53,12 +53,25 @@ def build_network(
         MissingExtraError: The library that has it is not installed.
     """
     row = find_network(network) if isinstance(network, str) else network
+    check_image_size(row, image_size)
+    return row.build(classes, image_size, imagenet)
+
+
+def check_image_size(row: Network, image_size: int) -> None:
+    """Raise a ConfigError where pictures are too small for a network."""
     if image_size < row.minimum_size:
         raise ConfigError(
             f"image size {image_size} is too small for {row.name}: expected at least "
             f"{row.minimum_size}. Its default is {row.image_size}."
         )
-    return row.build(classes, image_size, imagenet)
 
 
-__all__ = ["INSIDE", "NETWORKS", "TORCH", "Network", "build_network", "find_network"]
+__all__ = [
+    "INSIDE",
+    "NETWORKS",
+    "TORCH",
+    "Network",
+    "build_network",
+    "check_image_size",
+    "find_network",
+]

@@ -102,9 +102,11 @@ class Run:
         """The rows of ``history.csv``; raises ModelFileError if it is missing or was edited."""
         rows = csv.DictReader(io.StringIO(read_text(self.history_path)), strict=True)
         try:
-            records = [_record(row) for row in rows]
-            if [record.epoch for record in records] != [*range(1, len(records) + 1)]:
-                raise ValueError("its epochs do not count 1, 2, 3")
+            records: list[EpochRecord] = []
+            for row in rows:
+                records.append(_record(row))
+                if records[-1].epoch != len(records):
+                    raise ValueError("its epochs do not count 1, 2, 3")
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise ModelFileError(
                 f"{self.history_path}: not the history of a run ({kind_and_line(error)}). "

@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import re
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
 import yaml
 from huggingface_hub import ModelCard as HubCard
+from markdown_it import MarkdownIt
 
 from kerascnn import Classifier
 from kerascnn.cli import push as push_command
@@ -72,9 +76,29 @@ def test_the_hubs_metadata(hub, file, run, exported) -> None:
     assert "report.html" not in head(hub)
 
 
-def test_a_reduced_file_says_its_own_accuracy(exported) -> None:
-    from dataclasses import replace
+NAMES = (
+    "<img src=x onerror=alert(1)>", "[a](javascript:x)", "![a](http://x/y.png)", "|a|b|", "`c`",
+    "**b**", "~~s~~", "&lt;i&gt;", "$x^2$", "# head",
+    "- item", "+ item", "1. item", "2) item", "===", "---", "a\nb", "> quote", "1.5 mm", "\\",
+)  # fmt: skip
 
+
+@pytest.mark.parametrize("names", [NAMES[:10], NAMES[10:]])
+def test_no_name_is_markup(names, exported) -> None:
+    card = replace(read_card(exported), classes=names, network="cnn`<b>", data={"name": NAMES[0]})
+    text = page(card, REPO, "a.onnx", "0", "mit").partition("\n---\n")[2]
+    html = MarkdownIt("commonmark").enable(["strikethrough", "table"]).render(text)
+    shown = re.findall("<li>(.*?)</li>", html, re.DOTALL)
+    assert [unescape(one.strip()) for one in shown] == [" ".join(name.split()) for name in names]
+    assert not re.search("<(img|a|b|s) ?", html.partition("<p>Classifies")[2].replace("<br", ""))
+
+
+def test_control_characters_of_a_name_are_escapes(exported) -> None:
+    card = replace(read_card(exported), classes=("\x1b[2J\u202e", *map(str, range(9))))
+    assert r"0. \\x1b\[2J\\u202e" in page(card, REPO, "a.onnx", "0", "mit")
+
+
+def test_a_reduced_file_says_its_own_accuracy(exported) -> None:
     from kerascnn.card import Reduction
 
     cost = Reduction("int8", top1_after=0.5)

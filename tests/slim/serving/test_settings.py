@@ -208,6 +208,10 @@ def test_files_that_are_none(settle, folder, monkeypatch):
     monkeypatch.undo()
 
 
+LAUGHS = "&a0 [1, 1]," + ",".join(f"&a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))
+"""Nine lists, each but the first ten times the one before it: 2 * 10^8 numbers if written out."""
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -215,8 +219,17 @@ def test_files_that_are_none(settle, folder, monkeypatch):
         ("models:\n  x: {path: a.onnx}\n  x: {path: a.onnx}", "x occurs twice"),
         ("models:\n  on: {path: a.onnx}", "a name is True; put it in quotes"),
         ("token-file:", "expected a value"),
-        ("port: &a [*a]", "expected one value"),
+        ("port: &a [*a]", "more than 10,000 values"),
+        ("host: [" + LAUGHS + "]", "more than 10,000 values"),
+        ("port: !!bool maybe", "a value is not what its tag says"),
+        ('port: !!int ""', "a value is not what its tag says"),
+        ("port: !!timestamp x", "a value is not what its tag says"),
+        (f"port: 0x{'f' * 20_000}", "a whole number of more than 18 digits"),
+        (f"port: {'1:' * 20_000}1", "a whole number of more than 18 digits"),
+        (f"host: {'x' * 5_000}", "a text of 5,000 characters; expected at most 4,096"),
+        ("#" * 300_000, "more than 262,144 bytes"),
     ],
+    ids=range(13),
 )
 def test_what_yaml_would_let_pass(settle, folder, text, reason):
     pytest.importorskip("yaml", reason="needs the extra yaml")

@@ -216,3 +216,14 @@ def test_a_png_with_many_color_profiles_is_not_unpacked_in_this_process() -> Non
     once, often = (whole[:33] + profile * times + whole[33:] for times in (1, 100))
     assert plain_size(once) == (8, 8)
     assert plain_size(often) is None
+
+
+def test_an_image_of_pillow_that_is_still_a_jpeg_of_thousands_of_scans_is_refused() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1500, 1500), "red").save(file, "JPEG", progressive=True)
+    good = file.getvalue()
+    bomb = good[:-2] + good[good.rindex(b"\xff\xda") : -2] * 1000 + good[-2:]
+    with Image.open(io.BytesIO(good)) as image:
+        assert images.from_pillow(image)[0, 0, 0] == images.decode(good)[0, 0, 0]
+    with Image.open(io.BytesIO(bomb)) as image, pytest.raises(PictureError, match="scans"):
+        images.from_pillow(image)

@@ -8,6 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerascnn.errors import ConfigError
+from kerascnn.training.callbacks import Callback
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.prepared_data import prepare_data
+
 FIT = """
 import sys
 from kerascnn.training.callbacks import Callback
@@ -43,3 +48,14 @@ def test_pictures_are_decoded_before_keras_is_imported(backend: str, options: di
         check=True,
     )
     assert done.stdout == "loading Keras … train val\n"
+
+
+def test_a_size_that_the_network_cannot_take_is_told_before_any_picture_is_decoded() -> None:
+    class Told(Callback):
+        def on_read(self, split: str, done: int, total: int) -> None:
+            raise AssertionError(split)
+
+    np.savez("data.npz", x_train=np.zeros((8, 8, 8, 3), np.uint8), y_train=np.arange(8) % 2)
+    config = TrainConfig(data="data.npz", model="lenet5", image_size=28, cache="none")
+    with pytest.raises(ConfigError, match="too small for lenet5: expected at least 32"):
+        prepare_data(config, Told())

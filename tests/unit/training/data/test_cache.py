@@ -211,6 +211,7 @@ _EDITED = [
     {"broken": []},
     {"broken": [[10**9, "x"]]},
     {"broken": [[-1, "x"]]},
+    {"broken": [[float("inf"), "x"]]},
 ]
 _NEIGHBOUR = {"broken": [[0, "x"]]}
 """Would give a picture its neighbour's label; cannot be told in packs of earlier versions."""
