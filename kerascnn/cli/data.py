@@ -62,13 +62,12 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
     kerascnn data check flowers/ --page check.html
     kerascnn data check flowers/ --json > check.json
     """
-    from kerascnn.dataset import load_dataset
-    from kerascnn.dataset.check.checking import check_data
+    from kerascnn.dataset.check.checking import check_data, load_for_check
     from kerascnn.dataset.faults import FaultCollector
 
     noted = FaultCollector()
     with console(stderr=True).status(tr("looking at every picture")):
-        dataset = load_dataset(data, noted)
+        dataset = load_for_check(data, noted)
         found = check_data(dataset, smallest, faults=noted.found)
     if page:
         from kerascnn.report.data_check import write_check_page

@@ -22,12 +22,15 @@ from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.folder_listing import UNLISTED, ListedFolder, list_folder
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import SPLITS, Dataset, Split
-from kerascnn.dataset.split_names import SPLIT_FOLDERS
+from kerascnn.dataset.split_names import split_of
 from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 from kerascnn.uris import is_uri
 
 _VALID = "is_valid"
+
+_LIKE_SPLIT = {"set", "subset", "partition", "phase", "usage", "fold", "is_train", "is_test"}
+"""Names of columns that others have for what is called split here."""
 
 _TRUTHS = {
     **dict.fromkeys(("true", "1", "1.0", "yes", "t", "y"), "val"),
@@ -78,7 +81,10 @@ def _read(file: Path, faults: FaultHandler) -> Rows:
     rows = Rows(file)
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, strict=True)
+            header = text.readline()
+            text.seek(0)
+            between = next((one for one in ",;\t" if one in header), ",")
+            reader = csv.reader(text, strict=True, delimiter=between)
             _Reader(rows, next(reader, []), faults).read(reader)
     except UnicodeDecodeError as error:
         faults.error(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
@@ -98,7 +104,8 @@ def _columns(file: Path, header: list[str]) -> dict[str, int]:
     places = {name: names.index(name) for name in columns if name in names}
     if "path" not in places or "label" not in places:
         raise DataError(
-            f"{file}: its first line is {','.join(header) or 'empty'!r}. {_EXPECTED}, with commas."
+            f"{file}: its first line is {repr(','.join(header)) if header else 'empty'}. "
+            f"{_EXPECTED}, with commas."
         )
     twice = [name for name in places if names.count(name) > 1]
     if twice:
@@ -123,9 +130,18 @@ class _Reader:
         self._places = _columns(rows.file, header)
         self._base = os.path.join(os.path.normpath(rows.file.parent), "")  # noqa: PTH118 - quick
         self._kinds: dict[object, int] = {}
+        if alike := [name for name in header if name.strip().lower() in _LIKE_SPLIT]:
+            self._check_splits(alike[0])
         self._numbers: dict[Kind, int] = {}
         self._folders: dict[str, ListedFolder] = {}
         self._met: set[str] = set()
+
+    def _check_splits(self, alike: str) -> None:
+        if not {"split", _VALID} & self._places.keys():
+            self._faults.warning(
+                f"{self._file}: column {alike} is not read, so all pictures are for training. If "
+                "it says which ones are not, call it split and write train, val or test in it."
+            )
 
     def read(self, reader: _Lines) -> None:
         """Understand all lines; what is wrong with them is told."""
@@ -205,7 +221,7 @@ class _Reader:
 def _split(found: dict[str, str]) -> str | None:
     if _VALID in found:
         return _TRUTHS.get(found[_VALID].lower())
-    return SPLIT_FOLDERS.get(found.get("split", "train").lower())
+    return split_of(found.get("split", "train"))
 
 
 def _without_repeats(rows: Rows, faults: FaultHandler) -> Rows:

@@ -65,6 +65,7 @@ class FaultCollector(FaultHandler):
 
     def __init__(self) -> None:
         self._kept: list[str] = []
+        self._met: set[str] = set()
         self._others = 0
 
     @property
@@ -77,7 +78,9 @@ class FaultCollector(FaultHandler):
     def error(self, fault: str) -> None:
         """Note it, or count it."""
         if len(self._kept) < MOST:
-            self._kept.append(fault)
+            if fault not in self._met:  # two readers may look into one folder
+                self._kept.append(fault)
+            self._met.add(fault)
         else:
             self._others += 1
 

@@ -20,7 +20,7 @@ from kerascnn.dataset.idx import idx_files
 from kerascnn.dataset.layout import find_splits
 from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
-from kerascnn.dataset.walk import Walk, notice, unsupported_notice
+from kerascnn.dataset.walk import Walk, counted, notice, unsupported_notice
 from kerascnn.errors import DataError
 
 LISTS = (".csv", ".npz")
@@ -59,7 +59,7 @@ def load_folder(root: Path, faults: FaultHandler = STRICT, known: Collection[str
         faults.warning(f"{folder}: cannot be listed ({reason}), so its contents are skipped.")
     if unread := unsupported_notice(root, walk):
         faults.warning(unread)
-    _check_every_class(root, classes, listed["train"], faults)
+    _check_every_class(root, classes, listed["train"], walk, faults)
     loose = [path for folder in _levels(root, folders) for path in walk.loose(folder)]
     if line := notice(root, walk, loose):
         faults.notice(line)
@@ -162,14 +162,14 @@ def _list(folders: dict[str, Path], classes: dict[str, Path], root: Path, walk: 
 
 
 def _check_every_class(
-    root: Path, classes: dict[str, Path], train: Split, faults: FaultHandler
+    root: Path, classes: dict[str, Path], train: Split, walk: Walk, faults: FaultHandler
 ) -> None:
     counts = np.bincount(train.labels, minlength=len(classes))
-    empty = [
-        str(folder) for folder, count in zip(classes.values(), counts, strict=True) if not count
-    ]
+    empty = [folder for folder, count in zip(classes.values(), counts, strict=True) if not count]
     if empty:
+        others = [path for path in walk.others if not set(empty).isdisjoint(path.parents)]
+        there = f" Other files are there: {counted(root, others)}." if others else ""
         faults.error(
-            f"{root}: no pictures in {', '.join(empty)}. "
-            f"Expected files ending in {', '.join(images.SUFFIXES)}."
+            f"{root}: no pictures in {', '.join(map(str, empty))}. "
+            f"Expected files ending in {', '.join(images.SUFFIXES)}.{there}"
         )

@@ -40,6 +40,8 @@ _PAIRS = {
 """By split: names of the pictures' array and of the labels', the first pair that is there
 counts."""
 
+_NPY = np.lib.format.MAGIC_PREFIX
+
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -97,6 +99,9 @@ def _read(file: Path) -> dict[str, Array]:
             if zipfile.is_zipfile(opened):
                 _check_for_zip_bomb(file)
             opened.seek(0)
+            if opened.read(2) not in (b"PK", _NPY[:2]):
+                raise ValueError("not an archive of NumPy")  # numpy would take it for a pickle
+            opened.seek(0)
             archive = np.load(opened, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{file}: one array, not an .npz archive. Write it with np.savez.")
@@ -127,8 +132,10 @@ def _check_for_zip_bomb(file: Path) -> None:
             with archive.open(entry) as member:
                 read = _HEADERS.get(np.lib.format.read_magic(member))
                 shape, _, kind = read(member) if read else ((), False, np.dtype("u1"))
-            # Of values without a size, a few bytes hold any number; objects are pickled.
-            needed = 0 if kind.hasobject else math.prod(shape) * max(1, kind.itemsize)
+            if kind.hasobject:
+                raise ValueError(f"{entry.filename} holds Python's objects, which need pickle")
+            # Of values without a size, a few bytes hold any number.
+            needed = math.prod(shape) * max(1, kind.itemsize)
             if needed > entry.file_size:
                 raise ValueError(
                     f"{entry.filename} promises values of shape {list(shape)} and type {kind}, "
@@ -197,6 +204,12 @@ def _classes(
                 f"class has none. Expected numbers from 0 without gaps, or an array {CLASSES}."
             )
             highest = len(train) - 1
+        elif missing := sorted(set(range(highest + 1)) - set(train.tolist())):
+            shown = ", ".join(map(str, missing[:10])) + (", ..." if missing[10:] else "")
+            faults.warning(
+                f"{file}: no training pictures have label {shown}. Expected numbers from 0 without "
+                f"gaps, or an array {CLASSES}."
+            )
         return tuple(str(number) for number in range(highest + 1))
     classes = tuple(_name(name) for name in names.ravel())
     if names.dtype.kind != "U" or names.ndim != 1 or len(set(classes)) < len(classes):

@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 from kerascnn.dataset.faults import FaultHandler
-from kerascnn.dataset.split_names import SPLIT_FOLDERS, split_of
+from kerascnn.dataset.split_names import SPLIT_FOLDERS, besides_split, split_of
 from kerascnn.dataset.walk import Walk
 from kerascnn.dataset.wrappers import DATE
 
@@ -57,6 +57,7 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
         _repeated(names_in(root), inside),
         _alike(inside),
         _divided(inside),
+        _suffixed(inside),
     )
     if reason := next(filter(None, reasons), None):
         faults.error(f"{root}: {reason}")
@@ -139,6 +140,21 @@ def _divided(inside: Mapping[Path, frozenset[str]]) -> str | None:
                 f"{folder.name} holds {' and '.join(sorted(splits))}, which are splits, so it is "
                 f"hardly a class. Give {folder} if that is the data set; if {folder.name} is a "
                 "class, put its pictures into one folder."
+            )
+    return None
+
+
+def _suffixed(inside: Mapping[Path, frozenset[str]]) -> str | None:
+    """Find ``cat_train`` beside ``cat_val``: a class and its split in one name."""
+    first: dict[tuple[str, ...], str] = {}
+    for folder in inside:
+        split, words = split_of(folder.name), besides_split(folder.name)
+        other = first.setdefault(words, folder.name) if split and words else folder.name
+        if split_of(other) != split:
+            return (
+                f"{other} and {folder.name} are called after splits of one class. Expected the "
+                "split first and the class in it, such as train/cat and val/cat: move them, or "
+                "list the pictures in a .csv file with the columns path, label and split."
             )
     return None
 

@@ -20,7 +20,9 @@ _LEFTOVERS = frozenset(
         "network trash folder", "temporary items", "thevolumesettingsfolder",  # AFP servers
         "@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin",  # Synology
         "@recycle", "@recently-snapshot", "@__thumb", "lost+found",  # QNAP, ext4
-        "$recycle.bin", "recycler", "system volume information",  # Windows
+        "$recycle.bin", "recycler", "recycled", "system volume information",  # Windows
+        "found.000", "_gsdata_", "lost.dir", "[originals]",  # Windows, GoodSync, Android, Picasa
+        "~snapshot",  # NetApp
         "_vti_cnf", "__pycache__",  # FrontPage, Python
     }
 )  # fmt: skip
@@ -56,7 +58,7 @@ class Walk:
         """List the folders that may be splits or classes, sorted by name."""
         found = []
         for entry in self._entries(folder):
-            if entry.name.startswith(".") or not entry.is_dir():
+            if entry.name.startswith(".") or not _is_folder(entry):
                 continue
             if entry.name.lower() in _LEFTOVERS:
                 self.leftovers[Path(entry.path)] = None
@@ -80,7 +82,7 @@ class Walk:
         for entry in self._entries(folder):
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 if entry.name.lower() in _LEFTOVERS | _THUMBNAILS:
                     self.leftovers[Path(entry.path)] = None
                 elif entry.is_symlink():
@@ -97,7 +99,7 @@ class Walk:
     def loose(self, folder: Path) -> list[Path]:
         """List the pictures beside class folders, which are of no class."""
         entries = self._entries(folder)
-        return [Path(e.path) for e in entries if is_picture(e.name) and not e.is_dir()]
+        return [Path(e.path) for e in entries if is_picture(e.name) and not _is_folder(e)]
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
@@ -106,6 +108,13 @@ class Walk:
         except OSError as error:
             self.denied[folder] = error.strerror or str(error)
             return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def is_picture(name: str) -> bool:
@@ -123,7 +132,7 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
     """
     parts = []
     if others := [path for path in walk.others if not _is_unread(path)]:
-        parts.append(_counted(root, others))
+        parts.append(counted(root, others))
     words = {
         "pictures beside the class folders": loose,
         "folders of thumbnails or copies": list(walk.leftovers),
@@ -149,14 +158,15 @@ def unsupported_notice(root: Path, walk: Walk) -> str | None:
     unread = [path for path in walk.others if _is_unread(path)]
     if not unread:
         return None
-    return f"{root}: not read: {_counted(root, unread)}. {images.WHAT_TO_DO}."
+    return f"{root}: not read: {counted(root, unread)}. {images.WHAT_TO_DO}."
 
 
 def _is_unread(path: Path) -> bool:
     return path.suffix.lower() in images.UNREAD_SUFFIXES
 
 
-def _counted(root: Path, paths: list[Path]) -> str:
+def counted(root: Path, paths: list[Path]) -> str:
+    """Count files by the ends of their names, and name the first."""
     kinds = Counter(path.suffix.lower() or "without ending" for path in paths)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
     return f"{counts} ({_few(root, paths)})"

@@ -20,7 +20,9 @@ from kerascnn.dataset.check.outliers import find_outliers, headers, left_out
 from kerascnn.dataset.check.structure import structural_faults
 from kerascnn.dataset.faults import FaultCollector
 from kerascnn.dataset.load import load_dataset
-from kerascnn.dataset.split import Dataset
+from kerascnn.dataset.pictures import FilePictures
+from kerascnn.dataset.split import Dataset, Split
+from kerascnn.errors import DataError
 
 SMALLEST = 20
 """Training pictures below which a class is called too small."""
@@ -201,7 +203,7 @@ def check_data(
         DataError: Not a data set at all, or one that cannot be listed.
     """
     noted = FaultCollector()
-    dataset = data if isinstance(data, Dataset) else load_dataset(data, noted)
+    dataset = data if isinstance(data, Dataset) else load_for_check(data, noted)
     places = _places(dataset)
     tell = progress or (lambda _done, _total: None)
     fingerprints = _fingerprints(dataset, lambda done: tell(done, len(places)))
@@ -232,6 +234,22 @@ def check_data(
         sides=_sides(fingerprints, readable),
         kinds=dict(Counter(f"{one.format} {one.mode}" for one in files.values()).most_common()),
     )
+
+
+def load_for_check(data: str | Path, noted: FaultCollector) -> Dataset:
+    """Load what can be loaded; what was noted before nothing was left is not lost.
+
+    Raises:
+        DataError: Nothing there, and nothing else to tell.
+    """
+    try:
+        return load_dataset(data, noted)
+    except DataError as error:
+        if not noted.found:
+            raise
+        noted.error(str(error))
+        nothing = Split(FilePictures((), Path(data)), np.zeros(0, np.int64))
+        return Dataset(str(data), (), {"train": nothing})
 
 
 def _places(dataset: Dataset) -> list[PictureLocation]:

@@ -91,8 +91,9 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
     """
     root = Path(dataset.name)
     splits = [split.pictures for split in dataset.splits.values()]
-    known = {path for files in splits if isinstance(files, FilePictures) for path in files.paths}
-    if not root.is_dir() or not known:
+    listed = [files for files in splits if isinstance(files, FilePictures)]
+    known = {path for files in listed for path in files.paths}
+    if not root.is_dir() or not listed:
         return ()
     found = []
     for base, folders, files in os.walk(root):

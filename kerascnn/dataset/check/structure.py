@@ -24,9 +24,8 @@ def structural_faults(
         Each fault in one line: what is there, what was expected, what to do.
     """
     train = counts["train"]
-    if len(classes) < 2:
-        name = f" ({classes[0]!r})" if classes else ""
-        yield f"one class only{name}: expected at least two to tell apart. Add another."
+    if len(classes) == 1:
+        yield f"one class only ({classes[0]!r}): expected at least two to tell apart. Add another."
     if 0 < sum(train) < len(classes):
         yield (
             f"more classes than training pictures ({len(classes):,} and {sum(train):,}): expected "

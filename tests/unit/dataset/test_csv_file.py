@@ -76,9 +76,9 @@ def test_splits(write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"list.csv: its first line is 'empty'. Expected a first line path,label"),
+        ("", r"list.csv: its first line is empty. Expected a first line path,label"),
         ("a.png,cat\n", "its first line is 'a.png,cat'. Expected a first line path,label"),
-        ("path;label\na.png;cat\n", "'path;label'.*with commas"),
+        ("path|label\na.png|cat\n", "'path|label'.*with commas".replace("|", "[|]")),
         ("path,label,path\na.png,cat,b.png\n", "column path occurs twice"),
         ("path,label\n", r"nothing to train on \(no rows\)"),
         ("path,label,split\na.png,cat,test\n", r"nothing to train on \(only val and test\)"),
@@ -120,6 +120,24 @@ def test_splits(write) -> None:
 def test_each_mistake_is_named_by_its_line(write, text: str | bytes, message: str) -> None:
     with pytest.raises(DataError, match=f"(?s){message}"):
         load_dataset(write(text))
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_spreadsheets_that_write_no_commas(write, between: str) -> None:
+    text = 'path,label,split\na.png,"cat",Training\nb.png,cat,PublicTest\n'
+    dataset = load_dataset(write(text.replace(",", between)))
+    assert dataset.classes == ("cat",)
+    assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 1, "test": 1}
+
+
+@pytest.mark.parametrize("name", ["Set", "is_train", "fold", "Usage"])
+def test_a_column_that_may_be_the_split_is_told(write, name: str, caplog) -> None:
+    file = write(f"path,label,{name}\na.png,cat,1\nb.png,cat,0\n")
+    assert len(load_dataset(file).splits["train"]) == 2
+    assert f"column {name} is not read" in caplog.text
+    caplog.clear()
+    load_dataset(write(f"path,label,{name},split\na.png,cat,1,train\nb.png,cat,0,val\n"))
+    assert not caplog.messages
 
 
 def test_a_message_is_not_as_long_as_what_it_repeats(write) -> None:

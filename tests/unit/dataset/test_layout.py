@@ -89,6 +89,10 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
         (["images_train", "images_test"], "d/images_train: no class folders"),
         (["train2017", "val2017", "annotations"], "d/train2017: no class folders"),
         (["data/train/a", "data/train/b", "data/valid/a", "thumbs/data/train/a"], "Give d/data if"),
+        (
+            ["cats_train", "dogs_train", "cats_val", "dogs_val"],
+            "cats_train and cats_val are called",
+        ),
         (["images", "annotations/trimaps"], "annotations, images are pictures and their annot"),
         (["images/train", "images/val", "labels/train"], "images, labels are pictures and their"),
         (["train/images", "train/labels", "valid/images"], "d/train: images, labels are pictures"),
@@ -184,7 +188,8 @@ def test_copies_and_thumbnails_beside_pictures_are_no_pictures(caplog) -> None:
         "#recycle", "__MACOSX/a", "@eaDir/1.png", "$RECYCLE.BIN/S-1", "lost+found",
         "System Volume Information", "a/@eaDir/1.png", "a/@Recycle", "b/Thumbnails", "b/#snapshot",
         "b/inside/@eaDir", "Network Trash Folder", "a/.AppleDouble", "a/.thumbnails",
-        ".Trash-1000/files", "b/.picasaoriginals", "a/.@__thumb",
+        ".Trash-1000/files", "b/.picasaoriginals", "a/.@__thumb", "a/[Originals]", "b/~snapshot",
+        "LOST.DIR", "FOUND.000", "RECYCLED/DC1",
     ]  # fmt: skip
     write(*(f"d/{folder}/x.png" for folder in leftovers))
     write("d/a/._1.png")
@@ -192,7 +197,7 @@ def test_copies_and_thumbnails_beside_pictures_are_no_pictures(caplog) -> None:
         dataset = load_dataset("d")
     assert (dataset.classes, counts(dataset)) == (("a", "b"), {"train": [1, 2]})
     (line,) = caplog.messages
-    assert "12 folders of thumbnails or copies (#recycle, $RECYCLE.BIN, @eaDir, ...)" in line
+    assert "17 folders of thumbnails or copies (#recycle, $RECYCLE.BIN, @eaDir, ...)" in line
 
 
 def test_a_class_may_be_called_thumbs() -> None:
@@ -214,6 +219,24 @@ def test_links_to_folders_are_passed_over_and_told(caplog) -> None:
     Path("links/a").symlink_to(Path("d/a").resolve())
     with pytest.raises(DataError, match=r"no class folders \(links to folders are passed over\)"):
         load_dataset("links")
+
+
+def test_links_that_lead_nowhere_end_nothing() -> None:
+    write("d/a/1.png", "d/b/1.png")
+    for link in ("d/loop", "d/a/loop", "d/a/loop.png"):
+        Path(link).symlink_to(Path(link).name)
+    Path("d/b/gone.png").symlink_to("nowhere.png")
+    assert counts(load_dataset("d")) == {"train": [2, 2]}
+    assert [one.place.path for one in check_data("d").broken] == ["a/loop.png", "b/gone.png"]
+
+
+def test_what_lies_in_a_class_folder_without_pictures_is_told() -> None:
+    write("d/a/1.png", "d/b/deep/scan1", "d/b/scan2", "d/b/x.png.bak")
+    told = r"no pictures in d/b\. .* Other files are there: 2 without ending, 1 \.bak \(b/scan2, b/"
+    with pytest.raises(DataError, match=told):
+        load_dataset("d")
+    Path("d/a/1.png").rename("d/a/none")
+    assert len(check_data("d").left_out) == 4
 
 
 def test_a_class_whose_name_is_no_text_is_refused_before_anything_is_read() -> None:

@@ -111,3 +111,49 @@ def test_a_split_of_arrays_that_cannot_be_used_does_not_hide_the_others() -> Non
         True, True,
     ]  # fmt: skip
     assert "1 other labels are none either" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (["train/1.png", "test/1.png", "other/1.png"], ["also other", "d/train: no class folders"]),
+        (
+            ["train/a/1.png", "training/a/1.png"],
+            ["are both split train", "no class has two pictures"],
+        ),
+    ],
+)
+def test_where_nothing_is_left_to_check_its_reasons_are_told_once(paths, told) -> None:
+    write(*(f"d/{path}" for path in paths))
+    found = faults("d")
+    assert len(found) == len(told), found
+    assert all(words in fault for words, fault in zip(told, found, strict=True))
+    done = CliRunner().invoke(main, ["data", "check", "d", "--page", "page.html"])
+    assert done.exit_code == 3, done.output
+    assert all(fault in done.stdout for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("p/1.png,a,one\np/2.png,b,two\n", ["line 2: split 'one'", "line 3: split 'two'"]),
+        ('p/1.png,"a,train\n', ["not CSV"]),
+        ("p/1.png,caf\xe9,train\n", ["not UTF-8"]),
+    ],
+)
+def test_a_list_without_a_usable_row_has_its_reasons_told(rows: str, told) -> None:
+    write("p/1.png", "p/2.png")
+    Path("d.csv").write_bytes(f"path,label,split\n{rows}".encode("latin-1"))
+    found = faults("d.csv")
+    assert all(words in fault for words, fault in zip(told, found, strict=False))
+    assert "nothing to train on" in found[-1]
+    assert len(found) == len(told) + 1
+
+
+def test_labels_that_begin_at_one_are_told() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
+    np.savez("d.npz", images=pictures, labels=np.array([1, 2, 4] * 2))
+    assert faults("d.npz") == [
+        "d.npz: no training pictures have label 0, 3. Expected numbers from 0 without gaps, or an "
+        "array classes."
+    ]
