@@ -108,7 +108,7 @@ def _stored(values: h5py.Dataset, where: str) -> int:
         raise ModelFileError(f"{where}: its values lie in another file. Weights must be inside.")
     if values.dtype.kind not in _KINDS or values.dtype.hasobject:
         raise ModelFileError(
-            f"{where}: holds {values.dtype}, references to other things. Expected numbers."
+            f"{where}: holds {values.dtype}. Expected real numbers, not references to other things."
         )
     if values.id.get_create_plist().get_nfilters():
         raise ModelFileError(

@@ -284,6 +284,15 @@ SAFETENSORS = {
     "a shape of 2**62": header(
         b'{"w":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}', b"1234"
     ),
+    "two at one place": header(
+        b'{"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
+        b'"w":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}',
+        bytes(12),
+    ),
+    "more dimensions than numpy has": header(
+        b'{"w":{"dtype":"F32","shape":[%s],"data_offsets":[0,4]}}' % b",".join([b"1"] * 200),
+        b"1234",
+    ),
     "an unknown type": header(b'{"w":{"dtype":"Q9","shape":[1],"data_offsets":[0,4]}}', b"1234"),
 }
 
