@@ -17,8 +17,9 @@ from kerascnn.serving.http.middleware import error_body
 from kerascnn.serving.http.parsing_turns import TurnTakingProtocol
 
 MOST = 1000
-"""Connections at a time; more are told 503 and closed. Each takes a descriptor, of which a process
-gets 1,024 on most systems unless somebody raises the limit."""
+"""Connections at a time; for the next the one is closed that has waited longest for a request, and
+if there is none, it is told 503 and closed. Each takes a descriptor, of which a process gets 1,024
+on most systems unless somebody raises the limit."""
 
 _SLACK = 1.25
 """Times ``seconds``: the application's own limit for a body ends first, so that 408 is counted and
@@ -60,7 +61,7 @@ class Connection(TurnTakingProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request must come in time."""
         super().connection_made(transport)
-        if len(self.connections) > MOST:
+        if len(self.connections) > MOST and not self._close_silent():
             self._answer(503, "too many connections. Try again later.", "retry-after: 1\r\n")
             return
         self._start_clock()
@@ -71,6 +72,28 @@ class Connection(TurnTakingProtocol):
         self.resume_writing()
         super().connection_lost(exc)
         self._state.close()
+
+    def _close_silent(self) -> bool:
+        """Close the connection whose time for the next request ends first, if there is one."""
+        others = [
+            one for one in self.connections if isinstance(one, Connection) and one is not self
+        ]
+        ends = {one: end for one in others if (end := one.end_of_silence) is not None}
+        if not ends:
+            return False
+        silent = min(ends, key=lambda one: ends[one])
+        silent._stop_clock()  # so that it is not found again before it is closed
+        silent._unset_keepalive_if_required()
+        silent.transport.close()
+        return True
+
+    @property
+    def end_of_silence(self) -> float | None:
+        """When it is closed if no request begins; None: one has begun."""
+        if self._begun or self._unparsed:
+            return None
+        timer = self._clock or self.timeout_keep_alive_task
+        return None if timer is None else timer.when()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
