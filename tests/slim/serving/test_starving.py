@@ -142,6 +142,34 @@ def test_small_pictures_do_not_wait_for_large_ones(exported, pictures, monkeypat
     assert expected < 100 * (time.monotonic() - began)
 
 
+def test_others_have_their_turn_while_many_pictures_are_handed_over(exported, pictures):
+    """256 small ones took 7 ms of the event loop in one turn."""
+    files = [(f"a{n}", (f"{n}.png", encoded(pictures[n % 40]))) for n in range(200)]
+
+    async def main():
+        service = Service(ServeConfig((str(exported),), timeout=1000))
+        await service.models.load()
+        turn, turns, run_in_thread = 0, [], service._decoder.run_in_thread
+
+        async def noted(work):
+            turns.append(turn)
+            return await run_in_thread(work)
+
+        service._decoder.run_in_thread = noted
+        async with asking(service) as client:
+            asked = asyncio.ensure_future(client.post("/predict", files=files))
+            while not asked.done():
+                turn += 1
+                await asyncio.sleep(0)
+        service.close()
+        return asked.result(), max(turns.count(one) for one in turns)
+
+    answer, at_once = finished(main())
+    assert len(answer.json()["predictions"]) == 200
+    assert not any("error" in one for one in answer.json()["predictions"])
+    assert at_once <= 32
+
+
 def test_too_many_large_pictures_get_503(exported, monkeypatch):
     large, go_on = flat(4001, 4001), threading.Event()
     monkeypatch.setattr("kerascnn.serving.picture_decoder._MOST_LARGE", 2)
@@ -171,6 +199,27 @@ def test_too_many_large_pictures_get_503(exported, monkeypatch):
         return sorted(answer.status_code for answer in answers)
 
     assert finished(main()) == [200, 200, 503, 503, 503]
+
+
+@pytest.mark.parametrize("kind", ["pictures", "no pictures"])
+def test_one_request_may_have_more_large_pictures_than_may_wait(exported, monkeypatch, kind):
+    """A TIFF does not say what it costs, so it waits with the large ones."""
+    monkeypatch.setattr("kerascnn.serving.picture_decoder._MOST_LARGE", 2)
+    content = flat(20, 20, form="TIFF") if kind == "pictures" else b"x"
+    files = [(f"a{n}", (f"{n}.tif", content)) for n in range(9)]
+
+    async def main():
+        service = Service(ServeConfig((str(exported),), timeout=1000))
+        await service.models.load()
+        async with asking(service) as client:
+            answer = await client.post("/predict", files=files)
+        service.close()
+        return answer
+
+    answer = finished(main())
+    assert answer.status_code == (200 if kind == "pictures" else 422)
+    rows = answer.json()["predictions"]
+    assert [("error" in row) for row in rows] == [kind != "pictures"] * 9
 
 
 def test_what_is_not_typical_tells_nothing_of_others():
