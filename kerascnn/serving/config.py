@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
+from kerascnn.serving.http.origins import as_sent
 from kerascnn.serving.sources import ModelConfig, find_models
 
 if TYPE_CHECKING:
@@ -172,7 +173,9 @@ class ServeConfig:
 
 
 def _as_browsers_write(origin: str) -> str:
-    return _USUAL_PORT.sub(r"\1\2", origin.lower())
+    scheme, mark, place = origin.lower().partition("://")
+    host, colon, port = place.partition(":")
+    return _USUAL_PORT.sub(r"\1\2", f"{scheme}{mark}{as_sent(host)}{colon}{port}")
 
 
 def _model_problems(model: ModelConfig) -> dict[str, bool]:

@@ -249,9 +249,11 @@ def test_yaml_that_is_none(settle, folder, text):
 
 def test_origins_are_as_browsers_write_them(settle, folder):
     given = "http://A.org:80 https://a.org:8443 http://[::1]:443 capacitor://localhost *"
+    given += " https://Bücher.example:443"
     config, _ = settle(folder / "a.onnx", env={"KERASCNN_SERVE_CORS": given})
     assert config.cors == (
         "http://a.org", "https://a.org:8443", "http://[::1]:443", "capacitor://localhost", "*",
+        "https://xn--bcher-kva.example",
     )  # fmt: skip
 
 
