@@ -12,8 +12,7 @@ from kerascnn import Classifier
 from kerascnn.errors import KerascnnError
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.foreign import ForeignModel
-from kerascnn.serving import ModelConfig, ServeConfig, create_app
-from kerascnn.serving import repository
+from kerascnn.serving import ModelConfig, ServeConfig, create_app, repository
 from kerascnn.serving import served_model as home
 from kerascnn.serving.model_file import ModelFile
 from kerascnn.serving.service import Service
