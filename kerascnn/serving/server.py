@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
         app = create_app(service, write_log, self._fail, tracer)
         self._grpc = _grpc_server(service, RequestLog(service.metrics, write_log, tracer))
         self._connection: type[Connection] = type(
-            "_Connection", (Connection,), {"seconds": config.read_timeout}
+            "_Connection", (Connection,), {"seconds": config.read_timeout, "silent": {}}
         )
         super().__init__(
             uvicorn.Config(

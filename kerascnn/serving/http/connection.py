@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -46,9 +46,11 @@ class Connection(TurnTakingProtocol):
 
     Attributes:
         seconds: Within which a request must have come in.
+        silent: Connections that wait for their next request, the longest first; of all of a server.
     """
 
     seconds = 15.0
+    silent: ClassVar[dict[Connection, None]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,40 +66,30 @@ class Connection(TurnTakingProtocol):
         if len(self.connections) > MOST and not self._close_silent():
             self._answer(503, "too many connections. Try again later.", "retry-after: 1\r\n")
             return
+        self.silent[self] = None
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
+        self.silent.pop(self, None)
         self._stop_clock()
         self.resume_writing()
         super().connection_lost(exc)
         self._state.close()
 
     def _close_silent(self) -> bool:
-        """Close the connection whose time for the next request ends first, if there is one."""
-        others = [
-            one for one in self.connections if isinstance(one, Connection) and one is not self
-        ]
-        ends = {one: end for one in others if (end := one.end_of_silence) is not None}
-        if not ends:
+        """Close the connection that has waited longest for its next request, if there is one."""
+        oldest = next(iter(self.silent), None)
+        if oldest is None:
             return False
-        silent = min(ends, key=lambda one: ends[one])
-        silent._stop_clock()  # so that it is not found again before it is closed
-        silent._unset_keepalive_if_required()
-        silent.transport.close()
+        del self.silent[oldest]
+        oldest.transport.close()
         return True
-
-    @property
-    def end_of_silence(self) -> float | None:
-        """When it is closed if no request begins; None: one has begun."""
-        if self._begun or self._unparsed:
-            return None
-        timer = self._clock or self.timeout_keep_alive_task
-        return None if timer is None else timer.when()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self.silent.pop(self, None)
         self.scope["extensions"] = {EXTENSION: self._state}  # type: ignore[dict-item]
         self._begun = self._in_head = True
         self._head = self._header_bytes = 0
@@ -110,6 +102,12 @@ class Connection(TurnTakingProtocol):
         super().on_message_complete()
         self._begun = False
         self._stop_clock()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, if it has not begun."""
+        super().on_response_complete()
+        if not (self._begun or self.pipeline or self.transport.is_closing()):
+            self.silent[self] = None
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request."""
