@@ -216,6 +216,10 @@ class GrpcServer:
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[bytes]:
         """Answer one request after the other; one that cannot be leaves the stream open."""
+        try:
+            self._check_token(_sent(context))  # not only with the first: it may never come
+        except HttpError as refusal:
+            await context.abort(code_of(refusal), str(refusal))
         async for content in requests:
             answer = message_class("ModelStreamInferResponse")()
             try:
@@ -248,14 +252,14 @@ class GrpcServer:
         Raises:
             HttpError: Whatever kept it from being answered.
         """
-        sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
+        sent = _sent(context)
         given = _as_bytes(sent.get("x-request-id", b""))
         parent, state = (str(sent.get(key, "")) for key in ("traceparent", "tracestate"))
         record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
         outcome = "gone"  # unless it ends otherwise
         try:
-            if self._token is not None and path not in _OPEN:
-                _check_token(_as_bytes(sent.get("authorization", b"")), self._token)
+            if path not in _OPEN:
+                self._check_token(sent)
             answer = await work(content, context, record)
             record.status, outcome = 200, "ok"
             return answer
@@ -275,6 +279,13 @@ class GrpcServer:
         finally:
             self._request_log.record(record, outcome)
 
+    def _check_token(self, sent: dict[str, Any]) -> None:
+        given = _as_bytes(sent.get("authorization", b""))
+        if self._token is not None and not is_authorized(given, self._token):
+            raise HttpError(
+                401, "wrong or missing token; expected the metadata authorization: Bearer TOKEN."
+            )
+
 
 def code_of(refusal: HttpError) -> Any:
     """Return gRPC's status for a refusal."""
@@ -283,11 +294,9 @@ def code_of(refusal: HttpError) -> Any:
     return _CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
 
 
-def _check_token(given: bytes, wanted: bytes) -> None:
-    if not is_authorized(given, wanted):
-        raise HttpError(
-            401, "wrong or missing token; expected the metadata authorization: Bearer TOKEN."
-        )
+def _sent(context: Context) -> dict[str, Any]:
+    """Return the metadata of a call."""
+    return {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
 
 
 def _seconds(service: Service, context: Context) -> float:

@@ -21,6 +21,9 @@ HEALTH = "grpc.health.v1.Health"
 _SERVING, _NOT_SERVING, _UNKNOWN = b"\x08\x01", b"\x08\x02", b"\x08\x03"
 """Its answers: the field ``status``, 1 to 3."""
 
+_MOST = 100
+"""Clients that watch at a time: they need no token, and take the place of other calls."""
+
 _EVERY = 0.5
 """Seconds after which those who watch are told of a change."""
 
@@ -34,7 +37,7 @@ class Health:
     """
 
     def __init__(self, service: Service, name: str) -> None:
-        self._service, self._name = service, name
+        self._service, self._name, self._watching = service, name, 0
 
     def check(self, content: bytes) -> bytes:
         """Answer once.
@@ -49,12 +52,23 @@ class Health:
 
     async def watch(self, content: bytes, context: Any) -> AsyncIterator[bytes]:
         """Answer at once and at each change, until the client leaves or the server ends."""
+        if self._watching >= _MOST:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{_MOST} clients are watching already."
+            )
+        self._watching += 1
+        try:
+            async for state in self._changes(content):
+                yield state
+        except HttpError as refusal:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
+        finally:
+            self._watching -= 1
+
+    async def _changes(self, content: bytes) -> AsyncIterator[bytes]:
         told = b""
         while True:
-            try:
-                state, _ = self._state(content)
-            except HttpError as refusal:
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
+            state, _ = self._state(content)
             if state != told:
                 yield state
                 told = state

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -288,6 +289,43 @@ def test_health_is_watched(serving, exported):
         assert server.stop() == 0
         assert list(states) in ([], [b"\x08\x02"])
         assert list(unknown) == []
+
+
+def test_streams_that_hold_a_place_are_few(serving, exported, tmp_path):
+    """A stream is refused before its first message, which may never come; watchers are counted."""
+    token = tmp_path / "token"
+    token.write_text("secret")
+    with (
+        serving(exported, "--grpc-port", 0, "--token-file", token) as server,
+        grpc.insecure_channel(server.grpc) as channel,
+    ):
+        silent = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        never = threading.Event()
+
+        def nothing():
+            never.wait(100)
+            yield from ()
+
+        with pytest.raises(grpc.RpcError) as refused:
+            next(silent(nothing()))
+        never.set()
+        assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")
+        watching = [watch(b"") for _ in range(100)]
+        for one in watching:
+            next(one)
+        with pytest.raises(grpc.RpcError) as refused:
+            next(watch(b""))
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        watching.pop().cancel()
+        wait_for(lambda: is_answered(watch(b"")))
+
+
+def is_answered(call) -> bool:
+    try:
+        return bool(next(call))
+    except grpc.RpcError:
+        return False
 
 
 def test_without_the_extra(exported, monkeypatch):
