@@ -83,7 +83,7 @@ class Connection(TurnTakingProtocol):
         if oldest is None:
             return False
         del self.silent[oldest]
-        oldest.transport.close()
+        oldest.transport.abort()  # nothing is on its way, and TLS would wait for the client
         return True
 
     def on_message_begin(self) -> None:

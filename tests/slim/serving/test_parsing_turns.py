@@ -40,6 +40,8 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    abort = close
+
 
 async def echo(scope, receive, send) -> None:
     """Answer with the path and the length of the body."""
