@@ -106,7 +106,8 @@ class Connection(TurnTakingProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, if it has not begun."""
         super().on_response_complete()
-        if not (self._begun or self.pipeline or self.transport.is_closing()):
+        busy = self._begun or self._unparsed or self.pipeline
+        if not (busy or self.transport.is_closing()):
             self.silent[self] = None
 
     def data_received(self, data: bytes) -> None:
