@@ -18,8 +18,8 @@ from kerascnn.serving.http.parsing_turns import TurnTakingProtocol
 
 MOST = 1000
 """Connections at a time; for the next the one is closed that has waited longest for a request, and
-if there is none, it is told 503 and closed. Each takes a descriptor, of which a process gets 1,024
-on most systems unless somebody raises the limit."""
+if there is none, it is told 503 and closed. Each takes a descriptor; the limit of those is raised
+as far as the system allows."""
 
 _SLACK = 1.25
 """Times ``seconds``: the application's own limit for a body ends first, so that 408 is counted and
