@@ -222,18 +222,6 @@ def test_bench_serving_asks_a_server(
     assert '"wrong"' not in told
 
 
-@pytest.mark.full
-def test_a_soak_in_which_nothing_is_answered_says_so(exported: Path, tmp_path: Path) -> None:
-    none = tmp_path / "none.jpg"
-    none.write_text("no picture")
-    done = run("bench_serving", "soak", exported, none, "--seconds", 0.1, "--queue", 16)
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["p99_ms"] is None
-    assert "no request got 200" in done.stderr
-    assert "'422'" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_fuzz_finds_nothing_in_a_few_damaged_files() -> None:
     """Those that need neither Keras nor a server: some milliseconds each."""
     kinds = ("pictures", "cards", "csv", "npz", "idx")
