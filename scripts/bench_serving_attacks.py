@@ -121,6 +121,17 @@ def _text_form() -> bytes:
     return request_of("/predict", text, "Content-Type: multipart/form-data; boundary=b")
 
 
+def _semicolons() -> bytes:
+    kind = f'multipart/form-data; a="{";" * 30_000}; boundary=b'
+    return request_of("/predict", b"--b\r\n\r\nx\r\n--b--\r\n", f"Content-Type: {kind}")
+
+
+def _no_pictures(name: str) -> bytes:
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [256], "data": ["eA=="] * 256}
+    text = json.dumps({"inputs": [tensor]}).encode()
+    return request_of(f"/v2/models/{name}/infer", text)
+
+
 def _list(name: str, text: bytes) -> bytes:
     return request_of(f"/v1/models/{name}:predict", b'{"instances": [%s0]}' % text)
 
@@ -137,5 +148,7 @@ ATTACKS: dict[str, Callable[[str, int], bytes]] = {
     "nested a million deep": lambda name, _size: _list(name, b"[" * 1_000_000),
     "four million empty files": lambda name, _size: _tiny_files(name),
     "15 MB of text in a form": lambda _name, _size: _text_form(),
+    "30,000 semicolons in a header": lambda _name, _size: _semicolons(),
+    "256 files of a byte": lambda name, _size: _no_pictures(name),
 }
 """Requests by what they are; each is made of the model's name and size."""

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from kerascnn import hub
 from kerascnn.cli.foreign import FOREIGN, foreign_from_options
 from kerascnn.cli.settings_file import config_option, named, read_settings
 from kerascnn.errors import ConfigError
 from kerascnn.serving.config import OF_A_MODEL
+from kerascnn.serving.sources import NAMED
 
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel
@@ -152,8 +154,16 @@ def _listed(models: list[Any], path: Path) -> list[str]:
         raise ConfigError(
             f"{path}: models; expected a list of paths, or a section for each, [models.NAME]."
         )
-    parts = (one.rpartition("=") for one in models)
-    return [f"{name}{sign}{path.parent / place}" for name, sign, place in parts]
+    parts = (NAMED.fullmatch(one) for one in models)
+    return [
+        f"{found[1]}={_placed(found[2], path)}" if found else _placed(one, path)
+        for one, found in zip(models, parts, strict=True)
+    ]
+
+
+def _placed(model: str, path: Path) -> str:
+    """Return a model's path, which is relative to the file that names it, or on the Hub."""
+    return model if hub.is_on_hub(model) else str(path.parent / model)
 
 
 def _sections_of(
@@ -169,7 +179,7 @@ def _sections_of(
         if not isinstance(values, dict) or not isinstance(values.get("path"), str):
             raise ConfigError(f'{path}: {where}expected a section with path = "FILE.onnx".')
         sections[str(name)] = {
-            key: str(path.parent / value)
+            key: _placed(value, path)
             if key == "path"
             else _converted(ctx, parameters[key], value, path, where + key)
             for key, value in named(values, {"path", *_SETTINGS, *FOREIGN}, path, where).items()

@@ -146,7 +146,9 @@ def _bmp(data: bytes) -> Size | None:
 
 def _webp(data: bytes) -> Size | None:
     sizes: list[Size] = []
-    for kind, body in _webp_chunks(data):
+    for number, (kind, body) in enumerate(_webp_chunks(data)):
+        if number >= PLAIN_PARTS:
+            return None
         if kind == b"VP8 ":
             width, height = struct.unpack_from("<HH", body, 6)
             sizes.append((width & 16383, height & 16383))

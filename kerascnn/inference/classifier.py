@@ -20,6 +20,7 @@ from PIL import Image
 from kerascnn import images, notebook
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, PictureError
+from kerascnn.inference.arguments import check_count, check_share
 from kerascnn.inference.checked_session import open_checked, run_network
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import Signature
@@ -88,10 +89,9 @@ class Classifier:
         arithmetic: Arithmetic = "exact",
         full_batch: int | None = None,
     ) -> None:
-        if threads is not None and threads < 1:
-            raise ConfigError(f"threads is {threads}; expected at least 1.")
-        if full_batch is not None and full_batch < 1:
-            raise ConfigError(f"full_batch is {full_batch}; expected at least 1.")
+        for name, count in (("threads", threads), ("full_batch", full_batch)):
+            if count is not None:
+                check_count(name, count)
         self.arithmetic: Arithmetic = arithmetic
         with local_file(path) as file:
             self.signature: Signature = open_signature(file, foreign)
@@ -225,12 +225,9 @@ class Classifier:
         min_probability: float = 0.0,
     ) -> Iterator[list[Prediction | PictureError]]:
         """Classify as :meth:`stream` does, and yield together what was answered together."""
-        if top_k < 1 or batch_size < 1:
-            raise ConfigError(
-                f"`top_k` is {top_k} and `batch_size` is {batch_size}; expected both at least 1."
-            )
-        if not 0 <= min_probability <= 1:
-            raise ConfigError(f"min_probability is {min_probability}; expected 0 to 1.")
+        check_count("top_k", top_k)
+        check_count("batch_size", batch_size)
+        check_share("min_probability", min_probability)
         for batch in in_batches(
             self._size, pictures, batch_size, self._weight, self._pool, self._readers
         ):
@@ -271,6 +268,8 @@ class Classifier:
             ProviderError: The process was forked since it was opened, or the provider fails.
         """
         height, width = self.card.shape
+        if not isinstance(batch, np.ndarray):
+            raise PictureError(f"a batch that is a {type(batch).__name__}; expected a uint8 array.")
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (height, width, 3):
             raise PictureError(
                 f"a batch of {batch.dtype} {list(batch.shape)}; expected uint8 "

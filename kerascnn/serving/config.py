@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
+from kerascnn.serving.http.origins import as_sent
 from kerascnn.serving.sources import ModelConfig, find_models
 
 if TYPE_CHECKING:
@@ -116,8 +117,6 @@ class ServeConfig:
             "as in NAME=FILE": bool(twice),
             "a model's name; expected one without /": any("/" in name for name in self.names),
             "`tls_key` without `tls_cert`": self.tls_key is not None and self.tls_cert is None,
-            "`port`; expected 0 to 65535": not 0 <= self.port <= 65535,
-            "`grpc_port`; expected 0 to 65535": not 0 <= (self.grpc_port or 0) <= 65535,
             "`allowed_host`; expected names like example.org, *.example.org or *": not all(
                 map(_NAME.fullmatch, self.allowed_host)
             ),
@@ -125,12 +124,17 @@ class ServeConfig:
                 map(_ORIGIN.fullmatch, self.cors)
             ),
         }
+        for name in ("port", "grpc_port"):
+            value = getattr(self, name)
+            problems[f"`{name}` is {value}; expected 0 to 65535"] = not 0 <= (value or 0) <= 65535
+        for name in ("max_body_mb", "max_megapixels", "timeout", "read_timeout"):
+            value = getattr(self, name)
+            problems[f"`{name}` is {value}; expected above 0"] = not 0 < value < float("inf")
+        for name in ("grace", "reload_seconds"):
+            value = getattr(self, name)
+            problems[f"`{name}` is {value}; expected at least 0"] = not 0 <= value < float("inf")
         for model in self.served:
             problems |= _model_problems(model)
-        for name in ("max_body_mb", "max_megapixels", "timeout", "read_timeout"):
-            problems[f"`{name}`; expected above 0"] = not 0 < getattr(self, name) < float("inf")
-        for name in ("grace", "reload_seconds"):
-            problems[f"`{name}`; expected at least 0"] = not 0 <= getattr(self, name) < float("inf")
         return problems
 
     @property
@@ -172,17 +176,22 @@ class ServeConfig:
 
 
 def _as_browsers_write(origin: str) -> str:
-    return _USUAL_PORT.sub(r"\1\2", origin.lower())
+    scheme, mark, place = origin.lower().partition("://")
+    host, colon, port = place.partition(":")
+    return _USUAL_PORT.sub(r"\1\2", f"{scheme}{mark}{as_sent(host)}{colon}{port}")
 
 
 def _model_problems(model: ModelConfig) -> dict[str, bool]:
+    batch, wait = model.max_batch, model.max_wait_ms
     return {
-        "`max_batch`; expected at least 1": model.max_batch < 1,
-        "`copies`; expected 1 to 64": not 1 <= model.copies <= 64,
-        "`max_queue`; expected at least max_batch": model.max_queue < model.max_batch,
-        "`threads`; expected at least 1": model.threads is not None and model.threads < 1,
-        "`max_wait_ms`; expected at least 0": not 0 <= model.max_wait_ms < float("inf"),
-    }
+        f"`max_batch` is {batch}; expected at least 1": batch < 1,
+        f"`copies` is {model.copies}; expected 1 to 64": not 1 <= model.copies <= 64,
+        f"`max_queue` is {model.max_queue}; expected at least max_batch, {batch}":
+            model.max_queue < batch,
+        f"`threads` is {model.threads}; expected at least 1":
+            model.threads is not None and model.threads < 1,
+        f"`max_wait_ms` is {wait}; expected at least 0": not 0 <= wait < float("inf"),
+    }  # fmt: skip
 
 
 OPTIONS = tuple(field.name for field in fields(ServeConfig) if field.init)

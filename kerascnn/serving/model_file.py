@@ -12,8 +12,9 @@ from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.external_data import files_beside
 
-Stamp = tuple[int, int, int, int]
-"""Device, inode, size and time of change: another file has another one."""
+Stamp = tuple[int, ...]
+"""Device, inode, size and times of change: another file has another one. One that is overwritten
+in place by ``cp -p`` or ``rsync -t`` may have the old size and time, but not the inode's time."""
 
 Signature = tuple[Stamp | None, ...]
 """Of the ``.onnx`` file and of those beside it; None: it is not there."""
@@ -66,7 +67,7 @@ def _stamp(path: Path) -> Stamp | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _add(digest: hashlib._Hash, path: Path) -> int:

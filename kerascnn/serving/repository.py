@@ -101,10 +101,10 @@ class ModelRepository:
             raise HttpError(
                 404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
             )
-        found = [served for slot, served in self._served.items() if slot[0] == name]
-        if len(found) > 1:  # of a folder, so they have numbers
-            found.sort(key=lambda served: int(served.version), reverse=True)
-        return found
+        slots = [slot for slot in self._served if slot[0] == name]
+        # A folder may have taken the place of a file, which has no number.
+        slots.sort(key=lambda slot: int(slot[1] or 0), reverse=True)
+        return [self._served[slot] for slot in slots]
 
     def index(self) -> list[dict[str, str]]:
         """List all versions of all models with their state, as Triton's repository index does."""
@@ -151,7 +151,7 @@ class ModelRepository:
             force: Look into files that seem to be the same, too.
         """
         async with self._reloading:
-            gone = self._look()
+            self._look()
             for slot, file in self._files.items():
                 if not file.exists or not (force or file.signature() != self._seen.get(slot)):
                     continue  # in the middle of being replaced, perhaps: the older one goes on
@@ -159,15 +159,22 @@ class ModelRepository:
                 if error is not None:
                     goes_on = "the older version goes on" if slot in self._served else "not served"
                     log.error("%s: %s. %s", _shown(slot), goes_on, error)
-            for slot in gone:
+            for slot in (self._seen.keys() | self._served.keys()) - self._files.keys():
                 await self._retire(slot)
             self._metrics.reload_checks.inc()
 
     async def watch(self) -> None:
-        """Check for newer files, forever."""
+        """Check for newer files, forever: whatever goes wrong is told once, and tried again."""
+        told = ""
         while True:
             await asyncio.sleep(self._config.reload_seconds)
-            await self.reload()
+            try:
+                await self.reload()
+                told = ""
+            except Exception as error:
+                if told != kind_and_line(error):
+                    told = kind_and_line(error)
+                    log.exception("looking for newer files failed")
 
     def close(self) -> None:
         """Stop all threads when they are done."""
@@ -175,9 +182,8 @@ class ModelRepository:
         for served in self._served.values():
             served.close()
 
-    def _look(self) -> list[Slot]:
-        """Update the list of versions, and return those that are gone."""
-        gone = []
+    def _look(self) -> None:
+        """Update the list of versions."""
         for name, model in self._models.items():
             known = [slot for slot in self._files if slot[0] == name]
             try:
@@ -185,14 +191,14 @@ class ModelRepository:
             except OSError as error:
                 log.error("%s: cannot look for versions in it (%s).", model.path, error.strerror)
                 continue
-            if not found or ("" in found and (name, "") not in known and known):
+            single = found.get("")
+            if not found or (single and (name, "") not in known and known and not single.is_file()):
                 continue  # a folder that is empty or not there may be about to be replaced
-            gone += [slot for slot in known if slot[1] not in found]
+            for slot in known:
+                if slot[1] not in found:
+                    del self._files[slot]
             for number, path in found.items():
                 self._files.setdefault((name, number), ModelFile(path))
-        for slot in gone:
-            del self._files[slot]
-        return gone
 
     async def _try(self, slot: Slot) -> KerascnnError | None:
         """Load a file and switch to it; whatever goes wrong is counted, and nothing ends by it."""

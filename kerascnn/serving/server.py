@@ -32,6 +32,7 @@ from kerascnn.serving.http.listeners import (
     load_certificate,
     urls,
 )
+from kerascnn.serving.http.tls_listener import TlsListener
 from kerascnn.serving.process_tuning import freeze_imports, tune_process
 from kerascnn.serving.request_log import RequestLog
 from kerascnn.serving.service import Service
@@ -109,7 +110,7 @@ class _Server(uvicorn.Server):
         app = create_app(service, write_log, self._fail, tracer)
         self._grpc = _grpc_server(service, RequestLog(service.metrics, write_log, tracer))
         self._connection: type[Connection] = type(
-            "_Connection", (Connection,), {"seconds": config.read_timeout}
+            "_Connection", (Connection,), {"seconds": config.read_timeout, "silent": {}}
         )
         super().__init__(
             uvicorn.Config(
@@ -134,7 +135,7 @@ class _Server(uvicorn.Server):
         """Begin to listen."""
         await super().startup([])
         for one in sockets or []:
-            self.servers.append(await self._listen(one))
+            self.servers.append(await self._listen(one))  # type: ignore[arg-type]
         freeze_imports()
         where = self._addresses
         if self._grpc is not None and not self.should_exit:
@@ -145,8 +146,8 @@ class _Server(uvicorn.Server):
                 return
         self._started(where)
 
-    async def _listen(self, listener: socket.socket) -> asyncio.Server:
-        """Accept connections; uvicorn leaves the time of TLS handshakes to asyncio: a minute."""
+    async def _listen(self, listener: socket.socket) -> asyncio.Server | TlsListener:
+        """Accept connections."""
         config = self.config
         protocol = partial(
             self._connection,
@@ -154,15 +155,10 @@ class _Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        seconds = None if config.ssl is None else self._service.config.read_timeout
-        return await asyncio.get_running_loop().create_server(
-            protocol,
-            sock=listener,
-            ssl=config.ssl,
-            backlog=config.backlog,
-            ssl_handshake_timeout=seconds,
-            ssl_shutdown_timeout=seconds,
-        )
+        if config.ssl is not None:
+            return TlsListener(listener, protocol, config.ssl, self._service.config.read_timeout)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(protocol, sock=listener, backlog=config.backlog)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse new requests and finish accepted ones, within the grace period."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
 
-_NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
+NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
+"""``NAME=PATH``."""
 
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 """A folder's name that is a version, as Triton has it: a number that does not begin with zero."""
@@ -141,7 +142,7 @@ def _expand(model: ModelConfig) -> Iterator[ModelConfig]:
 
 
 def _named(given: str, otherwise: ModelConfig) -> ModelConfig:
-    found = _NAMED.fullmatch(given)
+    found = NAMED.fullmatch(given)
     if found is None or Path(given).exists():
         return replace(otherwise, path=given)
     return replace(otherwise, path=found[2], name=found[1])

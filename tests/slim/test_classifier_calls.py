@@ -67,6 +67,38 @@ def test_one_picture_in_every_form(classifier, paths):
         classifier.classify(path, top_k=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(("top_k", value) for value in (0, -1, 1.5, "3", None, np.float64(2))),
+        *(("batch_size", value) for value in (0, None, "8")),
+        *(("min_probability", value) for value in (2, -0.1, float("nan"), "0.5", None)),
+    ],
+)
+def test_numbers_that_are_none(classifier, paths, name, wrong):
+    with pytest.raises(ConfigError, match=f"`{name}` is .*; expected a"):
+        classifier.predict(paths[:1], **{name: wrong})
+
+
+def test_numbers_of_numpy(classifier, paths):
+    chosen = {"top_k": np.int64(2), "batch_size": np.uint8(1), "min_probability": np.float32(0.1)}
+    assert len(classifier.predict(paths[:1], **chosen)[0].top) == 2
+
+
+@pytest.mark.parametrize("batch", [None, [[1]], b"1"])
+def test_a_batch_that_is_no_array(classifier, batch):
+    with pytest.raises(PictureError, match="expected a uint8 array"):
+        classifier.run(batch)
+
+
+@pytest.mark.parametrize("wrong", ["2", 1.5, -1])
+def test_threads_that_are_no_count(exported, wrong):
+    with pytest.raises(ConfigError, match=r"`threads` is .*; expected a whole number"):
+        Classifier(exported, threads=wrong)
+    with pytest.raises(ConfigError, match=r"`full_batch` is .*; expected a whole number"):
+        Classifier(exported, full_batch=wrong)
+
+
 def test_threads_are_as_many_as_asked_for(exported):
     """Of the network and of those that read pictures: many processes may share a machine."""
     pictures = [np.full((40, 40, 3), 7, np.uint8)] * 400
@@ -76,7 +108,7 @@ def test_threads_are_as_many_as_asked_for(exported):
             assert len(classifier.predict(pictures)) == 400
             mine = set(threading.enumerate()) - before
             assert sum(one.name.startswith("reading") for one in mine) <= count
-    with pytest.raises(ConfigError, match="threads is 0; expected at least 1"):
+    with pytest.raises(ConfigError, match="`threads` is 0; expected a whole number"):
         Classifier(exported, threads=0)
 
 

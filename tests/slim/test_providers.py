@@ -149,7 +149,7 @@ def test_a_network_for_full_batches_that_answers_otherwise_is_found(
 
 
 def test_a_full_batch_of_no_picture_is_refused(model: Path) -> None:
-    with pytest.raises(ConfigError, match="full_batch is 0; expected at least 1"):
+    with pytest.raises(ConfigError, match="`full_batch` is 0; expected a whole number"):
         Classifier(model, full_batch=0)
 
 

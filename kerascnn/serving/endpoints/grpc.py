@@ -17,12 +17,13 @@ import grpc
 
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.serving.endpoints import v2_metadata
+from kerascnn.serving.endpoints.grpc_health import HEALTH, Health
 from kerascnn.serving.endpoints.grpc_messages import (
     id_of,
     infer_response,
     message_class,
     read_infer,
-    read_message,
+    read_short,
     size_to_parse,
     write_message,
 )
@@ -43,12 +44,6 @@ SERVICE = "inference.GRPCInferenceService"
 
 _SLACK = 65_536
 """Bytes of a message around its tensor."""
-
-HEALTH = "grpc.health.v1.Health"
-"""gRPC's own service for this, which probes of Kubernetes and load balancers ask."""
-
-_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
-"""Its answers: the field ``status``, 1 or 2."""
 
 _OPEN = frozenset({f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady", f"/{HEALTH}/Check"})
 """What needs no token."""
@@ -73,6 +68,7 @@ class GrpcServer:
     def __init__(self, service: Service, request_log: RequestLog) -> None:
         self._service, self._models, self._request_log = service, service.models, request_log
         self._token = service.config.read_token()
+        self._health = Health(service, SERVICE)
         self._server: Any = None
 
     async def start(self) -> str:
@@ -92,7 +88,10 @@ class GrpcServer:
             name: self._unary(f"/{SERVICE}/{name}", work) for name, work in self._methods().items()
         }
         handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
-        health = {"Check": self._unary(f"/{HEALTH}/Check", self._check_health)}
+        health = {
+            "Check": self._unary(f"/{HEALTH}/Check", self._check_health),
+            "Watch": grpc.unary_stream_rpc_method_handler(self._health.watch),
+        }
         self._server.add_generic_rpc_handlers(
             (
                 grpc.method_handlers_generic_handler(SERVICE, handlers),
@@ -156,7 +155,7 @@ class GrpcServer:
         """Make the handler of a unary call that needs no model run."""
 
         async def handle(content: bytes, _context: Context, _record: RequestRecord) -> bytes:
-            asked = read_message(f"{name}Request", content)
+            asked = read_short(f"{name}Request", content)
             return write_message(f"{name}Response", answer(asked))
 
         return handle
@@ -164,11 +163,7 @@ class GrpcServer:
     async def _check_health(
         self, content: bytes, _context: Context, _record: RequestRecord
     ) -> bytes:
-        # Of its messages, too, the only field of the request is a name.
-        name = read_message("ModelReadyRequest", content).name
-        if name not in ("", SERVICE):
-            raise HttpError(404, f"no service {name[:80]!r} here; there is {SERVICE}.")
-        return _SERVING if self._service.ready else _NOT_SERVING
+        return self._health.check(content)
 
     def _model_ready(self, asked: Any) -> dict[str, bool]:
         try:
@@ -221,6 +216,10 @@ class GrpcServer:
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[bytes]:
         """Answer one request after the other; one that cannot be leaves the stream open."""
+        try:
+            self._check_token(_sent(context))  # not only with the first: it may never come
+        except HttpError as refusal:
+            await context.abort(code_of(refusal), str(refusal))
         async for content in requests:
             answer = message_class("ModelStreamInferResponse")()
             try:
@@ -253,14 +252,14 @@ class GrpcServer:
         Raises:
             HttpError: Whatever kept it from being answered.
         """
-        sent = {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
+        sent = _sent(context)
         given = _as_bytes(sent.get("x-request-id", b""))
         parent, state = (str(sent.get(key, "")) for key in ("traceparent", "tracestate"))
         record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
         outcome = "gone"  # unless it ends otherwise
         try:
-            if self._token is not None and path not in _OPEN:
-                _check_token(_as_bytes(sent.get("authorization", b"")), self._token)
+            if path not in _OPEN:
+                self._check_token(sent)
             answer = await work(content, context, record)
             record.status, outcome = 200, "ok"
             return answer
@@ -280,6 +279,13 @@ class GrpcServer:
         finally:
             self._request_log.record(record, outcome)
 
+    def _check_token(self, sent: dict[str, Any]) -> None:
+        given = _as_bytes(sent.get("authorization", b""))
+        if self._token is not None and not is_authorized(given, self._token):
+            raise HttpError(
+                401, "wrong or missing token; expected the metadata authorization: Bearer TOKEN."
+            )
+
 
 def code_of(refusal: HttpError) -> Any:
     """Return gRPC's status for a refusal."""
@@ -288,11 +294,9 @@ def code_of(refusal: HttpError) -> Any:
     return _CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
 
 
-def _check_token(given: bytes, wanted: bytes) -> None:
-    if not is_authorized(given, wanted):
-        raise HttpError(
-            401, "wrong or missing token; expected the metadata authorization: Bearer TOKEN."
-        )
+def _sent(context: Context) -> dict[str, Any]:
+    """Return the metadata of a call."""
+    return {str(key).lower(): value for key, value in context.invocation_metadata() or ()}
 
 
 def _seconds(service: Service, context: Context) -> float:

@@ -29,11 +29,33 @@ _PIECE = 32_768
 _ID, _RAW, _FEW = 3, 7, 32
 """Numbers of the fields ``id`` and ``raw_input_contents``, and fields that are looked at."""
 
+_MOST = 1024
+"""Inputs, outputs, parameters or sizes of a request: all are handed on; there may be millions."""
+
+_MOST_FILES = 65_536
+"""Files of a tensor: each becomes an object before they are counted against the server's limit."""
+
+_MOST_BYTES = 65_536
+"""Bytes of a request that is not for inference; it holds a name or two."""
+
 
 @cache
 def message_class(name: str) -> Any:
     """Return the class of a message, e.g. of ``ModelInferRequest``."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"inference.{name}"))
+
+
+def read_short(name: str, content: bytes) -> Any:
+    """Read a message that is not for inference, on the event loop.
+
+    Raises:
+        HttpError: 400: it is none; 413: it is much longer than it can be.
+    """
+    if len(content) > _MOST_BYTES:
+        raise HttpError(
+            413, f"a {name} of {len(content):,} bytes; expected at most {_MOST_BYTES:,}."
+        )
+    return read_message(name, content)
 
 
 def read_message(name: str, content: bytes) -> Any:
@@ -92,6 +114,7 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
     Raises:
         HttpError: 400: its contents do not go with its inputs.
     """
+    _check_counts(request)
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(request.inputs):
         raise HttpError(400, f"{len(raw)} raw contents for {len(request.inputs)} inputs.")
@@ -114,6 +137,22 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
     parameters = {**_parameters(request.parameters), "binary_data_output": True}
     asked = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
     return (asked | {"id": request.id} if request.id else asked), binary
+
+
+def _check_counts(request: Any) -> None:
+    tensors = [request.inputs, request.outputs, request.raw_input_contents, request.parameters]
+    if all(len(one) <= _MOST for one in tensors):
+        for tensor in request.inputs:
+            if len(tensor.contents.bytes_contents) > _MOST_FILES:
+                raise HttpError(
+                    400, f"input {tensor.name[:80]!r} has more than {_MOST_FILES:,} files."
+                )
+            tensors += [tensor.shape, tensor.parameters]
+        tensors += [output.parameters for output in request.outputs]
+    if any(len(one) > _MOST for one in tensors):
+        raise HttpError(
+            400, f"the request has more than {_MOST:,} inputs, outputs, parameters or sizes."
+        )
 
 
 def infer_response(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -17,8 +17,9 @@ from kerascnn.serving.http.middleware import error_body
 from kerascnn.serving.http.parsing_turns import TurnTakingProtocol
 
 MOST = 1000
-"""Connections at a time; more are told 503 and closed. Each takes a descriptor, of which a process
-gets 1,024 on most systems unless somebody raises the limit."""
+"""Connections at a time; for the next the one is closed that has waited longest for a request, and
+if there is none, it is told 503 and closed. Each takes a descriptor; the limit of those is raised
+as far as the system allows."""
 
 _SLACK = 1.25
 """Times ``seconds``: the application's own limit for a body ends first, so that 408 is counted and
@@ -45,9 +46,11 @@ class Connection(TurnTakingProtocol):
 
     Attributes:
         seconds: Within which a request must have come in.
+        silent: Connections that wait for their next request, the longest first; of all of a server.
     """
 
     seconds = 15.0
+    silent: ClassVar[dict[Connection, None]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,21 +63,33 @@ class Connection(TurnTakingProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first request must come in time."""
         super().connection_made(transport)
-        if len(self.connections) > MOST:
+        if len(self.connections) > MOST and not self._close_silent():
             self._answer(503, "too many connections. Try again later.", "retry-after: 1\r\n")
             return
+        self.silent[self] = None
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
+        self.silent.pop(self, None)
         self._stop_clock()
         self.resume_writing()
         super().connection_lost(exc)
         self._state.close()
 
+    def _close_silent(self) -> bool:
+        """Close the connection that has waited longest for its next request, if there is one."""
+        oldest = next(iter(self.silent), None)
+        if oldest is None:
+            return False
+        del self.silent[oldest]
+        oldest.transport.abort()  # nothing is on its way, and TLS would wait for the client
+        return True
+
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self.silent.pop(self, None)
         self.scope["extensions"] = {EXTENSION: self._state}  # type: ignore[dict-item]
         self._begun = self._in_head = True
         self._head = self._header_bytes = 0
@@ -87,6 +102,13 @@ class Connection(TurnTakingProtocol):
         super().on_message_complete()
         self._begun = False
         self._stop_clock()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, if it has not begun."""
+        super().on_response_complete()
+        busy = self._begun or self._unparsed or self.pipeline
+        if not (busy or self.transport.is_closing()):
+            self.silent[self] = None
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request."""

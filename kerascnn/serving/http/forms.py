@@ -24,6 +24,10 @@ _MOST_FIELDS = 100
 _LONGEST_HEAD = 16_384
 """Bytes of the headers of a part."""
 
+_MOST_PARAMETERS = 100
+"""Parameters of a header. Behind a quotation mark that is never closed, the parser looks through
+all that came before at each semicolon: 30,000 of them took a third of a second."""
+
 _LINE_END, _FOLDED = re.compile(rb"--|[ \t]*\r\n"), re.compile(r"\r\n[ \t]+")
 """What follows a boundary, and where a header goes on in the next line."""
 
@@ -174,6 +178,8 @@ def _upload(headers: dict[str, str], body: bytes, start: int, end: int) -> Uploa
 
 def _parameter(header: str, value: str, name: str) -> str | None:
     """Read a parameter, be it quoted, plain, or in the way of RFC 2231 (``filename*``)."""
+    if value.count(";") > _MOST_PARAMETERS:
+        raise HttpError(400, f"{header} has more than {_MOST_PARAMETERS} parameters.")
     message = Message()
     message[header] = value
     parameters: list[tuple[str, Any]] = message.get_params([], header)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,12 @@ T = TypeVar("T")
 
 LONG = 262_144
 """Bytes of a message from which on it is read elsewhere; a shorter one takes a few milliseconds."""
+
+_CRASHES = {
+    -getattr(signal, name) for name in ("SIGABRT", "SIGSEGV", "SIGBUS") if hasattr(signal, name)
+}
+"""Exit codes of a process that a parser ended, which had too little memory perhaps: asked again,
+the message would do the same."""
 
 
 class MessageReader:
@@ -52,8 +59,8 @@ class MessageReader:
             arguments: Of it.
 
         Raises:
-            HttpError: What the function raises; 413: it takes too much memory; 503: the process was
-                ended by somebody, or cannot be started.
+            HttpError: What the function raises; 413: it takes too much memory, or crashes; 503: the
+                process was ended by somebody, or cannot be started.
         """
         return await self._work.run_in(self._threads, partial(self._call, function, arguments))
 
@@ -72,7 +79,10 @@ class MessageReader:
         try:
             answer, refusal = process.ask(function, arguments)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
-            process.kill()
+            if process.kill() in _CRASHES:
+                raise HttpError(
+                    413, "the message takes too much memory to read, or cannot be read at all."
+                ) from error
             raise HttpError(
                 503, "the process that read the message was ended. Try again.", retry_after=1
             ) from error

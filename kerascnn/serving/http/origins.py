@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 from kerascnn.serving.http.errors import HttpError
 
-_HOST = re.compile(r"(\[[0-9a-f:.%]+\]|[^:@/\s\[\]]*)(?::[0-9]*)?", re.IGNORECASE)
+_HOST = re.compile(r"(\[[0-9a-f:.]+(?:%[^\s/\]]+)?\]|[^:@/\s\[\]]*)(?::[0-9]*)?", re.IGNORECASE)
 """The ``Host`` header: a name or an address, an IPv6 one in brackets, and a port."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -97,8 +97,16 @@ def _is_any(host: str) -> bool:
     return _is_number(host) and ipaddress.ip_address(_bare(host)).is_unspecified
 
 
+def as_sent(host: str) -> str:
+    """Return a name as clients send it: in small letters, and of ASCII (RFC 5890)."""
+    try:
+        return host.lower() if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:  # no name; none that is sent is the same
+        return host
+
+
 def _bare(host: str) -> str:
-    return host.lower().strip("[]").rstrip(".")
+    return as_sent(host).strip("[]").rstrip(".")
 
 
 def _is_number(name: str) -> bool:

@@ -52,6 +52,21 @@ def test_parts_that_are_files(head, name):
     assert read_form(form((head, content)), KIND, 3) == [Upload(name, content)]
 
 
+def test_a_header_of_very_many_parameters_is_refused():
+    """Behind an open quotation mark each semicolon costs as much as all that came before it."""
+    for sign in ("", '"'):
+        many = f"a={sign}{';' * 101}"
+        for body, kind in (
+            (form((NAMED + many, b"1")), KIND),
+            (form((NAMED, b"1")), f"multipart/form-data; {many}; boundary=x"),
+        ):
+            with pytest.raises(HttpError, match="more than 100 parameters") as refused:
+                read_form(body, kind, 3)
+            assert refused.value.status == 400
+    name = ";" * 90 + ".png"
+    assert read_form(form((f'{NAMED}filename="{name}"', b"1")), KIND, 3) == [Upload(name, b"1")]
+
+
 @pytest.mark.parametrize("kind", ["application/json", "Application/vnd.api+JSON; charset=utf-8"])
 def test_json_without_a_name_is_a_field(kind):
     field = (f'Content-Disposition: form-data; name="meta"\r\nContent-Type: {kind}', b'{"a": 1}')

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -148,6 +149,33 @@ def test_what_is_refused(client, exported, server):
     assert (line["method"], line["outcome"]) == ("gRPC", "bad_request")
 
 
+def test_messages_that_are_much_longer_than_they_can_be(client, server, exported):
+    """Millions of tiny fields: nobody waits while they are read, or handed on."""
+    huge = service_pb2.ModelInferRequest(model_name=exported.stem)
+    huge.inputs.add(name="image", datatype="UINT8", shape=[1] * 100_000)
+    files = service_pb2.ModelInferRequest(model_name=exported.stem)
+    files.inputs.add(name="image", datatype="BYTES", shape=[1])
+    files.inputs[0].contents.bytes_contents.extend([b""] * 100_000)
+    many = service_pb2.ModelInferRequest(model_name=exported.stem, outputs=[{}] * 2000)
+    names = service_pb2.ModelInferRequest(model_name=exported.stem)
+    for number in range(2000):
+        names.parameters[str(number)].bool_param = True
+    cases = [
+        *((f"/inference.GRPCInferenceService/{name}", b"\x0b\x0c" * 40_000, "RESOURCE_EXHAUSTED")
+          for name in ("ServerLive", "ModelReady", "ModelMetadata", "RepositoryIndex")),
+        ("/grpc.health.v1.Health/Check", b"\x0b\x0c" * 40_000, "RESOURCE_EXHAUSTED"),
+        *(("/inference.GRPCInferenceService/ModelInfer", one.SerializeToString(),
+           "INVALID_ARGUMENT") for one in (huge, files, many, names)),
+    ]  # fmt: skip
+    with grpc.insecure_channel(server.grpc) as channel:
+        for path, content, code in cases:
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(path)(content)
+            assert refused.value.code().name == code, path
+            assert "more than" in refused.value.details() or "at most" in refused.value.details()
+    assert client.is_server_live()
+
+
 def test_an_answer_that_is_not_finite_is_an_error(serving, tmp_path):
     weights = np.zeros((3, 3), np.float32)
     weights[:, 0] = 3e38  # infinite for white, finite for red
@@ -239,6 +267,65 @@ def test_the_health_check_that_kubernetes_asks(serving, exported, tmp_path):
                 check(b"\x0a\x01x")
         assert refused.value.code() == grpc.StatusCode.NOT_FOUND
         wait_for(lambda: any(line["path"] == path for line in server.log()))
+
+
+def test_health_is_watched(serving, exported):
+    """As its documentation has it: at once, and at each change; unknown services are waited for."""
+    path = "/grpc.health.v1.Health/Watch"
+    with (
+        serving(exported, "--grpc-port", 0, hold="run", shut=True) as server,
+        grpc.insecure_channel(server.grpc) as channel,
+    ):
+        watch = channel.unary_stream(path)
+        states, unknown = watch(b"", timeout=100), watch(b"\x0a\x01x", timeout=100)
+        assert next(unknown) == b"\x08\x03"
+        assert next(states) == b"\x08\x02"
+        server.gate.open()
+        assert next(states) == b"\x08\x01"
+        for wrong in (b"\xff", b"\x0b\x0c" * 40_000):
+            with pytest.raises(grpc.RpcError) as refused:
+                next(watch(wrong, timeout=100))
+            assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert server.stop() == 0
+        assert list(states) in ([], [b"\x08\x02"])
+        assert list(unknown) == []
+
+
+def test_streams_that_hold_a_place_are_few(serving, exported, tmp_path):
+    """A stream is refused before its first message, which may never come; watchers are counted."""
+    token = tmp_path / "token"
+    token.write_text("secret")
+    with (
+        serving(exported, "--grpc-port", 0, "--token-file", token) as server,
+        grpc.insecure_channel(server.grpc) as channel,
+    ):
+        silent = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        never = threading.Event()
+
+        def nothing():
+            never.wait(100)
+            yield from ()
+
+        with pytest.raises(grpc.RpcError) as refused:
+            next(silent(nothing()))
+        never.set()
+        assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")
+        watching = [watch(b"") for _ in range(100)]
+        for one in watching:
+            next(one)
+        with pytest.raises(grpc.RpcError) as refused:
+            next(watch(b""))
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        watching.pop().cancel()
+        wait_for(lambda: is_answered(watch(b"")))
+
+
+def is_answered(call) -> bool:
+    try:
+        return bool(next(call))
+    except grpc.RpcError:
+        return False
 
 
 def test_without_the_extra(exported, monkeypatch):

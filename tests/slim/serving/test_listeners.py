@@ -1,18 +1,22 @@
 """Where the server listens: every address with the port that it really has, and TLS."""
 
+import asyncio
 import errno
 import shutil
 import signal
 import socket
 import ssl
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 
 from kerascnn.errors import ConfigError
 from kerascnn.serving import ServeConfig
-from kerascnn.serving.http.listeners import check_certificate, listeners, urls
+from kerascnn.serving.http import tls_listener
+from kerascnn.serving.http.listeners import check_certificate, listeners, load_certificate, urls
+from kerascnn.serving.http.tls_listener import TlsListener
 
 from .conftest import http, wait_for
 
@@ -115,6 +119,77 @@ def test_a_handshake_has_as_long_as_a_request(serving, exported):
     # The limit of asyncio itself is a minute.
     with serving(exported, *options) as server, server.connect(50) as silent:
         assert silent.recv(1) == b""
+
+
+def test_the_oldest_handshake_is_given_up_when_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(tls_listener, "MOST_HANDSHAKES", 2)
+
+    async def main() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        load_certificate(context, str(FIRST), None)
+        plain = socket.create_server(("127.0.0.1", 0))
+        place = plain.getsockname()
+        listener = TlsListener(plain, Echo, context, 1000)
+        # Three are silent; one began, and does not go on.
+        silent = [await asyncio.open_connection(*place) for _ in range(2)]
+        halfway = await asyncio.open_connection(*place)
+        halfway[1].write(b"\x16\x03\x01\x02\x00")
+        assert await silent[0][0].read() == b""
+        last = await asyncio.open_connection(*place)
+        assert await silent[1][0].read() == b""
+        trusting = ssl.create_default_context(cafile=FIRST)
+        reader, writer = await asyncio.open_connection(
+            *place, ssl=trusting, server_hostname="localhost"
+        )
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        assert await halfway[0].read() == b""
+        listener.close()
+        await listener.wait_closed()
+        assert await last[0].read() == b""
+        writer.write(b"again")  # what is secure stays
+        assert await reader.readexactly(5) == b"again"
+        for _, one in (*silent, halfway, last, (reader, writer)):
+            one.close()
+
+    asyncio.run(asyncio.wait_for(main(), 100))
+
+
+def test_handshakes_begin_one_a_turn(monkeypatch):
+    """A signature takes a millisecond, in which nobody else is answered."""
+
+    async def main() -> None:
+        turn, begun = 0, []
+
+        async def begin(_protocol, connection, **_options) -> None:
+            begun.append(turn)
+            connection.close()
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", begin)
+        plain = socket.create_server(("127.0.0.1", 0))
+        clients = [socket.create_connection(plain.getsockname()) for _ in range(10)]
+        for client in clients:
+            client.sendall(b"\x16")
+        listener = TlsListener(plain, Echo, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), 1000)
+        while len(begun) < len(clients):
+            turn += 1
+            await asyncio.sleep(0)
+        assert len(set(begun)) == len(clients)
+        listener.close()
+        for client in clients:
+            client.close()
+
+    asyncio.run(asyncio.wait_for(main(), 100))
+
+
+class Echo(asyncio.Protocol):
+    """Answers with what it gets."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(data)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,17 @@ def test_one_that_was_killed_is_started_again(reader):
     assert finished(reader.call(os.getpid)) not in (first, os.getpid())
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSEGV"), reason="no such signal here")
+def test_a_message_that_crashes_its_parser_is_not_to_be_sent_again(reader):
+    async def main():
+        with pytest.raises(HttpError) as refused:
+            await reader.call(signal.raise_signal, signal.SIGSEGV)
+        return refused.value.status, await reader.call(os.getpid)
+
+    status, after = finished(main())
+    assert (status, after != os.getpid()) == (413, True)
+
+
 def test_where_no_process_can_be_started(reader, monkeypatch):
     def refuse(*_arguments, **_options):
         raise BlockingIOError(11, "Resource temporarily unavailable")

@@ -12,7 +12,7 @@ from kerascnn import Classifier
 from kerascnn.errors import KerascnnError
 from kerascnn.inference.model_file.external_data import files_beside
 from kerascnn.inference.model_file.foreign import ForeignModel
-from kerascnn.serving import ModelConfig, ServeConfig, create_app
+from kerascnn.serving import ModelConfig, ServeConfig, create_app, repository
 from kerascnn.serving import served_model as home
 from kerascnn.serving.model_file import ModelFile
 from kerascnn.serving.service import Service
@@ -219,6 +219,55 @@ def test_two_models_do_not_share_a_version(tmp_path):
         file.find_companions()
         versions.append(file.version())
     assert versions[0] == versions[2] != versions[1]
+
+
+def test_looking_for_newer_files_goes_on_after_any_error(tmp_path, monkeypatch, caplog):
+    path = tmp_path / "rgb.onnx"
+    write_model(path, np.eye(3))
+    look, calls = repository.versions_in, []
+
+    def failing(folder):
+        calls.append(folder)
+        if 1 < len(calls) < 4:
+            raise ValueError("odd")
+        return look(folder)
+
+    monkeypatch.setattr(repository, "versions_in", failing)
+
+    async def main():
+        service = of(path, reload_seconds=0.01)
+        await service.models.load()
+        first = service.models.get("rgb").version
+        watching = asyncio.create_task(service.models.watch())
+        write_model(path, np.eye(3)[::-1])
+        while service.models.get("rgb").version == first:
+            assert not watching.done()
+            await asyncio.sleep(0.01)
+        watching.cancel()
+        service.close()
+
+    finished(main())
+    assert caplog.text.count("looking for newer files failed") == 1, "one error is told once"
+
+
+def test_one_overwritten_in_place_with_the_old_size_and_time_is_taken(tmp_path):
+    path = tmp_path / "rgb.onnx"
+    write_model(path, np.eye(3))
+
+    async def main():
+        service = of(path)
+        await service.models.load()
+        first, before = service.models.get("rgb").version, path.stat()
+        while path.stat().st_ctime_ns == before.st_ctime_ns:  # clocks of file systems are coarse
+            write_model(path, np.eye(3)[::-1])
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert path.stat().st_size == before.st_size
+        await service.models.reload()
+        second = service.models.get("rgb").version
+        service.close()
+        return first != second
+
+    assert finished(main())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

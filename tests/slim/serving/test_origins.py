@@ -52,6 +52,12 @@ def status(origins: OriginPolicy, method: str = "GET", **headers: str) -> int:
         ("127.0.0.1", ("*.example.org",), "a.b.example.org:1", 200),
         ("127.0.0.1", ("*.example.org",), "evilexample.org", 421),
         ("127.0.0.1", ("*",), "anything.example", 200),
+        ("127.0.0.1", (), "[fe80::1%eth0]:80", 200),
+        ("127.0.0.1", (), "[fe80::1%]", 421),
+        ("127.0.0.1", ("Bücher.example",), "xn--bcher-kva.example:80", 200),
+        ("127.0.0.1", ("*.bücher.example",), "a.XN--bcher-kva.example", 200),
+        ("127.0.0.1", ("bücher.example",), "bucher.example", 421),
+        ("bücher.example", (), "xn--bcher-kva.example", 200),
     ],
 )
 def test_names(listens, allowed, host, expected):

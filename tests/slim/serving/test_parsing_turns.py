@@ -11,6 +11,7 @@ pytest.importorskip("uvicorn", reason="needs the extra serve")
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from kerascnn.serving.http import connection as connection_module
 from kerascnn.serving.http import parsing_turns
 from kerascnn.serving.http.connection import Connection
 
@@ -39,6 +40,8 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    abort = close
+
 
 async def echo(scope, receive, send) -> None:
     """Answer with the path and the length of the body."""
@@ -52,10 +55,12 @@ async def echo(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": text})
 
 
-def connected(app: Callable[..., Awaitable[None]]) -> tuple[Connection, Transport]:
+def connected(
+    app: Callable[..., Awaitable[None]], state: ServerState | None = None
+) -> tuple[Connection, Transport]:
     config = Config(app, lifespan="off", log_config=None, access_log=False)
     config.load()
-    connection = Connection(config, ServerState(), {}, asyncio.get_running_loop())
+    connection = Connection(config, state or ServerState(), {}, asyncio.get_running_loop())
     transport = Transport()
     connection.connection_made(transport)
     return connection, transport
@@ -159,3 +164,42 @@ def test_an_empty_line_keeps_no_connection_open(serving, exported):
         client.sendall(b"\r\n")
         while client.recv(1000):  # the rest of the answer
             pass
+
+
+def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_longest(monkeypatch):
+    monkeypatch.setattr(connection_module, "MOST", 3)
+    monkeypatch.setattr(Connection, "silent", {})
+
+    async def main() -> None:
+        state, go_on = ServerState(), asyncio.Event()
+
+        async def wait(scope, receive, send) -> None:
+            if scope["path"] == "/9":
+                await go_on.wait()
+            await echo(scope, receive, send)
+
+        begun = connected(wait, state)
+        begun[0].data_received(HEAD % 1)
+        asked = connected(wait, state)
+        asked[0].data_received(HEAD % 9 + b"\r\n")
+        answered = connected(wait, state)
+        answered[0].data_received(HEAD % 2 + b"\r\n")
+        while b"/2 0;" not in answered[1].written:
+            await asyncio.sleep(0)
+        # Those with a request stay; the other is closed for the next, and that for the next.
+        silent = connected(wait, state)
+        assert [one[1].closed for one in (begun, asked, answered, silent)] == [0, 0, 1, 0]
+        answered[0].connection_lost(None)
+        new = connected(wait, state)
+        assert silent[1].closed
+        silent[0].connection_lost(None)
+        new[0].data_received(HEAD % 3)
+        last = connected(wait, state)
+        assert last[1].closed
+        assert b" 503 " in last[1].written
+        assert not (begun[1].closed or asked[1].closed or new[1].closed)
+        go_on.set()
+        while b"/9 0;" not in asked[1].written:
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(main(), 100))

@@ -113,6 +113,55 @@ def test_a_model_repository(tmp_path):
     finished(main())
 
 
+def test_a_folder_takes_the_place_of_a_file_and_a_file_that_of_a_folder(tmp_path):
+    """The first kept every request from being answered, and nothing was loaded any more."""
+    path = tmp_path / "rgb.onnx"
+    write_model(path, np.eye(3) * 8)
+
+    async def main():
+        async with asked(serving(("", path))) as (client, service):
+
+            async def served() -> tuple[int, int]:
+                await service.models.reload()
+                versions = (await client.get("/v2/models/rgb")).json()["versions"]
+                return await answer(client, "rgb"), len(versions)
+
+            assert await served() == (0, 1)
+            path.unlink()
+            path.mkdir()  # not complete yet
+            assert await served() == (0, 1)
+            write_version(path, 3, TURNED)
+            assert await served() == (2, 1)
+            shutil.rmtree(path)
+            path.write_bytes(b"garbage")
+            assert await served() == (2, 1)
+            write_model(path, np.eye(3) * 8)
+            assert await served() == (0, 1)
+            index = (await client.post("/v2/repository/index")).json()
+            assert [row["state"] for row in index] == ["READY"]
+            assert service.ready
+
+    finished(main())
+
+
+def test_the_last_version_that_is_gone_is_served_until_another_comes(tmp_path):
+    model = tmp_path / "rgb"
+    write_version(model, 1, np.eye(3) * 8)
+
+    async def main():
+        async with asked(serving(("", tmp_path))) as (client, service):
+            shutil.rmtree(model / "1")
+            write_version(model, 2, TURNED)
+            (model / "2" / "model.onnx").write_bytes(b"garbage")
+            await service.models.reload()
+            assert [await answer(client, "rgb", one) for one in (None, "1", "2")] == [0, 0, -1]
+            write_model(model / "2" / "model.onnx", TURNED)
+            await service.models.reload()
+            assert [await answer(client, "rgb", one) for one in (None, "1", "2")] == [2, -1, 2]
+
+    finished(main())
+
+
 def test_a_version_that_does_not_load_leaves_the_older_one(tmp_path):
     write_version(tmp_path / "rgb", 1, np.eye(3) * 8)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -180,7 +181,10 @@ def test_models_in_a_variable(settle, folder):
         ("[models.'a/b']\npath = 'a.onnx'", "expected one without /"),
         ("max-batch = 2.5", "max_batch: '2.5' is not a valid integer"),
         ("provider = 'gpu'", "provider: 'gpu' is not one of"),
-        ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "--max-batch; expected at least 1"),
+        ("[models.x]\npath = 'a.onnx'\nmax-batch = 0", "--max-batch is 0; expected at least 1"),
+        ("[models.x]\npath = 'a.onnx'\nmax-queue = 3", "--max-queue is 3; expected at least"),
+        ("models = ['a.onnx']\nport = 99999", "--port is 99999; expected 0 to 65535"),
+        ("models = ['a.onnx']\ntimeout = nan", "--timeout is nan; expected above 0"),
         ("[models.x]\npath = 'a.onnx'\nimage-size = 'big'", "models.x: image_size: 'big'"),
         ("models = 3", "expected a section for each"),
         ("models = ['a.onnx', 3]", "expected a list of paths, or a section for each"),
@@ -249,10 +253,43 @@ def test_yaml_that_is_none(settle, folder, text):
 
 def test_origins_are_as_browsers_write_them(settle, folder):
     given = "http://A.org:80 https://a.org:8443 http://[::1]:443 capacitor://localhost *"
+    given += " https://Bücher.example:443"
     config, _ = settle(folder / "a.onnx", env={"KERASCNN_SERVE_CORS": given})
     assert config.cors == (
         "http://a.org", "https://a.org:8443", "http://[::1]:443", "capacitor://localhost", "*",
+        "https://xn--bcher-kva.example",
     )  # fmt: skip
+
+
+def test_models_on_the_hub_are_not_relative_to_the_file(settle, folder, monkeypatch):
+    fetched = []
+
+    def fetch(address):
+        fetched.append(address)
+        return SimpleNamespace(path=folder / "a.onnx")
+
+    for home in ("kerascnn.cli.shared", "kerascnn.serving.sources.hub"):
+        monkeypatch.setattr(f"{home}.fetch", fetch)
+    texts = [
+        'models = ["hf://jane/flowers", "x=hf://jane/birds@v1"]\n',
+        '[models.x]\npath = "hf://jane/birds"\n[models.y]\npath = "sub/b.onnx"\n',
+    ]
+    for text in texts:
+        (folder / "s.toml").write_text(text)
+        config, result = settle("--config", folder / "s.toml")
+        assert result.exit_code == 0, result.output
+    assert fetched == ["hf://jane/flowers", "hf://jane/birds@v1", "hf://jane/birds"]
+    assert config.served[1].path == str(folder / "sub" / "b.onnx")
+
+
+def test_a_path_with_a_sign_in_it_has_no_name(settle, folder):
+    (folder / "k=v").mkdir()
+    write_model(folder / "k=v" / "c.onnx", np.eye(3))
+    (folder / "s.toml").write_text('models = ["./k=v/c.onnx", "d=k=v/c.onnx"]\n')
+    config, result = settle("--config", folder / "s.toml")
+    assert result.exit_code == 0, result.output
+    assert config.names == ("c", "d")
+    assert {model.path for model in config.served} == {str(folder / "k=v" / "c.onnx")}
 
 
 def test_models_as_a_list(settle, folder):

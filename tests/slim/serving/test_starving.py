@@ -19,7 +19,7 @@ from kerascnn.parallel import usable_cpus
 from kerascnn.serving import ServeConfig, create_app
 from kerascnn.serving import service as service_module
 from kerascnn.serving.batching import Batcher
-from kerascnn.serving.endpoints import predict, v2_answers, v2_messages
+from kerascnn.serving.endpoints import predict, v1, v2_answers, v2_messages
 from kerascnn.serving.http import incremental_json as messages
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.service import Service
@@ -142,6 +142,34 @@ def test_small_pictures_do_not_wait_for_large_ones(exported, pictures, monkeypat
     assert expected < 100 * (time.monotonic() - began)
 
 
+def test_others_have_their_turn_while_many_pictures_are_handed_over(exported, pictures):
+    """256 small ones took 7 ms of the event loop in one turn."""
+    files = [(f"a{n}", (f"{n}.png", encoded(pictures[n % 40]))) for n in range(200)]
+
+    async def main():
+        service = Service(ServeConfig((str(exported),), timeout=1000))
+        await service.models.load()
+        turn, turns, run_in_thread = 0, [], service._decoder.run_in_thread
+
+        async def noted(work):
+            turns.append(turn)
+            return await run_in_thread(work)
+
+        service._decoder.run_in_thread = noted
+        async with asking(service) as client:
+            asked = asyncio.ensure_future(client.post("/predict", files=files))
+            while not asked.done():
+                turn += 1
+                await asyncio.sleep(0)
+        service.close()
+        return asked.result(), max(turns.count(one) for one in turns)
+
+    answer, at_once = finished(main())
+    assert len(answer.json()["predictions"]) == 200
+    assert not any("error" in one for one in answer.json()["predictions"])
+    assert at_once <= 32
+
+
 def test_too_many_large_pictures_get_503(exported, monkeypatch):
     large, go_on = flat(4001, 4001), threading.Event()
     monkeypatch.setattr("kerascnn.serving.picture_decoder._MOST_LARGE", 2)
@@ -171,6 +199,27 @@ def test_too_many_large_pictures_get_503(exported, monkeypatch):
         return sorted(answer.status_code for answer in answers)
 
     assert finished(main()) == [200, 200, 503, 503, 503]
+
+
+@pytest.mark.parametrize("kind", ["pictures", "no pictures"])
+def test_one_request_may_have_more_large_pictures_than_may_wait(exported, monkeypatch, kind):
+    """A TIFF does not say what it costs, so it waits with the large ones."""
+    monkeypatch.setattr("kerascnn.serving.picture_decoder._MOST_LARGE", 2)
+    content = flat(20, 20, form="TIFF") if kind == "pictures" else b"x"
+    files = [(f"a{n}", (f"{n}.tif", content)) for n in range(9)]
+
+    async def main():
+        service = Service(ServeConfig((str(exported),), timeout=1000))
+        await service.models.load()
+        async with asking(service) as client:
+            answer = await client.post("/predict", files=files)
+        service.close()
+        return answer
+
+    answer = finished(main())
+    assert answer.status_code == (200 if kind == "pictures" else 422)
+    rows = answer.json()["predictions"]
+    assert [("error" in row) for row in rows] == [kind != "pictures"] * 9
 
 
 def test_what_is_not_typical_tells_nothing_of_others():
@@ -227,6 +276,33 @@ def test_long_messages_are_dealt_with_in_threads(exported, monkeypatch):
     assert len(answers[2].json()["predictions"]) == 100
     assert {name for name, _ in threads} == {"read_request", "write_answer", "_rows"}
     assert {thread for _, thread in threads} == {"decoding"}
+
+
+def test_the_card_of_a_model_is_written_once_and_in_a_thread(squashing, monkeypatch):
+    """With 20,000 class names in it that took 23 ms of the event loop, at each request."""
+    threads, write = [], v1._card
+
+    def noted(served):
+        threads.append(threading.current_thread().name.partition("_")[0])
+        return write(served)
+
+    monkeypatch.setattr(v1, "_card", noted)
+    monkeypatch.setattr(service_module, "_QUICK", 10)
+
+    async def main():
+        service = Service(squashing)
+        await service.models.load()
+        async with asking(service) as client:
+            found = [(await client.get("/v1/models/rgb")).json() for _ in range(3)]
+            listed = (await client.get("/v1/models")).json()
+        service.close()
+        return found, listed
+
+    found, listed = finished(main())
+    assert found[0] == found[1] == found[2]
+    assert listed == {"models": [found[0]]}
+    assert found[0]["card"]["classes"] == ["red", "green", "blue"]
+    assert threads == ["decoding"]
 
 
 VALUES = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)

@@ -1,0 +1,84 @@
+"""gRPC's own service for health (``grpc.health.v1.Health``), asked by probes and load balancers.
+
+Knows: its three states, and that its messages hold one field each. Does not know what makes a
+server ready. See https://github.com/grpc/grpc/blob/master/doc/health-checking.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from kerascnn.serving.endpoints.grpc_messages import read_short
+from kerascnn.serving.http.errors import HttpError
+from kerascnn.serving.service import Service
+
+HEALTH = "grpc.health.v1.Health"
+
+_SERVING, _NOT_SERVING, _UNKNOWN = b"\x08\x01", b"\x08\x02", b"\x08\x03"
+"""Its answers: the field ``status``, 1 to 3."""
+
+_MOST = 100
+"""Clients that watch at a time: they need no token, and take the place of other calls."""
+
+_EVERY = 0.5
+"""Seconds after which those who watch are told of a change."""
+
+
+class Health:
+    """The two methods.
+
+    Args:
+        service: Knows whether it is ready.
+        name: Of the gRPC service that it is the health of.
+    """
+
+    def __init__(self, service: Service, name: str) -> None:
+        self._service, self._name, self._watching = service, name, 0
+
+    def check(self, content: bytes) -> bytes:
+        """Answer once.
+
+        Raises:
+            HttpError: 404: another service is asked for; 400 or 413: no such request.
+        """
+        state, asked = self._state(content)
+        if state == _UNKNOWN:
+            raise HttpError(404, f"no service {asked[:80]!r} here; there is {self._name}.")
+        return state
+
+    async def watch(self, content: bytes, context: Any) -> AsyncIterator[bytes]:
+        """Answer at once and at each change, until the client leaves or the server ends."""
+        if self._watching >= _MOST:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{_MOST} clients are watching already."
+            )
+        self._watching += 1
+        try:
+            async for state in self._changes(content):
+                yield state
+        except HttpError as refusal:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
+        finally:
+            self._watching -= 1
+
+    async def _changes(self, content: bytes) -> AsyncIterator[bytes]:
+        told = b""
+        while True:
+            state, _ = self._state(content)
+            if state != told:
+                yield state
+                told = state
+            if self._service.stopping:
+                return
+            await asyncio.sleep(_EVERY)
+
+    def _state(self, content: bytes) -> tuple[bytes, str]:
+        # Of this message of v2, too, the only field that may be there is a name.
+        asked: str = read_short("ModelReadyRequest", content).name
+        if asked not in ("", self._name):
+            return _UNKNOWN, asked
+        return _SERVING if self._service.ready else _NOT_SERVING, asked

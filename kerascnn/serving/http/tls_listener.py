@@ -1,0 +1,128 @@
+"""TLS: connections are accepted here, so that handshakes are counted and begin one at a time.
+
+Knows: asyncio's handshake, that a client need not finish one, and that a signature takes the
+processor a millisecond. Does not know what is said once a connection is secure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+
+from kerascnn.errors import kind_and_line
+
+log = logging.getLogger(__name__)
+
+MOST_HANDSHAKES = 256
+"""Handshakes that are not finished; at the next, the oldest is given up. Most take some
+milliseconds, and those that take seconds are nobody's who is in a hurry."""
+
+_AT_ONCE = 16
+"""Connections that are accepted before anything else has its turn."""
+
+_PAUSE = 0.1
+"""Seconds until the next try after one failed: too many files are open, perhaps."""
+
+
+class TlsListener:
+    """Accepts connections; with the two methods of :class:`asyncio.Server` that uvicorn calls.
+
+    asyncio's own server counts nobody before the end of a handshake, and works on as many at a
+    time as there are.
+
+    Args:
+        listener: Listens already.
+        protocol: Makes the protocol of a connection.
+        context: Certificate and key.
+        seconds: Within which a handshake must be finished.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        protocol: Callable[[], asyncio.BaseProtocol],
+        context: ssl.SSLContext,
+        seconds: float,
+    ) -> None:
+        self._listener, self._protocol = listener, protocol
+        self._context, self._seconds = context, seconds
+        self._turn = asyncio.Lock()
+        self._handshakes: dict[asyncio.Task[None], None] = {}
+        listener.setblocking(False)
+        self._accepting = asyncio.ensure_future(self._accept())
+
+    def close(self) -> None:
+        """Accept no more, and give up handshakes."""
+        for task in (self._accepting, *self._handshakes):
+            task.cancel()
+        self._listener.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing is left to do."""
+        with suppress(asyncio.CancelledError):
+            await self._accepting
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                self._take((await loop.sock_accept(self._listener))[0])
+                for _ in range(_AT_ONCE):
+                    self._take(self._listener.accept()[0])
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                log.error("no connection can be accepted (%s)", kind_and_line(error))
+                self._give_up_oldest()
+                await asyncio.sleep(_PAUSE)
+
+    def _take(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        if len(self._handshakes) >= MOST_HANDSHAKES:
+            self._give_up_oldest()
+        task = asyncio.ensure_future(self._secure(connection))
+        self._handshakes[task] = None
+        task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+
+    def _give_up_oldest(self) -> None:
+        oldest = next(iter(self._handshakes), None)
+        if oldest is not None:
+            del self._handshakes[oldest]
+            oldest.cancel()
+
+    async def _secure(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._seconds):
+                await _readable(connection)
+            async with self._turn:
+                await asyncio.sleep(0)
+            await loop.connect_accepted_socket(
+                self._protocol,
+                connection,
+                ssl=self._context,
+                ssl_handshake_timeout=self._seconds,
+                ssl_shutdown_timeout=self._seconds,
+            )
+        except OSError:  # also TimeoutError and ssl.SSLError: nobody to tell
+            connection.close()
+        except BaseException:
+            connection.close()
+            raise
+
+
+async def _readable(connection: socket.socket) -> None:
+    """Wait for the first bytes; until then there is nothing to work on."""
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(connection, came.set)
+    except NotImplementedError:  # Windows
+        return
+    try:
+        await came.wait()
+    finally:
+        loop.remove_reader(connection)
