@@ -19,8 +19,9 @@ from typing import Any
 from kerascnn.errors import DataError
 from kerascnn.files import decode_text
 from kerascnn.images import Resizing, Shape
+from kerascnn.inference.model_file.advice import describe_path
 from kerascnn.inference.model_file.foreign import ForeignModel
-from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
+from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.inference.model_file.label_lines import plain_names, split
 from kerascnn.resizing import PRESETS
 
