@@ -58,6 +58,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     if target.is_symlink():
         target = Path(os.path.realpath(target))
     try:
+        if target.is_symlink():  # still: it leads to itself
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
             dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
@@ -69,8 +71,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
-        # mkstemp makes private files; what we leave behind has the user's usual rights.
-        temporary.chmod(0o666 & ~umask())
+        # mkstemp makes private files; what we leave behind has the rights of what was there, or
+        # the user's usual ones.
+        there = target.is_file()
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode) if there else 0o666 & ~umask())
         temporary.replace(target)
     except OSError as error:
         raise cannot_write(target, error) from error
