@@ -1,9 +1,9 @@
 """What is wrong is told before Keras is loaded: here there is none, so it cannot be."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
-import json
 import pytest
 from click.testing import CliRunner
 
