@@ -6,6 +6,7 @@ Does not read models, nor know what to do with one (:mod:`kerascnn.inference.mod
 
 from __future__ import annotations
 
+import codecs
 import zipfile
 from contextlib import suppress
 from itertools import islice
@@ -33,6 +34,8 @@ _BEGINNINGS: dict[bytes, Kind] = {
     b"\x89PNG": "picture", b"\xff\xd8\xff": "picture", b"GIF8": "picture", b"II*\0": "picture",
     b"MM\0*": "picture", b"\x93NUMPY": "arrays",
 }  # fmt: skip
+
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\x1b"))
 """Bytes that are in no text."""
@@ -181,7 +184,7 @@ def _is_text(start: bytes) -> bool:
     if start.translate(None, _CONTROLS) != start:
         return False
     with suppress(UnicodeDecodeError):
-        return bool(start[:-3].decode() or start.decode())  # a letter may be cut
+        return bool(_UTF8().decode(start))  # the last letter may be cut
     return False
 
 
