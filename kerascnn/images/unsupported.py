@@ -43,7 +43,9 @@ _BEGINNINGS = {
     b"version https://git-lfs": "a pointer of Git LFS",
     **dict.fromkeys((b"<!DOCTYPE html", b"<!doctype html", b"<html"), "a web page"),
     b"\x1aE\xdf\xa3": "a video",
-    **dict.fromkeys((b"II*\0", b"MM\0*"), "TIFF of bits or colors that Pillow does not know"),
+    **dict.fromkeys(
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF of bits or colors that Pillow does not know"
+    ),
 }
 """By the first bytes of a file: its format."""
 
