@@ -126,9 +126,18 @@ def decode_text(content: bytes) -> str:
         >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
         True
     """
-    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    marked = content.startswith(marks) and len(content) > len(codecs.BOM_UTF16)
-    return content.decode("utf-16" if marked else "utf-8-sig")
+    marks = {
+        "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+        "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    }
+    marked = (name for name, bom in marks.items() if content.startswith(bom) and content[2:])
+    encoding = next(marked, "utf-8-sig")
+    return content.decode(encoding)
+
+
+def lines_of(text: str) -> list[str]:
+    """Split a text as files are, and not, as Python does, at what may be in a name (U+2028)."""
+    return re.split("\r\n|\r|\n", text)
 
 
 def write_text(path: str | Path, text: str) -> None:
