@@ -58,6 +58,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     if target.is_symlink():
         target = Path(os.path.realpath(target))
     try:
+        if target.is_symlink():  # still: it leads to itself
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
             dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
@@ -69,8 +71,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
-        # mkstemp makes private files; what we leave behind has the user's usual rights.
-        temporary.chmod(0o666 & ~umask())
+        # mkstemp makes private files; what we leave behind has the rights of what was there, or
+        # the user's usual ones.
+        there = target.is_file()
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode) if there else 0o666 & ~umask())
         temporary.replace(target)
     except OSError as error:
         raise cannot_write(target, error) from error
@@ -122,9 +126,18 @@ def decode_text(content: bytes) -> str:
         >>> decode_text("고양이".encode("utf-16")) == decode_text("고양이".encode("utf-8-sig"))
         True
     """
-    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    marked = content.startswith(marks) and len(content) > len(codecs.BOM_UTF16)
-    return content.decode("utf-16" if marked else "utf-8-sig")
+    marks = {
+        "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+        "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    }
+    marked = (name for name, bom in marks.items() if content.startswith(bom) and content[2:])
+    encoding = next(marked, "utf-8-sig")
+    return content.decode(encoding)
+
+
+def lines_of(text: str) -> list[str]:
+    """Split a text as files are, and not, as Python does, at what may be in a name (U+2028)."""
+    return re.split("\r\n|\r|\n", text)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -66,7 +66,7 @@ class Command(TranslatedHelp):
         for parameter in self.params:
             if parameter.type is click.STRING and _names_a_file(parameter):
                 # The value stays as it is; it is for shells, which complete it as a path.
-                parameter.type = click.Path(allow_dash=True)
+                parameter.type = click.Path(allow_dash=True, readable=False)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what goes wrong in it is told with the names of its options."""

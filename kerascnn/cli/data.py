@@ -65,6 +65,10 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
     from kerascnn.dataset.check.checking import check_data, load_for_check
     from kerascnn.dataset.faults import FaultCollector
 
+    if page:
+        from kerascnn.report.document import check_installed
+
+        check_installed()
     noted = FaultCollector()
     with console(stderr=True).status(tr("looking at every picture")):
         dataset = load_for_check(data, noted)

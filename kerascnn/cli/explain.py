@@ -95,7 +95,8 @@ def command(
 
 
 def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
-    from kerascnn.errors import ConfigError
+    from kerascnn.errors import ConfigError, ModelFileError
+    from kerascnn.inference.model_file.advice import describe_no_keras
 
     if model.lower().endswith(".onnx"):
         from kerascnn.inference.classifier import Classifier
@@ -110,6 +111,11 @@ def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
         from kerascnn.training.run.folder import open_run
 
         elsewhere = is_keras_file(model)
+        if elsewhere and (what := describe_no_keras(model)):
+            raise ModelFileError(
+                f"{model}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
+                f"{what}"
+            )
         if elsewhere and not (foreign and foreign.classes):
             raise ConfigError(
                 f"{model}: was made elsewhere, so --labels FILE is missing: its class names, "

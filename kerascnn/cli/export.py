@@ -212,7 +212,7 @@ def _export(
 
 
 def _refuse_onnx(run: str) -> None:
-    from kerascnn.inference.model_file.kinds import describe_path
+    from kerascnn.inference.model_file.advice import describe_path
 
     if run.lower().endswith(".onnx") and Path(run).is_file():
         what = describe_path(run) or (
@@ -223,8 +223,12 @@ def _refuse_onnx(run: str) -> None:
 
 
 def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
+    from kerascnn.inference.model_file.advice import describe_no_keras
+
     if not Path(model).exists():
         raise ModelFileError(f"{model}: no such file.{did_you_mean(model)}")
+    if describe_no_keras(model):
+        raise _no_foreign(model)
     if not (foreign and foreign.classes):
         raise ConfigError(
             f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
@@ -234,7 +238,8 @@ def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
 
 def _no_foreign(run: str) -> ConfigError | ModelFileError:
     """Say why the options for a model made elsewhere are of no use here."""
-    from kerascnn.inference.model_file.kinds import describe_path, is_own
+    from kerascnn.inference.model_file.advice import describe_path
+    from kerascnn.inference.model_file.kinds import is_own
 
     if is_own(run):
         return ConfigError(

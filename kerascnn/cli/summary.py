@@ -13,7 +13,7 @@ from kerascnn.cli.completion import complete_networks, complete_scopes
 from kerascnn.cli.shared import image_size_option, on_this_machine
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
-from kerascnn.inference.model_file.kinds import ONNX, describe_path
+from kerascnn.inference.model_file.advice import ONNX, describe_path
 from kerascnn.language import tr
 
 if TYPE_CHECKING:

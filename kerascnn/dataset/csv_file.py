@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -41,7 +41,7 @@ _TRUTHS = {
 _EXPECTED = "Expected a first line path,label or path,label,split"
 
 
-def load_csv(file: Path, faults: FaultHandler = STRICT) -> Dataset:
+def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """Read a list of pictures.
 
     The first line names the columns, in any order; others than these are left alone:
@@ -52,7 +52,8 @@ def load_csv(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     * ``is_valid``, in place of ``split``: true for ``val``, false for ``train``, as fastai has it.
 
     Returns:
-        The data set. Its classes are the labels of ``train``, sorted by name in Unicode NFC.
+        The data set. Its classes are the labels of ``train``, sorted by name in Unicode NFC; of all
+        rows, where there are none of ``train`` and a model's classes are known.
 
     Raises:
         DataError: Naming the line: a column or value is missing, a file is not there, a picture
@@ -61,6 +62,8 @@ def load_csv(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     rows = _without_repeats(_read(file, faults), faults)
     used = {rows.known[kind] for kind in set(rows.kinds)}
     classes = tuple(sorted({kind.label for kind in used if kind.split == "train"}))
+    if known and not classes:  # what a model is evaluated on needs no training pictures
+        classes = tuple(sorted({kind.label for kind in used}))
     if not classes:
         found = "only val and test" if used else "no rows"
         raise DataError(

@@ -20,7 +20,7 @@ from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
-from kerascnn.files import decode_text
+from kerascnn.files import decode_text, lines_of
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
@@ -134,7 +134,7 @@ def _class_names(folder: Path, splits: dict[str, Split], faults: FaultHandler) -
     file = folder / "classes.txt"
     if not file.exists():
         return numbers
-    lines = (line.strip() for line in _text(file).splitlines())
+    lines = (line.strip() for line in lines_of(_text(file)))
     names = tuple(unicodedata.normalize("NFC", name) for name in lines if name)
     if len(names) >= count and len(set(names)) == len(names):
         return names
@@ -151,8 +151,11 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
     try:
-        return decode_text(content)
-    except UnicodeDecodeError as error:
+        text = decode_text(content)
+        if "\0" in text:
+            raise ValueError("it holds zeros")
+    except ValueError as error:
         raise DataError(
             f"{file}: not UTF-8 ({error}). Expected one class name per line; save it as UTF-8."
         ) from error
+    return text

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeAlias
 
 from kerascnn.dataset.builtin import load_fashion_mini
 from kerascnn.dataset.csv_file import load_csv
@@ -23,7 +24,9 @@ from kerascnn.uris import is_uri
 BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
 """Data sets by name; a folder of the same name in the working folder comes second."""
 
-FILES: dict[str, Callable[[Path, FaultHandler], Dataset]] = {".csv": load_csv, ".npz": load_npz}
+_Reader: TypeAlias = Callable[[Path, FaultHandler, Collection[str]], Dataset]
+
+FILES: dict[str, _Reader] = {".csv": load_csv, ".npz": load_npz}
 """Readers of single files, by the end of the name."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
@@ -39,7 +42,8 @@ def load_dataset(
             IDX files, a CSV file (``path,label[,split]``), an ``.npz`` file, or a built-in name.
         faults: Told of faults; the default raises the first, :class:`FaultCollector` goes on.
         known: Classes of the model that is to classify it, if there is one: a single folder of
-            such a name is a class, and no folder around the class folders.
+            such a name is a class, and no folder around the class folders, and a list or
+            arrays need no training pictures.
 
     Returns:
         The data set; its pictures are read later, one at a time.
@@ -52,7 +56,7 @@ def load_dataset(
     check_data_exists(data)
     path = Path(data)
     if path.is_file():
-        dataset = FILES[path.suffix.lower()](path, faults)
+        dataset = FILES[path.suffix.lower()](path, faults, known)
     elif idx_files(path):
         dataset = load_idx(path, faults)
     else:

@@ -10,6 +10,7 @@ import math
 import unicodedata
 import warnings
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -54,7 +55,7 @@ _EXPECTED = (
 )
 
 
-def load_npz(file: Path, faults: FaultHandler = STRICT) -> Dataset:
+def load_npz(file: Path, faults: FaultHandler = STRICT, known: Collection[str] = ()) -> Dataset:
     """Read pictures and labels from an ``.npz`` file.
 
     Args:
@@ -64,6 +65,7 @@ def load_npz(file: Path, faults: FaultHandler = STRICT) -> Dataset:
             ``x_val``, ``y_val``, ``x_test``, ``y_test``; ``train_images``, ``train_labels`` and so
             on; or ``images`` and ``labels`` alone.
         faults: Told what is wrong with what is not needed for training.
+        known: Classes of a model: a single split is then read whatever its name is.
 
     Returns:
         The data set. Classes are in the order of ``classes``; without it, sorted by name, or
@@ -74,6 +76,10 @@ def load_npz(file: Path, faults: FaultHandler = STRICT) -> Dataset:
     """
     arrays = _read(file)
     pairs = _pairs(file, arrays)
+    if known and pairs:  # what a model is evaluated on needs no training pictures
+        pairs = {"train": next(iter(pairs.values()))} if len(pairs) == 1 else pairs
+    if "train" not in pairs:
+        raise DataError(f"{file}: holds {', '.join(arrays) or 'nothing'}. {_EXPECTED}.")
     train = _checked(file, arrays, *pairs["train"])
     classes = _classes(file, arrays.get(CLASSES), train, faults)
     splits = {}
@@ -154,8 +160,6 @@ def _pairs(file: Path, arrays: dict[str, Array]) -> dict[str, tuple[str, str]]:
                 raise DataError(f"{file}: holds {there[0]} but not {other}. {_EXPECTED}.")
             if there:
                 pairs.setdefault(split, pair)
-    if "train" not in pairs:
-        raise DataError(f"{file}: holds {', '.join(arrays) or 'nothing'}. {_EXPECTED}.")
     return pairs
 
 

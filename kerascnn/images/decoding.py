@@ -209,14 +209,17 @@ def _load(image: Image.Image) -> None:
     if not isinstance(image, ImageFile.ImageFile):
         image.load()
         return
-    level = _GREY_LEVEL.get(str(image.tile[0][3])) if image.format == "PNG" and image.tile else None
+    packed = str(image.tile[0][3]) if image.format == "PNG" and image.tile else ""
     filename, image.filename = image.filename, ""
     try:
         image.load()
     finally:
         image.filename = filename
-    if level and isinstance(clear := image.info.get("transparency"), int):
-        image.info["transparency"] = clear * level
+    clear = image.info.get("transparency")
+    if packed in _GREY_LEVEL and isinstance(clear, int):
+        image.info["transparency"] = clear * _GREY_LEVEL[packed]
+    elif packed == "RGB;16B" and isinstance(clear, tuple):  # Pillow gives the upper 8 bits alone
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
 def _in_strips(

@@ -5,6 +5,7 @@ Knows: endings and first bytes. Does not know how anything is decoded.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 UNREAD_SUFFIXES = (
@@ -42,7 +43,9 @@ _BEGINNINGS = {
     b"version https://git-lfs": "a pointer of Git LFS",
     **dict.fromkeys((b"<!DOCTYPE html", b"<!doctype html", b"<html"), "a web page"),
     b"\x1aE\xdf\xa3": "a video",
-    **dict.fromkeys((b"II*\0", b"MM\0*"), "TIFF of bits or colors that Pillow does not know"),
+    **dict.fromkeys(
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF of bits or colors that Pillow does not know"
+    ),
 }
 """By the first bytes of a file: its format."""
 
@@ -55,10 +58,13 @@ _INSTEAD = {
 }
 """What to do with files that are no pictures."""
 
+_TWELVE_BITS = re.compile(rb"\xff[\xc1\xc2]\0.\x0c", re.DOTALL)
+"""The beginning of a JPEG's frame of 12 bits a channel."""
+
 _DICOM = slice(128, 132)
 """Where ``DICM`` stands, behind a preamble of 128 bytes that may hold anything."""
 
-_HEAD = 512
+_HEAD = 1 << 16
 """Bytes that are looked at."""
 
 
@@ -88,6 +94,8 @@ def kind_of(source: str | Path | bytes) -> str | None:
             head = file.read(_HEAD)
     if not head:
         return "an empty file"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG of 12 bits a channel" if _TWELVE_BITS.search(head) else None
     if head[4:8] == b"ftyp":
         return _brand(head)
     if head[_DICOM] == b"DICM":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
-from importlib import resources
+from importlib import import_module, resources
 from typing import Any
 
 from kerascnn import __version__
@@ -20,6 +20,11 @@ from kerascnn.language.messages import translated
 from kerascnn.metrics.significance import percent
 from kerascnn.printable import printable
 from kerascnn.report.data_url import data_url
+
+
+def check_installed() -> None:
+    """Import what a page is made with, before work that would be lost without it."""
+    import_module("jinja2")
 
 
 def render(

@@ -18,7 +18,7 @@ from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report import figures
 from kerascnn.report.content import Content, Epoch, Layer, Mistake
 from kerascnn.report.data_url import data_url
-from kerascnn.report.document import render
+from kerascnn.report.document import check_installed, render
 from kerascnn.report.heat import overlay
 from kerascnn.report.verdict import commonest_confusions, judge, split_name
 
@@ -66,7 +66,7 @@ class Block:
 
 def check_libraries() -> None:
     """Import what makes a page; the command line tells which extra brings what is missing."""
-    import_module("jinja2")
+    check_installed()
     import_module("matplotlib.figure")
 
 

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from kerascnn.errors import ConfigError, MissingExtraError
 
@@ -31,13 +32,20 @@ _LEAN: ContextVar[bool] = ContextVar("lean", default=False)
 
 
 def check_backend() -> None:
-    """Check that Keras's backend is supported.
+    """Check that Keras's backend is supported, and what else its file of settings says.
 
     Raises:
-        ConfigError: It is another.
+        ConfigError: It is another, or other settings than the networks are written for.
         MissingExtraError: It is JAX, which is not installed.
     """
     name, place = _known_backend()
+    file, settings = _settings()
+    for setting, needed in (("image_data_format", "channels_last"), ("floatx", "float32")):
+        if settings.get(setting, needed) != needed:
+            raise ConfigError(
+                f"{setting} in {file} is {settings[setting]!r}. The networks need {needed!r}: "
+                "write that, or remove the file."
+            )
     if name == "jax" and find_spec("jax") is None:
         raise MissingExtraError("jax", "jax", f"where {place} is 'jax'")
 
@@ -155,10 +163,16 @@ def _backend() -> tuple[str, str]:
     """Return the name, and where it stands: the variable comes before the file."""
     if name := os.environ.get("KERAS_BACKEND"):
         return name, "KERAS_BACKEND"
+    file, settings = _settings()
+    return str(settings.get("backend", "tensorflow")), f"the backend in {file}"
+
+
+def _settings() -> tuple[Path, dict[str, Any]]:
+    """Return Keras's file of settings and what it says."""
     home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
     file = home / "keras.json"
     try:
-        name = json.loads(file.read_text(encoding="utf-8")).get("backend", "tensorflow")
-    except (OSError, ValueError, AttributeError):  # none, or none that Keras could read
-        name = "tensorflow"
-    return str(name), f"the backend in {file}"
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or none that Keras could read
+        settings = {}
+    return file, settings if isinstance(settings, dict) else {}

@@ -122,3 +122,24 @@ def test_bad_pictures_are_named_one_by_one_and_the_rest_goes_on(model: Path) -> 
 def test_a_batch_of_another_type_or_shape(batch: np.ndarray, model: Path) -> None:
     with pytest.raises(KerascnnError, match=r"expected uint8 \[batch, 32, 32, 3\]"):
         Classifier(model).run(batch)
+
+
+def test_a_path_without_permission_is_its_own_line(model: Path, monkeypatch) -> None:
+    Image.new("RGB", (8, 8)).save("mine.png")
+    Image.new("RGB", (8, 8)).save("theirs.png")
+    real = open
+
+    def refusing(file, *arguments, **options):
+        if str(file) == "theirs.png":
+            raise PermissionError(13, "Permission denied", file)
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", refusing)
+    monkeypatch.setattr("os.access", lambda path, *_mode: path != "theirs.png")
+    done = CliRunner().invoke(main, ["predict", str(model), "theirs.png", "mine.png", "--json"])
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert (done.exit_code, "permission" in first["error"].lower(), "label" in second) == (
+        3,
+        True,
+        True,
+    )

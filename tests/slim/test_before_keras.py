@@ -1,5 +1,6 @@
 """What is wrong is told before Keras is loaded: here there is none, so it cannot be."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,6 +62,9 @@ def test_a_backend_in_keras_own_file(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "keras.json").write_text('{"backend": "torch"}')
     assert "keras.json is 'torch'" in told("summary", "cnn")[1]
+    for setting, value in (("image_data_format", "channels_first"), ("floatx", "float16")):
+        (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax", setting: value}))
+        assert f"{setting} in {tmp_path / 'keras.json'} is '{value}'" in told("summary", "cnn")[1]
     for harmless in ('{"backend": "tensorflow"}', "[]", "{", "{}"):
         (tmp_path / "keras.json").write_text(harmless)
         assert "kerascnn[train]" in told("summary", "cnn")[1], harmless

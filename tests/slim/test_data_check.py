@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,12 @@ def test_mistakes_of_the_user(kerascnn) -> None:
     assert kerascnn("data", "tidy").returncode == 2
     for words in (["data", "--debug", "check", "nowhere"], ["data", "check", "nowhere", "--debug"]):
         assert b"Traceback" in kerascnn(*words).stderr
+
+
+@pytest.mark.skipif(find_spec("jinja2") is not None, reason="is about its absence")
+def test_a_page_that_cannot_be_made_is_told_before_anything_is_read(kerascnn) -> None:
+    done = kerascnn("data", "check", "nowhere", "--page", "page.html")
+    assert (done.returncode, b"kerascnn[report]" in done.stderr) == (1, True)
 
 
 def test_evaluate_names_leaks_and_gives_the_number_without_them(

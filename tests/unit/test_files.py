@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,20 @@ def test_a_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_replaced_keeps_its_rights(tmp_path: Path) -> None:
+    path = tmp_path / "private.txt"
+    path.touch(0o600)
+    write_text(path, "new")
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", 0o600)
+
+
+def test_a_link_to_itself_is_an_error_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "self").symlink_to("self")
+    with pytest.raises(KerascnnError, match="self is a link to self"):
+        write_text(tmp_path / "self", "new")
+    assert (tmp_path / "self").is_symlink()
+
+
 def test_a_pipe_or_device_is_written_to_and_stays(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.txt"
     os.mkfifo(pipe)

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from kerascnn.errors import DataError
-from kerascnn.files import decode_text
+from kerascnn.files import decode_text, lines_of
 from kerascnn.images import Resizing, Shape
+from kerascnn.inference.model_file.advice import describe_path
 from kerascnn.inference.model_file.foreign import ForeignModel
-from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
+from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.inference.model_file.label_lines import plain_names, split
 from kerascnn.resizing import PRESETS
 
@@ -231,8 +232,7 @@ def _name(item: Any) -> str:
 
 
 def _from_lines(path: str | Path, text: str) -> list[str]:
-    ends = text.rstrip().replace("\r\n", "\n").replace("\r", "\n")
-    names = [line.strip() for line in ends.split("\n")]
+    names = [line.strip() for line in lines_of(text.rstrip())]
     for number, name in enumerate(names, 1):
         if not name:
             raise DataError(f"{path}, line {number}: empty. {_SAID}")

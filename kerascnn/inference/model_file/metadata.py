@@ -14,7 +14,7 @@ from typing import BinaryIO
 from kerascnn.card import METADATA_KEY, ModelCard
 from kerascnn.errors import ModelFileError
 from kerascnn.files import did_you_mean
-from kerascnn.inference.model_file.kinds import describe_path
+from kerascnn.inference.model_file.advice import describe_path
 from kerascnn.inference.model_file.protobuf import Span, fields
 
 _GRAPH, _METADATA_PROPS = 7, 14

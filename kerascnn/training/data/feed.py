@@ -120,15 +120,16 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
     """Refuse to train when a class has no picture that can be read.
 
     Raises:
-        DataError: Naming the classes and the first broken pictures.
+        DataError: Naming the classes and a broken picture of theirs.
     """
     counts = np.bincount(train.labels, minlength=len(dataset.classes))
     empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
     if empty:
-        reasons = "".join(f"\n  {reason}" for reason in train.skipped[:5])
+        told = [reason for reason in train.skipped if any(name in reason for name in empty)]
+        first = f" The first is {told[0]}" if told else ""
         raise DataError(
             f"{dataset.name}: no picture that can be trained on in {', '.join(empty)}. "
-            f"Add pictures or remove the class.{reasons}"
+            f"Add pictures or remove the class.{first}"
         )
     if len(dataset.classes) < 2:
         raise DataError(

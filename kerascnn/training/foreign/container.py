@@ -16,7 +16,8 @@ from typing import Any
 
 from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import did_you_mean
-from kerascnn.inference.model_file.kinds import describe_path, kind_of_model
+from kerascnn.inference.model_file.advice import describe_path
+from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.typed_json import parse_json
 from kerascnn.zip_files import check_for_zip_bomb

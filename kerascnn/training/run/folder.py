@@ -21,7 +21,8 @@ from kerascnn.files import (
     read_text,
     write_text,
 )
-from kerascnn.inference.model_file.kinds import CARD, MODEL, ONNX, describe_path, is_own
+from kerascnn.inference.model_file.advice import ONNX, describe_path
+from kerascnn.inference.model_file.kinds import CARD, MODEL, is_own
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced

@@ -140,6 +140,16 @@ def test_a_column_that_may_be_the_split_is_told(write, name: str, caplog) -> Non
     assert not caplog.messages
 
 
+def test_a_list_that_a_model_is_evaluated_on_needs_no_training_pictures(write) -> None:
+    file = write("path,label,split\na.png,cat,test\nb.png,dog,test\n")
+    dataset = load_dataset(file, known=("cat", "dog", "cow"))
+    assert dataset.classes == ("cat", "dog")
+    assert {name: split.labels.tolist() for name, split in dataset.splits.items()} == {
+        "train": [],
+        "test": [0, 1],
+    }
+
+
 def test_a_message_is_not_as_long_as_what_it_repeats(write) -> None:
     with pytest.raises(DataError) as caught:
         load_dataset(write("x" * 100_000 + "\na.png,cat\n"))

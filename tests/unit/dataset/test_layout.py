@@ -267,7 +267,7 @@ def test_a_folder_that_cannot_be_listed_is_named(monkeypatch, caplog) -> None:
     assert list(Walk().pictures(Path("d/a"))) == [Path("d/a/1.png")]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_names_beside_idx_files(encoding: str, form: str, idx_folder) -> None:
     text = unicodedata.normalize(form, "고양이\r\ncafé\n\n")
@@ -275,9 +275,19 @@ def test_names_beside_idx_files(encoding: str, form: str, idx_folder) -> None:
     assert load_dataset(idx_folder).classes == ("고양이", "café")
 
 
-def test_names_beside_idx_files_in_another_encoding(idx_folder) -> None:
-    Path(idx_folder, "classes.txt").write_bytes("고양이\ncafé\n".encode("cp949", "replace"))
+@pytest.mark.parametrize("space", ["\u2028", "\x0b", "\x85", "\x1c"])
+def test_what_python_calls_the_end_of_a_line_moves_no_name(space: str, idx_folder) -> None:
+    Path(idx_folder, "classes.txt").write_bytes(f"hot{space}dog\rcat".encode())
+    assert load_dataset(idx_folder).classes == (f"hot{space}dog", "cat")
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16-le"])
+def test_names_beside_idx_files_in_another_encoding(encoding: str, idx_folder) -> None:
+    Path(idx_folder, "classes.txt").write_bytes("고양이\ncafe\n".encode(encoding))
     with pytest.raises(DataError, match=r"classes\.txt: not UTF-8"):
+        load_dataset(idx_folder)
+    Path(idx_folder, "classes.txt").write_bytes("cat\ndog\n".encode("utf-16-le"))
+    with pytest.raises(DataError, match=r"classes\.txt: not UTF-8 .it holds zeros"):
         load_dataset(idx_folder)
 
 

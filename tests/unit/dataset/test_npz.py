@@ -202,6 +202,14 @@ def test_a_split_without_a_known_label_is_left_out(clothes) -> None:
     assert "99 is none of the 10 classes" in faults.found[0]
 
 
+def test_arrays_that_a_model_is_evaluated_on_need_no_training_pictures(clothes) -> None:
+    pictures, labels = clothes
+    file = save(x_test=pictures, y_test=labels)
+    assert len(load_dataset(file, known=list("0123456789")).splits["train"]) == 60
+    with pytest.raises(DataError, match=r"holds x_test, y_test\. Expected x_train"):
+        load_dataset(file)
+
+
 def test_files_written_by_python_2_are_read_in_silence(clothes) -> None:
     pictures, labels = clothes
     with zipfile.ZipFile("data.npz", "w") as archive:

@@ -57,7 +57,7 @@ def in_planes(file: bytes, entries: int) -> bytes:
     return head.ljust(moved, b"\0") + arrays + pixels * 3
 
 
-def png(width: int, bits: int, kind: int, rows: list[bytes], clear: int | None = None) -> bytes:
+def png(width: int, bits: int, kind: int, rows: list[bytes], *clear: int) -> bytes:
     """A PNG, written by hand: Pillow writes no 16-bit colors, and none of 2 or 4 bits of grey."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
@@ -65,7 +65,7 @@ def png(width: int, bits: int, kind: int, rows: list[bytes], clear: int | None =
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
 
     header = struct.pack(">IIBBBBB", width, len(rows), bits, kind, 0, 0, 0)
-    transparent = b"" if clear is None else chunk(b"tRNS", struct.pack(">H", clear))
+    transparent = chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear)) if clear else b""
     pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + transparent + pixels + chunk(b"IEND", b"")
@@ -98,6 +98,16 @@ def test_sixteen_bit_colours_keep_their_upper_half(photograph) -> None:
     original = photograph(3, 5)
     rows = [row.astype(">u2").tobytes() for row in original.astype(int) * 257]
     assert np.array_equal(images.decode(png(5, 16, 2, rows)), original)
+
+
+def test_transparent_color_of_sixteen_bits_is_laid_on_white() -> None:
+    """Pillow gives the upper 8 bits of the pixels, and all 16 of the transparent color."""
+    pixels = [(40000, 3, 65535), (300, 20000, 7)]
+    rows = [np.asarray(pixels, ">u2").tobytes()]
+    for clear in (0, 1):
+        expected = [[value >> 8 for value in pixel] for pixel in pixels]
+        expected[clear] = [255, 255, 255]
+        assert images.decode(png(2, 16, 2, rows, *pixels[clear]))[0].tolist() == expected
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])

@@ -68,6 +68,16 @@ def test_what_pillow_writes_in_other_formats(form: str, kind: str) -> None:
     assert f"read, but {kind}. Expected" in refused(saved(form))
 
 
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0" + bytes(4000)])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_jpeg_of_twelve_bits_is_not_called_damaged(options, exif: bytes) -> None:
+    file = bytearray(saved("JPEG", exif=exif, **options))
+    frame = file.index(b"\xff\xc2" if options else b"\xff\xc0", len(exif))
+    file[frame + 1], file[frame + 4] = (0xC2 if options else 0xC1), 12
+    assert "read, but JPEG of 12 bits a channel. Expected" in refused(bytes(file))
+    assert "12 bits" not in refused(bytes(file[: len(exif) + 40]))
+
+
 def test_a_class_of_such_pictures_alone_and_a_folder_of_them(caplog) -> None:
     for name in ("a/1.HEIC", "a/2.avif", "b/3.heic"):
         Path("d", name).parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,9 @@ def model() -> keras.Model:
     return keras.Model(entry, keras.layers.Dense(2, "softmax")(x))
 
 
+FROZEN = b"\n\x10\n\x05input\x12\x0bPlaceholder"
+NPY = b"\x93NUMPY\x01\0"
+
 OTHERS = {
     "empty.onnx": b"", "page.onnx": b"\n<!DOCTYPE html><html></html>",
     "m.ort": b"0000ORTM" + bytes(9),
@@ -42,6 +45,15 @@ OTHERS = {
     "denied.onnx": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
     "head.onnx": b"<!-- cached --><head><title>Not Found</title></head>",
     "graph.json": b'{"irVersion": "8", "producerName": "elsewhere"}',
+    "webp.onnx": b"RIFF\x10\0\0\0WEBPVP8 ", "scan.onnx": b"II*\0" + bytes(9),
+    "ckpt/cp-1.index": bytes(9), "ckpt/cp-1.data-00000-of-00001": bytes(9),
+    "m.caffemodel": b"\n\1", "m.param": b"7767517\n", "m.onnx.data": b"\x80\x3f" * 9,
+    "notes.onnx": "The model is at example.org, größer".encode(), "frozen.onnx": FROZEN,
+    "kept.h5": b"\x08\x07\x12\x07pytorch", "opset.keras": b"\x08\x08\x3a\x02",
+    "saved.pb": b"\x08\x01\x12",
+    "js/model.json": b'{"format": "layers-model", "modelTopology": {"class_name": "Model"}}',
+    "repo/m/1/model.onnx": b"\x08\x07", "tf/1/saved_model.pb": b"\x08\x01\x12",
+    "runs/one/card.json": b"{}", "photos/a/1.JPG": b"", "models/best.h5": b"\x89HDF", "w.npy": NPY,
     "m.onnx.gz": b"\x1f\x8b\x08" + bytes(9), "cut.pt": b"PK\x03\x04" + bytes(9),
 }  # fmt: skip
 
@@ -64,10 +76,13 @@ def folder(tmp_path) -> Path:
     Path("hub", "config.json").write_text(json.dumps({"class_name": "ResNetBackbone"}))
     Path("hub", "model.weights.h5").write_bytes(b"\x89HDF")
     for name, content in OTHERS.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)
+    with zipfile.ZipFile("w.npz", "w") as file:
+        file.writestr("arr_0.npy", NPY)
     Path("w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     Path("old.pth").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
-    Path("frozen.pb").write_bytes(b"\n\x10\n\x05input\x12\x0bPlaceholder")
+    Path("frozen.pb").write_bytes(FROZEN)
     for name, inside in (("model.zip", "m.keras"), ("script.pt", "m/data.pkl")):
         with zipfile.ZipFile(name, "w") as file:
             file.writestr(inside, b"")
@@ -122,6 +137,29 @@ def folder(tmp_path) -> Path:
         ("predict m.mlpackage p.png", "a Core ML model"),
         ("features picture.onnx p.png", "a picture. The model comes first"),
         ("summary answer.onnx", "a server's answer"),
+        ("predict webp.onnx p.png", "a picture. The model comes first"),
+        ("predict scan.onnx p.png", "a picture. The model comes first"),
+        ("predict photos p.png", "a folder of pictures. The model comes first"),
+        ("predict ckpt p.png", "a checkpoint of TensorFlow"),
+        ("predict ckpt/cp-1.index p.png", "a checkpoint of TensorFlow"),
+        ("export ckpt/cp-1.data-00000-of-00001 --onnx --labels names.txt", "(model.load_weights)"),
+        ("summary m.caffemodel", "a file of Caffe"),
+        ("predict m.param p.png", "a file of ncnn"),
+        ("predict m.onnx.data p.png", "Give the .onnx file beside it"),
+        ("predict notes.onnx p.png", "it begins with: The model is at example.org, größer"),
+        ("predict frozen.onnx p.png", "--graphdef frozen.onnx"),
+        ("export kept.h5 --onnx --labels names.txt", "in the format ONNX. Let its name end in"),
+        ("export opset.keras --onnx", "in the format ONNX"),
+        ("explain opset.keras p.png", "in the format ONNX"),
+        ("evaluate kept.h5", "in the format ONNX"),
+        ("predict saved.pb p.png", "a TensorFlow SavedModel folder"),
+        ("export js/model.json --onnx --labels names.txt", "a model of TensorFlow.js"),
+        ("predict repo p.png", "Give one of them: repo/m/1/model.onnx"),
+        ("predict tf p.png", "which is tf/1"),
+        ("export runs --onnx", "Give one of them: runs/one"),
+        ("export models --onnx", "Give one of them: models/best.h5"),
+        ("predict w.npy p.png", "an array of NumPy"),
+        ("predict w.npz p.png", "an array of NumPy"),
         ("predict m.onnx.gz p.png", "a gzip archive. Unpack it"),
         ("predict cut.pt p.png", "a truncated zip archive"),
         ("predict frozen.pb p.png", "--graphdef frozen.pb"),

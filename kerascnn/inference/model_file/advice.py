@@ -1,0 +1,146 @@
+"""What to do with a path that was given as a model and is none of the kind that was expected.
+
+Knows: the words. Does not know how kinds are told apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kerascnn.inference.model_file.kinds import (
+    FOLDERS,
+    PROGRAMS,
+    Kind,
+    files_in,
+    head_of,
+    kind_of_model,
+)
+from kerascnn.printable import printable
+
+ONNX = (
+    "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, and "
+    "kerascnn card shows what one says about itself."
+)
+"""Where a model of Keras was expected."""
+
+_EXPORT = "kerascnn export {path} --onnx"
+_EXPORT_KERAS = f"{_EXPORT} --labels FILE"
+
+_TOLD: dict[Kind, str] = {
+    "run": "a run folder of kerascnn train. Export it, then use the file: " + _EXPORT,
+    "saved_model": (
+        "a TensorFlow SavedModel folder. Load it where it was made and save it with "
+        "model.save('model.keras'), or convert it (pip install tf2onnx): python -m tf2onnx.convert "
+        "--saved-model {path} --output model.onnx, and give --labels FILE with that"
+    ),
+    "folder": "a folder, and neither a run of kerascnn nor a TensorFlow SavedModel",
+    "keras": "a model that Keras saved. Export it, then use the file: " + _EXPORT_KERAS,
+    "hdf5": "an HDF5 file. If Keras saved a whole model in it, export that: " + _EXPORT_KERAS,
+    "torch": (
+        "a file of PyTorch. Export it there with torch.onnx.export and use the .onnx file; "
+        "weights of the networks that `kerascnn models` lists are for kerascnn train --weights FILE"
+    ),
+    "safetensors": (
+        "weights alone, without the network. Export the model where it was made and use the .onnx "
+        "file; weights of the networks that `kerascnn models` lists are for "
+        "kerascnn train --weights FILE"
+    ),
+    "pickle": (
+        "a pickle, as PyTorch before 1.6 and scikit-learn wrote it, whose code would run when it "
+        "is loaded. Export the model where it was made and use the .onnx file"
+    ),
+    "graph": (
+        "a frozen graph of TensorFlow. Convert it (pip install tf2onnx) and use the .onnx file: "
+        "python -m tf2onnx.convert --graphdef {path} --output model.onnx --inputs NAME:0 "
+        "--outputs NAME:0"
+    ),
+    "zip": "a zip archive. Unpack it, and give the model that is in it",
+    "json": (
+        "JSON, as of a Keras model's architecture, without weights. Build the model in Keras "
+        "(keras.models.model_from_json), load its weights, and save it whole: "
+        "model.save('model.keras')"
+    ),
+    "lfs": "a pointer of Git LFS, not the file itself. Get that: git lfs pull",
+    "tflite": "a TensorFlow Lite model. Take the Keras model or an .onnx file that it came from",
+    "ort": "a model in onnxruntime's own format. Take the .onnx file that it came from",
+    "tensorrt": "an engine of TensorRT, for one GPU. Take the .onnx file that it came from",
+    "coreml": "a Core ML model. Take the Keras model or an .onnx file that it came from",
+    "openvino": "a model of OpenVINO. Take the Keras model or an .onnx file that it came from",
+    "paddle": "a file of PaddlePaddle. Convert it with paddle2onnx and use the .onnx file",
+    "cut_zip": "a truncated zip archive, as Keras and PyTorch write models. Copy it again",
+    "gzip": "a gzip archive. Unpack it, and give the model that is in it",
+    "gguf": "a language model in the format GGUF; kerascnn takes classifiers of pictures",
+    "archive": "an archive. Unpack it, and give the model that is in it",
+    "picture": "a picture. The model comes first, then the pictures",
+    "onnx_folder": "a folder of .onnx files. Give one of them: {found}",
+    "weights_folder": (
+        "a folder of weights, as Hugging Face and keras-hub save models. Export the model where it "
+        "was made and use the .onnx file; weights of the networks that `kerascnn models` lists are "
+        "for kerascnn train --weights {found}"
+    ),
+    "coreml_folder": "a Core ML model. Take the Keras model or an .onnx file that it came from",
+    "answer": "a server's answer, not the file: {found}. Download that again",
+    "json_other": "JSON, and no model of Keras",
+    "zeros": "nothing but zeros: copying or downloading it was cut short. Get it again",
+    "checkpoint": (
+        "a checkpoint of TensorFlow: weights alone, without the network. Build the model in Keras, "
+        "load them (model.load_weights), and save it whole: model.save('model.keras')"
+    ),
+    "onnx_data": "the weights of an .onnx file, without the network. Give the .onnx file beside it",
+    "runs": "a folder of runs. Give one of them: {found}",
+    "saved_folder": "a folder around a TensorFlow SavedModel, which is {found}",
+    "keras_folder": "a folder of models that Keras saved. Give one of them: {found}",
+    "pictures": "a folder of pictures. The model comes first, then the pictures",
+    "tfjs": "a model of TensorFlow.js. Take the Keras model that it came from",
+    "arrays": "an array of NumPy. Give the model itself: a run, or a .keras, .h5 or .onnx file",
+    "foreign_format": "a file of {found}. Take the Keras model or an .onnx file that it came from",
+    "text": (
+        "text, and no model; it begins with: {found}. If it was downloaded, download the file "
+        "itself"
+    ),
+    "onnx": (
+        "in the format ONNX. Let its name end in .onnx: kerascnn predict, evaluate, explain and "
+        "report take such files"
+    ),
+    "page": "a web page, not the file itself. Download that: on GitHub, the button `Raw`",
+    "empty": "empty. Copy or download it again",
+}  # fmt: skip
+
+
+def describe_path(path: str | Path) -> str:
+    """Describe what a path is, and what to do with it.
+
+    Args:
+        path: A file or folder that was expected to be something else.
+
+    Returns:
+        One or two sentences that end the message; empty where nothing is known.
+
+    Examples:
+        >>> describe_path("no/such/file")
+        ''
+    """
+    path = Path(path)
+    kind = kind_of_model(path)
+    if kind == "saved_model" and path.is_file():
+        path = path.parent  # the file alone holds no weights
+    told = _TOLD.get(kind)
+    return f"It is {told.format(path=path, found=_found(path, kind))}." if told else ""
+
+
+def describe_no_keras(path: str | Path) -> str:
+    """Describe a path as :func:`describe_path` does; empty where Keras may have saved it."""
+    return "" if kind_of_model(path) in ("keras", "hdf5", "missing") else describe_path(path)
+
+
+def _found(path: Path, kind: Kind) -> str:
+    """Name what is in a folder or who wrote a file, or quote what it begins with."""
+    if kind == "foreign_format":
+        return PROGRAMS.get(path.suffix.lower(), "ncnn")
+    if kind in FOLDERS:
+        inside = kind in ("runs", "saved_folder")
+        files = [file.parent if inside else file for file in files_in(path, kind)]
+        return ", ".join(map(str, files[:3])) + (", …" if len(files) > 3 else "")
+    if kind in ("answer", "text"):
+        return printable(head_of(path, 80).decode("utf-8", "replace").strip())
+    return ""
