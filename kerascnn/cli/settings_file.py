@@ -7,6 +7,7 @@ know any setting.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,11 +21,15 @@ from kerascnn.files import did_you_mean
 from kerascnn.typed_json import parse_json
 
 _LONGEST = 1 << 18
-"""Bytes of a file: of a megabyte, YAML takes half a minute."""
+"""Bytes of a file: of so many, YAML takes two seconds."""
 
 _VALUES, _TEXT, _DIGITS = 10_000, 4096, 18
 """What a file may hold: values, each as often as an alias repeats it; characters of one text; and
 digits of one whole number. The first message that shows a value would write all of it out."""
+
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_DEEP_KEY = re.compile(rf"""(?<![\w"'-]){_PART}(?:\.[ \t]*+{_PART}){{32}}""")
+"""``a.b.c`` of more than 32 parts: tomllib takes a time that grows with their square."""
 
 
 def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
@@ -54,7 +59,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         ConfigError: It cannot be read, is not in its format, or holds no settings by name.
         MissingExtraError: It is YAML, and pyyaml is not installed.
     """
-    kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", tomllib.loads))
+    kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", _from_toml))
     try:
         with path.open("rb") as file:  # perhaps a pipe, which has no size
             data = file.read(_LONGEST + 1)
@@ -120,6 +125,12 @@ def _check_values(content: Any) -> None:
             waiting += [*value, *value.values()]
         elif isinstance(value, list | tuple | set):
             waiting += value
+
+
+def _from_toml(text: str) -> Any:
+    if _DEEP_KEY.search(text):
+        raise ValueError("a key of more than 32 parts")
+    return tomllib.loads(text)
 
 
 def _from_yaml(text: str) -> Any:

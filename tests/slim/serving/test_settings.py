@@ -190,8 +190,11 @@ def test_models_in_a_variable(settle, folder):
         ("models = ['a.onnx', 3]", "expected a list of paths, or a section for each"),
         ("[[models]]\npath = 'a.onnx'", "expected a list of paths, or a section for each"),
         ("port = ", "not TOML"),
+        ("a" + ".a" * 20_000 + " = 1", "a key of more than 32 parts"),
+        ("x = {" + """'a b' . "c" .""" * 20_000 + " a = 1}", "a key of more than 32 parts"),
         ("", "Missing argument"),
     ],
+    ids=range(28),
 )  # fmt: skip
 def test_mistakes_in_a_file_are_one_line(settle, folder, text, reason):
     (folder / "s.toml").write_text(text)
