@@ -84,7 +84,8 @@ def check_probes(
             raise ProviderError(
                 f"{card.name}: provider {provider} answers differently here than the trained "
                 f"model: a probability differs by {difference:.2g}, allowed is {allowed:g}. "
-                "Use another provider, or update onnxruntime."
+                "Copy or export the file again, with its weights; if that changes nothing, use "
+                "another provider, or update onnxruntime."
             )
 
 
