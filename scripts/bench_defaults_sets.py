@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -90,19 +91,26 @@ def _any_file(picture: Image.Image, target: Path, rng: np.random.Generator) -> P
 
 def crops(names: tuple[str, ...], count: int, seed: int, tests: int = 40) -> Task:
     """Cut crops out of scikit-image's photographs, one class a photograph."""
-    from skimage import data
-
     rng, parts = np.random.default_rng(seed), list[tuple[int, int, Pictures]]()
     for label, name in enumerate(names):
-        picture = np.asarray(getattr(data, name)())
-        picture = np.dstack([picture] * 3) if picture.ndim == 2 else picture[..., :3]
         for colour, many in ((0, count), (1, tests)):
-            tiles = [_crop(picture, rng, colour) for _ in range(many)]
+            tiles = [crop_of(name, rng, colour) for _ in range(many)]
             parts.append((colour, label, np.stack(tiles)))
-    return _together(parts)
+    return together(parts)
 
 
-def _crop(picture: Pictures, rng: np.random.Generator, colour: int) -> Pictures:
+@cache
+def photograph(name: str) -> Pictures:
+    """Read one of scikit-image's photographs, uint8 ``[height, width, 3]``."""
+    from skimage import data
+
+    picture = np.asarray(getattr(data, name)())
+    return np.dstack([picture] * 3) if picture.ndim == 2 else picture[..., :3]
+
+
+def crop_of(name: str, rng: np.random.Generator, colour: int) -> Pictures:
+    """Cut a crop out of a photograph, from tiles of one colour of the draughtboard, 0 or 1."""
+    picture = photograph(name)
     height, width = (side // TILES for side in picture.shape[:2])
     row, column = int(rng.integers(TILES)), int(rng.integers(TILES // 2))
     column = 2 * column + (row + colour) % 2
@@ -112,7 +120,8 @@ def _crop(picture: Pictures, rng: np.random.Generator, colour: int) -> Pictures:
     return cut.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def _together(parts: list[tuple[int, int, Pictures]]) -> Task:
+def together(parts: list[tuple[int, int, Pictures]]) -> Task:
+    """Join what is for training (0) and for testing (1), each part with its class."""
     arrays = []
     for wanted in (0, 1):
         found = [(label, cut) for colour, label, cut in parts if colour == wanted]

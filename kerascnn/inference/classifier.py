@@ -1,23 +1,19 @@
 """The classifier: an exported file that answers.
 
-Knows: card, session, resizing, batching. Does not know: Keras, files of labels, printing.
+Knows: card, session, batches. Does not know: Keras, how pictures are read, printing.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from kerascnn import images, notebook
+from kerascnn import notebook
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, PictureError
 from kerascnn.inference.arguments import check_count, check_share
@@ -25,6 +21,7 @@ from kerascnn.inference.checked_session import open_checked, run_network
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.signature import Signature
 from kerascnn.inference.prediction import Prediction, finite_rows, no_answer, rank_all
+from kerascnn.inference.reading import Picture, PictureReader, SizedPicture, as_many
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked, Choice, choose
 from kerascnn.inference.signature_of_foreign import open_signature
@@ -33,12 +30,6 @@ from kerascnn.parallel import usable_cpus
 from kerascnn.uris import local_file
 
 log = logging.getLogger(__name__)
-
-Picture: TypeAlias = images.Source
-"""A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
-
-_Sized: TypeAlias = tuple[str, images.UInt8Array | PictureError]
-"""A picture's name, and its pixels at the network's size."""
 
 BATCH_SIZE = 32
 """Pictures per run; onnxruntime keeps the memory of the largest batch that it has seen."""
@@ -100,9 +91,7 @@ class Classifier:
             self._session, self.provider = open_checked(
                 file, self.signature, choices, arithmetic, full_batch
             )
-        self._readers = threads or usable_cpus()
-        self._decoders: Executor | None = None
-        self._making = threading.Lock()
+        self._reader = PictureReader(self.card, threads or usable_cpus(), self._session.usable)
 
     def _repr_html_(self) -> str:
         card, provider = self.card, self.provider
@@ -120,10 +109,7 @@ class Classifier:
     def close(self) -> None:
         """Free the model's memory; the classifier cannot be used after that."""
         self._session.close()
-        with self._making:
-            if self._decoders is not None:
-                self._decoders.shutdown(wait=False)
-                self._decoders = None
+        self._reader.close()
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied."""
@@ -184,7 +170,7 @@ class Classifier:
             ConfigError: A number is out of its range.
         """
         answers = []
-        for answer in self.stream(_as_many(pictures), top_k, batch_size, min_probability):
+        for answer in self.stream(as_many(pictures), top_k, batch_size, min_probability):
             if isinstance(answer, PictureError):
                 raise answer
             answers.append(answer)
@@ -228,13 +214,14 @@ class Classifier:
         check_count("top_k", top_k)
         check_count("batch_size", batch_size)
         check_share("min_probability", min_probability)
+        reader = self._reader
         for batch in in_batches(
-            self._size, pictures, batch_size, self._weight, self._pool, self._readers
+            reader.read, pictures, batch_size, reader.weigh, reader.pool, reader.threads
         ):
             yield self._answer(batch, top_k, min_probability)
 
     def _answer(
-        self, batch: list[_Sized], top_k: int, min_probability: float
+        self, batch: list[SizedPicture], top_k: int, min_probability: float
     ) -> list[Prediction | PictureError]:
         good = [sized for _, sized in batch if not isinstance(sized, PictureError)]
         none = np.empty((0, *self.card.shape, 3), np.uint8)
@@ -279,44 +266,3 @@ class Classifier:
             nothing = np.empty((0, len(self.classes)), np.float32)
             return nothing, nothing.copy()
         return run_network(self._session, self.signature, batch)
-
-    def _pool(self) -> Executor:
-        """Return the threads that decode; they are made once, and when they are first needed.
-
-        Raises:
-            ConfigError: It was closed.
-            ProviderError: The process was forked since it was opened.
-        """
-        with self._making:
-            self._session.usable()
-            if self._decoders is None:
-                self._decoders = ThreadPoolExecutor(self._readers, thread_name_prefix="reading")
-            return self._decoders
-
-    def _size(self, picture: Picture) -> _Sized:
-        name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else "picture"
-        card = self.card
-        return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))
-
-    def _weight(self, picture: Picture) -> int:
-        """Return the bytes that a picture takes as it came and at the network's size."""
-        given = 0
-        if isinstance(picture, bytes):
-            given = len(picture)
-        elif isinstance(picture, np.ndarray):
-            given = picture.nbytes
-        elif isinstance(picture, Image.Image):
-            given = picture.width * picture.height * len(picture.getbands())
-        return given + 3 * self.card.shape[0] * self.card.shape[1]
-
-
-def _as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
-    if isinstance(pictures, np.ndarray):
-        return pictures if pictures.ndim >= 4 else [pictures]
-    if isinstance(pictures, str | os.PathLike | images.Buffer | Image.Image):
-        return [pictures]
-    if images.is_open_file(pictures):  # it would give its lines
-        return [pictures]
-    if not isinstance(pictures, Iterable):
-        raise PictureError(f"a {type(pictures).__name__}; expected pictures, or one of them.")
-    return pictures

@@ -175,19 +175,19 @@ def _alike(content: Content) -> Iterator[str]:
     ]
     if len(pairs) < 2:
         return  # of two classes, every mistake is between them
-    count, one, other = max(pairs)
+    confused, one, other = max(pairs)
     both = sum(matrix[one]) + sum(matrix[other])
     mistakes = content.evaluation.images - _right(content.evaluation)
-    if count >= max(5, _ALIKE * both, mistakes / 2):
+    if confused >= max(5, _ALIKE * both, mistakes / 2):
         yield tr(
             "“{one}” and “{other}” are confused with each other in {count} of their {both} "
             "pictures, and these are {share} of all mistakes: can these two classes be told apart "
             "in the pictures?",
             one=names[other],
             other=names[one],
-            count=f"{count:,}",
+            count=f"{confused:,}",
             both=f"{both:,}",
-            share=percent(count / mistakes),
+            share=percent(confused / mistakes),
         )
 
 

@@ -25,8 +25,8 @@ from kerascnn.errors import (
 )
 from kerascnn.files import sha256_of
 from kerascnn.inference import Classifier, ForeignModel
-from kerascnn.inference.classifier import Picture
 from kerascnn.inference.prediction import to_row
+from kerascnn.inference.reading import Picture
 from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked
 from kerascnn.scoring.entries import describe

@@ -15,7 +15,7 @@ from PIL import Image
 from kerascnn import Classifier, parallel
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, KerascnnError, PictureError
-from kerascnn.inference import classifier as home
+from kerascnn.inference import reading
 from kerascnn.inference import streaming as flow
 
 
@@ -137,14 +137,14 @@ def test_pickling_says_what_to_do(classifier, work):
 def test_threads_are_made_once(exported, paths, monkeypatch):
     made = []
 
-    class Counted(home.ThreadPoolExecutor):
+    class Counted(reading.ThreadPoolExecutor):
         def __init__(self, *arguments, **options):
             made.append(self)
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr(home, "ThreadPoolExecutor", Counted)
+    monkeypatch.setattr(reading, "ThreadPoolExecutor", Counted)
     monkeypatch.setattr(flow, "ThreadPoolExecutor", Counted)
-    with home.Classifier(exported) as classifier:
+    with Classifier(exported) as classifier:
         expected = [classifier.classify(path) for path in paths]
         assert made == []  # there is nothing to do side by side
         for _ in range(3):

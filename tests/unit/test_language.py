@@ -136,8 +136,8 @@ def test_every_command_and_heading_of_the_help_is_translated():
 
 
 OF_PYTHON = {
-    "cli", "convolution", "metrics", "lazy.py", "inference/classifier.py", "serving/endpoints",
-    "serving/http",
+    "cli", "convolution", "metrics", "lazy.py", "inference/classifier.py", "inference/reading.py",
+    "serving/endpoints", "serving/http",
 }  # fmt: skip
 """Whose errors no command shows as they are: reasons inside others, and calls of Python."""
 

@@ -5,6 +5,7 @@ Knows: TensorFlow. Does not know: epochs, shuffling.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from kerascnn.training.augmentation.batch import Draws, changed
 from kerascnn.training.trainer.backend import Array, Losses, StepParts
+from kerascnn.training.trainer.fused_batchnorm import fused_batchnorm
 
 # Without autograph, as in Keras' own `fit`: no step branches in Python on what a tensor holds, and
 # to rewrite its source takes 0.4 s before the first one.
@@ -75,7 +77,9 @@ class TensorFlowBackend:
         if draws is not None:  # else the model may take features, which have no size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
         with tf.GradientTape() as tape:
-            loss, right = self._loss(self._model(pictures, training=True), labels, share)
+            with nullcontext() if self.xla else fused_batchnorm(self._model):
+                logits = self._model(pictures, training=True)
+            loss, right = self._loss(logits, labels, share)
             # What layers add, e.g. penalties on weights.
             minimized = tf.add_n([loss, *self._model.losses])
             scaled = self._optimizer.scale_loss(minimized)

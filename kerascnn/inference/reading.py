@@ -1,0 +1,98 @@
+"""Pictures at the size of a network's input, read in threads.
+
+Knows: what may be given as a picture, and how the card says that it is resized. Does not know: the
+network, batches, predictions.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from kerascnn import images
+from kerascnn.card import ModelCard
+from kerascnn.errors import PictureError
+
+Picture: TypeAlias = images.Source
+"""A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
+
+SizedPicture: TypeAlias = tuple[str, images.UInt8Array | PictureError]
+"""A picture's name, and its pixels at the network's size."""
+
+
+class PictureReader:
+    """Reads pictures for one network.
+
+    Args:
+        card: Has the size of its input, and how pictures are resized to it.
+        threads: How many read at once.
+        usable: Called before threads are handed out; raises where the network cannot run any more.
+
+    Attributes:
+        threads: As given.
+    """
+
+    def __init__(self, card: ModelCard, threads: int, usable: Callable[[], None]) -> None:
+        self._card, self.threads, self._usable = card, threads, usable
+        self._pool: Executor | None = None
+        self._making = threading.Lock()
+
+    def pool(self) -> Executor:
+        """Return the threads; they are made once, and when they are first needed.
+
+        Raises:
+            ConfigError: The classifier was closed.
+            ProviderError: The process was forked since it was opened.
+        """
+        with self._making:
+            self._usable()
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="reading")
+            return self._pool
+
+    def close(self) -> None:
+        """Let the threads end."""
+        with self._making:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False)
+                self._pool = None
+
+    def read(self, picture: Picture) -> SizedPicture:
+        """Read a picture and resize it."""
+        name = os.fsdecode(picture) if isinstance(picture, str | os.PathLike) else "picture"
+        card = self._card
+        return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))
+
+    def weigh(self, picture: Picture) -> int:
+        """Return the bytes that a picture takes as it came and at the network's size."""
+        given = 0
+        if isinstance(picture, bytes):
+            given = len(picture)
+        elif isinstance(picture, np.ndarray):
+            given = picture.nbytes
+        elif isinstance(picture, Image.Image):
+            given = picture.width * picture.height * len(picture.getbands())
+        return given + 3 * self._card.shape[0] * self._card.shape[1]
+
+
+def as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
+    """Return pictures as they are, and one picture as a list of one.
+
+    Raises:
+        PictureError: It is neither.
+    """
+    if isinstance(pictures, np.ndarray):
+        return pictures if pictures.ndim >= 4 else [pictures]
+    if isinstance(pictures, str | os.PathLike | images.Buffer | Image.Image):
+        return [pictures]
+    if images.is_open_file(pictures):  # it would give its lines
+        return [pictures]
+    if not isinstance(pictures, Iterable):
+        raise PictureError(f"a {type(pictures).__name__}; expected pictures, or one of them.")
+    return pictures

@@ -1,0 +1,69 @@
+"""BatchNormalization as one operation of TensorFlow, in training steps on a CPU.
+
+Knows: that Keras 3 builds it from about ten operations on TensorFlow, each of which reads the whole
+batch from memory, and that TensorFlow has one for all. Does not know: GPUs, where XLA joins those
+ten; inference, where a frozen layer normalizes by its moving statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerascnn.training.networks.blocks import flat
+
+BLOCK = 16
+"""Channels, of which the number must be a multiple: oneDNN's kernels for AVX-512 take so many at a
+time (for AVX2 eight). For others, such as the baseline CNN's 7 and 15, it has a slow one."""
+
+
+@contextmanager
+def fused_batchnorm(network: keras.Model) -> Iterator[None]:
+    """Run BatchNormalization as one operation while the block runs.
+
+    Args:
+        network: What is traced meanwhile. Logits and gradients differ by rounding.
+
+    Yields:
+        While it does. Afterwards, and so in every file, it is an ordinary layer again.
+    """
+    # Each once, though networks may share a layer.
+    fusible = dict.fromkeys(layer for layer in flat(network) if _is_fusible(layer))
+    for layer in fusible:
+        layer.call = partial(_fused, layer)
+    try:
+        yield
+    finally:
+        for layer in fusible:
+            del layer.call
+
+
+def _is_fusible(layer: keras.layers.Layer) -> bool:
+    """Return whether it normalizes maps by their own statistics, and has nothing of its own."""
+    if type(layer) is not keras.layers.BatchNormalization or not layer.trainable:
+        return False
+    maps = layer.axis in (-1, 3) and layer.input_spec.ndim == 4
+    usual = layer.scale and layer.center and not (layer.renorm or layer.synchronized)
+    return maps and usual and layer.gamma.shape[0] % BLOCK == 0
+
+
+def _fused(layer: keras.layers.Layer, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    if not training or mask is not None:
+        return type(layer).call(layer, inputs, training=training, mask=mask)
+    gamma, beta = (tf.cast(one.value, tf.float32) for one in (layer.gamma, layer.beta))
+    nothing = tf.constant([], tf.float32)  # it takes no statistics, it gives them
+    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=gamma, offset=beta, mean=nothing, variance=nothing,
+        epsilon=layer.epsilon, is_training=True,
+    )  # fmt: skip
+    # TensorFlow gives the unbiased variance, Keras keeps the biased one.
+    values = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
+    variance *= (values - 1) / values
+    for moving, now in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        moving.assign(moving * layer.momentum + now * (1.0 - layer.momentum))
+    return outputs
