@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from kerascnn import hub
 from kerascnn.errors import ConfigError
+from kerascnn.inference.model_file.advice import describe_path
 
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel
@@ -130,7 +131,7 @@ def _expand(model: ModelConfig) -> Iterator[ModelConfig]:
     if not inside:
         raise ConfigError(
             f"{path}: a folder without models. Expected .onnx files in it, or NAME/1/model.onnx, "
-            "as Triton has it."
+            f"as Triton has it. {describe_path(path)}".rstrip()
         )
     if model.name:
         raise ConfigError(

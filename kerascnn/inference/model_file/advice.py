@@ -13,6 +13,7 @@ from kerascnn.inference.model_file.kinds import (
     Kind,
     files_in,
     head_of,
+    is_own,
     kind_of_model,
 )
 from kerascnn.printable import printable
@@ -122,6 +123,8 @@ def describe_path(path: str | Path) -> str:
     """
     path = Path(path)
     kind = kind_of_model(path)
+    if kind == "keras" and is_own(path):
+        kind, path = "run", path.parent
     if kind == "saved_model" and path.is_file():
         path = path.parent  # the file alone holds no weights
     told = _TOLD.get(kind)

@@ -63,6 +63,9 @@ def test_folders(tmp_path):
     empty.mkdir()
     with pytest.raises(ConfigError, match="a folder without models"):
         ServeConfig((str(empty),))
+    (empty / "card.json").touch()
+    with pytest.raises(ConfigError, match=r"It is a run folder .* kerascnn export .*empty --onnx"):
+        ServeConfig((str(empty),))
     flat = tmp_path / "flat"
     flat.mkdir()
     for name in "ab":

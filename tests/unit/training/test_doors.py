@@ -78,6 +78,11 @@ def folder(tmp_path) -> Path:
     for name, content in OTHERS.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)
+    Path("kept").mkdir()
+    Path("kept", "card.json").touch()
+    with zipfile.ZipFile("kept/model.keras", "w") as file:
+        file.writestr("config.json", b"{}")
+        file.writestr("model.weights.h5", b"")
     with zipfile.ZipFile("w.npz", "w") as file:
         file.writestr("arr_0.npy", NPY)
     Path("w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
@@ -160,6 +165,8 @@ def folder(tmp_path) -> Path:
         ("export models --onnx", "Give one of them: models/best.h5"),
         ("predict w.npy p.png", "an array of NumPy"),
         ("predict w.npz p.png", "an array of NumPy"),
+        ("predict kept/model.keras p.png", "a run folder of kerascnn train. Export it, then use"),
+        ("card kept/model.keras", "kerascnn export kept --onnx."),
         ("predict m.onnx.gz p.png", "a gzip archive. Unpack it"),
         ("predict cut.pt p.png", "a truncated zip archive"),
         ("predict frozen.pb p.png", "--graphdef frozen.pb"),
