@@ -82,7 +82,10 @@ def one_sentence_errors(name: str) -> Iterator[None]:
 
 def _cannot_decode(name: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"{name}: no such file."
+        remote = (
+            " It is a URL, and URLs are not fetched: download it first." if "://" in name else ""
+        )
+        return f"{name}: no such file.{remote}"
     if isinstance(error, IsADirectoryError):
         return f"{name}: a folder without pictures. Expected {FORMAT_WORDS}."
     if isinstance(error, PermissionError):

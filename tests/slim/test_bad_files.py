@@ -97,14 +97,25 @@ def test_bad_pictures_are_named_one_by_one_and_the_rest_goes_on(model: Path) -> 
     Path("text.png").write_text("no picture", encoding="utf-8")
     Path("empty.png").write_bytes(b"")
     Path("folder.png").mkdir()
-    bad = ["cut.jpg", "bomb.png", "zero.png", "text.png", "empty.png", "folder.png", "none.png"]
+    url = "https://example.org/a.jpg"
+    bad = [
+        url,
+        "cut.jpg",
+        "bomb.png",
+        "zero.png",
+        "text.png",
+        "empty.png",
+        "folder.png",
+        "none.png",
+    ]
     paths = [name for one in bad for name in (one, "good.png")]
     done = CliRunner().invoke(main, ["predict", str(model), *paths, "--json", "--batch-size", "3"])
     assert done.exit_code == 3
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["path"] for row in rows] == paths
     assert all(row["error"].startswith(row["path"]) for row in rows[::2])
-    assert "too many pixels" in rows[2]["error"] or "more than the limit" in rows[2]["error"]
+    assert "URLs are not fetched" in rows[0]["error"]
+    assert "too many pixels" in rows[4]["error"] or "more than the limit" in rows[4]["error"]
     alone = Classifier(model).predict(["good.png"])[0]
     assert all(row["label"] == alone.label for row in rows[1::2])
 

@@ -88,7 +88,9 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
         with place.open("rb") as file:
             yield file, Span(0, file.seek(0, 2))
     except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}") from error
+        told = describe_path(path)
+        near = f" {told}" if told else did_you_mean(path)
+        raise ModelFileError(f"{path}: no such file.{near}") from error
     except OSError as error:
         told = describe_path(path) or f"The system says: {error.strerror or error}."
         raise ModelFileError(f"{path}: cannot read it as an .onnx file. {told}") from error

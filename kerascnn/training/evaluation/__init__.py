@@ -126,5 +126,6 @@ def run_data(run: Run) -> Dataset:
         return run_dataset(config)
     except DataError as error:
         raise DataError(
-            f"{error} The run in {run.folder} was trained on it; give other data instead."
+            f"{error} The run in {run.folder} was trained on it; give other data instead: "
+            "DATA, or for export `verify`."
         ) from error

@@ -146,6 +146,7 @@ def folder(tmp_path) -> Path:
         ("predict scan.onnx p.png", "a picture. The model comes first"),
         ("predict photos p.png", "a folder of pictures. The model comes first"),
         ("predict ckpt p.png", "a checkpoint of TensorFlow"),
+        ("predict ckpt/cp-1 p.png", "no such file. It is a checkpoint of TensorFlow"),
         ("predict ckpt/cp-1.index p.png", "a checkpoint of TensorFlow"),
         ("export ckpt/cp-1.data-00000-of-00001 --onnx --labels names.txt", "(model.load_weights)"),
         ("summary m.caffemodel", "a file of Caffe"),

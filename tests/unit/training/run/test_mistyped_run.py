@@ -4,6 +4,10 @@ import pytest
 from click.testing import CliRunner
 
 from kerascnn.cli import main
+from kerascnn.errors import DataError
+from kerascnn.training.config import TrainConfig
+from kerascnn.training.evaluation import run_data
+from kerascnn.training.run.folder import Run
 
 
 @pytest.mark.parametrize(
@@ -35,3 +39,10 @@ def test_the_nearest_path_is_suggested(command, meant, tmp_path, monkeypatch):
     done = CliRunner().invoke(main, command.split())
     assert done.exit_code in (1, 2), done.output
     assert done.stderr.rstrip().endswith(f"Did you mean {meant}?")
+
+
+def test_data_that_is_gone_is_told_with_what_to_give_instead(tmp_path) -> None:
+    run = Run(tmp_path)
+    run.config_path.write_text(TrainConfig(data=str(tmp_path / "gone")).to_json())
+    with pytest.raises(DataError, match=r"gone: does not exist.*: DATA, or for export `verify`"):
+        run_data(run)
