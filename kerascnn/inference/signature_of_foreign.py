@@ -16,14 +16,20 @@ import numpy as np
 
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.images import Shape
+from kerascnn.inference.checked_session import run_network
 from kerascnn.inference.model_file.external_data import files_beside
-from kerascnn.inference.model_file.first_operators import normalizes_pixels
+from kerascnn.inference.model_file.first_operators import normalizes_pixels, quantizes_by_batch
 from kerascnn.inference.model_file.foreign import MADE_ELSEWHERE, ForeignModel
 from kerascnn.inference.model_file.labels import from_metadata, unread_listing
 from kerascnn.inference.model_file.metadata import find_card, read_card, read_metadata
+from kerascnn.inference.model_file.preprocessor import from_preprocessor
 from kerascnn.inference.model_file.signature import TYPES, Layout, Signature, own_signature
 from kerascnn.inference.output_of_foreign import Rows, candidates, choose_output, shown, try_outputs
+from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import open_session
+
+_STEADY = 1e-3
+"""Difference of probabilities below which two answers are the same."""
 
 
 def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
@@ -54,20 +60,24 @@ def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel |
     """Complete what the user said from the metadata of a file without a card."""
     metadata = read_metadata(path)
     told = from_metadata(metadata)
-    if told is not None:
-        return told if foreign is None else foreign.completed_from(told)
+    if told or (foreign and foreign.classes):
+        return (foreign or ForeignModel()).completed_from(told or ForeignModel())
     unread = unread_listing(metadata)
-    if (unread or foreign) and not (foreign and foreign.classes):
+    if unread or foreign:
         raise ConfigError(
             f"{path}: `labels` FILE is missing: its class names, one per line, in the order of its "
             f"outputs.{unread}"
         )
-    return foreign
+    return None
 
 
 def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
     weights = files_beside(path)
     session = open_session(path, weights=weights)
+    prepared = from_preprocessor(path)
+    if any(value.type == "tensor(uint8)" for value in session.get_inputs()):
+        prepared = replace(prepared, normalization=None)  # it normalizes itself
+    foreign = foreign.completed_from(prepared)
     failures: list[ModelFileError] = []
     tried: list[tuple[Signature, Rows]] = []
     for signature in _readings(path, session, foreign):
@@ -83,10 +93,29 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
             "or last, so the layout is ambiguous. Export it again with fixed channels."
         )
     signature = choose_output(path, *tried[0], foreign)
+    _check_steady(path, session, signature)
     itself = TYPES[signature.dtype] == np.uint8 or normalizes_pixels(path, signature.input)
     if not itself:
         foreign.warn_if_unnormalized(Path(path).name)
     return replace(signature, normalizes=itself, weights=weights)
+
+
+def _check_steady(path: str | Path, session: Any, signature: Signature) -> None:
+    """Refuse a graph whose answer to a picture depends on chance, or on what is beside it."""
+    pictures = probe_pictures(signature.card.shape)
+    alike = not quantizes_by_batch(path)  # whose answers differ a little, as they may
+    copies = np.stack([pictures[0]] * len(pictures)) if alike else pictures
+    first, again, alone = (
+        run_network(session, signature, batch)[1] for batch in (pictures, pictures, copies)
+    )
+    gaps = np.abs([again - first, alone - (first[0] if alike else first)])
+    gap = float(np.nan_to_num(gaps).max())
+    if gap > _STEADY:
+        raise ModelFileError(
+            f"{path}: the probabilities of one picture differ by {gap:.2g} from run to run: it "
+            "draws at random or takes statistics of the batch, as Dropout and BatchNormalization "
+            "do in training. Export it again for inference: in PyTorch after model.eval()."
+        )
 
 
 def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:

@@ -69,6 +69,11 @@ _TOLD: dict[Kind, str] = {
     "openvino": "a model of OpenVINO. Take the Keras model or an .onnx file that it came from",
     "paddle": "a file of PaddlePaddle. Convert it with paddle2onnx and use the .onnx file",
     "cut_zip": "a truncated zip archive, as Keras and PyTorch write models. Copy it again",
+    "locked_zip": (
+        "an encrypted zip archive. Unpack it with its password, and give the model that is in it; "
+        "a .keras file, which is a zip itself, must be packed without one"
+    ),
+    "odd_zip": "packed as zip in a way that Python does not read. Save or pack it again, as usual",
     "gzip": "a gzip archive. Unpack it, and give the model that is in it",
     "gguf": "a language model in the format GGUF; kerascnn takes classifiers of pictures",
     "archive": "an archive. Unpack it, and give the model that is in it",
@@ -134,6 +139,12 @@ def describe_path(path: str | Path) -> str:
 def describe_no_keras(path: str | Path) -> str:
     """Describe a path as :func:`describe_path` does; empty where Keras may have saved it."""
     return "" if kind_of_model(path) in ("keras", "hdf5", "missing") else describe_path(path)
+
+
+def what_instead(path: Path, *expected: Kind) -> str:
+    """Say what came in place of a whole file of the expected kinds: the end of a message."""
+    told = "" if kind_of_model(path) in expected else describe_path(path)
+    return told or "It is truncated or damaged, or something else with that name: get it again."
 
 
 def _found(path: Path, kind: Kind) -> str:

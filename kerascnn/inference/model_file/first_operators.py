@@ -22,6 +22,13 @@ _SAME_PIXELS = frozenset(
 """Operators that hand on pixels, in another order, shape or type."""
 
 
+def quantizes_by_batch(path: str | Path) -> bool:
+    """Return whether a graph takes its scale from all pictures of a batch, as dynamic int8 does."""
+    with opened(path) as (file, message):
+        nodes = (span for field, span in fields(file, find_graph(file, message)) if field == NODE)
+        return any(read_node(file, node)[0].startswith("DynamicQuantize") for node in nodes)
+
+
 def normalizes_pixels(path: str | Path, name: str) -> bool:
     """Return whether a graph shifts or scales its pixels before anything is learned from them.
 

@@ -83,7 +83,7 @@ class ForeignModel:
             )
 
     def completed_from(self, told: ForeignModel) -> ForeignModel:
-        """Fill in what the user did not say from the file's metadata.
+        """Fill in what the user did not say from the file's metadata, or a file beside it.
 
         Returns:
             With the file's class names, size, normalization and resizing where none were said.
@@ -94,6 +94,7 @@ class ForeignModel:
             classes=self.classes or told.classes,
             image_size=self.image_size or told.image_size,
             normalize=self.normalize if own else told.normalize,
+            normalization=self.normalization if own else told.normalization,
             sizing=self.sizing if self.resize or self.sizing else told.sizing,
         )
 

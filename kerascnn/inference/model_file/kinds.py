@@ -21,8 +21,13 @@ Kind = Literal[
     "paddle", "page", "empty", "missing", "other", "gguf", "archive", "picture", "onnx_folder",
     "weights_folder", "coreml_folder", "answer", "json_other", "zeros", "checkpoint", "onnx_data",
     "onnx", "runs", "saved_folder", "keras_folder", "pictures", "tfjs", "arrays", "text",
-    "foreign_format",
+    "foreign_format", "locked_zip", "odd_zip",
 ]  # fmt: skip
+
+_ENCRYPTED = 1
+"""Bit of a zip entry's flags."""
+
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 MODEL, CARD = "model.keras", "card.json"
 """What makes a folder a run that can be used."""
@@ -191,9 +196,16 @@ def _is_text(start: bytes) -> bool:
 def _of_zip(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as file:
-            names = file.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+            entries = file.infolist()
+    except NotImplementedError:
+        return "odd_zip"
+    except (zipfile.BadZipFile, ValueError):
         return "cut_zip"
+    names = [entry.filename for entry in entries]
+    if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+        return "locked_zip"
+    if any(entry.compress_type not in _PACKINGS for entry in entries):
+        return "odd_zip"
     if {"config.json", "model.weights.h5"} <= set(names):
         return "keras"
     if names and all(name.endswith(".npy") for name in names):

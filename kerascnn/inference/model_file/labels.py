@@ -49,7 +49,7 @@ _SAID = 'Expected one class name per line, or JSON: a list, or an object like {"
 _SHOWN = 40
 """Characters of a listing that is not read."""
 
-_UNREAD = (".yaml", ".yml", ".pbtxt", ".xml")
+_UNREAD = (".yaml", ".yml", ".pbtxt", ".xml", ".npy", ".npz", ".pkl", ".pickle", ".joblib")
 """Ends of files that hold names in ways that are not read: their lines are no names."""
 
 

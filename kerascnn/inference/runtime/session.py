@@ -65,6 +65,12 @@ def open_session(
         ProviderError: The provider cannot run here; the message says what is missing.
     """
     check_names(provider, arithmetic)
+    for file in weights:
+        if not file.is_file():
+            raise ModelFileError(
+                f"{path}: its weights are in {file.name}, which is not beside it. Copy both files "
+                "to one folder, and keep their names."
+            )
     count = threads or usable_cpus()
     session = _session(
         path, provider, count, pinned or {}, arithmetic, spinning, weights, full_batch

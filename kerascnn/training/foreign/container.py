@@ -16,8 +16,7 @@ from typing import Any
 
 from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import did_you_mean
-from kerascnn.inference.model_file.advice import describe_path
-from kerascnn.inference.model_file.kinds import kind_of_model
+from kerascnn.inference.model_file.advice import what_instead
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.typed_json import parse_json
 from kerascnn.zip_files import check_for_zip_bomb
@@ -57,7 +56,8 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
             zlib.error, EOFError) as error:  # fmt: skip
         raise ModelFileError(
             f"{path}: not a whole model that Keras saved ({kind_and_line(error)}). "
-            f"Expected a .keras or .h5 file with architecture and weights. {_instead(path)}"
+            "Expected a .keras or .h5 file with architecture and weights. "
+            + what_instead(path, "keras", "hdf5", "cut_zip")
         ) from error
     if not isinstance(architecture, dict):
         raise ModelFileError(f"{path}: its architecture is not a JSON object.")
@@ -67,11 +67,6 @@ def read_architecture(path: Path) -> tuple[dict[str, Any], str]:
 def is_zip(path: Path) -> bool:
     """Return whether a file is of the kind that is called ``.keras``, whatever its name is."""
     return path.is_file() and zipfile.is_zipfile(path)
-
-
-def _instead(path: Path) -> str:
-    known = kind_of_model(path) not in ("keras", "hdf5", "cut_zip")
-    return (describe_path(path) if known else "") or "It is truncated or damaged: copy it again."
 
 
 def write_copy(path: Path, architecture: dict[str, Any], target: Path) -> int:

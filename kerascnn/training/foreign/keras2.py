@@ -14,8 +14,9 @@ from keras import layers
 
 from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.tensorflow_functions import FUNCTIONS, TensorFlowFunction
+from kerascnn.training.foreign.tensorflow_op_layers import OP_LAYER, as_call
 
-OPERATION_CLASSES = ("TFOpLambda", "SlicingOpLambda")
+OPERATION_CLASSES = ("TFOpLambda", "SlicingOpLambda", OP_LAYER)
 """Despite the name they hold no code: the name of a function of TensorFlow, and its arguments."""
 
 _GONE = {"groups": 1, "rng_type": None, "ragged": False, "optional": False,
@@ -198,7 +199,12 @@ def _only(ends: Any) -> Any:
 
 
 def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> dict[str, Any]:
-    function = str(config.get("function")).removeprefix("compat.v1.")
+    named: dict[str, Any] = {}
+    if node["class_name"] == OP_LAYER:
+        function, named = as_call(config)
+        config = {"name": node.get("name")}
+    else:
+        function = str(config.get("function")).removeprefix("compat.v1.")
     if function not in FUNCTIONS:
         raise ModelFileError(
             f"{where}: calls TensorFlow's {function}, which Keras 2 kept as a layer and Keras 3 "
@@ -211,12 +217,16 @@ def _as_function(node: dict[str, Any], config: dict[str, Any], where: str) -> di
         "module": TensorFlowFunction.__module__,
         "registered_name": "kerascnn>TensorFlowFunction",
         "config": {"name": config.get("name"), "function": function},
-        "inbound_nodes": [_call(call) for call in node.get("inbound_nodes", [])],
+        "inbound_nodes": [_call(call, named) for call in node.get("inbound_nodes", [])],
     }
 
 
-def _call(call: Any) -> Any:
+def _call(call: Any, told: dict[str, Any]) -> Any:
     """Write ``[layer, 0, 0, {"y": [other, 0, 0]}]`` as a list of two inputs.
+
+    Args:
+        call: One call of the layer.
+        told: Arguments that are not in it.
 
     A constant that came first (``1 - x``) is a named argument of the second, ``before``.
 
@@ -224,7 +234,7 @@ def _call(call: Any) -> Any:
         IndexError, TypeError, KeyError: Not how Keras 2 writes a call.
     """
     inputs = [call] if isinstance(call[0], str) else list(call)
-    named = dict(inputs[0][3]) if len(inputs[0]) > 3 else {}
+    named = {**(inputs[0][3] if len(inputs[0]) > 3 else {}), **told}
     if inputs[0][0] == "_CONSTANT_VALUE":
         other = named.pop("y")
         return [[*other[:3], {**named, "before": inputs[0][2]}]]

@@ -84,14 +84,17 @@ def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Mode
         raise ConfigError(
             f"{path}: has no output {foreign.output!r}. It has: {', '.join(outputs)}."
         )
-    if len(model.inputs) != 1 or (len(outputs) != 1 and foreign.output is None):
+    named = [foreign.output] if foreign.output is not None else list(outputs)
+    if len(named) > 1:
+        classes = len(foreign.classes)
+        named = [name for name in named if outputs[name].shape[-1] == classes] or named
+    if len(model.inputs) != 1 or len(named) != 1:
         raise ModelFileError(
             f"{path}: has {len(model.inputs)} inputs and {len(outputs)} outputs "
             f"({', '.join(outputs)}); expected a classifier with one picture in and one list of "
             "numbers out. Of several outputs, say which one holds the predictions: `output` NAME."
         )
-    chosen = outputs[foreign.output] if foreign.output is not None else model.outputs[0]
-    return keras.Model(model.inputs[0], chosen, name=model.name)
+    return keras.Model(model.inputs[0], outputs[named[0]], name=model.name)
 
 
 def _shape(model: keras.Model, path: Path, foreign: ForeignModel) -> tuple[Shape, int, bool]:

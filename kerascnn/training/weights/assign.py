@@ -17,7 +17,7 @@ from kerascnn.training.networks.rebuild import apply_statistics
 from kerascnn.training.weights.files import key
 from kerascnn.training.weights.own_heads import split_own_linear
 from kerascnn.training.weights.torch_files import Tensors
-from kerascnn.training.weights.torch_modules import module_names
+from kerascnn.training.weights.torch_modules import module_names, not_this_network
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras, without_batchnorm
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,9 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Keras' EfficientNet divides by the deviation in two steps, so that its "variance" is this."""
 
 
-HIDDEN = ("fc1", "fc2")
-"""Layers that libraries count as part of the head (``include_top=False`` leaves them out)."""
+HIDDEN = ("post_layernorm", "fc1", "fc2")
+"""Layers that libraries count as part of the head (``include_top=False`` leaves them out). Keras'
+ConvNeXt then has a normalization before the pooling, whose values mean something else behind it."""
 
 
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
@@ -91,6 +92,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
     shapes = {key(la.name, w.name): tuple(w.shape) for la in flat(model) for w in la.weights}
     flattened = _flattened(model)
     head = head_of(model)
+    given = tensors
     tensors = without_batchnorm(module_names(tensors, layout, source), layout)
     tensors, converted = split_own_linear(
         tensors, LAYOUTS[layout], head.name, tuple(head.kernel.shape), source
@@ -101,11 +103,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
             continue
         ours = LAYOUTS[layout](theirs)
         if ours is None:
-            raise ModelFileError(
-                f"{source}: {theirs} {tensor.shape} is no tensor of {model.name} as torchvision, "
-                "timm or (ResNet, ConvNeXt) transformers name them. Choose the network that the "
-                "weights were made for."
-            )
+            raise not_this_network(given, layout, f"{theirs} {tensor.shape}", source)
         channels = flattened.get(ours.partition("/")[0])
         converted[ours] = to_keras(ours, tensor, shapes.get(ours, ()), channels)
     return converted

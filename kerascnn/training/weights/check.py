@@ -6,6 +6,7 @@ run asks before its pictures are decoded.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import h5py
 
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import did_you_mean
+from kerascnn.inference.model_file.advice import describe_path
+from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.training.foreign.hdf5 import opened
 from kerascnn.training.networks import NETWORKS, Network, find_network
 from kerascnn.training.pretrained import source_of
@@ -74,23 +77,68 @@ def kind_of(path: Path) -> str:
     Raises:
         ModelFileError: There is no such file, or it is of no kind that is read here.
     """
+    if path.is_dir():
+        found = sorted(str(one) for one in path.iterdir() if one.name.lower().endswith(KINDS))
+        listed = ", ".join(found[:4]) or "none"
+        told = "" if found else describe_path(path)
+        raise ModelFileError(
+            f"{path}: a folder. Expected a file of weights; in it are {listed}. {told}".rstrip()
+        )
+    if path.name.lower().endswith(".index.json"):
+        raise ModelFileError(
+            f"{path}: lists the parts of weights. Give one of those; all that are beside it are "
+            "read."
+        )
+    if path.suffix == ".index" or path.with_name(f"{path.name}.index").is_file():
+        raise ModelFileError(
+            f"{path}: a checkpoint of TensorFlow. Load it where it was made, and save the weights "
+            "with model.save_weights('NAME.weights.h5')."
+        )
     if not path.is_file():
         raise ModelFileError(
             f"{path}: no such file. Expected none, imagenet, or a file of weights "
             f"({', '.join(KINDS)}).{did_you_mean(path)}"
         )
+    name = path.name.lower().replace(".hdf5", ".h5")
     for kind in KINDS:
-        if path.name.lower().endswith(kind):
-            return _by_content(path, kind)
+        if name.endswith(kind):
+            return kind if kind in TORCH_KINDS else _by_content(path, kind)
     raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
 
 
+def parts_of(path: Path) -> list[Path]:
+    """List the files in which weights were saved that were too many for one.
+
+    Returns:
+        All of ``NAME-00001-of-00002.safetensors`` and so on; else the file itself.
+
+    Raises:
+        ModelFileError: A part is not there.
+    """
+    part = re.fullmatch(r"(.+-)\d{5}(-of-(\d{5})\..+)", path.name)
+    if part is None:
+        return [path]
+    parts = [
+        path.with_name(f"{part[1]}{number:05}{part[2]}") for number in range(1, int(part[3]) + 1)
+    ]
+    for one in parts:
+        if not one.is_file():
+            raise ModelFileError(
+                f"{path}: a part of weights, and {one.name} is not beside it. Expected all "
+                f"{len(parts)} in one folder."
+            )
+    return parts or [path]
+
+
 def _by_content(path: Path, kind: str) -> str:
-    """Distinguish the two kinds of HDF5 weights, which often have the same extension."""
-    if kind not in (".weights.h5", ".h5") or not h5py.is_hdf5(path):
+    """Distinguish Keras' three kinds, which are often named after each other."""
+    if kind_of_model(path) == "keras":
+        return ".keras"
+    if not h5py.is_hdf5(path):
         return kind
     with suppress(OSError, KeyError, RuntimeError, ValueError), opened(path) as file:
-        if "layer_names" in file.get("model_weights", file).attrs:
+        attributes = file.get("model_weights", file).attrs
+        if "layer_names" in attributes or "layer_names0" in attributes:
             return ".h5"
         if "layers" in file:
             return ".weights.h5"

@@ -47,6 +47,11 @@ def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
     except Exception as error:
         # A warning, or whatever Keras and h5py raise where a file lies about itself.
         reason = one_line(error)
+        if path.with_name("task.json").is_file() and path.name == "task.weights.h5":
+            raise ModelFileError(
+                f"{path}: holds the head alone, as keras-hub saves it. Give the backbone: "
+                f"{path.with_name('model.weights.h5')}."
+            ) from error
         raise ModelFileError(
             f"{path}: not weights of {row.name} ({reason}). It is truncated, or made for another "
             "network."
@@ -87,7 +92,7 @@ def _innermost(path: Path) -> Iterator[Path]:
         check_values(path, file)
         models = [file, *_models(file)]
         largest = max(models, key=lambda model: len(model["layers"]))
-        if largest.name == "/":
+        if largest.name == "/" and path.name.endswith(".weights.h5"):  # else Keras refuses it
             yield path
             return
         with tempfile.TemporaryDirectory() as folder:

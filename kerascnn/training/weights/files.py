@@ -16,7 +16,7 @@ import numpy as np
 from kerascnn.errors import ModelFileError
 from kerascnn.training.foreign.hdf5 import check_values, opened
 from kerascnn.training.networks.blocks import flat
-from kerascnn.training.weights.check import kind_of
+from kerascnn.training.weights.check import kind_of, parts_of
 from kerascnn.training.weights.torch_files import Tensors, broken_weights, read_checkpoint
 
 LIBRARIES = ("keras_hub", "keras_cv")
@@ -67,12 +67,24 @@ def read_tensors(path: Path) -> Tensors:
         ".h5": _h5,
         ".safetensors": _safetensors,
     }
-    return readers.get(kind_of(path), read_checkpoint)(path)
+    read = readers.get(kind_of(path), read_checkpoint)
+    tensors: Tensors = {}
+    for part in parts_of(path):
+        tensors |= read(part)
+    return tensors
 
 
 def _keras(path: Path) -> Tensors:
+    from kerascnn.training.foreign.container import read_architecture
     from kerascnn.training.foreign.inspected import load_inspected
 
+    architecture, _version = read_architecture(path)
+    name = str(architecture.get("class_name"))
+    if str(architecture.get("registered_name")).startswith("keras_hub>") and "Backbone" not in name:
+        raise ModelFileError(
+            f"{path}: a whole {name} of keras-hub, of which the backbone alone is read. Save that: "
+            "model.backbone.save('backbone.keras')."
+        )
     return tensors_of(load_inspected(path, LIBRARIES)[0])
 
 
@@ -82,7 +94,7 @@ def _h5(path: Path) -> Tensors:
             check_values(path, file)
             root = file.get("model_weights", file)
             return {
-                _key_in(name): np.asarray(root[layer][name])
+                _key_in(name, layer): np.asarray(root[layer][name])
                 for layer in _names(root, "layer_names")
                 for name in _names(root[layer], "weight_names")
             }
@@ -95,18 +107,30 @@ def _h5(path: Path) -> Tensors:
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
     """Read the names that Keras notes beside a group, in order."""
-    names = np.asarray(group.attrs.get(attribute, 0))
+    # Keras parts a list that is too long for one attribute: weight_names0, weight_names1, ...
+    parts = [attribute] if attribute in group.attrs else []
+    while not parts or f"{attribute}{len(parts)}" in group.attrs:
+        parts.append(f"{attribute}{len(parts)}")
+    names = np.concatenate([np.atleast_1d(group.attrs.get(part, 0)) for part in parts])
     if names.ndim != 1 or names.dtype.kind not in "SUOf":
         raise ValueError(f"it holds no Keras layers: {attribute} is not a list of names")
     return [_text(name) for name in names.tolist()]
 
 
-def _key_in(name: str) -> str:
-    """Name a weight that Keras calls ``.../LAYER/WEIGHT:0``."""
+def _key_in(name: str, group: str) -> str:
+    """Name a weight that Keras calls ``.../LAYER/WEIGHT:0``; Keras 2 has ``/`` in LAYER too.
+
+    Keras 1, of which VGG's downloads are, calls it ``LAYER_W_1:0``, in a group of the layer's name.
+    """
     layer, _, weight = name.split(":")[0].rpartition("/")
-    if not layer:
+    if layer:
+        # TensorFlow 1 numbered the names of a model that was loaded or made a second time.
+        again = re.fullmatch(rf"{re.escape(group)}_\d+", layer)
+        return key(group if again else layer, weight)
+    old = re.fullmatch(rf"{re.escape(group)}_([Wb])(_\d+)?", weight)
+    if old is None:
         raise ValueError(f"a weight is called {name[:60]!r}, without the name of its layer")
-    return key(layer.rpartition("/")[2], weight)
+    return key(group, {"W": "kernel", "b": "bias"}[old[1]])
 
 
 def _text(name: str | bytes) -> str:
@@ -114,10 +138,21 @@ def _text(name: str | bytes) -> str:
 
 
 def _safetensors(path: Path) -> Tensors:
+    from safetensors import safe_open
     from safetensors.numpy import load_file
 
     try:
+        with safe_open(path, framework="numpy") as file:
+            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        narrow = [name for name, kind in types.items() if re.match(r"F[468]", str(kind))]
+        if narrow:
+            raise ModelFileError(
+                f"{path}: {narrow[0]} holds numbers of type {types[narrow[0]]}: quantized weights. "
+                "Expected 16 or 32 bits: save them so where they were made, as with model.half()."
+            )
         tensors: Tensors = load_file(path)
+    except ModelFileError:
+        raise
     except Exception as error:
         # Of types and dimensions that numpy lacks, numpy's errors come through.
         raise broken_weights(path, error) from error

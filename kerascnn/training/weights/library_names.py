@@ -7,7 +7,7 @@ counter of the whole process, and what heads are called. Does not know: files, n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 
@@ -20,33 +20,55 @@ HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")
 """What libraries call the layer that we call ``head``; some have a 1x1 convolution there."""
 
 
+_WEIGHTS = {"depthwise_kernel": "kernel", "gamma": "variable"}
+"""What Keras 2 calls a depthwise convolution's weight, and LayerScale's, which has no name now."""
+
+
 def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
     """Return the tensors of a library's own model the names that our build of it has.
+
+    Args:
+        model: Our build.
+        tensors: By ``LAYER/WEIGHT``, with the names of models around them before that.
 
     Returns:
         The same with our names; a name that neither has stays.
     """
-    ours = {layer.name for layer in flat(model)}
-    renamed = {
-        theirs: layer.name
-        for layer, theirs in zip(flat(model), _counted(map(origin_of, flat(model))), strict=True)
-        if theirs
-    }
+    ours = {layer.name: layer.name for layer in flat(model)}
+    origins = _counted(map(origin_of, flat(model)))
+    known = {theirs: our for our, theirs in zip(ours, origins, strict=True) if theirs} | ours
     wanted = {key(layer.name, weight.name) for layer in flat(model) for weight in layer.weights}
-    layers = list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
-    known = dict(zip(layers, _counted(layers), strict=True))
+    paths = list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
+    last = [path.rpartition("/")[2] for path in paths]
+    counted = dict(zip(paths, _counted(last), strict=True))
     found: Tensors = {}
     for name, tensor in tensors.items():
-        layer, _, weight = name.rpartition("/")
-        if HEADS.fullmatch(layer) and layer not in ours and layer not in renamed:
+        path, _, weight = name.rpartition("/")
+        layer = next((known[one] for one in _spellings(path, counted[path]) if one in known), "")
+        if not layer and any(map(HEADS.fullmatch, _spellings(path))):
             layer = head_of(model).name
             tensor = tensor[0, 0] if tensor.ndim == 4 and tensor.shape[:2] == (1, 1) else tensor
-        elif layer not in ours:
-            layer = renamed.get(known[layer], layer)
-        if weight == "depthwise_kernel" and f"{layer}/kernel" in wanted:
-            weight = "kernel"  # as Keras 2 calls it
-        found[f"{layer}/{weight}"] = tensor
+        if f"{layer}/{weight}" not in wanted and f"{layer}/{_WEIGHTS.get(weight)}" in wanted:
+            weight = _WEIGHTS[weight]
+        ours_of_it = f"{layer}/{weight}"
+        found[ours_of_it if layer and ours_of_it not in found else name] = tensor
     return found
+
+
+def _spellings(path: str, counted: str = "") -> Iterator[str]:
+    """Return what a layer may be called in Keras 3, which has no ``/`` in names (here: ``.``).
+
+    Examples:
+        >>> list(_spellings("mine/Conv_1"))
+        ['mine_Conv_1', 'mine_conv_1', 'Conv_1', 'conv_1', '', 'Conv']
+    """
+    parts = re.split(r"[/.]", path)
+    for start in range(len(parts)):
+        name = "_".join(parts[start:])
+        yield name
+        yield name.lower().replace("_batchnorm", "_bn")
+    yield counted
+    yield re.sub(r"_\d+$", "", parts[-1])  # numbered by TensorFlow 1, inside another model
 
 
 def _counted(names: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from kerascnn.training.weights.torch_files import Tensors
+from kerascnn.training.weights.torch_names import IGNORED
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ def split_own_linear(
     left = [name for name in unknown if name.rpartition(".")[0] in linear]
     kept = {name: tensor for name, tensor in tensors.items() if name not in left}
     found: Tensors = {}
+    if any(name not in left and not IGNORED.fullmatch(name) for name in unknown):
+        return kept, found  # of another network, which is told
     if len(linear) == 1 and tensors[f"{next(iter(linear))}.weight"].shape[::-1] == shape:
         names = {"weight": "kernel", "bias": "bias"}
         for name in left:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError, kind_and_line
+from kerascnn.inference.model_file.advice import what_instead
 from kerascnn.zip_files import check_for_zip_bomb
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def broken_weights(path: Path, error: Exception) -> ModelFileError:
     """Say that a file of weights is not whole."""
     return ModelFileError(
         f"{path}: cannot be read as {path.suffix} ({kind_and_line(error, 200)}). "
-        "It is truncated, or something else with that name; get it again."
+        + what_instead(path, "keras", "hdf5", "cut_zip", "torch", "safetensors", "pickle", "zip")
     )
 
 

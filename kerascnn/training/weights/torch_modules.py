@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
+from kerascnn.training.networks import NETWORKS
 from kerascnn.training.weights.torch_files import Tensors
-from kerascnn.training.weights.torch_names import LAYOUTS, VGG_REPEATS
+from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, VGG_REPEATS
 from kerascnn.training.weights.transformers_names import TRANSFORMERS, timm_name
 
 _PARTS = {
@@ -58,16 +59,11 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
     Raises:
         ModelFileError: The network is in it more than once.
     """
-    found: Counter[tuple[str, int]] = Counter()
-    spellings = list(_spellings(layout))
-    for prefix in _prefixes(tensors):
-        names = [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
-        for index, spelling in enumerate(spellings):
-            known = sum(_is_known(spelling(name), layout) for name in names)
-            found[prefix, index] = known
+    found = _recognised(tensors, layout)
     (best, index), most = max(found.items(), key=lambda item: item[1])
     if 4 * most < len(tensors):
         return tensors  # of another network, which is told by the names that the file has
+    spellings = list(_spellings(layout))
     alike = {prefix for (prefix, _), count in found.items() if count == most}
     # A longer prefix of the same tensors, spelled otherwise, is the same network.
     same = sorted(one for one in alike if not any(one != p and one.startswith(p) for p in alike))
@@ -84,15 +80,61 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
     }
 
 
+def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -> ModelFileError:
+    """Say of which network tensors are that the asked one does not have.
+
+    Args:
+        tensors: All of the file.
+        layout: Of the network that was asked for.
+        unknown: Name and shape of the first tensor that it does not have.
+        source: Where they come from.
+    """
+    names = {name: one for name, one in tensors.items() if not IGNORED.fullmatch(name)}
+    most = {one: max(_recognised(names, one).values()) for one in LAYOUTS}
+    best = max(most.values())
+    alike = [row.name for row in NETWORKS.values() if row.torch and most[row.torch] == best]
+    if 2 * best < len(names):
+        return ModelFileError(
+            f"{source}: {unknown} and most of its {len(names)} tensors have names of no "
+            "network whose weights from PyTorch can be used here. docs/transfer.md lists those."
+        )
+    if most[layout] == best:
+        return ModelFileError(
+            f"{source}: {unknown} is no tensor of this network, whose names {best} of "
+            f"{len(names)} have: it is of a variant (as timm has many), or has convolutions of its "
+            "own. Neither can be used."
+        )
+    return ModelFileError(
+        f"{source}: {unknown} is no tensor of this network; {best} of {len(names)} have the names "
+        f"of {_listed(alike)}. Choose the network that the weights were made for; if it is none of "
+        "these, they cannot be used."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+
+
+def _recognised(tensors: Tensors, layout: str) -> Counter[tuple[str, int]]:
+    """Count the known names below each prefix, in each spelling."""
+    # BatchNormalization of VGG is folded into its convolutions, and shifts their numbers.
+    folded = layout in VGG_REPEATS and any(name.endswith("running_var") for name in tensors)
+    found: Counter[tuple[str, int]] = Counter()
+    for prefix in _prefixes(tensors):
+        names = [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
+        for index, spelling in enumerate(_spellings(layout)):
+            spelt = map(spelling, names)
+            found[prefix, index] = sum(
+                LAYOUTS[layout](name) is not None
+                or bool(folded and re.fullmatch(r"features\.\d+\.\w+", name))
+                for name in spelt
+            )
+    return found
+
+
 def _is_convolution(tensor: npt.NDArray[np.generic]) -> bool:
     """Return whether it is one, and not a color's mean that is shaped to be subtracted."""
     return tensor.ndim > 2 and sum(side > 1 for side in tensor.shape) > 1
-
-
-def _is_known(name: str, layout: str) -> bool:
-    # BatchNormalization of VGG is folded into its convolutions, and shifts their numbers.
-    folded = layout in VGG_REPEATS and re.fullmatch(r"features\.\d+\.\w+", name)
-    return bool(folded) or LAYOUTS[layout](name) is not None
 
 
 def _prefixes(tensors: Tensors) -> list[str]:

@@ -30,3 +30,18 @@ def test_weights_from_outside_the_folder_are_refused(
     (inside / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(KerascnnError, match=r"model\.onnx: .* cannot load it"):
         Classifier(inside / "model.onnx", provider)
+
+
+@pytest.mark.parametrize("provider", ["cpu"] + ["openvino"] * (find_spec("openvino") is not None))
+def test_weights_that_were_not_copied_are_named(
+    provider: str, exported: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(exported)
+    onnx.save(
+        model, tmp_path / "m.onnx", save_as_external_data=True, location="m.onnx.data",
+        size_threshold=max(len(tensor.raw_data) for tensor in model.graph.initializer),
+    )  # fmt: skip
+    Classifier(tmp_path / "m.onnx", provider).close()
+    (tmp_path / "m.onnx.data").unlink()
+    with pytest.raises(KerascnnError, match=r"its weights are in m\.onnx\.data, which is not be"):
+        Classifier(tmp_path / "m.onnx", provider)

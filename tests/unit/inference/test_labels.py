@@ -79,6 +79,7 @@ def test_names_in_encodings_that_say_what_they_are(encoding, tmp_path) -> None:
         ("l.txt", "고양이\n".encode("cp949"), "Save it as UTF-8"),
         ("map.txt", b"item {\n  id: 1\n  name: 'red'\n}\n", "a label map of TensorFlow"),
         ("data.yaml", b"names:\n  0: red\n", "in such a file are not read"),
+        ("classes.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '<U5'}", "in such a file are not read"),
         ("yaml.txt", b"names: [red, green]\n", "no class names in it"),
         ("l.txt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9", "git lfs"),
         ("l.txt", b"<!DOCTYPE html>\n<html>\n</html>\n", "a web page, not the file itself"),

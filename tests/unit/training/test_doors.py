@@ -1,6 +1,7 @@
 """What people give in place of a model: each command says what it is and what to do with it."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -88,10 +89,29 @@ def folder(tmp_path) -> Path:
     Path("w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     Path("old.pth").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
     Path("frozen.pb").write_bytes(FROZEN)
+    Path("cp.ckpt.index").write_bytes(b"\0\0")
+    Path("zeros.safetensors").write_bytes(bytes(512))
     for name, inside in (("model.zip", "m.keras"), ("script.pt", "m/data.pkl")):
         with zipfile.ZipFile(name, "w") as file:
             file.writestr(inside, b"")
+    for name, place, value in (("locked.keras", 6, 1), ("odd.keras", 8, 93)):
+        patched_zip(Path(name), place, value)
     return tmp_path
+
+
+def patched_zip(path: Path, place: int, value: int) -> None:
+    """Write what Keras saves, with another number in every entry's header: its flags, its method.
+
+    Python's zipfile writes neither encrypted entries nor unknown methods.
+    """
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            file.writestr(name, b"{}")
+    data = bytearray(path.read_bytes())
+    for start, offset in ((b"PK\x03\x04", place), (b"PK\x01\x02", place + 2)):
+        for found in re.finditer(re.escape(start), bytes(data)):
+            data[found.start() + offset] = value
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +196,16 @@ def folder(tmp_path) -> Path:
         ("export script.pt --onnx --labels names.txt", "torch.onnx.export"),
         ("export model.zip --onnx --labels names.txt", "Unpack it"),
         ("export gone.onnx --onnx --labels names.txt", "There is no such file"),
+        ("export locked.keras --onnx --labels names.txt", "an encrypted zip archive"),
+        ("predict locked.keras p.png", "an encrypted zip archive"),
+        ("train --weights locked.keras --model cnn --out r", "an encrypted zip archive"),
+        ("export odd.keras --onnx --labels names.txt", "packed as zip in a way that Python"),
+        ("train --weights several --model cnn --out r", "a file of weights; in it are none"),
+        ("train --weights saved --model cnn --out r", "in it are none. It is a TensorFlow Saved"),
+        ("train --weights cp.ckpt --model cnn --out r", "a checkpoint of TensorFlow. Load it"),
+        ("train --weights cp.ckpt.index --model cnn --out r", "a checkpoint of TensorFlow"),
+        ("train --weights hub --model cnn --out r", "in it are hub/model.weights.h5"),
+        ("train --weights zeros.safetensors --model resnet18 --out r", "nothing but zeros"),
         ("export run --onnx --labels names.txt", "A run of kerascnn has its class names"),
     ],
 )

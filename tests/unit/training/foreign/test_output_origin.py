@@ -120,12 +120,16 @@ def test_answers_without_their_classes_are_refused(operation, units) -> None:
         answers(built(ending))
 
 
-def test_one_of_several_outputs_is_chosen_by_name(tmp_path) -> None:
+def test_one_of_several_outputs_is_chosen_by_its_width_or_name(tmp_path) -> None:
     entry = keras.Input((SIZE, SIZE, 3))
     x = layers.GlobalAveragePooling2D()(entry)
     outputs = [layers.Dense(2, name="age")(x), layers.Dense(3, name="kind")(x)]
     keras.Model(entry, outputs).save(tmp_path / "two.keras")
     found = load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b", "c"), output="kind"))
     assert found.model.output_shape == (None, 3)
+    only = load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b", "c")))
+    assert only.model.output_shape == (None, 3)
+    with pytest.raises(ModelFileError, match=r"2 outputs \(age, kind\); expected a class"):
+        load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b", "c", "d")))
     with pytest.raises(ConfigError, match=r"has no output 'size'\. It has: age, kind"):
         load_foreign(tmp_path / "two.keras", ForeignModel(("a", "b"), output="size"))

@@ -31,6 +31,14 @@ def same(one: keras.Model, other: keras.Model, but: str = "-") -> bool:
     )
 
 
+@pytest.mark.parametrize("called", ["m.keras", "m.h5", "m.hdf5", "M.WEIGHTS.H5"])
+@pytest.mark.parametrize("kind", [".keras", ".weights.h5", ".h5"])
+def test_a_file_is_known_by_what_is_in_it(kind: str, called: str, tmp_path: Path) -> None:
+    saved, path = network(), tmp_path / f"own{kind}"
+    saved.save_weights(path) if kind == ".weights.h5" else saved.save(path)
+    assert same(start_network("cnn", 4, SIZE, str(path.rename(tmp_path / called))).core, saved)
+
+
 @pytest.mark.parametrize("kind", [".keras", ".weights.h5"])
 @pytest.mark.parametrize("name", ["cnn", pytest.param("resnet18", marks=pytest.mark.full)])
 def test_a_whole_network_comes_back(kind: str, name: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
+from kerascnn.errors import ModelFileError
 from kerascnn.training.networks import NETWORKS
 from kerascnn.training.weights.start import start_network
 
@@ -61,6 +62,24 @@ def test_a_librarys_backbone_is_enough(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(last), np.asarray(backbone.get_layer("Conv_1").kernel))
 
 
+def test_names_of_keras_1_are_known(tmp_path: Path) -> None:
+    """As in the downloads of VGG, ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``."""
+    backbone = library_model("vgg16", 32, top=False)
+    with h5py.File(tmp_path / "vgg.h5", "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in backbone.layers]
+        for layer in backbone.layers:
+            names = [f"{layer.name}_{kind}_1:0" for kind in ("W", "b")][: len(layer.weights)]
+            group = file.create_group(layer.name)
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, values in zip(names, layer.get_weights(), strict=True):
+                group[name] = values
+    core = start_network("vgg16", 4, 32, str(tmp_path / "vgg.h5")).core
+    for layer in ("block1_conv1", "block5_conv3"):
+        for ours, theirs in zip(core.get_layer(layer).get_weights(),
+                                backbone.get_layer(layer).get_weights(), strict=True):  # fmt: skip
+            np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("library", ["keras_hub", "keras_cv"])
 def test_a_backbone_of_keras_hub_or_keras_cv_is_enough(library: str, tmp_path: Path) -> None:
     if library == "keras_hub":
@@ -88,3 +107,18 @@ def test_a_backbone_of_keras_hub_or_keras_cv_is_enough(library: str, tmp_path: P
     features = keras.Model(start.core.inputs[0], start.core.layers[-1].input)
     theirs = np.asarray(backbone(x, training=False)).mean((1, 2))
     np.testing.assert_allclose(np.asarray(features(x, training=False)), theirs, atol=1e-5)
+
+
+def test_of_a_whole_model_of_keras_hub_its_backbone_is_asked_for(tmp_path: Path) -> None:
+    import keras_hub
+
+    backbone = keras_hub.models.ResNetBackbone(
+        [64], [3], [64, 64], [1, 1], [1, 2], "basic_block", image_shape=(32, 32, 3)
+    )
+    task = keras_hub.models.ResNetImageClassifier(backbone=backbone, num_classes=3)
+    task.save(tmp_path / "m.keras")
+    with pytest.raises(ModelFileError, match=r"a whole ResNetImageClassifier of keras-hub"):
+        start_network("resnet18", 3, 32, str(tmp_path / "m.keras"))
+    task.save_to_preset(tmp_path / "preset")
+    with pytest.raises(ModelFileError, match=r"head alone.* Give the backbone: .*model\.weights"):
+        start_network("resnet18", 3, 32, str(tmp_path / "preset/task.weights.h5"))

@@ -229,3 +229,52 @@ def test_a_pth_file_is_read_and_code_in_it_is_never_run(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(ModelFileError, match="truncated"):
         start_network("resnet18", CLASSES, 32, str(path))
+
+
+VIT = {"cls_token": (1, 1, 8), "pos_embed": (1, 5, 8), "patch_embed.proj.weight": (8, 3, 4, 4),
+       "blocks.0.norm1.weight": (8,), "blocks.0.attn.qkv.weight": (24, 8)}  # fmt: skip
+
+
+def test_a_network_that_is_not_known_is_told_as_such(tmp_path: Path, caplog: Any) -> None:
+    path = changed(tmp_path, layer1__0__se__fc1__weight=np.ones((4, 64, 1, 1), np.float32))
+    with pytest.raises(ModelFileError, match=r"layer1\.0\.se\.fc1\.weight .* 102 of 103 have: it"):
+        start_network("resnet18", CLASSES, 32, str(path))
+    save_file(state_dict("densenet121"), path)
+    with pytest.raises(
+        ModelFileError, match=r"606 of 606 have the names of densenet121, densenet169"
+    ):
+        start_network("resnet18", CLASSES, 32, str(path))
+    save_file(state_dict("vgg11"), path)
+    with pytest.raises(ModelFileError, match=r"22 of 22 have the names of vgg11\. Choose"):
+        start_network("vgg13", CLASSES, 64, str(path))
+    save_file({name: np.ones(shape, np.float32) for name, shape in VIT.items()}, path)
+    with pytest.raises(ModelFileError, match="most of its 5 tensors have names of no network"):
+        start_network("resnet18", CLASSES, 32, str(path))
+    assert "left out" not in caplog.text
+
+
+def test_weights_in_parts_are_read_together(tmp_path: Path) -> None:
+    state = state_dict("resnet18")
+    names = list(state)
+    first, second = (tmp_path / f"model-0000{n}-of-00002.safetensors" for n in (1, 2))
+    save_file({name: state[name] for name in names[:50]}, first)
+    save_file({name: state[name] for name in names[50:]}, second)
+    read = read_tensors(second)
+    assert read.keys() == state.keys()
+    np.testing.assert_array_equal(read[names[0]], state[names[0]])
+    first.unlink()
+    with pytest.raises(ModelFileError, match=r"model-00001-of-00002\.safetensors is not beside it"):
+        start_network("resnet18", CLASSES, 32, str(second))
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text("{}")
+    with pytest.raises(ModelFileError, match=r"lists the parts of weights\. Give one of those"):
+        start_network("resnet18", CLASSES, 32, str(index))
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2"])
+def test_numbers_of_eight_bits_are_named(kind: str, tmp_path: Path) -> None:
+    header = json.dumps({"conv1.weight": {"dtype": kind, "shape": [4], "data_offsets": [0, 4]}})
+    path = tmp_path / "small.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(4))
+    with pytest.raises(ModelFileError, match=f"conv1.weight holds numbers of type {kind}: quant"):
+        start_network("resnet18", CLASSES, 32, str(path))

@@ -1,0 +1,118 @@
+"""What the ``preprocessor_config.json`` of Hugging Face's transformers beside a model says.
+
+Knows: its keys, and that ConvNeXt's, EfficientNet's and others have their own. Does not know
+graphs, nor class names (``config.json`` has those).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerascnn.card import ChannelOrder, Normalization
+from kerascnn.errors import ConfigError
+from kerascnn.files import read_text
+from kerascnn.images import Resizing, Shape
+from kerascnn.inference.model_file.foreign import ForeignModel
+from kerascnn.resizing import Filter
+from kerascnn.typed_json import parse_json
+
+log = logging.getLogger(__name__)
+
+NAME = "preprocessor_config.json"
+
+_FILTERS: dict[Any, Filter] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+"""Pillow's numbers of them."""
+
+_WHOLE_FROM = 384
+"""Size from which ConvNeXt's pictures are squashed, not cropped."""
+
+
+def from_preprocessor(path: str | Path) -> ForeignModel:
+    """Read how pictures are prepared for a model from the file that lies beside it.
+
+    Args:
+        path: Path of the model.
+
+    Returns:
+        Size, resizing and normalization; nothing if there is no such file, or, with a warning, if
+        it asks for what kerascnn does not do.
+    """
+    beside = Path(path).parent / NAME
+    if not beside.is_file():
+        return ForeignModel()
+    try:
+        told = parse_json(read_text(beside))
+        size, sizing = _sizing(told)
+        found = ForeignModel(image_size=size, sizing=sizing, normalization=_normalization(told))
+    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
+        log.warning(
+            "%s: not used, because it says what kerascnn does not do or read (%s). Say `resize`, "
+            "`filter`, `mean` and `std` yourself.", beside, error,
+        )  # fmt: skip
+        return ForeignModel()
+    log.warning("%s: gives the resizing and normalization; options replace them.", beside)
+    return found
+
+
+def _sizing(told: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
+    if not told.get("do_resize", True):
+        raise ValueError("do_resize is false")
+    filter_ = _FILTERS.get(told.get("resample", 2))
+    if filter_ is None:
+        raise ValueError(f"resample {told['resample']}")
+    size, share = told["size"], told.get("crop_pct")
+    cropped = bool(told.get("do_center_crop"))
+    if isinstance(size, int):
+        size = {"shortest_edge": size} if cropped or share else {"height": size, "width": size}
+    if {"height", "width"} <= size.keys():
+        shape = (int(size["height"]), int(size["width"]))
+        if cropped and _shape(told["crop_size"]) != shape:
+            raise ValueError("squashed, and then cropped")
+        return shape, Resizing("squash", filter_)
+    edge = int(size["shortest_edge"])
+    if share and edge >= _WHOLE_FROM:
+        return (edge, edge), Resizing("squash", filter_)
+    if share:  # ConvNeXt's: to edge / share, then the middle
+        return (edge, edge), Resizing("crop", filter_, library="torchvision", crop_share=share)
+    shape = _shape(told["crop_size"]) if cropped else (0, 0)
+    if shape[0] != shape[1] or not 0 < shape[0] <= edge:
+        raise ValueError(f"shortest_edge {edge} without a square part of it")
+    share = shape[0] / edge
+    return shape, Resizing("crop", filter_, library="torchvision", crop_share=share)
+
+
+def _shape(size: int | Mapping[str, int]) -> Shape:
+    return (size, size) if isinstance(size, int) else (int(size["height"]), int(size["width"]))
+
+
+def _normalization(told: Mapping[str, Any]) -> Normalization:
+    """Combine factor, offset, means and deviations to those of pixels from 0 to 255."""
+    factor = float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", True) else 1.0
+    own = told.get("do_normalize", False)
+    mean, std = (
+        (_three(told[name]) for name in ("image_mean", "image_std")) if own else (_ZEROS, _ONES)
+    )
+    if told.get("rescale_offset"):
+        mean = [value + 1 for value in mean]
+    if told.get("include_top"):  # EfficientNet divides by the deviations twice
+        std = [value**2 for value in std]
+    if min(factor, *std) <= 0:
+        raise ValueError("a factor or deviation that is not above 0")
+    order: ChannelOrder = "BGR" if told.get("do_flip_channel_order") else "RGB"
+    red, green, blue = (value / factor for value in mean)
+    return Normalization(
+        (red, green, blue), (std[0] / factor, std[1] / factor, std[2] / factor), order
+    )
+
+
+_ZEROS, _ONES = [0.0] * 3, [1.0] * 3
+
+
+def _three(values: Any) -> list[float]:
+    values = [values] * 3 if isinstance(values, int | float) else values
+    if len(values) != 3:
+        raise ValueError(f"{len(values)} means or deviations")
+    return [float(value) for value in values]

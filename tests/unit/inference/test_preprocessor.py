@@ -1,0 +1,130 @@
+"""``preprocessor_config.json`` beside a file: pictures are prepared as transformers does.
+
+The golden file holds what its image processors (5.24, those of Pillow) wrote as their
+configuration, and what they made of one picture.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from kerascnn import Classifier, images
+from kerascnn.card import Normalization
+from kerascnn.errors import ModelFileError
+from kerascnn.inference import ForeignModel
+
+GOLDEN = json.loads(
+    (Path(__file__).parents[2] / "golden/transformers_preprocessing.json").read_text()
+)
+NAMES = ForeignModel(("red", "green", "blue"), outputs="logits")
+
+
+def photograph() -> images.UInt8Array:
+    coarse = np.random.default_rng(0).integers(0, 256, (7, 9, 3), np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((97, 61), Image.Resampling.BICUBIC))
+
+
+def graph(path: Path, *nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT) -> Path:
+    """Write nodes from ``x``, of any size, to ``y``: without any, the mean of each channel."""
+    mean = [
+        helper.make_node("Cast", ["x"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("GlobalAveragePool", ["pixels"], ["m"]),
+        helper.make_node("Flatten", ["m"], ["means"]),
+    ]
+    last = nodes or [helper.make_node("Identity", ["means"], ["y"])]
+    ends = (
+        helper.make_tensor_value_info("x", kind, ["n", 3, "h", "w"]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3]),
+    )
+    built = helper.make_graph([*mean, *last], "g", ends[:1], ends[1:])
+    model = helper.make_model(built, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_pictures_are_prepared_as_transformers_does(name: str, tmp_path: Path) -> None:
+    golden = GOLDEN[name]
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(golden["config"]))
+    signature = Classifier(graph(tmp_path / "m.onnx"), foreign=NAMES).signature
+    card = signature.card
+    assert list(card.shape) == golden["shape"]
+    sized = images.prepare(photograph(), card.shape, card.resize_rule)
+    (pixels,) = signature.feed(sized[None]).values()
+    height, width = card.shape
+    rows, columns = [0, 0, -1, -1, height // 2], [0, -1, 0, -1, width // 3]
+    # A level of Pillow's is 1/255; the deviations make more of it.
+    np.testing.assert_allclose(pixels[0][:, rows, columns], golden["corners"], atol=1e-4)
+    np.testing.assert_allclose(pixels[0].mean((1, 2)), golden["mean"], atol=1e-4)
+
+
+def test_what_was_said_comes_before_the_file(tmp_path: Path) -> None:
+    config = GOLDEN["bit"]["config"]
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
+    said = replace(NAMES, image_size=40, normalize="unit", resize="squash")
+    card = Classifier(graph(tmp_path / "m.onnx"), foreign=said).card
+    assert (card.shape, card.resize_rule, card.normalization.std) == (
+        (40, 40),
+        "squash",
+        (255,) * 3,
+    )
+    pixels = Classifier(graph(tmp_path / "b.onnx", kind=TensorProto.UINT8), foreign=NAMES).card
+    assert pixels.normalization.std == (1, 1, 1)  # it takes bytes, and normalizes them itself
+
+
+@pytest.mark.parametrize(
+    "changes", [{"resample": 5}, {"size": {"longest_edge": 9}}, {"do_resize": False},
+                {"size": {"height": 40, "width": 40}}, {"image_std": [0, 1]},
+                {"image_std": 0}, {"rescale_factor": 0}],
+)  # fmt: skip
+def test_what_cannot_be_done_is_told_and_not_used(changes, tmp_path: Path, caplog) -> None:
+    config = {**GOLDEN["bit"]["config"], **changes}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
+    card = Classifier(graph(tmp_path / "m.onnx"), foreign=replace(NAMES, image_size=24)).card
+    assert (card.resize_rule, card.normalization.std) == ("squash", (1, 1, 1))
+    assert "Say `resize`" in caplog.text
+
+
+def dropout() -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Constant", [], ["ratio"], value_float=0.5),
+        helper.make_node("Constant", [], ["on"],
+                         value=helper.make_tensor("v", TensorProto.BOOL, [], [True])),
+        helper.make_node("Dropout", ["pixels", "ratio", "on"], ["some"]),
+        helper.make_node("GlobalAveragePool", ["some"], ["of_some"]),
+        helper.make_node("Flatten", ["of_some"], ["y"]),
+    ]  # fmt: skip
+
+
+def of_batch() -> list[onnx.NodeProto]:
+    """As BatchNormalization in training: the mean of the batch is taken off."""
+    return [
+        helper.make_node("ReduceMean", ["means"], ["of_all"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["means", "of_all"], ["y"]),
+    ]
+
+
+@pytest.mark.parametrize("nodes", [dropout, of_batch])
+def test_a_graph_as_in_training_is_refused(nodes, tmp_path: Path) -> None:
+    path = graph(tmp_path / "m.onnx", *nodes())
+    with pytest.raises(ModelFileError, match=r"one picture differ by .* after model\.eval"):
+        Classifier(path, foreign=replace(NAMES, image_size=24, normalize="unit"))
+
+
+def test_scales_that_are_taken_from_a_batch_are_no_training(tmp_path: Path) -> None:
+    """As onnxruntime's ``quantize_dynamic`` leaves them: answers differ by a step of theirs."""
+    path = graph(
+        tmp_path / "m.onnx",
+        helper.make_node("Constant", [], ["factors"], value_floats=[1.0, 1.7, 1.4]),
+        helper.make_node("Mul", ["means", "factors"], ["large"]),
+        helper.make_node("DynamicQuantizeLinear", ["large"], ["q", "scale", "zero"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+    )
+    foreign = replace(NAMES, image_size=24, normalization=Normalization(std=(20.0, 20.0, 20.0)))
+    assert Classifier(path, foreign=foreign).classes == NAMES.classes
