@@ -151,7 +151,7 @@ def _show_findings(check: DataCheck) -> None:
 def _verdict(check: DataCheck) -> str:
     if not check.problems:
         return tr("No problem found.")
-    kinds = [f"{count:,} {tr(_KINDS.get(kind, kind))}" for kind, count in check.problems.items()]
+    kinds = [f"{tr(_KINDS.get(kind, kind))} {count:,}" for kind, count in check.problems.items()]
     return tr("Problems: {kinds}", kinds=", ".join(kinds))
 
 

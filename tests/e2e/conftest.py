@@ -38,6 +38,9 @@ addEventListener("load", () => {{
     scripts: page.scripts.length,
     broken: [...page.images].filter(image => !image.naturalWidth).length,
     images: page.images.length,
+    broken_words: [...page.querySelectorAll("details td, details th")]
+      .filter(cell => cell.getClientRects().length && cell.offsetHeight > 45)
+      .map(cell => cell.textContent),
     headings: [...page.querySelectorAll("h2")].filter(seen).map(h => h.textContent),
     styled: getComputedStyle(page.body).marginTop,
     text: page.body.innerText,

@@ -137,7 +137,7 @@ def test_drop_paste_and_choose(browser, pictures):
     assert found["name"] == first.name
     assert found["label"] == pictures[first]
     assert found["bars"] == 5
-    assert "ms there and back" in found["times"]
+    assert "ms round trip" in found["times"]
     assert "inference" in found["times"]
     give(browser, "paste", second)
     assert answers(browser, 2)[0]["label"] == pictures[second]
@@ -280,7 +280,7 @@ def test_a_token_is_asked_for(exported, tmp_path, pictures):
         assert "s3cret" not in json.dumps(code)
 
 
-def test_the_page_speaks_korean(exported):
+def test_the_page_speaks_korean(exported, tmp_path):
     with serve(exported, "--lang", "ko") as url, browse(url) as browser:
         loaded(browser)
         assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ko"
@@ -288,3 +288,6 @@ def test_the_page_speaks_korean(exported):
         texts = [one.get_attribute("textContent") for one in marked]
         assert len(texts) > 15
         assert not [text for text in texts if not any("가" <= letter <= "힣" for letter in text)]
+        (tmp_path / "notes.txt").write_text("no picture")
+        give(browser, "drop", tmp_path / "notes.txt")
+        assert "읽을 수 있는 사진이 아닙니다" in answers(browser, 1)[0]["label"]

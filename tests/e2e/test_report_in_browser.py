@@ -31,7 +31,7 @@ def hostile_run(tmp_path_factory) -> Path:
         folder.mkdir(parents=True)
         for index in (split.labels == label).nonzero()[0][:40]:
             Image.fromarray(split.pictures[int(index)]).save(folder / f"<i>{index}.png")
-    training.fit(training.TrainConfig(data=str(root / "pictures"), out=str(root / "run"), epochs=1))
+    training.fit(training.TrainConfig(data=str(root / "pictures"), out=str(root / "run"), epochs=2))
     return root / "run"
 
 
@@ -48,6 +48,7 @@ def test_report_is_whole_at_every_width(hostile_run, width, measure_page):
     assert seen["styled"] == "0px"  # the page's own style is not blocked by its policy
     assert "Learning curves" in seen["headings"]
     assert "Details" in seen["headings"]
+    assert not seen["broken_words"]
 
 
 @pytest.mark.parametrize("width", [1280, 400])

@@ -44,7 +44,7 @@ def test_lines_for_people(faulty, kerascnn, environment) -> None:
     assert "train/shoe/01.png (train, shoe) = test/shoe/copy.png (test, shoe)" in text
     assert "\n\ncannot be read: 1\n" in text.replace("\r", "")
     assert "broken.png: not a picture" in text
-    assert "Problems: 1 broken, 1 leaks" in text
+    assert "Problems: broken 1, leaks 1" in text
     few = kerascnn("data", "check", faulty, "--smallest", "31", env=utf8)
     assert "[red]가방: 30 in train" in few.stdout.decode()
 
@@ -55,7 +55,7 @@ def test_lines_are_korean_and_json_is_the_same_in_every_language(faulty, kerascn
     text = kerascnn("data", "check", faulty, "--lang", "ko", env=utf8).stdout.decode()
     assert "읽을 수 없는 사진: 1" in text
     assert "읽을 수 있는 사진이 아닙니다" in text
-    assert "문제: 1 읽을 수 없음, 1 분할 사이에 겹침" in text
+    assert "문제: 읽을 수 없음 1, 분할 사이에 겹침 1" in text
     korean = kerascnn("data", "check", faulty, "--json", "--lang", "ko", env=utf8).stdout
     assert json.loads(korean)["odd"]
     assert korean == kerascnn("data", "check", faulty, "--json", env=utf8).stdout

@@ -136,7 +136,7 @@ def test_every_command_and_heading_of_the_help_is_translated():
 
 
 OF_PYTHON = {
-    "cli", "convolution", "metrics", "lazy.py", "inference/classifier.py", "inference/reading.py",
+    "convolution", "metrics", "lazy.py", "inference/classifier.py", "inference/reading.py",
     "serving/endpoints", "serving/http",
 }  # fmt: skip
 """Whose errors no command shows as they are: reasons inside others, and calls of Python."""
@@ -195,7 +195,7 @@ def test_translated_messages_are_said_somewhere():
         if not english.startswith(CLICKS):
             holes = _holes(english)
             # A part of it may be another message, and Python's quotes belong to a value.
-            parts = [part for part in re.split(r"\{\}", holes) if len(part) > 3]
+            parts = [part.removeprefix(": ") for part in holes.split("{}") if len(part) > 3]
             assert holes in everything or all(part in everything for part in parts), english
 
 
@@ -283,3 +283,32 @@ def test_the_language_is_the_commands_then_the_environments_then_english(monkeyp
     monkeypatch.setenv(VARIABLE, "xx")
     with pytest.raises(ConfigError, match="KERASCNN_LANG is 'xx'; expected one of en, ko"):
         current_language()
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("a: not an ONNX file, or a truncated one. Export or copy it again.", "다시 내보내거나"),
+        (
+            "hf://a/b: not in the cache, and KERASCNN_OFFLINE is set, so the Hub is not contacted.",
+            "hf://a/b: 캐시에 없는데 KERASCNN_OFFLINE 설정이",
+        ),
+        (
+            "b: nothing to export. It is empty. Copy or download it again.",
+            "b: 내보낼 것이 없습니다. 이것은 빈 파일입니다.",
+        ),
+        (
+            "c.toml: epochs is 'x'; expected one of a, b.",
+            "c.toml: epochs 값이 'x'입니다. 올바른 값: a, b 중",
+        ),
+        ("c.yaml: epoch is not a setting. Did you mean epochs?", "혹시 epochs입니까?"),
+        (
+            "d: not a picture that can be read, but an empty file. Expected JPEG. Get it again.",
+            "빈 파일입니다. JPEG 파일이어야 합니다. 다시 받으세요.",
+        ),
+    ],
+)
+def test_messages_within_messages_are_translated(message, said, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "ko")
+    assert said in translated(message)
+    assert not re.search(r"[a-z]{3,} (is|and|it|not|but) ", translated(message))

@@ -82,8 +82,8 @@ class BodyReader:
         if length > self._max_body:
             raise HttpError(
                 413,
-                f"a body of {'more than ' if length <= self._max_body else ''}{length:,} bytes; "
-                f"expected at most {self._max_body:,}. Send a smaller picture, or fewer.",
+                f"a body of {length:,} bytes; expected at most {self._max_body:,}. "
+                "Send a smaller picture, or fewer.",
                 close=True,
             )
         self.check_held()

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kerascnn.errors import PictureError
+from kerascnn.language import LANGUAGES, use_language
+from kerascnn.language.messages import translated
 from kerascnn.serving.http.body import drain
 from kerascnn.serving.http.errors import ClientDisconnected, HttpError, outcome_of
 from kerascnn.serving.http.origins import OriginPolicy
@@ -145,7 +147,8 @@ class Exchange:
         if self._started:
             self.status = 500
             return
-        body = error_body(str(refusal), **refusal.fields)
+        wanted = self.headers.get(b"accept-language", b"")
+        body = error_body(_said(str(refusal), wanted), **refusal.fields)
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
@@ -164,6 +167,14 @@ class Exchange:
 def error_body(message: str, **fields: Any) -> bytes:
     """Write an error as the protocol has it: ``{"error": …}``."""
     return json.dumps({"error": message, **fields}).encode()
+
+
+def _said(message: str, accept_language: bytes) -> str:
+    """Say a message in the language that a client likes best; in English unless it is known."""
+    best = accept_language.partition(b",")[0].partition(b";")[0].partition(b"-")[0]
+    language = best.decode("latin-1").strip().lower()
+    with use_language(language if language in LANGUAGES else "en"):
+        return translated(message)
 
 
 def _from_router(error: HTTPException, scope: Scope) -> HttpError:

@@ -27,8 +27,14 @@ async function translate() {
 }
 
 function headers() {
-  return token ? { Authorization: `Bearer ${token}` } : {};
+  const language = { "Accept-Language": document.documentElement.lang };
+  return token ? { ...language, Authorization: `Bearer ${token}` } : language;
 }
+
+// As the report writes it: ties go to the even digit.
+const percent = new Intl.NumberFormat("en", {
+  style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "halfEven",
+});
 
 async function explain(response) {
   const text = await response.text();
@@ -85,7 +91,7 @@ function show(model) {
   };
   for (const [name, value] of Object.entries(metrics)) {
     const [, split, kind] = /^(?:(\w+)_)?(top1|top5)$/.exec(name) || [];
-    if (kind) facts[`${names[kind]}${split ? `, ${names[split] || split}` : ""}`] = `${(value * 100).toFixed(1)} %`;
+    if (kind) facts[`${names[kind]}${split ? `, ${names[split] || split}` : ""}`] = percent.format(value);
   }
   if (card.parity) {
     facts[tr("Compared with Keras")] = tr("on {pictures}, {count} top-1 predictions differ",
@@ -180,14 +186,14 @@ function fill(article, answer, milliseconds, timing) {
     bar.value = ranked.probability;
     bar.setAttribute("aria-hidden", "true");
     share.className = "share";
-    share.textContent = `${(ranked.probability * 100).toFixed(1)} %`;
+    share.textContent = percent.format(ranked.probability);
     item.append(name, bar, share);
     return item;
   }));
   const stages = [...timing.matchAll(/(\w+);dur=([\d.]+)/g)]
-    .map(([, stage, time]) => `${stage} ${Number(time).toFixed(1)}`);
+    .map(([, stage, time]) => `${tr(stage)} ${Number(time).toFixed(1)}`);
   article.querySelector(".times").textContent =
-    tr("{time} ms there and back", { time: milliseconds.toFixed(0) }) +
+    tr("{time} ms round trip", { time: milliseconds.toFixed(0) }) +
     (stages.length ? tr("; in the server, ms: {stages}", { stages: stages.join(", ") }) : "");
 }
 

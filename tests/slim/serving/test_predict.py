@@ -42,6 +42,17 @@ def test_a_form_with_many_pictures_one_of_them_broken(server, pictures, kerascnn
         assert row.get("probability", 0) == pytest.approx(one.get("probability", 0), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "korean"),
+    [("ko", True), ("ko-KR,en;q=0.8", True), ("en-US,ko", False), ("xx", False), (None, False)],
+)
+def test_an_error_is_said_in_the_language_that_is_asked_for(server, wanted, korean):
+    headers = {"Accept-Language": wanted} if wanted else {}
+    refused = http.post(f"{server.url}/predict", content=b"no picture", headers=headers)
+    said = "읽을 수 있는 사진이 아닙니다" if korean else "not a picture that can be read"
+    assert said in refused.json()["error"]
+
+
 def test_options(server, pictures):
     content = encoded(pictures[0])
     answer = http.post(f"{server.url}/predict?top_k=2&min_probability=1", content=content).json()
