@@ -59,10 +59,11 @@ def _lines(axes: Axes, pairs: Sequence[tuple[float, float]], label: str) -> None
 
     epochs = range(1, len(pairs) + 1)
     marker = "o" if len(pairs) == 1 else ""
-    axes.plot(epochs, [one for one, _ in pairs], color=_BLUE, marker=marker, label="training")
+    # Colors and lines as in the report.
     axes.plot(
-        epochs, [two for _, two in pairs], color=_ORANGE, marker=marker, ls="--", label="validation"
+        epochs, [one for one, _ in pairs], color=_ORANGE, marker=marker, ls="--", label="training"
     )
+    axes.plot(epochs, [two for _, two in pairs], color=_BLUE, marker=marker, label="validation")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
