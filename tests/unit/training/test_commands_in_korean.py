@@ -19,8 +19,8 @@ python pip install uninstall imagenet cnn alexnet xception mobilenet head hidden
 post convnext auto model augment light all none pad crop squash resize bilinear bicubic lanczos
 nearest exact fast adamw train val predict export fetch weights opset image batch height width
 logits probabilities epoch steps name skipped backend like filter share enlarge ultralytics
-fastai torchvision timm black shuffle file tanh preactivation entropy padding test bench clothes
-boot"""
+fastai torchvision timm black shuffle file best strong shift tanh preactivation entropy padding test
+bench clothes boot"""
 NAMES = set(_NAMES.split())
 """Words that are the same in Korean."""
 
@@ -97,10 +97,20 @@ def shown(place, monkeypatch):
         "cache",
         "cache --clear",
         "doctor",
+        "bench model.onnx --batch 1",
+        "score model.onnx 사진/train --out 점수",
+        "score model.onnx 사진/train --out 점수",
+        "push model.onnx someone/clothes --license mit --yes",
+        "push model.onnx clothes --license mit --yes",
+        "predict hf://someone/clothes picture.png",
+        "serve picture.png",
+        "predict picture.png picture.png",
+        "export 사진 --onnx",
     ],
 )
-def test_a_command_shows_no_english(command, shown):
-    assert not list(english(shown(command, 0, 1, 3)))
+def test_a_command_shows_no_english(command, shown, monkeypatch):
+    monkeypatch.setenv("KERASCNN_OFFLINE", "1")
+    assert not list(english(shown(command, 0, 1, 2, 3)))
 
 
 def test_training_shows_no_english(shown):
@@ -109,6 +119,7 @@ def test_training_shows_no_english(shown):
         "train 사진 --out 결과 --resume",
         "train 사진 --model cnn --find-lr",
         "advise 사진 --model cnn --weights none",
+        "tune 사진 --out 탐색 --model cnn --epochs 1 --trials 1",
     ):
         assert not list(english(shown(command))), command
 
