@@ -13,8 +13,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from kerascnn.images import SUFFIXES
-
 Kind = Literal[
     "run", "saved_model", "folder", "keras", "hdf5", "torch", "safetensors", "pickle", "graph",
     "zip", "cut_zip", "gzip", "json", "lfs", "tflite", "ort", "tensorrt", "coreml", "openvino",
@@ -118,6 +116,8 @@ def files_in(folder: Path, kind: Kind) -> list[Path]:
 
 
 def _holds_pictures(folder: Path) -> bool:
+    from kerascnn.images import SUFFIXES  # loads numpy and Pillow, for which completion cannot wait
+
     names = (file.name for place in ("*", "*/*") for file in folder.glob(place))
     return any(name.lower().endswith(SUFFIXES) for name in islice(names, _LOOKED_AT))
 
