@@ -105,7 +105,7 @@ class OddPicture:
 
     Attributes:
         place: Path, split and class of the picture.
-        what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
+        what: ``size``, ``shape``, ``blank``, ``mode``, ``color``, ``frames`` or ``name``.
         detail: What is odd, in words.
     """
 

@@ -57,7 +57,7 @@ class Outlier:
 
     Attributes:
         index: Index of the picture among all.
-        what: ``size``, ``shape``, ``blank``, ``mode``, ``colour``, ``frames`` or ``name``.
+        what: ``size``, ``shape``, ``blank``, ``mode``, ``color``, ``frames`` or ``name``.
         detail: What is odd, in words.
     """
 
@@ -155,7 +155,7 @@ def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier
     ):
         if 0 < (grey == is_grey).mean() < RARE:
             for place in np.flatnonzero(grey == is_grey):
-                yield Outlier(readable[place], "colour", detail)
+                yield Outlier(readable[place], "color", detail)
 
 
 def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
