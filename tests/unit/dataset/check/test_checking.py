@@ -52,7 +52,7 @@ def test_oddities(found: DataCheck) -> None:
     assert paths(found, "blank") == ["train/cat/blank.png"]
     assert paths(found, "frames") == ["train/cat/moving.gif"]
     assert paths(found, "name") == ["train/cat/misnamed.jpg"]
-    assert paths(found, "colour") == ["train/cat/grey.jpg"]
+    assert paths(found, "color") == ["train/cat/grey.jpg"]
     assert set(paths(found, "mode")) >= {
         "train/cat/grey.jpg", "train/cat/clear.png", "train/coffee/ink.jpg",
     }  # fmt: skip
