@@ -300,5 +300,5 @@ def test_limits_of_the_probability(classifier) -> None:
     assert classifier.predict([picture], min_probability=1.0)[0].label is None
     assert classifier.predict([picture])[0].label is not None
     for wrong in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ConfigError, match="expected 0 to 1"):
+        with pytest.raises(ConfigError, match="expected a number from 0 to 1"):
             classifier.predict([picture], min_probability=wrong)
