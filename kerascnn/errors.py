@@ -17,10 +17,6 @@ path that a system takes has 4,096, and a list of all that is wrong with a folde
 def one_line(error: object, longest: int | None = 300) -> str:
     """Return what another library's error says, as one line that fits into a message.
 
-    Args:
-        error: The error.
-        longest: Characters that are kept; None: all.
-
     Examples:
         >>> one_line(ValueError("first\\n   second"))
         'first second'

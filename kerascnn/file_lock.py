@@ -30,9 +30,6 @@ def locked(path: str | Path, wait: bool = False) -> Iterator[None]:
         path: A file that is made for the lock and removed after it. Its folder must exist.
         wait: Until whoever holds the lock is done.
 
-    Yields:
-        Nothing; the lock is held until the end of the block.
-
     Raises:
         BusyError: Another process holds it, and ``wait`` is False.
         KerascnnError: The folder cannot be written, or knows no locks.

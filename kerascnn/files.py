@@ -242,9 +242,6 @@ def sha256_of(path: Path) -> str:
 def did_you_mean(path: str | Path) -> str:
     """Suggest the nearest name that exists for a path that does not.
 
-    Args:
-        path: A path with a mistyped name of a file or folder.
-
     Returns:
         What is added to a message; empty where nothing is near.
     """

@@ -107,9 +107,6 @@ def fetch(address: str, kinds: Sequence[str] = MODELS) -> HubFile:
 def hub_errors(what: str) -> Iterator[None]:
     """Turn what ``huggingface_hub`` raises into one line.
 
-    Args:
-        what: The address or repository that was asked for.
-
     Raises:
         MissingExtraError: huggingface_hub is not installed.
         ModelFileError: The Hub refused, or was not reached.

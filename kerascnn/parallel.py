@@ -69,9 +69,6 @@ class TakingTurns:
 
     To read a picture of 28 pixels is nearly all Python, which runs in one thread at a time: two
     that pass it to and fro take twice as long as one. From 0.3 ms a picture on, two are quicker.
-
-    Attributes:
-        small: Whether the latest list was little work.
     """
 
     def __init__(self) -> None:

@@ -79,9 +79,6 @@ def plot_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Figu
         classes: Names, in the order of both axes.
         counts: ``[true class][predicted class]``; each is shaded by its share of its row.
 
-    Returns:
-        A figure; see :func:`plot_curves`.
-
     Raises:
         MissingExtraError: matplotlib is not installed.
     """

@@ -25,9 +25,6 @@ def printable(text: str, keep: str = "") -> str:
         text: With names of files or classes in it.
         keep: Characters that stay, such as the end of a line.
 
-    Returns:
-        Text that a terminal shows as it is.
-
     Examples:
         >>> printable("cat\x1b[2J\u202e.png\n", keep="\n")
         'cat\\x1b[2J\\u202e.png\n'

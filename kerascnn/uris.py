@@ -99,10 +99,6 @@ def size(uri: str) -> int | None:
 def listed(uri: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, int | None]]:
     """List the files that a folder, a glob or a single URI means.
 
-    Args:
-        uri: As the user typed it.
-        wanted: Which files of a folder, by their names.
-
     Yields:
         URI and bytes of each, sorted; of a single file or one that is not there the URI itself.
     """

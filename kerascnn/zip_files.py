@@ -25,11 +25,6 @@ FLOOR = 2**26
 def check_for_zip_bomb(path: Path, ratio: int = RATIO, floor: int = FLOOR) -> None:
     """Refuse an archive that would unpack to far more than its size.
 
-    Args:
-        path: Path of the archive.
-        ratio: The most that it may grow by.
-        floor: Bytes to which it may unpack in any case.
-
     Raises:
         ValueError: It would, or it has too many entries, or two of one name.
         OSError: It cannot be read.

@@ -194,9 +194,6 @@ def foreign_from_options(
 ) -> ForeignModel | None:
     """Combine the options about a model that was made elsewhere.
 
-    Returns:
-        It, or None where nothing was said.
-
     Raises:
         ConfigError: Something of it cannot be, or does not go with the rest.
         DataError: The file of class names cannot be used.

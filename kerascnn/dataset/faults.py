@@ -17,19 +17,12 @@ MOST = 10_000
 
 
 class FaultHandler:
-    """Receives the problems that a reader finds. This one raises: faulty data is not used.
-
-    Attributes:
-        goes_on: Whether all faults are told, and not the first alone.
-    """
+    """Receives the problems that a reader finds. This one raises: faulty data is not used."""
 
     goes_on = False
 
     def error(self, fault: str) -> None:
         """Report something that must not be trained on; if this returns, skip it.
-
-        Args:
-            fault: What came, what was expected, what to do; one line.
 
         Raises:
             DataError: Always.

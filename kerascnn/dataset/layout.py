@@ -37,12 +37,6 @@ def find_splits(
 ) -> dict[str, Path]:
     """Find the folders of the splits.
 
-    Args:
-        root: The data set.
-        walk: Told what is passed over.
-        faults: Told of folders that may be splits or classes.
-        known: Classes of a model.
-
     Returns:
         By split, the folder that holds its class folders; ``train`` alone, which is ``root`` or
         what it wraps, where that holds the classes itself.

@@ -69,11 +69,7 @@ class Walk:
         return found
 
     def pictures(self, folder: Path) -> Iterator[Path]:
-        """List the pictures at any depth, folder by folder, files before folders.
-
-        Args:
-            folder: Folder of a class, or any other.
-        """
+        """List the pictures at any depth, folder by folder, files before folders."""
         return map(Path, self.picture_paths(folder))
 
     def picture_paths(self, folder: Path) -> Iterator[str]:
@@ -123,13 +119,7 @@ def is_picture(name: str) -> bool:
 
 
 def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
-    """Describe in one line what was skipped, if anything.
-
-    Args:
-        root: What names are relative to.
-        walk: What was passed over.
-        loose: Pictures that are of no class.
-    """
+    """Describe in one line what was skipped, if anything."""
     parts = []
     if others := [path for path in walk.others if not _is_unread(path)]:
         parts.append(counted(root, others))
@@ -146,15 +136,7 @@ def notice(root: Path, walk: Walk, loose: list[Path]) -> str | None:
 
 
 def unsupported_notice(root: Path, walk: Walk) -> str | None:
-    """Count the pictures whose formats are not read, and say what to do.
-
-    Args:
-        root: What names are relative to.
-        walk: What was passed over.
-
-    Returns:
-        One line, or None: there are none.
-    """
+    """Count the pictures whose formats are not read, and say what to do."""
     unread = [path for path in walk.others if _is_unread(path)]
     if not unread:
         return None

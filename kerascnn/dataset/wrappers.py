@@ -17,15 +17,7 @@ DATE = re.compile(r"(19|20)\d\d([-_.]?\d\d){0,2}")
 
 
 def inside_wrapper(folders: Sequence[Path], known: Collection[str]) -> Path | None:
-    """Find the one folder that is a wrapper: it holds all the pictures, in folders of its own.
-
-    Args:
-        folders: All that a folder holds.
-        known: Names of classes, which are no wrappers.
-
-    Returns:
-        None: there is none, or several.
-    """
+    """Find the one folder that is a wrapper: it holds all the pictures, in folders of its own."""
     wrappers = [folder for folder in folders if _can_wrap(folder, known)]
     if len(wrappers) != 1 or any(_pictures(folder) for folder in folders if folder != wrappers[0]):
         return None

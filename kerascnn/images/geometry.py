@@ -56,9 +56,6 @@ class Side:
 def sides(height: int, width: int, shape: Shape, sizing: Resizing) -> tuple[Side, Side]:
     """Work out how a picture of any size becomes a model's input.
 
-    Returns:
-        The vertical and the horizontal side.
-
     Examples:
         >>> rule = Resizing("crop", library="torchvision", crop_share=0.875)
         >>> sides(300, 400, (224, 224), rule)[1]

@@ -65,9 +65,6 @@ def quick_decoder() -> Any:
 
     Both hold a libjpeg-turbo of their own. As long as those agree so do all pictures; one of
     another version may not, and then the small pictures below differ too.
-
-    Returns:
-        The module, or None.
     """
     try:
         import simplejpeg

@@ -58,12 +58,7 @@ def plain_size(data: bytes) -> Size | None:
 
 
 def is_plain(data: bytes, size: Size | None) -> bool:
-    """Return whether a file may be decoded in this process.
-
-    Args:
-        data: All of its bytes.
-        size: Of them, by :func:`plain_size`.
-    """
+    """Return whether a file may be decoded in this process."""
     return len(data) <= PLAIN_BYTES and size is not None and size[0] * size[1] <= PLAIN_PIXELS
 
 

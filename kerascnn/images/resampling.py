@@ -209,11 +209,7 @@ def _taken(
 
 
 def tensorflow_taps(side: Side, kind: Filter) -> Taps:
-    """Return TensorFlow's weights for one side (``half_pixel_centers``, no antialias).
-
-    Returns:
-        Indices and weights, for what is taken of the side.
-    """
+    """Return TensorFlow's weights for one side (``half_pixel_centers``, no antialias)."""
     length = side.last - side.first
     real: type[np.floating[Any]] = np.float64 if kind == "lanczos" else np.float32
     one, half = real(1), real(0.5)

@@ -69,19 +69,12 @@ _HEAD = 1 << 16
 
 
 def what_to_do(kind: str) -> str:
-    """Say what to do with a file that is not read.
-
-    Args:
-        kind: From :func:`kind_of`.
-    """
+    """Say what to do with a file that is not read."""
     return _INSTEAD.get(kind, WHAT_TO_DO)
 
 
 def kind_of(source: str | Path | bytes) -> str | None:
     """Tell the format of a file that holds no picture that can be read.
-
-    Returns:
-        Its name, or None: not known.
 
     Examples:
         >>> kind_of(b"....ftypavif....mif1"), kind_of(b"some text")

@@ -42,11 +42,6 @@ def candidates(
 ) -> dict[str, Scale | None]:
     """Name the outputs that may hold one number a class, by what their shapes say.
 
-    Args:
-        path: Path, for error messages.
-        values: onnxruntime's descriptions of all outputs.
-        foreign: Class names, and perhaps the output that the user named.
-
     Returns:
         At least one name; with each the scale, if it gives whole numbers.
 
@@ -103,11 +98,6 @@ def _nothing_fits(path: str | Path, values: Sequence[Any], classes: int) -> Mode
 
 def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[Signature, Rows]:
     """Run some pictures; one at a time if the graph does not take several.
-
-    Args:
-        path: Path, for error messages.
-        session: An open session.
-        signature: Its outputs are the candidates.
 
     Returns:
         The signature, of batches of one if need be, and the rows of each output that has one
@@ -198,12 +188,7 @@ def shown(values: Sequence[Any]) -> str:
 
 
 class _NotRowsError(ModelFileError):
-    """What came is not one row a picture.
-
-    Args:
-        message: For the user.
-        one_for_all: Whether one row came for all pictures, so that they were mixed.
-    """
+    """What came is not one row a picture."""
 
     def __init__(self, message: str, one_for_all: bool) -> None:
         super().__init__(message)

@@ -58,10 +58,6 @@ class Prediction:
 def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
     """Return the values of one line.
 
-    Args:
-        path: Path of the picture.
-        answer: The answer, or why there is none.
-
     Returns:
         ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
     """
@@ -113,9 +109,6 @@ def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     Args:
         logits: ``[pictures, classes]``.
-
-    Returns:
-        The same, without minus infinity.
     """
     ruled_out = logits == -np.inf
     return np.where(ruled_out, np.finfo(logits.dtype).min, logits) if ruled_out.any() else logits

@@ -33,9 +33,6 @@ class PictureReader:
         card: Has the size of its input, and how pictures are resized to it.
         threads: How many read at once.
         usable: Called before threads are handed out; raises where the network cannot run any more.
-
-    Attributes:
-        threads: As given.
     """
 
     def __init__(self, card: ModelCard, threads: int, usable: Callable[[], None]) -> None:

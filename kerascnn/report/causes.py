@@ -83,11 +83,7 @@ def _not_fitted(train: str, steps: int) -> str:
 
 
 def not_told(baseline: float) -> str:
-    """Say that pictures are too few, or too many of one class, to tell a model from guessing.
-
-    Args:
-        baseline: Share of the most frequent class.
-    """
+    """Say that pictures are too few, or too many of one class, to tell a model from guessing."""
     return tr(
         "Whether that is better than guessing cannot be told from these pictures: always "
         "predicting the most frequent class would give {naive}.",

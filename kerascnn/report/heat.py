@@ -64,9 +64,6 @@ def enlarged(picture: UInt8Array, shown: int = SHOWN) -> UInt8Array:
     Args:
         picture: uint8 ``[height, width, 3]`` or ``[height, width]``.
         shown: Pixels that the longer side should have at least.
-
-    Returns:
-        The picture, each pixel as a square.
     """
     times = max(1, -(-shown // max(picture.shape[:2])))
     return picture.repeat(times, axis=0).repeat(times, axis=1)

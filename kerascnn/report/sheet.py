@@ -76,11 +76,7 @@ def write_sheet(
 
 
 def draw_sheet(title: str, rows: Sequence[Row], side: int = 160, columns: int = 8) -> str:
-    """Draw a sheet.
-
-    Returns:
-        An SVG document that needs nothing else.
-    """
+    """Draw a sheet."""
     columns = min(columns, max(len(row.tiles) for row in rows))
     width = _GAP + columns * (side + _GAP)
     parts, y = [_text(title, _GAP, _TITLE, 17, width, bold=True)], _TITLE + _GAP

@@ -61,16 +61,6 @@ def score_parts(
 ) -> dict[int, str]:
     """Score parts and write each as soon as it is there.
 
-    Args:
-        plan: The plan.
-        numbers: Which parts.
-        setting: What they are scored with.
-        engine: What works on them.
-        on_part: Called with the pictures of each part that has ended, well or not.
-
-    Returns:
-        The parts that are not there, and why.
-
     Raises:
         KerascnnError: The model cannot be opened, which no other try would change.
     """

@@ -83,15 +83,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Work:
-    """What is left to do.
-
-    Attributes:
-        request: What was asked.
-        plan: The plan.
-        number: The only part to score; None: all.
-        missing: Parts to score.
-        changes: What is not as it was when the plan was made.
-    """
+    """What is left to do."""
 
     request: Request
     plan: Plan
@@ -210,9 +202,6 @@ def alone(work: Work) -> Iterator[Work]:
 
 def score_missing_parts(work: Work, on_part: Callable[[int], object]) -> dict[int, str]:
     """Score what is missing.
-
-    Returns:
-        The parts that could not be scored, and why.
 
     Raises:
         KerascnnError: No part can be scored.

@@ -37,13 +37,7 @@ _WAIT_FOR_NODE = 60.0
 
 
 class RayTasks:
-    """Begins a task for every part.
-
-    Args:
-        ray: The module.
-        needs: Resources of a task.
-        work: Scores a part.
-    """
+    """Begins a task for every part."""
 
     def __init__(
         self, ray: Any, needs: dict[str, float], work: Callable[[Job], bytes | Failure] = attempt

@@ -40,17 +40,7 @@ to begin."""
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What every part of a plan is scored with.
-
-    Attributes:
-        model: Path or URI of the model's file.
-        question: What decides the answers.
-        base: The folder that relative paths start from.
-        foreign: What the model's file does not say.
-        provider: Where the network runs.
-        threads: Threads of one process.
-        batch_size: Pictures per run of the network.
-    """
+    """What every part of a plan is scored with."""
 
     model: str
     question: ScoringOptions

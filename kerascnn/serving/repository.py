@@ -28,12 +28,7 @@ Slot = tuple[str, str]
 
 
 class ModelRepository:
-    """All models, by name.
-
-    Args:
-        config: Which files, and how they are run.
-        metrics: Told of runs, versions and reloads.
-    """
+    """All models, by name."""
 
     def __init__(self, config: ServeConfig, metrics: Metrics) -> None:
         self._config, self._metrics = config, metrics

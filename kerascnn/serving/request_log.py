@@ -58,13 +58,7 @@ def request_id(given: bytes) -> str:
 
 
 class RequestLog:
-    """Keeps what is to be kept.
-
-    Args:
-        metrics: Counts requests.
-        write_log: Called with one line a request; None: no access log.
-        tracer: Makes spans; None: there are none.
-    """
+    """Keeps what is to be kept."""
 
     def __init__(
         self,

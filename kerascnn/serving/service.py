@@ -60,14 +60,7 @@ class Result:
 
 
 class Service:
-    """The models and what it takes to ask them.
-
-    Attributes:
-        models: By name.
-        metrics: Metrics of this server.
-        bodies: Reads bodies within limits.
-        stopping: Whether the server takes no more requests.
-    """
+    """The models and what it takes to ask them."""
 
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
@@ -109,11 +102,6 @@ class Service:
 
     async def read_message(self, size: int, function: Callable[..., T], *arguments: object) -> T:
         """Read a message: on the event loop, in a thread or in another process, by its size.
-
-        Args:
-            size: Size in bytes.
-            function: Of a module.
-            arguments: Of it.
 
         Raises:
             HttpError: What the function raises; or the other process could not.

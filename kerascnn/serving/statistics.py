@@ -54,14 +54,7 @@ class Statistics:
     runs: defaultdict[int, Duration] = field(default_factory=lambda: defaultdict(Duration))
 
     def answered(self, pictures: int, queue: float, decode: float, inference: float) -> None:
-        """Count a request that was answered.
-
-        Args:
-            pictures: Number of pictures in it.
-            queue: Seconds that it waited.
-            decode: Seconds of reading and resizing.
-            inference: Seconds of running the network.
-        """
+        """Count a request that was answered."""
         self.pictures += pictures
         self.last = time.time_ns() // 1_000_000
         self.success.add(queue + decode + inference)

@@ -126,11 +126,7 @@ class Callback:
 
 
 class CallbackList(Callback):
-    """Calls several callbacks, one after the other.
-
-    Args:
-        callbacks: In the order in which they are called.
-    """
+    """Calls several callbacks, one after the other."""
 
     def __init__(self, *callbacks: Callback) -> None:
         self._callbacks = callbacks

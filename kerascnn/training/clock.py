@@ -43,12 +43,7 @@ class Deadline:
 
 
 class SpeedClock:
-    """Tells how fast an epoch has been so far.
-
-    Args:
-        batch_size: Pictures per step.
-        skipped: Steps that were taken before it was started.
-    """
+    """Tells how fast an epoch has been so far."""
 
     def __init__(self, batch_size: int, skipped: int = 0) -> None:
         self._batch_size, self._skipped, self._began = batch_size, skipped, time.perf_counter()

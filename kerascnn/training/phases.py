@@ -94,9 +94,6 @@ def phases(config: Options, network: Network | None = None) -> tuple[Phase, ...]
         config: ``phase``, or else ``trainable`` and ``epochs``.
         network: The row of its network; None: looked up.
 
-    Returns:
-        At least one.
-
     Raises:
         ConfigError: A phase that is not ``SCOPE:EPOCHS``, ``SCOPE:EPOCHS:RATE`` or ``head:fit``.
     """
@@ -153,11 +150,6 @@ def phase_ends(
     phases: Sequence[Phase], history: Sequence[EpochRecord], patience: int | None
 ) -> Iterator[tuple[Phase, int, int]]:
     """Find the epochs that each phase took, from what was recorded.
-
-    Args:
-        phases: As they were planned.
-        history: All epochs of the run.
-        patience: Patience of the run.
 
     Yields:
         Phases that were begun, with their first and last epoch, from 1.

@@ -48,9 +48,6 @@ def recipe_config(recipe: RecipeName, **options: Any) -> TrainConfig:
 def recipe_values(recipe: str) -> dict[str, Any]:
     """List what a recipe sets.
 
-    Returns:
-        Values of fields of :class:`TrainConfig`, by name.
-
     Raises:
         ConfigError: No such recipe.
     """

@@ -30,12 +30,6 @@ def assemble(
 ) -> tuple[TrainConfig, str, Feed, StartingNetwork]:
     """Assemble a run: the device, the data and the network.
 
-    Args:
-        config: Configuration of the run.
-        progress: Callback for progress.
-        network: The row of the network that it names; None: looked up.
-        data: Its data; None: they are loaded and decoded now.
-
     Returns:
         The configuration with a network and changes of pictures in the place of ``auto``, the
         device's name, the feed and the network, still float32 and with everything trainable.

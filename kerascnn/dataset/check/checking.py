@@ -44,12 +44,7 @@ class PictureLocation:
 
 @dataclass(frozen=True)
 class BrokenPicture:
-    """A picture that cannot be read.
-
-    Attributes:
-        place: Path, split and class of the picture.
-        reason: Why it cannot be read, in one sentence.
-    """
+    """A picture that cannot be read."""
 
     place: PictureLocation
     reason: str

@@ -36,14 +36,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Leaks:
-    """What was found when one split was compared with others.
-
-    Attributes:
-        images: Pictures looked for.
-        against: Splits looked through.
-        others: Pictures in those.
-        pictures: Those that have a twin there, in order.
-    """
+    """What was found when one split was compared with others."""
 
     images: int
     against: tuple[str, ...]

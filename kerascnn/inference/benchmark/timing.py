@@ -54,9 +54,6 @@ def interleaved(works: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> 
     Args:
         works: Functions to call; each is called once beforehand, untimed.
         rounds: How often each is timed.
-
-    Returns:
-        Seconds, one list for each.
     """
     for work in works:
         work()
@@ -70,12 +67,7 @@ def interleaved(works: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> 
 
 
 def time_runs(work: Callable[[], object], batch: int) -> Timing:
-    """Time one thing for about a second.
-
-    Args:
-        work: The function to call.
-        batch: Pictures that one call does.
-    """
+    """Time one thing for about a second."""
     ((first,),) = interleaved([work], 1)
     rounds = int(np.clip(_SECONDS / first, _FEWEST, _MOST))
     (taken,) = interleaved([work], rounds)

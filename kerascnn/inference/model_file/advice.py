@@ -116,9 +116,6 @@ _TOLD: dict[Kind, str] = {
 def describe_path(path: str | Path) -> str:
     """Describe what a path is, and what to do with it.
 
-    Args:
-        path: A file or folder that was expected to be something else.
-
     Returns:
         One or two sentences that end the message; empty where nothing is known.
 

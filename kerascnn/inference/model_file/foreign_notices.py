@@ -52,9 +52,6 @@ def own_normalization(
         normalize: ``unit``: they are of pixels from 0 to 1, as torchvision's ``Normalize`` has
             them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
 
-    Returns:
-        The normalization, in pixel units.
-
     Raises:
         ConfigError: Another count, a deviation that is not above 0, or another ``normalize``.
 

@@ -214,11 +214,7 @@ def _of_zip(path: Path) -> Kind:
 
 
 def is_own(path: str | Path) -> bool:
-    """Return whether a path is a run or its ``model.keras``, rather than a file made elsewhere.
-
-    Returns:
-        Whether a card lies where it would.
-    """
+    """Return whether a path is a run or its ``model.keras``, rather than a file made elsewhere."""
     path = Path(path)
     if path.name == MODEL:
         return path.with_name(CARD).is_file()

@@ -48,9 +48,6 @@ def split(text: str) -> list[str]:
 def plain_names(lines: list[str]) -> list[str]:
     """Return the names in lines, without what all lines have around them, by their numbers.
 
-    Args:
-        lines: Stripped, none empty.
-
     Examples:
         >>> plain_names(["1. 'pear',", "0. 'apple'"])
         ['apple', 'pear']

@@ -92,10 +92,6 @@ def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
 
     Args:
         metadata: Metadata of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
-
-    Returns:
-        Class names, and size, resizing and normalization where they are known; None if there are no
-        names.
     """
     if metadata.get("task", "classify") != "classify":
         return None

@@ -33,9 +33,6 @@ _WHOLE_FROM = 384
 def from_preprocessor(path: str | Path) -> ForeignModel:
     """Read how pictures are prepared for a model from the file that lies beside it.
 
-    Args:
-        path: Path of the model.
-
     Returns:
         Size, resizing and normalization; nothing if there is no such file, or, with a warning, if
         it asks for what kerascnn does not do.

@@ -64,11 +64,7 @@ def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
 
 
 def whole_numbers(file: BinaryIO, span: Span) -> list[int]:
-    """Read one whole number, or several that lie one after another, as a newer protobuf writes.
-
-    Returns:
-        The numbers, without a sign.
-    """
+    """Read one whole number, or several that lie one after another, as a newer protobuf writes."""
     if span.start == span.end:
         return [span.number]
     file.seek(span.start)

@@ -128,12 +128,7 @@ class Signature:
         return {self.input: array[..., 0] if self.layout == "NHW" else array}
 
     def real(self, name: str, output: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Turn an output into float32, by its scale if it has one.
-
-        Args:
-            name: Name of the output.
-            output: As the graph gives it.
-        """
+        """Turn an output into float32, by its scale if it has one."""
         scale = self.scales.get(name)
         return np.asarray(output, np.float32) if scale is None else scale.real(output)
 

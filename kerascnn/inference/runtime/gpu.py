@@ -28,9 +28,6 @@ def open_gpu(
 ) -> BoundSession:
     """Open a file on the GPU, with CUDA graphs if every node of it can be recorded.
 
-    Returns:
-        A session with its inputs and outputs on the GPU.
-
     Raises:
         ModelFileError: Not a model that can be loaded.
         ProviderError: The provider cannot run here; the message says what is missing.
@@ -63,9 +60,6 @@ def gpu_options(provider: OnGpu, arithmetic: Arithmetic, path: str) -> dict[str,
         provider: ``cuda`` or ``tensorrt``.
         arithmetic: ``exact`` keeps TF32 and float16 off.
         path: Path of the model, beside which TensorRT keeps what it compiled.
-
-    Returns:
-        Options by name, as onnxruntime has them.
     """
     fast = int(arithmetic == "fast")
     if provider == "cuda":

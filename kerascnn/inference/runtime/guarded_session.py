@@ -16,13 +16,7 @@ from kerascnn.errors import ConfigError, ProviderError, one_line
 
 
 class GuardedSession:
-    """An open session; several threads may run it at once.
-
-    Args:
-        session: Session for onnxruntime, or with the same methods.
-        name: Name of the file, for messages.
-        failures: What the session raises when it cannot compute.
-    """
+    """An open session; several threads may run it at once."""
 
     def __init__(self, session: Any, name: str, failures: tuple[type[Exception], ...]) -> None:
         self._session, self._name, self._failures = session, name, failures

@@ -132,11 +132,7 @@ class OpenVinoSession:
 
 
 class _Network:
-    """A compiled network, with a request for each call that runs at the same time.
-
-    Args:
-        compiled: OpenVINO's compiled model.
-    """
+    """A compiled network, with a request for each call that runs at the same time."""
 
     def __init__(self, compiled: Any) -> None:
         self.compiled = compiled

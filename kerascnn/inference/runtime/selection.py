@@ -18,11 +18,7 @@ Asked: TypeAlias = Provider | Literal["auto"]
 
 
 class ProviderName(str):
-    """A provider's name that remembers why it runs; equal to the plain name.
-
-    Attributes:
-        why: One clause, for people.
-    """
+    """A provider's name that remembers why it runs; equal to the plain name."""
 
     why: str
 

@@ -102,11 +102,7 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
 
 
 def machine() -> dict[str, str]:
-    """Describe what the settings depend on.
-
-    Returns:
-        Processor, how many of them may be used, and the versions of what runs models.
-    """
+    """Describe what the settings depend on."""
     known = {"processor": processor(), "processors": str(usable_cpus())}
     return known | dict(_versions())
 

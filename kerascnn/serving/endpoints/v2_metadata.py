@@ -73,11 +73,6 @@ def statistics(
 ) -> Json:
     """Return statistics of models.
 
-    Args:
-        models: All of them.
-        name: Name of one model; None: all models that are ready.
-        version: Version of it; None: all.
-
     Raises:
         HttpError: 404: no such model or version; 503: it does not answer.
     """

@@ -89,11 +89,6 @@ def advise_on(
 def sample(pack: Pack, most: int, seed: int) -> np.ndarray:
     """Choose pictures, at least two of every class where it has them.
 
-    Args:
-        pack: Pictures and labels.
-        most: Approximate largest number.
-        seed: Seed of the choice.
-
     Returns:
         Their places, in order, int64 ``[pictures]``.
     """
@@ -120,11 +115,6 @@ def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
 
 def apply_advice(config: TrainConfig, advice: Advice, head_alone: bool = False) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
-
-    Args:
-        config: Configuration of a run.
-        advice: Advice on its data and network.
-        head_alone: Whether nothing shall be trained after the head.
 
     Returns:
         The configuration with scope and phases written out, and without weights where they are

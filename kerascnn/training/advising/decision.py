@@ -140,14 +140,7 @@ def scope_of(depth: Depth) -> str:
 
 
 def phases_for(depth: Depth, head: str, epochs: int, rate: float) -> tuple[str, ...]:
-    """Plan the phases: a new head first, alone; it would spoil what is below it.
-
-    Args:
-        depth: How much shall learn.
-        head: The first phase, of :func:`.phases.head_phase`.
-        epochs: Of what learns after it, or without it.
-        rate: Of the same.
-    """
+    """Plan the phases: a new head first, alone; it would spoil what is below it."""
     if depth == "scratch":
         return (f"all:{epochs}",)
     return (head,) if depth == "head" else (head, f"all:{epochs}:{rate:.3g}")

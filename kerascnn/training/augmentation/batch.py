@@ -67,11 +67,7 @@ class BatchAugmentation:
 
 
 def batch_augmentation_of(config: TrainConfig, size: int) -> BatchAugmentation | None:
-    """Return how a run crops and mixes its pictures.
-
-    Returns:
-        How; None: not at all.
-    """
+    """Return how a run crops and mixes its pictures."""
     mixing = mixing_of(config.mixup, config.cutmix)
     return (
         BatchAugmentation(size, config.random_crop, mixing)

@@ -193,14 +193,7 @@ def _network_of(path: Path) -> str:
 
 
 def affordable_phases(pictures: int, classes: int, deeper: bool, rate: float) -> tuple[str, ...]:
-    """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it.
-
-    Args:
-        pictures: Number of training pictures.
-        classes: Number of classes.
-        deeper: Whether more than the head shall learn.
-        rate: Rate of the second phase.
-    """
+    """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it."""
     head = head_phase(pictures, classes)
     if not deeper:
         return (head,)

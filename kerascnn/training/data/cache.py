@@ -95,9 +95,6 @@ def pack_key(split: Split, size: int | images.Shape, resize: images.ResizeRule) 
         split: Its labels do not matter.
         size: In pixels: height and width, or one number for both.
         resize: How pictures are resized.
-
-    Returns:
-        Hexadecimal.
     """
     digest = hashlib.sha256(f"{FORMAT} {PIL.__version__} {size} {resize} {len(split)}".encode())
     for index in range(len(split)):
@@ -171,11 +168,7 @@ class PackCache:
         return sum(map(remove_pack, packs)) + self._clear_begun()
 
     def _clear_begun(self, held: str | None = None) -> int:
-        """Remove what processes that were killed had begun; those that still write hold a lock.
-
-        Args:
-            held: The key whose lock this process holds.
-        """
+        """Remove what processes that were killed had begun; those that still write hold a lock."""
         freed = 0
         for path in _listed(self.folder):
             begun = _BEGUN.fullmatch(path.name)
@@ -248,9 +241,6 @@ def open_cache(folder: str | None) -> PackCache | None:
     Args:
         folder: None: what the environment variable ``KERASCNN_CACHE`` says, or else the user's
             cache folder; ``none``: no cache.
-
-    Returns:
-        The cache, or None if there shall be none.
 
     Raises:
         ConfigError: The limit is not a number from 0.

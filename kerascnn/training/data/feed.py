@@ -141,10 +141,6 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
 def fingerprint(classes: tuple[str, ...], packs: dict[str, Pack]) -> str:
     """Hash what the network sees: class names, pictures as resized, and labels.
 
-    Args:
-        classes: Class names, in the order of the labels.
-        packs: By split.
-
     Returns:
         SHA-256 in hexadecimal.
     """

@@ -69,9 +69,6 @@ def sharing(device: str, devices: str) -> Iterator[None]:
 
     On JAX that is the matter of the steps; on TensorFlow variables must be born so.
 
-    Yields:
-        While networks and optimizers are made and used.
-
     Raises:
         ConfigError: No such devices.
     """

@@ -40,11 +40,6 @@ def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32]) -> None:
     The card's metrics get ``val_ece_uncalibrated``, ``val_ece``, ``val_nll_uncalibrated`` and
     ``val_nll``. Where no temperature can be found it stays 1, with a notice that says why.
 
-    Args:
-        run: With the network of the best epoch.
-        val: Its validation pictures.
-        logits: The network's answers to them, float32 ``[pictures, classes]``.
-
     Raises:
         ModelFileError: The run folder is not complete.
     """

@@ -28,14 +28,7 @@ SAMPLE = 2000
 
 @dataclass(frozen=True)
 class KeptPredictions:
-    """A kept network and its answers.
-
-    Attributes:
-        core: From normalized pixels to logits.
-        model: The same from uint8 pictures.
-        logits: float32 ``[pictures, classes]``.
-        seconds: Time for all predictions.
-    """
+    """A kept network and its answers."""
 
     core: keras.Model
     model: keras.Model
@@ -67,13 +60,6 @@ def evaluate_kept(
     The card's metrics get ``steps`` of the optimizer in all epochs, ``train_right`` of
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images`` and
     ``val_largest``: how many of those belong to the commonest class.
-
-    Args:
-        run: With the network of the best epoch.
-        feed: Feed of the run.
-        batch_size: Pictures per step.
-        calibration: Fit the temperature, too.
-        progress: Callback for progress.
 
     Returns:
         The network, and its answers to the validation pictures.

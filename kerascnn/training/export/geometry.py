@@ -46,11 +46,7 @@ class Geometry:
         self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing.for_shape(shape)
 
     def sides(self) -> tuple[GraphSide, GraphSide]:
-        """Add the nodes.
-
-        Returns:
-            The vertical and the horizontal side.
-        """
+        """Add the nodes."""
         if self.sizing.resize == "squash":
             return self._each(lambda i: self._side(i))
         if self.sizing.resize == "pad":

@@ -40,10 +40,6 @@ _PENDING = "uninitialized_variables"
 def load_inspected(path: Path, libraries: tuple[str, ...] = ()) -> tuple[keras.Model, str]:
     """Load any model of Keras 2 or 3. No code of the file is run.
 
-    Args:
-        path: Path of the file.
-        libraries: Packages whose registered layers it may hold, besides Keras.
-
     Returns:
         The model, computing in float32, and the version of Keras that wrote it.
 

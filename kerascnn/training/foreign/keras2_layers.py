@@ -34,9 +34,6 @@ def restore_activations(value: Any) -> Any:
 
     Args:
         value: Architecture of a file of Keras 2, as plain values.
-
-    Returns:
-        A copy.
     """
     if isinstance(value, list):
         return [restore_activations(item) for item in value]

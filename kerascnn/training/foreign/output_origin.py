@@ -56,11 +56,7 @@ _MATRICES = (
 
 
 def find_origin(model: keras.Model) -> OutputOrigin:
-    """Find out where a model's numbers come from.
-
-    Returns:
-        As far as its layers say.
-    """
+    """Find out where a model's numbers come from."""
     last, inputs = _behind(model.outputs[0], _SAME_NUMBERS | _CUTTING)
     if (found := _squashing(last, inputs)) is not None:
         return OutputOrigin(frozenset({found}), last=_name(last))

@@ -122,9 +122,6 @@ def flat(model: keras.Model) -> Iterator[layers.Layer]:
 def parameters(layer: layers.Layer) -> list[keras.Variable]:
     """List the weights of a layer that gradients could reach, frozen or not.
 
-    Args:
-        layer: A layer that has its weights.
-
     Returns:
         Its weights without moving statistics, adapted statistics and seeds.
     """

@@ -60,12 +60,7 @@ def make_optimizer(
 
 
 def schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Make the learning-rate schedule: a line up to ``peak``, then a cosine down to 0.
-
-    Args:
-        peak: The highest rate.
-        steps: Steps of the whole phase.
-    """
+    """Make the learning-rate schedule: a line up to ``peak``, then a cosine down to 0."""
     warm_up = max(1, round(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / WARM_UP_FACTOR,

@@ -56,11 +56,7 @@ class ExponentialMovingAverage:
     def updated(
         self, averages: Sequence[Any], trainable: Sequence[Any], others: Sequence[Any]
     ) -> Any:
-        """Compute the averages after a batch; inside a compiled step, changes nothing.
-
-        Returns:
-            New values of :attr:`variables`, in a list.
-        """
+        """Compute the averages after a batch; inside a compiled step, changes nothing."""
         *before, batches = averages
         learned = [*trainable, *(others[place] for place in self._places)]
         share = self._share(batches + 1)

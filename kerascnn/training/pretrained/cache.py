@@ -34,11 +34,7 @@ def cached(name: str) -> Path | None:
 
 
 def place_of(source: LibraryFile) -> Path:
-    """Return where Keras keeps a file: ``KERAS_HOME``, ``~/.keras``, or a temporary folder.
-
-    Returns:
-        The path, whether it is there or not.
-    """
+    """Return where Keras keeps a file: ``KERAS_HOME``, ``~/.keras``, or a temporary folder."""
     base = Path(os.environ.get("KERAS_HOME") or Path("~", ".keras")).expanduser()
     nearest = next(folder for folder in (base, *base.parents) if folder.exists())
     if not os.access(nearest, os.W_OK) and not (base / "models" / source.name).is_file():

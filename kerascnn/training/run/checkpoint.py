@@ -142,9 +142,6 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
     Args:
         folder: Folder of the checkpoints; it need not exist.
 
-    Returns:
-        The checkpoint, or None if there is none yet.
-
     Raises:
         ModelFileError: There are some, and none can be read.
     """
@@ -199,17 +196,7 @@ def phase_variables(
     optimizer: keras.optimizers.Optimizer,
     averages: ExponentialMovingAverage | None = None,
 ) -> list[keras.Variable]:
-    """List what a phase adds to the network's variables: the model around it, optimizer, averages.
-
-    Args:
-        model: What is trained.
-        core: The network inside it.
-        optimizer: An optimizer that is built.
-        averages: Averages of the model, if there are any.
-
-    Returns:
-        Variables in an order that depends on model and optimizer only.
-    """
+    """List what a phase adds to the network: the model around it, optimizer, averages."""
     known = {id(variable) for variable in core_variables(core)}
     others = [variable for variable in model.variables if id(variable) not in known]
     return [*others, *optimizer.variables, *(averages.variables if averages else ())]

@@ -33,11 +33,7 @@ class StepParts:
 
 
 class Backend(Protocol):
-    """Runs training steps.
-
-    Attributes:
-        xla: Whether XLA compiles the step.
-    """
+    """Runs training steps."""
 
     xla: bool
 

@@ -42,10 +42,6 @@ class Trainer:
         resident: Whether the pack lies in the device's memory.
         changing: Crops and mixing of the pictures; None: they stay as they are.
         averages: What the backend moves in every step.
-
-    Attributes:
-        steps: Steps in an epoch.
-        xla: Whether XLA compiles the step.
     """
 
     def __init__(

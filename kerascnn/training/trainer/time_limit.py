@@ -121,16 +121,7 @@ def shorten_remaining(epochs: Sequence[int], position: Position, fit: int) -> li
 
 
 def with_epochs(config: TrainConfig, stages: Sequence[Phase], epochs: Sequence[int]) -> TrainConfig:
-    """Return the phases of a run other numbers of epochs.
-
-    Args:
-        config: Configuration of the run.
-        stages: Its phases.
-        epochs: One number for each of its phases.
-
-    Returns:
-        The configuration, with all else as it was.
-    """
+    """Return the phases of a run other numbers of epochs."""
     if not config.phase:
         return replace(config, epochs=epochs[0])
     changed = zip(stages, epochs, strict=True)

@@ -27,9 +27,6 @@ from kerascnn.training.weights.torch_files import Tensors
 def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
     """Read ``.weights.h5`` of a network, or of a model around its backbone, through a twin of it.
 
-    Returns:
-        Tensors by the core's names.
-
     Raises:
         ModelFileError: It holds other weights.
     """

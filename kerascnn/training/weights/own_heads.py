@@ -55,13 +55,6 @@ def split_own_linear(
 ) -> tuple[Tensors, Tensors]:
     """Part PyTorch's tensors of a network from linear layers of a head of one's own.
 
-    Args:
-        tensors: By PyTorch's names, without a prefix.
-        known: Gives our name of a tensor, None if it has none.
-        head: Name of the network's head.
-        shape: Shape of its kernel.
-        source: Where it comes from, for error messages.
-
     Returns:
         The network's, and those of its head by ``LAYER/WEIGHT`` if one linear layer has its shape.
     """

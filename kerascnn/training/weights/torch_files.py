@@ -74,9 +74,6 @@ def read_checkpoint(path: Path) -> Tensors:
 def state_in(loaded: Any, source: str) -> dict[str, Any]:
     """Find a network's state among what a training program saved with it.
 
-    Returns:
-        Tensors by PyTorch's names.
-
     Raises:
         ModelFileError: There is none, or there are several.
     """

@@ -81,14 +81,7 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
 
 
 def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -> ModelFileError:
-    """Say of which network tensors are that the asked one does not have.
-
-    Args:
-        tensors: All of the file.
-        layout: Of the network that was asked for.
-        unknown: Name and shape of the first tensor that it does not have.
-        source: Where they come from.
-    """
+    """Say of which network tensors are that the asked one does not have."""
     names = {name: one for name, one in tensors.items() if not IGNORED.fullmatch(name)}
     most = {one: max(_recognised(names, one).values()) for one in LAYOUTS}
     best = max(most.values())

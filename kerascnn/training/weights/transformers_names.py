@@ -44,9 +44,6 @@ def timm_name(layout: str, name: str) -> str:
         layout: ``resnet`` or ``convnext``.
         name: As in ``ResNetForImageClassification``, or the model without its head.
 
-    Returns:
-        timm's name; any other name as it is.
-
     Examples:
         >>> timm_name("resnet", "resnet.encoder.stages.0.layers.1.layer.0.convolution.weight")
         'layer1.1.conv1.weight'

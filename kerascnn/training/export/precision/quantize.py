@@ -40,9 +40,6 @@ def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], metho
         core: From ``pixels`` to ``logits``, float32.
         pixels: float32 ``[pictures, 3, size, size]``, normalized.
         method: How outliers are cut off.
-
-    Returns:
-        Ranges, as the quantizer takes them.
     """
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
