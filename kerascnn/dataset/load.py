@@ -19,6 +19,7 @@ from kerascnn.dataset.npz import load_npz
 from kerascnn.dataset.split import Dataset
 from kerascnn.errors import DataError
 from kerascnn.files import did_you_mean
+from kerascnn.images import SUFFIXES
 from kerascnn.uris import is_uri
 
 BUILTIN: dict[str, Callable[[], Dataset]] = {"fashion-mini": load_fashion_mini}
@@ -28,6 +29,11 @@ _Reader: TypeAlias = Callable[[Path, FaultHandler, Collection[str]], Dataset]
 
 FILES: dict[str, _Reader] = {".csv": load_csv, ".npz": load_npz}
 """Readers of single files, by the end of the name."""
+
+_MODELS = (".onnx", ".keras", ".h5", ".hdf5", ".tflite", ".pt", ".pth", ".safetensors", ".pb")
+
+_RUN = ("config.json", "history.csv", "model.keras")
+"""What no folder of pictures holds together."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
 
@@ -86,7 +92,8 @@ def check_data_exists(data: str | Path) -> None:
     path = Path(data)
     if str(data) in BUILTIN or (os.path.isfile(path) and path.suffix.lower() in FILES):  # noqa: PTH113
         return
-    if not os.path.isdir(path):  # noqa: PTH112 - Path raises for names that are too long
+    run = all(os.path.isfile(path / name) for name in _RUN)  # noqa: PTH113
+    if run or not os.path.isdir(path):  # noqa: PTH112 - Path raises for names that are too long
         what, next_step = _what_came(data)
         shown = data if is_uri(str(data)) else path
         raise DataError(
@@ -101,6 +108,13 @@ def _what_came(data: str | Path) -> tuple[str, str]:
         return "is a URL, and URLs are not fetched", " Download and unpack it first."
     if not os.path.exists(data):  # noqa: PTH110 - Path raises for names that are too long
         return "does not exist", did_you_mean(data)
-    if str(data).lower().endswith(_ARCHIVES):
+    if os.path.isdir(data):  # noqa: PTH112
+        return "is a run folder, not pictures", ""
+    name = str(data).lower()
+    if name.endswith(_ARCHIVES):
         return "is an archive", " Unpack it first."
+    if name.endswith(_MODELS):
+        return "is a model, not pictures", ""
+    if name.endswith(SUFFIXES):
+        return "is one picture", ""
     return "is a file", ""

@@ -6,11 +6,9 @@ Knows: the order of things: network, epochs, report. Does not know: which run fo
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 
-from kerascnn.files import write_text
 from kerascnn.language import sentence, tr
 from kerascnn.training.auto.hyperparameters import batch_size_for, resolve_auto, resolve_keep
 from kerascnn.training.callbacks import Callback
@@ -87,7 +85,7 @@ def _finish(
     config: TrainConfig, run: Run, feed: Feed, trained: TrainingLoop | None, progress: Callback
 ) -> None:
     if trained:
-        write_text(run.machine_path, json.dumps(trained.facts(), indent=2) + "\n")
+        run.save_machine(trained.facts())
     batch_size = batch_size_for(config.batch_size, len(feed.train))
     kept = evaluate_kept(run, feed, batch_size, config.calibration, progress)
     progress.on_work(sentence("writing the report"), 0, 0)

@@ -94,6 +94,7 @@ def _fit(
                 deadline = None  # its epochs have been chosen
             config = with_stored_values(run, config)
             checkpoint = _earlier(run, config)
+            config = run.located(config)
         if run.is_finished and not overwrite:
             log.warning("%s: this run is finished already; nothing was done.", run.folder)
             return run

@@ -121,7 +121,7 @@ def run_data(run: Run) -> Dataset:
     Raises:
         DataError: It is not there any more.
     """
-    config = run.config
+    config = run.located(run.config)
     try:
         return run_dataset(config)
     except DataError as error:

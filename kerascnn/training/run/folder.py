@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn import notebook, plots
 from kerascnn.card import ModelCard
+from kerascnn.dataset.load import BUILTIN
 from kerascnn.errors import ModelFileError, kind_and_line
 from kerascnn.files import (
     atomic_write,
@@ -27,11 +29,14 @@ from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced
 from kerascnn.training.trackers import FILE as TRACKING
-from kerascnn.typed_json import build
+from kerascnn.typed_json import build, parse_json
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
+
+_DIRECTORY = "directory"
+"""Key of ``machine.json``: the folder in which training began, which relative paths start from."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,39 @@ class Run:
             model.save(temporary)
         self.save_card(card)
 
+    def located(self, config: TrainConfig) -> TrainConfig:
+        """Find the data of this run from any folder.
+
+        Args:
+            config: Of this run; relative paths are those of the folder in which training began.
+
+        Returns:
+            The same, with the absolute paths of what lies there, where that is another folder.
+        """
+        began = self._began
+        if began == Path.cwd():
+            return config
+
+        def found(value: str) -> str:
+            there = began / value
+            return str(there) if value not in BUILTIN and there.exists() else value
+
+        val = found(config.val) if isinstance(config.val, str) else config.val
+        return replace(config, data=found(config.data), val=val)
+
+    @property
+    def _began(self) -> Path:
+        """The folder in which training began; this one where that is not known."""
+        try:
+            return Path(parse_json(read_text(self.machine_path))[_DIRECTORY])
+        except (ModelFileError, ValueError, KeyError, TypeError):
+            return Path.cwd()  # an older run, or a file that was edited
+
+    def save_machine(self, facts: Mapping[str, object]) -> None:
+        """Write ``machine.json``; where training began stays in it."""
+        text = json.dumps({**facts, _DIRECTORY: str(self._began)}, indent=2)
+        write_text(self.machine_path, text + "\n")
+
     def save_card(self, card: ModelCard) -> None:
         """Write ``card.json`` alone."""
         write_text(self.card_path, card.to_json(indent=2) + "\n")
@@ -194,6 +232,7 @@ class Run:
         for path in files:
             path.unlink(missing_ok=True)
         self.save_config(config)
+        self.save_machine({})
 
     def save_config(self, config: TrainConfig) -> None:
         """Write ``config.json``."""

@@ -28,6 +28,9 @@ def test_another_kind_of_file() -> None:
     ("data", "message"),
     [
         ("flowers.tar.gz", r"flowers.tar.gz: is an archive\. Expected .* Unpack it first\."),
+        ("photo.JPG", r"photo.JPG: is one picture\. Expected a folder of class folders"),
+        ("model.onnx", r"model.onnx: is a model, not pictures\. Expected a folder"),
+        ("runs/one", r"one: is a run folder, not pictures\. Expected a folder of class folders"),
         ("https://a.org/b//c.zip", "^https://a.org/b//c.zip: is a URL, and URLs are not fetched"),
         ("~/flowers", "Did you mean .*home.flowers?"),
         ("~nobody at all/flowers", "does not exist.*$"),
@@ -37,7 +40,10 @@ def test_what_came_instead(data: str, message: str, tmp_path, monkeypatch) -> No
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path / "home"))
     (tmp_path / "home" / "flowers").mkdir(parents=True)
-    Path("flowers.tar.gz").touch()
+    Path("runs/one/checkpoint").mkdir(parents=True)
+    run = ("runs/one/config.json", "runs/one/history.csv", "runs/one/model.keras")
+    for name in ("flowers.tar.gz", "photo.JPG", "model.onnx", *run):
+        Path(name).touch()
     with pytest.raises(DataError, match=message):
         load_dataset(data)
 
