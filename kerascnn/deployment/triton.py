@@ -26,17 +26,17 @@ MAX_WAIT_US = 2000
 """Microseconds that a request waits for others to share its batch."""
 
 MAX_QUEUE = 256
-"""Requests that wait, after which Triton refuses more (503): eight full batches."""
+"""Waiting requests, eight full batches; Triton refuses more (503)."""
 
 CPUS = 2
-"""That the manifest limits the pod to. onnxruntime would start a thread for each processor of the
-host, which then compete for these."""
+"""Processors that the manifest limits the pod to. Without a limit of its own, onnxruntime would
+start a thread for each processor of the host, and these would compete for the pod's."""
 
 _CONFIG = """\
 # Written by kerascnn export --triton for {name}: {classes} classes, resize rule {resize}.
-# Height and width are fixed. The graph could size pictures itself, but not every execution
-# provider does it rightly; so clients send pictures of {height} x {width}, sized as kerascnn does
-# it (kerascnn.images.size_picture).
+# Height and width are fixed: the graph can resize pictures, but only on onnxruntime's CPU provider
+# is the result exact. So clients send pictures of {height} x {width}, resized as kerascnn does it
+# (kerascnn.images.size_picture).
 name: {quoted}
 backend: "onnxruntime"
 max_batch_size: {max_batch}
@@ -68,14 +68,14 @@ dynamic_batching {{
     max_queue_size: {max_queue}
   }}
 }}
-# One session, on a GPU where Triton has one. More sessions on one processor compete for it.
+# One session, on a GPU if Triton has one. Several sessions on one processor would compete for it.
 instance_group [
   {{
     count: 1
     kind: KIND_AUTO
   }}
 ]
-# Threads of one inference: as many as processors that kserve.yaml allows.
+# Threads of one inference: as many as the processors that kserve.yaml allows.
 parameters {{
   key: "intra_op_thread_count"
   value: {{ string_value: "{threads}" }}
@@ -113,15 +113,16 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
 
     Args:
         model: File that ``kerascnn export`` wrote; its stem becomes the model's name.
-        folder: The repository; the model in it is replaced if it is there. Of an edited
-            ``config.pbtxt`` the old one stays beside it, of ``kserve.yaml`` the new one lies there.
+        folder: The repository; a model of this name in it is replaced. If ``config.pbtxt`` was
+            edited, it is kept as ``config.pbtxt.old``; an edited ``kserve.yaml`` stays, and the
+            new one is written next to it.
 
     Returns:
         The model's folder, with ``config.pbtxt``, ``labels.txt`` and ``1/model.onnx``;
-        ``kserve.yaml`` lies beside it.
+        ``kserve.yaml`` is next to the folder.
 
     Raises:
-        ModelFileError: Not a file of ours.
+        ModelFileError: kerascnn did not export the file.
         ConfigError: A class's name has a line break, which Triton's labels cannot have.
         KerascnnError: The folder cannot be written.
     """
@@ -142,7 +143,7 @@ def write_triton(model: str | Path, folder: str | Path) -> Path:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write what must fit the model; where something else lies, keep that beside it."""
+    """Write a file that must fit the model, and keep an edited one next to it."""
     if _differs(path, text):
         old = path.with_name(f"{path.name}.old")
         write_bytes(old, path.read_bytes())
@@ -151,7 +152,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _write_unless_edited(path: Path, text: str) -> None:
-    """Write what people edit; where something else lies, leave it and write beside it."""
+    """Write a file that users edit; keep an edited one, and write the new one next to it."""
     if not _differs(path, text):
         write_text(path, text)
         return
