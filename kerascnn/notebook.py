@@ -107,12 +107,13 @@ def _cell(value: object, column: int) -> str:
     return f'<td style="{style}" title="{text(name.strip())}">{text(name.strip())}</td>'
 
 
-def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]], corner: str) -> str:
     """Write a confusion matrix, true classes down and predicted ones across.
 
     Args:
         classes: Names, in the order of both axes.
         counts: ``[true class][predicted class]``; each is shaded by its share of its row.
+        corner: What the two axes are.
 
     Returns:
         HTML, which scrolls sideways where it is too wide.
@@ -129,7 +130,7 @@ def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
         f"{''.join(_shaded(count, max(1, sum(row))) for count in row)}</tr>"
         for name, row in zip(classes, counts, strict=True)
     )
-    head = f'<th style="{_NAME}vertical-align:bottom;opacity:.7">true ↓ predicted →</th>{across}'
+    head = f'<th style="{_NAME}vertical-align:bottom;opacity:.7">{text(corner)}</th>{across}'
     return _scrolling(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
 
 
