@@ -17,7 +17,7 @@ from unicodedata import east_asian_width
 import click
 
 from kerascnn.cli.help import TranslatedHelp, option_row, what_for
-from kerascnn.cli.shown_errors import OPTIONS, wanted_language
+from kerascnn.cli.shown_errors import LANGUAGE, OPTIONS, wanted_language
 from kerascnn.language import LANGUAGES, translated_help, use_language
 from kerascnn.printable import printable_json
 
@@ -124,9 +124,16 @@ def lang_option() -> click.Option:
         ["--lang"],
         type=click.Choice(LANGUAGES),
         expose_value=False,
+        is_eager=True,
+        callback=_remember_language,
         help="Language of help, pages, figures, results and errors.  "
         "[default: $KERASCNN_LANG, else en]",
     )
+
+
+def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value:  # from a file or a variable: what is typed was found before
+        ctx.find_root().meta[LANGUAGE] = value
 
 
 def _names_a_file(parameter: click.Parameter) -> bool:

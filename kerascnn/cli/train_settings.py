@@ -65,6 +65,13 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     if path.is_dir():  # of a run
         path /= "config.json"
     content = read_settings(path)
+    if not content:  # lost perhaps: a run of the defaults would be another than the one meant
+        raise ConfigError(
+            f"{path}: holds no options; kerascnn train --dump-config writes them all."
+        )
+    section = next((name for name, value in content.items() if isinstance(value, dict)), None)
+    if section is not None:
+        raise ConfigError(f"{path}: {section} is a section; write its lines without it.")
     if path.suffix.lower() == ".json":
         content = _of_this_version(content, path)
         ctx.meta[_OF_A_RUN] = True
