@@ -25,6 +25,7 @@ from contextvars import ContextVar
 from functools import cache
 
 from kerascnn.errors import ConfigError
+from kerascnn.language.particles import with_particles
 
 LANGUAGES = ("en", "ko")
 VARIABLE = "KERASCNN_LANG"
@@ -124,7 +125,7 @@ def tr(said: str, **values: object) -> str:
     shown = {
         name: tr(value) if isinstance(value, Sentence) else value for name, value in values.items()
     }
-    return sentences(language).get(said, said).format(**shown)
+    return with_particles(sentences(language).get(said, said), shown).format(**shown)
 
 
 def translated_help(said: str) -> str:

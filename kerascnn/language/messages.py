@@ -12,6 +12,7 @@ from functools import cache
 from string import Formatter
 
 from kerascnn.language import current_language, table
+from kerascnn.language.particles import with_particles
 
 
 def translated(message: str) -> str:
@@ -32,7 +33,7 @@ def translated(message: str) -> str:
     for pattern, other in _patterns(language):
         if found := pattern.fullmatch(message):
             values = {name: translated(text) for name, text in found.groupdict().items()}
-            return other.format(**values)
+            return with_particles(other, values).format(**values)
     return message
 
 

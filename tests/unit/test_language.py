@@ -188,7 +188,7 @@ def test_translated_messages_are_said_somewhere():
             "오류: nowhere: 그런 파일이나 폴더가 없습니다. 클래스별 폴더가 들어 있는 폴더",
         ),
         (["train", "--epochs", "0"], "오류: --epochs 값이 0입니다. 올바른 값: 1 이상 또는 auto."),
-        (["train", "--model", "resnet81"], "'resnet81'(이)라는 신경망은 없습니다. 혹시"),
+        (["train", "--model", "resnet81"], "'resnet81'이라는 신경망은 없습니다. 혹시"),
         (["pedict"], "오류: 'pedict'(이)라는 명령은 없습니다. 혹시 'predict'입니까?"),
         (["train", "--epoch", "3"], "(이)라는 옵션은 없습니다."),
         (["predict"], "MODEL을(를) 지정하세요."),
@@ -214,7 +214,7 @@ def test_errors_of_the_command_line_are_korean(words, said, monkeypatch, tmp_pat
     [
         (["--lang", "ko", "card", "none.onnx"], "오류: none.onnx: 파일이 없습니다."),
         (["--lang", "ko", "pedict"], "오류: 'pedict'(이)라는 명령은 없습니다."),
-        (["weights", "--lang", "ko", "fetch", "resnet81"], "(이)라는 신경망은 없습니다."),
+        (["weights", "--lang", "ko", "fetch", "resnet81"], "이라는 신경망은 없습니다."),
         (["--lang", "ko", "card", "--lang", "en", "none.onnx"], "Error: none.onnx: no such file."),
         (["--lang", "en", "card", "--lang", "ko", "none.onnx"], "오류: none.onnx"),
     ],
