@@ -14,9 +14,9 @@ from unicodedata import east_asian_width
 import click
 
 from kerascnn.cli.shown_errors import LANGUAGE, wanted_language
-from kerascnn.language import LANGUAGES, translated_help, use_language
+from kerascnn.language import LANGUAGES, current_language, translated_help, use_language
 
-_NOTES = re.compile(r"(?:\s+\[[^\[\]]*\])+$")
+_NOTES = r"(?:\s+\[[^\[\]]*\])+$"
 """What stands behind the help of an option: ``  [default: 5; x>=1]``."""
 
 _DEFAULT = "default: "
@@ -86,9 +86,9 @@ def what_for(command: click.Command) -> str:
 def option_row(parameter: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
     """Return the name of an option and what it does; None: it is not shown."""
     row = parameter.get_help_record(ctx)
-    if not row:
-        return None
-    found = _NOTES.search(row[1])
+    if not row or current_language() == "en":
+        return row
+    found = re.search(_NOTES, row[1])
     notes = found[0] if found else ""
     said = translated_help(row[1].removesuffix(notes))
     return row[0], said + re.sub(r"\[(.*?)\]", lambda note: f"[{_note(note[1])}]", notes)

@@ -25,7 +25,6 @@ from contextvars import ContextVar
 from functools import cache
 
 from kerascnn.errors import ConfigError
-from kerascnn.language.particles import with_particles
 
 LANGUAGES = ("en", "ko")
 VARIABLE = "KERASCNN_LANG"
@@ -125,6 +124,10 @@ def tr(said: str, **values: object) -> str:
     shown = {
         name: tr(value) if isinstance(value, Sentence) else value for name, value in values.items()
     }
+    if language == "en":
+        return said.format(**shown)
+    from kerascnn.language.particles import with_particles  # English need not pay for it
+
     return with_particles(sentences(language).get(said, said), shown).format(**shown)
 
 

@@ -12,7 +12,6 @@ from functools import cache
 from string import Formatter
 
 from kerascnn.language import current_language, table
-from kerascnn.language.particles import with_particles
 
 
 def translated(message: str) -> str:
@@ -30,6 +29,8 @@ def translated(message: str) -> str:
     language = current_language()
     if language == "en":
         return message
+    from kerascnn.language.particles import with_particles  # English need not pay for it
+
     for pattern, other in _patterns(language):
         if found := pattern.fullmatch(message):
             values = {name: translated(text) for name, text in found.groupdict().items()}

@@ -141,7 +141,8 @@ def test_english_help_reads_no_table():
     script = (
         "import sys; from kerascnn.cli import main; from kerascnn.language import table\n"
         "main(['train', '--help'], standalone_mode=False)\n"
-        "print(table.cache_info().currsize, file=sys.stderr)"
+        "late = 'kerascnn.language.particles' in sys.modules\n"
+        "print(table.cache_info().currsize, late, file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert ran.stderr.split() == ["0"]
+    assert ran.stderr.split() == ["0", "False"]
