@@ -52,8 +52,9 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
         "min-width:min(100%,44rem);max-width:100%;"
         'box-sizing:border-box;font-variant-numeric:tabular-nums">'
         f'<div style="font-weight:600;overflow-wrap:anywhere">{text(title)}</div>'
-        '<div style="display:grid;align-items:baseline;grid-template-columns:max-content minmax(0,1fr);'
-        f'gap:.1rem .9rem;margin-top:.3rem;max-width:42rem">{cells}</div>{below}</div>'
+        '<div style="display:grid;grid-template-columns:max-content minmax(0,1fr);'
+        'align-items:baseline;gap:.1rem .9rem;margin-top:.3rem;max-width:42rem">'
+        f"{cells}</div>{below}</div>"
     )
 
 

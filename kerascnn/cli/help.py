@@ -34,9 +34,9 @@ class TranslatedHelp(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find ``--lang`` first: ``--help`` and errors answer before Click comes to it."""
-        spoken = list(_languages(args))
-        # Said to a group, it holds for the command of it that comes after.
-        ctx.find_root().meta[LANGUAGE] = (spoken or [wanted_language(ctx)])[-1]
+        for spoken in _languages(args):
+            # Said to a group, it holds for the command of it that comes after.
+            ctx.find_root().meta[LANGUAGE] = spoken
         return super().parse_args(ctx, args)
 
     def get_help(self, ctx: click.Context) -> str:
