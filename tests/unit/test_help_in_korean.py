@@ -100,7 +100,7 @@ def test_columns_and_options_are_whole():
     [
         ("--lang", "ko", "train", "--help"),
         ("train", "--help", "--lang=ko"),
-        ("--lang", "en", "train", "-h", "--lang", "ko"),
+        ("--lang", "en", "train", "--help", "--lang", "ko"),
         ("weights", "fetch", "--help", "--lang", "ko"),
     ],
 )
