@@ -6,6 +6,7 @@ they are shown. Every message says what came, what was expected and what to do n
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -76,6 +77,10 @@ class BusyError(KerascnnError):
     """Another process is writing to the same place."""
 
 
+WITHOUT_TENSORFLOW = (3, 14)
+"""The first Python for which the extra `train` brings no TensorFlow, as pyproject.toml has it."""
+
+
 class MissingExtraError(KerascnnError):
     """A package from one of the extras is not installed.
 
@@ -88,10 +93,17 @@ class MissingExtraError(KerascnnError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package = package
         self.extra = extra
-        super().__init__(
-            f"{package} is not installed, and it is needed {purpose}. "
-            f"Install it with: pip install 'kerascnn[{extra}]'"
+        needed, how = (
+            f"{package} is not installed, and it is needed {purpose}",
+            ". Install it with: ",
         )
+        python, first = sys.version_info[:2], WITHOUT_TENSORFLOW
+        if extra == "train" and python >= first:
+            last, this = f"3.{first[1] - 1}", f"3.{python[1]}"
+            how = (
+                f". Install it with Python 3.11 to {last} (TensorFlow has no packages for {this}): "
+            )
+        super().__init__(f"{needed}{how}pip install 'kerascnn[{extra}]'")
 
 
 @contextmanager

@@ -53,7 +53,8 @@ def card(title: str, rows: Mapping[str, object], below: str = "") -> str:
         'box-sizing:border-box;font-variant-numeric:tabular-nums">'
         f'<div style="font-weight:600;overflow-wrap:anywhere">{text(title)}</div>'
         '<div style="display:grid;grid-template-columns:max-content minmax(0,1fr);'
-        f'gap:.1rem .9rem;margin-top:.3rem;max-width:42rem">{cells}</div>{below}</div>'
+        'align-items:baseline;gap:.1rem .9rem;margin-top:.3rem;max-width:42rem">'
+        f"{cells}</div>{below}</div>"
     )
 
 
@@ -107,12 +108,13 @@ def _cell(value: object, column: int) -> str:
     return f'<td style="{style}" title="{text(name.strip())}">{text(name.strip())}</td>'
 
 
-def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]], corner: str) -> str:
     """Write a confusion matrix, true classes down and predicted ones across.
 
     Args:
         classes: Names, in the order of both axes.
         counts: ``[true class][predicted class]``; each is shaded by its share of its row.
+        corner: What the two axes are.
 
     Returns:
         HTML, which scrolls sideways where it is too wide.
@@ -129,7 +131,7 @@ def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
         f"{''.join(_shaded(count, max(1, sum(row))) for count in row)}</tr>"
         for name, row in zip(classes, counts, strict=True)
     )
-    head = f'<th style="{_NAME}vertical-align:bottom;opacity:.7">true ↓ predicted →</th>{across}'
+    head = f'<th style="{_NAME}vertical-align:bottom;opacity:.7">{text(corner)}</th>{across}'
     return _scrolling(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
 
 

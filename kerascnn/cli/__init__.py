@@ -16,7 +16,7 @@ from kerascnn import __version__
 from kerascnn.cli.base import Group
 from kerascnn.cli.shown_errors import shown_errors
 from kerascnn.cli.streams import safe_streams
-from kerascnn.language import tr
+from kerascnn.language import translated_help
 
 COMMANDS = {
     "data": "Check a data set before training.",
@@ -72,8 +72,8 @@ class Commands(Group):
         formatter: click.HelpFormatter,
     ) -> None:
         """Write the list without importing any command."""
-        with formatter.section(tr("Commands")):
-            formatter.write_dl([(name, tr(what)) for name, what in COMMANDS.items()])
+        with formatter.section(translated_help("Commands")):
+            formatter.write_dl([(name, translated_help(what)) for name, what in COMMANDS.items()])
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line; names in what it writes are harmless to a terminal."""

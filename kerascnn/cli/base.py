@@ -16,8 +16,9 @@ from unicodedata import east_asian_width
 
 import click
 
+from kerascnn.cli.help import TranslatedHelp, option_row, what_for
 from kerascnn.cli.shown_errors import LANGUAGE, OPTIONS, wanted_language
-from kerascnn.language import LANGUAGES, tr, use_language
+from kerascnn.language import LANGUAGES, translated_help, use_language
 from kerascnn.printable import printable_json
 
 if TYPE_CHECKING:
@@ -32,20 +33,6 @@ SOME_INPUTS_BAD = 3
 
 OTHERS = "Other options"
 """Heading of the options that no group names."""
-
-
-class TranslatedHelp(click.Command):
-    """Writes the first sentence of its help in the language that is spoken; the rest is English."""
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the command is for."""
-        text = self.help or ""
-        _, gap, rest = text.partition("\n\n")
-        self.help = _what_for(self) + gap + rest
-        try:
-            super().format_help_text(ctx, formatter)
-        finally:
-            self.help = text
 
 
 class Command(TranslatedHelp):
@@ -78,23 +65,18 @@ class Command(TranslatedHelp):
         with use_language(wanted_language(ctx)):
             return super().invoke(ctx)
 
-    def get_help(self, ctx: click.Context) -> str:
-        """Write the help in the language that is spoken."""
-        with use_language(wanted_language(ctx)):
-            return super().get_help(ctx)
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings, each in the order in which it was declared."""
         headings = {name: heading for heading, names in self.groups.items() for name in names}
         rows: dict[str, list[tuple[str, str]]] = {heading: [] for heading in self.groups}
         for parameter in self.get_params(ctx):
-            row = parameter.get_help_record(ctx)
+            row = option_row(parameter, ctx)
             if row and isinstance(parameter, click.Option):
                 heading = headings.get(parameter.name or "", OTHERS if self.groups else "Options")
                 rows.setdefault(heading, []).append(row)
         for heading, some in rows.items():
             if some:
-                with formatter.section(tr(heading)):
+                with formatter.section(translated_help(heading)):
                     formatter.write_dl(some)
 
 
@@ -105,27 +87,18 @@ class Group(TranslatedHelp, click.Group):
         super().__init__(*args, **kwargs)
         self.params += [lang_option(), debug_option()]
 
-    def get_help(self, ctx: click.Context) -> str:
-        """Write the help in the language that is spoken."""
-        with use_language(wanted_language(ctx)):
-            return super().get_help(ctx)
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, then the commands."""
-        rows = [parameter.get_help_record(ctx) for parameter in self.get_params(ctx)]
-        with formatter.section(tr("Options")):
+        rows = [option_row(parameter, ctx) for parameter in self.get_params(ctx)]
+        with formatter.section(translated_help("Options")):
             formatter.write_dl([row for row in rows if row])
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each command with the first sentence of its help."""
         found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        with formatter.section(tr("Commands")):
-            formatter.write_dl([(name, _what_for(one)) for name, one in found if one])
-
-
-def _what_for(command: click.Command) -> str:
-    return tr(" ".join((command.help or "").partition("\n\n")[0].split()))
+        with formatter.section(translated_help("Commands")):
+            formatter.write_dl([(name, what_for(one)) for name, one in found if one])
 
 
 def option_name(parameter: click.Option) -> str:
@@ -153,13 +126,14 @@ def lang_option() -> click.Option:
         expose_value=False,
         is_eager=True,
         callback=_remember_language,
-        help="Language of pages, figures and results.  [default: $KERASCNN_LANG, else en]",
+        help="Language of help, pages, figures, results and errors.  "
+        "[default: $KERASCNN_LANG, else en]",
     )
 
 
 def _remember_language(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    # Said to a group, it holds for the command of it that comes after.
-    ctx.find_root().meta[LANGUAGE] = value or ctx.find_root().meta.get(LANGUAGE)
+    if value:  # from a file or a variable: what is typed was found before
+        ctx.find_root().meta[LANGUAGE] = value
 
 
 def _names_a_file(parameter: click.Parameter) -> bool:

@@ -65,7 +65,8 @@ def read_settings(path: Path) -> dict[str, Any]:
             data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
             raise ValueError(f"more than {_LONGEST:,} bytes")
-        content = parse(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
+        content = parse(text) if text.strip() else None
         _check_values(content)
     except OSError as error:
         raise ConfigError(

@@ -11,6 +11,7 @@ import logging
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ import click
 from click.core import ParameterSource
 
 from kerascnn.cli.base import option_name
+from kerascnn.cli.help import filled, unfilled
 from kerascnn.cli.settings_file import config_option, named, read_settings
 from kerascnn.errors import ConfigError
+from kerascnn.language import translated_help
+from kerascnn.language.messages import translated
 
 # What is imported here is light: it needs neither Keras nor the rest of the training half.
 from kerascnn.training.config import GROUPS, TrainConfig  # noqa: TID253
 from kerascnn.training.old_config import removed_options, upgraded  # noqa: TID253
-from kerascnn.training.options import Option, options_of, read_one  # noqa: TID253
+from kerascnn.training.options import Option, help_text, options_of, read_one  # noqa: TID253
 from kerascnn.training.recipes import recipe_values  # noqa: TID253
 
 log = logging.getLogger(__name__)
@@ -61,6 +65,13 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     if path.is_dir():  # of a run
         path /= "config.json"
     content = read_settings(path)
+    if not content:  # lost perhaps: a run of the defaults would be another than the one meant
+        raise ConfigError(
+            f"{path}: holds no options; kerascnn train --dump-config writes them all."
+        )
+    section = next((name for name, value in content.items() if isinstance(value, dict)), None)
+    if section is not None:
+        raise ConfigError(f"{path}: {section} is a section; write its lines without it.")
     if path.suffix.lower() == ".json":
         content = _of_this_version(content, path)
         ctx.meta[_OF_A_RUN] = True
@@ -133,6 +144,10 @@ def given_options(ctx: click.Context, recipe: str | None, resume: bool) -> dict[
     return {**of_file, **chosen, **typed}
 
 
+_WHAT_FOR = "Options of kerascnn train, for: kerascnn train --config FILE"
+_HOW = "Those on the command line override these. null: as if the line were not there."
+
+
 def config_template(given: Mapping[str, Any]) -> str:
     """Write a file for ``--config``: all options under their headings, each with its help.
 
@@ -147,27 +162,35 @@ def config_template(given: Mapping[str, Any]) -> str:
 
 
 def _lines(given: Mapping[str, Any]) -> Iterator[str]:
-    yield "# Options of kerascnn train, for: kerascnn train --config FILE"
-    yield "# Those on the command line override these. null: as if the line were not there."
+    yield "# " + translated_help(_WHAT_FOR)
+    yield "# " + translated_help(_HOW)
     options = options_of(TrainConfig)
     for group in GROUPS:
-        yield f"\n# {group}"
+        yield f"\n# {translated_help(group)}"
         for name, (declared, its_field) in options.items():
             if declared.group == group:
                 yield ""
-                yield from textwrap.wrap(
-                    _explained(declared), 98, initial_indent="# ", subsequent_indent="# ",
-                    break_long_words=False, break_on_hyphens=False,
-                )  # fmt: skip
+                lines = textwrap.wrap(filled(_explained(declared)), 96, break_long_words=False)
+                yield from (f"# {unfilled(line)}" for line in lines)
                 value = given.get(name, its_field.default)
                 yield f"{name}: {_yaml(read_one(name, value, declared, its_field))}"
 
 
 def _explained(declared: Option) -> str:
     """Return the help with the names of keys, and what the values may be."""
-    expected = declared.kind.expected.replace("True or False", "true or false")
-    without = f" null: {declared.default}." if declared.default else ""
-    return f"{declared.help} Value: {expected}.{without}".replace("`", "")
+    expected = translated(declared.kind.expected.replace("True or False", "true or false"))
+    without = f" null: {_said(declared, declared.default)}." if declared.default else ""
+    value = f"{translated_help('Value: ')}{expected}."
+    return f"{_said(declared, declared.help)} {value}{without}".replace("`", "")
+
+
+def _said(declared: Option, text: str) -> str:
+    """Say a text about an option as ``--help`` has it, but with the names of keys."""
+    shown = translated_help(help_text(replace(declared, help=text, default=""), None))
+    return _OPTION.sub(lambda found: found[1].replace("-", "_"), shown)
+
+
+_OPTION = re.compile(r"--([a-z][a-z-]*)")
 
 
 _PLAIN = re.compile(r"[A-Za-z][\w./+-]*")

@@ -26,6 +26,7 @@ from kerascnn.inference.runtime.providers import Arithmetic
 from kerascnn.inference.runtime.selection import Asked, Choice, choose
 from kerascnn.inference.signature_of_foreign import open_signature
 from kerascnn.inference.streaming import in_batches
+from kerascnn.language import tr
 from kerascnn.parallel import usable_cpus
 from kerascnn.uris import local_file
 
@@ -96,13 +97,18 @@ class Classifier:
     def _repr_html_(self) -> str:
         card, provider = self.card, self.provider
         accuracy = card.metrics.get("val_top1")
+        height, width = card.shape
+        sizing = tr(
+            "{resize} to {height} x {width} pixels",
+            resize=card.resize, height=height, width=width,
+        )  # fmt: skip
         rows = {
-            "network": card.network,
-            "classes": f"{len(card.classes):,}: {', '.join(card.classes[:10])}"
+            tr("network"): card.network,
+            tr("classes"): f"{len(card.classes):,}: {', '.join(card.classes[:10])}"
             f"{' …' if len(card.classes) > 10 else ''}",
-            "pictures": f"{card.resize} to {card.shape[0]} x {card.shape[1]} pixels",
-            "validation accuracy": accuracy if accuracy is None else f"{accuracy:.2%}",
-            "runs on": f"{provider}, {self.arithmetic}",
+            tr("pictures"): sizing,
+            tr("validation accuracy"): accuracy if accuracy is None else f"{accuracy:.2%}",
+            tr("runs on"): f"{provider}, {self.arithmetic}",
         }
         return notebook.card(card.name, rows)
 

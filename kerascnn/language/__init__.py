@@ -1,7 +1,8 @@
 """The language in which people are spoken to.
 
 Knows: English, which is the source, and a table of sentences for each other language
-(``ko.json``: English to Korean). Does not know who says what, nor when.
+(``ko.json``: English to Korean; ``ko_help.json``: of ``--help`` alone). Does not know who says
+what, nor when.
 
 A sentence is written in English where it is said, with its values named:
 
@@ -123,20 +124,33 @@ def tr(said: str, **values: object) -> str:
     shown = {
         name: tr(value) if isinstance(value, Sentence) else value for name, value in values.items()
     }
-    return sentences(language).get(said, said).format(**shown)
+    if language == "en":
+        return said.format(**shown)
+    from kerascnn.language.particles import with_particles  # English need not pay for it
+
+    return with_particles(sentences(language).get(said, said), shown).format(**shown)
+
+
+def translated_help(said: str) -> str:
+    """Say a text of ``--help``, which has no values, in the language that is spoken."""
+    language = current_language()
+    return said if language == "en" else table(f"{language}_help").get(said, said)
+
+
+def sentences(language: str) -> Mapping[str, str]:
+    """Return the table of a language: what stands for each English sentence."""
+    return {} if language == "en" else table(language)
 
 
 @cache
-def sentences(language: str) -> Mapping[str, str]:
-    """Return the table of a language: what stands for each English sentence."""
-    if language == "en":
-        return {}
+def table(name: str) -> dict[str, str]:
+    """Read one of the tables beside this file: what stands for each English text."""
     # Takes as long as a fifth of `kerascnn --help`, which English need not pay for.
     from importlib import resources
 
-    text = resources.files(__package__).joinpath(f"{language}.json").read_text(encoding="utf-8")
-    table: dict[str, str] = json.loads(text)
-    return table
+    text = resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8")
+    found: dict[str, str] = json.loads(text)
+    return found
 
 
 def _known(language: str, where: str) -> str:

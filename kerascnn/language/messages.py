@@ -7,12 +7,11 @@ it, and is said in another language only where a person reads it.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from string import Formatter
 
-from kerascnn.language import current_language
+from kerascnn.language import current_language, table
 
 
 def translated(message: str) -> str:
@@ -30,21 +29,18 @@ def translated(message: str) -> str:
     language = current_language()
     if language == "en":
         return message
+    from kerascnn.language.particles import with_particles  # English need not pay for it
+
     for pattern, other in _patterns(language):
         if found := pattern.fullmatch(message):
             values = {name: translated(text) for name, text in found.groupdict().items()}
-            return other.format(**values)
+            return with_particles(other, values).format(**values)
     return message
 
 
-@cache
 def messages(language: str) -> dict[str, str]:
     """Return the table of a language: what stands for each English message."""
-    from importlib import resources
-
-    text = resources.files(__package__).joinpath(f"{language}_messages.json").read_text("utf-8")
-    table: dict[str, str] = json.loads(text)
-    return table
+    return table(f"{language}_messages")
 
 
 @cache

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kerascnn import notebook, plots
 from kerascnn.dataset.check.leakage import Leaks
 from kerascnn.errors import needs_extra
+from kerascnn.language import tr
 from kerascnn.metrics.calibration import Reliability, reliability
 from kerascnn.metrics.curves import ClassCurves, class_curves
 from kerascnn.metrics.outputs import Predictions, Speed
@@ -189,18 +190,19 @@ class Evaluation:
     def _repr_html_(self) -> str:
         names = [score.label for score in self.per_class]
         below = (
-            notebook.matrix(names, self.confusion)
+            notebook.matrix(names, self.confusion, tr("true ↓ predicted →"))
             if len(names) <= _WIDEST
-            else notebook.table(("true", "predicted", "pictures"), _confusions(self))
+            else notebook.table((tr("true"), tr("predicted"), tr("pictures")), _confusions(self))
         )
-        low, high = self.top1_interval.low, self.top1_interval.high
+        low, high = f"{self.top1_interval.low:.2%}", f"{self.top1_interval.high:.2%}"
+        top1 = tr("{top1} (95 %: {low} to {high})", top1=f"{self.top1:.2%}", low=low, high=high)
         rows = {
-            "top-1 accuracy": f"{self.top1:.2%} (95 %: {low:.2%} to {high:.2%})",
-            "top-5 accuracy": f"{self.top5:.2%}" if len(names) > 5 else None,
-            "macro F1": f"{self.macro_f1:.3f}",
-            "pictures": f"{self.images:,} ({self.split})",
+            tr("top-1 accuracy"): top1,
+            tr("top-5 accuracy"): f"{self.top5:.2%}" if len(names) > 5 else None,
+            tr("macro F1"): f"{self.macro_f1:.3f}",
+            tr("pictures"): f"{self.images:,} ({tr(self.split)})",
         }
-        return notebook.card("Evaluation", rows, below)
+        return notebook.card(tr("Evaluation"), rows, below)
 
 
 def _confusions(evaluation: Evaluation) -> list[tuple[str, str, int]]:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -10,9 +11,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 
 import kerascnn
 from kerascnn.cli import COMMANDS, main
+from kerascnn.errors import WITHOUT_TENSORFLOW, MissingExtraError
+from kerascnn.language import use_language
+from kerascnn.language.messages import translated
 from kerascnn.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +58,27 @@ def test_a_mistyped_command_is_told_the_nearest() -> None:
     assert shown.exit_code == 2
     assert "Did you mean 'predict'?" in shown.output
     assert "Did you mean" not in CliRunner().invoke(main, ["zzz"]).output
+
+
+def test_a_python_without_tensorflow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    requirements = map(Requirement, extras["optional-dependencies"]["train"])
+    marked = {one.name: one.marker for one in requirements if one.marker}
+    assert set(marked) == {"tensorflow", "keras-hub"}
+    last, first = (3, WITHOUT_TENSORFLOW[1] - 1), WITHOUT_TENSORFLOW
+    for version, there in ((last, True), (first, False)):
+        python = {"python_version": ".".join(map(str, version))}
+        assert all(marker.evaluate(python) is there for marker in marked.values())
+        monkeypatch.setattr(sys, "version_info", (*version, 0))
+        message = str(MissingExtraError("tensorflow", "train", "to train and export"))
+        assert message.endswith("pip install 'kerascnn[train]'")
+        assert ("TensorFlow has no packages for 3.14" in message) is not there
+        assert ("Install it with Python 3.11 to 3.13" in message) is not there
+        assert "TensorFlow" not in str(MissingExtraError("onnxruntime", "cpu", "to run"))
+        with use_language("ko"):
+            assert (
+                "Python 3.14용 TensorFlow 패키지는 없습니다" in translated(message)
+            ) is not there
 
 
 def test_the_changelog_begins_with_the_version() -> None:

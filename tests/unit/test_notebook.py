@@ -1,5 +1,6 @@
 """How objects show themselves in a notebook: complete, and with every name as text."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import kerascnn
 from kerascnn import notebook
 from kerascnn.inference import Classifier
 from kerascnn.inference.prediction import Prediction, Ranked
+from kerascnn.language import use_language
 from kerascnn.metrics.classification import Evaluation, evaluate_predictions
 from kerascnn.metrics.outputs import Predictions
 
@@ -57,7 +59,7 @@ def test_names_are_text_wherever_they_come_from() -> None:
     pieces = (
         notebook.card(HOSTILE, {HOSTILE: HOSTILE}), notebook.bars([(HOSTILE, 0.5)]),
         notebook.table((HOSTILE, "b"), [(HOSTILE, HOSTILE)]),
-        notebook.matrix((HOSTILE, "b"), ((1, 2), (3, 4))),
+        notebook.matrix((HOSTILE, "b"), ((1, 2), (3, 4)), HOSTILE),
     )  # fmt: skip
     for piece in pieces:
         page = Parsed(piece)
@@ -89,6 +91,17 @@ def test_a_classifier_shows_its_card(exported: Path) -> None:
     page = shown(Classifier(exported, "cpu"))
     assert "pad to 32 x 32 pixels" in page.text
     assert "cpu, exact" in page.text
+
+
+def test_cards_are_korean_where_korean_is_spoken(exported: Path) -> None:
+    classifier = Classifier(exported, "cpu")
+    card = classifier.card
+    names = "|".join(map(re.escape, (card.name, card.network, *card.classes)))
+    for thing in (classifier, evaluated(("개", "말")), evaluated(tuple(map(str, range(60))))):
+        with use_language("ko"):
+            text = re.sub(f"{names}|cpu|exact|pad|top-\\d|F1", "", shown(thing).text)
+        assert re.search("[가-힣]", text)
+        assert not re.search("[A-Za-z]{2}", text)
 
 
 def test_frames_of_classes_and_of_pictures() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from kerascnn import notebook
+from kerascnn.language import tr
 from kerascnn.training.networks.blocks import (
     Block,
     blocks,
@@ -94,15 +95,16 @@ class Summary:
             rows.append(_numbers(stage, group))
             if len(group) > 1 or group[0].name != stage:
                 rows += [_numbers(f"  {block.name}", [block]) for block in group]
-        total = f"{self.total_params:,} parameters, {self.trainable_params:,} trainable"
-        tree = notebook.table(("block", "parameters", "trainable"), rows)
-        return notebook.card(self.model, {"in all": total}, tree)
+        total, learns = f"{self.total_params:,}", f"{self.trainable_params:,}"
+        said = tr("{total} parameters, {trainable} trainable", total=total, trainable=learns)
+        tree = notebook.table((tr("block"), tr("parameters"), tr("trainable")), rows)
+        return notebook.card(self.model, {tr("in all"): said}, tree)
 
 
 def _numbers(name: str, group: list[Block]) -> tuple[str, str, str]:
     params = sum(block.params for block in group)
     learns = sum(block.trainable_params for block in group)
-    return name, f"{params:,}", "frozen" if params and not learns else f"{learns:,}"
+    return name, f"{params:,}", tr("frozen") if params and not learns else f"{learns:,}"
 
 
 def summarize(model: keras.Model) -> Summary:

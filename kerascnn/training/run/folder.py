@@ -25,6 +25,7 @@ from kerascnn.files import (
 )
 from kerascnn.inference.model_file.advice import ONNX, describe_path
 from kerascnn.inference.model_file.kinds import CARD, MODEL, is_own
+from kerascnn.language import tr
 from kerascnn.training.callbacks import EpochRecord
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.keras_backend import silenced
@@ -135,16 +136,18 @@ class Run:
 
     def _repr_html_(self) -> str:
         if not self.card_path.is_file():
-            return notebook.card(str(self.folder), {"state": "no network is kept yet"})
+            return notebook.card(str(self.folder), {tr("status"): tr("no network is kept yet")})
         card = self.card
         val_top1, epoch = card.metrics.get("val_top1"), card.metrics.get("epoch")
         rows = {
-            "network": card.network,
-            "classes": f"{len(card.classes):,}",
-            "validation accuracy": val_top1 if val_top1 is None else f"{val_top1:.2%}",
-            "epoch kept": epoch if epoch is None else f"{epoch:g}",
-            "state": "finished" if self.is_finished else "not finished: fit(…, resume=True)",
-            "report": self.report_path if self.report_path.exists() else None,
+            tr("network"): card.network,
+            tr("classes"): f"{len(card.classes):,}",
+            tr("validation accuracy"): val_top1 if val_top1 is None else f"{val_top1:.2%}",
+            tr("epoch kept"): epoch if epoch is None else f"{epoch:g}",
+            tr("status"): tr(
+                "finished" if self.is_finished else "not finished: fit(…, resume=True)"
+            ),
+            tr("report"): self.report_path if self.report_path.exists() else None,
         }
         return notebook.card(str(self.folder), rows)
 

@@ -95,6 +95,33 @@ def test_a_wrong_line_is_one_line_with_the_file(tmp_path, text: str, answer: str
     assert len(done.stderr.splitlines()) == 1
 
 
+NOTHING = ("", "  \n\n", "# epochs: 3\n", "{}", "null", "---\n...\n", "\ufeff")
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json", "toml"])
+@pytest.mark.parametrize("text", NOTHING)
+def test_a_file_without_options_is_one_line_and_no_run(tmp_path, suffix: str, text: str) -> None:
+    path = tmp_path / f"run.{suffix}"
+    path.write_text(text, encoding="utf-8")
+    done = told("--config", str(path), "--out", str(tmp_path / "run"))
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    wrong = {"json": ("#", "-"), "toml": ("{", "n", "-")}.get(suffix, ())
+    expected = f"not {suffix.upper()} (" if text.startswith(wrong) and text else "holds no options"
+    assert done.output.startswith(f"Error: {path}: {expected}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_sections_are_named_as_such_and_the_language_may_be_set(tmp_path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("train:\n  epochs: 3\n", encoding="utf-8")
+    assert "train is a section; write its lines without it" in told("--config", str(path)).output
+    path.write_text("lang: ko\nepochs: 0\n", encoding="utf-8")
+    assert "오류: " in told("--config", str(path), "--lang", "ko").output
+    path.write_text("lang: ko\nepochs: 3\n", encoding="utf-8")
+    assert "오류: " in told("nowhere/", "--config", str(path)).output
+    assert "Error: " in told("nowhere/", "--config", str(path), "--lang", "en").output
+
+
 def test_a_key_that_stands_twice_in_json_is_refused(tmp_path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"epochs": 3, "seed": 7, "epochs": 4}', encoding="utf-8")

@@ -1,5 +1,6 @@
 """Training from Python and notebooks: what is shown, and what the package says it has."""
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import pytest
 import kerascnn
 from kerascnn import training
 from kerascnn.console import SafeConsole
+from kerascnn.language import use_language
 from kerascnn.training.callbacks import Callback, EpochRecord
 from kerascnn.training.display import shown
 from kerascnn.training.display.notebook import NotebookDisplay, bar
@@ -118,6 +120,12 @@ def test_a_run_shows_and_draws_itself() -> None:
     shown = [(line.get_label(), line.get_linestyle()) for line in left.lines]
     assert shown == [("training", "--"), ("validation", "-")]  # as in the report
     assert "no network" in training.Run(Path("nowhere<b>"))._repr_html_()
+    with use_language("ko"):
+        assert "아직 저장된 신경망이 없음" in training.Run(Path("nowhere"))._repr_html_()
+        korean = re.sub("<.*?>", " ", run._repr_html_().replace(run.card.network, ""))
+        korean = korean.replace("fit(…, resume=True)", "")
+    assert set(re.findall(r"[가-힣]+", korean)) >= {"신경망", "클래스", "상태", "검증", "정확도"}
+    assert not re.search(r"(?<![\w/])[a-z]{4}", re.sub(r"\S*/\S*", "", korean)), korean
     assert "<b>" not in training.Run(Path("nowhere<b>"))._repr_html_()
 
 
@@ -131,4 +139,8 @@ def test_a_summary_is_the_tree_of_blocks() -> None:
     for block in training.blocks(network):
         assert f">{block.name}<" in html
     assert "1,026 trainable" in html
+    with use_language("ko"):
+        assert (
+            "파라미터 11,177,538개, 그중 1,026개 학습" in training.summarize(network)._repr_html_()
+        )
     assert "frozen" in html

@@ -1,0 +1,139 @@
+"""``--help`` in the language that is spoken, in columns as wide as its letters.
+
+Knows: Click's help and the table of a language's help texts. Does not know any command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from inspect import cleandoc
+from itertools import pairwise
+from unicodedata import east_asian_width
+
+import click
+
+from kerascnn.cli.shown_errors import LANGUAGE, wanted_language
+from kerascnn.language import LANGUAGES, current_language, translated_help, use_language
+
+_NOTES = r"(?:\s+\[[^\[\]]*\])+$"
+"""What stands behind the help of an option: ``  [default: 5; x>=1]``."""
+
+_DEFAULT = "default: "
+
+_COMMENT = "  # "
+"""What an example is for, behind it."""
+
+_FILLER, _HYPHEN = "\0", "\1"
+"""While a text is wrapped: behind a letter of two columns, since letters are counted; and for a
+hyphen, at which ``--learning-rate`` would be broken."""
+
+
+class TranslatedHelp(click.Command):
+    """Writes its help in the language that is spoken."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find ``--lang`` first: ``--help`` and errors answer before Click comes to it."""
+        for spoken in _languages(args):
+            # Said to a group, it holds for the command of it that comes after.
+            ctx.find_root().meta[LANGUAGE] = spoken
+        return super().parse_args(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the whole help."""
+        return _written(ctx, self.format_help)
+
+    def get_usage(self, ctx: click.Context) -> str:
+        """Return how the command is called."""
+        return _written(ctx, self.format_usage)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write how the command is called."""
+        pieces = " ".join(translated_help(piece) for piece in self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix=translated_help("Usage:") + " ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command is for."""
+        text = self.help
+        self.help = "\n\n".join(_paragraph(one) for one in cleandoc(text or "").split("\n\n"))
+        try:
+            super().format_help_text(ctx, formatter)
+        finally:
+            self.help = text
+
+
+def _written(ctx: click.Context, write: Callable[[click.Context, _Formatter], None]) -> str:
+    with use_language(wanted_language(ctx)):
+        formatter = _Formatter(width=ctx.terminal_width, max_width=ctx.max_content_width)
+        write(ctx, formatter)
+        return formatter.getvalue().rstrip("\n")
+
+
+def _languages(args: list[str]) -> Iterator[str]:
+    for name, value in pairwise([*args, ""]):
+        if name == "--":
+            return
+        spoken = value if name == "--lang" else name.removeprefix("--lang=")
+        if spoken in LANGUAGES and name.startswith("--lang"):
+            yield spoken
+
+
+def what_for(command: click.Command) -> str:
+    """Return the first sentence of a command's help."""
+    return _paragraph((command.help or "").partition("\n\n")[0])
+
+
+def option_row(parameter: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
+    """Return the name of an option and what it does; None: it is not shown."""
+    row = parameter.get_help_record(ctx)
+    if not row or current_language() == "en":
+        return row
+    found = re.search(_NOTES, row[1])
+    notes = found[0] if found else ""
+    said = translated_help(row[1].removesuffix(notes))
+    return row[0], said + re.sub(r"\[(.*?)\]", lambda note: f"[{_note(note[1])}]", notes)
+
+
+def _note(text: str) -> str:
+    if text.startswith(_DEFAULT):
+        return translated_help(_DEFAULT) + translated_help(text.removeprefix(_DEFAULT))
+    return translated_help(text)
+
+
+def _paragraph(text: str) -> str:
+    if not text.startswith("\b"):  # else: examples, each a line
+        return translated_help(" ".join(text.split()))
+    lines = (line.partition(_COMMENT) for line in text.splitlines())
+    return "\n".join(line + mark + translated_help(comment) for line, mark, comment in lines)
+
+
+class _Formatter(click.HelpFormatter):
+    """Click's, which counts columns in place of letters and breaks no option."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, filled(args), filled(prefix or ""))
+
+    def write_text(self, text: str) -> None:
+        super().write_text(filled(text))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        wide = [(filled(first), filled(second)) for first, second in rows]
+        super().write_dl(wide, col_max, col_spacing)
+
+    def getvalue(self) -> str:
+        return unfilled(super().getvalue())
+
+
+def filled(text: str) -> str:
+    """Make a text as many letters long as it is columns wide, until it is wrapped."""
+    text = text.replace("-", _HYPHEN)
+    if text.isascii():
+        return text
+    return "".join(one + _FILLER if east_asian_width(one) in "WF" else one for one in text)
+
+
+def unfilled(text: str) -> str:
+    """Return the text as it was before :func:`filled`."""
+    return text.replace(_FILLER, "").replace(_HYPHEN, "-")
