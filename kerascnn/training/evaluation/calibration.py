@@ -6,8 +6,8 @@ when the validation pictures cannot tell it. Does not know how it is applied: th
 
 With b = 1 / temperature, the mean negative log-likelihood of softmax(b z) is a convex function
 of b, so its slope rises, and the one place where it crosses zero is found by Newton's method,
-within an interval that is halved where a step would leave it. Dividing by a temperature above 0 keeps the order of the logits: no top-1 prediction can
-change.
+within an interval that is halved where a step would leave it. Dividing by a temperature above 0
+keeps the order of the logits: no top-1 prediction can change.
 """
 
 from __future__ import annotations
