@@ -16,11 +16,14 @@ def build(model: str, size: int, classes: int) -> nn.Module:
     """Build the same network in PyTorch.
 
     Args:
-        model: `cnn`, `resnet18` or `resnet50`.
+        model: `cnn`, `cnn4`, `resnet20`, `resnet18` or `resnet50`.
         size: Of the pictures, in pixels per side.
         classes: How many.
     """
-    return cnn(size, classes) if model == "cnn" else resnet(model, classes)
+    if model == "cnn":
+        return cnn(size, classes)
+    small = {"cnn4": cnn4, "resnet20": resnet20}
+    return small[model](classes) if model in small else resnet(model, classes)
 
 
 def cnn(size: int, classes: int) -> nn.Module:
@@ -31,6 +34,43 @@ def cnn(size: int, classes: int) -> nn.Module:
         nn.Conv2d(7, 15, 5, padding=2), nn.BatchNorm2d(15), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(15 * side * side, 300), nn.ReLU(), nn.Linear(300, classes),
     )  # fmt: skip
+
+
+def cnn4(classes: int) -> nn.Module:
+    """Build the CNN of four convolutions."""
+    layers, before = [], 3
+    for width in (16, 32, 64, 128):
+        conv = nn.Conv2d(before, width, 3, padding=1)
+        layers += [conv, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)]
+        before = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, classes))
+
+
+class Shortened(nn.Module):
+    """Every second pixel, and zeros for the channels that are new: a shortcut without weights."""
+
+    def __init__(self, new: int) -> None:
+        super().__init__()
+        self.new = new
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shorten what it is given."""
+        sides = (0, 0, 0, 0, self.new // 2, self.new - self.new // 2)
+        return nn.functional.pad(x[:, :, ::2, ::2], sides)
+
+
+def resnet20(classes: int) -> nn.Module:
+    """Build the ResNet for pictures of 32 pixels."""
+    layers = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    before = 16
+    for width in (16, 32, 64):
+        for _ in range(3):
+            block = Block(before, width, 1 if before == width else 2, wide=False)
+            if before != width:
+                block.short = Shortened(width - before)
+            layers.append(block)
+            before = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
 
 
 class Block(nn.Module):

@@ -33,6 +33,8 @@ class Task(NamedTuple):
 
 TASKS = {
     "cnn": Task("cnn", 32, 128, "float32", 5_120),
+    "cnn4": Task("cnn4", 64, 64, "float32", 1_280),
+    "resnet20": Task("resnet20", 32, 64, "float32", 1_280),
     "resnet18": Task("resnet18", 64, 32, "float32", 320),
     "resnet18-bf16": Task("resnet18", 64, 32, "mixed_bfloat16", 320),
     "resnet50": Task("resnet50", 224, 256, "mixed_bfloat16", 5_120),

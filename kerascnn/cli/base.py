@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from unicodedata import east_asian_width
@@ -156,17 +157,24 @@ def json_text(value: Any, indent: int | None = 2) -> str:
 
     JSON has no NaN and no infinity: they become null, a value that is not there.
     """
+    encode = _encoder(indent).encode
     try:
-        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+        text = encode(value)
     except ValueError:
         value = _finite(value)
-        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+        text = encode(value)
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
         # A file name need not be UTF-8, nor stdout: escapes are the same JSON everywhere.
         text = json.dumps(value, indent=indent)
-    return printable_json(text)
+    # JSON itself escapes what is below a space; to search a line takes as long as to write it.
+    return text if text.isascii() and "\x7f" not in text else printable_json(text)
+
+
+@cache
+def _encoder(indent: int | None) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=False, indent=indent, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

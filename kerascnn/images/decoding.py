@@ -193,7 +193,7 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int | None = None) -> UIn
         return _turned(image, _in_strips(image, lambda one: _grey(one, highest, white_is_zero)))
     if image.has_transparency_data:
         return _turned(image, _in_strips(image, _on_white))
-    return _turned(image, _in_strips(image, lambda strip: np.asarray(strip.convert("RGB"))))
+    return _turned(image, _in_strips(image, _opaque))
 
 
 def _is_misread(tags: Mapping[int, Any]) -> bool:
@@ -243,6 +243,13 @@ def _turned(image: Image.Image, pixels: UInt8Array) -> UInt8Array:
     # A large one stays a view: resizing copies no more of it than it needs at a time.
     large = image.width * image.height > PLAIN_PIXELS
     return turn(pixels) if large else np.ascontiguousarray(turn(pixels))
+
+
+def _opaque(image: Image.Image) -> UInt8Array:
+    if image.mode in ("L", "RGB"):  # a small picture's conversion takes as long as its decoding
+        pixels = np.asarray(image)
+        return pixels if image.mode == "RGB" else np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
 
 
 def _on_white(image: Image.Image) -> UInt8Array:

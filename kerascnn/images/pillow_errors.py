@@ -56,9 +56,15 @@ quiet = _Quiet()
 @contextmanager
 def one_sentence_errors(name: str) -> Iterator[None]:
     """Turn whatever Pillow raises into one sentence that names the picture."""
+    with file_errors(name), quiet:
+        yield
+
+
+@contextmanager
+def file_errors(name: str) -> Iterator[None]:
+    """Do the same where Pillow is not asked, and so need not be kept quiet."""
     try:
-        with quiet:
-            yield
+        yield
     except PictureError:
         raise
     except UnidentifiedImageError as error:

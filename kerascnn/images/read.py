@@ -23,7 +23,7 @@ from kerascnn.images import limits
 from kerascnn.images.decoding import check_regular, decode_here, from_pillow, rgb_array
 from kerascnn.images.header import Header, header_of
 from kerascnn.images.limits import BYTES_EACH, PLAIN_BYTES
-from kerascnn.images.pillow_errors import one_sentence_errors
+from kerascnn.images.pillow_errors import file_errors
 from kerascnn.images.plain import is_plain, plain_size
 from kerascnn.images.resizing import UInt8Array, size_picture
 from kerascnn.images.worker_pool import PixelFunction, unpacked, workers
@@ -118,7 +118,7 @@ def prepare(
     if isinstance(source, os.PathLike):
         source = os.fsdecode(source)
     if is_open_file(source):
-        with one_sentence_errors(shown):
+        with file_errors(shown):
             source = source.read()  # from where it is, as Pillow does
         if not isinstance(source, Buffer):
             raise PictureError(f"{shown}: a file in text mode; open it with 'rb'.")
@@ -168,7 +168,7 @@ def apply_decoded(
     if isinstance(source, bytes):
         data = source
     else:
-        with one_sentence_errors(shown):
+        with file_errors(shown):
             data = _beginning(source, PLAIN_BYTES + 1)
     size = plain_size(data) if bounded or len(data) <= PLAIN_BYTES else None
     if bounded and size is None:

@@ -45,7 +45,8 @@ class Classifier:
         provider: Where it runs: ``cpu``, ``openvino``, ``cuda``, ``tensorrt``, or ``auto``: the
             best that ``kerascnn bench --save`` measured here, else ``cpu``.
         threads: Threads per inference, and threads that read pictures; None: what was measured as
-            best for the network, and the processors that this process may use.
+            best for the network, else one for a network that is quicker than decoding, else (and
+            for reading) the processors that this process may use.
         foreign: What the file does not say, if kerascnn did not export it.
         arithmetic: ``exact`` (float32, no top-1 prediction changed) or ``fast`` (the provider's
             bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import math
 import os
 import pickle
 import threading
@@ -15,7 +16,7 @@ from PIL import Image
 from kerascnn import Classifier, parallel
 from kerascnn.card import ModelCard
 from kerascnn.errors import ConfigError, KerascnnError, PictureError
-from kerascnn.inference import reading
+from kerascnn.inference import checked_session, reading
 from kerascnn.inference import streaming as flow
 
 
@@ -110,6 +111,26 @@ def test_threads_are_as_many_as_asked_for(exported):
             assert sum(one.name.startswith("reading") for one in mine) <= count
     with pytest.raises(ConfigError, match="`threads` is 0; expected a whole number"):
         Classifier(exported, threads=0)
+
+
+@pytest.mark.parametrize(("quick", "expected"), [(math.inf, [1]), (0.0, [1, 4])])
+def test_a_network_that_is_quick_runs_in_one_thread(exported, paths, monkeypatch, quick, expected):
+    """Whatever it takes on this machine: the answers are the same."""
+    opened, real = [], checked_session.open_session
+
+    def open_session(path, provider, threads, *rest):
+        opened.append(threads)
+        return real(path, provider, threads, *rest)
+
+    monkeypatch.setattr(checked_session, "open_session", open_session)
+    monkeypatch.setattr(checked_session, "usable_cpus", lambda: 4)
+    monkeypatch.setattr(checked_session, "_QUICK", quick)
+    with Classifier(exported, "cpu") as classifier:
+        assert opened == expected
+        answers = classifier.predict(paths)
+    with Classifier(exported, "cpu", threads=3) as classifier:
+        assert opened == [*expected, 3]
+        assert classifier.predict(paths) == answers
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")

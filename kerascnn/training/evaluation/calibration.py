@@ -5,9 +5,9 @@ when the validation pictures cannot tell it. Does not know how it is applied: th
 ``temperature``, in the exported graph and in Keras alike.
 
 With b = 1 / temperature, the mean negative log-likelihood of softmax(b z) is a convex function
-of b, so its slope rises, and the one place where it crosses zero is found by halving an
-interval. Dividing by a temperature above 0 keeps the order of the logits: no top-1 prediction can
-change.
+of b, so its slope rises, and the one place where it crosses zero is found by Newton's method,
+within an interval that is halved where a step would leave it. Dividing by a temperature above 0
+keeps the order of the logits: no top-1 prediction can change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from kerascnn.metrics.calibration import reliability, softmax
+from kerascnn.metrics.calibration import reliability, row_slices, softmax
 from kerascnn.training.data.pack import Pack
 from kerascnn.training.run.folder import Run
 
@@ -30,8 +30,8 @@ LOWEST, HIGHEST = 0.05, 20.0
 FEWEST = 20
 """Validation pictures; of fewer, the temperature is mostly chance."""
 
-_HALVINGS = 60
-"""Of the interval; more than a float64 can tell apart."""
+_STEPS, _PRECISION = 60, 1e-12
+"""Steps at most, as many as halving alone would need, and the relative change that ends them."""
 
 
 def calibrate(run: Run, val: Pack, logits: npt.NDArray[np.float32]) -> None:
@@ -72,24 +72,33 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
     """
     if len(labels) < FEWEST:
         return None
-    low, high = math.log(1 / HIGHEST), math.log(1 / LOWEST)
-    if _slope(logits, labels, low) >= 0 or _slope(logits, labels, high) <= 0:
+    low, high = 1 / HIGHEST, 1 / LOWEST
+    if _slope(logits, labels, low)[0] >= 0 or _slope(logits, labels, high)[0] <= 0:
         return None
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if _slope(logits, labels, middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return math.exp(-(low + high) / 2)
+    factor = before = 1.0
+    for _ in range(_STEPS):
+        slope, rise = _slope(logits, labels, factor)
+        low, high = (factor, high) if slope < 0 else (low, factor)
+        newton = factor - slope / rise if rise > 0 else math.inf
+        before, factor = factor, newton if low <= newton <= high else math.sqrt(low * high)
+        if abs(factor - before) <= _PRECISION * factor:
+            break
+    return 1 / factor
 
 
 def _slope(
-    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], log_factor: float
-) -> float:
-    """Return the derivative of the negative log-likelihood by the factor 1 / temperature."""
-    expected = (softmax(logits, math.exp(-log_factor)) * logits).sum(axis=1)
-    return float((expected - logits[np.arange(len(labels)), labels]).mean())
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], factor: float
+) -> tuple[float, float]:
+    """Return the first two derivatives of the negative log-likelihood by 1 / temperature."""
+    expected, spread = np.empty(len(labels)), np.empty(len(labels))
+    for rows in row_slices(logits):  # of very many classes, all in float64 would fill the memory
+        part = logits[rows].astype(np.float64)
+        probabilities = softmax(logits[rows], 1 / factor)
+        expected[rows] = (probabilities * part).sum(axis=1)
+        part -= expected[rows, None]
+        spread[rows] = (probabilities * part**2).sum(axis=1)
+    own = logits[np.arange(len(labels)), labels]
+    return float((expected - own).mean()), float(spread.mean())
 
 
 def _why(logits: npt.NDArray[np.float32], val: Pack) -> str:

@@ -120,12 +120,16 @@ def run_in_batches(
     Returns:
         float32 ``[pictures of all parts, outputs]``, in order.
     """
-    found, done = [], 0
+    total, done = sum(map(len, parts)), 0
+    found = np.empty((0, 0), np.float32)
     for pictures, count in uniform_batches(parts):
-        found.append(model.predict_on_batch(pictures)[:count])
+        outputs = model.predict_on_batch(pictures)[:count]
+        if not done:  # at once: with a list of its parts it would take twice the memory
+            found = np.empty((total, *outputs.shape[1:]), np.float32)
+        found[done : done + count] = outputs
         done += count
         progress(done)
-    return np.concatenate(found).astype(np.float32, copy=False)
+    return found
 
 
 def uniform_batches(

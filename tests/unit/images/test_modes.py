@@ -77,6 +77,15 @@ def test_sixteen_bit_tiff_is_scaled_in_both_byte_orders(order: str) -> None:
     assert images.decode(tiff(WIDE, order=order))[0, :, 1].tolist() == SCALED
 
 
+@pytest.mark.parametrize("size", [(5, 3), (1500, 1100)])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK"])
+def test_eight_bits_are_what_pillow_converts_to(mode: str, size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    image = Image.fromarray(pixels).convert(mode)
+    file = encoded(image, "TIFF" if mode == "CMYK" else "PNG")
+    assert np.array_equal(images.decode(file), np.asarray(image.convert("RGB")))
+
+
 def test_sixteen_bit_png_is_scaled() -> None:
     assert images.decode(encoded(Image.fromarray(WIDE)))[0, :, 2].tolist() == SCALED
 
