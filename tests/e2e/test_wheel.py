@@ -21,9 +21,12 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def installed(tmp_path) -> Callable[[str], Callable[..., str]]:
-    """Install the wheel with some extras; give what runs ``python`` there."""
+@pytest.fixture(params=["highest", "lowest-direct"])
+def installed(tmp_path, request) -> Callable[[str], Callable[..., str]]:
+    """Install the wheel with some extras; give what runs ``python`` there.
+
+    With the newest of what it needs, and with the oldest that its metadata promises.
+    """
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -43,7 +46,8 @@ def installed(tmp_path) -> Callable[[str], Callable[..., str]]:
         run(UV, "build", "--quiet", "--wheel", "--out-dir", tmp_path / "dist", ROOT)
         [wheel] = (tmp_path / "dist").glob("*.whl")
         run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "env")
-        run(UV, "pip", "install", "--quiet", "--python", python, f"{wheel}[{extras}]")
+        resolution = ("--resolution", request.param)
+        run(UV, "pip", "install", "--quiet", *resolution, "--python", python, f"{wheel}[{extras}]")
         return lambda *words: run(python, *words)
 
     return install

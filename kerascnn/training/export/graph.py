@@ -23,6 +23,11 @@ OPSET = 18
 IR_VERSION = 8
 """The version that came with opset 18: the file loads in every onnxruntime since 1.14."""
 
+TO_PLANES, TO_PIXELS = [0, 3, 1, 2], [0, 2, 3, 1]
+"""Permutations between ``[batch, height, width, 3]`` and ``[batch, 3, height, width]``. One that
+swapped the last two axes before a MatMul would be joined with it by onnxruntime, to an operator
+that it lacks for float64 up to 1.25."""
+
 
 class Graph:
     """A graph that grows by one node a call.

@@ -29,7 +29,7 @@ import onnx
 
 from kerascnn import images
 from kerascnn.card import ModelCard
-from kerascnn.training.export.graph import FLOAT, UINT8, Graph, model, tensor
+from kerascnn.training.export.graph import FLOAT, TO_PIXELS, TO_PLANES, UINT8, Graph, model, tensor
 from kerascnn.training.export.resampling import resampling
 
 FIXED_POINT = 2.0**22
@@ -140,15 +140,13 @@ def _sizing(card: ModelCard, height: str, width: str) -> onnx.GraphProto:
     size = card.image_size
     g = Graph("sizing/")
     down = _Axis(g, card, height, (height, width)).weights()
-    across = _Axis(g, card, width, (height, width)).weights()
-    # Horizontally first, as images.py: [batch, height, 3, width] x [width, size].
-    rows = g.double(g.op("Transpose", "image", perm=[0, 1, 3, 2]))
-    rows = g.half_up(g.op("MatMul", rows, g.op("Transpose", across, perm=[1, 0])))
-    # Then vertically: [size, height] x [batch, height, 3 * size].
-    flat = g.op("Reshape", rows, g.whole(0, 0, 3 * size))
-    columns = g.op("Cast", g.half_up(g.op("MatMul", down, flat)), to=UINT8)
-    picture = g.op("Reshape", columns, g.whole(0, 0, 3, size))
-    g.op("Transpose", picture, perm=[0, 1, 3, 2], output="sizing/sized")
+    across = _Axis(g, card, width, (height, width)).weights(pixels=0)
+    planes = g.double(g.op("Transpose", "image", perm=TO_PLANES))
+    # Horizontally first, as images.py: [batch, 3, height, width] x [width, size].
+    rows = g.half_up(g.op("MatMul", planes, across))
+    # Then vertically: [size, height] x [batch, 3, height, size].
+    columns = g.op("Cast", g.half_up(g.op("MatMul", down, rows)), to=UINT8)
+    g.op("Transpose", columns, perm=TO_PIXELS, output="sizing/sized")
     return g.finish("sizing", [], [tensor("sizing/sized", UINT8, ["batch", size, size, 3])])
 
 
@@ -193,22 +191,26 @@ class _Axis:
         self.target = g.op("Max", g.whole(1), scaled)
         self.offset = g.op("Div", g.op("Sub", size, self.target), g.whole(2))
 
-    def weights(self) -> str:
-        """Return float64 [size, length]: how much of each input pixel each output pixel takes."""
+    def weights(self, pixels: int = 1) -> str:
+        """Return float64 weights: how much of each input pixel each output pixel takes.
+
+        Args:
+            pixels: Axis of the input's pixels, 0 or 1.
+        """
         g = self.g
         one, half = g.number(1.0), g.number(0.5)
         extent = g.double(g.op("Sub", self.stop, self.start))
         scale = g.op("Div", extent, g.double(self.target))
-        rows = g.constant(np.arange(self.size)[:, None], np.int64)
+        rows = g.constant(np.expand_dims(np.arange(self.size), pixels), np.int64)
         index = g.op("Sub", rows, self.offset)
         middle = g.op("Mul", g.op("Add", g.double(index), half), scale)
         center = g.op("Add", g.double(self.start), middle)
-        columns = g.double(self._columns())
+        columns = g.op("Unsqueeze", g.double(self._columns()), g.whole(1 - pixels))
         distance = g.op("Add", g.op("Sub", columns, center), half)
         narrow = g.op("Div", one, g.op("Max", scale, one))
         triangle = g.op("Sub", one, g.op("Abs", g.op("Mul", distance, narrow)))
         raw = g.op("Max", triangle, g.number(0.0))
-        total = g.op("ReduceSum", raw, g.whole(1), keepdims=1)
+        total = g.op("ReduceSum", raw, g.whole(pixels), keepdims=1)
         fixed = g.op("Mul", g.op("Div", raw, total), g.number(FIXED_POINT))
         share = g.op("Div", g.half_up(fixed), g.number(FIXED_POINT))
         # Rows beyond the picture (pad) have no weights at all; their 0 / 0 is dropped here.

@@ -14,7 +14,16 @@ import onnx
 from kerascnn.images.resampling import LANCZOS_BITS, PRECISION_BITS, TABLE, cubic_table
 from kerascnn.resizing import Resizing, Shape
 from kerascnn.training.export.geometry import Geometry, GraphSide
-from kerascnn.training.export.graph import DOUBLE, FLOAT, INT64, UINT8, Graph, tensor
+from kerascnn.training.export.graph import (
+    DOUBLE,
+    FLOAT,
+    INT64,
+    TO_PIXELS,
+    TO_PLANES,
+    UINT8,
+    Graph,
+    tensor,
+)
 
 _AROUND = {"nearest": (0, 1), "bilinear": (0, 2), "bicubic": (-1, 3), "lanczos": (-3, 5)}
 """TensorFlow: from which neighbor of a point to which, the last one not included."""
@@ -82,9 +91,8 @@ class _Resampling:
     def _by_pillow(self, seen: str) -> str:
         """Size one side after the other, in the order of Pillow 13."""
         g = self.g
-        down, across = self._weights(self.down), self._weights(self.across)
-        across = g.op("Transpose", across, perm=[1, 0])
-        lines = g.double(g.op("Transpose", seen, perm=[0, 1, 3, 2]))
+        down, across = self._weights(self.down), self._weights(self.across, pixels=0)
+        planes = g.double(g.op("Transpose", seen, perm=TO_PLANES))
         shorter = g.op("Sub", self._length(self.down), self.down.length)
         narrower = g.op("Sub", self._length(self.across), self.across.length)
         twice = g.op("Mul", narrower, g.whole(2))
@@ -96,28 +104,26 @@ class _Resampling:
         sized = g.op(
             "If",
             g.op("Squeeze", first),
-            then_branch=self._passes(lines, down, across, vertical_first=True),
-            else_branch=self._passes(lines, down, across, vertical_first=False),
+            then_branch=self._passes(planes, down, across, vertical_first=True),
+            else_branch=self._passes(planes, down, across, vertical_first=False),
         )
-        return g.op("Cast", g.op("Transpose", sized, perm=[0, 1, 3, 2]), to=UINT8)
+        return g.op("Cast", g.op("Transpose", sized, perm=TO_PIXELS), to=UINT8)
 
-    def _passes(self, lines: str, down: str, across: str, vertical_first: bool) -> onnx.GraphProto:
-        """Multiply float64 [batch, height, 3, width] from both sides."""
+    def _passes(self, planes: str, down: str, across: str, vertical_first: bool) -> onnx.GraphProto:
+        """Multiply float64 [batch, 3, height, width] from both sides."""
         name = "vertical_first" if vertical_first else "horizontal_first"
         g = Graph(f"sizing/{name}/")
 
         def vertical(values: str) -> str:
-            flat = g.op("Reshape", values, g.whole(0, 0, -1))
-            product = _levels(g, g.op("MatMul", down, flat))
-            return g.op("Reshape", product, g.whole(0, self.shape[0], 3, -1))
+            return _levels(g, g.op("MatMul", down, values))
 
         def horizontal(values: str) -> str:
             return _levels(g, g.op("MatMul", values, across))
 
         order = (vertical, horizontal) if vertical_first else (horizontal, vertical)
         result = f"sizing/{name}/result"
-        g.op("Identity", order[1](order[0](lines)), output=result)
-        return g.finish(name, [], [tensor(result, DOUBLE, ["batch", None, 3, None])])
+        g.op("Identity", order[1](order[0](planes)), output=result)
+        return g.finish(name, [], [tensor(result, DOUBLE, ["batch", 3, None, None])])
 
     def _length(self, side: GraphSide) -> str:
         return self.g.op("Sub", side.last, side.first)
@@ -127,29 +133,35 @@ class _Resampling:
         extent = g.double(g.op("Sub", side.stop, side.start))
         return g.op("Div", extent, g.double(side.length))
 
-    def _weights(self, side: GraphSide) -> str:
-        """Return float64 [wanted, pixels]: how much of each pixel each pixel of the input takes."""
+    def _weights(self, side: GraphSide, pixels: int = 1) -> str:
+        """Return float64 weights: how much of each pixel each pixel of the input takes.
+
+        Args:
+            side: Of the picture.
+            pixels: Axis of the picture's pixels, 0 or 1; the network's input has the other.
+        """
         g = self.g
         one, half = g.number(1.0), g.number(0.5)
         step = self._step(side)
-        index = g.op("Unsqueeze", self._index(side), g.whole(1))
+        index = g.op("Unsqueeze", self._index(side), g.whole(pixels))
         middle = g.op("Mul", g.op("Add", g.double(index), half), step)
         center = g.op("Add", g.double(side.start), middle)
-        pixels = g.op(
+        numbers = g.op(
             "Range",
             g.constant(0, np.int64),
             g.op("Squeeze", self._length(side)),
             g.constant(1, np.int64),
         )
-        distance = g.op("Add", g.op("Sub", g.double(pixels), center), half)
+        position = g.op("Unsqueeze", g.double(numbers), g.whole(1 - pixels))
+        distance = g.op("Add", g.op("Sub", position, center), half)
         narrow = g.op("Div", one, g.op("Max", step, one))
         raw = self._filtered(g.op("Abs", g.op("Mul", distance, narrow)))
-        total = g.op("ReduceSum", raw, g.whole(1), keepdims=1)
+        total = g.op("ReduceSum", raw, g.whole(pixels), keepdims=1)
         unit = g.number(2.0**PRECISION_BITS)
         fixed = g.op("Mul", g.op("Div", raw, total), unit)
         whole = g.op("Mul", g.op("Sign", fixed), g.half_up(g.op("Abs", fixed)))
         # Rows beyond the picture (pad) have no weights at all; their 0 / 0 is dropped here.
-        inside = g.op("Unsqueeze", self._inside(side), g.whole(1))
+        inside = g.op("Unsqueeze", self._inside(side), g.whole(pixels))
         return g.op("Where", inside, g.op("Div", whole, unit), g.number(0.0))
 
     def _filtered(self, x: str) -> str:

@@ -48,7 +48,8 @@ def _is_fusible(layer: keras.layers.Layer) -> bool:
     if type(layer) is not keras.layers.BatchNormalization or not layer.trainable:
         return False
     maps = layer.axis in (-1, 3) and layer.input_spec.ndim == 4
-    usual = layer.scale and layer.center and not (layer.renorm or layer.synchronized)
+    renormalizes = getattr(layer, "renorm", False)  # since Keras 3.14
+    usual = layer.scale and layer.center and not (renormalizes or layer.synchronized)
     return maps and usual and layer.gamma.shape[0] % BLOCK == 0
 
 
