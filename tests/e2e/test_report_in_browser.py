@@ -68,6 +68,12 @@ def test_the_report_of_an_exported_file_is_whole_too(hostile_run, tmp_path, widt
     assert "고양이와 강아지" in seen["text"]
     assert "Calibration: reliability diagram" in seen["headings"]
     assert "Learning curves" not in seen["headings"]
+    korean = tmp_path / "korean.html"
+    words = ["report", str(tmp_path / "m.onnx"), pictures, "--out", str(korean), "--lang", "ko"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    seen = measure_page(korean, width)
+    assert seen["outside"] == []
+    assert [cell for cell in seen["broken_words"] if len(cell.split()) == 1] == []
 
 
 def test_hostile_and_korean_names_are_shown(hostile_run, measure_page):
