@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from kerascnn.errors import DataError
-from kerascnn.language import sentence, tr
+from kerascnn.language import count, sentence, tr
 from kerascnn.language.messages import translated
 from kerascnn.printable import command_line
 from kerascnn.training.advising import SAMPLE
@@ -59,8 +59,17 @@ def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     """
     expect_config(config)
     progress = progress or Callback()
+    asked = config
     config, _, feed, start = assemble(config, progress)
-    return advise_on(config, feed, start, progress)
+    advice = advise_on(config, feed, start, progress)
+    if advice.depth != "all" or not too_few_to_judge(asked, feed):
+        return advice
+    doubt = sentence(
+        "{pictures} for validation: too few to tell whether more than the head should learn, so "
+        "`trainable` auto stops after the head. Compare both on other pictures.",
+        pictures=count(len(feed.val), "picture"),
+    )
+    return replace(advice, doubts=(*advice.doubts, doubt))
 
 
 def advise_on(

@@ -103,6 +103,20 @@ def useless(trained: Path, tmp_path: Path) -> str:
     return str(path)
 
 
+def test_too_few_validation_pictures_are_doubted_where_auto_stops_after_the_head(
+    trained: Path, tmp_path: Path
+) -> None:
+    data, weights = few(tmp_path / "few.npz", 60), str(trained / "model.keras")
+    for val, stops in (("0.1", True), ("0.5", False)):  # 24 and 120 validation pictures
+        advice = training.advise(TrainConfig(data=data, model="cnn", weights=weights, val=val))
+        assert len(advice.phases) == 2
+        assert any("stops after the head" in doubt for doubt in advice.doubts) == stops
+        line = ["train", data, "--weights", weights, "--trainable", "auto", "--val", val]
+        found = CliRunner().invoke(main, [*line, "--out", f"run-{val}", "--no-calibration"])
+        assert found.exit_code == 0, found.output
+        assert (len(Run(Path(f"run-{val}")).config.phase) == 1) == stops
+
+
 def test_auto_leaves_a_useless_backbone_as_the_printed_command_does(
     useless: str, tmp_path: Path
 ) -> None:
