@@ -6,8 +6,6 @@ classified (service).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request
@@ -54,13 +52,12 @@ class PredictEndpoint:
         top_k, floor = _top_k(request), _min_probability(request)
         form = is_form(request.headers.get("content-type", ""))
         # In use from here on: it may be replaced while the body comes in.
-        with served.batcher.in_use():
-            most = served.config.max_queue if form else None
-            async with self._uploads(request, most) as uploads:
-                result = await self._service.run_for_client(
-                    request,
-                    self._service.classify(served, [upload.content for upload in uploads]),
-                )
+        with served.batcher.in_use(), self._service.bodies.holding() as held:
+            body = await self._service.read_body(request, held)
+            uploads = await self._uploads(request, body, served.config.max_queue if form else None)
+            result = await self._service.run_for_client(
+                request, self._service.classify(served, [upload.content for upload in uploads])
+            )
         request.scope["state"]["facts"] |= log_facts(result, len(uploads))
 
         def answer() -> Response:
@@ -72,18 +69,14 @@ class PredictEndpoint:
         response = await self._service.run_by_size(len(uploads) * listed, answer)
         return await self._service.compress_if_accepted(request, response)
 
-    @asynccontextmanager
-    async def _uploads(self, request: Request, most: int | None) -> AsyncIterator[list[Upload]]:
-        async with self._service.body(request) as body:
-            if most is not None:
-                kind = request.headers["content-type"]
-                yield await self._service.run_by_size(
-                    len(body), lambda: read_form(body, kind, most)
-                )
-            elif body:
-                yield [Upload(None, body)]
-            else:
-                raise HttpError(400, "the body is empty; expected a picture, or a form with some.")
+    async def _uploads(self, request: Request, body: bytes, most: int | None) -> list[Upload]:
+        """Take a form apart, or the body as one picture where ``most`` is None."""
+        if most is not None:
+            kind = request.headers["content-type"]
+            return await self._service.run_by_size(len(body), lambda: read_form(body, kind, most))
+        if not body:
+            raise HttpError(400, "the body is empty; expected a picture, or a form with some.")
+        return [Upload(None, body)]
 
 
 def _rows(

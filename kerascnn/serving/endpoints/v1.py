@@ -62,11 +62,11 @@ class V1:
         """Return the probabilities of each picture."""
         served, facts = self._service.find(request), request.scope["state"]["facts"]
         # In use from here on: it may be replaced while the body comes in.
-        with served.batcher.in_use():
-            async with self._service.body(request) as body:
-                response = await self._service.run_for_client(
-                    request, self._predict(served, body, facts)
-                )
+        with served.batcher.in_use(), self._service.bodies.holding() as held:
+            body = await self._service.read_body(request, held)
+            response = await self._service.run_for_client(
+                request, self._predict(served, body, facts)
+            )
         return await self._service.compress_if_accepted(request, response)
 
     async def _predict(self, served: ServedModel, body: bytes, facts: dict[str, Any]) -> Response:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.deadlines import Deadlines
 
 _SLICE, _TURN = 4096, 0.001
 """Bytes that are parsed at once, and seconds after which it is another connection's turn. One read
 may bring ten thousand requests, or forty thousand chunks of a body: 0.2 s of work."""
 
+_IDLE = 5.0
+"""Seconds within which the next request must begin, as uvicorn has it."""
 
 _LARGE = 65_536
 """Bytes of a read: after larger ones, uvloop reads up to 32 times before others have their turn."""
@@ -54,9 +57,15 @@ class TurnTakingProtocol(HttpToolsProtocol):
 
     Behind a request that waits for the answer to another nothing is parsed: it would be kept, and
     takes a hundred times the memory then.
+
+    Attributes:
+        idle: Connections that wait for their next request: uvicorn has a timer for each.
     """
 
     flow: _Flow
+    idle: ClassVar[Deadlines[TurnTakingProtocol]] = Deadlines(
+        _IDLE, lambda one: one.timeout_keep_alive_handler()
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,6 +86,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
             # uvicorn tells the request that came last, which may be waiting behind this one.
             self._active.disconnected = True
             self._active.message_event.set()
+        self.idle.end(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -102,9 +112,20 @@ class TurnTakingProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Begin with the next request, and parse what follows it."""
-        self._active = self.pipeline[-1][0] if self.pipeline else None
-        super().on_response_complete()
+        self._active = None
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._active, app = self.pipeline.pop()
+            self._start_asgi_task(self._active, app)
+        else:
+            self.idle.begin(self)
         self._schedule()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.idle.end(self)
 
     def parse(self, part: memoryview) -> memoryview | bytes:
         """Parse a part, and return what of it is not parsed.
