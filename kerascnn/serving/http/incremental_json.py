@@ -251,7 +251,7 @@ def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    values = {name: getattr(struct, name) for name in struct.__struct_fields__}
+    values = msgspec.structs.asdict(struct)
     return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
