@@ -113,14 +113,14 @@ def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
 
 
 def _top_k(request: Request) -> int:
-    text = request.query_params.get("top_k", "5")
+    text = _parameter(request, "top_k", "5")
     if not (text.isascii() and text.isdecimal() and len(text) < 5 and 1 <= int(text) <= _MOST):
         raise HttpError(400, f"top_k is {text[:40]!r}; expected a whole number from 1 to {_MOST}.")
     return int(text)
 
 
 def _min_probability(request: Request) -> float:
-    text = request.query_params.get("min_probability", "0")
+    text = _parameter(request, "min_probability", "0")
     try:
         value = float(text)
     except ValueError:
@@ -128,3 +128,9 @@ def _min_probability(request: Request) -> float:
     if not 0 <= value <= 1:
         raise HttpError(400, f"min_probability is {text[:40]!r}; expected a number from 0 to 1.")
     return value
+
+
+def _parameter(request: Request, name: str, default: str) -> str:
+    # Most requests have none, and looking for them takes as long as routing.
+    found = request.query_params if request.scope["query_string"] else {}
+    return found.get(name, default)

@@ -227,10 +227,9 @@ def write_json(value: Any) -> bytes:
 def write_with_names(value: Any) -> bytes:
     """Write something with names of files in it; what no terminal shows as it is becomes escapes.
 
-    Raises:
-        ValueError: A value is none that JSON can hold.
+    Numbers must be finite.
     """
-    return printable_json(json.dumps(value, ensure_ascii=False, allow_nan=False)).encode()
+    return printable_json(write_json(value).decode()).encode()
 
 
 def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
