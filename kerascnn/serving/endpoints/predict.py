@@ -6,6 +6,7 @@ classified (service).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -23,6 +24,9 @@ from kerascnn.serving.service import Result, Service
 
 _MOST = 1000
 """Most classes that are listed."""
+
+_BASE64 = re.compile(rb"data:image/|/9j/|iVBORw0KGgo|R0lGOD|UklGR")
+"""How JPEG, PNG, GIF and WebP begin in base64, and in the address that browsers make of them."""
 
 
 class PredictEndpoint:
@@ -62,7 +66,7 @@ class PredictEndpoint:
 
         def answer() -> Response:
             rows = _rows(result, uploads, served, top_k, floor)
-            return _predictions(rows, result) if form else _prediction(rows[0], result)
+            return _predictions(rows, result) if form else _prediction(rows[0], result, request)
 
         # About sixty characters a class; and all of them are looked at.
         listed = min(top_k, len(served.card.classes)) * 60 + len(served.card.classes)
@@ -76,6 +80,14 @@ class PredictEndpoint:
             return await self._service.run_by_size(len(body), lambda: read_form(body, kind, most))
         if not body:
             raise HttpError(400, "the body is empty; expected a picture, or a form with some.")
+        if body.startswith((b"{", b"[")):
+            raise HttpError(
+                422,
+                "the body is JSON; expected a picture's file as it is, or a form with some. In "
+                "JSON, base64 is taken by /v1/models/NAME:predict.",
+            )
+        if _BASE64.match(body):
+            raise HttpError(422, "the body is base64; expected a picture's file as it is.")
         return [Upload(None, body)]
 
 
@@ -93,9 +105,15 @@ def _rows(
     return rows
 
 
-def _prediction(row: dict[str, Any], result: Result) -> Response:
-    if "error" in row:
-        raise HttpError(422, row["error"])
+def _prediction(row: dict[str, Any], result: Result, request: Request) -> Response:
+    error = row.get("error")
+    if error is not None:
+        # curl says that it sends this, whatever it is.
+        if request.headers.get("content-type") == "application/x-www-form-urlencoded":
+            raise HttpError(
+                422, f"{error} If curl sent it by -d, use --data-binary: -d leaves out line breaks."
+            )
+        raise HttpError(422, error)
     headers = {"Server-Timing": server_timing(result)}
     return Response(write_with_names(row), 200, headers, "application/json")
 

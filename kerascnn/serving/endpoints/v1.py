@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -38,6 +39,8 @@ class V1:
         return [
             Route(f"{base}:predict", self.predict, methods=["POST"]),
             Route(f"{of_version}:predict", self.predict, methods=["POST"]),
+            Route(f"{base}:{{verb}}", self.refuse_verb, methods=["POST"]),
+            Route(f"{of_version}:{{verb}}", self.refuse_verb, methods=["POST"]),
             Route("/v1/models", self.list_models),
             Route(of_version, self.state),
             Route(base, self.state),
@@ -51,12 +54,19 @@ class V1:
     async def state(self, request: Request) -> Response:
         """Show a model, and whether it is ready."""
         name, version = request.path_params["name"], request.path_params.get("version")
+        if (version or name).endswith(":predict"):
+            raise HTTPException(405, headers={"Allow": "POST"})
         try:
             return _json(await self._shown(self._models.get(name, version)))
         except HttpError as refusal:
             if refusal.status == 503:
                 refusal.fields = {"name": name, "ready": False, **self._states(name, version)}
             raise
+
+    async def refuse_verb(self, request: Request) -> Response:
+        """Refuse ``:classify``, ``:regress`` and others, of which a classifier knows nothing."""
+        verb = request.path_params["verb"]
+        raise HttpError(404, f":{verb[:40]} is not answered here; expected :predict.")
 
     async def predict(self, request: Request) -> Response:
         """Return the probabilities of each picture."""

@@ -154,8 +154,12 @@ class Exchange:
             "Content-Length": str(len(body)),
             **refusal.headers,
         }
+        # A client that waits for 100 (Continue) may not send the body any more, or may: where the
+        # next request begins, nobody knows (RFC 9110, section 10.1.1).
+        if b"expect" in self.headers:
+            headers["Connection"] = "close"
+        closing = "Connection" in headers
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        closing = "Connection" in refusal.headers
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body, "more_body": closing})
         if closing:
@@ -179,6 +183,10 @@ def _said(message: str, accept_language: bytes) -> str:
 
 def _from_router(error: HTTPException, scope: Scope) -> HttpError:
     what = f"{scope['method']} {scope['path'][:80]}"
-    reason = {404: "no such path; /openapi.json lists them.", 405: "another method is expected."}
+    headers = dict(error.headers or {})
+    reason = {
+        404: "no such path; /openapi.json lists them.",
+        405: f"expected {headers.get('Allow', 'another method')}.",
+    }
     message = f"{what}: {reason.get(error.status_code, error.detail)}"
-    return HttpError(error.status_code, message, headers=dict(error.headers or {}))
+    return HttpError(error.status_code, message, headers=headers)
