@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from kerascnn.serving.http.body import parse_length
 from kerascnn.serving.http.deadlines import Deadlines
+from kerascnn.serving.http.joined_writes import JoinedWrites
 
 _SLICE, _TURN = 4096, 0.001
 """Bytes that are parsed at once, and seconds after which it is another connection's turn. One read
@@ -78,6 +79,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
         """Begin."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
+        self._answers = JoinedWrites(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -100,6 +102,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, or wait until the request before is answered."""
         super().on_headers_complete()
+        self.cycle.transport = self._answers  # type: ignore[assignment]
         if not self.pipeline:
             self._active = self.cycle
         length = next((value for name, value in self.headers if name == b"content-length"), b"")
@@ -113,6 +116,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin with the next request, and parse what follows it."""
         self._active = None
+        self._answers.end()
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
