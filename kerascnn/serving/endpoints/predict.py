@@ -83,11 +83,11 @@ class PredictEndpoint:
         if body.startswith((b"{", b"[")):
             raise HttpError(
                 422,
-                "the body is JSON; expected a picture's file as it is, or a form with some. In "
-                "JSON, base64 is taken by /v1/models/NAME:predict.",
+                "picture: JSON was sent; expected the file as it is, or a form with some. "
+                "In JSON, /v1/models/NAME:predict takes base64.",
             )
         if _BASE64.match(body):
-            raise HttpError(422, "the body is base64; expected a picture's file as it is.")
+            raise HttpError(422, "picture: base64 was sent; expected the file as it is.")
         return [Upload(None, body)]
 
 

@@ -196,6 +196,8 @@ def _said(message: str, accept_language: bytes) -> str:
 def _from_router(error: HTTPException, scope: Scope) -> HttpError:
     what = f"{scope['method']} {scope['path'][:80]}"
     headers = dict(error.headers or {})
+    if "Allow" in headers:  # of a set, so in any order
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
     reason = {
         404: "no such path; /openapi.json lists them.",
         405: f"expected {headers.get('Allow', 'another method')}.",

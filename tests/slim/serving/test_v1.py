@@ -166,7 +166,7 @@ def test_a_column_of_one_file_need_not_be_a_list(around):
         ("POST", "{}/versions/1:regress", 404, ":regress is not answered here"),
         ("GET", "{}:predict", 405, "expected POST"),
         ("GET", "{}/versions/1:predict", 405, "expected POST"),
-        ("POST", "{}", 405, "expected HEAD, GET"),
+        ("POST", "{}", 405, "expected GET, HEAD"),
     ],
 )
 def test_other_verbs_and_methods(exported, method, path, status, expected):
