@@ -21,8 +21,10 @@ _SLICE, _TURN = 4096, 0.001
 """Bytes that are parsed at once, and seconds after which it is another connection's turn. One read
 may bring ten thousand requests, or forty thousand chunks of a body: 0.2 s of work."""
 
-_IDLE = 5.0
-"""Seconds within which the next request must begin, as uvicorn has it."""
+_IDLE = 620.0
+"""Seconds within which the next request must begin. Proxies keep connections for one to ten minutes
+and take one that the server is closing for a failure of the request that they send by it (502); so
+the proxy must be the first to close. uvicorn's own 5 s are for servers with few connections."""
 
 _LARGE = 65_536
 """Bytes of a read: after larger ones, uvloop reads up to 32 times before others have their turn."""
@@ -60,13 +62,12 @@ class TurnTakingProtocol(HttpToolsProtocol):
     takes a hundred times the memory then.
 
     Attributes:
-        idle: Connections that wait for their next request: uvicorn has a timer for each.
+        idle: Connections that wait for their next request, of one server: uvicorn has a timer for
+            each.
     """
 
     flow: _Flow
-    idle: ClassVar[Deadlines[TurnTakingProtocol]] = Deadlines(
-        _IDLE, lambda one: one.timeout_keep_alive_handler()
-    )
+    idle: ClassVar[Deadlines[TurnTakingProtocol]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -170,3 +171,11 @@ class TurnTakingProtocol(HttpToolsProtocol):
         self.flow.begin_parsing()
         if not self.pipeline and self._turn is None:
             self._turn = self.loop.call_soon(self._take_turn)
+
+
+def idle_connections() -> Deadlines[TurnTakingProtocol]:
+    """Return what closes connections that were idle for too long."""
+    return Deadlines(_IDLE, lambda one: one.timeout_keep_alive_handler())
+
+
+TurnTakingProtocol.idle = idle_connections()
