@@ -111,7 +111,8 @@ def _prediction(row: dict[str, Any], result: Result, request: Request) -> Respon
         # curl says that it sends this, whatever it is.
         if request.headers.get("content-type") == "application/x-www-form-urlencoded":
             raise HttpError(
-                422, f"{error} If curl sent it by -d, use --data-binary: -d leaves out line breaks."
+                422,
+                f"{error} If curl sent it by -d, use curl --data-binary: -d leaves out line breaks.",
             )
         raise HttpError(422, error)
     headers = {"Server-Timing": server_timing(result)}
