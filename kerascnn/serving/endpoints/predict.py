@@ -112,7 +112,8 @@ def _prediction(row: dict[str, Any], result: Result, request: Request) -> Respon
         if request.headers.get("content-type") == "application/x-www-form-urlencoded":
             raise HttpError(
                 422,
-                f"{error} If curl sent it by -d, use curl --data-binary: -d leaves out line breaks.",
+                f"{error} If curl sent it by -d, use curl --data-binary: -d leaves out line "
+                "breaks.",
             )
         raise HttpError(422, error)
     headers = {"Server-Timing": server_timing(result)}
