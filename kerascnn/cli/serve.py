@@ -20,6 +20,7 @@ from kerascnn.cli.serve_settings import (
 from kerascnn.cli.shared import on_this_machine
 from kerascnn.cli.shown_errors import warning
 from kerascnn.language import tr
+from kerascnn.printable import printable
 
 
 @click.command(
@@ -179,7 +180,7 @@ def command(**options: Any) -> None:
     options["models"] = models_given(ctx, options)
     foreign = pop_foreign(options)
     config = serving.ServeConfig(**options, foreign=foreign)
-    names = ", ".join(config.names)
+    names = printable(", ".join(config.names))
     serving.serve(config, lambda address: _tell(names, address))
 
 

@@ -56,15 +56,39 @@ class Answer:
     finite: bool
 
 
-@dataclass
+class Use:
+    """A block in which a batcher is used; it may be entered many times at once."""
+
+    def __init__(self, batcher: Batcher) -> None:
+        self._batcher = batcher
+
+    def __enter__(self) -> None:
+        self._batcher.users += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._batcher.users -= 1
+
+
 class Admission:
-    """Pictures that were admitted.
+    """A block in which pictures are taken.
 
     Attributes:
         typical: Whether their time tells how long others will take.
     """
 
-    typical: bool = True
+    def __init__(self, batcher: Batcher, count: int) -> None:
+        self._batcher, self._count, self.typical = batcher, count, True
+
+    def __enter__(self) -> Admission:
+        self._batcher.taken += self._count
+        self._ahead, self._began = self._batcher.taken, time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._batcher.taken -= self._count
+        if kind is None and self.typical:
+            # The time that passes is that of all who are ahead, too.
+            self._batcher.took((time.perf_counter() - self._began) / self._ahead)
 
 
 @dataclass(eq=False)
@@ -99,7 +123,7 @@ class Batcher:
         observe: Callable[[int, float], object] | None = None,
     ) -> None:
         self.sizes = batch_sizes(max_batch)
-        self.taken, self.users = 0, 0
+        self.taken, self.users, self._use = 0, 0, Use(self)
         self._idle, self._max_wait, self._max_queue = list(networks), max_wait, max_queue
         self._observe = observe or (lambda _size, _seconds: None)
         self._expected = 0
@@ -119,18 +143,12 @@ class Batcher:
         """Return whether no run has finished for this many seconds."""
         return self._runs.stalled(seconds)
 
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Prevent closing, from before a body is read until the response is sent."""
-        self.users += 1
-        try:
-            yield
-        finally:
-            self.users -= 1
+    def in_use(self) -> Use:
+        """Return a block that prevents closing, from before a body is read to the response."""
+        return self._use
 
-    @contextmanager
-    def admit(self, count: int, deadline: float) -> Iterator[Admission]:
-        """Admit pictures, if there is room for them and time to answer.
+    def admit(self, count: int, deadline: float) -> Admission:
+        """Admit pictures for a block, if there is room for them and time to answer.
 
         Args:
             count: Number of pictures.
@@ -146,18 +164,12 @@ class Batcher:
                 "Try again later, and with fewer requests at a time.",
                 retry_after=self.backlog,
             )
-        self.taken += count
-        # The time that passes is that of all who are ahead, too.
-        ahead, began, taken = self.taken, time.perf_counter(), Admission()
-        try:
-            yield taken
-            if not taken.typical:
-                return
-            each = (time.perf_counter() - began) / ahead
-            older = self._seconds_each or each
-            self._seconds_each = older + _SMOOTHING * (each - older)
-        finally:
-            self.taken -= count
+        return Admission(self, count)
+
+    def took(self, seconds: float) -> None:
+        """Note how long a picture took, those ahead of it counted."""
+        older = self._seconds_each or seconds
+        self._seconds_each = older + _SMOOTHING * (seconds - older)
 
     @contextmanager
     def expect_more(self) -> Iterator[None]:

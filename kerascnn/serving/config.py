@@ -186,7 +186,7 @@ def _model_problems(model: ModelConfig) -> dict[str, bool]:
     return {
         f"`max_batch` is {batch}; expected at least 1": batch < 1,
         f"`copies` is {model.copies}; expected 1 to 64": not 1 <= model.copies <= 64,
-        f"`max_queue` is {model.max_queue}; expected at least max_batch, {batch}":
+        f"`max_queue` is {model.max_queue}; expected at least `max_batch`, {batch}":
             model.max_queue < batch,
         f"`threads` is {model.threads}; expected at least 1":
             model.threads is not None and model.threads < 1,

@@ -13,10 +13,11 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     generate_latest,
 )
+
+from kerascnn.serving.histogram import Histogram, Observations
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -71,7 +72,7 @@ class Metrics:
         self.body_bytes = self._gauge("body_bytes", "Bodies of requests in memory, in bytes.")
         # Looking up a label takes longer than counting.
         self._counters: dict[tuple[str, str], Counter] = {}
-        self._times: dict[str, tuple[Histogram, list[tuple[str, Histogram]]]] = {}
+        self._times: dict[str, tuple[Observations, list[tuple[str, Observations]]]] = {}
         self.log_lines_lost = self._counter("log_lines_lost", "Lines of the access log lost.")
 
     def count(self, model: str, outcome: str) -> None:
@@ -119,6 +120,8 @@ class Metrics:
         return Gauge(f"kerascnn_{name}", text, labels, registry=self.registry)
 
     def _histogram(
-        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+        self, name: str, text: str, bounds: tuple[float, ...], *labels: str
     ) -> Histogram:
-        return Histogram(f"kerascnn_{name}", text, labels, buckets=buckets, registry=self.registry)
+        histogram = Histogram(f"kerascnn_{name}", text, bounds, labels)
+        self.registry.register(histogram)
+        return histogram

@@ -32,6 +32,7 @@ from kerascnn.serving.http.listeners import (
     load_certificate,
     urls,
 )
+from kerascnn.serving.http.parsing_turns import idle_connections
 from kerascnn.serving.http.tls_listener import TlsListener
 from kerascnn.serving.process_tuning import freeze_imports, tune_process
 from kerascnn.serving.request_log import RequestLog
@@ -110,7 +111,9 @@ class _Server(uvicorn.Server):
         app = create_app(service, write_log, self._fail, tracer)
         self._grpc = _grpc_server(service, RequestLog(service.metrics, write_log, tracer))
         self._connection: type[Connection] = type(
-            "_Connection", (Connection,), {"seconds": config.read_timeout, "silent": {}}
+            "_Connection",
+            (Connection,),
+            {"seconds": config.read_timeout, "silent": {}, "idle": idle_connections()},
         )
         super().__init__(
             uvicorn.Config(

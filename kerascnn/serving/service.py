@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -21,8 +20,9 @@ from kerascnn.errors import PictureError
 from kerascnn.inference.prediction import finite_rows, no_answer
 from kerascnn.serving.batching import Answer
 from kerascnn.serving.config import ServeConfig
-from kerascnn.serving.http.body import BodyReader, header_of, headers_of
+from kerascnn.serving.http.body import BodyReader, BodyReservation, header_of, headers_of
 from kerascnn.serving.http.compression import check_encoding, compressed, decompress
+from kerascnn.serving.http.deadlines import Deadlines, expire_now
 from kerascnn.serving.http.disconnects import DisconnectWatcher
 from kerascnn.serving.http.errors import ClientDisconnected, HttpError
 from kerascnn.serving.http.message_reader import LONG, MessageReader
@@ -70,6 +70,7 @@ class Service:
         self.bodies = BodyReader(config.max_body, config.read_timeout, self.metrics)
         self._decoder = PictureDecoder(config.max_pixels, config.timeout)
         self._reader = MessageReader()
+        self._deadlines = Deadlines(config.timeout, expire_now)
 
     @property
     def ready(self) -> bool:
@@ -110,25 +111,24 @@ class Service:
             return await self._reader.call(function, *arguments)
         return await self.run_by_size(size, partial(function, *arguments))
 
-    @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytes]:
+    async def read_body(self, request: Request, held: BodyReservation) -> bytes:
         """Read the body of a request, and decompress it if it is compressed.
 
-        Yields:
-            The content; it counts as held until the block is left.
+        Args:
+            request: Its body was not read yet.
+            held: Counts it until its block is left.
 
         Raises:
             HttpError: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
             ClientDisconnected: The client hung up.
         """
         packed = check_encoding(headers_of(request.scope, b"content-encoding"))
-        with self.bodies.holding() as held:
-            body = await self.bodies.read(request.scope, request.receive, held)
-            if packed:
-                most = self.config.max_body
-                body = await self._decoder.run_in_thread(partial(decompress, body, most))
-                held.add(len(body))
-            yield body
+        body = await self.bodies.read(request.scope, request.receive, held)
+        if packed:
+            most = self.config.max_body
+            body = await self._decoder.run_in_thread(partial(decompress, body, most))
+            held.add(len(body))
+        return body
 
     async def compress_if_accepted(self, request: Request, response: Response) -> Response:
         """Compress an answer if its client asks for it."""
@@ -142,8 +142,9 @@ class Service:
             ClientDisconnected: The client hung up; the work was cancelled.
             HttpError: 503: there was not enough time.
         """
-        limit = asyncio.timeout(self.config.timeout)
-        leaving = DisconnectWatcher(request, partial(_end, limit))
+        limit = asyncio.timeout(None)
+        self._deadlines.begin(limit)
+        leaving = DisconnectWatcher(request, partial(expire_now, limit))
         try:
             async with limit:
                 with leaving:
@@ -154,6 +155,8 @@ class Service:
             if leaving.happened:
                 raise ClientDisconnected from error
             raise timeout_error(self.config.timeout) from error
+        finally:
+            self._deadlines.end(limit)
 
     async def classify(self, served: ServedModel, pictures: Sequence[Picture]) -> Result:
         """Classify pictures.
@@ -207,12 +210,6 @@ def _without_nan(
     if finite.all():
         return answer
     return replace(answer, logits=answer.logits[finite], probabilities=answer.probabilities[finite])
-
-
-def _end(limit: asyncio.Timeout) -> None:
-    """Expire a time limit now, unless it is already over."""
-    with suppress(RuntimeError):
-        limit.reschedule(0)
 
 
 def timeout_error(seconds: float) -> HttpError:

@@ -150,4 +150,6 @@ def _named(given: str, otherwise: ModelConfig) -> ModelConfig:
 
 
 def _is_model(path: Path) -> bool:
-    return bool(versions_in(path)) if path.is_dir() else path.suffix == ".onnx"
+    if path.name.startswith("."):  # what macOS (._NAME.onnx), editors and mounts leave beside it
+        return False
+    return bool(versions_in(path)) if path.is_dir() else path.suffix.lower() == ".onnx"

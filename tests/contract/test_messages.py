@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "kerascnn"
 
-COMMAND = re.compile(r"(?:kerascnn|python -m|pip install|ray start)\b[^.;:\n]*?$")
+COMMAND = re.compile(r"(?:kerascnn|python -m|pip install|ray start|curl)\b[^.;:\n]*?$")
 """What may come before an option: it is then a part of a command to type."""
 
 

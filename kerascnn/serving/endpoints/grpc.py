@@ -169,9 +169,9 @@ class GrpcServer:
         try:
             self._find(asked)
         except HttpError as refusal:
-            if refusal.status != 503:
+            if refusal.status not in (404, 503):
                 raise
-            return {"ready": False}
+            return {"ready": False}  # of a model that nobody knows, too, as Triton has it
         return {"ready": True}
 
     def _index(self, asked: Any) -> dict[str, Any]:
@@ -203,11 +203,12 @@ class GrpcServer:
 
             with served.batcher.in_use():
                 request = await self._service.run_by_size(len(content), read)
+                seconds = _seconds(self._service, context)
                 try:
-                    async with asyncio.timeout(_seconds(self._service, context)):
+                    async with asyncio.timeout(seconds):
                         result, values = await infer(self._service, served, request)
                 except TimeoutError as error:
-                    raise timeout_error(self._service.config.timeout) from error
+                    raise timeout_error(seconds) from error
                 outputs = list(outputs_of(request, classes, values))
             record.facts |= log_facts(result, len(request.pictures))
         return infer_response(served.name, served.version, request.id, outputs)

@@ -6,8 +6,7 @@ classified (service).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -25,6 +24,9 @@ from kerascnn.serving.service import Result, Service
 
 _MOST = 1000
 """Most classes that are listed."""
+
+_BASE64 = re.compile(rb"data:image/|/9j/|iVBORw0KGgo|R0lGOD|UklGR")
+"""How JPEG, PNG, GIF and WebP begin in base64, and in the address that browsers make of them."""
 
 
 class PredictEndpoint:
@@ -54,36 +56,39 @@ class PredictEndpoint:
         top_k, floor = _top_k(request), _min_probability(request)
         form = is_form(request.headers.get("content-type", ""))
         # In use from here on: it may be replaced while the body comes in.
-        with served.batcher.in_use():
-            most = served.config.max_queue if form else None
-            async with self._uploads(request, most) as uploads:
-                result = await self._service.run_for_client(
-                    request,
-                    self._service.classify(served, [upload.content for upload in uploads]),
-                )
+        with served.batcher.in_use(), self._service.bodies.holding() as held:
+            body = await self._service.read_body(request, held)
+            uploads = await self._uploads(request, body, served.config.max_queue if form else None)
+            result = await self._service.run_for_client(
+                request, self._service.classify(served, [upload.content for upload in uploads])
+            )
         request.scope["state"]["facts"] |= log_facts(result, len(uploads))
 
         def answer() -> Response:
             rows = _rows(result, uploads, served, top_k, floor)
-            return _predictions(rows, result) if form else _prediction(rows[0], result)
+            return _predictions(rows, result) if form else _prediction(rows[0], result, request)
 
         # About sixty characters a class; and all of them are looked at.
         listed = min(top_k, len(served.card.classes)) * 60 + len(served.card.classes)
         response = await self._service.run_by_size(len(uploads) * listed, answer)
         return await self._service.compress_if_accepted(request, response)
 
-    @asynccontextmanager
-    async def _uploads(self, request: Request, most: int | None) -> AsyncIterator[list[Upload]]:
-        async with self._service.body(request) as body:
-            if most is not None:
-                kind = request.headers["content-type"]
-                yield await self._service.run_by_size(
-                    len(body), lambda: read_form(body, kind, most)
-                )
-            elif body:
-                yield [Upload(None, body)]
-            else:
-                raise HttpError(400, "the body is empty; expected a picture, or a form with some.")
+    async def _uploads(self, request: Request, body: bytes, most: int | None) -> list[Upload]:
+        """Take a form apart, or the body as one picture where ``most`` is None."""
+        if most is not None:
+            kind = request.headers["content-type"]
+            return await self._service.run_by_size(len(body), lambda: read_form(body, kind, most))
+        if not body:
+            raise HttpError(400, "the body is empty; expected a picture, or a form with some.")
+        if body.startswith((b"{", b"[")):
+            raise HttpError(
+                422,
+                "picture: JSON was sent; expected the file as it is, or a form with some. "
+                "In JSON, /v1/models/NAME:predict takes base64.",
+            )
+        if _BASE64.match(body):
+            raise HttpError(422, "picture: base64 was sent; expected the file as it is.")
+        return [Upload(None, body)]
 
 
 def _rows(
@@ -100,9 +105,17 @@ def _rows(
     return rows
 
 
-def _prediction(row: dict[str, Any], result: Result) -> Response:
-    if "error" in row:
-        raise HttpError(422, row["error"])
+def _prediction(row: dict[str, Any], result: Result, request: Request) -> Response:
+    error = row.get("error")
+    if error is not None:
+        # curl says that it sends this, whatever it is.
+        if request.headers.get("content-type") == "application/x-www-form-urlencoded":
+            raise HttpError(
+                422,
+                f"{error} If curl sent it by -d, use curl --data-binary: -d leaves out line "
+                "breaks.",
+            )
+        raise HttpError(422, error)
     headers = {"Server-Timing": server_timing(result)}
     return Response(write_with_names(row), 200, headers, "application/json")
 
@@ -120,14 +133,14 @@ def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
 
 
 def _top_k(request: Request) -> int:
-    text = request.query_params.get("top_k", "5")
+    text = _parameter(request, "top_k", "5")
     if not (text.isascii() and text.isdecimal() and len(text) < 5 and 1 <= int(text) <= _MOST):
         raise HttpError(400, f"top_k is {text[:40]!r}; expected a whole number from 1 to {_MOST}.")
     return int(text)
 
 
 def _min_probability(request: Request) -> float:
-    text = request.query_params.get("min_probability", "0")
+    text = _parameter(request, "min_probability", "0")
     try:
         value = float(text)
     except ValueError:
@@ -135,3 +148,9 @@ def _min_probability(request: Request) -> float:
     if not 0 <= value <= 1:
         raise HttpError(400, f"min_probability is {text[:40]!r}; expected a number from 0 to 1.")
     return value
+
+
+def _parameter(request: Request, name: str, default: str) -> str:
+    # Most requests have none, and looking for them takes as long as routing.
+    found = request.query_params if request.scope["query_string"] else {}
+    return found.get(name, default)

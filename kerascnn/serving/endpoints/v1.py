@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -38,6 +39,8 @@ class V1:
         return [
             Route(f"{base}:predict", self.predict, methods=["POST"]),
             Route(f"{of_version}:predict", self.predict, methods=["POST"]),
+            Route(f"{base}:{{verb}}", self.refuse_verb, methods=["POST"]),
+            Route(f"{of_version}:{{verb}}", self.refuse_verb, methods=["POST"]),
             Route("/v1/models", self.list_models),
             Route(of_version, self.state),
             Route(base, self.state),
@@ -51,6 +54,8 @@ class V1:
     async def state(self, request: Request) -> Response:
         """Show a model, and whether it is ready."""
         name, version = request.path_params["name"], request.path_params.get("version")
+        if (version or name).endswith(":predict"):
+            raise HTTPException(405, headers={"Allow": "POST"})
         try:
             return _json(await self._shown(self._models.get(name, version)))
         except HttpError as refusal:
@@ -58,15 +63,20 @@ class V1:
                 refusal.fields = {"name": name, "ready": False, **self._states(name, version)}
             raise
 
+    async def refuse_verb(self, request: Request) -> Response:
+        """Refuse ``:classify``, ``:regress`` and others, of which a classifier knows nothing."""
+        verb = request.path_params["verb"]
+        raise HttpError(404, f":{verb[:40]} is not answered here; expected :predict.")
+
     async def predict(self, request: Request) -> Response:
         """Return the probabilities of each picture."""
         served, facts = self._service.find(request), request.scope["state"]["facts"]
         # In use from here on: it may be replaced while the body comes in.
-        with served.batcher.in_use():
-            async with self._service.body(request) as body:
-                response = await self._service.run_for_client(
-                    request, self._predict(served, body, facts)
-                )
+        with served.batcher.in_use(), self._service.bodies.holding() as held:
+            body = await self._service.read_body(request, held)
+            response = await self._service.run_for_client(
+                request, self._predict(served, body, facts)
+            )
         return await self._service.compress_if_accepted(request, response)
 
     async def _predict(self, served: ServedModel, body: bytes, facts: dict[str, Any]) -> Response:

@@ -62,6 +62,8 @@ def read_request(body: bytes, most: int) -> PredictRequest:
     try:
         request = _REQUESTS.decode(body)
         by_row = request.instances is not msgspec.UNSET
+        if by_row and request.inputs is not msgspec.UNSET:
+            raise HttpError(400, "the request has 'instances' and 'inputs'; expected one of them.")
         name = "instances" if by_row else "inputs"
         given = request.instances if by_row else request.inputs
         if given is msgspec.UNSET:

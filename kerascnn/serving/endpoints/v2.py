@@ -20,7 +20,6 @@ from kerascnn.serving.http.body import header_of, parse_length
 from kerascnn.serving.http.errors import HttpError
 from kerascnn.serving.http.incremental_json import read_only_ready
 from kerascnn.serving.http.message_reader import LONG
-from kerascnn.serving.metrics import STAGES
 from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service, timeout_error
 
@@ -91,7 +90,8 @@ class V2:
 
     async def index(self, request: Request) -> Response:
         """List all versions of all models, or those that are ready."""
-        async with self._service.body(request) as body:
+        with self._service.bodies.holding() as held:
+            body = await self._service.read_body(request, held)
             only_ready = await self._service.read_message(len(body), read_only_ready, body)
         rows = self._models.index()
         return JSONResponse([row for row in rows if not only_ready or row["state"] == "READY"])
@@ -106,12 +106,12 @@ class V2:
         """Answer a request for inference."""
         served, facts = self._service.find(request), request.scope["state"]["facts"]
         # In use from here on: it may be replaced while the body comes in.
-        with served.batcher.in_use():
-            async with self._service.body(request) as body:
-                header = header_of(request.scope, v2_messages.HEADER_LENGTH)
-                response = await self._service.run_for_client(
-                    request, self._infer(served, body, header, facts)
-                )
+        with served.batcher.in_use(), self._service.bodies.holding() as held:
+            body = await self._service.read_body(request, held)
+            header = header_of(request.scope, v2_messages.HEADER_LENGTH)
+            response = await self._service.run_for_client(
+                request, self._infer(served, body, header, facts)
+            )
         return await self._service.compress_if_accepted(request, response)
 
     async def _infer(
@@ -182,13 +182,21 @@ def _check_size(shape: tuple[int, ...], most: int) -> None:
 
 def log_facts(result: Result, pictures: int) -> dict[str, Any]:
     """Return what the access log says of a result."""
-    times = {f"{stage}_ms": round(getattr(result, stage) * 1000, 3) for stage in STAGES}
-    return {"pictures": pictures, **times}
+    return {
+        "pictures": pictures,
+        "queue_ms": round(result.queue * 1000, 3),
+        "decode_ms": round(result.decode * 1000, 3),
+        "inference_ms": round(result.inference * 1000, 3),
+    }
 
 
 def server_timing(result: Result) -> str:
     """Return the stages as browsers show them (https://www.w3.org/TR/server-timing/)."""
-    return ", ".join(f"{stage};dur={getattr(result, stage) * 1000:.2f}" for stage in STAGES)
+    queue, decode, inference = result.queue, result.decode, result.inference
+    return (
+        f"queue;dur={queue * 1000:.2f}, decode;dur={decode * 1000:.2f}, "
+        f"inference;dur={inference * 1000:.2f}"
+    )
 
 
 def first_error(result: Result) -> PictureError:

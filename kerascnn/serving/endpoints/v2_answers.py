@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from kerascnn.serving.endpoints import v2_tensors as tensors
 from kerascnn.serving.endpoints.v2_messages import InferRequest
 from kerascnn.serving.http.incremental_json import write_json, write_values
@@ -26,7 +28,7 @@ def write_answer(
     Returns:
         The body, and the length of the JSON in it if bytes follow.
     """
-    outputs: list[list[bytes]] = []
+    outputs: list[dict[str, Any]] = []
     chunks: list[bytes] = []
     for requested, (output, data) in zip(
         request.requested, outputs_of(request, classes, values), strict=True
@@ -34,16 +36,14 @@ def write_answer(
         if requested.binary:
             chunks.append(tensors.to_bytes(data))
             output["parameters"] = {"binary_data_size": len(chunks[-1])}
-            outputs.append([write_json(output)])
         else:
-            head = write_json(output).removesuffix(b"}")
-            outputs.append([head, b', "data": ', *write_values(data), b"}"])
+            output["data"] = msgspec.Raw(b"".join(write_values(data)))
+        outputs.append(output)
     answer: dict[str, Any] = {"model_name": model, "model_version": version}
     if request.id is not None:
         answer["id"] = request.id
     head = write_json(answer).removesuffix(b"}")
-    inner = b", ".join(b"".join(parts) for parts in outputs)
-    text = b"".join((head, b', "outputs": [', inner, b"]}"))
+    text = b"".join((head, b', "outputs": ', msgspec.json.encode(outputs), b"}"))
     return b"".join([text, *chunks]), len(text) if chunks else None
 
 

@@ -28,6 +28,9 @@ OUTPUTS = ("logits", "probabilities")
 HEADER_LENGTH = b"inference-header-content-length"
 """Header with the length of the JSON in front of binary tensors; 0: there is none."""
 
+_LONGEST_HEAD = 65_536
+"""Bytes of JSON in front of tensors, at most: more is not looked through."""
+
 
 @dataclass(frozen=True)
 class RequestedOutput:
@@ -84,7 +87,18 @@ def read_request(
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
         return _raw(body, shape)
-    return interpret(_json_object(body[:length]), memoryview(body)[length:], classes, most)
+    try:
+        fields = _json_object(body[:length])
+    except HttpError as error:
+        if header_length is None and b'"binary_data_size"' in body[:_LONGEST_HEAD]:
+            # A proxy or a client of one's own left it out.
+            raise HttpError(
+                400,
+                f"{error} Tensors follow the JSON, it seems: the header "
+                "Inference-Header-Content-Length must say how long it is.",
+            ) from error
+        raise
+    return interpret(fields, memoryview(body)[length:], classes, most)
 
 
 def interpret(fields: dict[str, Any], binary: memoryview, classes: int, most: int) -> InferRequest:

@@ -30,10 +30,9 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
     Raises:
         HttpError: 400: not four positive whole numbers, the last being 3.
     """
-    whole = isinstance(shape, list) and all(
-        isinstance(length, int) and not isinstance(length, bool) and length > 0 for length in shape
-    )
-    if not whole or len(shape) != 4 or shape[3] != 3:
+    # bool is another type, though a kind of int.
+    whole = isinstance(shape, list) and len(shape) == 4 and {*map(type, shape)} == {int}
+    if not whole or min(shape) < 1 or shape[3] != 3:
         raise HttpError(
             400,
             f"input {name!r} has shape {_short(shape)}; expected [pictures, height, width, 3], "

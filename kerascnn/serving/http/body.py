@@ -11,6 +11,7 @@ import io
 
 from starlette.types import Receive, Scope
 
+from kerascnn.serving.http.deadlines import Deadlines, expire_now
 from kerascnn.serving.http.errors import ClientDisconnected, HttpError
 from kerascnn.serving.metrics import Metrics
 
@@ -20,6 +21,9 @@ _ALL = 16
 _DRAIN_BYTES, _DRAIN_SECONDS = 64_000_000, 2.0
 """How much of a body that is refused is still taken, so that the client sees the answer: closing
 at once would reset the connection, and the answer be lost."""
+
+_DIGITS = 20
+"""Digits of a number that is beyond any length."""
 
 
 class BodyReader:
@@ -33,6 +37,7 @@ class BodyReader:
 
     def __init__(self, max_body: int, seconds: float, metrics: Metrics) -> None:
         self._max_body, self._seconds = max_body, seconds
+        self._deadlines = Deadlines(seconds, expire_now)
         self._held, self._max_held = 0, _ALL * max_body
         metrics.body_bytes.set_function(lambda: self._held)
 
@@ -48,8 +53,10 @@ class BodyReader:
         # Its memory grows with each piece: taking all of a large body's at the end keeps others
         # waiting for milliseconds, in which the system clears it.
         whole = io.BytesIO()
+        limit = asyncio.timeout(None)
+        self._deadlines.begin(limit)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with limit:
                 more = True
                 while more:
                     message = await receive()
@@ -68,6 +75,8 @@ class BodyReader:
                 f"the request was not received within {self._seconds:g} s.",
                 close=True,
             ) from error
+        finally:
+            self._deadlines.end(limit)
         return whole.getvalue()
 
     def holding(self) -> BodyReservation:
@@ -164,6 +173,7 @@ def parse_length(text: str) -> int | None:
     """
     if not (text.isascii() and text.isdecimal()):
         return None
-    # Python refuses to read 4,300 digits or more; twenty are beyond any length.
-    digits = text.lstrip("0") or "0"
-    return int(digits[:20])
+    if len(text) <= _DIGITS:
+        return int(text)
+    # Python refuses to read 4,300 digits or more.
+    return int((text.lstrip("0") or "0")[:_DIGITS])

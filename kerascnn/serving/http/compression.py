@@ -41,6 +41,8 @@ def check_encoding(encoding: str) -> bool:
     Raises:
         HttpError: 415: by a method that is not known, or by several.
     """
+    if not encoding:  # most requests
+        return False
     methods = [one for one in re.split(r"[\s,]+", encoding.lower()) if one not in _IDENTITY]
     if not methods:
         return False

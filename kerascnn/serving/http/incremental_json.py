@@ -227,10 +227,9 @@ def write_json(value: Any) -> bytes:
 def write_with_names(value: Any) -> bytes:
     """Write something with names of files in it; what no terminal shows as it is becomes escapes.
 
-    Raises:
-        ValueError: A value is none that JSON can hold.
+    Numbers must be finite.
     """
-    return printable_json(json.dumps(value, ensure_ascii=False, allow_nan=False)).encode()
+    return printable_json(write_json(value).decode()).encode()
 
 
 def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
@@ -251,7 +250,7 @@ def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    values = {name: getattr(struct, name) for name in struct.__struct_fields__}
+    values = msgspec.structs.asdict(struct)
     return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 

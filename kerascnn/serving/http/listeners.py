@@ -6,6 +6,7 @@ Knows: the operating system's sockets, and files with certificates. Does not kno
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -35,10 +36,16 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
         try:
             found = _listen_everywhere(host.strip("[]"), port)
-        except OSError as error:
+        except socket.gaierror as error:
             raise ConfigError(
-                f"{host}:{port}: cannot listen there ({error.strerror or error}). "
-                "Choose another `host` or `port`."
+                f"`host` is {host!r} ({error.strerror}); expected a name or an address of this "
+                "machine, without the port, which is `port`."
+            ) from error
+        except OSError as error:
+            # What Python adds repeats the address.
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise ConfigError(
+                f"{host}:{port}: cannot listen there ({reason}). Choose another `host` or `port`."
             ) from error
         for one in found:
             stack.enter_context(one)

@@ -60,7 +60,7 @@ class RequestMiddleware:
         try:
             self._origins.check(scope["method"], exchange.headers)
             self._check_token(scope, exchange.headers.get(b"authorization"))
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, exchange.asking(receive), exchange.send)
         except ClientDisconnected:
             exchange.status = 499  # nginx's word for it; nothing can be sent
         except HttpError as refusal:
@@ -122,7 +122,7 @@ class Exchange:
             self.headers.get(b"tracestate", b"").decode("latin-1"),
         )
         self.status, self.outcome = 500, None
-        self._started, self._send = False, send
+        self._started, self._unasked, self._send = False, False, send
         scope.setdefault("state", {})["facts"] = self.record.facts
 
     outcome: str | None
@@ -141,6 +141,20 @@ class Exchange:
             self.record.sent += len(message.get("body", b""))
         await self._send(message)
 
+    def asking(self, receive: Receive) -> Receive:
+        """Return what receives the body, and notes whether it was asked for.
+
+        A client that waits to be asked (``Expect: 100-continue``) may send the body after a
+        refusal, or not: where its next request begins, nobody knows (RFC 9110, section 10.1.1).
+        """
+        self._unasked = b"expect" in self.headers
+
+        async def ask() -> Message:
+            self._unasked = False
+            return await receive()
+
+        return ask if self._unasked else receive
+
     async def refuse(self, refusal: HttpError, receive: Receive) -> None:
         """Answer with an error."""
         self.outcome = refusal.outcome
@@ -154,8 +168,10 @@ class Exchange:
             "Content-Length": str(len(body)),
             **refusal.headers,
         }
+        if self._unasked:
+            headers["Connection"] = "close"
+        closing = "Connection" in headers
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        closing = "Connection" in refusal.headers
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body, "more_body": closing})
         if closing:
@@ -179,6 +195,12 @@ def _said(message: str, accept_language: bytes) -> str:
 
 def _from_router(error: HTTPException, scope: Scope) -> HttpError:
     what = f"{scope['method']} {scope['path'][:80]}"
-    reason = {404: "no such path; /openapi.json lists them.", 405: "another method is expected."}
+    headers = dict(error.headers or {})
+    if "Allow" in headers:  # of a set, so in any order
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    reason = {
+        404: "no such path; /openapi.json lists them.",
+        405: f"expected {headers.get('Allow', 'another method')}.",
+    }
     message = f"{what}: {reason.get(error.status_code, error.detail)}"
-    return HttpError(error.status_code, message, headers=dict(error.headers or {}))
+    return HttpError(error.status_code, message, headers=headers)

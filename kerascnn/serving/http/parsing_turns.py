@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kerascnn.serving.http.body import parse_length
+from kerascnn.serving.http.deadlines import Deadlines
+from kerascnn.serving.http.joined_writes import JoinedWrites
 
 _SLICE, _TURN = 4096, 0.001
 """Bytes that are parsed at once, and seconds after which it is another connection's turn. One read
 may bring ten thousand requests, or forty thousand chunks of a body: 0.2 s of work."""
 
+_IDLE = 620.0
+"""Seconds within which the next request must begin. Proxies keep connections for one to ten minutes
+and take one that the server is closing for a failure of the request that they send by it (502); so
+the proxy must be the first to close. uvicorn's own 5 s are for servers with few connections."""
 
 _LARGE = 65_536
 """Bytes of a read: after larger ones, uvloop reads up to 32 times before others have their turn."""
@@ -54,9 +60,14 @@ class TurnTakingProtocol(HttpToolsProtocol):
 
     Behind a request that waits for the answer to another nothing is parsed: it would be kept, and
     takes a hundred times the memory then.
+
+    Attributes:
+        idle: Connections that wait for their next request, of one server: uvicorn has a timer for
+            each.
     """
 
     flow: _Flow
+    idle: ClassVar[Deadlines[TurnTakingProtocol]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -69,6 +80,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
         """Begin."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
+        self._answers = JoinedWrites(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -77,6 +89,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
             # uvicorn tells the request that came last, which may be waiting behind this one.
             self._active.disconnected = True
             self._active.message_event.set()
+        self.idle.end(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +103,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, or wait until the request before is answered."""
         super().on_headers_complete()
+        self.cycle.transport = self._answers  # type: ignore[assignment]
         if not self.pipeline:
             self._active = self.cycle
         length = next((value for name, value in self.headers if name == b"content-length"), b"")
@@ -102,9 +116,21 @@ class TurnTakingProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Begin with the next request, and parse what follows it."""
-        self._active = self.pipeline[-1][0] if self.pipeline else None
-        super().on_response_complete()
+        self._active = None
+        self._answers.end()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._active, app = self.pipeline.pop()
+            self._start_asgi_task(self._active, app)
+        else:
+            self.idle.begin(self)
         self._schedule()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.idle.end(self)
 
     def parse(self, part: memoryview) -> memoryview | bytes:
         """Parse a part, and return what of it is not parsed.
@@ -145,3 +171,11 @@ class TurnTakingProtocol(HttpToolsProtocol):
         self.flow.begin_parsing()
         if not self.pipeline and self._turn is None:
             self._turn = self.loop.call_soon(self._take_turn)
+
+
+def idle_connections() -> Deadlines[TurnTakingProtocol]:
+    """Return what closes connections that were idle for too long."""
+    return Deadlines(_IDLE, lambda one: one.timeout_keep_alive_handler())
+
+
+TurnTakingProtocol.idle = idle_connections()

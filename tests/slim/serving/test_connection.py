@@ -100,3 +100,11 @@ def test_it_is_answered_if_nothing_is_before_it(server):
         assert receive(connection)[0] == 200
         connection.sendall(FOLLOWING["no method"])
         assert receive(connection)[0] == 400
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v2/models/nobody/infer", "/predict?top_k=0"])
+def test_what_is_refused_before_its_body_is_there_ends_the_connection(server, path):
+    # The client may send the body, or not: here it does not, and asks something else.
+    asked = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    (status,) = statuses(server, asked.encode() + LIVE)
+    assert status in (400, 404)

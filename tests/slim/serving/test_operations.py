@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -90,8 +91,15 @@ def test_a_host_that_is_not_found_is_named(exported, monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(ConfigError, match=r"no\.such\.host:8000: cannot listen there"):
+    with pytest.raises(ConfigError, match=r"'no\.such\.host' .*name or an address"):
         serve(ServeConfig(models=(str(exported),), host="no.such.host"))
+
+
+def test_a_name_of_two_lines_is_told_in_one(serving, exported, tmp_path):
+    file = tmp_path / "a\nb\x1b[31m.onnx"
+    shutil.copy(exported, file)
+    with serving(file) as server:  # reads the address from the first line
+        assert http.get(f"{server.url}/v2/models").json() == {"models": [file.stem]}
 
 
 def test_a_model_that_does_not_load_ends_the_server(kerascnn, exported, tmp_path):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from unittest import mock
 
 import pytest
 
@@ -203,3 +204,22 @@ def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_longest(mon
             await asyncio.sleep(0)
 
     asyncio.run(asyncio.wait_for(main(), 100))
+
+
+def test_a_proxy_is_the_first_to_close_an_idle_connection():
+    """Google's keep one for 600 s, Amazon's and nginx for 60 s; one closed by us is a 502."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        connection, transport = connected(echo)
+        with mock.patch.object(loop, "call_at", wraps=loop.call_at) as timers:
+            connection.data_received(HEAD % 1 + b"Content-Length: 1\r\n\r\nx")
+            while not transport.written:
+                await asyncio.sleep(0)
+        when, close_idle = timers.call_args.args
+        assert when - loop.time() > 600
+        with mock.patch.object(loop, "time", return_value=when + 1):
+            close_idle()
+        assert transport.closed
+
+    asyncio.run(main())

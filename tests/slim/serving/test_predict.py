@@ -1,5 +1,6 @@
 """The simple way: a picture in, JSON out, the same as on the command line."""
 
+import base64
 import json
 
 import numpy as np
@@ -77,3 +78,32 @@ def test_nothing_but_broken_pictures(server):
     assert refused.status_code == 422
     assert "no picture can be read" in refused.json()["error"]
     assert len(refused.json()["predictions"]) == 2
+
+
+CURL = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("change", "headers", "expected"),
+    [
+        (lambda file: b'{"picture": "..."}', {}, "/v1/models/NAME:predict"),
+        (lambda file: b"[1, 2]", {}, "JSON was sent"),
+        (base64.b64encode, {}, "base64 was sent"),
+        (lambda file: b"data:image/png;base64," + base64.b64encode(file), {}, "base64"),
+        # What curl -d does to a file.
+        (lambda file: file.replace(b"\r", b"").replace(b"\n", b""), CURL, "--data-binary"),
+    ],
+)
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_a_picture_that_was_sent_otherwise(server, pictures, form, change, headers, expected):
+    content = change(encoded(pictures[0], form))
+    if content == encoded(pictures[0], form):
+        pytest.skip("a file without line breaks")
+    refused = http.post(f"{server.url}/predict", content=content, headers=headers)
+    assert (refused.status_code, expected in refused.json()["error"]) == (422, True)
+
+
+def test_the_method_that_is_expected_is_said(server):
+    refused = http.put(f"{server.url}/predict", content=b"")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    assert refused.json()["error"] == "PUT /predict: expected POST."

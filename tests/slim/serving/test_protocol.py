@@ -192,6 +192,15 @@ def test_raw_binary_request(server, exported, expected):
     np.testing.assert_allclose(values, logits[:2], atol=1e-5)
 
 
+def test_a_header_that_was_lost_is_named():
+    tensor = {"name": "image", "datatype": "UINT8", "shape": [1, 1, 1, 3]}
+    for parameters, said in (({"binary_data_size": 3}, True), ({}, False)):
+        head = json.dumps({"inputs": [{**tensor, "parameters": parameters}]}).encode()
+        with pytest.raises(HttpError, match="not JSON") as refused:
+            read_request(head + b"abc", None, 10, (1, 1), 8)
+        assert ("Inference-Header-Content-Length" in str(refused.value)) == said
+
+
 def test_errors_reach_the_client(client, exported, expected):
     wrong = triton.InferInput("picture", [1, 2, 2, 3], "UINT8")
     wrong.set_data_from_numpy(np.zeros((1, 2, 2, 3), np.uint8))

@@ -70,7 +70,10 @@ def test_folders(tmp_path):
     flat.mkdir()
     for name in "ab":
         write_model(flat / f"{name}.onnx", np.eye(3))
-    assert ServeConfig((str(flat),)).names == ("a", "b")
+    write_model(flat / "E.ONNX", np.eye(3))
+    (flat / "._a.onnx").write_bytes(b"\0\5\x16\7")  # macOS, on disks of others
+    assert ServeConfig((str(flat),)).names == ("E", "a", "b")
+    (flat / "E.ONNX").unlink()
     write_version(flat / "c", 1, np.eye(3))
     write_version(flat / "d", "01", np.eye(3))  # no version: it begins with zero
     (flat / "c" / "config.pbtxt").write_text('name: "c"')

@@ -126,6 +126,7 @@ def test_what_is_no_picture(instances):
         b"", b"[]", b"{}", b"7", b"\xff", b"[" * 100_000, b'{"instances": ' + b"[" * 100_000,
         b'{"instances": [[[[1, 2, NaN]]]]}', b'{"instances": [[[[1, 2, 1e400]]]]}',
         b'{"instances": [1,1', b'{"inputs": {"a": [], "b": []}}',
+        b'{"instances": [[[1]]], "inputs": [[[1]]]}',
         # Millions of elements, none of which may become an object of its own.
         b'{"instances": [%s1]}' % (b"1," * 100_000),
         b'{"instances": [[%s[]]]}' % (b"[]," * 100_000),
@@ -156,3 +157,23 @@ def test_long_lists_are_split_as_short_ones_are(monkeypatch):
 def test_a_column_of_one_file_need_not_be_a_list(around):
     found = read_request(b'{"inputs": %s}' % around.encode(), 8)
     assert (found.pictures, found.by_row) == ([b"\0\0\0"], False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "expected"),
+    [
+        ("POST", "{}:classify", 404, ":classify is not answered here; expected :predict."),
+        ("POST", "{}/versions/1:regress", 404, ":regress is not answered here"),
+        ("GET", "{}:predict", 405, "expected POST"),
+        ("GET", "{}/versions/1:predict", 405, "expected POST"),
+        ("POST", "{}", 405, "expected GET, HEAD"),
+    ],
+)
+def test_other_verbs_and_methods(exported, method, path, status, expected):
+    async def main():
+        async with asked(ServeConfig(models=(str(exported),))) as (client, _):
+            answer = await client.request(method, f"/v1/models/{path.format(exported.stem)}")
+            assert (answer.status_code, expected in answer.json()["error"]) == (status, True)
+            assert ("POST" in answer.headers.get("allow", "")) == (expected == "expected POST")
+
+    finished(main())
