@@ -104,6 +104,17 @@ def _copy_contents(source: Path, target: Path) -> None:
         raise cannot_write(target, error) from error
 
 
+@contextmanager
+def reading(path: str | Path, kind: type[KerascnnError] = ModelFileError) -> Iterator[None]:
+    """Say why a file cannot be read within the block, as an error of this kind."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise kind(f"{path}: no such file.{did_you_mean(path)}") from error
+    except OSError as error:
+        raise kind(f"{path}: cannot read it ({error.strerror or error}).") from error
+
+
 def read_text(path: Path) -> str:
     """Read a file of UTF-8 that belongs to a model.
 
@@ -111,8 +122,9 @@ def read_text(path: Path) -> str:
         ModelFileError: It is not there, cannot be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with reading(path):
+            return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
         raise ModelFileError(f"{path}: cannot read it ({error}).") from error
 
 
@@ -230,13 +242,8 @@ def sha256_of(path: Path) -> str:
     Raises:
         ModelFileError: It cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}") from error
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error
+    with reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def did_you_mean(path: str | Path) -> str:

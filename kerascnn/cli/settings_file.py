@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from kerascnn.errors import ConfigError, needs_extra, one_line
-from kerascnn.files import did_you_mean
+from kerascnn.files import reading
 from kerascnn.typed_json import parse_json
 
 _LONGEST = 1 << 18
@@ -60,18 +60,14 @@ def read_settings(path: Path) -> dict[str, Any]:
         MissingExtraError: It is YAML, and pyyaml is not installed.
     """
     kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", _from_toml))
+    with reading(path, ConfigError), path.open("rb") as file:  # perhaps a pipe, which has no size
+        data = file.read(_LONGEST + 1)
     try:
-        with path.open("rb") as file:  # perhaps a pipe, which has no size
-            data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
             raise ValueError(f"more than {_LONGEST:,} bytes")
         text = data.decode("utf-8-sig")
         content = parse(text) if text.strip() else None
         _check_values(content)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot read it ({error.strerror}).{did_you_mean(path)}"
-        ) from error
     except (ValueError, RecursionError) as error:
         reason = one_line(error, 200)
         raise ConfigError(f"{path}: not {kind} ({reason}).") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerascnn.errors import ConfigError
+from kerascnn.files import reading
 from kerascnn.serving.http.origins import as_sent
 from kerascnn.serving.sources import ModelConfig, find_models
 
@@ -163,10 +164,8 @@ class ServeConfig:
         """
         if self.token_file is None:
             return None
-        try:
+        with reading(self.token_file, ConfigError):
             token = Path(self.token_file).read_bytes().strip()
-        except OSError as error:
-            raise ConfigError(f"{self.token_file}: cannot read it ({error.strerror}).") from error
         if not re.fullmatch(rb"[\x21-\x7e]+", token):
             raise ConfigError(
                 f"{self.token_file}: holds no token. Expected one word of ASCII characters, e.g. "

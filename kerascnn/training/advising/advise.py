@@ -122,7 +122,7 @@ def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
     return asked.epochs == AUTO and len(feed.val) < FEW_TO_CHOOSE_BY
 
 
-def apply_advice(config: TrainConfig, advice: Advice, head_alone: bool = False) -> TrainConfig:
+def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
 
     Returns:
@@ -131,9 +131,8 @@ def apply_advice(config: TrainConfig, advice: Advice, head_alone: bool = False) 
     """
     if advice.depth == "scratch":
         return replace(config, trainable=advice.scope, weights="none")
-    depth = "head" if head_alone else advice.depth
     head = head_phase(advice.facts.pictures, len(advice.facts.counts))
-    plan = phases_for(depth, head, lengths(config)[0][1], advice.learning_rate)
+    plan = phases_for(advice.depth, head, lengths(config)[0][1], advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 
