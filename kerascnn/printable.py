@@ -48,6 +48,16 @@ def _escaped(character: str, keep: str) -> str:
     return character if character in keep else ascii(character)[1:-1]
 
 
+def first_few(names: Sequence[object], most: int = 5) -> str:
+    """List the first names, with an ellipsis where there are more.
+
+    Examples:
+        >>> first_few(["cat", "dog", "elk"], 2)
+        'cat, dog, …'
+    """
+    return ", ".join([*map(str, names[:most]), *(["…"] if len(names) > most else [])])
+
+
 def columns(words: str) -> int:
     """Return the width of text in columns of a terminal; Hangul and Chinese characters take two."""
     import unicodedata  # only where text is measured

@@ -26,6 +26,7 @@ from kerascnn.dataset.split_names import split_of
 from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
 from kerascnn.files import reading
+from kerascnn.printable import first_few
 from kerascnn.uris import is_uri
 
 _VALID = "is_valid"
@@ -259,7 +260,7 @@ def _of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> R
     names = set(classes)
     odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
     strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
-    shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+    shown = first_few(classes, 20)
     order = sorted(strange)
 
     def describe(number: int) -> str:

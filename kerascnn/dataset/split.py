@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kerascnn.dataset.pictures import ConcatenatedPictures, Pictures, Subset
 from kerascnn.errors import ConfigError, DataError
+from kerascnn.printable import first_few
 
 SPLITS = ("train", "val", "test")
 
@@ -102,8 +103,8 @@ class Dataset:
         unknown = [name for name in self.classes if name not in places]
         if unknown:
             raise DataError(
-                f"{self.name}: the model does not know {', '.join(map(repr, unknown[:5]))}. "
-                f"It knows: {', '.join(map(repr, classes[:20]))}."
+                f"{self.name}: the model does not know {first_few(list(map(repr, unknown)))}. "
+                f"It knows: {first_few(list(map(repr, classes)), 20)}."
             )
         index = np.asarray([places[name] for name in self.classes], np.int64)
         return Split(split.pictures, index[split.labels])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from kerascnn.language import count, tr
 from kerascnn.metrics.classification import Evaluation
 from kerascnn.metrics.significance import percent, wilson_interval
+from kerascnn.printable import first_few
 from kerascnn.report.content import Content, Learning
 
 _FEW_STEPS = 300
@@ -191,7 +192,7 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
     sure = [one for one in evaluation.mistakes if one.probability >= _SURE]
     if not sure:
         return
-    names = ", ".join(one.path for one in sure[:3]) + (", …" if len(sure) > 3 else "")
+    names = first_few([one.path for one in sure], 3)
     if len(sure) == 1:
         yield tr(
             "One wrong prediction has a confidence of at least {sure}: look there first, the "

@@ -13,7 +13,7 @@ import numpy as np
 from kerascnn.errors import DataError
 from kerascnn.language import count, sentence, tr
 from kerascnn.language.messages import translated
-from kerascnn.printable import command_line
+from kerascnn.printable import command_line, first_few
 from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.decision import (
     BATCH,
@@ -204,8 +204,8 @@ def _check(classes: tuple[str, ...], counts: np.ndarray) -> None:
     if poor:
         raise DataError(
             f"{len(poor)} of {len(classes)} classes have fewer than two training pictures "
-            f"({', '.join(poor[:5])}{', …' if len(poor) > 5 else ''}), so none can be held out "
-            "for validation. Expected at least two per class, preferably twenty."
+            f"({first_few(poor)}), so none can be held out for validation. "
+            "Expected at least two per class, preferably twenty."
         )
 
 

@@ -16,6 +16,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.advice import describe_path
 from kerascnn.inference.model_file.kinds import kind_of_model
+from kerascnn.printable import first_few
 from kerascnn.training.foreign.hdf5 import opened
 from kerascnn.training.networks import NETWORKS, Network, find_network
 from kerascnn.training.pretrained import source_of
@@ -79,7 +80,7 @@ def kind_of(path: Path) -> str:
     """
     if path.is_dir():
         found = sorted(str(one) for one in path.iterdir() if one.name.lower().endswith(KINDS))
-        listed = ", ".join(found[:4]) or "none"
+        listed = first_few(found) or "none"
         told = "" if found else describe_path(path)
         raise ModelFileError(
             f"{path}: a folder. Expected a file of weights; in it are {listed}. {told}".rstrip()
