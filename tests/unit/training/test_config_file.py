@@ -9,8 +9,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from kerascnn.cli import main
+from kerascnn.options import options_of
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.options import options_of
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
