@@ -53,9 +53,9 @@ def first_few(names: Sequence[object], most: int = 5) -> str:
 
     Examples:
         >>> first_few(["cat", "dog", "elk"], 2)
-        'cat, dog, …'
+        'cat, dog, ...'
     """
-    return ", ".join([*map(str, names[:most]), *(["…"] if len(names) > most else [])])
+    return ", ".join([*map(str, names[:most]), *(["..."] if len(names) > most else [])])
 
 
 def columns(words: str) -> int:
