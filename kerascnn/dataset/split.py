@@ -62,6 +62,15 @@ class Dataset:
         """Return the splits in the order train, val, test."""
         return {name: self.splits[name] for name in SPLITS if name in self.splits}
 
+    def balance(self, classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Count the pictures of each of these classes, by split."""
+        found = {}
+        for name, split in self.ordered().items():
+            counts = np.bincount(split.labels, minlength=len(self.classes)).tolist()
+            by_name = dict(zip(self.classes, counts, strict=True))
+            found[name] = tuple(by_name.get(label, 0) for label in classes)
+        return found
+
     def choose(
         self, wanted: str | None = None, classes: tuple[str, ...] | None = None
     ) -> tuple[str, Split]:
