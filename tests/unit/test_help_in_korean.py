@@ -16,7 +16,7 @@ from kerascnn.cli import main
 from kerascnn.cli.help import TranslatedHelp
 from kerascnn.language import VARIABLE, table
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.options import options_of
+from kerascnn.options import options_of
 
 
 def commands(command=main, path=()):

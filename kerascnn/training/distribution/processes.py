@@ -209,7 +209,7 @@ def check_same_options(config: TrainConfig) -> None:
     for name in AUTOMATIC:
         if mine[name] != first[name]:
             raise ConfigError(
-                f"--{name.replace('_', '-')} is {mine[name]} here and {first[name]} at rank 0. "
+                f"`{name}` is {mine[name]} here and {first[name]} at rank 0. "
                 "Expected the same options on every machine."
             )
 
