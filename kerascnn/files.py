@@ -57,17 +57,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         return
     if target.is_symlink():
         target = Path(os.path.realpath(target))
-    try:
-        if target.is_symlink():  # still: it leads to itself
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
-        )
-        os.close(descriptor)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    temporary = Path(name)
+    temporary = _temporary_beside(target)
     try:
         yield temporary
         _flush(temporary)
@@ -80,6 +70,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(target: Path) -> Path:
+    try:
+        if target.is_symlink():  # still: it leads to itself
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
+        )
+        os.close(descriptor)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    return Path(name)
 
 
 def temporary_prefix(target: Path) -> str:

@@ -138,11 +138,15 @@ def command(
             }
         )
         return
+    _tell(result, repository, foreign is not None)
+
+
+def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
         line = "{folder}: for Triton; KServe's manifest is next to it"
         click.echo(tr(line, folder=repository))
-    if foreign and "top1" in result.card.metrics:
+    if is_foreign and "top1" in result.card.metrics:
         top1 = f"{result.card.metrics['top1']:.1%}"
         click.echo(tr("of these, {top1} are classified correctly", top1=top1))
     click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
