@@ -1,14 +1,15 @@
 """Collections of pictures: in files, in an array, a part of another, several in a row.
 
-Knows: how one picture is read, named, measured and stamped. Does not know labels, classes, splits.
+Knows: how pictures are read, named, measured and stamped, and that a broken one ends nothing. Does
+not know labels, classes, splits.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol, overload, runtime_checkable
 
@@ -16,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn import images
+from kerascnn.errors import PictureError
+from kerascnn.parallel import in_order
 
 
 class Pictures(Protocol):
@@ -54,6 +57,22 @@ def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> ima
     if isinstance(pictures, SupportsApply):
         return pictures.apply(index, function)
     return function(pictures[index])
+
+
+def sized_pictures(
+    pictures: Pictures, size: int | images.Shape, resize: images.ResizeRule
+) -> Iterator[images.UInt8Array | PictureError]:
+    """Read every picture, in parallel, and bring it to the model's size.
+
+    Yields:
+        In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.
+    """
+    sized = partial(images.size_picture, size=size, resize=resize)
+
+    def work(index: int) -> images.UInt8Array | PictureError:
+        return images.attempt(lambda: apply(pictures, index, sized))
+
+    return in_order(work, range(len(pictures)))
 
 
 class LazyPaths(Sequence[Path]):
