@@ -234,7 +234,7 @@ def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
     if describe_no_keras(model):
         raise _no_foreign(model)
     if not (foreign and foreign.classes):
-        raise labels_missing(model, " --normalize and --image-size may be needed too.")
+        raise labels_missing(model)
 
 
 def _no_foreign(run: str) -> ConfigError | ModelFileError:

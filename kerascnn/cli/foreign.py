@@ -176,11 +176,11 @@ def announce_sizing(card: ModelCard) -> None:
     click.echo(as_options(tr(sizing_notice(card))), err=True)
 
 
-def labels_missing(model: str, more: str = "") -> ConfigError:
+def labels_missing(model: str) -> ConfigError:
     """Say that a model made elsewhere cannot be used without its class names."""
     return ConfigError(
         f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
-        f"line, in the order of its outputs.{more}"
+        "line, in the order of its outputs. --normalize and --image-size may be needed too."
     )
 
 
