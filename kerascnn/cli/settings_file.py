@@ -33,12 +33,7 @@ _DEEP_KEY = re.compile(rf"""(?<![\w"'-]){_PART}(?:\.[ \t]*+{_PART}){{32}}""")
 
 
 def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
-    """Make the option ``--config FILE``, which is read before all others.
-
-    Args:
-        read: Puts what the file holds into the context's ``default_map``.
-        help: Help of the option.
-    """
+    """Make the option ``--config FILE``, which is read before all others."""
 
     def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -82,13 +77,6 @@ def named(
     content: dict[Any, Any], known: Iterable[str], path: Path, where: str = "", hint: str = ""
 ) -> dict[str, Any]:
     """Return settings by the names of their options: ``max-batch`` and ``max_batch`` are one.
-
-    Args:
-        content: As it was read.
-        known: Names, with underscores.
-        path: Path of the file, for error messages.
-        where: Part of the file, for error messages.
-        hint: What to do about a key that is near to none.
 
     Raises:
         ConfigError: A key that is none of them, or stands there twice.

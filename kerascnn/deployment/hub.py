@@ -139,11 +139,6 @@ def _exported_from(run: Path) -> Path:
 def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pushed:
     """Upload a model in one commit; a repository that is not there is made.
 
-    Args:
-        model: What.
-        request: Where to, and how.
-        confirm: Called with what is going to happen, before anything does; ends it by raising.
-
     Raises:
         ConfigError: No such name, or a private model for a public repository.
         ModelFileError: The Hub refuses, or cannot be reached.

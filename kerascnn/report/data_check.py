@@ -85,11 +85,6 @@ class Section:
 def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> None:
     """Write the page.
 
-    Args:
-        path: Path of the HTML file.
-        check: What was found.
-        dataset: The data set that holds them; pictures that are shown are read again.
-
     Raises:
         KerascnnError: The page cannot be written.
     """

@@ -25,11 +25,6 @@ _ERRORS = 50
 def write_summary(plan: Plan, changes: Changes | None, failed: dict[int, str]) -> dict[str, Any]:
     """Write what came of a plan, and return it.
 
-    Args:
-        plan: The plan.
-        changes: What is not as it was when it was made; None: nobody looked at all pictures.
-        failed: The parts that could not be scored, and why.
-
     Raises:
         ModelFileError: A part is damaged.
         KerascnnError: The folder cannot be written.

@@ -141,13 +141,6 @@ def apply_advice_for_network(
 ) -> TrainConfig:
     """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
 
-    Args:
-        config: The configuration, with that backbone.
-        asked: As the user left it, with ``model`` ``auto``.
-        feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
-        start: The network.
-        progress: Callback for progress.
-
     Returns:
         The configuration with phases written out; or the small network from random weights,
         where the features of ImageNet weights tell less than the pixels do.

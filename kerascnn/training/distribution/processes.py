@@ -225,10 +225,6 @@ def broadcast_from_first(*numbers: float) -> tuple[float, ...]:
 def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
     """Broadcast weights and checkpoint from rank 0 to all processes.
 
-    Args:
-        core: The network.
-        checkpoint: Checkpoint of the run that goes on; only rank 0 needs to have it.
-
     Returns:
         The checkpoint of rank 0, or None.
     """

@@ -158,10 +158,6 @@ def named(features: keras.Model, namer: Namer) -> dict[str, str]:
     A layer whose name says nothing belongs to the block before it (or, before the first block,
     to the first), and is numbered within it.
 
-    Args:
-        features: A library's model.
-        namer: Renames those of the library's layers that stay recognizable.
-
     Returns:
         From each name to the new one, in order.
     """
