@@ -72,9 +72,6 @@ def fitting(words: str, room: int) -> str:
         words: Any Unicode.
         room: Available width, in :func:`columns`.
 
-    Returns:
-        The words, or their beginning and an ellipsis.
-
     Examples:
         >>> fitting("ankle boot", 10), fitting("ankle boots", 10), fitting("고양이와 개", 8)
         ('ankle boot', 'ankle boo…', '고양이…')

@@ -161,9 +161,6 @@ def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.
     Args:
         distance: From the middle, in pixels.
         kind: ``bilinear``, ``bicubic`` (a = -0.5) or ``lanczos`` (3 lobes).
-
-    Returns:
-        Of the same shape, not normalized.
     """
     x = np.abs(distance)
     if kind == "bilinear":

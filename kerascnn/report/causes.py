@@ -93,11 +93,7 @@ def not_told(baseline: float) -> str:
 
 
 def causes(content: Content) -> Iterator[str]:
-    """Name what holds a network back.
-
-    Yields:
-        One remark a cause, with its numbers and what to do.
-    """
+    """Name what holds a network back."""
     evaluation, learning = content.evaluation, content.learning
     if learning and evaluation.split != "train":
         yield from _fit(learning, evaluation)

@@ -290,9 +290,6 @@ def _answer(job: _Job, waited: float, ran: float) -> Answer:
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
     """List the sizes of runs.
 
-    Returns:
-        Powers of two below it, and itself.
-
     Examples:
         >>> batch_sizes(12)
         (1, 2, 4, 8, 12)

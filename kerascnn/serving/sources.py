@@ -75,9 +75,6 @@ def find_models(
             may hold one model's versions, or several models.
         otherwise: What is set about those of which only the path was given.
 
-    Returns:
-        The models, each with its name.
-
     Raises:
         ConfigError: A folder without models.
     """
@@ -102,11 +99,7 @@ def versions_in(path: Path) -> dict[str, Path]:
 
 
 def unread_settings(models: Sequence[ModelConfig]) -> list[str]:
-    """List what lies beside the models and has no effect: Triton's settings.
-
-    Returns:
-        A line for each file, which says what to set instead.
-    """
+    """List what lies beside the models and has no effect: Triton's settings."""
     files = [Path(model.path) / "config.pbtxt" for model in models]
     return [
         f"{file} is not read. Names, types and sizes come from the model file; for max_batch_size, "

@@ -61,9 +61,6 @@ def evaluate_kept(
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images`` and
     ``val_largest``: how many of those belong to the commonest class.
 
-    Returns:
-        The network, and its answers to the validation pictures.
-
     Raises:
         ModelFileError: The run folder is not complete.
     """

@@ -72,9 +72,6 @@ def _row_for_torch(row: Network, path: Path) -> Network:
 def kind_of(path: Path) -> str:
     """Return the kind of a weights file.
 
-    Returns:
-        One of :data:`KINDS`.
-
     Raises:
         ModelFileError: There is no such file, or it is of no kind that is read here.
     """
