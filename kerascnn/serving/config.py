@@ -75,7 +75,7 @@ class ServeConfig:
         "Address to listen on; 0.0.0.0, or :: for IPv6 too, accepts other machines.", LISTENING)
     port: int = option(8000, _PORT, "Port to listen on; 0: any free port.", LISTENING)
     grpc_port: int | None = option(None, _PORT,
-        "Also serve gRPC on this port, usually 8001; 0: any free port.", LISTENING,
+        "Also serve gRPC on this port, usually 8001.", LISTENING,
         without="no gRPC")
     tls_cert: str | None = option(None, _FILE,
         "Serve HTTPS with this certificate and its chain (PEM).", LISTENING)
