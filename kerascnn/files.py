@@ -57,17 +57,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         return
     if target.is_symlink():
         target = Path(os.path.realpath(target))
-    try:
-        if target.is_symlink():  # still: it leads to itself
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
-        )
-        os.close(descriptor)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    temporary = Path(name)
+    temporary = _temporary_beside(target)
     try:
         yield temporary
         _flush(temporary)
@@ -80,6 +70,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(target: Path) -> Path:
+    try:
+        if target.is_symlink():  # still: it leads to itself
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent, prefix=temporary_prefix(target), suffix=f"{MARK}{target.suffix}"
+        )
+        os.close(descriptor)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    return Path(name)
 
 
 def temporary_prefix(target: Path) -> str:
@@ -104,6 +108,17 @@ def _copy_contents(source: Path, target: Path) -> None:
         raise cannot_write(target, error) from error
 
 
+@contextmanager
+def reading(path: str | Path, kind: type[KerascnnError] = ModelFileError) -> Iterator[None]:
+    """Say why a file cannot be read within the block, as an error of this kind."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise kind(f"{path}: no such file.{did_you_mean(path)}") from error
+    except OSError as error:
+        raise kind(f"{path}: cannot read it ({error.strerror or error}).") from error
+
+
 def read_text(path: Path) -> str:
     """Read a file of UTF-8 that belongs to a model.
 
@@ -111,8 +126,9 @@ def read_text(path: Path) -> str:
         ModelFileError: It is not there, cannot be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with reading(path):
+            return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
         raise ModelFileError(f"{path}: cannot read it ({error}).") from error
 
 
@@ -230,13 +246,8 @@ def sha256_of(path: Path) -> str:
     Raises:
         ModelFileError: It cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}") from error
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error
+    with reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def did_you_mean(path: str | Path) -> str:

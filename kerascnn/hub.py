@@ -17,6 +17,7 @@ from typing import Any
 from kerascnn.environment import OFFLINE, is_offline
 from kerascnn.errors import ConfigError, KerascnnError, ModelFileError, needs_extra, one_line
 from kerascnn.files import sha256_of
+from kerascnn.printable import first_few
 
 SCHEME = "hf://"
 
@@ -201,9 +202,9 @@ def _only_file(address: str, names: Sequence[str], kinds: Sequence[str]) -> str:
         return found[0]
     wanted = " or ".join(kinds)
     if not found:
-        has = f"; it has {', '.join(names[:10])}" if names else ""
+        has = f"; it has {first_few(names, 10)}" if names else ""
         raise ModelFileError(f"{address}: no {wanted} file is there{has}.")
-    choice = ", ".join(f"{address.rstrip('/')}/{name}" for name in found[:10])
+    choice = first_few([f"{address.rstrip('/')}/{name}" for name in found], 10)
     raise ConfigError(f"{address}: {len(found)} {wanted} files are there. Name one: {choice}")
 
 

@@ -48,6 +48,16 @@ def _escaped(character: str, keep: str) -> str:
     return character if character in keep else ascii(character)[1:-1]
 
 
+def first_few(names: Sequence[object], most: int = 5) -> str:
+    """List the first names, with an ellipsis where there are more.
+
+    Examples:
+        >>> first_few(["cat", "dog", "elk"], 2)
+        'cat, dog, ...'
+    """
+    return ", ".join([*map(str, names[:most]), *(["..."] if len(names) > most else [])])
+
+
 def columns(words: str) -> int:
     """Return the width of text in columns of a terminal; Hangul and Chinese characters take two."""
     import unicodedata  # only where text is measured
@@ -61,9 +71,6 @@ def fitting(words: str, room: int) -> str:
     Args:
         words: Any Unicode.
         room: Available width, in :func:`columns`.
-
-    Returns:
-        The words, or their beginning and an ellipsis.
 
     Examples:
         >>> fitting("ankle boot", 10), fitting("ankle boots", 10), fitting("고양이와 개", 8)

@@ -13,14 +13,13 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
-from unicodedata import east_asian_width
 
 import click
 
 from kerascnn.cli.help import TranslatedHelp, option_row, what_for
 from kerascnn.cli.shown_errors import LANGUAGE, OPTIONS, wanted_language
 from kerascnn.language import LANGUAGES, translated_help, use_language
-from kerascnn.printable import printable_json
+from kerascnn.printable import columns, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -214,8 +213,7 @@ def open_run(model: str) -> Run:
 
 def padded(words: str, width: int) -> str:
     """Fill words up with spaces; Korean letters are two columns wide."""
-    columns = sum(2 if east_asian_width(letter) in "WF" else 1 for letter in words)
-    return words + " " * (width - columns)
+    return words + " " * (width - columns(words))
 
 
 @contextmanager

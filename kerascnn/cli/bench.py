@@ -110,17 +110,19 @@ def _show(found: Benchmark, arithmetic: Any) -> None:
         click.echo(
             tr("{provider} does not run here: {why}", provider=provider, why=translated(why))
         )
+    click.echo(_best(found, arithmetic))
+
+
+def _best(found: Benchmark, arithmetic: Any) -> str:
     best = found.best(arithmetic)
-    click.echo(
-        tr(
-            "best ({arithmetic}): {name}, batch {batch}: {speed} images/s, {times} times the "
-            "default (all processors, CPU)",
-            arithmetic=arithmetic,
-            name=" ".join(_name(best).split()),
-            batch=best.best.batch,
-            speed=f"{best.best.images_per_second:,.0f}",
-            times=f"{max(1.0, found.gain[arithmetic]):.2f}",
-        )
+    return tr(
+        "best ({arithmetic}): {name}, batch {batch}: {speed} images/s, {times} times the "
+        "default (all processors, CPU)",
+        arithmetic=arithmetic,
+        name=" ".join(_name(best).split()),
+        batch=best.best.batch,
+        speed=f"{best.best.images_per_second:,.0f}",
+        times=f"{max(1.0, found.gain[arithmetic]):.2f}",
     )
 
 

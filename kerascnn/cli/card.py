@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, padded, print_json
-from kerascnn.cli.shared import on_this_machine
+from kerascnn.cli.shared import on_this_machine, speedups
 from kerascnn.language import count, tr
 from kerascnn.printable import printable
 
@@ -123,10 +123,6 @@ def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _cost(cost: Reduction) -> str:
-    speeds = [
-        tr("{times} times ({name})", times=f"{times:.2f}", name=name)
-        for name, times in cost.speedup.items()
-    ]
     return tr(
         "by {method}: top-1 {top1_before} before, {top1_after} after; {before} before, {after} "
         "after; {layers} kept in float32; ranges measured on {pictures} of {data}; speed {speed}",
@@ -138,7 +134,7 @@ def _cost(cost: Reduction) -> str:
         layers=count(len(cost.kept), "layer"),
         pictures=count(cost.calibration_images, "picture"),
         data=cost.calibration or tr("no data"),
-        speed=_listed(speeds) or tr("not measured"),
+        speed=_listed(speedups(cost)) or tr("not measured"),
     )
 
 

@@ -22,9 +22,9 @@ from kerascnn.language import count, tr
 
 if TYPE_CHECKING:
     from kerascnn.inference import ForeignModel
+    from kerascnn.inference.try_resizing import Trials
     from kerascnn.metrics.classification import Evaluation
     from kerascnn.metrics.comparison import Comparison
-    from kerascnn.metrics.outputs import Predictions
 
 
 @click.command(
@@ -104,7 +104,7 @@ def command(
         show(compared)
         skipped = compared.skipped
     else:
-        evaluation = _evaluate(model, *chosen, leaks is not False)
+        evaluation: Evaluation = _judged("evaluate", model, *chosen, leaks=leaks is not False)
         if as_json:
             print_json(evaluation.to_dict(curves))
         else:
@@ -130,43 +130,48 @@ def _try_sizing(
         return
     for trial in trials.trials:
         click.echo(f"{trial.top1:7.2%}  {trial.log_likelihood:8.3f}  {trial.options}")
+    click.echo(_best_sizing(trials))
+
+
+def _best_sizing(trials: Trials) -> str:
+    pictures = count(trials.images, "picture")
     if len(trials.equal) + 1 == len(trials.trials):
-        click.echo(
-            tr(
-                "the ways cannot be told apart on {pictures}: all give the same predictions. "
-                "Expected pictures of other sizes than the model's, as they were taken.",
-                pictures=count(trials.images, "picture"),
-            )
+        return tr(
+            "the ways cannot be told apart on {pictures}: all give the same predictions. "
+            "Expected pictures of other sizes than the model's, as they were taken.",
+            pictures=pictures,
         )
-        return
     others = ", ".join(trials.equal)
-    equal = tr(", and equally {others}", others=others) if trials.equal else ""
-    click.echo(
-        tr(
-            "fits best on {pictures}: {options}{equal} (by top-1 accuracy, then by the mean "
-            "logarithm of the right class's probability)",
-            pictures=count(trials.images, "picture"),
-            options=trials.best.options,
-            equal=equal,
-        )
+    return tr(
+        "fits best on {pictures}: {options}{equal} (by top-1 accuracy, then by the mean "
+        "logarithm of the right class's probability)",
+        pictures=pictures,
+        options=trials.best.options,
+        equal=tr(", and equally {others}", others=others) if others else "",
     )
 
 
-def _evaluate(
-    model: str, data: str | None, split: str | None, foreign: ForeignModel | None, leaks: bool
-) -> Evaluation:
+def _judged(
+    what: str, model: str, data: str | None, split: str | None, foreign: ForeignModel | None,
+    **options: Any,
+) -> Any:  # fmt: skip
+    """Have a file or a run ``evaluate``d, or its answers ``predict``ed, by the half that can."""
     if model.lower().endswith(".onnx"):
-        from kerascnn.inference import Classifier, evaluate_file
+        from kerascnn.inference import Classifier, evaluation
 
         with console(stderr=True).status(tr("evaluating")):
             classifier = Classifier(model, foreign=foreign)
-            return evaluate_file(classifier, data, split, leaks=leaks)
-    _refuse(foreign, model)
+            return getattr(evaluation, f"{what}_file")(classifier, data, split, **options)
+    if foreign:
+        raise ConfigError(
+            f"{model}: only an .onnx file made elsewhere is evaluated with --labels. Export a "
+            "Keras file first: kerascnn export MODEL --onnx --labels FILE"
+        )
     run = open_run(model)
     with quiet_tensorflow():
-        from kerascnn.training.evaluation import evaluate_run
+        from kerascnn.training import evaluation as of_runs
     with console(stderr=True).status(tr("evaluating")):
-        return evaluate_run(run, data, split, leaks=leaks)
+        return getattr(of_runs, f"{what}_run")(run, data, split, **options)
 
 
 def _compare(
@@ -174,8 +179,8 @@ def _compare(
 ) -> Comparison:
     from kerascnn.metrics.comparison import compare_predictions
 
-    one = _answers(model, data, split, foreign)
-    two = _answers(other, data, split, _foreign_of_second(other, foreign))
+    one = _judged("predict", model, data, split, foreign)
+    two = _judged("predict", other, data, split, _foreign_of_second(other, foreign))
     return compare_predictions(one, two, model, other)
 
 
@@ -186,28 +191,3 @@ def _foreign_of_second(model: str, foreign: ForeignModel | None) -> ForeignModel
     from kerascnn.inference.model_file.metadata import find_card
 
     return foreign if find_card(model) is None else None
-
-
-def _answers(
-    model: str, data: str | None, split: str | None, foreign: ForeignModel | None
-) -> Predictions:
-    if model.lower().endswith(".onnx"):
-        from kerascnn.inference import Classifier
-        from kerascnn.inference.evaluation import predict_file
-
-        with console(stderr=True).status(tr("evaluating")):
-            return predict_file(Classifier(model, foreign=foreign), data, split)
-    _refuse(foreign, model)
-    run = open_run(model)
-    with quiet_tensorflow():
-        from kerascnn.training.evaluation import predict_run
-    with console(stderr=True).status(tr("evaluating")):
-        return predict_run(run, data, split)
-
-
-def _refuse(foreign: ForeignModel | None, model: str) -> None:
-    if foreign:
-        raise ConfigError(
-            f"{model}: only an .onnx file made elsewhere is evaluated with --labels. Export a "
-            "Keras file first: kerascnn export MODEL --onnx --labels FILE"
-        )

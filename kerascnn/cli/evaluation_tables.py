@@ -183,6 +183,11 @@ def show_comparison(comparison: Comparison) -> None:
     )
     test = tr("McNemar's exact test: p = {value}.", value=f"{comparison.p_value:.3g}")
     out.print(f"{test} {_verdict(comparison)}")
+    _show_changed(comparison)
+
+
+def _show_changed(comparison: Comparison) -> None:
+    out = console()
     if comparison.changed:
         out.print(
             "\n" + tr("predictions that differ: {count}", count=f"{len(comparison.changed):,}")

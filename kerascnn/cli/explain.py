@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import SOME_INPUTS_BAD, Command, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import HEADING, foreign_from_options, foreign_options
+from kerascnn.cli.foreign import (
+    HEADING,
+    foreign_from_options,
+    foreign_options,
+    labels_missing,
+)
 from kerascnn.cli.shared import on_this_machine
 from kerascnn.cli.shown_errors import warning
+from kerascnn.errors import ConfigError, ModelFileError, PictureError
 from kerascnn.language import tr
 from kerascnn.printable import printable
 
@@ -73,7 +79,6 @@ def command(
     kerascnn explain exported/flowers.onnx garden/*.jpg --top 2 --out explained
     """
     from kerascnn import images
-    from kerascnn.errors import PictureError
     from kerascnn.inference.paths import expand
 
     explain = _explainer(model, foreign_from_options(**foreign))
@@ -95,9 +100,6 @@ def command(
 
 
 def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
-    from kerascnn.errors import ConfigError, ModelFileError
-    from kerascnn.inference.model_file.advice import describe_no_keras
-
     if model.lower().endswith(".onnx"):
         from kerascnn.inference.classifier import Classifier
         from kerascnn.inference.occlusion import explain_file
@@ -110,24 +112,26 @@ def _explainer(model: str, foreign: ForeignModel | None) -> Explain:
         from kerascnn.training.foreign.opening import open_foreign
         from kerascnn.training.run.folder import open_run
 
-        elsewhere = is_keras_file(model)
-        if elsewhere and (what := describe_no_keras(model)):
-            raise ModelFileError(
-                f"{model}: not a model that Keras saved whole. Expected a .keras or .h5 file. "
-                f"{what}"
-            )
-        if elsewhere and not (foreign and foreign.classes):
-            raise ConfigError(
-                f"{model}: was made elsewhere, so --labels FILE is missing: its class names, "
-                "one per line, in the order of its outputs."
-            )
-        if foreign is not None and not elsewhere:
-            raise ConfigError(f"{model}: a kerascnn run has its class names; leave out --labels.")
+        if is_keras_file(model):
+            return Explainer(*open_foreign(model, _checked(model, foreign))).explain
         if foreign is not None:
-            return Explainer(*open_foreign(model, foreign)).explain
+            raise ConfigError(f"{model}: a kerascnn run has its class names; leave out --labels.")
         run = open_run(model)
         card = run.card
         return Explainer(run.load_model(card), card).explain
+
+
+def _checked(model: str, foreign: ForeignModel | None) -> ForeignModel:
+    """Refuse a file made elsewhere that Keras cannot load, or without class names."""
+    from kerascnn.inference.model_file.advice import describe_no_keras
+
+    if what := describe_no_keras(model):
+        raise ModelFileError(
+            f"{model}: not a model that Keras saved whole. Expected a .keras or .h5 file. {what}"
+        )
+    if not (foreign and foreign.classes):
+        raise labels_missing(model)
+    return foreign
 
 
 def _unused_path(out: str, path: str, form: str, rows: list[dict[str, Any]]) -> Path:

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kerascnn.cli.base import Command, console, print_json, quiet_tensorflow
-from kerascnn.cli.foreign import HEADING, announce_sizing, foreign_options, pop_foreign
-from kerascnn.cli.shared import check_data_is_there
+from kerascnn.cli.foreign import (
+    HEADING,
+    announce_sizing,
+    foreign_options,
+    labels_missing,
+    pop_foreign,
+)
+from kerascnn.cli.shared import check_data_is_there, speedups
 from kerascnn.cli.time_limit import time_limit
 from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import did_you_mean
@@ -116,7 +122,11 @@ def command(
     if foreign:
         announce_sizing(result.card)
     _warn_if_not_learned(result.card)
-    repository = _repository(result, triton) if triton else None
+    repository = None
+    if triton:
+        from kerascnn.deployment.triton import write_triton
+
+        repository = write_triton(result.path, triton)
     if as_json:
         print_json(
             {
@@ -128,11 +138,15 @@ def command(
             }
         )
         return
+    _tell(result, repository, foreign is not None)
+
+
+def _tell(result: Export, repository: Path | None, is_foreign: bool) -> None:
     click.echo(f"{result.path}: {result.bytes / 1e6:.1f} MB; {_proof(result.card)}")
     if repository:
         line = "{folder}: for Triton; KServe's manifest is next to it"
         click.echo(tr(line, folder=repository))
-    if foreign and "top1" in result.card.metrics:
+    if is_foreign and "top1" in result.card.metrics:
         top1 = f"{result.card.metrics['top1']:.1%}"
         click.echo(tr("of these, {top1} are classified correctly", top1=top1))
     click.echo(tr("next: {command}", command=f"kerascnn predict {result.path} PICTURE…"))
@@ -145,12 +159,6 @@ def _warn_if_not_learned(card: ModelCard) -> None:
     learning = learning_of(card)
     if learning and not learning.has_learned:
         log.warning("this network has not learned. %s", not_learned(learning))
-
-
-def _repository(result: Export, folder: str) -> Path:
-    from kerascnn.deployment.triton import write_triton
-
-    return write_triton(result.path, folder)
 
 
 def _proof(card: ModelCard) -> str:
@@ -167,10 +175,6 @@ def _proof(card: ModelCard) -> str:
             where=where,
             difference=f"{parity.max_abs_diff:.1g}",
         )
-    speeds = (
-        tr("{times} times ({name})", times=f"{times:.2f}", name=name)
-        for name, times in cost.speedup.items()
-    )
     kept = tr(", {layers} in float32", layers=count(len(cost.kept), "layer")) if cost.kept else ""
     how = "" if cost.method == card.precision else tr(" by {method}", method=cost.method)
     return tr(
@@ -184,7 +188,7 @@ def _proof(card: ModelCard) -> str:
         before=f"{cost.top1_before:.2%}",
         changed=count(parity.top1_mismatches, "prediction"),
         size=f"{cost.bytes_after / cost.bytes_before:.0%}",
-        speed=", ".join(speeds),
+        speed=", ".join(speedups(cost)),
     )
 
 
@@ -230,10 +234,7 @@ def _check_foreign(model: str, foreign: ForeignModel | None) -> None:
     if describe_no_keras(model):
         raise _no_foreign(model)
     if not (foreign and foreign.classes):
-        raise ConfigError(
-            f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
-            "line, in the order of its outputs. --normalize and --image-size may be needed too."
-        )
+        raise labels_missing(model)
 
 
 def _no_foreign(run: str) -> ConfigError | ModelFileError:

@@ -12,6 +12,7 @@ import click
 
 from kerascnn.cli.base import add_options
 from kerascnn.cli.shown_errors import as_options
+from kerascnn.errors import ConfigError
 from kerascnn.language import tr
 from kerascnn.resizing import PRESETS, choose
 
@@ -173,6 +174,14 @@ def announce_sizing(card: ModelCard) -> None:
     from kerascnn.inference.model_file.foreign_notices import sizing_notice
 
     click.echo(as_options(tr(sizing_notice(card))), err=True)
+
+
+def labels_missing(model: str) -> ConfigError:
+    """Say that a model made elsewhere cannot be used without its class names."""
+    return ConfigError(
+        f"{model}: was made elsewhere, so --labels FILE is missing: its class names, one per "
+        "line, in the order of its outputs. --normalize and --image-size may be needed too."
+    )
 
 
 def pop_foreign(options: dict[str, Any]) -> ForeignModel | None:

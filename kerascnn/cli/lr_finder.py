@@ -22,7 +22,7 @@ def find_rate(config: TrainConfig, plot: Path, as_json: bool) -> None:
     with quiet_tensorflow():
         from kerascnn.training.display.terminal import TrainingDisplay
         from kerascnn.training.lr_finder import find_learning_rate
-    from kerascnn.report.lr_range import range_test_png
+    from kerascnn.report.png_figures import range_test_png
 
     with TrainingDisplay(console(stderr=True), as_options) as display:
         found = find_learning_rate(config, display)

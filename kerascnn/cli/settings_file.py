@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from kerascnn.errors import ConfigError, needs_extra, one_line
-from kerascnn.files import did_you_mean
+from kerascnn.files import reading
 from kerascnn.typed_json import parse_json
 
 _LONGEST = 1 << 18
@@ -33,12 +33,7 @@ _DEEP_KEY = re.compile(rf"""(?<![\w"'-]){_PART}(?:\.[ \t]*+{_PART}){{32}}""")
 
 
 def config_option(read: Callable[[click.Context, Path], None], help: str) -> Callable[[Any], Any]:
-    """Make the option ``--config FILE``, which is read before all others.
-
-    Args:
-        read: Puts what the file holds into the context's ``default_map``.
-        help: Help of the option.
-    """
+    """Make the option ``--config FILE``, which is read before all others."""
 
     def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -60,18 +55,14 @@ def read_settings(path: Path) -> dict[str, Any]:
         MissingExtraError: It is YAML, and pyyaml is not installed.
     """
     kind, parse = _FORMATS.get(path.suffix.lower(), ("TOML", _from_toml))
+    with reading(path, ConfigError), path.open("rb") as file:  # perhaps a pipe, which has no size
+        data = file.read(_LONGEST + 1)
     try:
-        with path.open("rb") as file:  # perhaps a pipe, which has no size
-            data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
             raise ValueError(f"more than {_LONGEST:,} bytes")
         text = data.decode("utf-8-sig")
         content = parse(text) if text.strip() else None
         _check_values(content)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot read it ({error.strerror}).{did_you_mean(path)}"
-        ) from error
     except (ValueError, RecursionError) as error:
         reason = one_line(error, 200)
         raise ConfigError(f"{path}: not {kind} ({reason}).") from error
@@ -86,13 +77,6 @@ def named(
     content: dict[Any, Any], known: Iterable[str], path: Path, where: str = "", hint: str = ""
 ) -> dict[str, Any]:
     """Return settings by the names of their options: ``max-batch`` and ``max_batch`` are one.
-
-    Args:
-        content: As it was read.
-        known: Names, with underscores.
-        path: Path of the file, for error messages.
-        where: Part of the file, for error messages.
-        hint: What to do about a key that is near to none.
 
     Raises:
         ConfigError: A key that is none of them, or stands there twice.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,10 @@ from kerascnn.cli.base import add_options
 from kerascnn.cli.foreign import ImageSize
 from kerascnn.errors import ConfigError
 from kerascnn.hub import fetch, is_on_hub
+from kerascnn.language import tr
+
+if TYPE_CHECKING:
+    from kerascnn.card import Reduction
 
 
 class SquareSize(ImageSize):
@@ -101,6 +105,14 @@ def prediction_options(csv: str = "", unsure: str = "") -> Callable[[Any], Any]:
 batch_size_option = click.option(
     "--batch-size", default=32, show_default=True, help="Pictures per batch."
 )
+
+
+def speedups(cost: Reduction) -> list[str]:
+    """Return how many times as fast a model of lower precision is, for each provider."""
+    return [
+        tr("{times} times ({name})", times=f"{times:.2f}", name=name)
+        for name, times in cost.speedup.items()
+    ]
 
 
 def check_drawable(path: str) -> None:

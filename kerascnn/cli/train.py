@@ -113,7 +113,10 @@ def command(
 
         find_rate(config, plot, as_json)
         return
-    run = _train(ctx, config, (distributed, processes, rank), resume, overwrite)
+    _tell(_train(ctx, config, (distributed, processes, rank), resume, overwrite), as_json)
+
+
+def _tell(run: Run, as_json: bool) -> None:
     card = run.card
     if as_json:
         print_json({"run": str(run.folder), "model": str(run.model_path), "metrics": card.metrics})

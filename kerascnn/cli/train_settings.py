@@ -24,11 +24,11 @@ from kerascnn.cli.settings_file import config_option, named, read_settings
 from kerascnn.errors import ConfigError
 from kerascnn.language import translated_help
 from kerascnn.language.messages import translated
+from kerascnn.options import Option, help_text, options_of, read_one
 
 # What is imported here is light: it needs neither Keras nor the rest of the training half.
 from kerascnn.training.config import GROUPS, TrainConfig  # noqa: TID253
 from kerascnn.training.old_config import removed_options, upgraded  # noqa: TID253
-from kerascnn.training.options import Option, help_text, options_of, read_one  # noqa: TID253
 from kerascnn.training.recipes import recipe_values  # noqa: TID253
 
 log = logging.getLogger(__name__)

@@ -124,7 +124,7 @@ def command(
 def _plot(found: SearchResult, folder: Path) -> Path | None:
     if not found.importances:
         return None
-    from kerascnn.report.importances import importances_png
+    from kerascnn.report.png_figures import importances_png
 
     path = folder / "importances.png"
     write_bytes(path, importances_png(found.importances))

@@ -131,11 +131,12 @@ def filter_picture(
     )
     pixels = padded(picture, kernel.shape, stride, padding)
     answer = np.empty((height, width, *picture.shape[2:]), np.uint8)
+    weights = kernel.astype(np.float32)
     step = max(1, _STRIP // width)
     for top in range(0, height, step):
         count = min(step, height - top)
         rows = slice(top * stride, (top + count - 1) * stride + kernel.shape[0])
-        answer[top : top + count] = _visible(pixels[rows], kernel.astype(np.float32), stride)
+        answer[top : top + count] = _visible(pixels[rows], weights, stride)
     return answer
 
 

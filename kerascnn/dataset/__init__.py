@@ -5,8 +5,7 @@ splits, and resizing many pictures at once. Does not know: Keras, or what the pi
 """
 
 from kerascnn.dataset.load import BUILTIN, check_data_exists, load_dataset
-from kerascnn.dataset.pictures import ArrayPictures, FilePictures, Pictures
-from kerascnn.dataset.resizing import sized_pictures
+from kerascnn.dataset.pictures import ArrayPictures, FilePictures, Pictures, sized_pictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.dataset.validation import with_validation
 

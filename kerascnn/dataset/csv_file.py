@@ -25,6 +25,8 @@ from kerascnn.dataset.split import SPLITS, Dataset, Split
 from kerascnn.dataset.split_names import split_of
 from kerascnn.dataset.walk import Walk
 from kerascnn.errors import DataError
+from kerascnn.files import reading
+from kerascnn.printable import first_few
 from kerascnn.uris import is_uri
 
 _VALID = "is_valid"
@@ -83,7 +85,7 @@ def load_csv(file: Path, faults: FaultHandler = STRICT, known: Collection[str] =
 def _read(file: Path, faults: FaultHandler) -> Rows:
     rows = Rows(file)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
+        with reading(file, DataError), file.open(encoding="utf-8-sig", newline="") as text:
             header = text.readline()
             text.seek(0)
             between = next((one for one in ",;\t" if one in header), ",")
@@ -93,8 +95,6 @@ def _read(file: Path, faults: FaultHandler) -> Rows:
         faults.error(f"{file}: not UTF-8 ({error}). Save it as CSV UTF-8.")
     except csv.Error as error:
         faults.error(f"{file}, line {reader.line_num}: not CSV ({error}). Fix it.")
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
     return rows
 
 
@@ -260,7 +260,7 @@ def _of_classes(rows: Rows, classes: tuple[str, ...], faults: FaultHandler) -> R
     names = set(classes)
     odd = {number for number, kind in enumerate(rows.known) if kind.label not in names}
     strange = {row for row, kind in enumerate(rows.kinds) if kind in odd} if odd else set()
-    shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+    shown = first_few(classes, 20)
     order = sorted(strange)
 
     def describe(number: int) -> str:

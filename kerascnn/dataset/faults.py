@@ -32,10 +32,6 @@ class FaultHandler:
     def errors(self, count: int, describe: Callable[[int], str]) -> None:
         """Report several of a kind; only those that are kept are put into words.
 
-        Args:
-            count: How many there are.
-            describe: Gives the fault of a number from 0.
-
         Raises:
             DataError: At the first fault.
         """

@@ -22,6 +22,7 @@ from kerascnn.dataset.pictures import FilePictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.dataset.walk import Walk, counted, notice, unsupported_notice
 from kerascnn.errors import DataError
+from kerascnn.printable import first_few
 
 LISTS = (".csv", ".npz")
 """Ends of files that hold labels."""
@@ -135,8 +136,7 @@ def _judged(
     for name in [name for name in found if name not in classes]:
         faults.error(
             f"{found[name]}: class {name!r} is not among the training classes "
-            f"({', '.join(list(classes)[:20])}{', ...' if len(classes) > 20 else ''}). Rename the "
-            "folder, or add it to train/."
+            f"({first_few(list(classes), 20)}). Rename the folder, or add it to train/."
         )
     if not found:
         faults.error(_no_classes(folder, walk))

@@ -20,7 +20,7 @@ from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError
-from kerascnn.files import decode_text, lines_of
+from kerascnn.files import decode_text, lines_of, reading
 from kerascnn.zip_files import FLOOR, PICTURES_RATIO
 
 _PREFIXES = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
@@ -146,10 +146,8 @@ def _class_names(folder: Path, splits: dict[str, Split], faults: FaultHandler) -
 
 
 def _text(file: Path) -> str:
-    try:
+    with reading(file, DataError):
         content = file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
     try:
         text = decode_text(content)
         if "\0" in text:

@@ -21,6 +21,7 @@ from kerascnn.dataset.faults import STRICT, FaultHandler
 from kerascnn.dataset.pictures import ArrayPictures
 from kerascnn.dataset.split import Dataset, Split
 from kerascnn.errors import DataError, kind_and_line
+from kerascnn.printable import first_few
 from kerascnn.zip_files import PICTURES_RATIO, check_for_zip_bomb
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -194,27 +195,10 @@ def _checked(file: Path, arrays: dict[str, Array], pictures: str, names: str) ->
 def _classes(
     file: Path, names: Array | None, train: Array, faults: FaultHandler
 ) -> tuple[str, ...]:
+    if names is None and train.dtype.kind == "U":
+        return tuple(sorted({_name(name) for name in train}))
     if names is None:
-        if train.dtype.kind == "U":
-            return tuple(sorted({_name(name) for name in train}))
-        highest = int(train.max())
-        if highest < 0:
-            raise DataError(
-                f"{file}: all labels are below 0. Expected numbers from 0 without gaps."
-            )
-        if highest >= len(train):
-            faults.error(
-                f"{file}: labels up to {highest:,} for {len(train):,} training pictures, so some "
-                f"class has none. Expected numbers from 0 without gaps, or an array {CLASSES}."
-            )
-            highest = len(train) - 1
-        elif missing := sorted(set(range(highest + 1)) - set(train.tolist())):
-            shown = ", ".join(map(str, missing[:10])) + (", ..." if missing[10:] else "")
-            faults.warning(
-                f"{file}: no training pictures have label {shown}. Expected numbers from 0 without "
-                f"gaps, or an array {CLASSES}."
-            )
-        return tuple(str(number) for number in range(highest + 1))
+        return tuple(str(number) for number in range(_count(file, train, faults)))
     classes = tuple(_name(name) for name in names.ravel())
     if names.dtype.kind != "U" or names.ndim != 1 or len(set(classes)) < len(classes):
         raise DataError(
@@ -222,6 +206,25 @@ def _classes(
             f"{list(names.shape)}. Expected one name per class, each once, as text."
         )
     return classes
+
+
+def _count(file: Path, train: Array, faults: FaultHandler) -> int:
+    """Return how many classes numbers stand for that no names go with."""
+    highest = int(train.max())
+    if highest < 0:
+        raise DataError(f"{file}: all labels are below 0. Expected numbers from 0 without gaps.")
+    if highest >= len(train):
+        faults.error(
+            f"{file}: labels up to {highest:,} for {len(train):,} training pictures, so some "
+            f"class has none. Expected numbers from 0 without gaps, or an array {CLASSES}."
+        )
+        return len(train)
+    if missing := sorted(set(range(highest + 1)) - set(train.tolist())):
+        faults.warning(
+            f"{file}: no training pictures have label {first_few(missing, 10)}. Expected numbers "
+            f"from 0 without gaps, or an array {CLASSES}."
+        )
+    return highest + 1
 
 
 def _numbers(
@@ -239,8 +242,7 @@ def _numbers(
         others = f" {count - 1:,} other labels are none either." if count > 1 else ""
         faults.error(
             f"{where}[{place}]: label {labels[place]!s} is none of the {len(classes)} classes "
-            f"({', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}).{others} Correct "
-            "it."
+            f"({first_few(classes, 20)}).{others} Correct it."
         )
     return numbers
 

@@ -1,14 +1,15 @@
 """Collections of pictures: in files, in an array, a part of another, several in a row.
 
-Knows: how one picture is read, named, measured and stamped. Does not know labels, classes, splits.
+Knows: how pictures are read, named, measured and stamped, and that a broken one ends nothing. Does
+not know labels, classes, splits.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol, overload, runtime_checkable
 
@@ -16,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn import images
+from kerascnn.errors import PictureError
+from kerascnn.parallel import in_order
 
 
 class Pictures(Protocol):
@@ -56,6 +59,22 @@ def apply(pictures: Pictures, index: int, function: images.PixelFunction) -> ima
     return function(pictures[index])
 
 
+def sized_pictures(
+    pictures: Pictures, size: int | images.Shape, resize: images.ResizeRule
+) -> Iterator[images.UInt8Array | PictureError]:
+    """Read every picture, in parallel, and bring it to the model's size.
+
+    Yields:
+        In order, for each: uint8 ``[size, size, 3]``, or why it cannot be read.
+    """
+    sized = partial(images.size_picture, size=size, resize=resize)
+
+    def work(index: int) -> images.UInt8Array | PictureError:
+        return images.attempt(lambda: apply(pictures, index, sized))
+
+    return in_order(work, range(len(pictures)))
+
+
 class LazyPaths(Sequence[Path]):
     """Paths that are kept as text: a million of them are made in no time and 100 MB."""
 
@@ -63,7 +82,6 @@ class LazyPaths(Sequence[Path]):
         self._texts = texts
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._texts)
 
     def text(self, index: int) -> str:
@@ -88,7 +106,6 @@ class FilePictures:
     root: Path
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
         return len(self.paths)
 
     def __getitem__(self, index: int) -> images.UInt8Array:
@@ -148,7 +165,6 @@ class ArrayPictures:
     prefix: str
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
         return len(self.array)
 
     def __getitem__(self, index: int) -> images.UInt8Array:
@@ -168,72 +184,58 @@ class ArrayPictures:
         return f"{self.array.shape[1:]}".encode() + bytes(self.array[index].tobytes())
 
 
+class _Delegating:
+    """Pictures of other collections, which read, name, measure and stamp them."""
+
+    def _find(self, index: int) -> tuple[Pictures, int]:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> images.UInt8Array:
+        pictures, place = self._find(index)
+        return pictures[place]
+
+    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
+        """Decode and reduce one; raises PictureError."""
+        return apply(*self._find(index), function)
+
+    def name(self, index: int) -> str:
+        """Name one."""
+        pictures, place = self._find(index)
+        return pictures.name(place)
+
+    def longer_side(self, index: int) -> int:
+        """Measure one."""
+        pictures, place = self._find(index)
+        return pictures.longer_side(place)
+
+    def stamp(self, index: int) -> bytes:
+        """Stamp one."""
+        pictures, place = self._find(index)
+        return pictures.stamp(place)
+
+
 @dataclass(frozen=True)
-class Subset:
+class Subset(_Delegating):
     """Some of the pictures of another collection."""
 
     pictures: Pictures
     indices: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> images.UInt8Array:
-        """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
-        return self.pictures[int(self.indices[index])]
-
-    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
-        """Reduce it as the whole does."""
-        return apply(self.pictures, int(self.indices[index]), function)
-
-    def name(self, index: int) -> str:
-        """Name it as the whole does."""
-        return self.pictures.name(int(self.indices[index]))
-
-    def longer_side(self, index: int) -> int:
-        """Measure it as the whole does."""
-        return self.pictures.longer_side(int(self.indices[index]))
-
-    def stamp(self, index: int) -> bytes:
-        """Stamp it as the whole does."""
-        return self.pictures.stamp(int(self.indices[index]))
+    def _find(self, index: int) -> tuple[Pictures, int]:
+        return self.pictures, int(self.indices[index])
 
 
 @dataclass(frozen=True)
-class ConcatenatedPictures:
+class ConcatenatedPictures(_Delegating):
     """Several collections one after the other."""
 
     parts: tuple[Pictures, ...]
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
         return sum(len(part) for part in self.parts)
-
-    def __getitem__(self, index: int) -> images.UInt8Array:
-        """Read one as RGB uint8 ``[height, width, 3]``; raises PictureError."""
-        part, place = self._find(index)
-        return part[place]
-
-    def apply(self, index: int, function: images.PixelFunction) -> images.UInt8Array:
-        """Reduce it as its part does."""
-        part, place = self._find(index)
-        return apply(part, place, function)
-
-    def name(self, index: int) -> str:
-        """Name it as its part does."""
-        part, place = self._find(index)
-        return part.name(place)
-
-    def longer_side(self, index: int) -> int:
-        """Measure it as its part does."""
-        part, place = self._find(index)
-        return part.longer_side(place)
-
-    def stamp(self, index: int) -> bytes:
-        """Stamp it as its part does."""
-        part, place = self._find(index)
-        return part.stamp(place)
 
     def _find(self, index: int) -> tuple[Pictures, int]:
         for part in self.parts:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kerascnn.dataset.pictures import ConcatenatedPictures, Pictures, Subset
 from kerascnn.errors import ConfigError, DataError
+from kerascnn.printable import first_few
 
 SPLITS = ("train", "val", "test")
 
@@ -61,6 +62,15 @@ class Dataset:
         """Return the splits in the order train, val, test."""
         return {name: self.splits[name] for name in SPLITS if name in self.splits}
 
+    def balance(self, classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Count the pictures of each of these classes, by split."""
+        found = {}
+        for name, split in self.ordered().items():
+            counts = np.bincount(split.labels, minlength=len(self.classes)).tolist()
+            by_name = dict(zip(self.classes, counts, strict=True))
+            found[name] = tuple(by_name.get(label, 0) for label in classes)
+        return found
+
     def choose(
         self, wanted: str | None = None, classes: tuple[str, ...] | None = None
     ) -> tuple[str, Split]:
@@ -102,8 +112,8 @@ class Dataset:
         unknown = [name for name in self.classes if name not in places]
         if unknown:
             raise DataError(
-                f"{self.name}: the model does not know {', '.join(map(repr, unknown[:5]))}. "
-                f"It knows: {', '.join(map(repr, classes[:20]))}."
+                f"{self.name}: the model does not know {first_few(list(map(repr, unknown)))}. "
+                f"It knows: {first_few(list(map(repr, classes)), 20)}."
             )
         index = np.asarray([places[name] for name in self.classes], np.int64)
         return Split(split.pictures, index[split.labels])

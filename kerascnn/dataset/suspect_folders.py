@@ -16,6 +16,7 @@ from kerascnn.dataset.faults import FaultHandler
 from kerascnn.dataset.split_names import SPLIT_FOLDERS, besides_split, split_of
 from kerascnn.dataset.walk import Walk
 from kerascnn.dataset.wrappers import DATE
+from kerascnn.printable import first_few
 
 _FEW = 20
 """Folders, more than which are no splits."""
@@ -66,7 +67,9 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
         f.name for f in inside if f.name.lower() in SPLIT_FOLDERS and f.name not in known
     ]
     if like_splits:
-        faults.notice(f"{root}: {_some(like_splits)} is read as a class like the others beside it")
+        faults.notice(
+            f"{root}: {first_few(like_splits)} is read as a class like the others beside it"
+        )
 
 
 def check_annotations(root: Path, faults: FaultHandler) -> None:
@@ -87,7 +90,7 @@ def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
         below = inside[pictures[0]]
         sorted_already = len(below) > 1 and not all(map(split_of, below))
         return (
-            f"{_some(sorted(folder.name for folder in inside))} are pictures and their "
+            f"{first_few(sorted(folder.name for folder in inside))} are pictures and their "
             "annotations, as for detection or segmentation, and no classes. "
         ) + (
             f"Give {pictures[0]} if its folders are the classes."
@@ -100,9 +103,9 @@ def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
             drawn = [name for name in below if name.lower() in ANNOTATIONS]
             if any(next(Walk().pictures(unwrapped(folder) / name), None) for name in drawn):
                 return (
-                    f"{folder.name} holds pictures and their annotations ({_some(sorted(drawn))}), "
-                    "and both would be read as pictures of the class. Move the annotations away, "
-                    "or list the pictures in a .csv file."
+                    f"{folder.name} holds pictures and their annotations "
+                    f"({first_few(sorted(drawn))}), and both would be read as pictures of the "
+                    "class. Move the annotations away, or list the pictures in a .csv file."
                 )
     return None
 
@@ -112,9 +115,9 @@ def _repeated(beside: frozenset[str], inside: Mapping[Path, frozenset[str]]) -> 
         same = sorted(names & beside)
         if len(same) > 1 and 2 * len(same) >= len(names):
             return (
-                f"{folder.name} holds sub-folders called as those beside it ({_some(same)}), so it "
-                "looks like a second copy of the data and not like a class. Move it away, or list "
-                "the pictures in a .csv file."
+                f"{folder.name} holds sub-folders called as those beside it ({first_few(same)}), "
+                "so it looks like a second copy of the data and not like a class. Move it away, or "
+                "list the pictures in a .csv file."
             )
     return None
 
@@ -161,7 +164,7 @@ def _suffixed(inside: Mapping[Path, frozenset[str]]) -> str | None:
 
 def _advice(one: str, other: str, same: list[str]) -> str:
     """Say what to do with two folders that hold the same sub-folders."""
-    both = f"{one} and {other} hold the same sub-folders ({_some(same)})"
+    both = f"{one} and {other} hold the same sub-folders ({first_few(same)})"
     if all(map(split_of, same)):
         return (
             f"{both}, which are splits. Expected the split first and the class in it: move them to "
@@ -172,10 +175,6 @@ def _advice(one: str, other: str, same: list[str]) -> str:
         f"{both}. If those are the classes, call the folders around them train, val and test; if "
         "not, give them other names, or list the pictures in a .csv file."
     )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (", ..." if names[4:] else "")
 
 
 def _candidates(inside: Mapping[Path, frozenset[str]]) -> list[tuple[Path, Path]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kerascnn import images
+from kerascnn.printable import first_few
 
 _LEFTOVERS = frozenset(
     {
@@ -155,5 +156,4 @@ def counted(root: Path, paths: list[Path]) -> str:
 
 
 def _few(root: Path, paths: list[Path]) -> str:
-    shown = [path.relative_to(root).as_posix() for path in paths[:_LISTED]]
-    return ", ".join(shown) + (", ..." if paths[_LISTED:] else "")
+    return first_few([path.relative_to(root).as_posix() for path in paths], _LISTED)

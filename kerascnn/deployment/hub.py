@@ -19,7 +19,7 @@ from kerascnn.files import read_text, sha256_of
 from kerascnn.hub import CARD, SCHEME, hub_errors, refuse_offline
 from kerascnn.inference.model_file.kinds import MODEL, is_own, kind_of_model
 from kerascnn.inference.model_file.metadata import read_card
-from kerascnn.language import sentence
+from kerascnn.language import Sentence, sentence
 
 EXPORTED = Path("exported")
 """Where ``kerascnn export`` writes, unless told otherwise."""
@@ -139,11 +139,6 @@ def _exported_from(run: Path) -> Path:
 def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pushed:
     """Upload a model in one commit; a repository that is not there is made.
 
-    Args:
-        model: What.
-        request: Where to, and how.
-        confirm: Called with what is going to happen, before anything does; ends it by raising.
-
     Raises:
         ConfigError: No such name, or a private model for a public repository.
         ModelFileError: The Hub refuses, or cannot be reached.
@@ -156,23 +151,13 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
         from huggingface_hub import HfApi
 
         api = HfApi()
-        private = _visibility(api, request)
-        new = private is None
-        private = request.private if private is None else private
-        kept = not new and _has_foreign_page(api, request)
+        there = _visibility(api, request)
+        private = request.private if there is None else there
+        kept = there is not None and _has_foreign_page(api, request)
         sha256 = sha256_of(model.file)
         contents = _contents(model, request, sha256, kept)
-        size = sum(len(one) if isinstance(one, bytes) else one.stat().st_size
-                   for one in contents.values())  # fmt: skip
-        upload = sentence(
-            "upload {names} ({size} MB) to {place} {repo}",
-            names=", ".join(contents),
-            size=f"{size / 1e6:.1f}",
-            place=_PLACES[new, private],
-            repo=request.repo,
-        )
-        confirm(upload)
-        if new:
+        confirm(_intention(contents, _PLACES[there is None, private], request.repo))
+        if there is None:
             api.create_repo(request.repo, private=request.private, exist_ok=True)
         if request.revision:
             api.create_branch(request.repo, branch=request.revision, exist_ok=True)
@@ -181,6 +166,20 @@ def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pu
     hashes = {model.file.name: sha256} | {name: _sha256(one) for name, one in others.items()}
     address = f"{what}@{done.oid}/{model.file.name}"
     return Pushed(address, str(done.commit_url), str(done.oid), private, hashes, kept)
+
+
+def _intention(contents: dict[str, Path | bytes], place: str, repo: str) -> Sentence:
+    """Say what is going to be uploaded."""
+    sizes = (
+        len(one) if isinstance(one, bytes) else one.stat().st_size for one in contents.values()
+    )
+    return sentence(
+        "upload {names} ({size} MB) to {place} {repo}",
+        names=", ".join(contents),
+        size=f"{sum(sizes) / 1e6:.1f}",
+        place=place,
+        repo=repo,
+    )
 
 
 def _visibility(api: Any, request: Request) -> bool | None:

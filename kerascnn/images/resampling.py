@@ -161,9 +161,6 @@ def filtered(distance: npt.NDArray[np.float64], kind: Filter) -> npt.NDArray[np.
     Args:
         distance: From the middle, in pixels.
         kind: ``bilinear``, ``bicubic`` (a = -0.5) or ``lanczos`` (3 lobes).
-
-    Returns:
-        Of the same shape, not normalized.
     """
     x = np.abs(distance)
     if kind == "bilinear":
@@ -226,18 +223,24 @@ def tensorflow_taps(side: Side, kind: Filter) -> Taps:
     if kind == "bilinear":
         weights = np.stack([one - part, part], axis=1)
         return np.clip(index, 0, length - 1), weights
-    if kind == "bicubic":
-        weights = cubic_table()[np.rint(part * np.float32(TABLE)).astype(np.intp)]
-    else:
-        weights = filtered(index - place[:, None], "lanczos")
-    weights = np.where((index >= 0) & (index < length), weights, weights.dtype.type(0))
-    total = np.zeros(len(weights), weights.dtype)
-    for tap in weights.T:  # in this order, as the exported graph
-        total = total + tap
-    shares = weights / total[:, None]
+    weights = (
+        cubic_table()[np.rint(part * np.float32(TABLE)).astype(np.intp)]
+        if kind == "bicubic"
+        else filtered(index - place[:, None], "lanczos")
+    )
+    inside = (index >= 0) & (index < length)
+    shares = _normalized(np.where(inside, weights, weights.dtype.type(0)))
     if kind == "lanczos":
         shares = np.floor(shares * 2.0**LANCZOS_BITS + 0.5) / 2.0**LANCZOS_BITS
     return np.clip(index, 0, length - 1), shares
+
+
+def _normalized(weights: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+    total = np.zeros(len(weights), weights.dtype)
+    for tap in weights.T:  # in this order, as the exported graph
+        total = total + tap
+    shares: npt.NDArray[np.floating[Any]] = weights / total[:, None]
+    return shares
 
 
 def cubic_table() -> npt.NDArray[np.float32]:

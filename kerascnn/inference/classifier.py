@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,14 @@ log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
 """Pictures per run; onnxruntime keeps the memory of the largest batch that it has seen."""
+
+
+class AnswerOptions(TypedDict, total=False):
+    """What may be said of answers, as :meth:`Classifier.stream` explains it."""
+
+    top_k: int
+    batch_size: int
+    min_probability: float
 
 
 class Classifier:

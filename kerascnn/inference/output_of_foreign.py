@@ -60,16 +60,8 @@ def candidates(
     }
     quantized = [value for value in fitting if value.type in QUANTIZED]
     if not found and quantized:
-        found = {value.name: output_scale(path, value.name) for value in quantized}
-        if None in found.values():
-            raise ModelFileError(
-                f"{path}: gives {shown(quantized)}: quantized numbers, whose scale its graph does "
-                "not say. Expected float: end the graph in DequantizeLinear and export it again."
-            )
-    if (
-        any(str(value.type).startswith(("tensor(string", "seq(map")) for value in values)
-        and not found
-    ):
+        found = _scaled(path, quantized)
+    if not found and any(str(one.type).startswith(("tensor(string", "seq(map")) for one in values):
         raise ModelFileError(
             f"{path}: gives {shown(values)}: names and maps of names, as converters of Custom "
             "Vision and scikit-learn write them. Expected an output of numbers: convert it again "
@@ -77,6 +69,16 @@ def candidates(
         )
     if not found:
         raise _nothing_fits(path, values, len(foreign.classes))
+    return found
+
+
+def _scaled(path: str | Path, quantized: Sequence[Any]) -> dict[str, Scale | None]:
+    found = {value.name: output_scale(path, value.name) for value in quantized}
+    if None in found.values():
+        raise ModelFileError(
+            f"{path}: gives {shown(quantized)}: quantized numbers, whose scale its graph does "
+            "not say. Expected float: end the graph in DequantizeLinear and export it again."
+        )
     return found
 
 

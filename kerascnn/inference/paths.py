@@ -13,11 +13,11 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, Unpack
 
 from kerascnn.dataset.walk import Walk, unsupported_notice
 from kerascnn.errors import PictureError
-from kerascnn.inference.classifier import BATCH_SIZE, Classifier
+from kerascnn.inference.classifier import AnswerOptions, Classifier
 from kerascnn.inference.prediction import Prediction
 
 log = logging.getLogger(__name__)
@@ -50,30 +50,10 @@ def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
             yield pattern
 
 
-def predict_paths(
-    classifier: Classifier,
-    paths: Iterable[str],
-    top_k: int = 5,
-    batch_size: int = BATCH_SIZE,
-    min_probability: float = 0.0,
-) -> Iterator[tuple[str, Prediction | PictureError]]:
-    """Classify files, a few at a time.
-
-    Yields:
-        In order, each path with its answer, or with why it cannot be read.
-    """
-    for answered in predict_batches(classifier, paths, top_k, batch_size, min_probability):
-        yield from answered
-
-
 def predict_batches(
-    classifier: Classifier,
-    paths: Iterable[str],
-    top_k: int = 5,
-    batch_size: int = BATCH_SIZE,
-    min_probability: float = 0.0,
+    classifier: Classifier, paths: Iterable[str], **asked: Unpack[AnswerOptions]
 ) -> Iterator[list[tuple[str, Prediction | PictureError]]]:
-    """Classify as :func:`predict_paths` does, and yield together what was answered together."""
+    """Classify files, and yield together what was answered together, each with its path."""
     taken: deque[str] = deque()
 
     def remembered() -> Iterator[str]:
@@ -81,7 +61,7 @@ def predict_batches(
             taken.append(path)
             yield path
 
-    for batch in classifier.stream_batches(remembered(), top_k, batch_size, min_probability):
+    for batch in classifier.stream_batches(remembered(), **asked):
         yield [(taken.popleft(), answer) for answer in batch]
 
 

@@ -94,16 +94,6 @@ def rank_all(
     return answers
 
 
-def rank(
-    probabilities: npt.NDArray[np.float32],
-    classes: tuple[str, ...],
-    top_k: int,
-    min_probability: float = 0.0,
-) -> Prediction:
-    """Turn one row of probabilities into an answer; see :func:`rank_all`."""
-    return rank_all(probabilities[None], classes, top_k, min_probability)[0]
-
-
 def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Write minus infinity, by which a network rules a class out, as the lowest number.
 

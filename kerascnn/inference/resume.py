@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,32 +45,36 @@ def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
         DataError: No such file, a line that is no answer, or answers of another model.
     """
     path = Path(file)
-    answered: set[str] = set()
-    whole, ended = 0, True
     try:
         with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                complete = line.endswith(b"\n")
-                if complete and not line.strip():  # an editor's
-                    whole += len(line)
-                    continue
-                row = _row(line)
-                if row is None and not complete:
-                    break  # killed in the middle of writing it
-                if row is None:
-                    raise DataError(
-                        f"{path}, line {number}: {line[:60]!r} is not a prediction. Expected a "
-                        "file that `kerascnn predict --json` wrote, and nothing else in it."
-                    )
-                _check_model(f"{path}, line {number}", row, classes)
-                if "top" in row:
-                    answered.add(row["path"])
-                whole, ended = whole + len(line), complete
+            return _read(path, lines, classes)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}). Expected an earlier output of "
             "`kerascnn predict --json`; the first time, leave out `resume`."
         ) from error
+
+
+def _read(path: Path, lines: Iterable[bytes], classes: Collection[str]) -> PreviousOutput:
+    answered: set[str] = set()
+    whole, ended = 0, True
+    for number, line in enumerate(lines, 1):
+        complete = line.endswith(b"\n")
+        if complete and not line.strip():  # an editor's
+            whole += len(line)
+            continue
+        row = _row(line)
+        if row is None and not complete:
+            break  # killed in the middle of writing it
+        if row is None:
+            raise DataError(
+                f"{path}, line {number}: {line[:60]!r} is not a prediction. Expected a "
+                "file that `kerascnn predict --json` wrote, and nothing else in it."
+            )
+        _check_model(f"{path}, line {number}", row, classes)
+        if "top" in row:
+            answered.add(row["path"])
+        whole, ended = whole + len(line), complete
     return PreviousOutput(path, frozenset(answered), whole, ended)
 
 

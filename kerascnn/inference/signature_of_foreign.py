@@ -35,10 +35,6 @@ _STEADY = 1e-3
 def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
     """Find out how to ask a file, whoever made it.
 
-    Args:
-        path: Path of the ``.onnx`` file.
-        foreign: What its user says about it, if it was made elsewhere.
-
     Raises:
         ModelFileError: No such file, no card and nothing said, or a graph that is no classifier
             of single pictures.

@@ -69,35 +69,58 @@ def in_batches(
         if pool is None:
             own = stack.enter_context(ThreadPoolExecutor(threads))
             pool = lambda: own  # noqa: E731
-        waiting: deque[tuple[Future[list[R]], int]] = deque()
-        turns = TakingTurns()
-        together = max(_TASK, min(_SMALL_TASK, size))
+        tasks = _Tasks(work, source, pool, max(_TASK, min(_SMALL_TASK, size)))
+        stack.callback(tasks.stop)
         batch: list[R] = []
-        small = False
-        try:
-            while True:
-                patience = None if not batch else _PATIENCE
-                # While others are in flight: little work is worth a task only together.
-                least, most = (together, together) if waiting and small else (1, _TASK)
-                for task, weight in source.available(0.0 if waiting else patience, least, most):
-                    waiting.append((pool().submit(turns.each, work, task), weight))
-                if waiting:
-                    future, weight = waiting.popleft()
-                    batch += future.result()
-                    small = turns.small
-                    source.give_back(len(future.result()), weight)
-                elif batch:
-                    yield batch
-                    batch = []
-                elif source.ended:
-                    return
-                while len(batch) >= size:
-                    yield batch[:size]
-                    batch = batch[size:]
-        finally:
-            source.stop()
-            for future, _ in waiting:
-                future.cancel()
+        while True:
+            tasks.begin(_PATIENCE if batch else None)
+            if tasks.waiting:
+                batch += tasks.next()
+            elif batch:
+                yield batch
+                batch = []
+            elif source.ended:
+                return
+            while len(batch) >= size:
+                yield batch[:size]
+                batch = batch[size:]
+
+
+class _Tasks(Generic[T, R]):
+    """Work in flight, whose results are given out in order."""
+
+    def __init__(
+        self,
+        work: Callable[[T], R],
+        source: _Source[T],
+        pool: Callable[[], Executor],
+        together: int,
+    ) -> None:
+        self._work, self._source, self._pool, self._together = work, source, pool, together
+        self.waiting: deque[tuple[Future[list[R]], int]] = deque()
+        self._turns, self._small = TakingTurns(), False
+
+    def begin(self, patience: float | None) -> None:
+        """Hand out what the source has; wait for it only if nothing is in flight."""
+        # While others are in flight: little work is worth a task only together.
+        by_many = self.waiting and self._small
+        least, most = (self._together, self._together) if by_many else (1, _TASK)
+        for task, weight in self._source.available(0.0 if self.waiting else patience, least, most):
+            self.waiting.append((self._pool().submit(self._turns.each, self._work, task), weight))
+
+    def next(self) -> list[R]:
+        """Wait for the results of the first task."""
+        future, weight = self.waiting.popleft()
+        results = future.result()
+        self._small = self._turns.small
+        self._source.give_back(len(results), weight)
+        return results
+
+    def stop(self) -> None:
+        """Take no more, and begin none that has not begun."""
+        self._source.stop()
+        for future, _ in self.waiting:
+            future.cancel()
 
 
 class _Source(Generic[T]):

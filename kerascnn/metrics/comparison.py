@@ -14,6 +14,7 @@ import numpy as np
 from kerascnn.errors import DataError
 from kerascnn.metrics.outputs import Predictions
 from kerascnn.metrics.significance import mcnemar_exact
+from kerascnn.printable import first_few
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _check_comparable(a: Predictions, b: Predictions, a_name: str, b_name: str) 
         lone = sorted(set(a.classes) ^ set(b.classes))
         raise DataError(
             f"{a_name} and {b_name} do not know the same classes: only one knows "
-            f"{', '.join(map(repr, lone[:5]))}. Compare models of the same classes."
+            f"{first_few(list(map(repr, lone)))}. Compare models of the same classes."
         )
     if a.names != b.names:
         raise DataError(

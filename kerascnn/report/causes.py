@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from kerascnn.language import count, tr
 from kerascnn.metrics.classification import Evaluation
 from kerascnn.metrics.significance import percent, wilson_interval
+from kerascnn.printable import first_few
 from kerascnn.report.content import Content, Learning
 
 _FEW_STEPS = 300
@@ -92,11 +93,7 @@ def not_told(baseline: float) -> str:
 
 
 def causes(content: Content) -> Iterator[str]:
-    """Name what holds a network back.
-
-    Yields:
-        One remark a cause, with its numbers and what to do.
-    """
+    """Name what holds a network back."""
     evaluation, learning = content.evaluation, content.learning
     if learning and evaluation.split != "train":
         yield from _fit(learning, evaluation)
@@ -191,7 +188,7 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
     sure = [one for one in evaluation.mistakes if one.probability >= _SURE]
     if not sure:
         return
-    names = ", ".join(one.path for one in sure[:3]) + (", …" if len(sure) > 3 else "")
+    names = first_few([one.path for one in sure], 3)
     if len(sure) == 1:
         yield tr(
             "One wrong prediction has a confidence of at least {sure}: look there first, the "

@@ -74,21 +74,13 @@ class Mistake:
     """A wrong answer.
 
     Attributes:
+        wrong: The answer.
         picture: uint8 ``[size, size, 3]``, as the network saw it.
-        name: Name of the picture.
-        truth: The true class.
-        answer: The predicted class.
-        probability: Probability of the answer, 0 to 1.
-        truth_probability: Probability of the right class, 0 to 1.
         heat: Where the network saw its answer; None where that is not known.
     """
 
+    wrong: Misclassification
     picture: UInt8Array
-    name: str
-    truth: str
-    answer: str
-    probability: float
-    truth_probability: float
     heat: Heat | None = None
 
 
@@ -210,15 +202,18 @@ def gallery(
     shown = list(wrong[:GALLERY])
     pictures = [picture(one.index) for one in shown]
     warm: Sequence[Heat | None] = heats(pictures, [one.answer for one in shown]) if shown else []
-    return tuple(
-        Mistake(
-            picture=seen,
-            name=one.path,
-            truth=one.truth,
-            answer=one.answer,
-            probability=one.probability,
-            truth_probability=one.truth_probability,
-            heat=heat,
+    return tuple(map(Mistake, shown, pictures, warm))
+
+
+def with_shares(
+    classes: Sequence[str], counts: Mapping[str, Sequence[int]]
+) -> list[tuple[str, list[tuple[int, float]]]]:
+    """Return each class with its count in each split, and that in per cent of the largest."""
+    largest = {split: max(1, *some, 1) for split, some in counts.items()}
+    return [
+        (
+            name,
+            [(some[index], 100 * some[index] / largest[split]) for split, some in counts.items()],
         )
-        for one, seen, heat in zip(shown, pictures, warm, strict=True)
-    )
+        for index, name in enumerate(classes)
+    ]

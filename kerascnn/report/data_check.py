@@ -20,6 +20,7 @@ from kerascnn.dataset.split import Dataset
 from kerascnn.errors import PictureError
 from kerascnn.images import UInt8Array
 from kerascnn.language import tr
+from kerascnn.report.content import with_shares
 from kerascnn.report.data_url import data_url
 from kerascnn.report.document import render
 
@@ -84,11 +85,6 @@ class Section:
 def write_check_page(path: str | Path, check: DataCheck, dataset: Dataset) -> None:
     """Write the page.
 
-    Args:
-        path: Path of the HTML file.
-        check: What was found.
-        dataset: The data set that holds them; pictures that are shown are read again.
-
     Raises:
         KerascnnError: The page cannot be written.
     """
@@ -110,7 +106,7 @@ def render_check_page(check: DataCheck, dataset: Dataset) -> str:
             for one in check.odd[:_ODD]
         ],
         "lines": _LINES,
-        "balance": _balance(check),
+        "balance": with_shares(check.classes, check.counts),
     }
     return render("check.html.j2", values)
 
@@ -135,20 +131,6 @@ def _remarks(check: DataCheck) -> Iterator[str]:
             most=f"{max(sizes):,}",
             least=f"{min(sizes):,}",
         )
-
-
-def _balance(check: DataCheck) -> list[tuple[str, list[tuple[int, float]]]]:
-    largest = {split: max(1, *counts, 1) for split, counts in check.counts.items()}
-    return [
-        (
-            name,
-            [
-                (counts[index], 100 * counts[index] / largest[split])
-                for split, counts in check.counts.items()
-            ],
-        )
-        for index, name in enumerate(check.classes)
-    ]
 
 
 def _sections(check: DataCheck, dataset: Dataset) -> Iterator[Section]:

@@ -28,11 +28,7 @@ _MARGIN = 0.001
 
 
 def explanation_rows(explanation: Explanation) -> list[Row]:
-    """Arrange one explanation as rows of tiles.
-
-    Returns:
-        One row: the picture, then the heat of each class over it.
-    """
+    """Arrange one explanation as rows of tiles."""
     seen = Tile(enlarged(explanation.picture), (tr("as the network sees it"),))
     warm = [
         Tile(

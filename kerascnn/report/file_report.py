@@ -9,11 +9,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import numpy as np
-
 from kerascnn import __version__, files, images
 from kerascnn.dataset import Dataset, Split, load_dataset
-from kerascnn.dataset.split import SPLITS
 from kerascnn.inference.classifier import Classifier
 from kerascnn.inference.evaluation import predict_file
 from kerascnn.inference.occlusion import Heat, heat_of
@@ -81,21 +78,11 @@ def _content(
         evaluation=evaluation,
         mistakes=gallery(evaluation.mistakes, picture, heats),
         method="occlusion",
-        balance=_balance(dataset, classifier.classes),
+        balance=dataset.balance(classifier.classes),
         facts=_facts(classifier, answers, dataset),
         commands=tuple(_commands(words)),
         learning=learning_of(card),
     )
-
-
-def _balance(dataset: Dataset, classes: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    splits = sorted(dataset.splits.items(), key=lambda item: SPLITS.index(item[0]))
-    found = {}
-    for name, split in splits:
-        counts = np.bincount(split.labels, minlength=len(dataset.classes)).tolist()
-        by_name = dict(zip(dataset.classes, counts, strict=True))
-        found[name] = tuple(by_name.get(label, 0) for label in classes)
-    return found
 
 
 def _facts(

@@ -16,7 +16,7 @@ import numpy as np
 from kerascnn.language import tr
 from kerascnn.metrics.curves import ClassCurves
 from kerascnn.report import figures
-from kerascnn.report.content import Content, Epoch, Layer, Mistake
+from kerascnn.report.content import Content, Epoch, Layer, Mistake, with_shares
 from kerascnn.report.data_url import data_url
 from kerascnn.report.document import check_installed, render
 from kerascnn.report.heat import overlay
@@ -89,7 +89,7 @@ def _values(content: Content) -> dict[str, Any]:
         "blocks": _blocks(content.layers),
         "confusion": _confusion(content),
         "confusions": commonest_confusions(content),
-        "balance": _balance(content),
+        "balance": with_shares(content.classes, content.balance) if content.balance else [],
         "total_params": sum(layer.params for layer in content.layers),
         "trainable_params": sum(layer.params for layer in content.layers if layer.trainable),
     }
@@ -142,22 +142,6 @@ def _confusion(content: Content) -> list[list[tuple[int, int]]]:
     if len(rows) > _WIDEST_CONFUSION:
         return []
     return [[(count, -(-count * _SHADES // max(1, sum(row)))) for count in row] for row in rows]
-
-
-def _balance(content: Content) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Return each class with its count in each split, and that as a share of the largest."""
-    largest = {split: max(1, *counts) for split, counts in content.balance.items()}
-    return [
-        (
-            name,
-            [
-                (counts[index], 100 * counts[index] / largest[split])
-                for split, counts in content.balance.items()
-            ],
-        )
-        for index, name in enumerate(content.classes)
-        if content.balance
-    ]
 
 
 def _warm(mistake: Mistake) -> str:

@@ -5,6 +5,7 @@ Knows: the few patterns that a practitioner looks for first. Does not know figur
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,18 +94,12 @@ def split_name(content: Content) -> str:
 def _baseline(tone: Tone, baseline: float, content: Content) -> str:
     naive = f"{baseline:.0%}"
     if tone == "poor":
-        learning = content.learning
-        why = (
-            not_learned(learning)
-            if learning and not learning.has_learned
-            else tr("Train longer, look at the data, or choose another network.")
-        )
         sentence = tr(
             "It has not learned: always predicting the most frequent class would give {naive}, "
             "and this model is not significantly better.",
             naive=naive,
         )
-        return f"{sentence} {why}"
+        return f"{sentence} {_why_poor(content)}"
     if not tells_from_chance(content.evaluation.images, baseline):
         return not_told(baseline)
     if tone == "fair":
@@ -120,29 +115,34 @@ def _baseline(tone: Tone, baseline: float, content: Content) -> str:
     )
 
 
+def _why_poor(content: Content) -> str:
+    if content.learning and not content.learning.has_learned:
+        return not_learned(content.learning)
+    return tr("Train longer, look at the data, or choose another network.")
+
+
 def _training(content: Content) -> list[str]:
     if not content.epochs:
         return []
     last = content.epochs[-1]
     best = next((one for one in content.epochs if one.number == content.best_epoch), last)
-    remarks = []
     if best is last and len(content.epochs) > 1 and _still_falling(content):
-        remarks.append(
+        return [
             tr(
                 "The validation loss was still falling in the last epoch ({last}): "
                 "training longer should help.",
                 last=last.number,
             )
+        ]
+    if best is last:
+        return []
+    return [
+        tr(
+            "The weights of epoch {best} of {last} are kept; later epochs were no better.",
+            best=best.number,
+            last=last.number,
         )
-    elif best is not last:
-        remarks.append(
-            tr(
-                "The weights of epoch {best} of {last} are kept; later epochs were no better.",
-                best=best.number,
-                last=last.number,
-            )
-        )
-    return remarks
+    ]
 
 
 def _still_falling(content: Content) -> bool:
@@ -150,34 +150,27 @@ def _still_falling(content: Content) -> bool:
     return last.val_loss < before.val_loss * 0.97
 
 
-def _classes(content: Content) -> list[str]:
+def _classes(content: Content) -> Iterator[str]:
     scores = [score for score in content.evaluation.per_class if score.support]
     if len(scores) < 2:
-        return []
-    remarks = []
+        return
     worst = min(scores, key=lambda score: score.f1)
     if worst.f1 < sum(score.f1 for score in scores) / len(scores) - _WEAK_CLASS:
-        remarks.append(
-            tr(
-                "The weakest class is “{label}”: {recall} of its {support} are "
-                "recognized, and {precision} of the predictions “{label}” are correct.",
-                label=worst.label,
-                recall=f"{worst.recall:.0%}",
-                support=count(worst.support, "picture"),
-                precision=f"{worst.precision:.0%}",
-            )
+        yield tr(
+            "The weakest class is “{label}”: {recall} of its {support} are "
+            "recognized, and {precision} of the predictions “{label}” are correct.",
+            label=worst.label,
+            recall=f"{worst.recall:.0%}",
+            support=count(worst.support, "picture"),
+            precision=f"{worst.precision:.0%}",
         )
     for truth, answer, often in commonest_confusions(content, 1):
-        times = tr("once") if often == 1 else tr("{count} times", count=f"{often:,}")
-        remarks.append(
-            tr(
-                "The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.",
-                truth=truth,
-                answer=answer,
-                times=times,
-            )
+        yield tr(
+            "The most frequent confusion: “{truth}” predicted as “{answer}”, {times}.",
+            truth=truth,
+            answer=answer,
+            times=tr("once") if often == 1 else tr("{count} times", count=f"{often:,}"),
         )
-    return remarks
 
 
 def _sure(content: Content) -> str:
@@ -200,15 +193,17 @@ def _sure(content: Content) -> str:
         confidence=f"{confidence:.0%}",
         right=f"{content.evaluation.top1:.0%}",
     )
-    remedy = (
-        tr("It was calibrated on these very pictures, so use its probabilities for ranking only.")
-        if content.fitted_on == content.evaluation.split
-        else tr(
-            "Calibrate it on validation pictures like these, or use its probabilities for "
-            "ranking only."
+    return f"{found_out} {_remedy(content)}"
+
+
+def _remedy(content: Content) -> str:
+    if content.fitted_on == content.evaluation.split:
+        return tr(
+            "It was calibrated on these very pictures, so use its probabilities for ranking only."
         )
+    return tr(
+        "Calibrate it on validation pictures like these, or use its probabilities for ranking only."
     )
-    return f"{found_out} {remedy}"
 
 
 def _where(content: Content) -> str:

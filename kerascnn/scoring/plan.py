@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from kerascnn import __version__, uris
 from kerascnn.errors import ConfigError, DataError, ModelFileError
-from kerascnn.files import atomic_write, read_text, write_text
+from kerascnn.files import atomic_write, read_text, reading, write_text
 from kerascnn.scoring.formats import FORMATS
 from kerascnn.typed_json import build
 
@@ -259,13 +259,10 @@ def _check_head(plan: Plan) -> None:
 def _check_list(plan: Plan) -> None:
     path = plan.folder / _PICTURES
     digest, lines = hashlib.sha256(), 0
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                lines += chunk.count(b"\n")
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror}).") from error
+    with reading(path), path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            lines += chunk.count(b"\n")
     if (digest.hexdigest(), lines) != (plan.list_sha256, plan.pictures):
         raise _not_the_list(plan)
 

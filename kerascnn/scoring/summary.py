@@ -25,26 +25,12 @@ _ERRORS = 50
 def write_summary(plan: Plan, changes: Changes | None, failed: dict[int, str]) -> dict[str, Any]:
     """Write what came of a plan, and return it.
 
-    Args:
-        plan: The plan.
-        changes: What is not as it was when it was made; None: nobody looked at all pictures.
-        failed: The parts that could not be scored, and why.
-
     Raises:
         ModelFileError: A part is damaged.
         KerascnnError: The folder cannot be written.
     """
     missing = plan.missing()
-    labels, errors = Counter[str](), Counter[str]()
-    unsure = 0
-    for number in sorted(set(range(plan.parts)) - set(missing)):
-        for row in read_back(plan.part_file(number)):
-            if row["error"] is not None:
-                errors[_kind(row["path"], row["error"])] += 1
-            elif row["label"] is None:
-                unsure += 1
-            else:
-                labels[row["label"]] += 1
+    labels, errors, unsure = _counted(plan, set(missing))
     summary = {
         "complete": not missing,
         "pictures": plan.pictures,
@@ -62,6 +48,20 @@ def write_summary(plan: Plan, changes: Changes | None, failed: dict[int, str]) -
     }
     write_text(Path(plan.folder, SUMMARY), json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def _counted(plan: Plan, missing: set[int]) -> tuple[Counter[str], Counter[str], int]:
+    """Count labels, kinds of errors, and answers without a label."""
+    labels, errors, unsure = Counter[str](), Counter[str](), 0
+    for number in sorted(set(range(plan.parts)) - missing):
+        for row in read_back(plan.part_file(number)):
+            if row["error"] is not None:
+                errors[_kind(row["path"], row["error"])] += 1
+            elif row["label"] is None:
+                unsure += 1
+            else:
+                labels[row["label"]] += 1
+    return labels, errors, unsure
 
 
 def _kind(path: str, error: str) -> str:

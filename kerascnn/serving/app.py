@@ -65,17 +65,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_load(service, failed or _log_failure))]
-        if service.config.reload_seconds:
-            tasks.append(asyncio.create_task(service.models.watch()))
-        for task in tasks:
-            task.add_done_callback(_report)
-        yield
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):  # _report told it
-                await task
-        service.close()
+        async with _running(service, failed or _log_failure):
+            yield
 
     routes = [
         *V2(service).routes(),
@@ -90,6 +81,24 @@ def create_app(
     request_log = RequestLog(service.metrics, write_log, tracer)
     middleware = RequestMiddleware(Routing(router), request_log, options.read_token(), origins)
     return _with_cors(middleware, options.cors)
+
+
+@asynccontextmanager
+async def _running(
+    service: Service, failed: Callable[[KerascnnError], object]
+) -> AsyncIterator[None]:
+    """Load models and look for newer ones until the block is left; then end all work."""
+    tasks = [asyncio.create_task(_load(service, failed))]
+    if service.config.reload_seconds:
+        tasks.append(asyncio.create_task(service.models.watch()))
+    for task in tasks:
+        task.add_done_callback(_report)
+    yield
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):  # _report told it
+            await task
+    service.close()
 
 
 async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> None:

@@ -150,10 +150,6 @@ class Batcher:
     def admit(self, count: int, deadline: float) -> Admission:
         """Admit pictures for a block, if there is room for them and time to answer.
 
-        Args:
-            count: Number of pictures.
-            deadline: Seconds within which they must be answered.
-
         Raises:
             HttpError: 503: too many are taken already.
         """
@@ -293,9 +289,6 @@ def _answer(job: _Job, waited: float, ran: float) -> Answer:
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
     """List the sizes of runs.
-
-    Returns:
-        Powers of two below it, and itself.
 
     Examples:
         >>> batch_sizes(12)

@@ -1,18 +1,22 @@
 """What can be set about the server.
 
-Knows: options, their defaults and ranges. Does not know what they do.
+Knows: the options, each declared once: default, limits, help, heading. The command line and all
+checks come from here. Does not know what they do.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kerascnn.errors import ConfigError
+from kerascnn.files import reading
+from kerascnn.options import Flag, Number, Several, Text, option, read_each
 from kerascnn.serving.http.origins import as_sent
-from kerascnn.serving.sources import ModelConfig, find_models
+from kerascnn.serving.sources import BATCHING, RUNTIME, ModelConfig, find_models
 
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel
@@ -29,67 +33,85 @@ _NAME = re.compile(r"\*|(\*\.)?[^\s/:*@\[\]]+|\[?[0-9A-Fa-f:.]+\]?")
 """Any host, a name, all names below one, or an address."""
 
 
+LISTENING, ACCESS, LIMITS, LOGS = "Listening", "Access", "Limits", "Logs and traces"
+GROUPS = (LISTENING, ACCESS, RUNTIME, BATCHING, LIMITS, LOGS)
+"""Headings of the options, in order."""
+
+_PORT = Number(int, lambda n: 0 <= n <= 65535, "0 to 65535", "PORT")
+_FILE = Text("a file", "FILE")
+
+
+def _limit(default: float, metavar: str, help: str, group: str = LIMITS) -> Any:
+    """Declare a number above 0."""
+    return option(default, Number(float, lambda x: x > 0, "above 0", metavar), help, group)
+
+
+def _seconds(default: float, help: str, group: str) -> Any:
+    """Declare a time that may be 0."""
+    return option(default, Number(float, lambda x: x >= 0, "at least 0", "S"), help, group)
+
+
+def _of_a_model(name: str) -> Any:
+    """Declare what each model may have for itself, for all others."""
+    its_field = ModelConfig.__dataclass_fields__[name]
+    return field(default=its_field.default, metadata=its_field.metadata)
+
+
 @dataclass(frozen=True)
 class ServeConfig:
-    """How models are served.
+    """How models are served; each option's declaration says what it does.
 
     Attributes:
         models: Files that ``kerascnn export`` wrote, or one that it did not, ``NAME=PATH``, folders
             of them, or what is set about each; see :func:`find_models`.
-        host: Address to listen on.
-        port: TCP port; 0 takes a free one.
-        provider: Where the networks run, as for :class:`kerascnn.Classifier`.
-        arithmetic: ``exact`` or ``fast``.
-        threads: Threads per inference; None: the processors this process may use.
-        copies: Instances of each network, which run in parallel and share the processors.
-        max_batch: Most pictures in one run of a network.
-        max_wait_ms: How long a picture waits for others that are on their way, in
-            milliseconds. With nobody on the way it does not wait.
-        max_queue: Most pictures of one model that are taken and not yet answered; the next
-            are refused (503).
-        max_body_mb: Largest body of a request, in MB (10^6 bytes); larger ones: 413.
-        max_megapixels: Largest picture that is decoded, in 10^6 pixels; larger ones: 422.
-        timeout: Seconds within which a request that was read is answered, else 503.
-        read_timeout: Seconds within which a request must have come in, else 408.
-        grace: Seconds for what was taken to be finished, after SIGTERM.
-        reload_seconds: How often files are looked at for a newer version; 0: only at SIGHUP.
-        token_file: File whose content is the bearer token that requests must carry.
-        cors: Origins whose pages may use the server; none by default.
-        allowed_host: Names by which it is called; those that it listens on by default. Numbers,
-            and names without a dot, always are; ``*``: any.
-        access_log: Whether each request is logged, as one JSON line on stdout.
-        grpc_port: TCP port for gRPC; 0 takes a free one; None: there is none.
-        tls_cert: File with the certificate, and those that vouch for it (PEM); None: no TLS.
-        tls_key: File with its key; None: it is in the same file.
-        traces: Whether OpenTelemetry's spans are made of requests.
-        foreign: What the file does not say, if kerascnn did not export it; then there is one.
+        provider: As of :class:`ModelConfig`, for models of which nothing else is said; so are
+            ``arithmetic``, ``threads`` and ``foreign``. With ``foreign`` there is one model.
         served: The models that were found, each with all that is set about it.
     """
 
     models: tuple[str | ModelConfig, ...]
-    host: str = "127.0.0.1"
-    port: int = 8000
+    # fmt: off
+    host: str = option("127.0.0.1", Text("a name or an address", "TEXT"),
+        "Address to listen on; 0.0.0.0, or :: for IPv6 too, accepts other machines.", LISTENING)
+    port: int = option(8000, _PORT, "Port to listen on; 0: any free port.", LISTENING)
+    grpc_port: int | None = option(None, _PORT,
+        "Also serve gRPC on this port, usually 8001.", LISTENING,
+        without="no gRPC")
+    tls_cert: str | None = option(None, _FILE,
+        "Serve HTTPS with this certificate and its chain (PEM).", LISTENING)
+    tls_key: str | None = option(None, _FILE, "Private key.", LISTENING,
+        without="in the `tls_cert` file")
+    token_file: str | None = option(None, _FILE,
+        "File with the bearer token that requests must carry.", ACCESS)
+    cors: tuple[str, ...] = option((), Several(Text("origins like https://example.org", "ORIGIN",
+        lambda text: bool(_ORIGIN.fullmatch(text)))),
+        "Origin whose web pages may use the server (CORS); repeatable.", ACCESS)
+    allowed_host: tuple[str, ...] = option((), Several(Text(
+        "names like example.org, *.example.org or *", "NAME",
+        lambda text: bool(_NAME.fullmatch(text)))),
+        "Accepted Host header, besides IP addresses and names without a dot; *: any. Repeatable.",
+        ACCESS, without="the `host`")
     provider: Asked = ModelConfig.provider
     arithmetic: Arithmetic = ModelConfig.arithmetic
-    threads: int | None = None
-    copies: int = ModelConfig.copies
-    max_batch: int = ModelConfig.max_batch
-    max_wait_ms: float = ModelConfig.max_wait_ms
-    max_queue: int = ModelConfig.max_queue
-    max_body_mb: float = 16.0
-    max_megapixels: float = 50.0
-    timeout: float = 10.0
-    read_timeout: float = 15.0
-    grace: float = 20.0
-    reload_seconds: float = 1.0
-    token_file: str | None = None
-    cors: tuple[str, ...] = ()
-    allowed_host: tuple[str, ...] = ()
-    access_log: bool = True
-    grpc_port: int | None = None
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    traces: bool = False
+    threads: int | None = ModelConfig.threads
+    copies: int = _of_a_model("copies")
+    reload_seconds: float = _seconds(1.0,
+        "Interval between checks for newer model files; 0: reload only on SIGHUP.", RUNTIME)
+    max_batch: int = _of_a_model("max_batch")
+    max_wait_ms: float = _of_a_model("max_wait_ms")
+    max_queue: int = _of_a_model("max_queue")
+    max_body_mb: float = _limit(16.0, "MB",
+        "Largest request body; a larger one gets status 413.")
+    max_megapixels: float = _limit(50.0, "MP",
+        "Largest picture; a larger one gets status 422.")
+    timeout: float = _limit(10.0, "S",
+        "Time limit for a request; when it is exceeded, the status is 503.")
+    read_timeout: float = _limit(15.0, "S", "Time limit for receiving a request; then status 408.")
+    grace: float = _seconds(20.0, "Time to finish accepted requests after SIGTERM.", LIMITS)
+    access_log: bool = option(True, Flag(), "Log each request as one line of JSON on stdout.", LOGS)
+    traces: bool = option(False, Flag(both=True),
+        "Send OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT.", LOGS)
+    # fmt: on
     foreign: ForeignModel | None = None
     served: tuple[ModelConfig, ...] = field(init=False, repr=False)
 
@@ -98,18 +120,21 @@ class ServeConfig:
         object.__setattr__(self, "models", tuple(models))
         object.__setattr__(self, "cors", tuple(map(_as_browsers_write, self.cors)))
         object.__setattr__(self, "allowed_host", tuple(self.allowed_host))
+        wrong = list(read_each(self))
         own = {name: getattr(self, name) for name in OF_A_MODEL}
-        found = find_models(self.models, ModelConfig("", **own))
-        object.__setattr__(self, "served", found)
-        wrong = [problem for problem, found in self._problems().items() if found]
+        object.__setattr__(self, "served", find_models(self.models, ModelConfig("", **own)))
+        wrong += [problem for problem, found in self._problems().items() if found]
+        wrong += [problem for model in self.served for problem in read_each(model)]
+        # What cannot be read cannot be compared either.
+        wrong = wrong or [one for model in self.served for one in _model_problems(model)]
         if wrong:
-            raise ConfigError(f"serve cannot use: {'. '.join(wrong)}.")
+            raise ConfigError(f"serve cannot use: {'. '.join(dict.fromkeys(wrong))}.")
 
     def _problems(self) -> dict[str, bool]:
-        """Say of all that may be wrong whether it is."""
+        """Say of all that may not go together whether it is there."""
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         said = [model for model in self.served if model.foreign is self.foreign]
-        problems = {
+        return {
             "no models; expected at least one .onnx file": not self.models,
             "`labels` speak for one model that was made elsewhere; serve it by itself, or say them "
             "in its section of `config`": self.foreign is not None and len(said) > 1,
@@ -117,25 +142,7 @@ class ServeConfig:
             "as in NAME=FILE": bool(twice),
             "a model's name; expected one without /": any("/" in name for name in self.names),
             "`tls_key` without `tls_cert`": self.tls_key is not None and self.tls_cert is None,
-            "`allowed_host`; expected names like example.org, *.example.org or *": not all(
-                map(_NAME.fullmatch, self.allowed_host)
-            ),
-            "`cors`; expected origins like https://example.org": not all(
-                map(_ORIGIN.fullmatch, self.cors)
-            ),
         }
-        for name in ("port", "grpc_port"):
-            value = getattr(self, name)
-            problems[f"`{name}` is {value}; expected 0 to 65535"] = not 0 <= (value or 0) <= 65535
-        for name in ("max_body_mb", "max_megapixels", "timeout", "read_timeout"):
-            value = getattr(self, name)
-            problems[f"`{name}` is {value}; expected above 0"] = not 0 < value < float("inf")
-        for name in ("grace", "reload_seconds"):
-            value = getattr(self, name)
-            problems[f"`{name}` is {value}; expected at least 0"] = not 0 <= value < float("inf")
-        for model in self.served:
-            problems |= _model_problems(model)
-        return problems
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,10 +170,8 @@ class ServeConfig:
         """
         if self.token_file is None:
             return None
-        try:
+        with reading(self.token_file, ConfigError):
             token = Path(self.token_file).read_bytes().strip()
-        except OSError as error:
-            raise ConfigError(f"{self.token_file}: cannot read it ({error.strerror}).") from error
         if not re.fullmatch(rb"[\x21-\x7e]+", token):
             raise ConfigError(
                 f"{self.token_file}: holds no token. Expected one word of ASCII characters, e.g. "
@@ -181,21 +186,12 @@ def _as_browsers_write(origin: str) -> str:
     return _USUAL_PORT.sub(r"\1\2", f"{scheme}{mark}{as_sent(host)}{colon}{port}")
 
 
-def _model_problems(model: ModelConfig) -> dict[str, bool]:
-    batch, wait = model.max_batch, model.max_wait_ms
-    return {
-        f"`max_batch` is {batch}; expected at least 1": batch < 1,
-        f"`copies` is {model.copies}; expected 1 to 64": not 1 <= model.copies <= 64,
-        f"`max_queue` is {model.max_queue}; expected at least `max_batch`, {batch}":
-            model.max_queue < batch,
-        f"`threads` is {model.threads}; expected at least 1":
-            model.threads is not None and model.threads < 1,
-        f"`max_wait_ms` is {wait}; expected at least 0": not 0 <= wait < float("inf"),
-    }  # fmt: skip
+def _model_problems(model: ModelConfig) -> Iterator[str]:
+    if model.threads is not None and model.threads < 1:
+        yield f"`threads` is {model.threads}; expected at least 1"
+    if model.max_queue < model.max_batch:
+        yield f"`max_queue` is {model.max_queue}; expected at least `max_batch`, {model.max_batch}"
 
-
-OPTIONS = tuple(field.name for field in fields(ServeConfig) if field.init)
-"""Names, as the command line has them."""
 
 OF_A_MODEL = tuple(
     field.name for field in fields(ModelConfig) if field.name not in ("path", "name")

@@ -83,13 +83,7 @@ class Metrics:
         counter.inc()
 
     def observe(self, model: str, seconds: float, facts: Mapping[str, Any]) -> None:
-        """Note how long an answer took.
-
-        Args:
-            model: Name of the model.
-            seconds: Seconds altogether.
-            facts: The milliseconds of each stage, as ``STAGE_ms``.
-        """
+        """Note how long an answer took."""
         found = self._times.get(model)
         if found is None:
             stages = [(f"{stage}_ms", self.stages.labels(model, stage)) for stage in STAGES]

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from kerascnn.errors import ModelFileError
-from kerascnn.files import did_you_mean
+from kerascnn.files import reading
 from kerascnn.inference.model_file.external_data import files_beside
 
 Stamp = tuple[int, ...]
@@ -75,13 +75,8 @@ def _add(digest: hashlib._Hash, path: Path) -> int:
     if path.exists() and not path.is_file():
         raise ModelFileError(f"{path}: not a regular file. Expected one with weights.")
     length = 0
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                length += len(chunk)
-    except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file.{did_you_mean(path)}") from error
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot read it ({error.strerror or error}).") from error
+    with reading(path), path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            length += len(chunk)
     return length

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 from kerascnn import hub
 from kerascnn.errors import ConfigError
 from kerascnn.inference.model_file.advice import describe_path
+from kerascnn.options import Number, option
 
 if TYPE_CHECKING:
     from kerascnn.inference.model_file.foreign import ForeignModel
     from kerascnn.inference.runtime.providers import Arithmetic
     from kerascnn.inference.runtime.selection import Asked
+
+RUNTIME, BATCHING = "Runtime", "Batching"
+"""Headings of the options that each model may have for itself."""
 
 NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
 """``NAME=PATH``."""
@@ -30,19 +34,15 @@ _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One model that is served, and what is set for it alone.
+    """One model that is served, and what is set for it alone; each option's declaration says more.
 
     Attributes:
         path: A ``.onnx`` file, one on the Hugging Face Hub (``hf://OWNER/NAME``), or a folder with
             one in a folder for each version (``1/model.onnx``).
         name: Under which it is served; empty: the name of the file or folder.
-        provider: As of ``ServeConfig``, as all that follows.
+        provider: Where the network runs, as for :class:`kerascnn.Classifier`.
         arithmetic: ``exact`` or ``fast``.
-        threads: Threads per inference.
-        copies: Instances of the network.
-        max_batch: Most pictures in one run.
-        max_wait_ms: How long a picture waits for others that are on their way.
-        max_queue: Most pictures that are taken and not yet answered.
+        threads: Threads per inference; None: the processors this process may use.
         foreign: What the file does not say, if kerascnn did not export it.
     """
 
@@ -51,10 +51,17 @@ class ModelConfig:
     provider: Asked = "auto"
     arithmetic: Arithmetic = "exact"
     threads: int | None = None
-    copies: int = 1
-    max_batch: int = 16
-    max_wait_ms: float = 2.0
-    max_queue: int = 256
+    # fmt: off
+    copies: int = option(1, Number(int, lambda n: 1 <= n <= 64, "1 to 64", "N"),
+        "Instances of each network that run in parallel: higher throughput, higher latency.",
+        RUNTIME)
+    max_batch: int = option(16, Number(int, lambda n: n >= 1, "at least 1", "N"),
+        "Largest batch.", BATCHING)
+    max_wait_ms: float = option(2.0, Number(float, lambda x: x >= 0, "at least 0", "MS"),
+        "How long a batch waits for pictures that are still being decoded, if any.", BATCHING)
+    max_queue: int = option(256, Number(int, lambda n: n >= 1, "at least 1", "N"),
+        "Pictures waiting or running, for each model; further requests get status 503.", BATCHING)
+    # fmt: on
     foreign: ForeignModel | None = None
 
 
@@ -67,9 +74,6 @@ def find_models(
         given: A file, a folder, ``NAME=PATH`` of either, or all that is set about one. A folder
             may hold one model's versions, or several models.
         otherwise: What is set about those of which only the path was given.
-
-    Returns:
-        The models, each with its name.
 
     Raises:
         ConfigError: A folder without models.
@@ -95,11 +99,7 @@ def versions_in(path: Path) -> dict[str, Path]:
 
 
 def unread_settings(models: Sequence[ModelConfig]) -> list[str]:
-    """List what lies beside the models and has no effect: Triton's settings.
-
-    Returns:
-        A line for each file, which says what to set instead.
-    """
+    """List what lies beside the models and has no effect: Triton's settings."""
     files = [Path(model.path) / "config.pbtxt" for model in models]
     return [
         f"{file} is not read. Names, types and sizes come from the model file; for max_batch_size, "

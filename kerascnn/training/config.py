@@ -12,11 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from kerascnn.card import LARGEST_SIDE
 from kerascnn.errors import ConfigError, ModelFileError
-from kerascnn.resizing import RESIZE_RULES, Resize
-from kerascnn.training.clock import seconds_of
-from kerascnn.training.networks import NETWORKS, find_network
-from kerascnn.training.old_config import upgraded
-from kerascnn.training.options import (
+from kerascnn.options import (
     Choice,
     Either,
     Flag,
@@ -26,6 +22,10 @@ from kerascnn.training.options import (
     option,
     read_all,
 )
+from kerascnn.resizing import RESIZE_RULES, Resize
+from kerascnn.training.clock import seconds_of
+from kerascnn.training.networks import NETWORKS, find_network
+from kerascnn.training.old_config import upgraded
 from kerascnn.training.phases import BASELINE, parse_phases
 from kerascnn.training.trackers import TRACKERS
 from kerascnn.typed_json import parse_json

@@ -92,9 +92,6 @@ def as_float32(core: keras.Model) -> Iterator[None]:
 
     Args:
         core: From normalized pixels to logits.
-
-    Yields:
-        While every layer of it has the policy ``float32``.
     """
     before = [(layer, layer.dtype_policy) for layer in flat(core)]
     for layer, _ in before:

@@ -29,9 +29,6 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         values: As ``config.json`` of this or an earlier version has them.
 
-    Returns:
-        The same of a configuration of this version.
-
     Raises:
         TypeError: No options by name.
     """

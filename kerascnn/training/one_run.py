@@ -138,7 +138,7 @@ def _advised(
     advice = advise_on(config, feed, start, progress)
     for told in (*advice.doubts, *advice.reasons):
         log.warning("auto: %s", tr(told))
-    head_alone = advice.depth == "all" and too_few_to_judge(asked, feed)
-    if head_alone:
+    if advice.depth == "all" and too_few_to_judge(asked, feed):
         log.warning("auto: the head alone: %s.", tr(FEW_VALIDATION))
-    return apply_advice(config, advice, head_alone)
+        advice = replace(advice, depth="head")
+    return apply_advice(config, advice)

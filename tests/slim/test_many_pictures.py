@@ -19,7 +19,7 @@ import pytest
 
 from kerascnn.cli.prediction_formats import writer
 from kerascnn.errors import ConfigError, PictureError
-from kerascnn.inference.paths import expand, predict_paths
+from kerascnn.inference.paths import expand, predict_batches
 from kerascnn.inference.streaming import MOST_BYTES, in_batches
 
 
@@ -40,19 +40,21 @@ def test_an_endless_list_is_read_only_a_little_ahead(classifier, tmp_path, save_
             taken += 1
             yield path
 
-    answers = predict_paths(classifier, endless(), batch_size=8)
+    batches = predict_batches(classifier, endless(), batch_size=8)
+    answers = itertools.chain.from_iterable(batches)
     seen = [path for path, _ in itertools.islice(answers, 400)]
     assert seen == ([*paths, "missing.png"] * 100)
     ahead = 8 * 4 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 64)
     assert taken <= 400 + 8 + 8 + ahead
-    answers.close()
+    batches.close()
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures(
     classifier, tmp_path, save_pictures
 ) -> None:
     paths = save_pictures(tmp_path / "p", 2)
-    answers = predict_paths(classifier, itertools.cycle(paths))
+    batches = predict_batches(classifier, itertools.cycle(paths))
+    answers = itertools.chain.from_iterable(batches)
     for _ in itertools.islice(answers, 500):
         pass
     tracemalloc.start()
@@ -61,7 +63,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(
         pass
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    answers.close()
+    batches.close()
     assert grown < 1_000_000  # 3,000 sized pictures would be 9 MB
 
 
@@ -107,7 +109,7 @@ def test_a_slow_source_does_not_hold_back_answers(classifier, tmp_path, save_pic
         assert go_on.wait(600)
         yield "missing.png"
 
-    answers = predict_paths(classifier, live())
+    answers = itertools.chain.from_iterable(predict_batches(classifier, live()))
     assert [path for path, _ in itertools.islice(answers, 3)] == paths
     go_on.set()
     assert [path for path, _ in answers] == ["missing.png"]
@@ -146,7 +148,7 @@ def test_what_a_source_raises_is_raised(classifier) -> None:
         yield "missing.png"
         raise OSError("the list ends here")
 
-    answers = predict_paths(classifier, broken())
+    answers = itertools.chain.from_iterable(predict_batches(classifier, broken()))
     assert next(answers)[0] == "missing.png"
     with pytest.raises(OSError, match="the list ends here"):
         next(answers)
@@ -164,7 +166,8 @@ def test_a_path_that_no_system_takes_costs_its_own_line(
     (good,) = save_pictures(tmp_path / "p", 1)
     for listed in (io.StringIO(), io.StringIO(f"{bad}\n{good}\n")):
         patterns = ["-"] if listed.getvalue() else [bad, good]
-        found = dict(predict_paths(classifier, expand(patterns, listed)))
+        batches = predict_batches(classifier, expand(patterns, listed))
+        found = dict(itertools.chain.from_iterable(batches))
         assert list(found) == [bad, good]
         assert isinstance(found[bad], PictureError)
         assert str(found[bad]).startswith(bad)

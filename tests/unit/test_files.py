@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kerascnn.cli.settings_file import read_settings
 from kerascnn.errors import KerascnnError
 from kerascnn.file_lock import locked
 from kerascnn.files import (
@@ -18,9 +20,13 @@ from kerascnn.files import (
     is_temporary,
     preallocate,
     preallocate_unnamed,
+    read_text,
+    sha256_of,
     write_text,
 )
 from kerascnn.leftovers import exclusive_atomic_write, remove_leftovers, temporary_folder
+from kerascnn.serving import ServeConfig
+from kerascnn.serving.http.listeners import check_certificate
 
 
 def test_replaces_whole(tmp_path: Path) -> None:
@@ -207,3 +213,25 @@ def test_the_nearest_name_that_exists(given, near, tmp_path, monkeypatch) -> Non
     write_text("runs/mine/card.json", "{}")
     write_text("runs/.hidden", "")
     assert did_you_mean(given) == (f" Did you mean {Path(near)}?" if near else "")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        sha256_of,
+        read_text,
+        lambda path: ServeConfig(("a.onnx",), token_file=path).read_token(),
+        lambda path: check_certificate(str(path), None),
+        lambda path: read_settings(path),
+    ],
+    ids=["hash", "text", "token", "certificate", "settings"],
+)
+def test_what_cannot_be_read_is_told_in_one_way(read, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("x")
+    with pytest.raises(
+        KerascnnError, match=r"secrit\.txt: no such file\. Did you mean .*secret\.txt"
+    ):
+        read(tmp_path / "secrit.txt")
+    reason = re.escape(os.strerror(errno.EISDIR))
+    with pytest.raises(KerascnnError, match=rf": cannot read it \({reason}\)\.$"):
+        read(tmp_path)

@@ -15,8 +15,8 @@ import kerascnn.language
 from kerascnn.cli import main
 from kerascnn.cli.help import TranslatedHelp
 from kerascnn.language import VARIABLE, table
+from kerascnn.options import options_of
 from kerascnn.training.config import TrainConfig
-from kerascnn.training.options import options_of
 
 
 def commands(command=main, path=()):

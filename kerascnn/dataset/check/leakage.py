@@ -68,9 +68,6 @@ def find_leaks(dataset: Dataset, judged: str, learned: Dataset | None = None) ->
         judged: Name of the split that a model is judged on.
         learned: What the model learned from, if that is another data set: its ``train`` and
             ``val``.
-
-    Returns:
-        What was found; None where there is nothing to compare with.
     """
     source = learned or dataset
     names = tuple(

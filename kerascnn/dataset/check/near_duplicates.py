@@ -88,11 +88,6 @@ def find_nearest(
 ) -> dict[int, NearDuplicate]:
     """Find for some pictures the one among others that is most alike.
 
-    Args:
-        fingerprints: Fingerprints of all pictures.
-        of: Indices to look for.
-        among: Indices to look among; none of ``of``.
-
     Returns:
         By index of ``of``, where there is one: its nearest.
     """

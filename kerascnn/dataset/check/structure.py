@@ -15,11 +15,6 @@ def structural_faults(
 ) -> Iterator[str]:
     """Find what makes a data set unfit for training, whatever its single pictures are like.
 
-    Args:
-        counts: Pictures a class that can be read, in the order of the classes, by split.
-        classes: Names in order.
-        fingerprints: Fingerprints of all pictures.
-
     Yields:
         Each fault in one line: what is there, what was expected, what to do.
     """

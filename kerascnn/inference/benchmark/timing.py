@@ -49,12 +49,7 @@ class Timing:
 
 
 def interleaved(works: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> list[list[float]]:
-    """Time several things in turn.
-
-    Args:
-        works: Functions to call; each is called once beforehand, untimed.
-        rounds: How often each is timed.
-    """
+    """Time several things in turn."""
     for work in works:
         work()
     seconds: list[list[float]] = [[] for _ in works]

@@ -16,7 +16,7 @@ from kerascnn.inference.model_file.kinds import (
     is_own,
     kind_of_model,
 )
-from kerascnn.printable import printable
+from kerascnn.printable import first_few, printable
 
 ONNX = (
     "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, and "
@@ -151,7 +151,7 @@ def _found(path: Path, kind: Kind) -> str:
     if kind in FOLDERS:
         inside = kind in ("runs", "saved_folder")
         files = [file.parent if inside else file for file in files_in(path, kind)]
-        return ", ".join(map(str, files[:3])) + (", …" if len(files) > 3 else "")
+        return first_few(files, 3)
     if kind in ("answer", "text"):
         return printable(head_of(path, 80).decode("utf-8", "replace").strip())
     return ""

@@ -90,32 +90,38 @@ def describe(path: str | Path) -> Description:
         ModelFileError: No such file, not a whole ONNX file, or a card that is not valid.
     """
     found = Description(str(path))
-    texts: dict[str, str] = {}
     with opened(path) as (file, message):
         found.bytes = message.end
-        has_graph = False
-        for part, value in fields(file, message):
-            if part in _MODEL_TEXT:
-                texts[_MODEL_TEXT[part]] = _text(file, value)
-            elif part == _METADATA:
-                key, text = read_entry(file, value)
-                found.metadata[key] = text
-            elif part == _OPSET:
-                found.opsets |= _opset(file, value)
-            elif part == _IR_VERSION:
-                found.ir_version = value.number
-            elif part == _MODEL_VERSION:
-                found.model_version = value.number
-            elif part == _GRAPH:
-                has_graph = True
-                _read_graph(file, value, found)
-        if not has_graph:
-            raise ValueError("no graph")
+        texts = _read_model(file, message, found)
     found.producer = " ".join(filter(None, (texts.get("producer"), texts.get("producer_version"))))
     found.doc = "\n".join(filter(None, (texts.get("domain"), texts.get("doc"), found.doc)))
     if METADATA_KEY in found.metadata:
         found.card = ModelCard.from_json(found.metadata.pop(METADATA_KEY), str(path))
     return found
+
+
+def _read_model(file: BinaryIO, message: Span, found: Description) -> dict[str, str]:
+    """Note what stands in the model around its graph, and return its texts by name."""
+    texts: dict[str, str] = {}
+    has_graph = False
+    for part, value in fields(file, message):
+        if part in _MODEL_TEXT:
+            texts[_MODEL_TEXT[part]] = _text(file, value)
+        elif part == _METADATA:
+            key, text = read_entry(file, value)
+            found.metadata[key] = text
+        elif part == _OPSET:
+            found.opsets |= _opset(file, value)
+        elif part == _IR_VERSION:
+            found.ir_version = value.number
+        elif part == _MODEL_VERSION:
+            found.model_version = value.number
+        elif part == _GRAPH:
+            has_graph = True
+            _read_graph(file, value, found)
+    if not has_graph:
+        raise ValueError("no graph")
+    return texts
 
 
 def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:

@@ -32,9 +32,6 @@ def quantizes_by_batch(path: str | Path) -> bool:
 def normalizes_pixels(path: str | Path, name: str) -> bool:
     """Return whether a graph shifts or scales its pixels before anything is learned from them.
 
-    Returns:
-        Whether it does, as what ``preprocess_input`` leaves in a model.
-
     Raises:
         ModelFileError: Not a whole ONNX file.
     """

@@ -130,6 +130,15 @@ def head_of(path: Path, size: int) -> bytes:
 
 def _of_file(path: Path) -> Kind:
     start = head_of(path, 512)
+    return (
+        _of_beginning(path, start)
+        or _of_name(path, start)
+        or _of_text(path, start.removeprefix(b"\xef\xbb\xbf").lstrip().lower())
+    )
+
+
+def _of_beginning(path: Path, start: bytes) -> Kind | None:
+    """Recognize a format by bytes that no other begins with."""
     if not start:
         return "empty"
     for beginning, kind in _BEGINNINGS.items():
@@ -141,26 +150,27 @@ def _of_file(path: Path) -> Kind:
         return _of_zip(path)
     if start[4:8] in _IDENTIFIERS:
         return _IDENTIFIERS[start[4:8]]
-    if start[8:10] == b'{"' or start[8:10] == b"{}":
+    if start[8:10] in (b'{"', b"{}"):
         return "safetensors"
     if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "pickle"
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "picture"
-    if start[:1] == b"\n" and (path.suffix.lower() == ".pb" or b"Placeholder" in start):
+    return "picture" if start[:4] == b"RIFF" and start[8:12] == b"WEBP" else None
+
+
+def _of_name(path: Path, start: bytes) -> Kind | None:
+    """Recognize what begins as other formats may, by its name too."""
+    suffix, name = path.suffix.lower(), path.name
+    if start[:1] == b"\n" and (suffix == ".pb" or b"Placeholder" in start):
         return "graph"
-    suffix = path.suffix.lower()
-    if suffix == ".pb" and start[:1] == b"\x08":
+    if start[:1] == b"\x08" and suffix == ".pb":
         return "saved_model"
     if start[:1] == b"\x08" and start[2:3] in _ONNX and suffix not in _NAMED:
         return "onnx"
-    if path.name.endswith(".index") or ".data-0" in path.name:
+    if name.endswith(".index") or ".data-0" in name:
         return "checkpoint"
-    if path.name.lower().endswith((".onnx.data", ".onnx_data", ".onnx.bin", ".onnx.weights")):
+    if name.lower().endswith((".onnx.data", ".onnx_data", ".onnx.bin", ".onnx.weights")):
         return "onnx_data"
-    if len(start) > 63 and not any(start) and path.suffix.lower() not in _ENDINGS:
-        return "zeros"
-    return _of_text(path, start.removeprefix(b"\xef\xbb\xbf").lstrip().lower())
+    return "zeros" if len(start) > 63 and not any(start) and suffix not in _ENDINGS else None
 
 
 def _of_text(path: Path, text: bytes) -> Kind:

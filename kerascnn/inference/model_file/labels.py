@@ -23,6 +23,7 @@ from kerascnn.inference.model_file.advice import describe_path
 from kerascnn.inference.model_file.foreign import ForeignModel
 from kerascnn.inference.model_file.kinds import kind_of_model
 from kerascnn.inference.model_file.label_lines import plain_names, split
+from kerascnn.printable import first_few
 from kerascnn.resizing import PRESETS
 
 log = logging.getLogger(__name__)
@@ -248,10 +249,8 @@ def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
         distinct[called] = number
     renamed = [name for name in distinct if name not in known]
     if renamed:
-        log.warning(
-            "%s: duplicate names get their number appended: %s.",
-            where, ", ".join(renamed[:5]) + (" …" if len(renamed) > 5 else ""),
-        )  # fmt: skip
+        shown = first_few(renamed)
+        log.warning("%s: duplicate names get their number appended: %s.", where, shown)
     return tuple(distinct)
 
 

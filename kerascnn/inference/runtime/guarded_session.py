@@ -30,9 +30,6 @@ class GuardedSession:
     ) -> list[npt.NDArray[Any]]:
         """Run the model.
 
-        Returns:
-            Outputs in the order of ``names``.
-
         Raises:
             ConfigError: It was closed.
             ProviderError: The process was forked since, or the provider fails.

@@ -51,13 +51,7 @@ def plugin_options(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output, described as onnxruntime does.
-
-    Attributes:
-        name: Name of the tensor.
-        type: e.g. ``tensor(uint8)``.
-        shape: Sizes; None where dynamic.
-    """
+    """An input or output, described as onnxruntime does."""
 
     name: str
     type: str

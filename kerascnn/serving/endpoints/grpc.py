@@ -84,20 +84,7 @@ class GrpcServer:
             ("grpc.so_reuseport", 0),  # a port that another has is an error
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST)
-        handlers = {
-            name: self._unary(f"/{SERVICE}/{name}", work) for name, work in self._methods().items()
-        }
-        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
-        health = {
-            "Check": self._unary(f"/{HEALTH}/Check", self._check_health),
-            "Watch": grpc.unary_stream_rpc_method_handler(self._health.watch),
-        }
-        self._server.add_generic_rpc_handlers(
-            (
-                grpc.method_handlers_generic_handler(SERVICE, handlers),
-                grpc.method_handlers_generic_handler(HEALTH, health),
-            )
-        )
+        self._server.add_generic_rpc_handlers(self._handlers())
         host = f"[{config.host.strip('[]')}]" if ":" in config.host else config.host
         try:
             port = self._add_port(f"{host}:{config.grpc_port or 0}")
@@ -108,6 +95,20 @@ class GrpcServer:
             ) from error
         await self._server.start()
         return f"{host}:{port}"
+
+    def _handlers(self) -> tuple[Any, Any]:
+        handlers = {
+            name: self._unary(f"/{SERVICE}/{name}", work) for name, work in self._methods().items()
+        }
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
+        health = {
+            "Check": self._unary(f"/{HEALTH}/Check", self._check_health),
+            "Watch": grpc.unary_stream_rpc_method_handler(self._health.watch),
+        }
+        return (
+            grpc.method_handlers_generic_handler(SERVICE, handlers),
+            grpc.method_handlers_generic_handler(HEALTH, health),
+        )
 
     async def stop(self, grace: float) -> None:
         """Finish what was taken, within a time."""

@@ -29,12 +29,7 @@ _EVERY = 0.5
 
 
 class Health:
-    """The two methods.
-
-    Args:
-        service: Knows whether it is ready.
-        name: Of the gRPC service that it is the health of.
-    """
+    """The two methods."""
 
     def __init__(self, service: Service, name: str) -> None:
         self._service, self._name, self._watching = service, name, 0

@@ -24,9 +24,6 @@ Floats = npt.NDArray[np.float32]
 def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
     """Check the shape of a tensor of pictures.
 
-    Returns:
-        Pictures, height, width, 3.
-
     Raises:
         HttpError: 400: not four positive whole numbers, the last being 3.
     """

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from kerascnn.errors import ConfigError
+from kerascnn.files import reading
 
 _TRIES = 20
 """Free ports that are tried: one that the first address has may be taken at the next."""
@@ -73,12 +74,9 @@ def check_certificate(certificate: str, key: str | None) -> None:
     Raises:
         ConfigError: They cannot.
     """
-    for path in (certificate, key):
-        try:
-            if path is not None:
-                Path(path).open("rb").close()
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot read it ({error.strerror}).") from error
+    for path in filter(None, (certificate, key)):
+        with reading(path, ConfigError):
+            Path(path).open("rb").close()
     try:
         load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
     except (ssl.SSLError, ValueError) as error:

@@ -13,7 +13,7 @@ import numpy as np
 from kerascnn.errors import DataError
 from kerascnn.language import count, sentence, tr
 from kerascnn.language.messages import translated
-from kerascnn.printable import command_line
+from kerascnn.printable import command_line, first_few
 from kerascnn.training.advising import SAMPLE
 from kerascnn.training.advising.decision import (
     BATCH,
@@ -122,7 +122,7 @@ def too_few_to_judge(asked: TrainConfig, feed: Feed) -> bool:
     return asked.epochs == AUTO and len(feed.val) < FEW_TO_CHOOSE_BY
 
 
-def apply_advice(config: TrainConfig, advice: Advice, head_alone: bool = False) -> TrainConfig:
+def apply_advice(config: TrainConfig, advice: Advice) -> TrainConfig:
     """Replace ``trainable`` ``auto`` by the advice.
 
     Returns:
@@ -131,9 +131,8 @@ def apply_advice(config: TrainConfig, advice: Advice, head_alone: bool = False) 
     """
     if advice.depth == "scratch":
         return replace(config, trainable=advice.scope, weights="none")
-    depth = "head" if head_alone else advice.depth
     head = head_phase(advice.facts.pictures, len(advice.facts.counts))
-    plan = phases_for(depth, head, lengths(config)[0][1], advice.learning_rate)
+    plan = phases_for(advice.depth, head, lengths(config)[0][1], advice.learning_rate)
     return replace(config, trainable=advice.scope, phase=plan)
 
 
@@ -141,13 +140,6 @@ def apply_advice_for_network(
     config: TrainConfig, asked: TrainConfig, feed: Feed, start: StartingNetwork, progress: Callback
 ) -> TrainConfig:
     """Decide how deep the backbone that ``model`` ``auto`` chose shall learn, and for how long.
-
-    Args:
-        config: The configuration, with that backbone.
-        asked: As the user left it, with ``model`` ``auto``.
-        feed: Feed from :func:`kerascnn.training.data.feed.prepare`.
-        start: The network.
-        progress: Callback for progress.
 
     Returns:
         The configuration with phases written out; or the small network from random weights,
@@ -205,8 +197,8 @@ def _check(classes: tuple[str, ...], counts: np.ndarray) -> None:
     if poor:
         raise DataError(
             f"{len(poor)} of {len(classes)} classes have fewer than two training pictures "
-            f"({', '.join(poor[:5])}{', …' if len(poor) > 5 else ''}), so none can be held out "
-            "for validation. Expected at least two per class, preferably twenty."
+            f"({first_few(poor)}), so none can be held out for validation. "
+            "Expected at least two per class, preferably twenty."
         )
 
 

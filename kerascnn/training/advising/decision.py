@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from kerascnn.language import sentence
+from kerascnn.language import Sentence, sentence
 from kerascnn.metrics.significance import Interval, wilson_interval
 from kerascnn.training.advising.facts import Facts
 from kerascnn.training.phases import head_phase
@@ -205,19 +205,20 @@ def _not_separable(facts: Facts) -> str:
     )
 
 
+def _size(facts: Facts) -> Sentence:
+    return sentence(
+        "{pictures} training pictures in {classes} classes, {each} a class: {size} (the limit "
+        "is {limit}).",
+        pictures=f"{facts.pictures:,}",
+        classes=len(facts.counts),
+        each=f"{facts.per_class:.0f}",
+        size=sentence("few") if facts.per_class < LIMITS.few else sentence("many"),
+        limit=f"{LIMITS.few:.0f}",
+    )
+
+
 def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
-    size = sentence("few") if facts.per_class < LIMITS.few else sentence("many")
-    found: list[str] = [
-        sentence(
-            "{pictures} training pictures in {classes} classes, {each} a class: {size} (the limit "
-            "is {limit}).",
-            pictures=f"{facts.pictures:,}",
-            classes=len(facts.counts),
-            each=f"{facts.per_class:.0f}",
-            size=size,
-            limit=f"{LIMITS.few:.0f}",
-        )
-    ]
+    found: list[str] = [_size(facts)]
     if facts.pretrained:
         found.append(_likeness(facts))
     found.append(_why(facts, depth))

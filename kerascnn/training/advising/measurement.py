@@ -59,9 +59,6 @@ def measure(
         labels: int64 ``[pictures]``, of at least two classes.
         counts: Training pictures of each class, of which these may be a sample.
         progress: Called with the number of pictures done, and of all.
-
-    Returns:
-        The facts, without the names of the classes.
     """
     total, classes = 2 * len(pictures), len(counts)
     seen = _outputs(observer, pictures, lambda done: progress(done, total))

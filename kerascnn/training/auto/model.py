@@ -85,11 +85,6 @@ THUMBNAIL = 32
 def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
     """Replace ``model`` ``auto`` by a network and its initial weights.
 
-    Args:
-        config: Configuration of a run.
-        dataset: Its pictures.
-        progress: Its ``on_choice`` is called with the network, ``on_download`` during a download.
-
     Returns:
         The same where a network is named.
 
@@ -208,12 +203,6 @@ def choose_changes(
 
     ``light``, or ``strong`` for few colored photographs; ``shift`` or ``strong-shift`` where the
     pictures do not show a flip to be harmless.
-
-    Args:
-        config: Configuration of a run, with its network.
-        feed: Its pictures.
-        progress: Its ``on_choice`` is called with the preset and the reason.
-        network: The row of its network; None: looked up.
 
     Returns:
         The same where ``augment`` was named.

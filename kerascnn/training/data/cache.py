@@ -89,13 +89,7 @@ class Entry:
 
 
 def pack_key(split: Split, size: int | images.Shape, resize: images.ResizeRule) -> str:
-    """Hash all that decides on the pixels of a pack: every file, and every option.
-
-    Args:
-        split: Its labels do not matter.
-        size: In pixels: height and width, or one number for both.
-        resize: How pictures are resized.
-    """
+    """Hash all that decides on the pixels of a pack: every file, and every option."""
     digest = hashlib.sha256(f"{FORMAT} {PIL.__version__} {size} {resize} {len(split)}".encode())
     for index in range(len(split)):
         digest.update(split.pictures.stamp(index) + b"\n")

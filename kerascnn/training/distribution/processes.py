@@ -209,7 +209,7 @@ def check_same_options(config: TrainConfig) -> None:
     for name in AUTOMATIC:
         if mine[name] != first[name]:
             raise ConfigError(
-                f"--{name.replace('_', '-')} is {mine[name]} here and {first[name]} at rank 0. "
+                f"`{name}` is {mine[name]} here and {first[name]} at rank 0. "
                 "Expected the same options on every machine."
             )
 
@@ -224,10 +224,6 @@ def broadcast_from_first(*numbers: float) -> tuple[float, ...]:
 
 def broadcast_state(core: keras.Model, checkpoint: Checkpoint | None) -> Checkpoint | None:
     """Broadcast weights and checkpoint from rank 0 to all processes.
-
-    Args:
-        core: The network.
-        checkpoint: Checkpoint of the run that goes on; only rank 0 needs to have it.
 
     Returns:
         The checkpoint of rank 0, or None.

@@ -111,9 +111,5 @@ class ManyDevices:
 
 
 def make_sharding(devices: int) -> Sharding:
-    """Choose where arrays lie.
-
-    Args:
-        devices: Number of devices of each process that work together.
-    """
+    """Choose where arrays lie."""
     return OneDevice() if devices * jax.process_count() == 1 else ManyDevices(devices)

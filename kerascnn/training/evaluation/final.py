@@ -61,37 +61,39 @@ def evaluate_kept(
     ``train_images`` training pictures, ``train_top1``, ``val_right`` of ``val_images`` and
     ``val_largest``: how many of those belong to the commonest class.
 
-    Returns:
-        The network, and its answers to the validation pictures.
-
     Raises:
         ModelFileError: The run folder is not complete.
     """
     card = run.card
     kept = predict_kept(run, feed.val, progress)
-    logits = kept.logits
+    measured = _measured(run, feed, batch_size, kept, progress)
+    run.save_card(card.with_(metrics=card.metrics | measured))
+    if calibration:
+        progress.on_work(sentence("calibration"), 0, 0)
+        calibrate(run, feed.val, kept.logits)
+    return kept
+
+
+def _measured(
+    run: Run, feed: Feed, batch_size: int, kept: KeptPredictions, progress: Callback
+) -> dict[str, float]:
     sample = _sample(feed.train, run.config.seed)
     train = predict_logits(
         kept.model,
-        at_size(feed.train.images[sample], card.image_size),
+        at_size(feed.train.images[sample], run.card.image_size),
         lambda done: progress.on_work(sentence("training pictures"), done, len(sample)),
     )
     right = int((train.argmax(1) == feed.train.labels[sample]).sum())
     steps = steps_per_epoch(len(feed.train), batch_size)
-    measured = {
+    return {
         "steps": _epochs_of_steps(run) * steps // run.config.accumulate,
         "train_right": right,
         "train_images": len(sample),
         "train_top1": right / len(sample),
-        "val_right": int((logits.argmax(1) == feed.val.labels).sum()),
+        "val_right": int((kept.logits.argmax(1) == feed.val.labels).sum()),
         "val_images": len(feed.val),
         "val_largest": int(np.bincount(feed.val.labels).max()),
     }
-    run.save_card(card.with_(metrics=card.metrics | measured))
-    if calibration:
-        progress.on_work(sentence("calibration"), 0, 0)
-        calibrate(run, feed.val, logits)
-    return kept
 
 
 def _epochs_of_steps(run: Run) -> int:

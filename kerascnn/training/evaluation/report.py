@@ -19,7 +19,6 @@ import numpy as np
 from kerascnn import files
 from kerascnn.card import ModelCard
 from kerascnn.dataset import Dataset, load_dataset
-from kerascnn.dataset.split import SPLITS
 from kerascnn.errors import ConfigError, DataError
 from kerascnn.images import UInt8Array
 from kerascnn.inference.occlusion import Heat
@@ -144,16 +143,7 @@ def gather(
 ) -> Content:
     """Collect the content of a report as plain values; arguments as in :func:`write_report`."""
     card, config, history = run.card, run.config, run.history
-    answers = Predictions(
-        kept.logits,
-        judged.labels,
-        card.classes,
-        judged.names,
-        card.temperature,
-        split,
-        judged.skipped,
-    )
-    evaluation = evaluate_predictions(answers)
+    evaluation = evaluate_predictions(_answers(card, judged, split, kept))
     heats, method = _heats(kept.core, kept.model, card.classes)
     return Content(
         name=card.name,
@@ -166,14 +156,23 @@ def gather(
         mistakes=gallery(evaluation.mistakes, lambda index: judged.images[index], heats),
         method=method,
         samples=_samples(train, card, config),
-        balance={
-            name: tuple(np.bincount(part.labels, minlength=len(card.classes)).tolist())
-            for name, part in sorted(dataset.splits.items(), key=lambda item: SPLITS.index(item[0]))
-        },
+        balance=dataset.balance(card.classes),
         facts=_facts(card, config, history, len(judged) / kept.seconds),
         commands=tuple(commands(run, card, config)),
         learning=learning_of(card),
         fitted_on="val" if card.temperature != 1 else "",
+    )
+
+
+def _answers(card: ModelCard, judged: Pack, split: str, kept: KeptPredictions) -> Predictions:
+    return Predictions(
+        logits=kept.logits,
+        labels=judged.labels,
+        classes=card.classes,
+        names=judged.names,
+        temperature=card.temperature,
+        split=split,
+        skipped=judged.skipped,
     )
 
 

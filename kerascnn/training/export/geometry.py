@@ -166,23 +166,10 @@ class Geometry:
         one = g.whole(1)
         lengths = [
             g.op("Where", g.op("Greater", ratio, wanted), g.op("Max", one, low), g.whole(rows)),
-            g.op(
-                "Where",
-                g.op("Less", ratio, wanted),
-                g.op("Max", one, narrow),
-                g.whole(columns),
-            ),
+            g.op("Where", g.op("Less", ratio, wanted), g.op("Max", one, narrow), g.whole(columns)),
         ]
         if not self.sizing.enlarge:
-            inside = [
-                g.op("LessOrEqual", side, g.whole(most))
-                for side, most in zip(self.sizes, self.shape, strict=True)
-            ]
-            fits = g.op("And", *inside)
-            lengths = [
-                g.op("Where", fits, side, length)
-                for side, length in zip(self.sizes, lengths, strict=True)
-            ]
+            lengths = self._not_enlarged(lengths)
         return self._each(
             lambda i: self._side(
                 i,
@@ -190,6 +177,17 @@ class Geometry:
                 offset=self._half(g.op("Sub", g.whole(self.shape[i]), lengths[i])),
             )
         )
+
+    def _not_enlarged(self, lengths: list[str]) -> list[str]:
+        """Keep the sides of a picture that fits as it is."""
+        g = self.g
+        inside = [
+            g.op("LessOrEqual", side, g.whole(most))
+            for side, most in zip(self.sizes, self.shape, strict=True)
+        ]
+        fits = g.op("And", *inside)
+        pairs = zip(self.sizes, lengths, strict=True)
+        return [g.op("Where", fits, side, length) for side, length in pairs]
 
     def _less(self, value: str, number: int) -> str:
         return self.g.op("Sub", value, self.g.whole(number))

@@ -27,6 +27,14 @@ BATCH = 128
 """Pictures per run; only memory depends on it."""
 
 
+def probabilities_of(
+    classifier: Classifier, pictures: images.UInt8Array
+) -> npt.NDArray[np.float32]:
+    """Run a file on pictures of its size, some at a time."""
+    starts = range(0, len(pictures), BATCH)
+    return np.concatenate([classifier.run(pictures[at : at + BATCH])[1] for at in starts])
+
+
 def measure_parity(
     file: Path, core: keras.Model, card: ModelCard, pictures: Pack, data: str
 ) -> Parity:
@@ -52,13 +60,7 @@ def compare(
     Raises:
         ParityError: A top-1 prediction changed, or a probability differs by more than 1e-4.
     """
-    classifier = Classifier(file, "cpu")
-    found = np.concatenate(
-        [
-            classifier.run(pictures[start : start + BATCH])[1]
-            for start in range(0, len(pictures), BATCH)
-        ]
-    )
+    found = probabilities_of(Classifier(file, "cpu"), pictures)
     parity = Parity(
         images=len(pictures),
         max_abs_diff=float(np.abs(expected - found).max()),

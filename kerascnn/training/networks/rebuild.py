@@ -143,11 +143,7 @@ def apply_statistics(layer: layers.Layer) -> None:
 
 
 def before_head(model: keras.Model) -> keras.Model:
-    """Cut off the last layer that has weights, and all behind it.
-
-    Returns:
-        The model from its input to what that layer takes.
-    """
+    """Cut off the last layer that has weights, and all behind it."""
     head = next(layer for layer in reversed(model.layers) if layer.weights)
     return keras.Model(model.inputs[0], head.input)
 
@@ -157,13 +153,6 @@ def named(features: keras.Model, namer: Namer) -> dict[str, str]:
 
     A layer whose name says nothing belongs to the block before it (or, before the first block,
     to the first), and is numbered within it.
-
-    Args:
-        features: A library's model.
-        namer: Renames those of the library's layers that stay recognizable.
-
-    Returns:
-        From each name to the new one, in order.
     """
     told = [(layer.name, namer(layer.name)) for layer in _real_layers(features)]
     block = next((block_of(new) for _, new in told if new), "stem")
@@ -181,9 +170,6 @@ def closed_by(features: keras.Model, closing: Callable[[str, int], str | None]) 
         features: A library's model, in which each block hands one tensor to the next.
         closing: From a layer's name and the number of max poolings so far to the block that it
             ends, or None.
-
-    Returns:
-        From each name to the new one, in order.
     """
     names: dict[str, str] = {}
     waiting: list[str] = []

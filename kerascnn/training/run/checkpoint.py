@@ -176,9 +176,7 @@ def _read(path: Path) -> Checkpoint:
     except Exception as error:
         # zipfile, zlib, struct, tokenize and numpy raise whatever they meet in damaged bytes.
         raise ModelFileError(f"{path}: cannot be read ({kind_and_line(error, 200)})") from error
-    return Checkpoint(
-        about.position, about.history, about.best, about.data, about.versions, core, stage
-    )
+    return Checkpoint(**vars(about), core=core, stage=stage)
 
 
 def _named(kind: str, arrays: Arrays) -> dict[str, Any]:

@@ -75,9 +75,6 @@ def trains_head_only(core: keras.Model) -> bool:
 def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
     """Cut a network before its head, and before the dropout that stands there.
 
-    Args:
-        core: From normalized pixels to logits.
-
     Returns:
         The frozen part, and the rest; both share the network's layers.
     """

@@ -52,17 +52,7 @@ from kerascnn.training.weights.start import StartingNetwork
 
 
 class TrainingLoop:
-    """The loop over epochs, with what it has to remember.
-
-    Args:
-        config: What to do.
-        feed: Pictures and labels.
-        start: The network.
-        run: Where everything is kept; this process alone writes there.
-        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Callback for progress.
-        deadline: When the run has to be over; None: whenever it is done.
-    """
+    """The loop over epochs, with what it has to remember."""
 
     def __init__(
         self,

@@ -89,15 +89,6 @@ def prepare_phase(
 ) -> PreparedPhase:
     """Prepare a phase: freeze what is outside its scope, and compile the steps.
 
-    Args:
-        start: The network.
-        config: Configuration of the run.
-        phase: The current phase.
-        train: Training pictures.
-        val: Validation pictures.
-        device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
-        progress: Its ``on_read`` is called while features are computed.
-
     Raises:
         ConfigError: A block that is not there.
     """

@@ -6,6 +6,7 @@ Knows: what may be missing (a head of another class count) and what may not. Doe
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 
 import keras
 import numpy as np
@@ -61,23 +62,32 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     body = {name: pair for name, pair in wanted.items() if pair[0].name not in fresh}
     for name, (_layer, weight) in body.items():
         _check(name, tuple(weight.shape), tensors, source)
-    left = [n for n in tensors if n not in wanted and n.partition("/")[0] != head.name]
-    if left:
-        raise ModelFileError(
-            f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
-            f"({len(left)} such tensors). Choose the network that the weights were made for."
-        )
-    for name in body:
-        if not np.isfinite(tensors[name]).all():
-            raise ModelFileError(
-                f"{source}: {name} holds numbers that are not finite, as after a training that "
-                "failed. Expected weights of an earlier epoch."
-            )
+    _check_used(model, tensors, wanted.keys(), source)
+    _check_finite({name: tensors[name] for name in body}, source)
     for name, (_layer, weight) in body.items():
         weight.assign(tensors[name].astype(np.float32))
     for layer in flat(model):
         apply_statistics(layer)
     return with_head
+
+
+def _check_used(model: keras.Model, tensors: Tensors, wanted: Set[str], source: str) -> None:
+    head = head_of(model).name
+    left = [name for name in tensors if name not in wanted and name.partition("/")[0] != head]
+    if left:
+        raise ModelFileError(
+            f"{source}: {model.name} has no {left[0]} {tensors[left[0]].shape}, and the file has "
+            f"({len(left)} such tensors). Choose the network that the weights were made for."
+        )
+
+
+def _check_finite(tensors: Tensors, source: str) -> None:
+    for name, values in tensors.items():
+        if not np.isfinite(values).all():
+            raise ModelFileError(
+                f"{source}: {name} holds numbers that are not finite, as after a training that "
+                "failed. Expected weights of an earlier epoch."
+            )
 
 
 def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -> Tensors:

@@ -16,6 +16,7 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.files import did_you_mean
 from kerascnn.inference.model_file.advice import describe_path
 from kerascnn.inference.model_file.kinds import kind_of_model
+from kerascnn.printable import first_few
 from kerascnn.training.foreign.hdf5 import opened
 from kerascnn.training.networks import NETWORKS, Network, find_network
 from kerascnn.training.pretrained import source_of
@@ -71,19 +72,11 @@ def _row_for_torch(row: Network, path: Path) -> Network:
 def kind_of(path: Path) -> str:
     """Return the kind of a weights file.
 
-    Returns:
-        One of :data:`KINDS`.
-
     Raises:
         ModelFileError: There is no such file, or it is of no kind that is read here.
     """
     if path.is_dir():
-        found = sorted(str(one) for one in path.iterdir() if one.name.lower().endswith(KINDS))
-        listed = ", ".join(found[:4]) or "none"
-        told = "" if found else describe_path(path)
-        raise ModelFileError(
-            f"{path}: a folder. Expected a file of weights; in it are {listed}. {told}".rstrip()
-        )
+        raise _folder(path)
     if path.name.lower().endswith(".index.json"):
         raise ModelFileError(
             f"{path}: lists the parts of weights. Give one of those; all that are beside it are "
@@ -104,6 +97,15 @@ def kind_of(path: Path) -> str:
         if name.endswith(kind):
             return kind if kind in TORCH_KINDS else _by_content(path, kind)
     raise ModelFileError(f"{path}: not a file of weights. Expected one of {', '.join(KINDS)}.")
+
+
+def _folder(path: Path) -> ModelFileError:
+    found = sorted(str(one) for one in path.iterdir() if one.name.lower().endswith(KINDS))
+    told = "" if found else describe_path(path)
+    return ModelFileError(
+        f"{path}: a folder. Expected a file of weights; in it are {first_few(found) or 'none'}. "
+        f"{told}".rstrip()
+    )
 
 
 def parts_of(path: Path) -> list[Path]:

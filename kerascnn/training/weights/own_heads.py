@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from kerascnn.printable import first_few
 from kerascnn.training.weights.torch_files import Tensors
 from kerascnn.training.weights.torch_names import IGNORED
 
@@ -81,9 +82,7 @@ def _has(tensors: Tensors, layer: str) -> bool:
 
 
 def _tell(source: str, layers: set[str]) -> None:
-    names = sorted(layers)
-    more = " …" if len(names) > 4 else ""
     log.warning(
-        "%s: takes the backbone; layers of its own model are left out: %s%s.",
-        source, ", ".join(names[:4]), more,
+        "%s: takes the backbone; layers of its own model are left out: %s.",
+        source, first_few(sorted(layers)),
     )  # fmt: skip

@@ -50,12 +50,7 @@ def read_checkpoint(path: Path) -> Tensors:
         ) from error
     _refuse_program(path)
     try:
-        if zipfile.is_zipfile(path):
-            check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
-        # timm's and torchvision's own training programs save their options, which are plain data.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-        state = state_in(loaded, str(path))
+        state = state_in(_loaded(path, torch), str(path))
         return {name: _stored(name, tensor) for name, tensor in state.items()}
     except (OSError, RuntimeError, ValueError, AttributeError, EOFError, KeyError, TypeError,
             IndexError, zipfile.BadZipFile) as error:  # fmt: skip
@@ -69,6 +64,14 @@ def read_checkpoint(path: Path) -> Tensors:
             "of Python, whose code would run. Save the weights alone where it was made: "
             "torch.save(model.state_dict(), 'weights.pth'), or as .safetensors."
         ) from error
+
+
+def _loaded(path: Path, torch: Any) -> Any:
+    if zipfile.is_zipfile(path):
+        check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
+    # timm's and torchvision's own training programs save their options, which are plain data.
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def state_in(loaded: Any, source: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerascnn.errors import ModelFileError
+from kerascnn.printable import first_few
 from kerascnn.training.networks import NETWORKS
 from kerascnn.training.weights.torch_files import Tensors
 from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, VGG_REPEATS
@@ -99,13 +100,9 @@ def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -
         )
     return ModelFileError(
         f"{source}: {unknown} is no tensor of this network; {best} of {len(names)} have the names "
-        f"of {_listed(alike)}. Choose the network that the weights were made for; if it is none of "
-        "these, they cannot be used."
+        f"of {first_few(alike)}. Choose the network that the weights were made for; if it is none "
+        "of these, they cannot be used."
     )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
 
 
 def _recognised(tensors: Tensors, layout: str) -> Counter[tuple[str, int]]:

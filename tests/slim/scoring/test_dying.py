@@ -10,7 +10,6 @@ import pytest
 
 from kerascnn.errors import KerascnnError
 from kerascnn.files import write_bytes
-from kerascnn.inference.paths import predict_paths
 from kerascnn.inference.prediction import to_row
 from kerascnn.parallel import usable_cpus
 from kerascnn.scoring import engine, job
@@ -45,7 +44,10 @@ def test_workers_that_are_killed(
     done = score("p", "--parts", "3", "--workers", str(workers))
     assert done.exit_code == 3  # for the broken picture
     assert sorted(begun) == sorted([0, 1, 2, *killed])
-    assert rows() == [to_row(path, answer) for path, answer in predict_paths(classifier, pictures)]
+    assert rows() == [
+        to_row(path, answer)
+        for path, answer in zip(pictures, classifier.stream(pictures), strict=True)
+    ]
 
 
 @needs_kill

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from kerascnn.inference.paths import predict_paths
 from kerascnn.inference.prediction import to_row
 from kerascnn.scoring.plan import Plan, ScoringOptions
 
 
 def predicted(classifier, paths: list[str], **asked) -> list[dict]:
-    return [to_row(path, answer) for path, answer in predict_paths(classifier, paths, **asked)]
+    return [
+        to_row(path, answer)
+        for path, answer in zip(paths, classifier.stream(paths, **asked), strict=True)
+    ]
 
 
 def test_processes_give_what_predict_gives(pictures, score, rows, summary, classifier) -> None:

@@ -15,7 +15,6 @@ from fsspec.registry import _registry
 
 from kerascnn import uris
 from kerascnn.errors import DataError, KerascnnError, MissingExtraError
-from kerascnn.inference.paths import predict_paths
 from kerascnn.inference.prediction import to_row
 
 
@@ -93,7 +92,10 @@ def server(pictures) -> Iterator[Server]:
 
 
 def expected(classifier, pictures: list[str], before: str) -> list[dict]:
-    rows = [to_row(path, answer) for path, answer in predict_paths(classifier, pictures)]
+    rows = [
+        to_row(path, answer)
+        for path, answer in zip(pictures, classifier.stream(pictures), strict=True)
+    ]
     return [
         {name: f"{before}{value}" if name in ("path", "error") else value
          for name, value in row.items()}

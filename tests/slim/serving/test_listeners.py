@@ -196,8 +196,8 @@ class Echo(asyncio.Protocol):
     ("certificate", "key", "reason"),
     [
         (FIRST, SECOND, "no certificate that can be used"),
-        ("none.pem", None, "cannot read it"),
-        (FIRST, "none.pem", "cannot read it"),
+        ("none.pem", None, "no such file"),
+        (FIRST, "none.pem", "no such file"),
         ("empty.pem", None, "no certificate that can be used"),
     ],
 )

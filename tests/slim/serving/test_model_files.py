@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 
 import httpx
 import numpy as np
@@ -24,6 +25,20 @@ def of(*paths, **options) -> Service:
     foreign = ForeignModel(("red", "green", "blue"), normalize="unit")
     defaults = {"reload_seconds": 0, "provider": "cpu", "foreign": foreign}
     return Service(ServeConfig(tuple(map(str, paths)), **defaults | options))
+
+
+@asynccontextmanager
+async def loaded(path, **options):
+    """A service of the small model that is written there, loaded; it is closed at the end."""
+    write_model(path, np.eye(3))
+    service = of(path, **options)
+    await service.models.load()
+    yield service
+    service.close()
+
+
+def version(service: Service) -> str:
+    return service.models.get("rgb").version
 
 
 def finished(main):
@@ -65,19 +80,16 @@ def test_an_error_of_any_kind_ends_no_reloading(tmp_path, opening, caplog, error
     path = tmp_path / "rgb.onnx"
 
     async def main():
-        write_model(path, np.eye(3))
-        service = of(path)
-        await service.models.load()
-        first = service.models.get("rgb").version
-        opening[1].append(error)
-        write_model(path, np.eye(3) * 2)
-        await service.models.reload()
-        assert (service.ready, service.models.get("rgb").version) == (True, first)
-        assert failed(service, "rgb") == 1
-        write_model(path, np.eye(3) * 3)
-        await service.models.reload()
-        assert service.models.get("rgb").version != first
-        service.close()
+        async with loaded(path) as service:
+            first = version(service)
+            opening[1].append(error)
+            write_model(path, np.eye(3) * 2)
+            await service.models.reload()
+            assert (service.ready, version(service)) == (True, first)
+            assert failed(service, "rgb") == 1
+            write_model(path, np.eye(3) * 3)
+            await service.models.reload()
+            assert version(service) != first
 
     finished(main())
     assert type(error).__name__ in caplog.text
@@ -160,24 +172,21 @@ def test_what_waits_at_the_start_is_opened_once(tmp_path, opening):
 def test_weights_beside_a_file_are_part_of_its_version(tmp_path):
     async def main():
         path = tmp_path / "rgb.onnx"
-        write_model(path, np.eye(3))
-        service = of(path)
-        await service.models.load()
-        red = np.zeros((16, 16, 3), np.uint8) + np.uint8([255, 0, 0])
-        async with asking(service) as client:
-            seen = []
-            for matrix in (np.eye(3) * 8, np.fliplr(np.eye(3)) * 8):
-                # Only the file beside it is replaced.
-                (tmp_path / "new").write_bytes(matrix.astype("<f4").tobytes())
-                (tmp_path / "new").replace(tmp_path / "rgb.onnx.data")
-                await service.models.reload()
-                headers = {"Inference-Header-Content-Length": "0"}
-                asked = await client.post("/v2/models/rgb/infer", content=red.tobytes(),
-                                          headers=headers)  # fmt: skip
-                length = int(asked.headers["Inference-Header-Content-Length"])
-                logits = np.frombuffer(asked.content, "<f4", 3, length)
-                seen.append((service.models.get("rgb").version, int(logits.argmax())))
-        service.close()
+        async with loaded(path) as service:
+            red = np.zeros((16, 16, 3), np.uint8) + np.uint8([255, 0, 0])
+            async with asking(service) as client:
+                seen = []
+                for matrix in (np.eye(3) * 8, np.fliplr(np.eye(3)) * 8):
+                    # Only the file beside it is replaced.
+                    (tmp_path / "new").write_bytes(matrix.astype("<f4").tobytes())
+                    (tmp_path / "new").replace(tmp_path / "rgb.onnx.data")
+                    await service.models.reload()
+                    headers = {"Inference-Header-Content-Length": "0"}
+                    asked = await client.post("/v2/models/rgb/infer", content=red.tobytes(),
+                                              headers=headers)  # fmt: skip
+                    length = int(asked.headers["Inference-Header-Content-Length"])
+                    logits = np.frombuffer(asked.content, "<f4", 3, length)
+                    seen.append((version(service), int(logits.argmax())))
         return seen
 
     (first, red), (second, blue) = finished(main())
@@ -223,7 +232,6 @@ def test_two_models_do_not_share_a_version(tmp_path):
 
 def test_looking_for_newer_files_goes_on_after_any_error(tmp_path, monkeypatch, caplog):
     path = tmp_path / "rgb.onnx"
-    write_model(path, np.eye(3))
     look, calls = repository.versions_in, []
 
     def failing(folder):
@@ -235,16 +243,14 @@ def test_looking_for_newer_files_goes_on_after_any_error(tmp_path, monkeypatch, 
     monkeypatch.setattr(repository, "versions_in", failing)
 
     async def main():
-        service = of(path, reload_seconds=0.01)
-        await service.models.load()
-        first = service.models.get("rgb").version
-        watching = asyncio.create_task(service.models.watch())
-        write_model(path, np.eye(3)[::-1])
-        while service.models.get("rgb").version == first:
-            assert not watching.done()
-            await asyncio.sleep(0.01)
-        watching.cancel()
-        service.close()
+        async with loaded(path, reload_seconds=0.01) as service:
+            first = version(service)
+            watching = asyncio.create_task(service.models.watch())
+            write_model(path, np.eye(3)[::-1])
+            while version(service) == first:
+                assert not watching.done()
+                await asyncio.sleep(0.01)
+            watching.cancel()
 
     finished(main())
     assert caplog.text.count("looking for newer files failed") == 1, "one error is told once"
@@ -252,19 +258,18 @@ def test_looking_for_newer_files_goes_on_after_any_error(tmp_path, monkeypatch, 
 
 def test_one_overwritten_in_place_with_the_old_size_and_time_is_taken(tmp_path):
     path = tmp_path / "rgb.onnx"
-    write_model(path, np.eye(3))
 
     async def main():
-        service = of(path)
-        await service.models.load()
-        first, before = service.models.get("rgb").version, path.stat()
-        while path.stat().st_ctime_ns == before.st_ctime_ns:  # clocks of file systems are coarse
-            write_model(path, np.eye(3)[::-1])
-            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert path.stat().st_size == before.st_size
-        await service.models.reload()
-        second = service.models.get("rgb").version
-        service.close()
+        async with loaded(path) as service:
+            first, before = version(service), path.stat()
+            while (
+                path.stat().st_ctime_ns == before.st_ctime_ns
+            ):  # clocks of file systems are coarse
+                write_model(path, np.eye(3)[::-1])
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+            assert path.stat().st_size == before.st_size
+            await service.models.reload()
+            second = version(service)
         return first != second
 
     assert finished(main())
@@ -274,22 +279,19 @@ def test_one_overwritten_in_place_with_the_old_size_and_time_is_taken(tmp_path):
 def test_a_named_pipe_in_its_place_is_refused_and_the_next_file_taken(tmp_path):
     """Opening it would wait for ever, and nothing would be reloaded any more."""
     path = tmp_path / "rgb.onnx"
-    write_model(path, np.eye(3))
 
     async def main():
-        service = of(path)
-        await service.models.load()
-        (before,) = service.models.versions("rgb")
-        path.unlink()
-        os.mkfifo(path)
-        await service.models.reload()
-        assert failed(service, "rgb") == 1
-        assert service.models.versions("rgb") == [before]
-        path.unlink()
-        write_model(path, np.eye(3)[::-1])
-        await service.models.reload()
-        (after,) = service.models.versions("rgb")
-        service.close()
+        async with loaded(path) as service:
+            (before,) = service.models.versions("rgb")
+            path.unlink()
+            os.mkfifo(path)
+            await service.models.reload()
+            assert failed(service, "rgb") == 1
+            assert service.models.versions("rgb") == [before]
+            path.unlink()
+            write_model(path, np.eye(3)[::-1])
+            await service.models.reload()
+            (after,) = service.models.versions("rgb")
         return before.version != after.version
 
     assert finished(main())
@@ -306,17 +308,14 @@ def test_a_file_of_its_own_keeps_its_version(exported):
 def test_weights_that_are_missing_or_elsewhere(tmp_path):
     async def main():
         path = tmp_path / "rgb.onnx"
-        write_model(path, np.eye(3))
-        service = of(path)
-        await service.models.load()
-        first = service.models.get("rgb").version
-        (tmp_path / "rgb.onnx.data").unlink()
-        await service.models.reload()
-        assert service.models.get("rgb").version == first
-        write_model(path, np.eye(3) * 5)  # they come again
-        await service.models.reload()
-        assert service.models.get("rgb").version != first
-        service.close()
+        async with loaded(path) as service:
+            first = version(service)
+            (tmp_path / "rgb.onnx.data").unlink()
+            await service.models.reload()
+            assert version(service) == first
+            write_model(path, np.eye(3) * 5)  # they come again
+            await service.models.reload()
+            assert version(service) != first
 
     finished(main())
     outside = tmp_path / "outside.onnx"

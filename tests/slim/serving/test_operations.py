@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
@@ -24,11 +25,10 @@ from kerascnn.serving.metrics import Metrics
 def test_options_are_those_of_the_configuration():
     from kerascnn.cli.foreign import FOREIGN
     from kerascnn.cli.serve import command
-    from kerascnn.serving.config import OPTIONS
 
     foreign = set(FOREIGN)
     names = {option.name for option in command.params} - {"debug", "config", "lang"}
-    assert names - foreign == set(OPTIONS) - {"foreign"}
+    assert names - foreign == {one.name for one in fields(ServeConfig) if one.init} - {"foreign"}
     assert foreign < names
     defaults = ServeConfig(models=("a.onnx",))
     unset = {

@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from kerascnn import serving
 from kerascnn.cli import main
-from kerascnn.serving import ModelConfig
+from kerascnn.errors import ConfigError
+from kerascnn.options import options_of
+from kerascnn.serving import ModelConfig, ServeConfig
 
 from .small_model import write_model
 
@@ -205,7 +207,7 @@ def test_mistakes_in_a_file_are_one_line(settle, folder, text, reason):
 
 
 def test_files_that_are_none(settle, folder, monkeypatch):
-    assert "cannot read it" in settle("--config", folder / "none.toml")[1].output
+    assert "no such file" in settle("--config", folder / "none.toml")[1].output
     (folder / "s.toml").write_bytes(b"\xff")
     assert "not TOML" in settle("--config", folder / "s.toml")[1].output
     monkeypatch.setitem(sys.modules, "yaml", None)
@@ -316,3 +318,20 @@ def test_variables_that_are_none(settle, folder):
         "warning: KERASCNN_SERVE_MAX_BACH is not a setting. Did you mean KERASCNN_SERVE_MAX_BATCH?"
     )
     assert json.dumps(config.names) == '["a"]'
+
+
+def test_an_option_is_declared_once_and_checked_in_python_too():
+    options = {name for names in main.get_command(None, "serve").groups.values() for name in names}
+    assert set(options_of(ServeConfig)) < options
+    config = ServeConfig(("a.onnx",), port="9000", max_wait_ms=1, cors=("HTTPS://A.example:443",))
+    assert (config.port, config.cors) == (9000, ("https://a.example",))
+    assert isinstance(config.max_wait_ms, float)
+    with pytest.raises(ConfigError) as failed:
+        ServeConfig(("a.onnx",), port=70_000, copies="many", timeout=float("inf"), cors=("a",))
+    for said in (
+        "`port` is 70000; expected 0 to 65535",
+        "`copies` is 'many'; expected 1 to 64",
+        "`timeout` is inf; expected above 0",
+        "`cors` is ('a',); expected a list of origins like https://example.org",
+    ):
+        assert str(failed.value).count(said) == 1

@@ -164,10 +164,10 @@ def test_augmented_pictures_stand_beside_the_original(page):
 def test_mistakes_come_surest_first_with_both_classes(content, page):
     mistakes = content().mistakes
     assert len(mistakes) == 6
-    surest = [mistake.probability for mistake in mistakes]
+    surest = [mistake.wrong.probability for mistake in mistakes]
     assert surest == sorted(surest, reverse=True)
     words = Outline(page).words
-    assert mistakes[0].name in words
+    assert mistakes[0].wrong.path in words
 
 
 def test_the_confusion_matrix_names_the_classes_on_both_axes(content):

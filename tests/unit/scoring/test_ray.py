@@ -17,7 +17,6 @@ from PIL import Image
 
 from kerascnn.errors import ConfigError
 from kerascnn.inference import Classifier
-from kerascnn.inference.paths import predict_paths
 from kerascnn.inference.prediction import to_row
 from kerascnn.scoring import on_ray
 from kerascnn.scoring.engine import score_parts
@@ -76,7 +75,7 @@ def as_predicted(exported: Path, pictures: list[str]) -> Callable[[], bool]:
     def compare() -> bool:
         parts = sorted(Path("out").glob("part-*"))
         rows = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
-        answers = predict_paths(Classifier(exported), pictures)
+        answers = zip(pictures, Classifier(exported).stream(pictures), strict=True)
         return rows == [to_row(path, answer) for path, answer in answers]
 
     return compare

@@ -27,15 +27,13 @@ from kerascnn.training.export.compose import compose, with_card
 from kerascnn.training.export.precision.half import to_float16
 from kerascnn.training.export.precision.quantize import normalize
 from kerascnn.training.export.precision.search import search
+from kerascnn.training.export.verify import probabilities_of
 
 MAX_DROP = 0.5
 """Points of top-1 that a file may lose by default."""
 
 CALIBRATION = 256
 """Pictures to measure ranges on; as many others choose between the ways to do it."""
-
-_BATCH = 128
-"""Pictures per run; only memory depends on it."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def _int8(
         plain = replace(card, probes=(), parity=None)
         onnx.save(with_card(compose(network, plain), plain), path)
         with Classifier(path, "cpu") as classifier:
-            return _probabilities(classifier, chosen.images[:count])
+            return probabilities_of(classifier, chosen.images[:count])
 
     best = search(core, pixels, chosen.labels, answer, max_drop / 100, tell)
     cost = Reduction(best.method, best.kept, calibration.data, len(calibration.labels))
@@ -137,7 +135,7 @@ def _with_cost(before: Path, after: Path, card: ModelCard, verify: Pictures) -> 
     answers = []
     for path in (before, after):
         with Classifier(path, "cpu") as classifier:
-            answers.append(_probabilities(classifier, verify.images))
+            answers.append(probabilities_of(classifier, verify.images))
             pictures = probe_pictures(card.shape)
             probed = classifier.run(pictures)[1]
     first, second = (found.argmax(1) for found in answers)
@@ -179,14 +177,3 @@ def _with_speed(before: Path, after: Path, card: ModelCard) -> ModelCard:
             continue  # not installed here: nothing to say about it
     reduction = replace(card.reduction, speedup=speedup, machine=machine()["processor"])
     return replace(card, reduction=reduction)
-
-
-def _probabilities(
-    classifier: Classifier, images: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float32]:
-    return np.concatenate(
-        [
-            classifier.run(images[start : start + _BATCH])[1]
-            for start in range(0, len(images), _BATCH)
-        ]
-    )

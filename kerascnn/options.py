@@ -1,4 +1,4 @@
-"""How an option of a training run is declared: its kind of value, limits, help and heading.
+"""How an option is declared, once: its kind of value, limits, help and heading.
 
 Knows: how a value is checked and converted, and how an error names the option. Does not know any
 particular option, Keras or Click.
@@ -10,7 +10,7 @@ import math
 import numbers
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Protocol
 
@@ -126,8 +126,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Flag:
-    """Yes or no."""
+    """Yes or no.
 
+    Attributes:
+        both: Whether the command line has an option for either, whatever the default is.
+    """
+
+    both: bool = False
     expected: str = "True or False"
     metavar: str | None = None
     choices: tuple[str, ...] = ()
@@ -194,7 +199,7 @@ class Option:
 
     Attributes:
         kind: Kind of its values.
-        help: What it does, for ``--help`` and docs/training.md, which name other options in
+        help: What it does, for ``--help`` and the documentation, which name other options in
             backticks as they are called in Python.
         group: The heading under which it stands.
         default: What holds without it, in words, where the value does not say it.
@@ -220,8 +225,8 @@ def option(default: Any, kind: Kind, help: str, group: str, *, without: str = ""
 
 
 def options_of(configuration: Any) -> dict[str, tuple[Option, Field[Any]]]:
-    """List the options of a dataclass: each with its field, by name."""
-    return {one.name: (one.metadata[KEY], one) for one in fields(configuration)}
+    """List the fields of a dataclass that are declared as options, by name."""
+    return {one.name: (one.metadata[KEY], one) for one in fields(configuration) if one.metadata}
 
 
 def read_all(configuration: Any) -> None:
@@ -233,6 +238,17 @@ def read_all(configuration: Any) -> None:
     for name, (declared, its_field) in options_of(configuration).items():
         value = read_one(name, getattr(configuration, name), declared, its_field)
         object.__setattr__(configuration, name, value)
+
+
+def read_each(configuration: Any) -> Iterator[str]:
+    """Check and convert all options as :func:`read_all` does, and tell all that cannot be used."""
+    for name, (declared, its_field) in options_of(configuration).items():
+        try:
+            value = read_one(name, getattr(configuration, name), declared, its_field)
+        except ConfigError as error:
+            yield f"`{name}`{str(error).removeprefix(name).removesuffix('.')}"
+        else:
+            object.__setattr__(configuration, name, value)
 
 
 def read_one(name: str, value: Any, declared: Option, its_field: Field[Any]) -> Any:

@@ -1,0 +1,56 @@
+"""Click's options, made from the fields of a dataclass in which they are declared.
+
+Knows: how a declared option becomes one of Click's. Does not know any option's meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field
+from typing import Any
+
+import click
+
+from kerascnn.options import KEY, Flag, Option, Several, help_text, options_of
+
+
+def grouped(configuration: Any, more: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the headings of ``--help`` and the parameters under each.
+
+    Args:
+        configuration: The dataclass.
+        more: By heading, in order: the parameters that the command has besides.
+    """
+    declared = options_of(configuration).items()
+    return {
+        heading: (*(name for name, (option, _) in declared if option.group == heading), *others)
+        for heading, others in more.items()
+    }
+
+
+def option_flag(name: str, its_field: Field[Any]) -> str:
+    """Return the flag of a field: ``--batch-size``, ``--calibration/--no-calibration``."""
+    words, kind = name.replace("_", "-"), its_field.metadata[KEY].kind
+    # What is on without an option needs one to switch it off.
+    either = its_field.default is True or (isinstance(kind, Flag) and kind.both)
+    return f"--{words}/--no-{words}" if either else f"--{words}"
+
+
+def declared_option(configuration: Any, name: str, **settings: Any) -> Any:
+    """Return the option of a field, with settings that only the command line has."""
+    declared, its_field = options_of(configuration)[name]
+    return click.option(
+        option_flag(name, its_field), **_settings(declared, its_field.default) | settings
+    )
+
+
+def _settings(declared: Option, default: Any) -> dict[str, Any]:
+    kind = declared.kind
+    settings: dict[str, Any] = {"help": help_text(declared, default), "default": default}
+    if isinstance(kind, Flag):
+        return {**settings, "is_flag": True}
+    settings["metavar"] = kind.metavar
+    if isinstance(kind, Several):
+        return {**settings, "multiple": True}
+    # Numbers come as text, and the configuration reads them: one check, one wording.
+    return {**settings, "type": click.Choice(kind.choices) if kind.choices else click.STRING}
