@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from kerascnn.training.networks.blocks import flat
 
-BLOCK = 16
-"""Channels, of which the number must be a multiple: oneDNN's kernels for AVX-512 take so many at a
-time (for AVX2 eight). For others, such as the baseline CNN's 7 and 15, it has a slow one."""
+BLOCK = 8
+"""Channels, of which the number must be a multiple: for others, such as the baseline CNN's 7 and
+15, oneDNN has a slow kernel, and to pad and cut the maps takes more than the operation saves."""
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """BatchNormalization as one operation learns what Keras' own layer does."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -9,13 +11,13 @@ from kerascnn.training.mixed_precision import set_precision
 from kerascnn.training.trainer.fused_batchnorm import fused_batchnorm
 
 
-def network(**options) -> keras.Model:
+def network(channels: int = 16, **options) -> keras.Model:
     """Build two convolutions: the maps of one, of 16 channels, are normalized in one operation."""
     keras.utils.set_random_seed(0)
     return keras.Sequential(
         [
             keras.Input((4, 4, 3)),
-            keras.layers.Conv2D(16, 3, padding="same", name="one"),
+            keras.layers.Conv2D(channels, 3, padding="same", name="one"),
             keras.layers.BatchNormalization(name="fused", momentum=0.5, **options),
             keras.layers.ReLU(),
             keras.layers.Conv2D(7, 3, padding="same", name="two"),
@@ -46,8 +48,8 @@ def step(model: keras.Model, fused: bool) -> tuple[np.ndarray, list[np.ndarray],
     return np.asarray(logits), [np.asarray(one) for one in gradients], operations
 
 
-@pytest.mark.parametrize("options", [{}, {"epsilon": 1e-5}])
-def test_logits_gradients_and_statistics_are_those_of_keras(options: dict) -> None:
+@pytest.mark.parametrize("options", [{}, {"epsilon": 1e-5}, {"channels": 8}, {"channels": 24}])
+def test_logits_gradients_and_statistics_are_those_of_keras(options: dict[str, Any]) -> None:
     keras_one, ours = network(**options), network(**options)
     expected, found = step(keras_one, fused=False), step(ours, fused=True)
     assert "FusedBatchNormV3" in found[2]
