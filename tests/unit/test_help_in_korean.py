@@ -33,8 +33,8 @@ EVERY = dict(commands())
 IN_KOREAN = pytest.mark.parametrize("path", EVERY, ids=" ".join)
 
 
-def shown(*words):
-    result = CliRunner().invoke(main, words, terminal_width=80)
+def shown(*words, width=80):
+    result = CliRunner().invoke(main, words, terminal_width=width)
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -86,7 +86,9 @@ def test_columns_and_options_are_whole():
     text = shown("train", "--help", "--lang", "ko")
     assert text.replace("\n", "").isprintable()
     assert "--learning-rate의" in " ".join(text.split())
-    assert not re.search(r"--[a-z-]*-\n", text + shown("train", "--help"))
+    for width in range(60, 80):
+        for words in (("train", "--help"), ("train", "--help", "--lang", "ko")):
+            assert not re.search(r"--[a-z-]+-\n", shown(*words, width=width))
     # A word more would not have fitted: lines are not cut where half their columns are left.
     section = text.partition("데이터 증강:\n")[2].partition("\n\n")[0]
     lines = [line for line in section.splitlines() if line.startswith(" " * 30)]
