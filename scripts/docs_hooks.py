@@ -46,7 +46,7 @@ def _stacked(diagram: str) -> str:
 
 def commands_page() -> str:
     """Write the page of all commands."""
-    parts = ["# Commands", "What each says with `--help`."]
+    parts = ["# Commands", "The output of `--help` for each command."]
     for name, command in sorted(_commands(main, "kerascnn")):
         context = click.Context(command, info_name=name, max_content_width=96)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```")
