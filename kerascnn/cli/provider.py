@@ -41,7 +41,7 @@ provider_options = add_options(
         "--threads",
         type=int,
         help="Threads for each inference, and for reading pictures in `predict`.  "
-        "[default: the available processors]",
+        "[default: the available processors; 1 for very small networks]",
     ),
 )
 """Add ``--provider``, ``--arithmetic`` and ``--threads`` to a command."""
