@@ -84,7 +84,7 @@ def test_a_classifier_gives_an_error_for_that_picture_alone(odd, pictures) -> No
     classifier = Classifier(odd, foreign=SAID)
     lost, found = classifier.stream(pictures)
     assert isinstance(lost, PictureError)
-    assert str(lost).startswith(f"{pictures[0]}: the network's answer is not finite")
+    assert str(lost).startswith(f"{pictures[0]}: the network's output is not finite")
     assert found.label == "red"
     assert found.probability == pytest.approx(np.exp(8 * 63 / 64) / (np.exp(8 * 63 / 64) + 2))
     with pytest.raises(PictureError, match="not finite"):
