@@ -48,8 +48,8 @@ class Normalization:
     Attributes:
         mean: Three numbers in pixel units, 0 to 255, in ``channel_order``.
         std: Three numbers in pixel units, in ``channel_order``.
-        channel_order: In which order the network takes the channels. ``grey``: it takes one, made
-            of RGB as Pillow makes it; the three means are equal then, as are the stds.
+        channel_order: In which order the network takes the channels. ``grey``: it takes a single
+            gray channel, converted from RGB as in Pillow; then all means are equal, and all stds.
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -59,7 +59,7 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Probe:
-    """A generated picture with the answer that every provider must give to it.
+    """A generated picture with the probabilities that every provider must reproduce.
 
     Attributes:
         sha256: SHA-256 of the picture's uint8 ``[size, size, 3]`` values, in hexadecimal.
@@ -89,18 +89,18 @@ class Parity:
 
 @dataclass(frozen=True)
 class Reduction:
-    """What a precision below float32 cost and gave, measured when it was made.
+    """Accuracy lost and speed gained by a precision below float32, measured at export.
 
     Attributes:
         method: ``float16``, or how the ranges of int8 were measured.
         kept: Layers that stayed float32.
         calibration: Name of the pictures that ranges were measured on.
         calibration_images: Number of calibration images.
-        top1_before: Share of right answers in float32 on the pictures of ``parity``, 0 to 1.
+        top1_before: Top-1 accuracy in float32 on the pictures of ``parity``, 0 to 1.
         top1_after: Top-1 accuracy in this precision.
         bytes_before: Size of the float32 file.
         bytes_after: Size of this one.
-        speedup: By provider, how many times as many pictures a second as the float32 file.
+        speedup: Throughput relative to the float32 file, by provider.
         machine: The processor on which that was measured.
     """
 
@@ -117,7 +117,7 @@ class Reduction:
 
     @property
     def dropped(self) -> float:
-        """Points of top-1 lost."""
+        """Top-1 accuracy lost, in percentage points."""
         return 100 * (self.top1_before - self.top1_after)
 
 
@@ -126,26 +126,26 @@ class ModelCard:
     """The contract between training and inference.
 
     Attributes:
-        name: What the model is called.
+        name: Name of the model.
         network: The architecture, e.g. ``cnn``.
         classes: Names in the order of the outputs.
-        image_size: Height and width of the input, in pixels; of one that is not square, the height.
+        image_size: Height and width of the input in pixels; if it is not square, the height.
         resize: ``squash``, ``crop`` or ``pad``; see :mod:`kerascnn.images`.
-        normalization: What happens to a pixel before the network.
+        normalization: Normalization of the pixels.
         temperature: Logits are divided by it before the softmax (Guo et al. 2017,
             https://arxiv.org/abs/1706.04599).
         precision: Of the weights in the exported file: ``float32``, ``float16`` or ``int8``.
-        metrics: Measured numbers by name.
-        data: What it was trained on: name, fingerprint, pictures a split.
+        metrics: Metrics by name.
+        data: What it was trained on: name, fingerprint, pictures per split.
         versions: Versions of kerascnn and the libraries that made it.
         weights_sha256: SHA-256 of the weights' values, in hexadecimal.
-        probes: Pictures and answers that every provider is checked on.
-        parity: How the exported file was compared, None before export.
-        reduction: What a precision below float32 cost and gave; None for float32.
-        schema: Schema of this card.
-        image_width: Width of an input that is not square; else None.
-        sizing: How another library sizes, of a model made elsewhere; None: ``resize`` as it is in
-            kerascnn. Neither of the two is in the JSON where it is None.
+        probes: Generated pictures and their outputs, on which every provider is checked.
+        parity: Comparison of the exported file with the Keras model; None before export.
+        reduction: Cost and gain of a precision below float32; None for float32.
+        schema: Schema version of this card.
+        image_width: Width of the input if it is not square, else None.
+        sizing: For a model made elsewhere, resizing as in another library; None: ``resize``.
+            ``image_width`` and ``sizing`` are left out of the JSON if they are None.
     """
 
     name: str

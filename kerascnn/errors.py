@@ -62,11 +62,11 @@ class ModelFileError(KerascnnError):
 
 
 class ParityError(KerascnnError):
-    """The exported file does not answer as the trained model does."""
+    """The exported file's predictions differ from the trained model's."""
 
 
 class ProviderError(KerascnnError):
-    """An execution provider cannot run here, or answers wrongly."""
+    """An execution provider cannot run here, or its outputs are wrong."""
 
 
 class TrainingError(KerascnnError):

@@ -272,7 +272,7 @@ def _refusal(error: Any, errors: Any) -> str:
         return "no such file in this repository, or not at this revision."
     if status in (401, 403):
         return f"the Hub refuses it (status {status}). Check your rights there, or {LOG_IN}."
-    return f"the Hub answers with status {status} ({_line(error.server_message or error)})."
+    return f"the Hub returned status {status} ({_line(error.server_message or error)})."
 
 
 def _line(error: object) -> str:

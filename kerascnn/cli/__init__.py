@@ -22,7 +22,7 @@ COMMANDS = {
     "data": "Check a data set before training.",
     "advise": "Advise how deep to fine-tune a backbone.",
     "train": "Train a classifier on pictures.",
-    "tune": "Search the network, learning rate, depth and augmentation that suit pictures.",
+    "tune": "Search for the best network, learning rate, depth and augmentation.",
     "evaluate": "Evaluate a model: accuracy, confusion matrix, calibration.",
     "export": "Export a trained model as one ONNX file.",
     "card": "Show the metadata of an ONNX file.",

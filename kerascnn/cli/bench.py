@@ -54,7 +54,7 @@ _WIDTH = 24
     help="Arithmetic for which the best settings are reported.",
 )
 @click.option(
-    "--save", is_flag=True, help="Save the best settings beside MODEL, for --provider auto."
+    "--save", is_flag=True, help="Save the best settings next to MODEL, for --provider auto."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the measurements as JSON.")
 @foreign_options
@@ -64,8 +64,8 @@ def command(
 ) -> None:  # fmt: skip
     """Benchmark MODEL on this machine: providers, arithmetic, threads and batch sizes.
 
-    Pictures are in memory and of the model's size; nothing is decoded. Besides the speed it
-    shows how many top-1 predictions differ from exact arithmetic on the CPU.
+    Decoding and resizing are not measured: the pictures are in memory, at the model's size. The
+    table also shows how many top-1 predictions differ from exact arithmetic on the CPU.
 
     \b
     kerascnn bench exported/flowers.onnx --save

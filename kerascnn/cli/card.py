@@ -27,7 +27,7 @@ _LONGEST = 5000
 @click.argument("file", callback=on_this_machine)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(file: str, as_json: bool) -> None:
-    """Show the metadata of FILE, an .onnx file made by kerascnn or by anything else.
+    """Show the metadata of FILE, an .onnx file made by kerascnn or any other program.
 
     For a file that `kerascnn export` wrote: classes, how pictures are resized and normalized, where
     it comes from, how it was compared with the trained model, and what was measured. For any:
@@ -105,7 +105,7 @@ def _normalization(rule: Normalization) -> str:
 def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
     parity, cost = card.parity, card.reduction
     if parity is None:
-        yield tr("compared"), tr("never, with no trained model")
+        yield tr("compared"), tr("not compared with a trained model")
     else:
         yield (
             tr("compared"),
@@ -119,7 +119,7 @@ def _of_proof(card: ModelCard) -> Iterator[tuple[str, str]]:
             ),
         )
     if cost is not None:
-        yield tr("reduced"), _cost(cost)
+        yield tr("reduced precision"), _cost(cost)
 
 
 def _cost(cost: Reduction) -> str:

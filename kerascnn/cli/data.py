@@ -38,7 +38,7 @@ def command() -> None:
     type=click.IntRange(1),
     default=20,
     show_default=True,
-    help="Training pictures below which a class is too small.",
+    help="Least number of training pictures that a class should have.",
 )
 @click.option(
     "--page", metavar="FILE", help="Write an HTML page with the pictures, e.g. check.html."
@@ -48,14 +48,14 @@ def command() -> None:
 def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_json: bool) -> None:
     """Find what is wrong with DATA before a model is trained on it.
 
-    All findings are listed; the check does not stop at the first. Problems: what training would
-    refuse (one class, an empty class folder, a class in val alone and so on); pictures that cannot
-    be read; duplicates or near-duplicates in two splits (a leak: the model is evaluated on what it
-    was trained on) or in two classes; classes with too few pictures. Warnings: duplicates within a
-    class, odd sizes, shapes and modes, blank pictures, files that are left out. DATA is what
+    All findings are listed. Problems: whatever makes training stop with an error (a single class,
+    an empty class folder, a class that occurs only in val, and so on); pictures that cannot be
+    read; duplicates or near-duplicates in two splits (leakage: the model is evaluated on pictures
+    that it was trained on) or in two classes; classes with too few pictures. Warnings: duplicates
+    within a class, unusual sizes, shapes and modes, blank pictures, ignored files. DATA is what
     `kerascnn train` takes.
 
-    The exit code is 3 when there are problems.
+    The exit code is 3 if there are problems.
 
     \b
     kerascnn data check flowers/
@@ -70,7 +70,7 @@ def check(ctx: click.Context, data: str, smallest: int, page: str | None, as_jso
 
         check_installed()
     noted = FaultCollector()
-    with console(stderr=True).status(tr("looking at every picture")):
+    with console(stderr=True).status(tr("reading every picture")):
         dataset = load_for_check(data, noted)
         found = check_data(dataset, smallest, faults=noted.found)
     if page:
@@ -110,7 +110,7 @@ def _show_size(check: DataCheck) -> None:
     )
     _print(
         tr(
-            "longer sides from {low} to {high} pixels, half of them {usual} or more",
+            "longer side: {low} to {high} pixels, median {usual}",
             low=low,
             high=high,
             usual=usual,
@@ -123,7 +123,7 @@ def _show_size(check: DataCheck) -> None:
 
 def _show_findings(check: DataCheck) -> None:
     repeats = check.repeats
-    _list(tr("wrong with the whole"), [*map(translated, check.faults)], most=None)
+    _list(tr("whole data set"), [*map(translated, check.faults)], most=None)
     _list(tr("cannot be read"), [translated(one.reason) for one in check.broken])
     _list(tr("in more than one split"), [_repeat(r.places) for r in repeats if r.is_leak])
     _list(tr("in more than one class"), [_repeat(r.places) for r in repeats if r.is_conflict])
@@ -140,12 +140,12 @@ def _show_findings(check: DataCheck) -> None:
         ],
     )
     _list(
-        tr("repeated within a class"),
+        tr("duplicates within a class"),
         [_repeat(r.places) for r in repeats if not r.is_leak and not r.is_conflict],
     )
     odd = [f"{one.place.path}: {tr(one.what)}, {tr(one.detail)}" for one in check.odd]
-    _list(tr("odd"), odd)
-    _list(tr("left out"), list(check.left_out))
+    _list(tr("unusual"), odd)
+    _list(tr("ignored files"), list(check.left_out))
 
 
 def _verdict(check: DataCheck) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     cls=Command,
     groups={
         "Data": ("split", "leaks"),
-        "Comparison": ("compare", "try_sizing"),
+        "Comparison": ("compare", "try_resizing"),
         "Output": ("curves", "as_json"),
         **HEADING,
     },
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 @click.option(
     "--leaks/--no-leaks",
     default=None,
-    help="Look for duplicates and near-duplicates in the training pictures.  [default: --leaks]",
+    help="Look for duplicates and near-duplicates in the other splits.  [default: --leaks]",
 )
 @click.option(
-    "--try-sizing",
+    "--try-resizing",
     is_flag=True,
     help="For an .onnx file: try how other libraries resize pictures, and show which fits best.",
 )
@@ -69,7 +69,7 @@ def command(
     compare: str | None,
     leaks: bool | None,
     curves: bool,
-    try_sizing: bool,
+    try_resizing: bool,
     as_json: bool,
     **foreign: Any,
 ) -> None:
@@ -82,7 +82,7 @@ def command(
     kerascnn evaluate runs/flowers
     kerascnn evaluate exported/flowers.onnx flowers/ --json
     kerascnn evaluate exported/flowers.onnx flowers/ --compare exported/flowers-int8.onnx
-    kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --try-sizing
+    kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --try-resizing
     kerascnn evaluate other.onnx flowers/ --labels names.txt --image-size 224 --normalize torch
     """
     if curves and (compare or not as_json):
@@ -91,12 +91,12 @@ def command(
         raise click.UsageError("--leaks works for one model, not with --compare.")
     check_data_is_there(data)
     chosen = (data, split, pop_foreign(foreign))
-    if try_sizing:
+    if try_resizing:
         if compare or curves or leaks or not model.endswith(".onnx"):
             raise click.UsageError(
-                "--try-sizing works for one .onnx file, without --compare, --curves and --leaks."
+                "--try-resizing works for one .onnx file, without --compare, --curves and --leaks."
             )
-        _try_sizing(model, *chosen, as_json)
+        _try_resizing(model, *chosen, as_json)
         return
     if compare:
         compared = _compare(model, compare, *chosen)
@@ -114,7 +114,7 @@ def command(
         ctx.exit(SOME_INPUTS_BAD)
 
 
-def _try_sizing(
+def _try_resizing(
     model: str, data: str | None, split: str | None, foreign: ForeignModel | None, as_json: bool
 ) -> None:
     from kerascnn.inference import Classifier
@@ -137,17 +137,16 @@ def _best_sizing(trials: Trials) -> str:
     pictures = count(trials.images, "picture")
     if len(trials.equal) + 1 == len(trials.trials):
         return tr(
-            "the ways cannot be told apart on {pictures}: all give the same predictions. "
-            "Expected pictures of other sizes than the model's, as they were taken.",
+            "the methods give the same predictions on {pictures}. Expected pictures in their "
+            "original sizes, different from the model's.",
             pictures=pictures,
         )
     others = ", ".join(trials.equal)
     return tr(
-        "fits best on {pictures}: {options}{equal} (by top-1 accuracy, then by the mean "
-        "logarithm of the right class's probability)",
+        "fits best on {pictures}: {options}{equal} (by top-1 accuracy, then by cross-entropy)",
         pictures=pictures,
         options=trials.best.options,
-        equal=tr(", and equally {others}", others=others) if others else "",
+        equal=tr(", tied with {others}", others=others) if others else "",
     )
 
 

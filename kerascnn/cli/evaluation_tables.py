@@ -141,8 +141,8 @@ def _show_leaks(evaluation: Evaluation) -> None:
     out = console()
     out.print(
         tr(
-            "also in {splits}: {count} of these pictures ({equal} with equal pixels, the others "
-            "nearly the same), so the model may have memorized them",
+            "also in {splits}: {count} of these pictures ({equal} with identical pixels, the "
+            "others nearly the same), so the model may have memorized them",
             splits=tr(" and ").join(map(tr, leaks.against)),
             count=f"{len(leaks.pictures):,}",
             equal=f"{leaks.exact:,}",
@@ -150,7 +150,7 @@ def _show_leaks(evaluation: Evaluation) -> None:
     )
     if evaluation.top1_without_leaks is not None:
         out.print(tr("top-1 without them {top1}", top1=f"{evaluation.top1_without_leaks:.2%}"))
-    headings = map(tr, ("picture", "class", "twin", "class", "similarity"))
+    headings = map(tr, ("picture", "class", "duplicate of", "class", "similarity"))
     table = Table(*headings, box=None, pad_edge=False)
     for leak in leaks.pictures[:_LISTED]:
         names = (leak.path, leak.label, leak.twin, leak.twin_label)
@@ -164,7 +164,7 @@ def show_comparison(comparison: Comparison) -> None:
     out = console()
     pictures = count(comparison.images, "picture")
     out.print(tr("{pictures} (split {split})", pictures=pictures, split=comparison.split))
-    table = _table("", "top-1", tr("right alone"))
+    table = _table("", "top-1", tr("only this one correct"))
     table.add_row(
         plain(f"A  {comparison.a}"), f"{comparison.a_top1:.2%}", f"{comparison.only_a_right:,}"
     )
@@ -174,7 +174,7 @@ def show_comparison(comparison: Comparison) -> None:
     out.print(table)
     out.print(
         tr(
-            "both right {right}, both wrong {wrong}; largest difference of a probability "
+            "both correct {right}, both wrong {wrong}; largest difference in probability "
             "{difference}",
             right=f"{comparison.both_right:,}",
             wrong=f"{comparison.both_wrong:,}",

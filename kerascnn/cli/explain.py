@@ -71,8 +71,8 @@ def command(
 
     A run folder, its model.keras, or a .keras file made elsewhere is explained by Grad-CAM: the
     gradient of a class score with respect to the last convolution's feature map. An .onnx file is
-    explained by occlusion: parts of the picture are covered, and the loss of the class score is
-    measured; that needs no Keras.
+    explained by occlusion: parts of the picture are covered, and the drop in the class score is
+    measured; this needs no Keras.
 
     \b
     kerascnn explain runs/flowers rose.jpg

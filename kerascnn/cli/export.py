@@ -69,7 +69,7 @@ log = logging.getLogger(__name__)
     default=0.5,
     show_default=True,
     metavar="POINTS",
-    help="Points of top-1 accuracy that lower precision may cost; above, no file is written.",
+    help="Largest loss of top-1 accuracy, in percentage points; beyond it, no file is written.",
 )
 @click.option(
     "--triton",
@@ -97,7 +97,7 @@ def command(
 ) -> None:
     """Export the model in RUN as one ONNX file, verified against the trained model.
 
-    The file takes raw pictures and carries everything: weights, preprocessing, class names and
+    The file takes raw pictures and contains everything: weights, preprocessing, class names and
     provenance. It is compared with the trained model on real pictures; if a top-1
     prediction differs, or a probability by more than 1e-4, no file is written.
 
@@ -179,7 +179,7 @@ def _proof(card: ModelCard) -> str:
     how = "" if cost.method == card.precision else tr(" by {method}", method=cost.method)
     return tr(
         "{precision}{how}{kept}; {where} top-1 {after} (float32: {before}), {changed} changed; "
-        "{size} of the size; speed here against float32: {speed}",
+        "{size} of the size; speed relative to float32: {speed}",
         precision=card.precision,
         how=how,
         kept=kept,

@@ -21,10 +21,10 @@ _NAME = 20
 @click.command("models", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(as_json: bool) -> None:
-    """List the networks by family, with parameters at 1,000 classes and their usual image size.
+    """List the networks by family, with their parameters for 1,000 classes and usual image sizes.
 
-    Blocks are what --trainable takes; conv3(4) has four blocks. They are shown for the first
-    network of a family; `kerascnn summary NAME` shows any other's. No Keras is needed.
+    The blocks, which --trainable takes, are shown for the first network of each family; conv3(4)
+    is a stage of four blocks. `kerascnn summary NAME` shows the blocks of any network.
 
     \b
     kerascnn models

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.argument("model", callback=on_this_machine)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @prediction_options(
-    "; in CSV one, unless this is given", ": null in JSON, empty in CSV, unsure in the table"
+    "; CSV lists one unless this is given", ": null in JSON, empty in CSV, unsure in the table"
 )
 @click.option(
     "--format",

@@ -40,7 +40,7 @@ provider_options = add_options(
     click.option(
         "--threads",
         type=int,
-        help="Threads for each inference, and for reading pictures in `predict`.  "
+        help="Threads for each inference, and in `predict` for reading pictures.  "
         "[default: the available processors; 1 for very small networks]",
     ),
 )

@@ -27,17 +27,17 @@ from kerascnn.language import tr
     "--license",
     "license_id",
     metavar="ID",
-    help="Licence of the model, by its name on the Hub: mit, apache-2.0, cc-by-4.0, other, ... "
+    help="License of the model, by its name on the Hub: mit, apache-2.0, cc-by-4.0, other, ... "
     "[default: asked for on a terminal]",
 )
 @click.option("--private", is_flag=True, help="Make a new repository private.")
-@click.option("--revision", metavar="BRANCH", help="Branch; made if need be.  [default: main]")
+@click.option("--revision", metavar="BRANCH", help="Branch, created if needed.  [default: main]")
 @click.option("--message", "-m", metavar="TEXT", help="Commit message.  [default: Add FILE]")
 @click.option(
     "--report",
     metavar="FILE",
     help="HTML report, which shows some of the pictures.  [default: report.html of RUN; "
-    "NAME-report.html beside FILE, if it is there]",
+    "NAME-report.html next to FILE, if it exists]",
 )
 @click.option("--no-report", is_flag=True, help="Upload no report.")
 @click.option(
@@ -60,11 +60,11 @@ def command(
 ) -> None:
     """Upload an exported model to the Hugging Face Hub, as OWNER/NAME.
 
-    One commit with the .onnx file, its card, its report and a page (README.md) with the Hub's
-    metadata: library, task, metrics and licence. The repository is made if it is not there. A page
-    that somebody has rewritten stays. The token is that of `hf auth login`, or HF_TOKEN.
+    One commit contains the .onnx file, its card, its report and a model page (README.md) with the
+    Hub's metadata: library, task, metrics and license. The repository is created if needed. A page
+    that somebody has rewritten is kept. The token is that of `hf auth login`, or HF_TOKEN.
 
-    Wherever a model file is expected, hf://OWNER/NAME[@REVISION][/FILE] then means it.
+    Afterwards hf://OWNER/NAME[@REVISION][/FILE] can be given wherever a model file is expected.
 
     \b
     kerascnn push exported/flowers.onnx jane/flowers --license mit
@@ -92,18 +92,18 @@ def command(
         return
     click.echo(f"{done.url}: {', '.join(done.files)}")
     if done.kept_page:
-        click.echo(tr("README.md on the Hub was not written by kerascnn push, and stays as it is."))
+        click.echo(tr("README.md on the Hub was not written by kerascnn push, and is kept."))
     click.echo(tr("next: {command}", command=f"kerascnn predict {done.address} PICTURE…"))
 
 
 def _asked_license() -> str:
     if not _on_terminal():
         raise ConfigError(
-            "--license is missing: the licence of the model, by its name on the Hub, such as mit, "
-            "apache-2.0, cc-by-4.0 or other."
+            "--license is missing: the license of the model, by its name on the Hub, such as "
+            "mit, apache-2.0, cc-by-4.0 or other."
         )
     answer: str = click.prompt(
-        tr("Licence of the model (mit, apache-2.0, cc-by-4.0, other, ...)"), err=True
+        tr("License of the model (mit, apache-2.0, cc-by-4.0, other, ...)"), err=True
     )
     return answer.strip()
 

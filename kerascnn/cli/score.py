@@ -89,8 +89,8 @@ def command(ctx: click.Context, /, model: str, out: str, as_json: bool, **option
 
     The first run writes a plan into DIR: the PATHs (pictures, folders, globs, URIs such as
     s3://bucket/folder/, or - for a list on standard input), their sizes and the model's SHA-256.
-    Each part is one file, written whole or not at all. Another run scores the parts that are
-    missing, and reports pictures that were added, changed or removed since. At the end there is
+    Each part is one file, written atomically. Running the command again scores the missing parts,
+    and reports pictures that were added, changed or removed since. At the end, the command writes
     DIR/_summary.json.
 
     \b

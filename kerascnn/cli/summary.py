@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="As for `kerascnn train`.",
 )
-@click.option("--layers", is_flag=True, help="Every layer, not only the blocks.")
+@click.option("--layers", is_flag=True, help="Show every layer, not only the blocks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     model: str,
@@ -134,7 +134,7 @@ def _show_blocks(summary: Summary) -> None:
 def _numbers(group: list[Block]) -> tuple[str, str, str, str]:
     params = sum(block.params for block in group)
     learns = sum(block.trainable_params for block in group)
-    word = tr("trainable" if learns == params else "frozen" if not learns else "in part")
+    word = tr("trainable" if learns == params else "frozen" if not learns else "partly")
     return f"{params:,}", f"{learns:,}", f"{sum(block.state for block in group):,}", word
 
 

@@ -193,7 +193,7 @@ def _stopped(folder: Path | None) -> str:
         return tr("Stopped before anything was learned.")
     command = command_line(["kerascnn", "train", "--out", str(folder), "--resume"])
     return tr(
-        "Stopped. The run so far is in {folder}; go on with: {command}",
+        "Stopped. The run so far is in {folder}; continue with: {command}",
         folder=folder,
         command=command,
     )

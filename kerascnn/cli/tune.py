@@ -82,7 +82,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Search network, learning rate, depth and augmentation for the pictures in DATA.
+    """Search for the best network, learning rate, depth and augmentation for the pictures in DATA.
 
     Each trial trains a network, and its score is the validation accuracy. A trial whose score after
     an epoch is below the median of the earlier ones is stopped. Run the same command again to

@@ -64,8 +64,8 @@ def listing(as_json: bool) -> None:
 def fetch(name: str, as_json: bool) -> None:
     """Download the ImageNet weights of NAME, check them, and store them where Keras looks for them.
 
-    Without a network connection it fails within three seconds. Weights that are there are checked
-    and kept.
+    Without a network connection it fails within three seconds. Existing weights are checked and
+    kept.
 
     \b
     kerascnn weights fetch mobilenet_v3_large

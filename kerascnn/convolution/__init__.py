@@ -1,4 +1,4 @@
-r"""The lesson: what a convolution is, in numpy.
+r"""Convolution in numpy, for teaching.
 
 Knows: sliding a filter over a picture and pooling (``sliding``), the arithmetic of sizes
 (``sizes``), the classic kernels (``kernels``). Does not know: files, networks, training.

@@ -142,8 +142,8 @@ class _Reader:
     def _check_splits(self, alike: str) -> None:
         if not {"split", _VALID} & self._places.keys():
             self._faults.warning(
-                f"{self._file}: column {alike} is not read, so all pictures are for training. If "
-                "it says which ones are not, call it split and write train, val or test in it."
+                f"{self._file}: column {alike} is ignored, so all pictures are training pictures. "
+                "If it holds the split, rename it to split, with the values train, val and test."
             )
 
     def read(self, reader: _Lines) -> None:
@@ -300,7 +300,7 @@ def _found(rows: Rows, row: int) -> str:
     base = rows.file.parent
     path = os.path.relpath(rows.paths[row], base)
     if _is_file(base, path.replace("\\", "/")):
-        return " It is there if / divides its folders, and not \\."
+        return " It exists with / between folders instead of \\."
     walk = Walk()
     inside = walk.folders(base)
     below = [sub for folder in inside for sub in walk.folders(folder)]

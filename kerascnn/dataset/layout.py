@@ -111,7 +111,7 @@ def _inner(folder: Path, faults: FaultHandler, known: Collection[str]) -> Path |
     if inner is not None and len(folders) > 1:
         empty = ", ".join(sub.name for sub in folders if sub != inner)
         faults.error(
-            f"{folder}: only {inner.name} holds pictures, and {empty} none. Give {inner} if its "
+            f"{folder}: only {inner.name} holds pictures; {empty} hold none. Give {inner} if its "
             f"folders are the classes or splits; if {inner.name} is a class, add pictures to the "
             "others."
         )
@@ -141,7 +141,7 @@ def _by_split(
         if split in found:
             faults.error(
                 f"{root}: {found[split].name} and {folder.name} are both split {split}. Expected "
-                "one folder per split: join them, or rename one."
+                "one folder per split: merge them, or rename one."
             )
         elif split:
             found[split] = folder

@@ -1,4 +1,4 @@
-"""From what the user typed to a data set.
+"""Loading a data set by its path or name.
 
 Knows: which reader fits which kind of DATA. Does not know any format.
 """
@@ -78,7 +78,7 @@ def _check_case(dataset: Dataset, faults: FaultHandler) -> None:
         other = first.setdefault(" ".join(name.casefold().split()), name)
         if other != name and len(name) > 1:
             faults.warning(
-                f"{dataset.name}: classes {other!r} and {name!r} differ in case or spaces alone. "
+                f"{dataset.name}: classes {other!r} and {name!r} differ only in case or spaces. "
                 "Give both the same name if they are one class."
             )
 

@@ -1,4 +1,4 @@
-"""A data set as the rest of the package sees it.
+"""A data set: pictures, labels and class names, in splits.
 
 Knows: classes, labels, splits. Does not know where the pictures came from, nor how they are read.
 """

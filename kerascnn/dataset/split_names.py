@@ -1,4 +1,4 @@
-"""What people call their splits.
+"""Usual names of splits.
 
 Knows: names. Does not know what lies in a folder.
 """

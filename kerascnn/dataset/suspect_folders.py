@@ -68,7 +68,7 @@ def check_classes(root: Path, known: Collection[str], faults: FaultHandler) -> N
     ]
     if like_splits:
         faults.notice(
-            f"{root}: {first_few(like_splits)} is read as a class like the others beside it"
+            f"{root}: {first_few(like_splits)} is read as a class, like the others next to it"
         )
 
 
@@ -91,7 +91,7 @@ def _annotated(inside: Mapping[Path, frozenset[str]]) -> str | None:
         sorted_already = len(below) > 1 and not all(map(split_of, below))
         return (
             f"{first_few(sorted(folder.name for folder in inside))} are pictures and their "
-            "annotations, as for detection or segmentation, and no classes. "
+            "annotations, as for detection or segmentation, not classes. "
         ) + (
             f"Give {pictures[0]} if its folders are the classes."
             if sorted_already
@@ -115,9 +115,9 @@ def _repeated(beside: frozenset[str], inside: Mapping[Path, frozenset[str]]) -> 
         same = sorted(names & beside)
         if len(same) > 1 and 2 * len(same) >= len(names):
             return (
-                f"{folder.name} holds sub-folders called as those beside it ({first_few(same)}), "
-                "so it looks like a second copy of the data and not like a class. Move it away, or "
-                "list the pictures in a .csv file."
+                f"{folder.name} has subfolders with the same names as the folders next to it "
+                f"({first_few(same)}), so it looks like a second copy of the data, not a class. "
+                "Move it away, or list the pictures in a .csv file."
             )
     return None
 
@@ -141,8 +141,8 @@ def _divided(inside: Mapping[Path, frozenset[str]]) -> str | None:
         if "train" in splits.values() and len(set(splits.values())) > 1:
             return (
                 f"{folder.name} holds {' and '.join(sorted(splits))}, which are splits, so it is "
-                f"hardly a class. Give {folder} if that is the data set; if {folder.name} is a "
-                "class, put its pictures into one folder."
+                f"probably not a class. Give {folder} if that is the data set; if {folder.name} is "
+                "a class, put its pictures into one folder."
             )
     return None
 
@@ -155,7 +155,7 @@ def _suffixed(inside: Mapping[Path, frozenset[str]]) -> str | None:
         other = first.setdefault(words, folder.name) if split and words else folder.name
         if split_of(other) != split:
             return (
-                f"{other} and {folder.name} are called after splits of one class. Expected the "
+                f"{other} and {folder.name} are named after a class and a split. Expected the "
                 "split first and the class in it, such as train/cat and val/cat: move them, or "
                 "list the pictures in a .csv file with the columns path, label and split."
             )

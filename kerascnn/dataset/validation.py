@@ -45,7 +45,7 @@ def with_validation(dataset: Dataset, fraction: float | None, seed: int) -> Data
         chosen[_chosen(train, label, share, seed)] = True
     if not chosen.any():
         raise DataError(
-            f"{dataset.name}: no class has two pictures, so none can be kept for validation. "
+            f"{dataset.name}: no class has two pictures, so none can be held out for validation. "
             "Add pictures, or give a val/ folder."
         )
     val, rest = np.flatnonzero(chosen), np.flatnonzero(~chosen)

@@ -1,1 +1,1 @@
-"""What other servers need beside an exported file to run it."""
+"""What other servers need, in addition to an exported file, to run it."""

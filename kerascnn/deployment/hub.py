@@ -1,4 +1,4 @@
-"""Leaving for the Hugging Face Hub: an exported file, its card, its report and its page.
+"""Uploads to the Hugging Face Hub: an exported file, its card, its report and its page.
 
 Knows: which files belong to a model there, and the calls that bring them. Does not know how a file
 is exported, nor how the page is worded (:mod:`kerascnn.deployment.hub_page`).
@@ -113,7 +113,7 @@ def find_model(path: str, report: str | None, with_report: bool, with_keras: boo
         ModelFileError: No such file, or a run without an exported file.
     """
     if report is not None and not Path(report).is_file():
-        raise ModelFileError(f"{report}: no such file. Make it: kerascnn report {path}")
+        raise ModelFileError(f"{report}: no such file. Write it: kerascnn report {path}")
     run = kind_of_model(path) == "run" or is_own(path)
     if with_keras and not run:
         raise ConfigError(f"{path}: `keras` uploads model.keras of a run. Give the run's folder.")
@@ -137,7 +137,7 @@ def _exported_from(run: Path) -> Path:
 
 
 def push(model: Model, request: Request, confirm: Callable[[str], object]) -> Pushed:
-    """Upload a model in one commit; a repository that is not there is made.
+    """Upload a model in one commit; the repository is created if needed.
 
     Raises:
         ConfigError: No such name, or a private model for a public repository.

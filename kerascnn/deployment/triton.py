@@ -1,4 +1,4 @@
-"""Leaving one machine: a model repository for Triton, and a KServe manifest that names it.
+"""A model repository for Triton, and a KServe manifest that refers to it.
 
 Knows: where Triton looks for what, its configuration's text form, the InferenceService. Does
 not know how a file is exported, nor HTTP.

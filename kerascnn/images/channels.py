@@ -1,4 +1,4 @@
-"""From RGB to the one channel of a grey model.
+"""From RGB to the one channel of a gray model.
 
 Knows: the formula. Does not know models: the exported graph does the same in
 ``kerascnn.training.export.preprocessing``.
@@ -16,7 +16,7 @@ sum to 65536, so a picture that is grey already keeps its values."""
 
 
 def grey(pictures: UInt8Array) -> UInt8Array:
-    """Turn RGB, uint8 ``[..., 3]``, into grey, exactly as Pillow does.
+    """Turn RGB, uint8 ``[..., 3]``, into gray, exactly as Pillow does.
 
     Returns:
         uint8 ``[..., 1]``.

@@ -309,8 +309,8 @@ def rgb_array(array: npt.NDArray[np.generic], name: str = "picture") -> UInt8Arr
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
         raise PictureError(
-            f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) "
-            "or [height, width] (grey)."
+            f"{name}: an array of shape {list(array.shape)}, expected [height, width, 3] (RGB) or "
+            "[height, width] (gray)."
         )
     longer, shorter = max(array.shape[:2]), min(array.shape[:2])
     if longer > MAX_SIDE or longer > MAX_ASPECT * shorter:

@@ -1,4 +1,4 @@
-"""A quicker way through JPEG, where it is installed and gives the very bytes that Pillow gives.
+"""Decoding JPEG with simplejpeg, if it is installed and gives the same bytes as Pillow.
 
 Knows: simplejpeg, which files it is asked for, and how it is held to Pillow. Does not know
 errors: for all that is not plain, Pillow decides, as where simplejpeg is missing.

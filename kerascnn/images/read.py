@@ -172,7 +172,7 @@ def apply_decoded(
             data = _beginning(source, PLAIN_BYTES + 1)
     size = plain_size(data) if bounded or len(data) <= PLAIN_BYTES else None
     if bounded and size is None:
-        raise UnboundedError(f"{shown}: its header does not tell what decoding it costs.")
+        raise UnboundedError(f"{shown}: its header does not show what decoding it would cost.")
     if is_plain(data, size):
         return function(decode_here(data, shown, most, accept, scanned=True))
     if not sys.executable:

@@ -87,7 +87,7 @@ class WorkerPool:
         if answer.get("kind") == "memory":
             raise _too_large(name, needed)
         if not answer:
-            raise PictureError(f"{name}: cannot decode ({describe_exit(code)}). Save it again.")
+            raise PictureError(f"{name}: cannot decode it ({describe_exit(code)}). Save it again.")
         return answer, pixels
 
     def start(self) -> None:

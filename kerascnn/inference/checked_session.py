@@ -156,5 +156,6 @@ def _check_signature(path: str | Path, session: Any, card: ModelCard) -> None:
     width = session.get_outputs()[0].shape[-1]
     if width != len(card.classes):
         raise ModelFileError(
-            f"{path}: the graph has {width} classes, its card {len(card.classes)}. Export it again."
+            f"{path}: the graph has {width} classes, but its card {len(card.classes)}. Export it "
+            "again."
         )

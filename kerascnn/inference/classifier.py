@@ -50,30 +50,30 @@ class Classifier:
     Args:
         path: Path of a file written by ``kerascnn export``; or ``hf://OWNER/NAME[@REVISION][/FILE]``
             on the Hugging Face Hub, or another URI.
-        provider: Where it runs: ``cpu``, ``openvino``, ``cuda``, ``tensorrt``, or ``auto``: the
-            best that ``kerascnn bench --save`` measured here, else ``cpu``.
-        threads: Threads per inference, and threads that read pictures; None: what was measured as
-            best for the network, else one for a network that is quicker than decoding, else (and
-            for reading) the processors that this process may use.
-        foreign: What the file does not say, if kerascnn did not export it.
+        provider: Execution provider: ``cpu``, ``openvino``, ``cuda``, ``tensorrt``, or ``auto``:
+            the fastest that ``kerascnn bench --save`` measured here, else ``cpu``.
+        threads: Threads per inference, and threads that read pictures. None: as many as were
+            measured to be fastest for the network, else one for a network that is faster than
+            decoding, else (and for reading) one per available processor.
+        foreign: Class names and preprocessing of a file that kerascnn did not export.
         arithmetic: ``exact`` (float32, no top-1 prediction changed) or ``fast`` (the provider's
-            bfloat16, TF32 or float16; ``kerascnn bench`` counts changed answers).
-        full_batch: Pictures in most calls of :meth:`run`, if known: OpenVINO compiles the network
-            for this number, too, which makes such calls quicker, and takes memory.
+            bfloat16, TF32 or float16; ``kerascnn bench`` counts changed predictions).
+        full_batch: Pictures in most calls of :meth:`run`, if known. OpenVINO compiles the network
+            for this batch size too, which makes such calls faster and takes memory.
 
     Attributes:
-        card: All that the file says about itself, or that was said about it.
-        signature: How the graph is asked.
-        provider: What really runs; its ``why`` says why.
-        arithmetic: As asked for.
+        card: The model card: the file's own, or made from ``foreign``.
+        signature: Type, layout and meaning of the graph's input and outputs.
+        provider: The provider in use; its ``why`` says why.
+        arithmetic: As given.
 
-    Several threads may use one classifier at once. A process that is forked must open its own.
+    Several threads may use one classifier at once. A forked process must open its own.
     ``close()``, or leaving a ``with`` block, frees the model's memory.
 
     Raises:
-        ConfigError: There are to be fewer threads than one, or pictures.
-        ModelFileError: No such file, or not one that kerascnn exported and nothing said.
-        ProviderError: The provider cannot run here, or does not answer as the trained model does.
+        ConfigError: ``threads`` or ``full_batch`` is below 1.
+        ModelFileError: No such file, or kerascnn did not export it and ``foreign`` is missing.
+        ProviderError: The provider cannot run here, or its outputs differ from the trained model's.
 
     Examples:
         >>> classifier = Classifier("exported/flowers.onnx")      # doctest: +SKIP
@@ -152,7 +152,7 @@ class Classifier:
         Args:
             picture: A path, bytes, a Pillow image or a uint8 array, of any size.
             top_k: How many classes to list.
-            min_probability: Below this, the answer's label is None.
+            min_probability: Below this, the prediction's label is None.
 
         Raises:
             PictureError: It cannot be read.
@@ -174,14 +174,14 @@ class Classifier:
                 of them.
             top_k: How many classes to list for each.
             batch_size: Pictures per run of the network.
-            min_probability: Below this, the answer's label is None.
+            min_probability: Below this, a prediction's label is None.
 
         Returns:
-            One answer a picture, in order; of one picture a list of one. See :meth:`classify`.
+            One prediction per picture, in order; for a single picture, a list of one.
 
         Raises:
-            PictureError: A picture cannot be read, or the network's answer to it is not finite.
-                :meth:`stream` goes on instead.
+            PictureError: A picture cannot be read, or the network's output for it is not finite.
+                :meth:`stream` continues in these cases.
             ConfigError: A number is out of its range.
         """
         answers = []
@@ -203,14 +203,15 @@ class Classifier:
         Pictures are decoded in threads while the network runs, and never held all at once.
 
         Args:
-            pictures: As for :meth:`predict`; may be endless, and slow: what is there is answered
-                before more is waited for. They are taken in a thread of their own.
+            pictures: As for :meth:`predict`, also from an endless or slow iterator: the pictures
+                that have arrived are classified before more are waited for. The iterator is read
+                in a thread of its own.
             top_k: How many classes to list for each.
             batch_size: Most pictures per run of the network.
-            min_probability: Below this, an answer's label is None.
+            min_probability: Below this, a prediction's label is None.
 
         Yields:
-            In order, for each picture: its answer, or why there is none.
+            For each picture, in order, its prediction or the error that prevented one.
 
         Raises:
             ConfigError: A number is out of its range.
@@ -225,7 +226,7 @@ class Classifier:
         batch_size: int = BATCH_SIZE,
         min_probability: float = 0.0,
     ) -> Iterator[list[Prediction | PictureError]]:
-        """Classify as :meth:`stream` does, and yield together what was answered together."""
+        """Classify as :meth:`stream` does, and yield the predictions of each batch as a list."""
         check_count("top_k", top_k)
         check_count("batch_size", batch_size)
         check_share("min_probability", min_probability)
@@ -261,12 +262,12 @@ class Classifier:
             batch: uint8 ``[batch, height, width, 3]``, RGB, of the card's ``shape``; may be empty.
 
         Returns:
-            Logits and probabilities, each float32 ``[batch, classes]``. They are what the network
-            gives: not a number, perhaps (:func:`kerascnn.inference.prediction.finite_rows`).
+            Logits and probabilities, each float32 ``[batch, classes]``. They may be NaN or
+            infinite; see :func:`kerascnn.inference.prediction.finite_rows`.
 
         Raises:
             PictureError: Another type or shape.
-            ConfigError: It was closed.
+            ConfigError: The classifier was closed.
             ProviderError: The process was forked since it was opened, or the provider fails.
         """
         height, width = self.card.shape

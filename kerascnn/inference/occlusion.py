@@ -1,4 +1,4 @@
-"""Where a network looks, found by covering parts of the picture.
+"""Heat maps by occlusion: parts of the picture are covered, and the class scores compared.
 
 Knows: an exported file's answers to a picture with patches on it (occlusion, Zeiler and Fergus
 2014, https://arxiv.org/abs/1311.2901). Does not know gradients, which an exported file does not
@@ -28,7 +28,7 @@ PATCHES = 8
 
 @dataclass(frozen=True)
 class ClassHeat:
-    """What speaks for one class.
+    """The heat map of one class.
 
     Attributes:
         label: The class.
@@ -43,7 +43,7 @@ class ClassHeat:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a picture got its answer.
+    """Heat maps that explain one prediction.
 
     Attributes:
         picture: uint8 ``[size, size, 3]``, as the network sees it.
@@ -59,7 +59,7 @@ class Explanation:
 def explain_file(
     classifier: Classifier, picture: images.UInt8Array, top: int = 3, name: str = "picture"
 ) -> Explanation:
-    """Cover one part of a picture after the other, and see which classes lose by it.
+    """Cover one part of a picture after another, and measure how much the class scores fall.
 
     Args:
         classifier: An exported file.
@@ -89,7 +89,7 @@ def explain_file(
 
 
 def heat_of(classifier: Classifier, sized: images.UInt8Array, number: int) -> Heat:
-    """Find what speaks for one class in a picture of the model's size."""
+    """Compute the heat map of one class for a picture of the model's size."""
     return _heats(classifier, sized, np.array([number]))[0]
 
 

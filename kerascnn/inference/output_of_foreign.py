@@ -1,4 +1,4 @@
-"""Which output of a graph made elsewhere holds the answers: found by running it.
+"""Which output of a graph made elsewhere holds the predictions, found by running it.
 
 Knows: that declared shapes leave much open, that a graph may take one picture at a time though it
 says otherwise, and that an output may lack the axis of pictures. Does not know inputs, nor how it
@@ -32,7 +32,7 @@ _ROUNDED = 1e-6
 _SAME = 1e-3
 """Difference of probabilities below which two outputs say the same."""
 
-_UNFIT = "Give the labels of this very model, one per line, in the order of its outputs."
+_UNFIT = "Give the labels of this model, one per line, in the order of its outputs."
 
 Rows = dict[str, npt.NDArray[np.float32]]
 
@@ -155,7 +155,7 @@ def choose_output(
         return sure[0][0]
     raise ConfigError(
         f"{path}: has several outputs of {classes:,} numbers ({', '.join(rows)}), whose values "
-        "differ. Say which one holds the predictions: `output` NAME."
+        "differ. Name the one with the predictions: `output` NAME."
     )
 
 
@@ -267,7 +267,7 @@ def _misfit(
         return ModelFileError(f"{path}: {lost}")
     if rows is not None and rows.shape[1] not in _wanted(classes):
         return ModelFileError(
-            f"{path}: gives {rows.shape[1]:,} numbers per picture, and `labels` has {classes:,} "
+            f"{path}: outputs {rows.shape[1]:,} numbers per picture, but `labels` has {classes:,} "
             f"names. {_UNFIT}"
         )
     return _NotRowsError(

@@ -1,4 +1,4 @@
-"""From what the user typed to paths of pictures, and from paths to answers.
+"""From the paths that the user gave to pictures, and from these to predictions.
 
 Knows: files, folders, globs, ``-`` for a list on standard input. Holds no list of
 them all. Does not know whether a path can be read: that is found when it is decoded, and
@@ -27,7 +27,7 @@ _READ = 1 << 16
 
 
 def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
-    """Find the pictures that are meant, one at a time.
+    """Find the pictures that paths, folders and globs stand for, one at a time.
 
     Args:
         patterns: Files; folders, searched to the bottom for pictures (what begins with a dot

@@ -1,4 +1,4 @@
-"""What a classifier answers.
+"""Predictions of a classifier.
 
 Knows: the fields, how they are written as JSON, and what is no answer. Does not know how the
 answer came about.
@@ -31,12 +31,12 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one picture.
+    """The prediction for one picture.
 
     Attributes:
-        label: The likeliest class; None where it is less likely than was asked for.
-        probability: Probability of the likeliest class, 0 to 1.
-        top: The likeliest classes, first the likeliest.
+        label: The most probable class; None if its probability is below ``min_probability``.
+        probability: Probability of the most probable class, 0 to 1.
+        top: The most probable classes, in descending order.
     """
 
     label: str | None
@@ -44,7 +44,7 @@ class Prediction:
     top: tuple[Ranked, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain values for JSON."""
+        """Return the prediction as plain values for JSON."""
         return {
             "label": self.label,
             "probability": self.probability,
@@ -72,7 +72,7 @@ def rank_all(
     top_k: int,
     min_probability: float = 0.0,
 ) -> list[Prediction]:
-    """Turn probabilities into answers.
+    """Turn probabilities into predictions.
 
     Args:
         probabilities: float32 ``[pictures, classes]``.
@@ -107,7 +107,7 @@ def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def finite_rows(
     logits: npt.NDArray[np.floating[Any]], probabilities: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.bool_]:
-    """Return which pictures have finite outputs, the only ones that count as an answer.
+    """Return which pictures have finite outputs; only these count as predictions.
 
     Args:
         logits: ``[pictures, classes]``, :func:`bounded`.
@@ -128,6 +128,6 @@ def finite_rows(
 def no_answer(name: str) -> PictureError:
     """Return the error for a picture whose network output is not finite."""
     return PictureError(
-        f"{name}: the network's answer is not finite (NaN or infinite), expected numbers. Look at "
+        f"{name}: the network's output is not finite (NaN or infinite), expected numbers. Look at "
         "the picture; if others fail too, the model is broken."
     )

@@ -1,4 +1,4 @@
-"""Generated pictures that show whether a provider answers rightly.
+"""Generated pictures on which every provider is checked.
 
 Knows: how the pictures are made, and how answers are compared. Does not know sessions.
 """
@@ -45,7 +45,7 @@ def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
 
 
 def make_probes(pictures: images.UInt8Array, probabilities: np.ndarray) -> tuple[Probe, ...]:
-    """Record the CPU provider's answers to :func:`probe_pictures` for the card."""
+    """Record the CPU provider's outputs for :func:`probe_pictures`, for the card."""
     return tuple(
         Probe(_sha256(picture), tuple(float(value) for value in row))
         for picture, row in zip(pictures, probabilities, strict=True)
@@ -59,7 +59,7 @@ def check_probes(
     provider: str,
     arithmetic: Arithmetic = "exact",
 ) -> None:
-    """Compare a provider's answers with those in the card.
+    """Compare a provider's outputs with those in the card.
 
     Args:
         card: A card that has probes.
@@ -82,10 +82,10 @@ def check_probes(
         difference = float(np.abs(np.asarray(probe.probabilities) - row).max())
         if not difference <= allowed:
             raise ProviderError(
-                f"{card.name}: provider {provider} answers differently here than the trained "
-                f"model: a probability differs by {difference:.2g}, allowed is {allowed:g}. "
-                "Copy or export the file again, with its weights; if that changes nothing, use "
-                "another provider, or update onnxruntime."
+                f"{card.name}: on provider {provider}, a probability differs by {difference:.2g} "
+                f"from the trained model's (allowed: {allowed:g}). Copy or export the file again, "
+                "with its weights; if that changes nothing, use another provider, or update "
+                "onnxruntime."
             )
 
 

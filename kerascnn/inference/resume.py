@@ -1,4 +1,4 @@
-"""Going on after an interruption: what an earlier output of ``predict --json`` holds already.
+"""Resuming ``predict --json``: what an earlier output already holds.
 
 Knows: JSON lines, and that the last one may have been cut off. Does not know how answers are
 made, nor where they are printed.

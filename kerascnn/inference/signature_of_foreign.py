@@ -1,4 +1,4 @@
-"""Finding out how a graph that was made elsewhere wants its pictures and what it answers.
+"""The signature of a graph that was made elsewhere, found by inspecting and running it.
 
 Knows: what onnxruntime says about a graph's input, and that what that leaves open shows when the
 graph is run. Does not know how pictures are read, nor which output holds the answers
@@ -33,7 +33,7 @@ _STEADY = 1e-3
 
 
 def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
-    """Find out how to ask a file, whoever made it.
+    """Find the signature of a file, whichever program made it.
 
     Raises:
         ModelFileError: No such file, no card and nothing said, or a graph that is no classifier
@@ -163,8 +163,9 @@ def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
     own = foreign.normalize not in (None, "none") or foreign.normalization is not None
     if dtype == "tensor(uint8)" and own:
         raise ConfigError(
-            f"{path}: takes pixels as uint8, so it normalizes them itself, and neither `normalize` "
-            f"{foreign.normalize} nor `mean` and `std` can be done before. Say `normalize` none."
+            f"{path}: takes pixels as uint8, so it normalizes them itself; `normalize` "
+            f"{foreign.normalize}, `mean` and `std` cannot be applied before. Set `normalize` "
+            "none."
         )
 
 

@@ -1,4 +1,4 @@
-"""Which way of resizing pictures fits a model: each is tried on pictures whose classes are known.
+"""Which resizing method fits a model: each is tried on labeled pictures.
 
 Knows: what is tried and how it is judged. Does not know how a picture is resized.
 """
@@ -22,7 +22,7 @@ from kerascnn.resizing import PRESETS, Resizing, choose
 
 @dataclass(frozen=True)
 class Trial:
-    """What one way of resizing gave.
+    """The result of one resizing method.
 
     Attributes:
         options: Options that select it.
@@ -38,7 +38,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """What all gave."""
+    """The results of all resizing methods."""
 
     images: int
     trials: tuple[Trial, ...]
@@ -83,7 +83,7 @@ def try_resizing(
     normalized: bool = True,
     progress: Callable[[str], object] = lambda _options: None,
 ) -> Trials:
-    """Try the ways of resizing on labelled pictures.
+    """Try the resizing methods on labeled pictures.
 
     Args:
         classifier: Classifier of the model.

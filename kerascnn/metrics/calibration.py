@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say.
+"""Calibration: whether the confidence of predictions matches their accuracy.
 
 Knows: softmax with a temperature, cross-entropy, the expected calibration error and the bins of
 a reliability diagram (Guo et al. 2017, https://arxiv.org/abs/1706.04599). Does not know how a
@@ -23,7 +23,7 @@ _AT_ONCE = 1 << 22
 
 @dataclass(frozen=True)
 class Bin:
-    """The answers of about one confidence.
+    """The predictions in one bin of confidence.
 
     Attributes:
         low: Confidence above this belongs here, 0 to 1.

@@ -1,4 +1,4 @@
-"""How good the answers are.
+"""Metrics of predictions: accuracy, recall, F1, confusion matrix.
 
 Knows: top-1, top-5, precision, recall, F1, confusion, the most confident mistakes. Does not
 know where the answers came from, nor the arithmetic of intervals (statistics), of calibration
@@ -59,15 +59,15 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Misclassification:
-    """One mistake.
+    """A wrong prediction.
 
     Attributes:
-        index: Index of the picture among those that were answered.
+        index: Index of the picture among those that were evaluated.
         path: Its name.
         truth: The true class.
         answer: The predicted class.
-        probability: Probability of the answer, 0 to 1.
-        truth_probability: Probability of the right class, 0 to 1.
+        probability: Probability of the predicted class, 0 to 1.
+        truth_probability: Probability of the true class, 0 to 1.
     """
 
     index: int
@@ -78,7 +78,7 @@ class Misclassification:
     truth_probability: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the mistake as plain values for JSON."""
+        """Return it as plain values for JSON."""
         return {name: value for name, value in vars(self).items() if name != "index"}
 
 
@@ -87,24 +87,24 @@ class Evaluation:
     """Metrics on some pictures.
 
     Attributes:
-        images: How many could be read.
-        top1: Share whose top-1 prediction is right.
-        top1_interval: Where the true share lies, with 95 % confidence (Wilson).
-        top5: Share whose first five answers (or as many as there are classes) hold the right one.
-        top5_interval: Likewise.
+        images: Number of pictures that could be read.
+        top1: Top-1 accuracy, 0 to 1.
+        top1_interval: Its 95 % confidence interval (Wilson).
+        top5: Top-5 accuracy, 0 to 1.
+        top5_interval: Its 95 % confidence interval (Wilson).
         balanced_accuracy: Mean recall of the classes that have pictures.
         macro_f1: Mean F1 of the classes that have pictures.
         reliability: Calibration error and the bins of a reliability diagram.
-        per_class: One score a class, in the order of the classes.
-        curves: ROC and precision-recall of each class, in the order of the classes.
-        confusion: Counts ``[true class][answered class]``.
-        mistakes: The wrong answers that the model was surest of, those first.
-        split: Which part of the data it was.
-        skipped: Why each broken picture was left out.
-        speed: How long it took, where that was measured.
-        leaks: Pictures that lie in the training pictures too; None where that was not looked for.
-        top1_without_leaks: Top-1 accuracy on the others; None where there are no others, or where
-            that was not looked for.
+        per_class: Metrics of each class, in the order of the classes.
+        curves: ROC and precision-recall curves of each class, in the order of the classes.
+        confusion: Counts ``[true class][predicted class]``.
+        mistakes: The most confident wrong predictions, in descending order of confidence.
+        split: The evaluated part of the data.
+        skipped: For each picture that could not be read, the reason.
+        speed: Throughput; None if it was not measured.
+        leaks: Evaluated pictures that are also training pictures; None if not searched for.
+        top1_without_leaks: Top-1 accuracy on the other pictures; None if there are none, or if
+            leaks were not searched for.
     """
 
     images: int
@@ -129,7 +129,7 @@ class Evaluation:
         """Return the evaluation as plain values for JSON.
 
         Args:
-            curves: With the points of each class's curves.
+            curves: Include the points of each class's curves.
         """
         values: dict[str, Any] = {
             "images": self.images,
@@ -157,8 +157,8 @@ class Evaluation:
         """Return a pandas DataFrame.
 
         Args:
-            answers: None: a row for each class, with its metrics. The answers that were
-                evaluated: a row for each picture.
+            answers: None: one row per class, with its metrics. The evaluated predictions: one row
+                per picture.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -216,7 +216,7 @@ def _confusions(evaluation: Evaluation) -> list[tuple[str, str, int]]:
 
 
 def evaluate_predictions(answers: Predictions, leaks: Leaks | None = None) -> Evaluation:
-    """Score answers.
+    """Compute the metrics of predictions.
 
     Args:
         answers: Predictions for at least one picture.

@@ -1,4 +1,4 @@
-"""Two models on the same pictures: which answers changed, and whether one is better.
+"""Two models on the same pictures: which predictions changed, and whether one is better.
 
 Knows: which pictures may be compared, counts, McNemar's test. Does not know where the answers
 came from.
@@ -19,7 +19,7 @@ from kerascnn.printable import first_few
 
 @dataclass(frozen=True)
 class ChangedPrediction:
-    """A picture that both models answer differently.
+    """A picture that the two models classify differently.
 
     Attributes:
         path: Its name.
@@ -85,7 +85,7 @@ class Comparison:
 
 
 def compare_predictions(a: Predictions, b: Predictions, a_name: str, b_name: str) -> Comparison:
-    """Compare the answers of two models to the same pictures.
+    """Compare the predictions of two models on the same pictures.
 
     Args:
         a: Predictions of the first model.
@@ -124,8 +124,8 @@ def _check_comparable(a: Predictions, b: Predictions, a_name: str, b_name: str) 
     if set(a.classes) != set(b.classes):
         lone = sorted(set(a.classes) ^ set(b.classes))
         raise DataError(
-            f"{a_name} and {b_name} do not know the same classes: only one knows "
-            f"{first_few(list(map(repr, lone)))}. Compare models of the same classes."
+            f"{a_name} and {b_name} have different classes: only one has "
+            f"{first_few(list(map(repr, lone)))}. Compare models with the same classes."
         )
     if a.names != b.names:
         raise DataError(

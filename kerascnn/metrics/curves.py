@@ -1,4 +1,4 @@
-"""How well a class's probability tells its pictures from all others, at every threshold.
+"""ROC and precision-recall curves of one class against all others.
 
 Knows: the receiver operating characteristic (ROC), precision and recall, the areas under both.
 Does not know models or pictures. Ties are one step of a curve, so that no order of the pictures

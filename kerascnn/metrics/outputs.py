@@ -1,4 +1,4 @@
-"""All answers of one model to some labelled pictures.
+"""Outputs of one model on labeled pictures.
 
 Knows: the fields, and what of them is derived in one line. Does not know where the answers
 came from (an exported file or Keras), nor how good they are (metrics).
@@ -17,7 +17,7 @@ from kerascnn.metrics.calibration import row_slices, softmax
 
 @dataclass(frozen=True)
 class Speed:
-    """How long the answers took.
+    """Throughput of an evaluation.
 
     Attributes:
         seconds: From the first picture to the last answer, by the clock on the wall.

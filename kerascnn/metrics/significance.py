@@ -109,7 +109,7 @@ def binomial_tail(right: int, total: int, chance: float) -> float:
 
 
 def is_chance(right: int, total: int, chance: float) -> bool:
-    """Return whether answers are no better than guesses.
+    """Return whether an accuracy is not significantly better than guessing.
 
     Returns:
         Whether guessing gets so many right in one of 20 tries, or more often. False where there are
@@ -119,7 +119,7 @@ def is_chance(right: int, total: int, chance: float) -> bool:
 
 
 def tells_from_chance(total: int, chance: float) -> bool:
-    """Return whether there are enough pictures to tell the best of answers from guesses."""
+    """Return whether there are enough pictures for a perfect accuracy to be significant."""
     return chance**total < SIGNIFICANT
 
 

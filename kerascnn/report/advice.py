@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _CORNERS = (
-    ("few, unlike", "train all, with care", 0.02, 0.03, "left"),
+    ("few, different", "train all, carefully", 0.02, 0.03, "left"),
     ("few, similar", "train the head", 0.02, 0.97, "left"),
-    ("many, unlike", "train all, or from scratch", 0.98, 0.03, "right"),
+    ("many, different", "train all, or from scratch", 0.98, 0.03, "right"),
     ("many, similar", "train all, at a low rate", 0.98, 0.97, "right"),
 )
 _LONGEST = 24
@@ -80,9 +80,9 @@ def _quadrants(axes: Axes, place: tuple[float, float], limits: tuple[float, floa
     axes.annotate(tr("your data"), (across, place[1]), (0, 16 if up < 0 else -16),
                   textcoords="offset points", ha=side, va="center", color="#c2410c", fontsize=9,
                   bbox={"color": "white", "pad": 1})  # fmt: skip
-    axes.set_xlabel(tr("training pictures a class"))
+    axes.set_xlabel(tr("training pictures per class"))
     axes.set_ylabel(tr("similarity: last stage minus the best before it"))
-    axes.set_title(tr("Where the data stands"), fontsize=10)
+    axes.set_title(tr("Size and similarity of the data"), fontsize=10)
 
 
 def _across(count: float, shown: float, limit: float) -> float:
@@ -100,8 +100,8 @@ def _stages(axes: Axes, stages: Sequence[tuple[str, float]], pixels: float) -> N
     axes.set_yticks(places, names, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 108)
-    axes.set_xlabel(tr("linear probe, % right"))
-    axes.set_title(tr("What each stage knows about it"), fontsize=10)
+    axes.set_xlabel(tr("accuracy of the linear probe, %"))
+    axes.set_title(tr("Linear probe of each stage"), fontsize=10)
 
 
 def _short(name: str) -> str:

@@ -86,8 +86,8 @@ def _not_fitted(train: str, steps: int) -> str:
 def not_told(baseline: float) -> str:
     """Say that pictures are too few, or too many of one class, to tell a model from guessing."""
     return tr(
-        "Whether that is better than guessing cannot be told from these pictures: always "
-        "predicting the most frequent class would give {naive}.",
+        "These pictures do not show whether that is better than guessing: always predicting the "
+        "most frequent class would give {naive}.",
         naive=f"{baseline:.0%}",
     )
 

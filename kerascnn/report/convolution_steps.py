@@ -147,6 +147,6 @@ def _show_step(
     products = patch.astype(float) * kernel + 0.0  # + 0.0: no minus before a zero
     beneath, weights, result = axes
     limits = float(picture.min()), float(picture.max())
-    _show(beneath, patch, tr("step {number}: beneath the filter", number=number), limits)
+    _show(beneath, patch, tr("step {number}: under the filter", number=number), limits)
     _show(weights, kernel, tr("× the filter"))
     _show(result, products, tr("= products, and their sum: {total}", total=f"{products.sum():.6g}"))

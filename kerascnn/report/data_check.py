@@ -32,17 +32,17 @@ _GROUPS, _MEMBERS, _ODD, _LINES = 40, 6, 60, 100
 
 _LEAKS = (
     "The same picture in two splits",
-    "A model would be judged on what it has learned from, and its numbers would be too good. "
-    "Keep a picture, and all that are nearly the same, in one split.",
+    "A model would be evaluated on pictures that it was trained on, and its metrics would be too "
+    "good. Keep a picture and its near-duplicates in one split.",
 )
 _CONFLICTS = (
     "The same picture in two classes",
     "One of the labels is wrong, or the classes overlap.",
 )
 _OTHERS = (
-    "Repeated within a class",
-    "They weigh double, and may end up in two splits when validation pictures are split off. "
-    "Keep one of each.",
+    "Duplicates within a class",
+    "They count twice, and may end up in two splits when validation pictures are held out. Keep "
+    "one of each.",
 )
 
 
@@ -65,7 +65,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that are the same or nearly."""
+    """Duplicates or near-duplicates."""
 
     alike: str
     figures: tuple[Figure, ...]

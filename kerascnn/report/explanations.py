@@ -41,7 +41,7 @@ def explanation_rows(explanation: Explanation) -> list[Row]:
 
 
 def _nothing(heat: npt.NDArray[np.float32]) -> str:
-    return "" if heat.any() else tr(": nothing speaks for it")
+    return "" if heat.any() else tr(": no region supports it")
 
 
 def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
@@ -60,7 +60,7 @@ def kernel_row(layer: str, kernels: npt.NDArray[np.float32]) -> Row:
     shown = tr(", {count} shown", count=_MOST_KERNELS) if len(kernels) > _MOST_KERNELS else ""
     filters = count(len(kernels), "filter")
     title = tr(
-        "{layer}: {filters} of {size}{shown} (grey is 0)",
+        "{layer}: {filters} of {size}{shown} (gray is 0)",
         layer=layer,
         filters=filters,
         size=size,

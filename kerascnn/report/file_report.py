@@ -92,13 +92,13 @@ def _facts(
     return {
         "Model": model_facts(card),
         "Calibration": calibration_facts(card),
-        "Data": {"name": dataset.name, "left out as broken": str(len(answers.skipped))},
+        "Data": {"name": dataset.name, "unreadable pictures": str(len(answers.skipped))},
         "Speed": {
-            "all in all": tr("{speed} images/s", speed=f"{speed.images_per_second:,.0f}"),
+            "end to end": tr("{speed} images/s", speed=f"{speed.images_per_second:,.0f}"),
             "the network alone": tr(
                 "{speed} images/s", speed=f"{speed.network_images_per_second:,.0f}"
             ),
-            "what is in it": tr(speed.includes),
+            "includes": tr(speed.includes),
             "provider": str(classifier.provider),
         }
         if speed

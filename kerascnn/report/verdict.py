@@ -220,8 +220,8 @@ def _trust(content: Content) -> str:
     if images >= _FEW:
         return ""
     return tr(
-        "These numbers rest on {images} only, so they are rough: see the confidence interval "
-        "of the accuracy.",
+        "These numbers are rough, because they are based on {images} only: see the confidence "
+        "interval of the accuracy.",
         images=count(images, "picture"),
     )
 

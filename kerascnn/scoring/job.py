@@ -127,7 +127,7 @@ def prepare(
     if number is not None and number >= plan.parts:
         raise ConfigError(
             f"part {number}: the plan in {request.out} has {plan.parts} parts, 0 to "
-            f"{plan.parts - 1}. Say so with `parts` before the plan is made."
+            f"{plan.parts - 1}. For another number, set `parts` before the plan is made."
         )
     missing = plan.missing()
     if number is not None:
@@ -144,7 +144,7 @@ def _changes(request: Request, plan: Plan, number: int | None, stdin: TextIO) ->
 
 def _new_plan(request: Request, question: ScoringOptions, stdin: TextIO) -> Plan:
     if not request.paths:
-        raise ConfigError(f"{request.out}: there is no plan yet. Say which pictures to score.")
+        raise ConfigError(f"{request.out}: there is no plan yet. Give the pictures to score.")
     entries = find_entries(request.paths, stdin)
     return write_plan(request.out, question, entries, request.parts, str(Path.cwd()))
 

@@ -134,7 +134,9 @@ def _check_versions(ray: Any) -> None:
             host, there = ray.get(reference, timeout=_WAIT_FOR_NODE)
         except (ray.exceptions.TaskUnschedulableError, ray.exceptions.GetTimeoutError) as error:
             # A node that died a moment ago is listed still; parts go to the others.
-            log.warning("%s: does not answer (%s)", node["NodeManagerHostname"], _first_line(error))
+            log.warning(
+                "%s: does not respond (%s)", node["NodeManagerHostname"], _first_line(error)
+            )
             continue
         except ray.exceptions.RayError as error:
             raise ConfigError(
@@ -159,12 +161,12 @@ def _warn_of_waiting(ray: Any, needs: dict[str, float]) -> None:
         has, left = there.get(resource, 0.0), free.get(resource, 0.0)
         if has < needed:
             log.warning(
-                "the cluster has %g %s and a part takes %g: nothing begins until it has more",
+                "the cluster has %g %s and a part takes %g: nothing starts until it has more",
                 has, name, needed,
             )  # fmt: skip
         elif left < needed:
             log.warning(
-                "%g of the cluster's %g %s are free and a part takes %g: parts begin when other "
+                "%g of the cluster's %g %s are free and a part takes %g: parts start when other "
                 "jobs end (`ray status` shows them)", left, has, name, needed,
             )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The application: routes, and what begins and ends with the server.
+"""The application: routes, and what starts and stops with the server.
 
 Knows: how the parts fit together. Does not know sockets or signals.
 """
@@ -43,7 +43,7 @@ def create_app(
     failed: Callable[[KerascnnError], object] | None = None,
     tracer: Tracer | None = None,
 ) -> ASGIApp:
-    """Make the application, for uvicorn or any other ASGI server.
+    """Create the application, for uvicorn or any other ASGI server.
 
     Models are loaded when the server begins (ASGI's lifespan); until they are warm,
     ``/v2/health/ready`` says 503.

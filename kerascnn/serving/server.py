@@ -88,8 +88,8 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
         raise server.failure
     if server.cut_off:
         raise KerascnnError(
-            f"{server.cut_off} requests were not finished within {config.grace:g} s and were cut "
-            "off. Give more time with `grace`."
+            f"{server.cut_off} requests were not finished within {config.grace:g} s and were "
+            "aborted. Give more time with `grace`."
         )
 
 

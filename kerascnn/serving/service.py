@@ -216,7 +216,7 @@ def timeout_error(seconds: float) -> HttpError:
     """Return the refusal for a request that timed out."""
     return HttpError(
         503,
-        f"no answer within {seconds:g} s: too many others are waiting. Try again later.",
+        f"no response within {seconds:g} s: too many other requests are waiting. Try again later.",
         retry_after=seconds,
         outcome="deadline",
     )

@@ -58,7 +58,7 @@ _ALPHA = Number(float, lambda x: 0 <= x <= 100, "0 (off) or above, at most 100",
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that is needed to repeat a training run.
+    """The configuration of a training run, which is all that is needed to repeat it.
 
     Values are converted where that is safe (``"3"`` to 3, a ``Path`` to text, numpy's numbers to
     Python's) and refused otherwise, naming the field. Each field's declaration says what it does.
@@ -69,26 +69,26 @@ class TrainConfig:
 
     # fmt: off
     data: str = option("fashion-mini", Text("a folder, a file or a built-in name", "DATA"),
-        "The images: a folder, a CSV file, an .npz file or a built-in name.", DATA)
+        "The pictures: a folder, a CSV file, an .npz file or a built-in name.", DATA)
     val: float | str | None = option(None, Either((
         Number(float, lambda x: 0 < x < 1, "a share", "SHARE"), Text("a folder", "DATA")),
         "between 0 and 1, e.g. 0.1, or a folder", "SHARE|DATA"),
-        "Share of the training images to hold out when DATA has no validation split, or a folder "
-        "(or other data) to validate on.", DATA, without="0.1; 0.05 above 20,000 images")
+        "Share of the training pictures to hold out when DATA has no validation split, or a folder "
+        "(or other data) to validate on.", DATA, without="0.1; 0.05 above 20,000 pictures")
     image_size: int | None = option(None,
         Number(int, lambda n: 1 <= n <= LARGEST_SIDE, f"from 1 to {LARGEST_SIDE:,}", "PIXELS"),
         "Height and width of the network's input.", DATA, without="the network's own")
     resize: Resize | None = option(None, Choice(RESIZE_RULES),
-        "How images are resized: stretched, cropped at the center, or padded with black.", DATA,
-        without="crop with ImageNet weights; pad for images smaller than the input; else squash")
+        "How pictures are resized: stretched, cropped at the center, or padded with black.", DATA,
+        without="crop with ImageNet weights; pad for pictures smaller than the input; else squash")
     class_weights: ClassWeights = option("none", Choice(get_args(ClassWeights)),
-        "balanced: weight the loss so that every class counts the same, however few its images.",
+        "balanced: weight the loss so that every class counts the same, however few its pictures.",
         DATA)
     strict: bool = option(False, Flag(),
-        "Stop at an image that cannot be read, instead of leaving it out.", DATA)
+        "Stop at a picture that cannot be read, instead of skipping it.", DATA)
     model: str = option(AUTO, Text("a name from `kerascnn models`, or auto", "NAME|auto"),
         "A name from `kerascnn models`. auto: cnn for the built-in data; for photographs "
-        "mobilenet_v3_large with ImageNet weights; without them, and for images up to 64 pixels, "
+        "mobilenet_v3_large with ImageNet weights; without them, and for pictures up to 64 pixels, "
         "cnn4 (cnn for few steps).", NETWORK)
     weights: str = option(AUTO, Text("auto, none, imagenet or a file", "auto|none|imagenet|FILE"),
         "Initial weights. auto: none, unless `model` is auto and finds ImageNet weights. FILE: "
@@ -102,7 +102,8 @@ class TrainConfig:
         "Moving statistics of BatchNormalization in frozen blocks: keep them, or update them.",
         NETWORK)
     epochs: int | Auto = option(AUTO, _COUNT_OR_AUTO,
-        "Passes over the training images. auto: 10, or more if that would be few steps.", SCHEDULE)
+        "Passes over the training pictures. auto: 10, or more if that would be too few steps.",
+        SCHEDULE)
     time: str | None = option(None, Text("a duration, e.g. 10m, 90s or 1h30m", "DURATION",
         lambda text: seconds_of(text) is not None),
         "Time limit of the run, e.g. 10m or 1h30m: train as many epochs as fit (at most `epochs`), "
@@ -113,15 +114,15 @@ class TrainConfig:
         "first uses a tenth of `learning_rate` unless it names a rate. head:fit: fit the head by "
         "logistic regression.", SCHEDULE)
     batch_size: int | Auto = option(AUTO, _COUNT_OR_AUTO,
-        "Images per step. auto: 64, or fewer if there are few images.", SCHEDULE)
+        "Pictures per step. auto: 64, or fewer if there are few pictures.", SCHEDULE)
     patience: int | None = option(None,
         Number(int, lambda n: n >= 1, "at least 1", "EPOCHS"),
         "Early stopping: end a phase after this many epochs without improvement.", SCHEDULE,
         without="never")
     keep: Keep = option(AUTO, Choice(get_args(Keep)),
-        "Which epoch's network to keep: the best on the validation images, or the newest that is "
-        "not significantly worse. auto: newest if there are few validation images and `epochs` is "
-        "auto, else best.", SCHEDULE)
+        "Which epoch's network to keep: the best on the validation pictures, or the newest that is "
+        "not significantly worse. auto: newest if there are few validation pictures and `epochs` "
+        "is auto, else best.", SCHEDULE)
     learning_rate: float | None = option(None,
         Number(float, lambda x: 0 < x < 100, "above 0 and below 100", "RATE"),
         "Peak learning rate, reached after the warm-up.", OPTIMIZER,
@@ -135,8 +136,8 @@ class TrainConfig:
         "biases and BatchNormalization.", OPTIMIZER, without="0.05 for adamw, 0.005 for sgd")
     layer_decay: float = option(1.0,
         Number(float, lambda x: 0 < x <= 1, "above 0 and at most 1", "FACTOR"),
-        "Factor on the learning rate from one block to the next below it, from the head down, "
-        "e.g. 0.7.", OPTIMIZER)
+        "Layer-wise learning-rate decay: from the head down, each block's learning rate is this "
+        "factor times that of the block above it, e.g. 0.7.", OPTIMIZER)
     clip_norm: float | None = option(None,
         Number(float, lambda x: x > 0, "above 0, e.g. 1.0", "NORM"),
         "Clip the global norm of the gradient, e.g. at 1.0.", OPTIMIZER, without="no clipping")
@@ -156,24 +157,24 @@ class TrainConfig:
         "strong-shift: shifts by up to an eighth, brightness, contrast and random erasing; strong: "
         "that and horizontal flips. A flip changes the meaning of digits and letters. auto: none "
         "for the built-in data and with frozen blocks, strong for few color photographs, else "
-        "light; strong-shift or shift if flips do not look harmless.", AUGMENTATION)
+        "light; strong-shift or shift if flips may change the class.", AUGMENTATION)
     random_crop: float = option(0.0,
         Number(float, lambda x: 0 <= x <= 1, "0 (off) or a share up to 1, e.g. 0.35", "SHARE"),
-        "Train on a random crop of each image with at least this share of its area, e.g. 0.35; "
+        "Train on a random crop of each picture with at least this share of its area, e.g. 0.35; "
         "0: off, unless `model` and `augment` are auto and choose otherwise.", AUGMENTATION)
     mixup: float = option(0.0, _ALPHA,
         "Alpha of mixup, e.g. 0.2; 0: off, unless `model` and `augment` are auto and choose "
         "otherwise.", AUGMENTATION)
     cutmix: float = option(0.0, _ALPHA, "Alpha of CutMix, e.g. 1.0; 0: off.", AUGMENTATION)
     precision: Precision = option("float32", Choice(PRECISIONS),
-        "Arithmetic during training; the saved model is float32 in any case.", DEVICE)
+        "Arithmetic during training; the saved model is always float32.", DEVICE)
     device: Device = option("auto", Choice(get_args(Device)),
         "gpu: fail, and say why, if no GPU can be used.", DEVICE)
     devices: str = option("1",
         Number(int, lambda n: n >= 1, "a number from 1, or all", "N|all", ("all",)),
         "How many GPUs of the machine share each batch.", DEVICE)
     cache: str | None = option(None, Text("a folder, or none", "DIR|none"),
-        "Where decoded and resized images are kept for the next run; see `kerascnn cache`.",
+        "Where decoded and resized pictures are kept for the next run; see `kerascnn cache`.",
         DEVICE, without="KERASCNN_CACHE, or the user's cache folder")
     seed: int = option(0, Number(int, lambda n: 0 <= n < 2**32, "from 0 to 4294967295", "N"),
         "Seed of initial weights, shuffling, augmentation and the validation split.", DEVICE)
@@ -181,13 +182,13 @@ class TrainConfig:
         "Same seed on the same machine: bit-identical results. Slower on some devices.", DEVICE)
     track: tuple[str, ...] = option((),
         Several(Choice(tuple(TRACKERS), "|".join(TRACKERS))),
-        "Also send options, the numbers of each epoch, the report and the exported file to mlflow, "
+        "Also log options, the metrics of each epoch, the report and the exported file to mlflow, "
         "wandb or tensorboard; may be repeated. See docs/tracking.md.", OUTPUT)
     out: str | None = option(None, Text("a folder", "RUN"), "Run folder.", OUTPUT,
         without="runs/DATA-MODEL, numbered if that exists")
     calibration: bool = option(True, Flag(),
-        "Fit a temperature on the validation images after training, so that of predictions "
-        "with a probability of 0.9, nine in ten are correct.", OUTPUT)
+        "Fit a temperature on the validation pictures after training, so that about nine in ten "
+        "predictions with a probability of 0.9 are correct.", OUTPUT)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -200,12 +201,12 @@ class TrainConfig:
         parse_phases(self.phase)
 
     def to_json(self) -> str:
-        """Write the configuration as JSON for people and for ``--resume``."""
+        """Write the configuration as JSON, for ``config.json`` and ``--resume``."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str) -> TrainConfig:
-        """Read a configuration, of an earlier version too.
+        """Read a configuration, also one of an earlier version.
 
         Args:
             text: JSON as :meth:`to_json` writes it.
@@ -259,15 +260,15 @@ def _check(config: TrainConfig) -> None:
         find_network(config.model)  # says which names are near
     if config.trainable == "auto" and config.weights == "none":
         raise ConfigError(
-            "`trainable` auto measures how similar the images are to what the backbone was "
-            "trained on, and there are no weights yet. Name `weights`, or leave `trainable` out."
+            "`trainable` auto measures how similar the pictures are to what the backbone was "
+            "trained on, but there are no weights. Set `weights`, or leave `trainable` out."
         )
     if config.trainable == "auto" and config.phase:
         raise ConfigError("`trainable` auto plans the phases itself; leave `phase` out.")
     if config.trainable == "auto" and config.random_crop:
         raise ConfigError(
-            "`trainable` auto looks at whole pictures, and `random_crop` keeps larger ones. Ask "
-            "`kerascnn advise` first, and name its scope or phases."
+            "`trainable` auto needs pictures of the network's size, but `random_crop` keeps "
+            "larger ones. Run `kerascnn advise` first, and set its scope or phases."
         )
     if config.mixup and config.cutmix:
         raise ConfigError(

@@ -47,16 +47,16 @@ CALM = 10
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What a range test found.
+    """The result of a learning-rate range test.
 
     Attributes:
-        learning_rate: To train with: a tenth of ``lowest``.
-        lowest: The rate at which the smoothed loss was lowest.
-        steepest: The rate at which it fell fastest, by the logarithm of the rate.
-        diverged: Whether the loss exploded before the ramp's end. If not, ``lowest`` may be a
-            matter of how long the test had learned by then.
-        rates: Rates of each step.
-        losses: Smoothed, in nats, of each step.
+        learning_rate: The suggestion: a tenth of ``lowest``.
+        lowest: The learning rate at which the smoothed loss was lowest.
+        steepest: The learning rate at which it fell fastest, per decade.
+        diverged: Whether the loss diverged before the last step. If not, a higher rate may work
+            too.
+        rates: Learning rate of each step.
+        losses: Smoothed loss of each step, in nats.
     """
 
     learning_rate: float
@@ -68,11 +68,11 @@ class Suggestion:
 
 
 def find_learning_rate(config: TrainConfig, progress: Callback | None = None) -> Suggestion:
-    """Train along a ramp of rates and read a good one off the loss. Nothing is written.
+    """Run the learning-rate range test: train at rising rates, and suggest one. Writes nothing.
 
     Args:
-        config: Of the run that the rate is for. Its first phase is tried; its own rate, schedule,
-            average of weights and ``out`` do not matter.
+        config: Configuration of the planned run. The test uses its first phase; its learning
+            rate, schedule, EMA and ``out`` have no effect.
         progress: Callback for progress, or None.
 
     Raises:
@@ -129,8 +129,8 @@ def suggest(rates: Sequence[float], losses: Sequence[float], diverged: bool) -> 
 def _refuse_open_scope(trainable: str) -> None:
     if trainable == AUTO:
         raise ConfigError(
-            "the learning-rate finder has to know which blocks are trained, and auto leaves "
-            "that open. Run `kerascnn advise` first, and give `model` and its scope or phases."
+            "the learning-rate finder needs to know which blocks are trained, and auto leaves "
+            "that open. Run `kerascnn advise` first, and set `model` and its scope or phases."
         )
 
 

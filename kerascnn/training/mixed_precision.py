@@ -37,7 +37,7 @@ def warn_if_slow(precision: str, device: str) -> None:
     if times >= SLOW:
         log.warning(
             "%s: on this processor a convolution and its gradients take %.1f times as long as in "
-            "float32, so training will be slower with it. Leave `precision` out, or use a GPU.",
+            "float32, so training will be slower. Leave `precision` out, or use a GPU.",
             precision,
             times,
         )

@@ -32,12 +32,12 @@ def recipe_config(recipe: RecipeName, **options: Any) -> TrainConfig:
     """Make the configuration of a recipe.
 
     Args:
-        recipe: ``best``: slower and more accurate than the defaults; what it costs and gives is
-            in ``docs/training.md``.
-        options: Fields of :class:`TrainConfig`, which win over the recipe's.
+        recipe: ``best``: slower and more accurate than the defaults; ``docs/training.md`` has its
+            time and accuracy.
+        options: Fields of :class:`TrainConfig`, which override the recipe's.
 
     Returns:
-        The configuration, with every value as if it had been given by hand.
+        The configuration, with every value set explicitly.
 
     Raises:
         ConfigError: No such recipe, or an option that does not fit.

@@ -46,12 +46,12 @@ def fit(
         config: What to do.
         progress: Callback for progress; None: shown as the command line shows it, on standard
             error or in the notebook. ``Callback()`` shows nothing.
-        resume: Go on with the run in ``config.out``, from its latest checkpoint, as if it had
-            never stopped; a folder without a run begins one.
-        cluster: The processes that train together, this one included; None: those of a JAX that is
-            initialized for several, else it is alone. Only rank 0 writes the run folder.
-        overwrite: Replace a run that lies in ``config.out``, as soon as the data and the network of
-            this one are there.
+        resume: Continue the run in ``config.out`` from its latest checkpoint; if there is none,
+            start one.
+        cluster: The processes that train together, this one included; None: those that JAX was
+            initialized for, else this one alone. Only rank 0 writes the run folder.
+        overwrite: Replace a run in ``config.out``, once the data and the network of the new one
+            are ready.
 
     Returns:
         The run folder, with the network of the epoch that ``keep`` says: the best (highest
@@ -59,11 +59,11 @@ def fit(
 
     Raises:
         BusyError: Another process is writing to the run folder.
-        ConfigError: An option that does not fit, or differs from those of the run that shall go
-            on, or a run folder that is taken; or ``resume`` and ``overwrite`` together.
-        DataError: No usable data, or other data than the run that shall go on began with.
+        ConfigError: An option is invalid or differs from those of the resumed run, the run folder
+            exists already, or both ``resume`` and ``overwrite`` are given.
+        DataError: No usable data, or other data than that of the resumed run.
         TrainingError: The loss is not finite; the best epoch so far is kept.
-        KeyboardInterrupt: Stopped by hand; what was learned so far is kept.
+        KeyboardInterrupt: Stopped by the user; the run so far is kept.
     """
     expect_config(config)
     if resume and overwrite:

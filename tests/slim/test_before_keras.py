@@ -94,4 +94,4 @@ def test_what_is_no_run(command: str, exported: Path, save_pictures, tmp_path: P
 
 def test_features_of_an_onnx_file(exported: Path, save_pictures, tmp_path: Path) -> None:
     code, output = told("features", str(exported), *save_pictures(tmp_path, 1))
-    assert (code, "It is called .onnx" in output) == (1, True), output
+    assert (code, "Its name ends in .onnx" in output) == (1, True), output

@@ -37,7 +37,9 @@ def test_everything_that_a_file_of_ours_says(exported) -> None:
 
 def test_summary_names_it_for_files_of_its_kind(exported) -> None:
     done = CliRunner().invoke(main, ["summary", str(exported)])
-    assert (done.exit_code, "kerascnn card shows what" in done.output) == (1, True), done.output
+    assert (done.exit_code, "kerascnn card shows their metadata" in done.output) == (1, True), (
+        done.output
+    )
 
 
 def test_as_json(exported) -> None:

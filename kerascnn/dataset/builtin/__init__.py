@@ -36,7 +36,7 @@ SHA256 = "f92d1c503ebfa47d6059deebc047fa6f3ccdd21be839ac75a701b2a373ab6f84"
 
 
 def load_fashion_mini() -> Dataset:
-    """Load 4,000 training and 500 test pictures of Fashion-MNIST, 28 x 28, grey, 10 classes.
+    """Load 4,000 training and 500 test pictures of Fashion-MNIST, 28 x 28, gray, 10 classes.
 
     Raises:
         DataError: The file inside the package was changed.

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, found before a model is trained on it.
+"""The check of a data set, before a model is trained on it.
 
 Knows: what counts as a problem, and what is merely worth a look. Does not know how a finding is
 shown, how alike two pictures are (twins), nor what makes a single picture odd (oddities).
@@ -30,7 +30,7 @@ SMALLEST = 20
 
 @dataclass(frozen=True)
 class PictureLocation:
-    """Where a picture lies in the data set."""
+    """The place of a picture in the data set."""
 
     path: str
     split: str
@@ -52,7 +52,7 @@ class BrokenPicture:
 
 @dataclass(frozen=True)
 class RepeatedPicture:
-    """Pictures that are the same or nearly.
+    """Duplicates or near-duplicates.
 
     Attributes:
         places: At least two places.
@@ -96,7 +96,7 @@ class SmallClass:
 
 @dataclass(frozen=True)
 class OddPicture:
-    """A picture unlike the others.
+    """A picture that differs from the others.
 
     Attributes:
         place: Path, split and class of the picture.
@@ -111,7 +111,7 @@ class OddPicture:
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What was found in a data set.
+    """The findings of a check.
 
     Attributes:
         data: What the user called it.

@@ -1,4 +1,4 @@
-"""Pictures that are judged on and were learned from.
+"""Evaluated pictures that are also training pictures.
 
 Knows: splits of a data set, names and labels. Does not know how alike two pictures are (twins).
 """
@@ -15,7 +15,7 @@ from kerascnn.dataset.split import SPLITS, Dataset, Split, join
 
 @dataclass(frozen=True)
 class Leak:
-    """A picture with a twin on the other side.
+    """A picture with a duplicate or near-duplicate in another split.
 
     Attributes:
         path: Its name.

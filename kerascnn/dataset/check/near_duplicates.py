@@ -1,4 +1,4 @@
-"""Which pictures are the same, or nearly.
+"""Duplicates and near-duplicates among pictures.
 
 Knows: fingerprints, and what is nearest or belongs together. Does not know: how pairs are found
 (:mod:`kerascnn.dataset.check.similar_pairs`), labels, splits, files.
@@ -31,7 +31,7 @@ _Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that are the same or nearly.
+    """Duplicates or near-duplicates.
 
     Attributes:
         indices: At least two, rising.
@@ -46,7 +46,7 @@ class Group:
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """The picture that is most alike.
+    """The most similar picture.
 
     Attributes:
         index: Its index.
@@ -60,7 +60,7 @@ class NearDuplicate:
 
 
 def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
-    """Find all pictures that are the same or nearly.
+    """Find all duplicates and near-duplicates.
 
     Returns:
         Groups, in the order of their first pictures; no picture is in two.
@@ -86,7 +86,7 @@ def group_near_duplicates(fingerprints: Fingerprints) -> list[Group]:
 def find_nearest(
     fingerprints: Fingerprints, of: Sequence[int], among: Sequence[int]
 ) -> dict[int, NearDuplicate]:
-    """Find for some pictures the one among others that is most alike.
+    """Find for each of some pictures the most similar one among others.
 
     Returns:
         By index of ``of``, where there is one: its nearest.

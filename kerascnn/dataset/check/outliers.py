@@ -1,4 +1,4 @@
-"""Pictures unlike the others of their data set, and files that are no pictures.
+"""Pictures that differ from the others of their data set, and files that are not pictures.
 
 Knows: what is odd about a size, a shape, a mode, a name. Does not know splits or labels: an odd
 picture may be right, and is only worth a look.
@@ -33,7 +33,7 @@ _SMALL = 4.0
 _COLOR = 3
 """Difference from grey, of 128, that no compression makes."""
 
-_ALWAYS = {"CMYK": "ink colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
+_ALWAYS = {"CMYK": "print colors", "I;16": "16 bits", "I;16B": "16 bits", "LAB": "LAB colors"}
 """By Pillow's mode: what is odd in any data set, however many pictures have it."""
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")
@@ -53,7 +53,7 @@ _SUFFIXES = {
 
 @dataclass(frozen=True)
 class Outlier:
-    """One thing that is odd.
+    """One unusual property of a picture.
 
     Attributes:
         index: Index of the picture among all.
@@ -106,7 +106,7 @@ def left_out(dataset: Dataset) -> tuple[str, ...]:
 def find_outliers(
     fingerprints: Fingerprints, files: Mapping[int, images.Header], names: Sequence[str]
 ) -> list[Outlier]:
-    """Find pictures that are unlike the others.
+    """Find pictures that differ from the others.
 
     Returns:
         In the order of the pictures; one picture may be odd in several ways.
@@ -116,7 +116,7 @@ def find_outliers(
         return []
     flat = fingerprints.flat
     found = [*_sizes(fingerprints, readable)]
-    found += [Outlier(i, "blank", sentence("next to nothing to see")) for i in readable if flat[i]]
+    found += [Outlier(i, "blank", sentence("nearly uniform")) for i in readable if flat[i]]
     found += _colors(fingerprints, [i for i in readable if not flat[i]])
     found += [*_modes(files), *_names(files, names)]
     return sorted(found, key=lambda one: (one.index, one.what))
@@ -132,7 +132,7 @@ def _sizes(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier]
                 index,
                 "size",
                 sentence(
-                    "{width} x {height} pixels; half of all have {usual} or more",
+                    "{width} x {height} pixels; the median longer side is {usual}",
                     width=width,
                     height=height,
                     usual=f"{usual:,.0f}",
@@ -150,8 +150,8 @@ def _colors(fingerprints: Fingerprints, readable: list[int]) -> Iterator[Outlier
     colors = fingerprints.thumbnails[readable, SIDE * SIDE :].astype(int)
     grey = np.abs(colors - 128).max(axis=1) <= _COLOR
     for is_grey, detail in (
-        (True, sentence("grey among colors")),
-        (False, sentence("colors among grey")),
+        (True, sentence("gray among colors")),
+        (False, sentence("colors among gray")),
     ):
         if 0 < (grey == is_grey).mean() < RARE:
             for place in np.flatnonzero(grey == is_grey):
@@ -166,7 +166,9 @@ def _modes(files: Mapping[int, images.Header]) -> Iterator[Outlier]:
             yield Outlier(index, "frames", frames)
         if header.transparent:
             yield Outlier(
-                index, "mode", sentence("{mode} with transparency; laid on white", mode=header.mode)
+                index,
+                "mode",
+                sentence("{mode} with transparency; composited on white", mode=header.mode),
             )
         elif header.mode in _ALWAYS:
             what = sentence(_ALWAYS[header.mode])

@@ -24,12 +24,12 @@ def structural_faults(
     if 0 < sum(train) < len(classes):
         yield (
             f"more classes than training pictures ({len(classes):,} and {sum(train):,}): expected "
-            "some pictures of each class. Add pictures, or join classes."
+            "some pictures of each class. Add pictures, or merge classes."
         )
     elif "val" not in counts and max(train, default=0) == 1:
         yield (
-            "no class has two pictures, so none can be kept for validation. Add pictures, or give "
-            "a val/ folder."
+            "no class has two pictures, so none can be held out for validation. Add pictures, or "
+            "give a val/ folder."
         )
     for split, numbers in counts.items():
         if split != "train" and not sum(numbers):

@@ -19,8 +19,8 @@ from kerascnn.inference.model_file.kinds import (
 from kerascnn.printable import first_few, printable
 
 ONNX = (
-    "It is called .onnx: kerascnn predict, evaluate, explain and report take such files, and "
-    "kerascnn card shows what one says about itself."
+    "Its name ends in .onnx: kerascnn predict, evaluate, explain and report take such files, and "
+    "kerascnn card shows their metadata."
 )
 """Where a model of Keras was expected."""
 
@@ -86,7 +86,7 @@ _TOLD: dict[Kind, str] = {
     ),
     "coreml_folder": "a Core ML model. Take the Keras model or an .onnx file that it came from",
     "answer": "a server's answer, not the file: {found}. Download that again",
-    "json_other": "JSON, and no model of Keras",
+    "json_other": "JSON, but not a Keras model",
     "zeros": "nothing but zeros: copying or downloading it was cut short. Get it again",
     "checkpoint": (
         "a checkpoint of TensorFlow: weights alone, without the network. Build the model in Keras, "

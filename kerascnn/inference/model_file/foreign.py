@@ -42,18 +42,19 @@ Keras' ``preprocess_input``."""
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """What its user says about a model that was made elsewhere.
+    """Class names and preprocessing of a model that kerascnn did not export.
 
     Attributes:
-        classes: Names in the order of the outputs; empty: as the file's metadata say.
-        image_size: Height and width of the input in pixels, one number for both; None: as the
-            file fixes them.
-        normalize: What the model expects of its pixels; None: nothing was said.
-        resize: How pictures are brought to that size; None: as the file's metadata say, or squash.
-        sizing: How, as another library does it; None: ``resize`` holds.
-        normalization: Means and deviations of its own, in place of ``normalize``.
-        outputs: What the model gives, ``logits`` or ``probabilities``; None: as is found out.
-        output: Name of the output that holds the answers; None: the one that fits.
+        classes: Names in the order of the outputs; empty: those in the file's metadata.
+        image_size: Height and width of the input in pixels, one number for both; None: the size
+            that is fixed in the file.
+        normalize: Pixel values that the model was trained on, a key of :data:`NORMALIZATIONS`;
+            None: ``none``, with a warning.
+        resize: How pictures are resized; None: as in the file's metadata, else ``squash``.
+        sizing: Resizing as in another library; None: ``resize`` applies.
+        normalization: Means and standard deviations, in place of ``normalize``.
+        outputs: ``logits`` or ``probabilities``; None: detected.
+        output: Name of the output that holds the predictions; None: the one that fits.
     """
 
     classes: tuple[str, ...] = ()
@@ -67,7 +68,7 @@ class ForeignModel:
 
     def __post_init__(self) -> None:
         if self.shape is not None and min(self.shape) < 1:
-            raise ConfigError(f"`image_size` {self.image_size}; expected at least 1 pixel.")
+            raise ConfigError(f"`image_size` is {self.image_size}; expected at least 1 pixel.")
         if self.normalize is not None and self.normalize not in NORMALIZE:
             raise ConfigError(
                 f"`normalize` {self.normalize!r} is not known. "
@@ -83,11 +84,7 @@ class ForeignModel:
             )
 
     def completed_from(self, told: ForeignModel) -> ForeignModel:
-        """Fill in what the user did not say from the file's metadata, or a file beside it.
-
-        Returns:
-            With the file's class names, size, normalization and resizing where none were said.
-        """
+        """Fill in what the user did not give from the file's metadata, or a file next to it."""
         own = self.normalize or self.normalization
         return replace(
             self,
@@ -100,7 +97,7 @@ class ForeignModel:
 
     @property
     def shape(self) -> Shape | None:
-        """Height and width of the input, if they were said."""
+        """Height and width of the input, if they were given."""
         size = self.image_size
         return (size, size) if isinstance(size, int) else size
 
@@ -118,13 +115,13 @@ class ForeignModel:
         """Write the card that the file lacks.
 
         Args:
-            name: What to call the model.
-            network: What made it.
-            image_size: Height and width, once they are known; one number for both.
+            name: Name of the model.
+            network: The program that made it.
+            image_size: Height and width; one number for both.
             channels: Channels that the network takes, 3 or 1.
 
         Returns:
-            The card, without metrics, parity or probes: nothing is known of them.
+            The card, without metrics, parity and probes.
 
         Raises:
             ConfigError: A normalization of three channels for a network that takes one.
@@ -149,17 +146,17 @@ class ForeignModel:
         if len(set(normalization.mean)) > 1 or len(set(normalization.std)) > 1:
             said = f"`normalize` {self.normalize}" if not self.normalization else "`mean` or `std`"
             raise ConfigError(
-                f"{name}: takes grey pictures, and {said} is for three channels. Choose none, "
+                f"{name}: takes gray pictures, but {said} is for three channels. Choose none, "
                 "unit or tf, or give one number."
             )
         return Normalization(normalization.mean, normalization.std, "grey")
 
     def warn_if_unnormalized(self, name: str) -> None:
-        """Warn that pixels are not normalized if that was not asked for."""
+        """Warn that pixels are not normalized if no normalization was given."""
         if self.normalize is None and self.normalization is None:
             log.warning(
                 "%s: `normalize` was not given, so the network gets pixels from 0 to 255. If it "
-                "was trained on another range, its predictions are wrong: use `normalize` %s.",
+                "was trained on another range, its predictions are wrong: set `normalize` %s.",
                 name,
                 "|".join(NORMALIZE),
             )

@@ -34,8 +34,9 @@ def sizing_words(card: ModelCard) -> Sentence:
 def sizing_notice(card: ModelCard) -> Sentence:
     """Describe how pictures are resized for a model made elsewhere, and what that depends on."""
     return sentence(
-        "{name}: pictures are {sizing}. This must match training, or answers are wrong and nothing "
-        "shows it: `like`, `resize`, `filter`; kerascnn evaluate --try-sizing compares them.",
+        "{name}: pictures are {sizing}. If the model was trained with another method, "
+        "predictions are worse, without any error: see `like`, `resize` and `filter`; kerascnn "
+        "evaluate --try-resizing compares the methods.",
         name=card.name,
         sizing=sizing_words(card),
     )

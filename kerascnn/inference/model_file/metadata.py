@@ -31,8 +31,8 @@ def read_card(path: str | Path) -> ModelCard:
     if card is None:
         raise ModelFileError(
             f"{path}: an ONNX file, but not one that kerascnn exported: it has no card with class "
-            "names and preprocessing. Say what it does not: `labels` FILE (one class name per "
-            "line, in the order of the outputs) and `image_size` PIXELS; in Python, "
+            "names and preprocessing. Give these: `labels` FILE (one class name per line, in the "
+            "order of the outputs) and `image_size` PIXELS; in Python, "
             "Classifier(path, foreign=ForeignModel(...))."
         )
     return card

@@ -229,7 +229,7 @@ def _said_probabilities(
 def _contradiction(path: str, end: str, values: npt.NDArray[np.float32]) -> ConfigError:
     sums = values.sum(axis=1)
     return ConfigError(
-        f"{path}: {end}, but on pictures tried here its answers go from {values.min():.4g} to "
-        f"{values.max():.4g} and sum to {sums.min():.4g} to {sums.max():.4g}, so what they are "
-        "cannot be told. Say `outputs` logits or `outputs` probabilities."
+        f"{path}: {end}, but on pictures tried here its outputs range from {values.min():.4g} to "
+        f"{values.max():.4g} and sum to {sums.min():.4g} to {sums.max():.4g}, so it is not clear "
+        "what they are. Set `outputs` logits or `outputs` probabilities."
     )

@@ -46,11 +46,11 @@ def from_preprocessor(path: str | Path) -> ForeignModel:
         found = ForeignModel(image_size=size, sizing=sizing, normalization=_normalization(told))
     except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         log.warning(
-            "%s: not used, because it says what kerascnn does not do or read (%s). Say `resize`, "
-            "`filter`, `mean` and `std` yourself.", beside, error,
+            "%s: ignored, because it holds something that kerascnn does not support (%s). Set "
+            "`resize`, `filter`, `mean` and `std` yourself.", beside, error,
         )  # fmt: skip
         return ForeignModel()
-    log.warning("%s: gives the resizing and normalization; options replace them.", beside)
+    log.warning("%s: sets the resizing and normalization; options override them.", beside)
     return found
 
 

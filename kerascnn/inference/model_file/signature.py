@@ -1,4 +1,4 @@
-"""How pictures go into a graph and how answers come out of it.
+"""The signature of a graph: how pictures go in, and what its outputs mean.
 
 Knows: names, layout, types and the meaning of a graph's ends. Does not know sessions: it turns
 pictures into what a session takes, and what it gives into logits and probabilities. A file that
@@ -61,7 +61,7 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True)
 class Signature:
-    """How to ask a graph.
+    """Type, layout and meaning of a graph's input and outputs.
 
     Attributes:
         card: Classes, size and normalization. Where ``dtype`` is uint8 the graph normalizes.
@@ -189,7 +189,7 @@ def normalized(
 
 
 def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) -> Arrays:
-    """Turn the numbers of a model made elsewhere into answers.
+    """Turn the outputs of a model made elsewhere into logits and probabilities.
 
     Args:
         values: float32 ``[pictures, classes]``; or ``[pictures, 1]`` for two classes, which then

@@ -1,4 +1,4 @@
-"""A session that works at fixed places of a device's memory, and replays what it once did there.
+"""A session with fixed input and output buffers on a device (IOBinding) and CUDA graphs.
 
 Knows: onnxruntime's IOBinding, CUDA graphs and what those ask for
 (https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#using-cuda-graphs-preview).

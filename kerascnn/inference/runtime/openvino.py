@@ -1,4 +1,4 @@
-"""OpenVINO: what its plugin for onnxruntime is told, and its own runtime as a session.
+"""OpenVINO: settings of its plugin for onnxruntime, and its own runtime as a session.
 
 Knows: OpenVINO's settings, and the few methods of an onnxruntime session that are used here.
 Does not know cards or pictures. The runtime of its own is for processors that the plugin does

@@ -76,9 +76,7 @@ def choose(
         why = sentence("{reason}; kerascnn bench MODEL --save measures", reason=reason)
         return [Choice("cpu", threads, True, why)]
     setting = best[arithmetic]
-    why = sentence(
-        "measured best here: {speed} images/s", speed=f"{setting.images_per_second:,.0f}"
-    )
+    why = sentence("fastest here: {speed} images/s", speed=f"{setting.images_per_second:,.0f}")
     chosen = Choice(setting.provider, threads or setting.threads, setting.spinning, why)
     failed = sentence("{provider} failed", provider=chosen.provider)
     return [chosen, Choice("cpu", threads, True, failed)]

@@ -86,7 +86,9 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
         if value["machine"] != machine():
             changed = ", ".join(_differences(dict(value["machine"]), machine()))
             return {}, sentence(
-                "{file} was measured elsewhere ({changed} differ)", file=path.name, changed=changed
+                "{file} was measured under other conditions ({changed} differ)",
+                file=path.name,
+                changed=changed,
             )
         if value["model_bytes"] != Path(model).stat().st_size:
             return {}, sentence("{file} belongs to another file of this name", file=path.name)

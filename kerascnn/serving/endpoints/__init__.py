@@ -1,1 +1,1 @@
-"""What the server answers: one module for each protocol."""
+"""The endpoints of the server: one module for each protocol."""

@@ -42,8 +42,8 @@ def describe(models: Sequence[str]) -> Json:
         "info": {
             "title": "kerascnn",
             "version": __version__,
-            "description": "Pictures to classes: the Open Inference Protocol v2, TensorFlow "
-            "Serving's v1, and a simple way.",
+            "description": "Image classification: the Open Inference Protocol v2, TensorFlow "
+            "Serving's v1 protocol, and a simple endpoint for image files.",
         },
         "paths": _server_paths(models) | _model_paths(models),
         "components": {
@@ -56,13 +56,13 @@ def describe(models: Sequence[str]) -> Json:
 
 def _server_paths(models: Sequence[str]) -> Json:
     paths: Json = {
-        "/v2": {"get": _get("Who answers", object_of(name="s", version="s", extensions="[s]"))},
-        "/v2/health/live": {"get": _get("Whether the process answers", object_of(live="b"), ())},
+        "/v2": {"get": _get("Server metadata", object_of(name="s", version="s", extensions="[s]"))},
+        "/v2/health/live": {"get": _get("Liveness", object_of(live="b"), ())},
         "/v2/health/ready": {"get": _ready()},
-        "/v2/models": {"get": _get("All models' names", object_of(models="[s]"))},
-        "/v2/models/stats": {"get": _get("What all models did so far", {"type": "object"}, (401,))},
+        "/v2/models": {"get": _get("Names of all models", object_of(models="[s]"))},
+        "/v2/models/stats": {"get": _get("Statistics of all models", {"type": "object"}, (401,))},
         "/v2/repository/index": {"post": _index()},
-        "/v1/models": {"get": _get("All models' cards", {"type": "object"}, (401, 503))},
+        "/v1/models": {"get": _get("Cards of all models", {"type": "object"}, (401, 503))},
         "/metrics": {"get": _metrics()},
     }
     if len(models) == 1:
@@ -80,12 +80,12 @@ def _model_paths(models: Sequence[str]) -> Json:
     for end, parameters in (("/{name}", [name]), (of_version, [name, version])):
         v1, v2 = f"/v1/models{end}", f"/v2/models{end}"
         found = {
-            v1: {"get": _get("A model's card", reference("Card"))},
+            v1: {"get": _get("Status and card of a model", reference("Card"))},
             f"{v1}:predict": {"post": _predict_v1()},
-            v2: {"get": _get("What a model takes and gives", reference("Metadata"))},
-            f"{v2}/ready": {"get": _get("Whether it is warm", object_of(name="s", ready="b"))},
-            f"{v2}/config": {"get": _get("How it is run", {"type": "object"})},
-            f"{v2}/stats": {"get": _get("What it did so far", {"type": "object"})},
+            v2: {"get": _get("Inputs and outputs of a model", reference("Metadata"))},
+            f"{v2}/ready": {"get": _get("Readiness of a model", object_of(name="s", ready="b"))},
+            f"{v2}/config": {"get": _get("Configuration of a model", {"type": "object"})},
+            f"{v2}/stats": {"get": _get("Statistics of a model", {"type": "object"})},
             f"{v2}/infer": {"post": _infer()},
         }
         paths |= {path: {**what, "parameters": parameters} for path, what in found.items()}
@@ -107,7 +107,7 @@ def _errors(statuses: Sequence[int]) -> Json:
     }
 
 
-def _answer(content: Json, description: str = "The answer.") -> Json:
+def _answer(content: Json, description: str = "Success.") -> Json:
     return {"description": description, "content": content}
 
 
@@ -128,19 +128,22 @@ def _post(
 
 def _ready() -> Json:
     schema = object_of(ready="b")
-    schema["properties"]["reason"] = {"type": "string", "description": "Why one cannot be loaded."}
+    schema["properties"]["reason"] = {
+        "type": "string",
+        "description": "Why a model cannot be loaded.",
+    }
     return {
-        "summary": "Whether every model is warm",
+        "summary": "Readiness: whether every model is loaded and warmed up",
         "responses": {
-            "200": _answer(_content(schema), "Every model is warm."),
-            "503": _answer(_content(schema), "Not yet, or no longer."),
+            "200": _answer(_content(schema), "Ready."),
+            "503": _answer(_content(schema), "Not ready."),
         },
     }
 
 
 def _metrics() -> Json:
     text = _answer(_content({"type": "string"}, "text/plain"), "Metrics.")
-    return {"summary": "What Prometheus reads", "responses": {"200": text, **_errors((401,))}}
+    return {"summary": "Metrics for Prometheus", "responses": {"200": text, **_errors((401,))}}
 
 
 def _predict(errors: Sequence[int] = _CLASSIFIED) -> Json:
@@ -154,17 +157,17 @@ def _predict(errors: Sequence[int] = _CLASSIFIED) -> Json:
     floor = {"type": "number", "minimum": 0, "maximum": 1, "default": 0}
     either = {"oneOf": [reference("Prediction"), reference("Predictions")]}
     return _post(
-        "Classify a picture, or a form with some",
+        "Classify an image file, or several in a form",
         {
             "description": "JPEG, PNG, WebP, BMP, GIF or TIFF.",
             "content": {kind: {"schema": schema} for kind, schema in kinds.items()},
         },
-        _answer(_content(either), "A form gives `predictions`, in order; a body one answer."),
+        _answer(_content(either), "For a form `predictions`, in order; else one object."),
         errors,
         parameters=[
             _parameter("top_k", "query", top_k, description="Classes to list."),
             _parameter(
-                "min_probability", "query", floor, description="A less likely answer has no label."
+                "min_probability", "query", floor, description="Below it, no label is given."
             ),
         ],
     )
@@ -183,7 +186,7 @@ def _index() -> Json:
 
 def _predict_v1() -> Json:
     return _post(
-        "Probabilities, by the protocol v1 of KServe and TensorFlow Serving",
+        "Probabilities, in the v1 protocol of TensorFlow Serving and KServe",
         {"content": _content(reference("PredictRequest"))},
         _answer(_content(reference("PredictAnswer"))),
     )
@@ -194,12 +197,12 @@ def _infer() -> Json:
         "Inference-Header-Content-Length",
         "header",
         {"type": "string", "pattern": "^[0-9]+$"},
-        description="Length of the JSON, where binary tensors follow it; 0: a raw tensor alone.",
+        description="Length of the JSON if binary tensors follow it; 0: only a raw tensor.",
     )
     binary = _content(_BINARY, "application/octet-stream")
     return _post(
-        "Inference, by the Open Inference Protocol v2",
+        "Inference, in the Open Inference Protocol v2",
         {"content": _content(reference("InferRequest")) | binary},
-        _answer(_content(reference("InferAnswer")) | binary, "The outputs asked for."),
+        _answer(_content(reference("InferAnswer")) | binary, "The requested outputs."),
         parameters=[length],
     )

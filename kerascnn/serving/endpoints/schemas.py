@@ -140,12 +140,12 @@ def _predict_request() -> Json:
     level: Json = {"type": "number", "minimum": 0, "maximum": 255, "multipleOf": 1}
     channels = _list_of(level, minItems=1, maxItems=3)
     row = _list_of({"anyOf": [channels, level]})
-    pixels = _list_of(row, description="[height][width][3], or grey.")
+    pixels = _list_of(row, description="[height][width][3], or [height][width] for gray.")
     file = {
         "type": "object",
         "properties": {"b64": _FILE},
         "minProperties": 1,
-        "description": "A file as `b64`, or such an object or pixels under the input's name.",
+        "description": "An image file as `b64`; or this object, or pixels, under the input's name.",
     }
     pictures = _list_of({"anyOf": [file, pixels, _FILE]}, minItems=1)
     return {

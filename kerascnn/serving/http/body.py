@@ -106,7 +106,7 @@ class BodyReader:
         if self._held > self._max_held:
             raise HttpError(
                 503,
-                "too much is being sent at the same time. Try again.",
+                "too many requests are being received at the same time. Try again.",
                 retry_after=1,
                 close=True,
             )

@@ -240,7 +240,7 @@ def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
     """
     flat = values if isinstance(values, list) else values.ravel()
     if not isinstance(flat, list) and not np.isfinite(flat).all():
-        raise HttpError(422, "the network's answer to a picture is not a number.")
+        raise HttpError(422, "the network's output for a picture is not finite (NaN or infinite).")
     yield b"["
     for start in range(0, len(flat), _PIECE // 16):
         piece = flat[start : start + _PIECE // 16]

@@ -69,7 +69,7 @@ async function load() {
   show(models[0]);
 }
 
-function lost() { say(tr("The server does not answer."), true); }
+function lost() { say(tr("The server does not respond."), true); }
 
 function show(model) {
   current = model;
@@ -161,7 +161,7 @@ async function classify(file) {
     response = await fetch(`v1/models/${encodeURIComponent(current.name)}/predict`,
       { method: "POST", headers: headers(), body: file });
   } catch {
-    fail(article, tr("The server does not answer."));
+    fail(article, tr("The server does not respond."));
     return;
   }
   const milliseconds = performance.now() - began;
@@ -200,7 +200,7 @@ function fill(article, answer, milliseconds, timing) {
 async function take(files) {
   if (!current) { say(tr("There is no model yet."), true); return; }
   const chosen = [...files];
-  if (!chosen.length) { say(tr("That was no picture."), true); return; }
+  if (!chosen.length) { say(tr("That was not a picture."), true); return; }
   let done = 0;
   for (const file of chosen) {
     say(chosen.length > 1 ? tr("{done} of {total}", { done, total: chosen.length }) : "");

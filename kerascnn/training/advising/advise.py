@@ -42,11 +42,11 @@ FEW_VALIDATION = sentence(
 def advise(config: TrainConfig, progress: Callback | None = None) -> Advice:
     """Decide how deep to fine-tune a backbone on some pictures.
 
-    Two forward passes over at most :data:`kerascnn.training.advising.SAMPLE` training pictures
-    (they, and their mirror images); nothing is trained, nothing written but the cache.
+    Two forward passes over at most :data:`kerascnn.training.advising.SAMPLE` training pictures,
+    once as they are and once mirrored; nothing is trained, and only the cache is written.
 
     Args:
-        config: ``data``, ``model``, ``weights`` and what sizes pictures.
+        config: ``data``, ``model``, ``weights`` and the options for resizing are used.
         progress: Callback for progress.
 
     Returns:
@@ -155,7 +155,7 @@ def apply_advice_for_network(
         depth, reason = "head", translated(str(error))
     if depth == "scratch" and config.weights == "imagenet":
         chosen = from_scratch(asked, feed.dataset)
-        reason = sentence("the backbone's features tell less than pixels do")
+        reason = sentence("the backbone's features are less informative than the pixels")
         progress.on_choice("model", chosen.model, reason)
         return chosen
     if depth != "head" and too_few_to_judge(asked, feed):

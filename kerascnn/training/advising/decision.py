@@ -61,14 +61,15 @@ class Advice:
         depth: ``head``, ``all``, or ``scratch``.
         scope: What ``--trainable`` takes.
         phases: What ``--phase`` takes, in order.
-        learning_rate: The highest, of the last phase; a share of the network's own.
+        learning_rate: Peak learning rate of the last phase.
         augment: What ``--augment`` takes.
-        expected_top1: Lower and upper end, 0 to 1; about nine tasks in ten end within.
-        quadrant: How much data there is and how similar: e.g. ``("small", "similar")``;
-            ``unknown`` where similarity means nothing.
-        doubts: What speaks against trusting the advice; empty: nothing.
+        expected_top1: Lower and upper bound of the accuracy, 0 to 1; about nine in ten tasks end
+            within them.
+        quadrant: Size and similarity of the data, e.g. ``("small", "similar")``; ``unknown`` if
+            the similarity is meaningless.
+        doubts: Reasons not to trust the advice; empty if there are none.
         reasons: One sentence per reason.
-        facts: What it follows from.
+        facts: The measurements that the advice is based on.
     """
 
     depth: Depth
@@ -172,8 +173,8 @@ def _doubts(facts: Facts) -> list[str]:
     if not facts.pretrained:
         found.append(
             sentence(
-                "the backbone has random weights, so similarity to what it has learned means "
-                "nothing. Name `weights`: imagenet, or a file."
+                "the backbone has random weights, so its similarity to the data is meaningless. "
+                "Set `weights` to imagenet or a file."
             )
         )
     if measured.high - measured.low > 0.25 or facts.per_class < 5:
@@ -185,8 +186,9 @@ def _doubts(facts: Facts) -> list[str]:
 
 def _too_little(facts: Facts, measured: Interval) -> str:
     return sentence(
-        "too little data to tell: {pictures} pictures, {each} a class, leave the probe anywhere "
-        "from {low} to {high}. Collect more, or measure each scope by cross-validation.",
+        "too little data to decide: with {pictures} pictures, {each} per class, the probe's "
+        "accuracy may be anywhere from {low} to {high}. Collect more pictures, or compare the "
+        "scopes by cross-validation.",
         pictures=facts.sampled,
         each=f"{facts.per_class:.0f}",
         low=f"{measured.low:.0%}",
@@ -196,9 +198,9 @@ def _too_little(facts: Facts, measured: Interval) -> str:
 
 def _not_separable(facts: Facts) -> str:
     return sentence(
-        "the classes are not separable with this backbone: a linear classifier on its best stage "
-        "({stage}) is right for {probe}, always naming the largest class for {chance}. Look at the "
-        "labels (kerascnn data check) or take another one.",
+        "the classes are not separable with this backbone: a linear probe on its best stage "
+        "({stage}) reaches {probe}, and always predicting the largest class gives {chance}. "
+        "Check the labels (kerascnn data check), or choose another backbone.",
         stage=facts.best.name,
         probe=f"{facts.best.probe:.0%}",
         chance=f"{facts.chance:.0%}",
@@ -207,7 +209,7 @@ def _not_separable(facts: Facts) -> str:
 
 def _size(facts: Facts) -> Sentence:
     return sentence(
-        "{pictures} training pictures in {classes} classes, {each} a class: {size} (the limit "
+        "{pictures} training pictures in {classes} classes, {each} per class: {size} (the limit "
         "is {limit}).",
         pictures=f"{facts.pictures:,}",
         classes=len(facts.counts),
@@ -239,9 +241,9 @@ def _reasons(facts: Facts, depth: Depth, light: bool) -> list[str]:
 
 def _flips(share: float, light: bool) -> str:
     template = (
-        "Seeing every picture flipped too helps it ({share}), so `augment` light."
+        "Adding mirrored pictures improves the probe ({share}), so `augment` light."
         if light
-        else "Seeing every picture flipped too does not help it ({share}), so `augment` none."
+        else "Adding mirrored pictures does not improve the probe ({share}), so `augment` none."
     )
     return sentence(template, share=f"{share:.1%}")
 
@@ -249,16 +251,16 @@ def _flips(share: float, light: bool) -> str:
 def _likeness(facts: Facts) -> str:
     last, best = facts.last, facts.best
     alike = {
-        "similar": sentence("The data is similar to what the backbone has learned"),
-        "different": sentence("The data is unlike what the backbone has learned"),
+        "similar": sentence("The data is similar to what the backbone was trained on"),
+        "different": sentence("The data differs from what the backbone was trained on"),
         "unknown": sentence(
-            "Nothing tells the classes apart, so how similar the data is to what the backbone has "
-            "learned cannot be said"
+            "No features separate the classes, so the similarity to what the backbone was "
+            "trained on is unknown"
         ),
     }[_quadrant(facts)[1]]
     return sentence(
-        "{alike}: a linear classifier is right for {last} on its last stage ({last_name}), {best} "
-        "on its best ({best_name}) and {pixels} on the pixels alone.",
+        "{alike}: a linear probe reaches an accuracy of {last} on the last stage ({last_name}), "
+        "{best} on the best one ({best_name}) and {pixels} on the pixels.",
         alike=alike,
         last=f"{last.probe:.1%}",
         last_name=last.name,
@@ -271,21 +273,21 @@ def _likeness(facts: Facts) -> str:
 def _why(facts: Facts, depth: Depth) -> str:
     if depth == "head":
         return sentence(
-            "Its features fit and there is little to learn more from: train the head alone."
+            "Its features suit the data, and there are few pictures: train the head alone."
         )
     if depth == "all":
         return sentence(
-            "Train the head, then everything, at a low rate: this worked best on the tasks that "
+            "Train the head, then everything at a low rate: this worked best on the tasks that "
             "the rule was fitted on."
         )
     if not facts.pretrained:
-        return sentence("There is nothing to transfer: train everything, from random weights.")
+        return sentence("There is nothing to transfer: train everything from random weights.")
     if _inseparable(facts):
         return sentence(
-            "The backbone's last stage is less informative than the pixels: do not transfer, "
-            "train from random weights."
+            "The backbone's last stage is less informative than the pixels: train from random "
+            "weights."
         )
     return sentence(
-        "The backbone's last stage is less informative than the pixels, and there is enough to "
-        "learn from: do not transfer, train from random weights."
+        "The backbone's last stage is less informative than the pixels, and there are enough "
+        "pictures: train from random weights."
     )

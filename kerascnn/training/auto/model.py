@@ -113,7 +113,7 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
         if config.weights == "imagenet":
             raise
         chosen = from_scratch(config, dataset)
-        log.warning("%s Meanwhile %s is trained from random weights.", error, chosen.model)
+        log.warning("%s Training %s from random weights instead.", error, chosen.model)
         return _announced(
             chosen, sentence("there are no ImageNet weights on this machine"), progress
         )
@@ -181,8 +181,8 @@ def _network_of(path: Path) -> str:
     card = path.parent / "card.json"
     if not card.is_file():
         raise ConfigError(
-            f"{path}: nothing says which network these weights are for. Name it with `model`; "
-            "`kerascnn models` lists them."
+            f"{path}: it is not known which network these weights are for. Set `model`; `kerascnn "
+            "models` lists the networks."
         )
     return ModelCard.from_json(card.read_text(encoding="utf-8"), str(card)).network
 
@@ -210,7 +210,7 @@ def choose_changes(
     if config.augment != AUTO:
         return config
     if config.weights != "none" or config.trainable != "all" or config.phase:
-        reason = sentence("what frozen blocks make of each picture is computed once")
+        reason = sentence("the output of the frozen blocks is computed once per picture")
         progress.on_choice("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
@@ -221,7 +221,7 @@ def choose_changes(
     augment = _CHANGES[verdict == "harmless", strong]
     reason = _FLIPS[verdict]
     if strong:
-        reason = sentence("colored photographs; {flips}", flips=reason)
+        reason = sentence("color photographs; {flips}", flips=reason)
     progress.on_choice("augment", augment, reason)
     return replace(config, augment=augment)
 
@@ -246,7 +246,7 @@ _CHANGES: dict[tuple[bool, bool], Augment] = {
 """By whether a flip is harmless, and whether these are photographs that are seen often."""
 
 _FLIPS: dict[Verdict, Sentence] = {
-    "harmless": sentence("mirror images are as much like their class as the pictures are"),
-    "harmful": sentence("no flip: mirror images are less like their class, or like another"),
-    "unknown": sentence("no flip: the pictures do not tell whether it changes the class"),
+    "harmless": sentence("mirrored pictures resemble their class as much as the originals do"),
+    "harmful": sentence("no flips: mirrored pictures resemble their class less, or another class"),
+    "unknown": sentence("no flips: the pictures do not show whether a flip changes the class"),
 }

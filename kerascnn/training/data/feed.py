@@ -111,8 +111,8 @@ def _check_validation(dataset: Dataset, val: Pack) -> None:
     if not len(val):
         first = f" The first: {val.skipped[0]}" if val.skipped else ""
         raise DataError(
-            f"{dataset.name}: no validation picture can be read. Add some, or leave the split out; "
-            f"then some training pictures are kept for it.{first}"
+            f"{dataset.name}: no validation picture can be read. Add some, or remove the split; "
+            f"then some training pictures are held out for it.{first}"
         )
 
 
@@ -128,8 +128,8 @@ def check_classes(dataset: Dataset, train: Pack) -> None:
         told = [reason for reason in train.skipped if any(name in reason for name in empty)]
         first = f" The first is {told[0]}" if told else ""
         raise DataError(
-            f"{dataset.name}: no picture that can be trained on in {', '.join(empty)}. "
-            f"Add pictures or remove the class.{first}"
+            f"{dataset.name}: no usable picture in {', '.join(empty)}. Add pictures or remove the "
+            f"class.{first}"
         )
     if len(dataset.classes) < 2:
         raise DataError(

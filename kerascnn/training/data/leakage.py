@@ -32,8 +32,8 @@ def warn_of_leaks(feed: Feed) -> None:
     if count > MATTERS * len(feed.val):
         log.warning(
             tr(
-                "%s of %s validation pictures are training pictures, too, so the validation "
-                "accuracy will be too high. See which: kerascnn data check DATA"
+                "%s of %s validation pictures are also training pictures, so the validation "
+                "accuracy will be too high. To list them: kerascnn data check DATA"
             ),
             f"{count:,}",
             f"{len(feed.val):,}",

@@ -47,7 +47,7 @@ def _data(plan: Plan) -> str:
     least, most = min(plan.classes), max(plan.classes)
     each = tr("{least} to {most}", least=f"{least:,}", most=f"{most:,}")
     return tr(
-        "{data}: {counts} pictures, {classes} ({each} for training each)",
+        "{data}: {counts} pictures, {classes} ({each} per class for training)",
         data=plan.data,
         counts=counts,
         classes=count(len(plan.classes), "class"),
@@ -60,7 +60,7 @@ def _pictures(plan: Plan) -> str:
     if plan.longest_side == plan.image_size:
         return tr("{size} pixels", size=size)
     return tr(
-        "up to {side} pixels wide or high, {resize} to {size}",
+        "up to {side} pixels wide or high, resized ({resize}) to {size}",
         side=f"{plan.longest_side:,}",
         resize=plan.resize,
         size=size,
@@ -84,7 +84,7 @@ def _phase(epochs: int, rate: float, steps: int) -> str:
     if not rate:
         return tr("the head fitted by logistic regression")
     return tr(
-        "{epochs} of {steps}, rate to {rate}",
+        "{epochs} of {steps}, peak learning rate {rate}",
         epochs=count(epochs, "epoch"),
         steps=f"{steps:,}",
         rate=f"{rate:.3g}",

@@ -63,7 +63,9 @@ class TrainingDisplay(Callback):
         """Remember where the run lies, and tell where it goes on."""
         self.folder = folder
         if epochs_done:
-            self._say(tr("{folder}: goes on after epoch {epoch}", folder=folder, epoch=epochs_done))
+            self._say(
+                tr("{folder}: continues after epoch {epoch}", folder=folder, epoch=epochs_done)
+            )
 
     def on_read(self, split: str, done: int, total: int) -> None:
         """Show pictures being decoded."""

@@ -100,13 +100,13 @@ def _from_launcher() -> _Found:
         )
     except (KeyError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"`distributed` auto: JAX cannot read what this launcher says ({error}). Give "
+            f"`distributed` auto: JAX cannot use the settings of this launcher ({error}). Set "
             "`distributed` HOST:PORT, `processes` and `rank`."
         ) from error
     if address is None or processes is None or rank is None:
         raise ConfigError(
-            "`distributed` auto: nothing here says which processes train together. Expected "
-            f"Slurm (srun), Open MPI (mpirun), Kubernetes, or {', '.join(_VARIABLES)}; else give "
-            "`distributed` HOST:PORT, `processes` and `rank`."
+            "`distributed` auto: no launcher was detected. Expected Slurm (srun), Open MPI "
+            f"(mpirun), Kubernetes, or {', '.join(_VARIABLES)}; otherwise set `distributed` "
+            "HOST:PORT, `processes` and `rank`."
         )
     return address, processes, rank, None if devices is None else tuple(devices)

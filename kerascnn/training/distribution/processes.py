@@ -93,13 +93,13 @@ def check_cluster(cluster: Cluster | None, config: TrainConfig) -> None:
     """
     if cluster and config.trainable == "auto":
         raise ConfigError(
-            "`distributed` does not go with `trainable` auto. Ask `kerascnn advise` first, and "
-            "name the scope."
+            "`distributed` cannot be combined with `trainable` auto. Run `kerascnn advise` "
+            "first, and set the scope."
         )
     if cluster and config.time:
         raise ConfigError(
-            "`distributed` does not go with `time`: each process would measure a different "
-            "speed. Give `epochs`."
+            "`distributed` cannot be combined with `time`: each process would measure a "
+            "different speed. Set `epochs`."
         )
     if cluster and backend_name() != "jax":
         raise ConfigError(

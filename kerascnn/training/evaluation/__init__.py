@@ -49,7 +49,7 @@ def evaluate_run(
             as it was in training.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
         progress: Callback for progress.
-        leaks: Look for the pictures among those that the run learned from, nearly equal ones too.
+        leaks: Look for duplicates and near-duplicates of the pictures among the training pictures.
 
     Raises:
         ModelFileError: No such run.
@@ -102,7 +102,10 @@ def predict_run(
     for reason in lost:
         log.warning("left out: %s", reason)
     if not finite.any():
-        raise DataError(f"{data.name}: no answer to split {name} is finite. {lost[0]}")
+        raise DataError(
+            f"{data.name}: the network's output is not finite for any picture of "
+            f"split {name}. {lost[0]}"
+        )
     return Predictions(
         logits=logits[finite],
         labels=pictures.labels[finite],

@@ -106,11 +106,10 @@ def _why(logits: npt.NDArray[np.float32], val: Pack) -> str:
         return f"{len(val)} validation pictures are too few. Expected at least {FEWEST}."
     if (logits.argmax(axis=1) == val.labels).all():
         return (
-            f"all {len(val):,} validation pictures are classified correctly, so they cannot tell "
-            "how "
-            "sure is too sure. More or harder ones would."
+            f"all {len(val):,} validation pictures are classified correctly, so they cannot show "
+            "overconfidence. More or harder ones could."
         )
     return (
-        f"no temperature between {LOWEST:g} and {HIGHEST:g} is best: the answers are no better "
-        "than chance, or all but perfect."
+        f"no temperature between {LOWEST:g} and {HIGHEST:g} is best: the predictions are no "
+        "better than chance, or almost perfect."
     )

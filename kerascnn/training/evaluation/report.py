@@ -246,11 +246,11 @@ def _facts(
         "Data": {
             "name": str(card.data.get("name", "")),
             "fingerprint (SHA-256)": str(card.data.get("sha256", ""))[:16],
-            "left out as broken": str(card.data.get("skipped", 0)),
+            "unreadable pictures": str(card.data.get("skipped", 0)),
         },
         "Speed": {
             **_speed(config.batch_size, history),
-            "answering": tr(
+            "prediction": tr(
                 "{speed} images/s (Keras, from resized pictures, compilation included)",
                 speed=f"{answered:,.0f}",
             ),

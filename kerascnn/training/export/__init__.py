@@ -38,13 +38,13 @@ from kerascnn.training.trackers import track_export
 
 @dataclass(frozen=True)
 class Export:
-    """What an export wrote.
+    """An exported file.
 
     Attributes:
         path: Path of the ``.onnx`` file.
         bytes: Its size.
-        parity: How it was compared with the Keras model.
-        card: What it says about itself.
+        parity: The comparison with the Keras model.
+        card: Its model card.
     """
 
     path: Path
@@ -63,27 +63,27 @@ def export_onnx(
     max_drop: float = MAX_DROP,
     overwrite: bool = True,
 ) -> Export:
-    """Export a trained model as one ONNX file, and prove that it answers the same.
+    """Export a trained model as one ONNX file, and verify that its predictions are the same.
 
-    A file of lower precision is made from one of float32 that was proven; what it costs is
+    A file of lower precision is made from a verified float32 file; the loss of accuracy is
     measured on the same pictures.
 
     Args:
         run: A run, or its folder.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the run's.
         verify: Data to compare on; None: the run's own (test split, else validation).
-        progress: Called with a word on each step.
+        progress: Called with a description of each step.
         precision: ``float32``, ``float16`` or ``int8``.
-        calibrate: Data to measure the ranges of int8 on; None: the run's own training pictures.
-        max_drop: Points of top-1 that lower precision may cost, 0 to 100.
+        calibrate: Data to calibrate int8 on; None: the run's own training pictures.
+        max_drop: Percentage points of top-1 accuracy that lower precision may cost, 0 to 100.
         overwrite: Whether a file of another model may be replaced.
 
     Raises:
         ConfigError: The file holds another model, and ``overwrite`` is False.
         ModelFileError: No such run, or a network that cannot be converted.
         DataError: No data to compare on.
-        ParityError: The graph answers differently, or lower precision costs more than
-            ``max_drop``; no file is left.
+        ParityError: The file's predictions differ, or lower precision costs more than
+            ``max_drop``; no file is written.
     """
     tell = progress or (lambda _step: None)
     run = run if isinstance(run, Run) else open_run(run)
@@ -176,7 +176,7 @@ def write_proven(
 def proven(
     file: Path, model: onnx.ModelProto, card: ModelCard, measure: Callable[[Path], Parity]
 ) -> ModelCard:
-    """Write a file, prove that it answers rightly, and note that in its card.
+    """Write a file, verify its predictions, and record the result in its card.
 
     Raises:
         ParityError: It answers differently.
@@ -188,8 +188,8 @@ def proven(
     except (ModelFileError, ProviderError) as error:
         reason = str(error).replace(f"{file}: ", "")
         raise ModelFileError(
-            f"{card.name}: was converted to ONNX, but does not run there: {reason} Build it from "
-            "other layers."
+            f"{card.name}: was converted to ONNX, but cannot be run: {reason} Build it from other "
+            "layers."
         ) from error
     probes = probe_pictures(card.shape)
     answers = Classifier(file, "cpu").run(probes)[1]

@@ -1,4 +1,4 @@
-"""Preprocessing, network and answers joined into the one file.
+"""Preprocessing, network and outputs joined into one graph.
 
 Knows: the file contract: names, types, metadata. Does not know how the parts are made.
 """

@@ -101,7 +101,7 @@ def _raised(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
 def _unconverted(name: str, error: Exception) -> ModelFileError:
     return ModelFileError(
         f"{name}: cannot be converted to ONNX ({kind_and_line(error)}). Build it from other "
-        "layers; kerascnn export --debug shows where it ends."
+        "layers; kerascnn export --debug shows where it fails."
     )
 
 

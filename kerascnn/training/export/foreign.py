@@ -59,7 +59,7 @@ def export_foreign(
     max_drop: float = MAX_DROP,
     overwrite: bool = True,
 ) -> Export:
-    """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and prove that it answers the same.
+    """Export a ``.keras`` or ``.h5`` classifier made elsewhere, and verify its predictions.
 
     Args:
         path: Path of the model.
@@ -80,8 +80,8 @@ def export_foreign(
         ConfigError: Something about the model is missing or contradicts it, or the file holds
             another model and ``overwrite`` is False.
         DataError: No pictures to compare on.
-        ParityError: The graph answers differently, or lower precision costs more than
-            ``max_drop``; no file is left.
+        ParityError: The file's predictions differ, or lower precision costs more than
+            ``max_drop``; no file is written.
     """
     tell = progress or (lambda _step: None)
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Proof that the exported file answers as the Keras model does.
+"""The verification that the exported file's predictions equal the Keras model's.
 
 Knows: what is compared and what is allowed. Does not know how the file was made.
 """

@@ -153,7 +153,7 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
     if name in _REACHING_OUT:
         raise ModelFileError(
             f"{where}: holds a {name} layer{_called(node)}, which loads other files or programs. "
-            "Only models that are whole in one file are exported."
+            "Only self-contained models are exported."
         )
     registered = node.get("registered_name")
     known = RENAMED.get(name, name)
@@ -164,8 +164,8 @@ def _checked_class(node: dict[str, Any], name: str, where: str) -> dict[str, Any
     module = _home(known, str(node.get("module")))
     if _QUANTIZED.fullmatch(name):
         raise ModelFileError(
-            f"{where}: was quantized in Keras ({name}), and its whole numbers are not exported. "
-            "Give the model that was quantized, and make its file small by: `precision` int8."
+            f"{where}: was quantized in Keras ({name}), and its integers cannot be exported. Give "
+            "the model before quantization, and use `precision` int8 to make its file small."
         )
     # In .h5 Keras writes operations as it writes layers, and cannot read them itself.
     if not node.get("module") and _is_call(node) and (operations := _home_of_operation(name)):

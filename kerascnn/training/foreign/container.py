@@ -120,7 +120,7 @@ def _read_h5(path: Path) -> tuple[str, str]:
         text = file.attrs.get("model_config")
         if text is None:
             raise ModelFileError(
-                f"{path}: holds weights alone, without the architecture (it has no model_config). "
+                f"{path}: holds only weights, without the architecture (it has no model_config). "
                 "Build the model in Keras, load the weights into it, and save it whole with "
                 "model.save('model.keras')."
             )

@@ -82,7 +82,9 @@ def check_values(path: Path, file: h5py.Group) -> int:
             where = f"{path}: {f'{group.name}/{name}'.lstrip('/')!r}"
             found = _inside(group, name, where)
             if _place(found) in seen:
-                raise ModelFileError(f"{where} is a link to elsewhere. Weights must be inside.")
+                raise ModelFileError(
+                    f"{where} is a link to another file or place. Expected the weights themselves."
+                )
             seen.add(_place(found))
             if len(seen) > _OBJECTS:
                 raise ModelFileError(f"{path}: holds more than {_OBJECTS:,} groups and data sets.")
@@ -95,7 +97,9 @@ def check_values(path: Path, file: h5py.Group) -> int:
 
 def _inside(group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Dataset:
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ModelFileError(f"{where} is a link to elsewhere. Weights must be inside.")
+        raise ModelFileError(
+            f"{where} is a link to another file or place. Expected the weights themselves."
+        )
     found = group[name]
     if not isinstance(found, h5py.Group | h5py.Dataset):
         raise ModelFileError(f"{where} is neither a group nor a data set.")
@@ -105,19 +109,21 @@ def _inside(group: h5py.Group, name: str, where: str) -> h5py.Group | h5py.Datas
 def _stored(values: h5py.Dataset, where: str) -> int:
     """Return the bytes of a data set that is plain."""
     if values.external or values.is_virtual:
-        raise ModelFileError(f"{where}: its values lie in another file. Weights must be inside.")
+        raise ModelFileError(
+            f"{where}: its values are in another file. Expected all weights in one file."
+        )
     if values.dtype.kind not in _KINDS or values.dtype.hasobject:
         raise ModelFileError(
             f"{where}: holds {values.dtype}. Expected real numbers, not references to other things."
         )
     if values.id.get_create_plist().get_nfilters():
         raise ModelFileError(
-            f"{where}: its values are packed by a filter, which Keras never does. Save the "
-            "weights again with Keras."
+            f"{where}: its values are compressed by a filter of HDF5, which Keras never does. "
+            "Save the weights again with Keras."
         )
     if values.shape and values.id.get_storage_size() < values.nbytes:
         raise ModelFileError(
-            f"{where}: promises {values.nbytes:,} bytes (shape {list(values.shape)}), and "
+            f"{where}: declares {values.nbytes:,} bytes (shape {list(values.shape)}), but "
             f"{values.id.get_storage_size():,} are stored."
         )
     return int(values.nbytes)

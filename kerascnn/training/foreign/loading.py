@@ -76,7 +76,9 @@ def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Mode
     """Return the model with one tensor in and one out, whatever lists it had them in."""
     if not model.built or not getattr(model, "inputs", None):
         if foreign.shape is None:
-            raise ConfigError(f"{path}: does not say its input's size. Give `image_size` PIXELS.")
+            raise ConfigError(
+                f"{path}: does not state the size of its input. Give `image_size` PIXELS."
+            )
         model.build((None, *foreign.shape, 3))
     names = getattr(model, "output_names", ("output",))  # a Sequential has no names for its one
     outputs = dict(zip(names, model.outputs, strict=True))
@@ -92,7 +94,7 @@ def _single(model: keras.Model, path: Path, foreign: ForeignModel) -> keras.Mode
         raise ModelFileError(
             f"{path}: has {len(model.inputs)} inputs and {len(outputs)} outputs "
             f"({', '.join(outputs)}); expected a classifier with one picture in and one list of "
-            "numbers out. Of several outputs, say which one holds the predictions: `output` NAME."
+            "numbers out. Of several outputs, name the one with the predictions: `output` NAME."
         )
     return keras.Model(model.inputs[0], outputs[named[0]], name=model.name)
 
@@ -115,7 +117,7 @@ def _shape(model: keras.Model, path: Path, foreign: ForeignModel) -> tuple[Shape
     size = tuple(side or wish for side, wish in zip(sides, said or sides, strict=True))
     if said not in (None, size):
         raise ConfigError(
-            f"{path}: takes {size[0]} x {size[1]} pixels, and `image_size` says {said[0]} x "
+            f"{path}: takes {size[0]} x {size[1]} pixels, but `image_size` is {said[0]} x "
             f"{said[1]}. Leave it out."
         )
     return (size[0], size[1]), channels, has_channels

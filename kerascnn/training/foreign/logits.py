@@ -77,11 +77,11 @@ def meaning_of(
     width = values.shape[1]
     if width != classes and (width, classes) != (1, 2):
         raise ModelFileError(
-            f"{path}: gives {width:,} numbers per picture, and `labels` has {classes:,} names. "
-            "Give the labels of this very model, one per line, in the order of its outputs."
+            f"{path}: outputs {width:,} numbers per picture, but `labels` has {classes:,} names. "
+            "Give the labels of this model, one per line, in the order of its outputs."
         )
     if not np.isfinite(values).all():
-        raise ModelFileError(f"{path}: gives numbers that are not finite. Is it trained?")
+        raise ModelFileError(f"{path}: outputs numbers that are not finite. Is it trained?")
     meaning = decide(find_origin(loaded.model), values, path, said)
     if meaning == "probabilities" and activation_meaning(last_layer(loaded.model)) != meaning:
         # They stay in the graph, whose softmax of their logarithms makes them sum to 1 exactly.

@@ -74,7 +74,7 @@ def answers(
         # Layers raise anything where a model was saved that never ran.
         reason = _CONTROL.sub("", " ".join(str(error).split()))[:300]
         raise ModelFileError(
-            f"{path}: Keras {keras.__version__} loads it, and cannot run it on a picture of "
+            f"{path}: Keras {keras.__version__} loads it, but cannot run it on a picture of "
             f"{loaded.shape[0]} x {loaded.shape[1]} pixels ({type(error).__name__}: {reason}). "
             "Check that the model predicts where it was made, and save it again."
         ) from error

@@ -23,15 +23,15 @@ BatchNorm = Literal["frozen", "train"]
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a network that learns or is frozen as a whole.
+    """A part of a network that is trained or frozen as a whole.
 
     Attributes:
         name: E.g. ``conv5_block3``; what a SCOPE takes.
-        stage: What it belongs to, e.g. ``conv5``; its own name, if to nothing.
+        stage: The stage that it belongs to, e.g. ``conv5``; else its own name.
         layers: Names, in order.
-        params: Weights that gradients can reach.
-        trainable_params: Trainable parameters.
-        state: Other numbers: moving statistics.
+        params: Number of parameters, frozen ones included.
+        trainable_params: Number of parameters that are trained.
+        state: Number of other values: moving statistics.
     """
 
     name: str
@@ -69,20 +69,20 @@ def set_trainable(
     """Make some blocks trainable and freeze the others.
 
     A frozen BatchNormalization runs in inference mode: it normalizes by its moving statistics,
-    and they stay as they are, bit by bit.
+    which do not change by a single bit.
 
     Args:
         model: From normalized pixels to logits. A compiled training step must be compiled again.
-        scope: ``all``, ``head``, a block, a stage, a comma list of those, or ``from:BLOCK``: it
-            and all after it.
-        batchnorm: ``train`` lets BatchNormalization in frozen blocks go on normalizing by the
-            batch and moving its statistics; its scale and offset are frozen all the same.
+        scope: ``all``, ``head``, a block, a stage, a comma-separated list of these, or
+            ``from:BLOCK``: that block and all after it.
+        batchnorm: ``train``: BatchNormalization in frozen blocks normalizes with batch statistics
+            and updates its moving statistics; its scale and offset stay frozen.
 
     Returns:
-        The names of the blocks that may learn.
+        The names of the trainable blocks.
 
     Raises:
-        ConfigError: A block that is not there; the valid names are listed.
+        ConfigError: There is no such block; the valid names are listed.
     """
     groups = _groups(model)
     chosen = _chosen(scope, list(groups))

@@ -108,7 +108,7 @@ def _numbers(name: str, group: list[Block]) -> tuple[str, str, str]:
 
 
 def summarize(model: keras.Model) -> Summary:
-    """Summarize a network that is built, nested models opened."""
+    """Summarize a built network, nested models included."""
     return Summary(model.name, tuple(_row(layer) for layer in flat(model)), blocks(model))
 
 

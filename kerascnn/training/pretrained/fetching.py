@@ -128,7 +128,7 @@ def _opened(url: str) -> Any:
     try:
         found = answer.get(timeout=PATIENCE)
     except queue.Empty:
-        raise TimeoutError(f"no answer within {PATIENCE:g} seconds") from None
+        raise TimeoutError(f"no response within {PATIENCE:g} seconds") from None
     if isinstance(found, ValueError):
         raise OSError(str(found)) from found
     if isinstance(found, urllib.error.HTTPError):
@@ -174,7 +174,7 @@ def _cannot(name: str, reason: str, way: str = "Connect to the internet") -> Mod
 def _words(error: BaseException) -> str:
     """Return the reason of an error in a few words."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code}"
+        return f"the server returned status {error.code}"
     if isinstance(error, urllib.error.URLError) and error.reason:
         return " ".join(str(error.reason).split())[:200]
     if isinstance(error, http.client.IncompleteRead):

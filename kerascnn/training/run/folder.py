@@ -45,14 +45,14 @@ class Run:
     """A run folder.
 
     Attributes:
-        folder: Where its files and ``checkpoint/`` lie.
+        folder: Path of the folder.
     """
 
     folder: Path
 
     @property
     def model_path(self) -> Path:
-        """The network of the best epoch, from normalized pixels to logits."""
+        """The kept network, from normalized pixels to logits."""
         return self.folder / MODEL
 
     @property
@@ -62,12 +62,12 @@ class Run:
 
     @property
     def config_path(self) -> Path:
-        """All that is needed to repeat the run."""
+        """The configuration of the run."""
         return self.folder / "config.json"
 
     @property
     def history_path(self) -> Path:
-        """One row an epoch."""
+        """The metrics, one row per epoch."""
         return self.folder / "history.csv"
 
     @property
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def machine_path(self) -> Path:
-        """On what the run was trained, and how fast."""
+        """Machine, versions and speed of the training."""
         return self.folder / "machine.json"
 
     @property
@@ -87,7 +87,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the run is finished."""
         return self._finished_path.exists()
 
     @property
@@ -178,8 +178,8 @@ class Run:
         if not all(map(_fits, (model.input_shape, model.output_shape), expected)):
             raise ModelFileError(
                 f"{self.card_path}: {len(card.classes):,} classes and an image size of "
-                f"{card.image_size}, but {self.model_path.name} takes {model.input_shape} and puts "
-                f"out {model.output_shape}. Expected the card that was written with it."
+                f"{card.image_size}, but {self.model_path.name} takes {model.input_shape} and "
+                f"outputs {model.output_shape}. Expected the card that was written with it."
             )
 
     def save_model(self, model: keras.Model, card: ModelCard) -> None:
@@ -250,7 +250,7 @@ class Run:
         write_text(self.history_path, text.getvalue())
 
     def finish(self) -> None:
-        """Note that nothing is left to do."""
+        """Mark the run as finished."""
         write_text(self._finished_path, "This run is finished; --resume has nothing to do.\n")
 
 

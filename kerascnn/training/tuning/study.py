@@ -229,7 +229,7 @@ def _found(study: optuna.Study) -> SearchResult:
         reasons = "; ".join(f"trial {number}: {why}" for number, why in failed.items())
         raise KerascnnError(
             f"no trial was finished ({reasons or 'the time was too short'}). The study is kept; "
-            "search again with more time."
+            "run the search again with more time."
         )
     best = study.best_trial
     return SearchResult(

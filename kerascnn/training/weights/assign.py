@@ -149,7 +149,8 @@ def _hidden_that_are_fresh(model: keras.Model, tensors: Tensors, source: str) ->
     if not hidden or any(name.startswith(tuple(f"{one}/" for one in hidden)) for name in tensors):
         return set()
     log.warning(
-        "%s: no head in it, to which %s counted; new ones are trained, with `trainable` from:%s.",
+        "%s: no head in it, and none of %s, which also belong to the head; new ones are trained, "
+        "with `trainable` from:%s.",
         source, " and ".join(hidden), hidden[0],
     )  # fmt: skip
     return set(hidden)
@@ -186,7 +187,9 @@ def _check(name: str, shape: tuple[int, ...], tensors: Tensors, source: str) -> 
     if tensors[name].shape != shape:
         hint = ""
         if name == "fc1/kernel":
-            hint = " This layer depends on `image_size`: use the size the weights were made at."
+            hint = (
+                " This layer depends on `image_size`: use the size that the weights were made for."
+            )
         if name == "conv1_conv/kernel" and tensors[name].shape[2:] == shape[2:]:
             hint = " The stem differs: resnet18_small has a 3x3 one, the other ResNets a 7x7 one."
         raise ModelFileError(

@@ -79,8 +79,8 @@ def kind_of(path: Path) -> str:
         raise _folder(path)
     if path.name.lower().endswith(".index.json"):
         raise ModelFileError(
-            f"{path}: lists the parts of weights. Give one of those; all that are beside it are "
-            "read."
+            f"{path}: is an index of weight files. Give one of those; the others next to it are "
+            "read too."
         )
     if path.suffix == ".index" or path.with_name(f"{path.name}.index").is_file():
         raise ModelFileError(
@@ -126,8 +126,8 @@ def parts_of(path: Path) -> list[Path]:
     for one in parts:
         if not one.is_file():
             raise ModelFileError(
-                f"{path}: a part of weights, and {one.name} is not beside it. Expected all "
-                f"{len(parts)} in one folder."
+                f"{path}: one part of the weights, but {one.name} is not next to it. Expected all "
+                f"{len(parts)} parts in one folder."
             )
     return parts or [path]
 

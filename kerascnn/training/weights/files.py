@@ -82,8 +82,8 @@ def _keras(path: Path) -> Tensors:
     name = str(architecture.get("class_name"))
     if str(architecture.get("registered_name")).startswith("keras_hub>") and "Backbone" not in name:
         raise ModelFileError(
-            f"{path}: a whole {name} of keras-hub, of which the backbone alone is read. Save that: "
-            "model.backbone.save('backbone.keras')."
+            f"{path}: a whole {name} of keras-hub, of which only the backbone can be read. Save "
+            "that: model.backbone.save('backbone.keras')."
         )
     return tensors_of(load_inspected(path, LIBRARIES)[0])
 

@@ -83,6 +83,6 @@ def _has(tensors: Tensors, layer: str) -> bool:
 
 def _tell(source: str, layers: set[str]) -> None:
     log.warning(
-        "%s: takes the backbone; layers of its own model are left out: %s.",
+        "%s: only the backbone is used; other layers of the model are left out: %s.",
         source, first_few(sorted(layers)),
     )  # fmt: skip

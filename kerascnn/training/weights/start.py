@@ -84,8 +84,7 @@ def start_network(
     row = check_weights(asked, weights)
     if row != asked:
         log.warning(
-            "%s: PyTorch's %s has strides or padding in other places than Keras's; building %s "
-            "for it.",
+            "%s: PyTorch's %s differs from Keras's in strides or padding; building %s for it.",
             weights, asked.name, row.name,
         )  # fmt: skip
     if weights == "none":

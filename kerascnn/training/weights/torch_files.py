@@ -94,7 +94,7 @@ def state_in(loaded: Any, source: str) -> dict[str, Any]:
             "torch.save(model.state_dict(), 'weights.pth')."
         )
     if chosen in _AVERAGED and len(known) > 1:
-        log.warning("%s: takes the averaged weights (%s), not %s.", source, chosen, known[1])
+        log.warning("%s: the averaged weights (%s) are used, not %s.", source, chosen, known[1])
     return inner[chosen]
 
 

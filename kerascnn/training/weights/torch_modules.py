@@ -70,9 +70,9 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
     same = sorted(one for one in alike if not any(one != p and one.startswith(p) for p in alike))
     if len(same) > 1:
         raise ModelFileError(
-            f"{source}: holds the network {len(same)} times ({', '.join(same)}); expected it once. "
-            "Save the one that is meant alone, where it was made: "
-            "torch.save(model.state_dict(), 'weights.pth')."
+            f"{source}: holds the network {len(same)} times ({', '.join(same)}); expected it "
+            "once. Save only the right one, where it was made: torch.save(model.state_dict(), "
+            "'weights.pth')."
         )
     return {
         spellings[index](name.removeprefix(best)): tensor
@@ -89,19 +89,20 @@ def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -
     alike = [row.name for row in NETWORKS.values() if row.torch and most[row.torch] == best]
     if 2 * best < len(names):
         return ModelFileError(
-            f"{source}: {unknown} and most of its {len(names)} tensors have names of no "
-            "network whose weights from PyTorch can be used here. docs/transfer.md lists those."
+            f"{source}: {unknown} and most of its {len(names)} tensors are not named like those "
+            "of any network whose PyTorch weights can be used here. docs/transfer.md lists these "
+            "networks."
         )
     if most[layout] == best:
         return ModelFileError(
-            f"{source}: {unknown} is no tensor of this network, whose names {best} of "
-            f"{len(names)} have: it is of a variant (as timm has many), or has convolutions of its "
-            "own. Neither can be used."
+            f"{source}: {unknown} is not a tensor of this network, although {best} of "
+            f"{len(names)} have its names: the weights are of a variant (timm has many), or of a "
+            "network with convolutions of its own. Neither can be used."
         )
     return ModelFileError(
-        f"{source}: {unknown} is no tensor of this network; {best} of {len(names)} have the names "
-        f"of {first_few(alike)}. Choose the network that the weights were made for; if it is none "
-        "of these, they cannot be used."
+        f"{source}: {unknown} is not a tensor of this network; {best} of {len(names)} have the "
+        f"names of {first_few(alike)}. Choose the network that the weights were made for; if it "
+        "is none of these, they cannot be used."
     )
 
 

@@ -192,7 +192,7 @@ def test_an_answer_that_is_not_finite_is_an_error(serving, tmp_path):
         triton.InferenceServerClient(server.grpc) as client,
     ):
         for pictures in (white, both):
-            with pytest.raises(InferenceServerException, match="answer is not finite") as caught:
+            with pytest.raises(InferenceServerException, match="output is not finite") as caught:
                 client.infer("m", pixels(triton, pictures))
             assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
         found = client.infer("m", pixels(triton, red))
@@ -202,7 +202,7 @@ def test_an_answer_that_is_not_finite_is_an_error(serving, tmp_path):
         client.async_stream_infer("m", pixels(triton, white))
         wait_for(lambda: errors)
         client.stop_stream()
-        assert "answer is not finite" in str(errors[0])
+        assert "output is not finite" in str(errors[0])
 
 
 def test_a_stream(client, exported, pictures):

@@ -113,7 +113,7 @@ def test_neighbours_in_a_batch_are_answered(model):
     assert sizes == [5]
     answers = (lost, partly, found, simple)
     assert [one.status_code for one in answers] == [422, 422, 200, 200]
-    assert lost.json()["error"].startswith("picture: the network's answer is not finite")
+    assert lost.json()["error"].startswith("picture: the network's output is not finite")
     assert partly.json()["error"].startswith("picture 1 (of 2, counted from 0): the network's")
     assert found.json()["outputs"][1]["data"] == [1.0, 0.0, 0.0]
     assert simple.json()["label"] == "red"

@@ -109,7 +109,7 @@ def test_a_model_that_does_not_load_ends_the_server(kerascnn, exported, tmp_path
     (tmp_path / "other.onnx").write_bytes(content)
     done = kerascnn("serve", tmp_path / "other.onnx", "--port", "0", text=True)
     assert done.returncode == 1
-    assert "answers differently" in done.stderr
+    assert "a probability differs" in done.stderr
 
 
 def test_alive_before_it_is_ready(serving, exported):

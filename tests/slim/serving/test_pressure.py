@@ -47,7 +47,7 @@ def test_late_answers_are_cut_at_the_deadline(serving, exported, content, hold):
             wait_for(lambda: server.metric("queue_pictures") == 0)
         for answer in late:
             assert answer.status_code == 503
-            assert "no answer within 0.6 s" in answer.json()["error"]
+            assert "no response within 0.6 s" in answer.json()["error"]
             assert "Retry-After" in answer.headers
         wait_for(lambda: server.metric("requests_total", outcome="deadline") == 12)
         wait_for(lambda: post(server, content).status_code == 200)

@@ -226,7 +226,7 @@ def gated(serving, exported):
 
 
 def test_the_clients_timeout_is_kept(gated, exported, expected):
-    late = pytest.raises(InferenceServerException, match=r"no answer within 0\.05 s")
+    late = pytest.raises(InferenceServerException, match=r"no response within 0\.05 s")
     with triton.InferenceServerClient(gated.address) as client, gated.gate.held(), late:
         client.infer(exported.stem, make_input(expected[0][:1]), timeout=50_000)  # microseconds
 

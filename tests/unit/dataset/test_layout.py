@@ -73,8 +73,11 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
     ("paths", "told"),
     [
         (["A/cat", "A/dog", "B/cat", "B/dog"], "A and B hold the same sub-folders .cat, dog"),
-        (["cat", "dog", "pets/cat", "pets/dog"], "pets holds sub-folders called as those beside"),
-        (["a", "b", "c", "d/d/a", "d/d/b"], "d holds sub-folders called"),
+        (
+            ["cat", "dog", "pets/cat", "pets/dog"],
+            "pets has subfolders with the same names as the folders next",
+        ),
+        (["a", "b", "c", "d/d/a", "d/d/b"], "d has subfolders with the same names"),
         (["fold1/0", "fold1/1", "fold2/0", "fold2/1"], "call the folders around them train"),
         (["cat/train", "cat/test", "dog/train", "dog/test"], "move them to test/cat, test/dog and"),
         (
@@ -91,7 +94,7 @@ def test_a_test_folder_without_classes_is_left_out(train: str, test: str, caplog
         (["data/train/a", "data/train/b", "data/valid/a", "thumbs/data/train/a"], "Give d/data if"),
         (
             ["cats_train", "dogs_train", "cats_val", "dogs_val"],
-            "cats_train and cats_val are called",
+            "cats_train and cats_val are named",
         ),
         (["images", "annotations/trimaps"], "annotations, images are pictures and their annot"),
         (["images/train", "images/val", "labels/train"], "images, labels are pictures and their"),
@@ -141,13 +144,13 @@ def test_annotations_that_are_no_pictures_need_not_be_moved_away() -> None:
 def test_a_class_that_is_called_like_a_split_is_told(caplog) -> None:
     write("d/positive/1.png", "d/negative/1.png", "d/test/1.png")
     assert load_dataset("d").classes == ("negative", "positive", "test")
-    assert "d: test is read as a class like the others beside it" in caplog.text
+    assert "d: test is read as a class, like the others next to it" in caplog.text
 
 
 def test_classes_that_differ_in_case_alone_are_told(caplog) -> None:
     write("d/Hot dog/1.png", "d/hot dog/1.png", "d/tea/1.png")
     assert len(load_dataset("d").classes) == 3
-    assert "classes 'Hot dog' and 'hot dog' differ in case or spaces alone" in caplog.text
+    assert "classes 'Hot dog' and 'hot dog' differ only in case or spaces" in caplog.text
 
 
 def test_a_list_without_labels_is_not_the_one_to_give(caplog) -> None:

@@ -177,7 +177,7 @@ def test_grey_models_get_what_pillow_calls_grey(shape, layout, tmp_path, picture
     grey = np.asarray(Image.fromarray(picture).convert("L"), np.float64)
     logits = classifier.run(picture[None])[0][0]
     np.testing.assert_allclose(logits, grey.mean() / 255 * WEIGHTS[0] + BIAS, atol=1e-6)
-    with pytest.raises(ConfigError, match="grey"):
+    with pytest.raises(ConfigError, match="gray"):
         answer(path, picture, normalize="torch")
 
 

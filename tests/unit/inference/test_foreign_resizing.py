@@ -98,7 +98,11 @@ def test_predict_says_in_one_line_how_pictures_are_sized(tmp_path, picture, labe
     more = ["--json", "--filter", "bicubic", "--mean", "0.5", "--std", "0.25,0.5,0.5"]
     result = CliRunner().invoke(main, [*words.split(), *more])
     assert result.exit_code == 0, result.output
-    [line] = [line for line in result.stderr.splitlines() if "This must match training" in line]
+    [line] = [
+        line
+        for line in result.stderr.splitlines()
+        if "If the model was trained with another method" in line
+    ]
     assert "6 x 14" in line and "bicubic" in line
     assert "--normalize" not in result.stderr
     sized = np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
@@ -136,36 +140,36 @@ def _save_labelled(folder: Path, count: int, size: tuple[int, int]) -> None:
         picture.save(folder / name / f"{index}.png")
 
 
-def test_try_sizing_names_the_one_that_fits(tmp_path, labels) -> None:
+def test_try_resizing_names_the_one_that_fits(tmp_path, labels) -> None:
     # The class is whether one pixel of the Lanczos crop is bright: other ways see another pixel.
     path = _sees_one_pixel(tmp_path / "m.onnx", 1)
     _save_labelled(tmp_path / "data", 40, (50, 90))
     words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
-    result = CliRunner().invoke(main, [*words, "--try-sizing", "--json"])
+    result = CliRunner().invoke(main, [*words, "--try-resizing", "--json"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["best"] == "--like teachable-machine"
     assert found["images"] == 40
     assert found["trials"][0]["top1"] == 1.0 > found["trials"][1]["top1"]
-    shown = CliRunner().invoke(main, [*words, "--try-sizing"])
+    shown = CliRunner().invoke(main, [*words, "--try-resizing"])
     assert "fits best on 40 pictures: --like teachable-machine" in shown.stdout
 
 
 @pytest.mark.parametrize("sees", [True, False])
-def test_try_sizing_says_what_these_pictures_do_not_tell(sees: bool, tmp_path, labels) -> None:
+def test_try_resizing_says_what_these_pictures_do_not_tell(sees: bool, tmp_path, labels) -> None:
     """Pictures of the model's own size are resized only by what crops first."""
     path = _sees_one_pixel(tmp_path / "m.onnx", float(sees))
     _save_labelled(tmp_path / "data", 20, (32, 32))
     words = ["evaluate", str(path), str(tmp_path / "data"), "--labels", str(labels)]
-    shown = CliRunner().invoke(main, [*words, "--try-sizing"]).stdout
+    shown = CliRunner().invoke(main, [*words, "--try-resizing"]).stdout
     if not sees:
-        assert "the ways cannot be told apart on 20 pictures" in shown
+        assert "the methods give the same predictions on 20 pictures" in shown
         assert "fits best" not in shown
         return
     last = shown.splitlines()[-1]
-    assert "and equally " in last and "--resize squash --filter bicubic" in last
+    assert "tied with " in last and "--resize squash --filter bicubic" in last
     assert "--crop-share 0.875" not in last
-    found = json.loads(CliRunner().invoke(main, [*words, "--try-sizing", "--json"]).stdout)
+    found = json.loads(CliRunner().invoke(main, [*words, "--try-resizing", "--json"]).stdout)
     assert "--resize squash --filter lanczos" in [found["best"], *found["equal"]]
 
 

@@ -84,7 +84,7 @@ def test_a_classifier_gives_an_error_for_that_picture_alone(odd, pictures) -> No
     classifier = Classifier(odd, foreign=SAID)
     lost, found = classifier.stream(pictures)
     assert isinstance(lost, PictureError)
-    assert str(lost).startswith(f"{pictures[0]}: the network's answer is not finite")
+    assert str(lost).startswith(f"{pictures[0]}: the network's output is not finite")
     assert found.label == "red"
     assert found.probability == pytest.approx(np.exp(8 * 63 / 64) / (np.exp(8 * 63 / 64) + 2))
     with pytest.raises(PictureError, match="not finite"):
@@ -122,7 +122,7 @@ def test_explain_says_it_too(odd, pictures, tmp_path) -> None:
     done = CliRunner().invoke(
         main, ["explain", str(odd), pictures[0], "--out", str(tmp_path / "x"), *words(tmp_path)]
     )
-    assert (done.exit_code, f"{pictures[0]}: the network's answer" in done.output) == (1, True)
+    assert (done.exit_code, f"{pictures[0]}: the network's output" in done.output) == (1, True)
 
 
 def test_the_server_refuses_that_picture(odd, pictures) -> None:
@@ -151,7 +151,7 @@ def test_the_server_refuses_that_picture(odd, pictures) -> None:
             ("/v1/models/odd:predict", {"instances": rows.tolist()}),
         ):
             error = client.post(path, json=asked).json()["error"]
-            assert error.startswith("picture 1 (of 2, counted from 0): the network's answer is not")
+            assert error.startswith("picture 1 (of 2, counted from 0): the network's output is not")
 
 
 def test_a_class_that_is_ruled_out_is_no_fault(tmp_path, pictures) -> None:

@@ -88,7 +88,7 @@ def test_what_cannot_be_done_is_told_and_not_used(changes, tmp_path: Path, caplo
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(config))
     card = Classifier(graph(tmp_path / "m.onnx"), foreign=replace(NAMES, image_size=24)).card
     assert (card.resize_rule, card.normalization.std) == ("squash", (1, 1, 1))
-    assert "Say `resize`" in caplog.text
+    assert "Set `resize`" in caplog.text
 
 
 def dropout() -> list[onnx.NodeProto]:

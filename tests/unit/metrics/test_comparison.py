@@ -68,7 +68,7 @@ def test_classes_in_another_order_are_the_same_answers(answers):
 
 def test_what_cannot_be_compared_is_refused(answers):
     renamed = replace(answers, classes=("Tee", *answers.classes[1:]))
-    with pytest.raises(DataError, match=r"only one knows .*'Tee'"):
+    with pytest.raises(DataError, match=r"only one has .*'Tee'"):
         compare_predictions(answers, renamed, "a", "b")
     with pytest.raises(DataError, match="evaluated on different pictures"):
         compare_predictions(answers, replace(answers, names=answers.names[::-1]), "a", "b")

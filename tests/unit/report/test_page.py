@@ -97,7 +97,7 @@ def test_verdict_names_the_kept_epoch_and_the_interval(page):
     words = Outline(page).words
     assert "34 of 40 validation pictures are classified correctly (85.0%)." in words
     assert "The weights of epoch 2 of 3 are kept" in words
-    assert "These numbers rest on 40 pictures only" in words
+    assert "based on 40 pictures only" in words
     assert "70.9%" in words  # Wilson's lower end of 34 right of 40
 
 

@@ -82,7 +82,7 @@ def shown(place, monkeypatch):
         "data check 사진",
         "evaluate model.onnx clothes.csv",
         "evaluate model.onnx clothes.csv --compare model.onnx",
-        "evaluate model.onnx clothes.csv --try-sizing",
+        "evaluate model.onnx clothes.csv --try-resizing",
         "export run --onnx --out new.onnx --overwrite",
         "predict model.onnx picture.png 사진/train --min-probability 0.99",
         "summary run",

@@ -46,11 +46,11 @@ def test_the_header_tells_what_is_going_to_happen() -> None:
     header = dict(line.split(None, 1) for line in lines[1:8])
     assert list(header) == ["data", "pictures", "network", "device", "steps", "augment", "run"]
     assert header["data"].startswith("clothes.npz: 108 training and 12 validation pictures, 2 ")
-    assert header["pictures"] == "up to 28 pixels wide or high, squash to 12 x 12"
+    assert header["pictures"] == "up to 28 pixels wide or high, resized (squash) to 12 x 12"
     assert header["network"].startswith("cnn, ")
     assert "parameters, all trainable" not in header["network"]
     assert header["network"].endswith("trainable; from random weights")
-    assert header["steps"] == "2 epochs of 7, rate to 0.008; 16 pictures per step; adamw"
+    assert header["steps"] == "2 epochs of 7, peak learning rate 0.008; 16 pictures per step; adamw"
     assert (header["augment"], header["run"]) == ("--augment light", "r")
     assert lines[8].startswith("epoch 1/2")
     assert json.loads(done.stdout)["metrics"]["steps"] == 14
@@ -125,7 +125,7 @@ def test_what_too_few_pictures_cannot_tell_from_guessing_is_said() -> None:
     data = write_clothes(Path("few.npz"), each=10)
     done = run("train", data, "--out", "r", "--epochs", 1, "--image-size", 12, "--val", 0.1)
     doubt, following = done.stdout.splitlines()[-2:]
-    assert doubt.startswith("Whether that is better than guessing cannot be told")
+    assert doubt.startswith("These pictures do not show whether that is better than guessing")
     assert doubt.endswith("always predicting the most frequent class would give 50%.")
     assert following == "next: kerascnn export r --onnx"
 

@@ -159,10 +159,10 @@ def _refuse(card: ModelCard, max_drop: float) -> None:
     if cost is None or parity is None or cost.dropped <= max_drop:
         return
     raise ParityError(
-        f"{card.name}: in {card.precision} it is right for {cost.top1_after:.2%} of "
-        f"{parity.images:,} pictures of {parity.data}, in float32 for {cost.top1_before:.2%}: "
-        f"{cost.dropped:.2f} points lost, allowed are {max_drop:g}. No file was written. Allow "
-        "more with `max_drop`, give more pictures with `calibrate`, or stay with float32."
+        f"{card.name}: in {card.precision}, its top-1 accuracy is {cost.top1_after:.2%} on "
+        f"{parity.images:,} pictures of {parity.data}, in float32 {cost.top1_before:.2%}: a loss "
+        f"of {cost.dropped:.2f} points (allowed: {max_drop:g}). No file was written. Raise "
+        "`max_drop`, give more pictures with `calibrate`, or keep float32."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which way of quantizing keeps the answers, found by measuring.
+"""Which quantization changes the fewest predictions, found by measuring.
 
 Knows: the order in which ways are tried: every method first, then the first and last layer kept
 in float32, then the most sensitive ones. Does not know files or cards.

@@ -166,7 +166,7 @@ def test_auto_goes_on_with_what_it_decided(trained: Path, tmp_path: Path) -> Non
 
 
 def test_auto_needs_weights_and_no_phases() -> None:
-    with pytest.raises(ConfigError, match="Name `weights`"):
+    with pytest.raises(ConfigError, match="Set `weights`"):
         TrainConfig(trainable="auto")
     with pytest.raises(ConfigError, match="leave `phase` out"):
         TrainConfig(trainable="auto", weights="imagenet", phase=("head:1",))

@@ -85,5 +85,5 @@ def test_both_feeds_crop_alike_and_the_network_takes_its_own_size(
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"random_crop is 1\.5; expected 0"):
         TrainConfig(random_crop=1.5)
-    with pytest.raises(ConfigError, match="`trainable` auto looks at whole pictures"):
+    with pytest.raises(ConfigError, match="`trainable` auto needs pictures of the network's size"):
         TrainConfig(random_crop=0.3, trainable="auto", weights="imagenet")

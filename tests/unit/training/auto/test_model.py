@@ -99,7 +99,7 @@ def test_small_pictures_take_the_small_network_and_digits_no_flip(
     done = run(digits, "--epochs", 1, "--image-size", 12, "--out", "r")
     assert done.exit_code == 0, done.output
     assert "auto     model: cnn (the pictures are small: 8 pixels)" in done.output
-    assert "auto     augment: shift (no flip: mirror images are" in done.output
+    assert "auto     augment: shift (no flips: mirrored pictures resemble" in done.output
     assert "augment  --augment shift" in done.output
     found = stored()
     assert (found["model"], found["weights"], found["augment"]) == ("cnn", "none", "shift")
@@ -110,7 +110,7 @@ def test_photographs_without_weights_say_so_in_one_line(photographs: Path) -> No
     assert done.exit_code == 0, done.output
     (line,) = [line for line in done.output.splitlines() if "weights fetch" in line]
     assert line.startswith("warning: ") and "kerascnn weights fetch mobilenet_v3_large" in line
-    assert line.endswith("Meanwhile cnn is trained from random weights.")
+    assert line.endswith("Training cnn from random weights instead.")
     found = stored("runs/photographs-auto")
     assert (found["model"], found["weights"]) == ("cnn", "none")
     assert found["augment"] in ("light", "shift")
@@ -272,7 +272,9 @@ def test_a_backbone_that_tells_less_than_pixels_is_not_taken(
     library_file(BACKBONE)
     done = run(photographs, "--epochs", 1, "--out", "r")
     assert done.exit_code == 0, done.output
-    assert "model: cnn (the backbone's features tell less than pixels do)" in done.output
+    assert (
+        "model: cnn (the backbone's features are less informative than the pixels)" in done.output
+    )
     assert (stored()["model"], stored()["weights"]) == ("cnn", "none")
     assert (stored()["phase"], stored()["image_size"]) == ([], None)
 
@@ -327,7 +329,7 @@ def test_a_file_of_weights_names_its_network_or_has_to_be_told(
     Path("w.h5").write_bytes(b"")
     done = run(photographs, "--weights", "w.h5", "--out", "s")
     assert done.exit_code == 2
-    assert "w.h5: nothing says which network these weights are for" in done.output
+    assert "w.h5: it is not known which network these weights are for" in done.output
     with pytest.raises(ModelFileError, match=r"none\.h5: no such file"):
         training.fit(TrainConfig(data=str(photographs), weights="none.h5", out="t"))
 

@@ -55,4 +55,4 @@ def test_a_run_says_so_before_its_first_step(
     np.savez("d.npz", x_train=train, y_train=np.arange(12) % 2, x_val=other, y_val=np.arange(8) % 2)
     with pytest.raises(KerascnnError, match="before the first step"):
         training.fit(TrainConfig(data="d.npz", model="cnn", image_size=12, out="r"), Stop())
-    assert ("4 of 8 validation pictures are training pictures, too" in caplog.text) == told
+    assert ("4 of 8 validation pictures are also training pictures" in caplog.text) == told

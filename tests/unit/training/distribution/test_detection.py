@@ -68,14 +68,14 @@ def test_launchers(variables: dict[str, str], cluster: Cluster | None, launched)
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({}, "nothing here says which processes train together"),
-        ({"JAX_COORDINATOR_ADDRESS": "first:7000"}, "nothing here says"),
+        ({}, "no launcher was detected"),
+        ({"JAX_COORDINATOR_ADDRESS": "first:7000"}, "no launcher was detected"),
         (OWN | {"JAX_PROCESS_ID": "x"}, "expected whole numbers"),
         (OWN | {"JAX_PROCESS_ID": "-1"}, "`rank` is -1; expected from 0 to 3"),
         (OWN | {"JAX_NUM_PROCESSES": "0"}, "`processes` is 0"),
         (SLURM | {"SLURM_PROCID": "3"}, "`rank` is 3; expected from 0 to 2"),
         (OWN | {"JAX_PROCESS_ID": "4"}, "`rank` is 4; expected from 0 to 3"),
-        (SLURM | {"SLURM_NTASKS": "many"}, "JAX cannot read what this launcher says"),
+        (SLURM | {"SLURM_NTASKS": "many"}, "JAX cannot use the settings of this launcher"),
     ],
 )
 def test_what_is_missing_or_wrong(variables: dict[str, str], message: str, launched) -> None:

@@ -159,7 +159,7 @@ def test_grey_models_get_pillows_grey(
     grey = np.stack([np.asarray(Image.fromarray(picture).convert("L")) for picture in batch])
     wanted = model.predict((grey / 255).astype(np.float32).reshape(-1, *shape), verbose=0)
     np.testing.assert_allclose(exported.run(batch)[0], wanted, atol=1e-5)
-    with pytest.raises(ConfigError, match="grey"):
+    with pytest.raises(ConfigError, match="gray"):
         exported_from(path, 3, normalize="caffe")
 
 
@@ -234,7 +234,7 @@ def test_what_does_not_fit_is_said(tmp_path, with_weights) -> None:
     abc = ("a", "b", "c")
     for path, said, words in [
         (good, ForeignModel(abc, 32), "takes 16 x 16 pixels"),
-        (good, ForeignModel(("a", "b")), "gives 3 numbers per picture, and `labels` has 2"),
+        (good, ForeignModel(("a", "b")), "outputs 3 numbers per picture, but `labels` has 2"),
         (saved(two, "two.keras"), ForeignModel(abc), "2 outputs"),
         (saved(planes, "planes.keras"), ForeignModel(abc), "expected pictures, "),
         (

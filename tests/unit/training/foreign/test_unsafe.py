@@ -179,13 +179,13 @@ def test_weights_that_lie_elsewhere(tmp_path) -> None:
     network(keras, None).save(path)
     with h5py.File(path, "r+") as file:
         file["model_weights/more"] = h5py.ExternalLink(str(secret), "w")
-    with pytest.raises(ModelFileError, match="link to elsewhere"):
+    with pytest.raises(ModelFileError, match="link to another file or place"):
         load_foreign(path, AB)
     with h5py.File(path, "r+") as file:
         del file["model_weights/more"]
         outside = [(str(tmp_path / "raw"), 0, 12)]
         file.create_dataset("model_weights/raw", (3,), np.float32, external=outside)
-    with pytest.raises(ModelFileError, match="lie in another file"):
+    with pytest.raises(ModelFileError, match="are in another file"):
         load_foreign(path, AB)
 
 
@@ -199,7 +199,7 @@ def test_files_that_are_no_models(tmp_path, change_architecture) -> None:
     (tmp_path / "text.h5").write_text("no")
     (tmp_path / "text.keras").write_text("no")
     for name, words in [
-        ("only.weights.h5", "weights alone"),
+        ("only.weights.h5", "holds only weights"),
         ("cut.keras", "not a whole model"),
         ("text.h5", "not a whole model"),
         ("text.keras", "not a whole model"),

@@ -137,7 +137,7 @@ def test_a_connection_that_ends_early_is_told(
 def test_what_the_server_does_not_have_is_one_line(name: str) -> None:
     done = run("fetch", name)
     assert done.exit_code == 1
-    assert "the server answers 404" in done.output
+    assert "the server returned status 404" in done.output
     assert f"kerascnn weights fetch {name}" in done.output
     assert done.output.count("\n") == 1
 
@@ -160,7 +160,7 @@ def test_a_network_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPa
         silent.listen()  # takes the connection and says nothing
         monkeypatch.setenv(MIRROR, f"http://127.0.0.1:{silent.getsockname()[1]}")
         began = time.perf_counter()
-        with pytest.raises(ModelFileError, match=r"no answer within 0\.2 seconds"):
+        with pytest.raises(ModelFileError, match=r"no response within 0\.2 seconds"):
             fetch(NAME)
     # Far from the 30 seconds after which a connection counts as stalled.
     assert time.perf_counter() - began < fetching.STALLED / 2

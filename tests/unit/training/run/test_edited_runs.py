@@ -199,5 +199,7 @@ def test_a_card_that_is_not_the_network_s(change: dict[str, Any], tmp_path: Path
     run.save_model(network, card)
     assert run.load_model().output_shape == (None, 2)
     run.save_card(replace(card, **change))
-    with pytest.raises(ModelFileError, match=r"card\.json: .*model\.keras takes .*8, 3. and puts"):
+    with pytest.raises(
+        ModelFileError, match=r"card\.json: .*model\.keras takes .*8, 3. and outputs"
+    ):
         run.load_model()

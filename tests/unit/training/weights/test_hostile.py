@@ -54,13 +54,13 @@ FAULTS: dict[str, tuple[Callable[[h5py.Group, Path], object], str]] = {
     "a virtual data set": (virtual, "another file"),
     "an external link": (
         lambda group, folder: group.__setitem__("x", h5py.ExternalLink(folder / "secret.h5", "w")),
-        "link to elsewhere",
+        "link to another file or place",
     ),
     "a soft link": (
         lambda group, _: group.__setitem__("x", h5py.SoftLink("/layers")),
-        "link to elsewhere",
+        "link to another file or place",
     ),
-    "a circle of groups": (cycle, "link to elsewhere"),
+    "a circle of groups": (cycle, "link to another file or place"),
     "object references": (references, "references to other things"),
     "region references": (
         lambda group, _: references(group, _, h5py.regionref_dtype),
@@ -72,11 +72,11 @@ FAULTS: dict[str, tuple[Callable[[h5py.Group, Path], object], str]] = {
     ),
     "a filter": (
         lambda group, _: group.create_dataset("x", data=np.zeros(99), compression="gzip"),
-        "packed by a filter",
+        "compressed by a filter",
     ),
     "values that are not there": (
         lambda group, _: group.create_dataset("x", (40_000, 40_000), np.float32),
-        "promises 6,400,000,000 bytes",
+        "declares 6,400,000,000 bytes",
     ),
     "a type": (lambda group, _: group.__setitem__("x", np.dtype("f4")), "neither a group nor"),
 }
