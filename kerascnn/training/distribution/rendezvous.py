@@ -108,12 +108,15 @@ class PeerConnection:
             return None
 
 
-def connect_all(cluster: Cluster, about: dict[str, Any]) -> list[PeerConnection]:
+def connect_all(
+    cluster: Cluster, about: dict[str, Any], arrival: float = ARRIVAL
+) -> list[PeerConnection]:
     """Wait until all processes are there.
 
     Args:
         cluster: All of them.
         about: What must be the same in all: options and versions, as JSON can hold them.
+        arrival: Seconds to wait.
 
     Returns:
         Of rank 0: a line to each other process; of the others: one to rank 0.
@@ -124,14 +127,14 @@ def connect_all(cluster: Cluster, about: dict[str, Any]) -> list[PeerConnection]
     """
     about = json.loads(json.dumps(about))
     if cluster.rank == 0:
-        return _receive(cluster, about, time.monotonic() + ARRIVAL)
-    line = _join(cluster, time.monotonic() + ARRIVAL)
+        return _receive(cluster, about, time.monotonic() + arrival)
+    line = _join(cluster, time.monotonic() + arrival)
     line.send(rank=cluster.rank, processes=cluster.processes, about=about)
-    answer = line.receive(ARRIVAL)
+    answer = line.receive(arrival)
     if answer is None:
         line.close()
         raise TrainingError(
-            f"rank 0 at {cluster.address} did not begin within {ARRIVAL:g} s, or has ended. "
+            f"rank 0 at {cluster.address} did not begin within {arrival:g} s, or has ended. "
             "Look at its output."
         )
     if "refused" in answer:

@@ -134,7 +134,7 @@ def test_spreadsheets_that_write_no_commas(write, between: str) -> None:
 def test_a_column_that_may_be_the_split_is_told(write, name: str, caplog) -> None:
     file = write(f"path,label,{name}\na.png,cat,1\nb.png,cat,0\n")
     assert len(load_dataset(file).splits["train"]) == 2
-    assert f"column {name} is not read" in caplog.text
+    assert f"column {name} is ignored" in caplog.text
     caplog.clear()
     load_dataset(write(f"path,label,{name},split\na.png,cat,1,train\nb.png,cat,0,val\n"))
     assert not caplog.messages

@@ -53,7 +53,7 @@ def test_the_command_line_names_its_own_options() -> None:
     assert done.stderr == ("Error: --batch-size is 16.5; expected at least 1, or auto.\n")
     both = CliRunner().invoke(main, ["train", "--random-crop", "0.3", "--trainable", "auto",
                                      "--weights", "imagenet", "--model", "resnet18"])  # fmt: skip
-    assert both.stderr.startswith("Error: --trainable auto looks at whole pictures, and --random-c")
+    assert both.stderr.startswith("Error: --trainable auto needs pictures of the network's size, ")
 
 
 def test_the_small_stem_of_an_old_configuration_is_a_network() -> None:
