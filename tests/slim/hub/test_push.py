@@ -144,7 +144,7 @@ def test_a_page_of_somebody_else_stays(hub, file, run) -> None:
     hub.repos[REPO].commit("main", {"README.md": b"mine"}, "by hand")
     done = run("push", file, REPO, "--license", "mit")
     assert done.exit_code == 0, done.output
-    assert "stays as it is" in done.stdout
+    assert "is kept" in done.stdout
     assert head(hub)["README.md"] == b"mine"
     hub.repos[REPO].commit("main", {"README.md": MARK.encode()}, "ours")
     assert run("push", file, REPO, "--license", "mit").exit_code == 0

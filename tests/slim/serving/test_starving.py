@@ -345,7 +345,7 @@ def test_written_values_are_read_again():
     texts = ["é", 'a"b', "", "\\"] * 2000
     assert json.loads(b"".join(messages.write_values(texts))) == texts
     values[3, 3] = np.nan
-    with pytest.raises(HttpError, match="not a number"):
+    with pytest.raises(HttpError, match="not finite"):
         b"".join(messages.write_values(values))
 
 
