@@ -1,6 +1,6 @@
-"""The inference half: an exported file, numpy, Pillow and onnxruntime. Nothing else.
+"""The inference half: runs an exported file with only numpy, Pillow and onnxruntime.
 
-The public names; each is imported when it is first used.
+Holds the public names; each is imported on first use.
 """
 
 from __future__ import annotations

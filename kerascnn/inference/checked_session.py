@@ -1,7 +1,7 @@
-"""A session that was checked before its first use: it answers as the trained model does.
+"""Opens a session and checks that its outputs match those of the trained model.
 
-Knows: which providers are tried, the card's probe pictures, how a batch is fed and read. Does not
-know how pictures are decoded and resized (:mod:`kerascnn.inference.classifier`).
+Knows: the order of providers, the card's probe pictures, how a batch is fed and its outputs read.
+Does not know how pictures are decoded and resized (:mod:`kerascnn.inference.reading`).
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]
 
 _SMALL_BYTES = 4 << 20
-"""Of a file that may hold such a quick network; opening a larger one twice would take too long."""
+"""Largest file, in bytes, that is tried with a single thread first: if a larger network proved
+slow, opening its file a second time would take too long."""
 
 _QUICK, _TRIES = 3e-4, 3
-"""Seconds a picture of a network that runs in one thread, and how often that is tried: its second
-thread would wait for the first at every operator, on the processor that decodes the next picture.
-The baseline CNN takes 0.08 ms, decoding of the smallest picture 0.1."""
+"""Time per picture, in seconds, below which a network runs in a single thread, and number of
+attempts to measure it. A second thread would wait for the first at every operator, on the core
+that decodes the next picture. The baseline CNN takes 0.08 ms, decoding a tiny picture 0.1 ms."""
 
 
 def open_checked(
@@ -52,14 +53,14 @@ def open_checked(
 
     Args:
         path: Path of the file.
-        signature: How its graph is asked.
+        signature: Inputs and outputs of its graph.
         choices: Providers in the order in which they are tried; the last must pass.
         arithmetic: ``exact`` or ``fast``.
-        full_batch: Number of pictures of most runs, if it is known.
+        full_batch: Number of pictures in most runs, if known.
 
     Raises:
-        ModelFileError: The graph is not the one that its card describes.
-        ProviderError: The last provider cannot run here, or gives other answers.
+        ModelFileError: The graph does not match its card.
+        ProviderError: The last provider cannot run here, or its outputs differ.
     """
     for choice in choices[:-1]:
         try:
@@ -78,7 +79,7 @@ def _open(
 ) -> tuple[GuardedSession, ProviderName]:
     card, pictures = signature.card, probe_pictures(signature.card.shape)
     if not card.probes and choice.provider != "cpu":
-        # A file that was made elsewhere carries no answers: the CPU's are the measure.
+        # A foreign file has no recorded outputs: those of the CPU provider are the reference.
         with closing(
             open_session(path, pinned=signature.pinned, weights=signature.weights)
         ) as session:
@@ -94,7 +95,7 @@ def _open(
     if card.probes:
         answers = run_network(session, signature, pictures)[1]
         check_probes(card, pictures, answers, choice.provider, arithmetic)
-        if full_batch is not None and choice.provider == "openvino":  # it has a network of its own
+        if full_batch is not None and choice.provider == "openvino":  # compiled separately for it
             batches = (np.stack([picture] * full_batch) for picture in pictures)
             answers = np.stack([run_network(session, signature, one)[1][0] for one in batches])
             check_probes(card, pictures, answers, choice.provider, arithmetic)
@@ -112,7 +113,7 @@ def _is_small(path: str | Path) -> bool:
 def _is_quick(
     session: GuardedSession, signature: Signature, picture: npt.NDArray[np.uint8]
 ) -> bool:
-    """Return whether one picture takes so little time that a second thread gains nothing."""
+    """Return whether one picture runs so quickly that a second thread would not help."""
     for _ in range(_TRIES):
         began = time.perf_counter()
         run_network(session, signature, picture)
@@ -124,11 +125,11 @@ def _is_quick(
 def run_network(
     session: GuardedSession, signature: Signature, batch: npt.NDArray[np.uint8]
 ) -> tuple[Floats, Floats]:
-    """Run the network on pictures of its own size.
+    """Run the network on pictures that have its input size.
 
     Args:
         session: The open session.
-        signature: How its graph is asked.
+        signature: Inputs and outputs of its graph.
         batch: uint8 ``[batch, height, width, 3]``, at least one picture.
 
     Returns:
@@ -145,7 +146,7 @@ def run_network(
 
 
 def _check_signature(path: str | Path, session: Any, card: ModelCard) -> None:
-    """Check the graph's inputs and outputs; a file that fails was changed by hand."""
+    """Check the inputs and outputs of an exported graph; a mismatch means it was edited."""
     inputs = {value.name: value.type for value in session.get_inputs()}
     outputs = {value.name: value.type for value in session.get_outputs()}
     if inputs != {"image": "tensor(uint8)"} or not {"logits", "probabilities"} <= outputs.keys():

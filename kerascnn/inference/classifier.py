@@ -1,6 +1,6 @@
-"""The classifier: an exported file that answers.
+"""The classifier: runs an exported file on pictures.
 
-Knows: card, session, batches. Does not know: Keras, how pictures are read, printing.
+Knows: card, session, batches. Does not know Keras, how pictures are read, or printing.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ from kerascnn.uris import local_file
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
-"""Pictures per run; onnxruntime keeps the memory of the largest batch that it has seen."""
+"""Default pictures per run. Not larger, because onnxruntime keeps the memory of the largest batch
+that it has run."""
 
 
 class AnswerOptions(TypedDict, total=False):
-    """What may be said of answers, as :meth:`Classifier.stream` explains it."""
+    """Keyword options of predictions, explained at :meth:`Classifier.stream`."""
 
     top_k: int
     batch_size: int
@@ -203,11 +204,11 @@ class Classifier:
         Pictures are decoded in threads while the network runs, and never held all at once.
 
         Args:
-            pictures: As for :meth:`predict`, also from an endless or slow iterator: the pictures
-                that have arrived are classified before more are waited for. The iterator is read
-                in a thread of its own.
+            pictures: As for :meth:`predict`, also from an endless or slow iterator: pictures that
+                have arrived are classified without waiting for more. The iterator is read in a
+                separate thread.
             top_k: How many classes to list for each.
-            batch_size: Most pictures per run of the network.
+            batch_size: Maximum pictures per run of the network.
             min_probability: Below this, a prediction's label is None.
 
         Yields:
@@ -256,7 +257,7 @@ class Classifier:
     def run(
         self, batch: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Run the network on pictures of its own size.
+        """Run the network on pictures that have its input size.
 
         Args:
             batch: uint8 ``[batch, height, width, 3]``, RGB, of the card's ``shape``; may be empty.

@@ -1,7 +1,7 @@
-"""Evaluating the shipped file on a data set, without Keras.
+"""Evaluates an exported file on a data set, without Keras.
 
-Knows: how a data set's labels are matched to a model's. Does not know how the scores are
-computed (metrics).
+Knows: how a data set's labels are matched to a model's. Does not know how scores are computed
+(:mod:`kerascnn.metrics`).
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def evaluate_file(
 
     Args:
         model: The ``.onnx`` file, or a classifier.
-        data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes; None: what the
-            model was trained on, if that is built in.
+        data: A data set, or what :func:`kerascnn.dataset.load_dataset` takes; None: the data set
+            that the model was trained on, if it is built in.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        progress: Called with pictures done and pictures in all.
-        leaks: Look for the pictures in the other splits of the data, nearly equal ones too; all
-            of them have to be read for it.
+        progress: Called with the number of pictures done and the total.
+        leaks: Also look for duplicates and near-duplicates in the other splits, which reads all
+            pictures of the data set.
 
     Raises:
-        ConfigError: No data given, and none built in.
-        DataError: No usable data, or classes that the model does not know.
+        ConfigError: No data given, and the training data is not built in.
+        DataError: No usable data, or classes that the model does not have.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data_for(classifier, data)
@@ -65,8 +65,8 @@ def predict_file(
     """Predict a data set with an exported file; arguments as in :func:`evaluate_file`.
 
     Raises:
-        ConfigError: No data given, and none built in.
-        DataError: No usable data, or classes that the model does not know.
+        ConfigError: No data given, and the training data is not built in.
+        DataError: No usable data, or classes that the model does not have.
     """
     classifier = model if isinstance(model, Classifier) else Classifier(model)
     dataset = data_for(classifier, data)
@@ -96,10 +96,10 @@ def predict_file(
 
 
 def data_for(classifier: Classifier, data: str | Path | Dataset | None) -> Dataset:
-    """Load the data that a classifier is to be judged on.
+    """Load the data to evaluate a classifier on.
 
     Raises:
-        ConfigError: No data given, and none built in.
+        ConfigError: No data given, and the training data is not built in.
         DataError: No usable data.
     """
     if isinstance(data, Dataset):
@@ -119,13 +119,13 @@ def _built_in(classifier: Classifier) -> str:
 
 @dataclass
 class _Run:
-    """What has been answered so far."""
+    """Predictions so far."""
 
     logits: list[npt.NDArray[np.float32]] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    """In which the network ran."""
+    """Time spent running the network."""
 
 
 def _run(

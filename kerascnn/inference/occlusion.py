@@ -1,9 +1,8 @@
-"""Heat maps by occlusion: parts of the picture are covered, and the class scores compared.
+"""Heat maps by occlusion: covers parts of the picture and compares the class scores.
 
-Knows: an exported file's answers to a picture with patches on it (occlusion, Zeiler and Fergus
-2014, https://arxiv.org/abs/1311.2901). Does not know gradients, which an exported file does not
-give (:mod:`kerascnn.training.explain.gradcam`), nor how heat is drawn
-(:mod:`kerascnn.report.heat`).
+Knows: an exported file's outputs for partly covered pictures (Zeiler and Fergus 2014,
+https://arxiv.org/abs/1311.2901). Does not know gradients, which an exported file lacks
+(:mod:`kerascnn.training.explain.gradcam`), or drawing (:mod:`kerascnn.report.heat`).
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from kerascnn.inference.classifier import BATCH_SIZE, Classifier
 from kerascnn.inference.prediction import finite_rows, no_answer
 
 Heat = npt.NDArray[np.float32]
-"""float32 ``[height, width]``, 0 to 1: how much a place speaks for a class; the largest is 1."""
+"""float32 ``[height, width]``, 0 to 1: evidence for a class at each pixel; the maximum is 1."""
 
 PATCHES = 8
-"""Patches along a side, before they overlap by half: 225 places in all."""
+"""Patches along each side without overlap; overlapped by half, they give 225 positions."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class ClassHeat:
     Attributes:
         label: The class.
         probability: Probability of the class, 0 to 1.
-        heat: Where; all 0 if nothing in the picture speaks for it.
+        heat: Its evidence at each pixel; all 0 if the picture has none.
     """
 
     label: str
@@ -46,8 +45,8 @@ class Explanation:
     """Heat maps that explain one prediction.
 
     Attributes:
-        picture: uint8 ``[size, size, 3]``, as the network sees it.
-        reasons: For the likeliest classes, the likeliest first.
+        picture: uint8 ``[height, width, 3]``, as the network sees it.
+        reasons: Heat maps of the most probable classes, the most probable first.
         method: ``occlusion`` or ``Grad-CAM``.
     """
 
@@ -68,12 +67,12 @@ def explain_file(
         name: What to call the picture in an error.
 
     Returns:
-        The explanation. A place's heat is the mean loss of log-odds under the patches that cover
-        it: unlike a probability near 1, log-odds still show a small loss.
+        The explanation. The heat of a pixel is the mean drop in log-odds over the patches that
+        cover it: unlike probabilities near 1, log-odds still show a small drop.
 
     Raises:
         ConfigError: ``top`` is below 1.
-        PictureError: The network's answer is not finite.
+        PictureError: The network's output is not finite.
     """
     check_top(top)
     card = classifier.card
@@ -110,10 +109,10 @@ def _heats(
 
 
 def top_classes(probabilities: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
-    """Return the indices of the likeliest classes.
+    """Return the indices of the most probable classes.
 
     Returns:
-        int64, the likeliest first; of equals the earlier class.
+        int64, the most probable first; ties in class order.
     """
     return np.argsort(-probabilities, kind="stable")[:top]
 
@@ -124,13 +123,13 @@ def reasons(
     chosen: npt.NDArray[np.int64],
     heats: Sequence[Heat],
 ) -> tuple[ClassHeat, ...]:
-    """Combine names, probabilities and heat.
+    """Combine class names, probabilities and heat maps.
 
     Args:
-        classes: Names in order.
+        classes: All class names, in order.
         probabilities: float32 ``[classes]``.
-        chosen: Indices of the classes that are explained.
-        heats: One heat map for each of the likeliest classes.
+        chosen: Indices of the classes to explain.
+        heats: One heat map per chosen class.
     """
     return tuple(
         ClassHeat(classes[index], float(probabilities[index]), heat)
@@ -159,7 +158,7 @@ def log_odds(
     if wide.shape[1] == 1:
         return odds
     for place, index in enumerate(chosen):
-        # Not from the sum over all: of a sure class, nothing would be left of the others' sum.
+        # Not total minus this class: for a confident class the difference would round to zero.
         odds[:, place] -= np.logaddexp.reduce(np.delete(wide, index, axis=1), axis=1)
     return odds
 
@@ -171,7 +170,7 @@ def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
         values: ``[height, width]``, any sign.
 
     Returns:
-        The positive values by the largest of them; all 0 if there is none.
+        The positive values divided by their maximum; all 0 if there are none.
     """
     positive = np.maximum(values, 0)
     largest = positive.max()
@@ -179,13 +178,13 @@ def normalized_heat(values: npt.NDArray[np.float64]) -> Heat:
 
 
 def check_top(top: int) -> None:
-    """Refuse to explain no class at all."""
+    """Check that at least one class is to be explained."""
     if top < 1:
         raise ConfigError(f"top is {top}; expected at least 1.")
 
 
 def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Patches that overlap by half, and together cover the picture to its edges."""
+    """Yield patches that overlap by half and cover the picture up to its edges."""
     lines = list(_intervals(width))
     for rows in _intervals(height):
         for columns in lines:
@@ -202,7 +201,7 @@ def _intervals(size: int) -> Iterator[slice]:
 def _covered(
     picture: images.UInt8Array, places: Sequence[tuple[slice, slice]]
 ) -> images.UInt8Array:
-    """The picture once for every place, with its own mean color there."""
+    """Return one copy of the picture per patch, filled there with the picture's mean color."""
     color = picture.mean(axis=(0, 1)).round().astype(np.uint8)
     batch = np.repeat(picture[None], len(places), axis=0)
     for covered, (rows, columns) in zip(batch, places, strict=True):

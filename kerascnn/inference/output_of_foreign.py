@@ -1,8 +1,8 @@
-"""Which output of a graph made elsewhere holds the predictions, found by running it.
+"""Finds the output of a foreign graph that holds the predictions, by running the graph.
 
-Knows: that declared shapes leave much open, that a graph may take one picture at a time though it
-says otherwise, and that an output may lack the axis of pictures. Does not know inputs, nor how it
-is decided what numbers mean (:mod:`kerascnn.inference.model_file.output_meaning`).
+Knows: that declared shapes may be incomplete, that a graph may accept only one picture at a time
+even if it declares otherwise, and that an output may lack the batch axis. Does not know inputs, or
+how the meaning of numbers is decided (:mod:`kerascnn.inference.model_file.output_meaning`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from kerascnn.inference.runtime.session import run_session
 from kerascnn.metrics.calibration import softmax
 
 _ROUNDED = 1e-6
-"""Probabilities below it are too much rounded to tell how sharp a softmax is."""
+"""Probability below which rounding is too coarse to estimate the temperature of a softmax."""
 
 _SAME = 1e-3
-"""Difference of probabilities below which two outputs say the same."""
+"""Difference of probabilities up to which two outputs count as equal."""
 
 _UNFIT = "Give the labels of this model, one per line, in the order of its outputs."
 
@@ -40,14 +40,14 @@ Rows = dict[str, npt.NDArray[np.float32]]
 def candidates(
     path: str | Path, values: Sequence[Any], foreign: ForeignModel
 ) -> dict[str, Scale | None]:
-    """Name the outputs that may hold one number a class, by what their shapes say.
+    """Find the outputs that may hold one number per class, by their declared shapes.
 
     Returns:
-        At least one name; with each the scale, if it gives whole numbers.
+        At least one name, each with its scale if the output is quantized.
 
     Raises:
-        ConfigError: There is no output of the name that was said.
-        ModelFileError: None may.
+        ConfigError: The output that the user named does not exist.
+        ModelFileError: No output fits.
     """
     wanted = _wanted(len(foreign.classes))
     if foreign.output is not None:
@@ -83,7 +83,7 @@ def _scaled(path: str | Path, quantized: Sequence[Any]) -> dict[str, Scale | Non
 
 
 def _nothing_fits(path: str | Path, values: Sequence[Any], classes: int) -> ModelFileError:
-    """Say why no output is taken: what was made of the answers, their type, or their shape."""
+    """Explain why no output fits: predictions reduced to labels, its type, or its shape."""
     lost = next(filter(None, (without_classes(find_origin(path, one.name)) for one in values)), "")
     if lost:
         return ModelFileError(f"{path}: {lost}")
@@ -99,14 +99,14 @@ def _nothing_fits(path: str | Path, values: Sequence[Any], classes: int) -> Mode
 
 
 def try_outputs(path: str | Path, session: Any, signature: Signature) -> tuple[Signature, Rows]:
-    """Run some pictures; one at a time if the graph does not take several.
+    """Run probe pictures, one at a time if the graph does not accept several.
 
     Returns:
-        The signature, of batches of one if need be, and the rows of each output that has one
-        number a class.
+        The signature, with a batch of one if needed, and the rows of each output that has one
+        number per class.
 
     Raises:
-        ModelFileError: It does not run, or no output has one number a class.
+        ModelFileError: It does not run, or no output has one number per class.
     """
     if signature.batch is not None:
         return signature, _fitting(path, session, signature)
@@ -130,15 +130,15 @@ def choose_output(
     """Choose the output that holds the predictions, and decide what its numbers mean.
 
     Raises:
-        ConfigError: Several outputs fit and differ, or what the numbers mean cannot be told.
-        ModelFileError: A softmax of one number.
+        ConfigError: Several outputs fit and differ, or the meaning of the numbers is ambiguous.
+        ModelFileError: A softmax over a single number.
     """
     classes = len(foreign.classes)
     origins = {name: find_origin(path, name) for name in rows}
     named = {name: v for name, v in rows.items() if not without_classes(origins[name], v)}
     chosen: list[tuple[Signature, npt.NDArray[np.float32]]] = []
     for name, values in (named or rows).items():
-        # A flat picture may give 0/0 where real ones do not.
+        # A uniform picture may give 0/0 where real ones do not.
         finite = values[np.isfinite(values).all(axis=1)]
         meaning = decide(origins[name], finite, str(path), foreign.outputs)
         answer = answers_of(values, meaning, classes)[1]
@@ -162,7 +162,7 @@ def choose_output(
 def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> bool:
     """Return whether probabilities are the softmax of logits at some temperature.
 
-    A calibrated model may give both; what it answers are the probabilities.
+    A calibrated model may output both; its predictions are the probabilities.
     """
     sound = np.isfinite(logits).all(axis=1) & np.isfinite(probabilities).all(axis=1)
     known, raw = probabilities[sound].astype(np.float64), logits[sound]
@@ -178,7 +178,7 @@ def _are_logits_of(probabilities: npt.NDArray[np.float32], logits: npt.NDArray[n
 def _centered(
     values: npt.NDArray[np.float64], seen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
-    """Take the mean of what is seen from each row; what is not seen becomes 0."""
+    """Subtract from each row the mean of its ``seen`` values; set the others to 0."""
     counts = np.maximum(seen.sum(axis=1, keepdims=True), 1)
     means = (values * seen).sum(axis=1, keepdims=True) / counts
     return np.asarray((values - means) * seen, np.float64)
@@ -190,7 +190,7 @@ def shown(values: Sequence[Any]) -> str:
 
 
 class _NotRowsError(ModelFileError):
-    """What came is not one row a picture."""
+    """The output does not have one row per picture."""
 
     def __init__(self, message: str, one_for_all: bool) -> None:
         super().__init__(message)
@@ -208,7 +208,7 @@ def _no_such(path: str | Path, values: Sequence[Any], name: str) -> list[Any]:
 
 
 def _may_fit(shape: Sequence[Any] | None, wanted: tuple[int, ...]) -> bool:
-    """Tell whether a shape, read with or without an axis of pictures, may hold a row of numbers."""
+    """Return whether a shape, with or without a batch axis, may hold one row per picture."""
     if not shape:
         return True
     wide = [side for side in shape if side != 1]
@@ -220,7 +220,7 @@ def _may_fit(shape: Sequence[Any] | None, wanted: tuple[int, ...]) -> bool:
 
 
 def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
-    """Run some pictures; keep the outputs of one number a class."""
+    """Run probe pictures; keep the outputs that have one number per class."""
     classes = len(signature.card.classes)
     pictures = _pictures(signature.card.shape)
     parts: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in signature.outputs}
@@ -244,7 +244,7 @@ def _fitting(path: str | Path, session: Any, signature: Signature) -> Rows:
 
 
 def _has_classes_first(rows: npt.NDArray[np.float32], of_turned: npt.NDArray[np.float32]) -> bool:
-    """Tell a square of answers whose columns follow the pictures: these were turned round."""
+    """Return whether the columns of a square output, not its rows, follow the reversed pictures."""
     turned = of_turned.reshape(rows.shape)
     by_row, by_column = (
         np.abs(np.nan_to_num(back - rows)).max() for back in (turned[::-1], turned[:, ::-1])
@@ -253,7 +253,7 @@ def _has_classes_first(rows: npt.NDArray[np.float32], of_turned: npt.NDArray[np.
 
 
 def _pictures(size: images.Shape) -> images.UInt8Array:
-    """Return the probe pictures, and black, white, red, green and blue ones: they differ most."""
+    """Return the probe pictures, and black, white, red, green and blue ones, which differ most."""
     colors = np.asarray([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8) * 255
     flat = np.broadcast_to(colors[:, None, None], (len(colors), *size, 3))
     return np.concatenate([probe_pictures(size), flat])

@@ -1,8 +1,7 @@
-"""From the paths that the user gave to pictures, and from these to predictions.
+"""Expands the user's paths to picture files, and classifies these.
 
-Knows: files, folders, globs, ``-`` for a list on standard input. Holds no list of
-them all. Does not know whether a path can be read: that is found when it is decoded, and
-reported for it alone.
+Knows: files, folders, globs, ``-`` for a list on standard input. Never holds the whole list in
+memory. Does not know whether a path can be read: decoding finds out, and reports each separately.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from kerascnn.inference.prediction import Prediction
 
 log = logging.getLogger(__name__)
 
-_READ = 1 << 16
-"""Bytes of a list that are read at once, at most."""
+_READ_BYTES = 1 << 16
+"""Size of one read from a list on standard input, in bytes: the capacity of a Linux pipe."""
 
 
 def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
-    """Find the pictures that paths, folders and globs stand for, one at a time.
+    """Expand paths, folders and globs to picture paths, one at a time.
 
     Args:
-        patterns: Files; folders, searched to the bottom for pictures (what begins with a dot
-            and links to folders are passed over); globs (``**`` goes through folders), for
-            shells that do not expand them; ``-`` for one path a line.
-        stdin: Where ``-`` reads.
+        patterns: Files; folders, searched recursively for pictures (hidden entries and links to
+            folders are skipped); globs (``**`` matches any depth), for shells that do not expand
+            them; ``-`` for one path per line.
+        stdin: Stream that ``-`` reads.
 
     Yields:
         Paths, in the order of the patterns; within a folder sorted by name, files before
-        folders. What matches nothing is given as it is, to be reported as missing.
+        folders. A pattern without a match is yielded unchanged, to be reported as missing.
     """
     for pattern in patterns:
         if pattern == "-":
@@ -53,7 +52,7 @@ def expand(patterns: Iterable[str], stdin: TextIO) -> Iterator[str]:
 def predict_batches(
     classifier: Classifier, paths: Iterable[str], **asked: Unpack[AnswerOptions]
 ) -> Iterator[list[tuple[str, Prediction | PictureError]]]:
-    """Classify files, and yield together what was answered together, each with its path."""
+    """Classify files, and yield each batch of predictions with their paths."""
     taken: deque[str] = deque()
 
     def remembered() -> Iterator[str]:
@@ -66,14 +65,14 @@ def predict_batches(
 
 
 def _lines(stdin: TextIO) -> Iterator[str]:
-    """Read lines as they come. A thread that waits in TextIO would keep the process from ending."""
+    """Read lines as they arrive. A thread blocked in TextIO would keep the process from exiting."""
     try:
         descriptor = stdin.fileno()
     except OSError:  # a stream in memory
         yield from stdin
         return
     rest = b""
-    while some := os.read(descriptor, _READ):
+    while some := os.read(descriptor, _READ_BYTES):
         *lines, rest = (rest + some).split(b"\n")
         yield from map(os.fsdecode, lines)
     yield os.fsdecode(rest)
@@ -82,7 +81,7 @@ def _lines(stdin: TextIO) -> Iterator[str]:
 def _walk(folder: str) -> Iterator[str]:
     walk = Walk()
     yield from walk.picture_paths(Path(folder))
-    # A folder that could not be listed is given as it is: decoding it will say why.
+    # A folder that could not be listed is yielded unchanged: decoding it will report why.
     yield from map(str, walk.denied)
     if line := unsupported_notice(Path(folder), walk):
         log.warning(line)
@@ -92,7 +91,7 @@ def _matches(pattern: str) -> Iterator[str]:
     for path in sorted(glob.iglob(pattern, recursive=True)):
         if not os.path.isdir(path):  # noqa: PTH112 - likewise
             yield path
-        elif "**" not in pattern:  # which gives what is inside the folder by itself
+        elif "**" not in pattern:  # `**` itself matches the folder's contents
             yield from _or_itself(path, _walk(path))
 
 

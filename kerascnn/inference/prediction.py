@@ -1,7 +1,7 @@
 """Predictions of a classifier.
 
-Knows: the fields, how they are written as JSON, and what is no answer. Does not know how the
-answer came about.
+Knows: the fields, their JSON form, and that non-finite outputs are not predictions. Does not know
+how the network is run.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Prediction:
 
 
 def to_row(path: str, answer: Prediction | PictureError) -> dict[str, Any]:
-    """Return the values of one line.
+    """Return the values of one line of ``predict --json``.
 
     Returns:
         ``path``, and either ``label``, ``probability`` and ``top``, or ``error``.
@@ -78,10 +78,10 @@ def rank_all(
         probabilities: float32 ``[pictures, classes]``.
         classes: Names in the same order.
         top_k: How many to list; more than there are classes means all.
-        min_probability: Of a less likely class no label is given; ``top`` still lists it.
+        min_probability: Below this, the label is None; ``top`` still lists the class.
 
     Returns:
-        An answer a picture; of equal probabilities the earlier class comes first.
+        One prediction per picture; classes of equal probability in class order.
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     listed = probabilities[np.arange(len(order))[:, None], order]
@@ -95,7 +95,7 @@ def rank_all(
 
 
 def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Write minus infinity, by which a network rules a class out, as the lowest number.
+    """Replace minus infinity, by which a network rules a class out, with the lowest finite number.
 
     Args:
         logits: ``[pictures, classes]``.
@@ -107,7 +107,7 @@ def bounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def finite_rows(
     logits: npt.NDArray[np.floating[Any]], probabilities: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.bool_]:
-    """Return which pictures have finite outputs; only these count as predictions.
+    """Mark the pictures whose outputs are finite; only these count as predictions.
 
     Args:
         logits: ``[pictures, classes]``, :func:`bounded`.

@@ -1,6 +1,6 @@
-"""Generated pictures on which every provider is checked.
+"""Probe pictures: generated pictures on which every provider is checked.
 
-Knows: how the pictures are made, and how answers are compared. Does not know sessions.
+Knows: how the pictures are generated, and how outputs are compared. Does not know sessions.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from kerascnn.errors import ProviderError
 from kerascnn.inference.runtime.providers import Arithmetic
 
 TOLERANCE = 1e-4
-"""Largest difference of a probability, in float32."""
+"""Largest allowed difference of a probability, for exact arithmetic in float32."""
 
 LOOSE = 0.05
-"""The same where arithmetic is ``fast`` or the file is not float32: providers round differently,
-and each rounding is rightful. What it costs is counted on real pictures, not here; the probes
-find a provider that computes something else."""
+"""The same for ``fast`` arithmetic or a file that is not float32, where providers legitimately
+round differently. Its cost in accuracy is measured on real pictures; the probes only detect a
+provider that computes something else."""
 
 _GRID = 9
-"""Cells per side of the coarse grid: coarse enough that the resized picture is smooth."""
+"""Cells along each side of the random grid: few enough that the enlarged picture is smooth."""
 
 
 def probe_pictures(size: int | images.Shape) -> images.UInt8Array:
     """Generate the probe pictures of a model.
 
-    Smooth patches of color: random numbers on a coarse grid, enlarged. From integers and
-    Pillow alone, so that they are the same everywhere.
+    Smooth patches of color: random numbers on a coarse grid, enlarged. They are computed with
+    integers and Pillow only, so that they are identical everywhere.
 
     Returns:
         uint8 ``[2, height, width, 3]``.
     """
-    # Knuth's multiplicative hash: defined by arithmetic, where numpy's generators may change.
+    # Knuth's multiplicative hash: stable, while numpy's generators may change.
     count = PROBES * _GRID * _GRID * 3
     numbers = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(2654435761)) >> np.uint64(11)
     coarse = (numbers & np.uint64(255)).astype(np.uint8).reshape(PROBES, _GRID, _GRID, 3)
@@ -64,12 +64,12 @@ def check_probes(
     Args:
         card: A card that has probes.
         pictures: Pictures from :func:`probe_pictures`.
-        probabilities: float32 ``[2, classes]``, what the provider answered.
+        probabilities: float32 ``[2, classes]``, the provider's outputs.
         provider: Its name, for the message.
-        arithmetic: ``exact``, or ``fast``, which may differ by more.
+        arithmetic: ``exact``, or ``fast``, which has a larger tolerance.
 
     Raises:
-        ProviderError: An answer differs, or the pictures came out different.
+        ProviderError: An output or a probe picture differs.
     """
     exact = arithmetic == "exact" and card.precision == "float32"
     allowed = TOLERANCE if exact else LOOSE

@@ -1,7 +1,7 @@
-"""Pictures at the size of a network's input, read in threads.
+"""Reads pictures and resizes them to a network's input size, in threads.
 
-Knows: what may be given as a picture, and how the card says that it is resized. Does not know: the
-network, batches, predictions.
+Knows: the accepted sources of pictures, and the card's resizing method. Does not know the network,
+batches or predictions.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Picture: TypeAlias = images.Source
 """A path, the bytes of a file, a Pillow image, or uint8 ``[height, width, 3]`` (RGB)."""
 
 SizedPicture: TypeAlias = tuple[str, images.UInt8Array | PictureError]
-"""A picture's name, and its pixels at the network's size."""
+"""A picture's name, and its pixels at the network's input size or the error that prevented them."""
 
 
 class PictureReader:
     """Reads pictures for one network.
 
     Args:
-        card: Has the size of its input, and how pictures are resized to it.
-        threads: How many read at once.
-        usable: Called before threads are handed out; raises where the network cannot run any more.
+        card: Card with the input size and resizing method.
+        threads: Number of threads.
+        usable: Called before the thread pool is returned; raises if the network cannot run anymore.
     """
 
     def __init__(self, card: ModelCard, threads: int, usable: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class PictureReader:
         self._making = threading.Lock()
 
     def pool(self) -> Executor:
-        """Return the threads; they are made once, and when they are first needed.
+        """Return the thread pool, which is created on first use.
 
         Raises:
             ConfigError: The classifier was closed.
@@ -54,7 +54,7 @@ class PictureReader:
             return self._pool
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Shut the thread pool down without waiting for it."""
         with self._making:
             if self._pool is not None:
                 self._pool.shutdown(wait=False)
@@ -67,7 +67,7 @@ class PictureReader:
         return name, images.attempt(lambda: images.prepare(picture, card.shape, card.resize_rule))
 
     def weigh(self, picture: Picture) -> int:
-        """Return the bytes that a picture takes as it came and at the network's size."""
+        """Return the memory of a picture, in bytes: the source plus the resized pixels."""
         given = 0
         if isinstance(picture, bytes):
             given = len(picture)
@@ -79,7 +79,7 @@ class PictureReader:
 
 
 def as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
-    """Return pictures as they are, and one picture as a list of one.
+    """Return pictures unchanged, or a single picture as a list of one.
 
     Raises:
         PictureError: It is neither.
@@ -88,7 +88,7 @@ def as_many(pictures: Sequence[Picture] | Picture) -> Iterable[Picture]:
         return pictures if pictures.ndim >= 4 else [pictures]
     if isinstance(pictures, str | os.PathLike | images.Buffer | Image.Image):
         return [pictures]
-    if images.is_open_file(pictures):  # it would give its lines
+    if images.is_open_file(pictures):  # iterating over it would yield lines
         return [pictures]
     if not isinstance(pictures, Iterable):
         raise PictureError(f"a {type(pictures).__name__}; expected pictures, or one of them.")

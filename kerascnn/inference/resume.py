@@ -1,7 +1,7 @@
-"""Resuming ``predict --json``: what an earlier output already holds.
+"""Resumes ``predict --json``: reads the predictions in its previous output.
 
-Knows: JSON lines, and that the last one may have been cut off. Does not know how answers are
-made, nor where they are printed.
+Knows: JSON lines, and that the last one may be cut off. Does not know how predictions are made or
+where they are printed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from kerascnn.errors import DataError, KerascnnError
 
 @dataclass(frozen=True)
 class PreviousOutput:
-    """An earlier output.
+    """The output of an interrupted run.
 
     Attributes:
-        file: Where it lies.
-        answered: The paths with an answer; those that could not be read are not among them.
-        whole: How many bytes of the file are whole lines; what follows was cut off.
-        ended: Whether the last whole line has its line end.
+        file: Path of the output.
+        answered: Paths that have a prediction; those that could not be read are not included.
+        whole: Bytes of complete lines; anything after them was cut off.
+        ended: Whether the last complete line ends with a newline.
     """
 
     file: Path
@@ -35,14 +35,14 @@ class PreviousOutput:
 
 
 def read_previous(file: str | Path, classes: Collection[str]) -> PreviousOutput:
-    """Read an earlier output. A million lines take some 160 MB of memory.
+    """Read a previous output. A million lines take about 160 MB of memory.
 
     Args:
         file: JSON lines, as ``predict --json`` writes them.
-        classes: Classes of the model that goes on, to notice when it is another one.
+        classes: Classes of the current model, to detect an output of a different one.
 
     Raises:
-        DataError: No such file, a line that is no answer, or answers of another model.
+        DataError: No such file, a line that is not a prediction, or predictions of another model.
     """
     path = Path(file)
     try:
@@ -60,7 +60,7 @@ def _read(path: Path, lines: Iterable[bytes], classes: Collection[str]) -> Previ
     whole, ended = 0, True
     for number, line in enumerate(lines, 1):
         complete = line.endswith(b"\n")
-        if complete and not line.strip():  # an editor's
+        if complete and not line.strip():  # left by an editor
             whole += len(line)
             continue
         row = _row(line)
@@ -79,16 +79,16 @@ def _read(path: Path, lines: Iterable[bytes], classes: Collection[str]) -> Previ
 
 
 def repair(earlier: PreviousOutput, descriptor: int) -> None:
-    """Repair the previous output if new lines may be appended to it.
+    """Repair a previous output that new lines may be appended to.
 
-    A line that was cut off is taken away: what was written after it would belong to it, and
-    its picture is done again anyway.
+    A line that was cut off is removed: the next line would otherwise continue it, and its picture
+    is classified again anyway.
 
     Args:
-        earlier: The earlier output.
-        descriptor: Where new lines will be written. That may be the earlier output itself, or a
-            pipe, behind which a program such as ``tee -a`` may append to it; any other file
-            leaves the earlier output as it is.
+        earlier: The previous output.
+        descriptor: File descriptor that new lines will be written to. It may be the previous
+            output itself or a pipe, behind which a program like ``tee -a`` may append to it; with
+            any other file the previous output stays unchanged.
 
     Raises:
         KerascnnError: The file cannot be written.

@@ -1,7 +1,7 @@
-"""The signature of a graph that was made elsewhere, found by inspecting and running it.
+"""Finds the signature of a foreign graph by inspecting and running it.
 
-Knows: what onnxruntime says about a graph's input, and that what that leaves open shows when the
-graph is run. Does not know how pictures are read, nor which output holds the answers
+Knows: what onnxruntime reports about a graph's input, and that running the graph settles the rest.
+Does not know how pictures are read, or which output holds the predictions
 (:mod:`kerascnn.inference.output_of_foreign`).
 """
 
@@ -29,16 +29,16 @@ from kerascnn.inference.probes import probe_pictures
 from kerascnn.inference.runtime.session import open_session
 
 _STEADY = 1e-3
-"""Difference of probabilities below which two answers are the same."""
+"""Difference of probabilities up to which two outputs count as equal."""
 
 
 def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Signature:
     """Find the signature of a file, whichever program made it.
 
     Raises:
-        ModelFileError: No such file, no card and nothing said, or a graph that is no classifier
-            of single pictures.
-        ConfigError: Something is said about a file that speaks for itself, or is missing.
+        ModelFileError: No such file, neither a card nor ``foreign``, or a graph that does not
+            classify single pictures.
+        ConfigError: ``foreign`` is given for a file with a card, or is incomplete.
     """
     card = find_card(path)
     if card is not None and foreign is not None:
@@ -53,7 +53,7 @@ def open_signature(path: str | Path, foreign: ForeignModel | None = None) -> Sig
 
 
 def _completed(path: str | Path, foreign: ForeignModel | None) -> ForeignModel | None:
-    """Complete what the user said from the metadata of a file without a card."""
+    """Complete the user's description of a file without a card from its metadata."""
     metadata = read_metadata(path)
     told = from_metadata(metadata)
     if told or (foreign and foreign.classes):
@@ -97,9 +97,9 @@ def _foreign_signature(path: str | Path, foreign: ForeignModel) -> Signature:
 
 
 def _check_steady(path: str | Path, session: Any, signature: Signature) -> None:
-    """Refuse a graph whose answer to a picture depends on chance, or on what is beside it."""
+    """Refuse a graph whose output for a picture is random or depends on the rest of the batch."""
     pictures = probe_pictures(signature.card.shape)
-    alike = not quantizes_by_batch(path)  # whose answers differ a little, as they may
+    alike = not quantizes_by_batch(path)  # else small differences are legitimate
     copies = np.stack([pictures[0]] * len(pictures)) if alike else pictures
     first, again, alone = (
         run_network(session, signature, batch)[1] for batch in (pictures, pictures, copies)
@@ -115,7 +115,7 @@ def _check_steady(path: str | Path, session: Any, signature: Signature) -> None:
 
 
 def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator[Signature]:
-    """Return every signature that fits the ends; what fits is then tried."""
+    """Yield every signature that fits the declared inputs and outputs, to be tried."""
     inputs = session.get_inputs()
     _check_input(path, inputs, foreign)
     shape, dtype = list(inputs[0].shape), str(inputs[0].type)
@@ -148,7 +148,7 @@ def _readings(path: str | Path, session: Any, foreign: ForeignModel) -> Iterator
 
 
 def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
-    """Refuse a graph that takes no batch of pictures, or none normalized as was said."""
+    """Refuse a graph that does not take a batch of pictures, or not with this normalization."""
     if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (3, 4):
         raise ModelFileError(
             f"{path}: takes {shown(inputs)}; expected one input of pictures, uint8 or float, "
@@ -170,7 +170,7 @@ def _check_input(path: str | Path, inputs: Any, foreign: ForeignModel) -> None:
 
 
 def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
-    """Read a shape in every way it can be read, fixed channels before open ones."""
+    """Yield every layout that fits a shape; fixed channels take precedence over dynamic ones."""
     if len(shape) == 3:
         yield "NHW", 1, (shape[1], shape[2])
         return
@@ -187,7 +187,7 @@ def _layouts(shape: list[Any]) -> Iterator[tuple[Layout, int, tuple[Any, Any]]]:
 
 
 def _size(path: str | Path, sides: tuple[Any, Any], said: Shape | None) -> Shape | None:
-    """Return height and width: fixed ones as they are, open ones as they were said."""
+    """Return height and width: those of the graph if fixed, else those that the user gave."""
     fixed = [int(side) if isinstance(side, int) and side > 0 else None for side in sides]
     if said and any(side not in (None, wish) for side, wish in zip(fixed, said, strict=True)):
         return None

@@ -1,6 +1,6 @@
-"""From a source of any length, perhaps a slow one, to batches of results, in bounded memory.
+"""Processes a source of any length and speed in threads and batches, in bounded memory.
 
-Knows: threads, how far to run ahead, and when to stop waiting for more. Does not know the work.
+Knows: threads, how far to read ahead, how long to wait for a full batch. Does not know the work.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_BYTES = 256 << 20
-"""Of items that were taken and whose results were not given out; one may be larger alone."""
+"""Limit of the memory of items in flight, in bytes; a single item may exceed it."""
 
 _TASK = 8
-"""Items a task at most: one future an item would cost more than resizing a small picture."""
+"""Maximum items per task: one future per item would cost more than resizing a small picture."""
 
 _SMALL_TASK = 32
-"""Items a task of little work at most, and items for which there must be room before more are
-taken: to hand the interpreter to another thread costs half as much as a small picture."""
+"""Maximum items per task of quick work, and free slots required before reading continues: passing
+the interpreter lock to another thread costs half as much as a small picture."""
 
 _AHEAD = 32
-"""Items in flight for each thread at most; for a single one, two such tasks."""
+"""Maximum items in flight per thread; a single thread has room for two tasks of quick work."""
 
-_PATIENCE = 0.05
-"""Seconds without a new item after which the results at hand are given out: a live source, such
-as a pipe that somebody types into, shall not wait for a full batch."""
+_BATCH_TIMEOUT = 0.05
+"""Seconds without a new item after which a partial batch is yielded: a live source, such as a pipe
+that somebody types into, must not wait for a full batch."""
 
 
 def in_batches(
@@ -43,22 +43,22 @@ def in_batches(
     pool: Callable[[], Executor] | None = None,
     threads: int | None = None,
 ) -> Iterator[list[R]]:
-    """Apply ``work`` to every item in threads, and give the results in order, in batches.
+    """Apply ``work`` to every item in threads, and yield the results in order, in batches.
 
     Args:
         work: Must be safe to call from several threads; an exception ends the iteration.
-        items: Taken only a little ahead of what was given out, so they may be endless; in a
-            thread of their own, so that results never wait for the next item.
-        size: Results a batch. Batches are full, but for the last and where the source is slow.
-        weigh: Gives the bytes that an item and its result take.
-        pool: Gives the threads to use, whenever there is work; None: they are made for this call.
-            It is not asked for a few items in a list, which are worked on in the caller's thread.
-        threads: How many there are; None: :func:`kerascnn.parallel.usable_cpus`.
+        items: May be endless: read only a little ahead of the results, and in a separate thread,
+            so that results never wait for the next item.
+        size: Results per batch. Batches are full, except the last and when the source is slow.
+        weigh: Returns the memory of an item and its result, in bytes.
+        pool: Returns the thread pool to use; None: one is created for this call. Not called for a
+            list of a few items, which are processed in the caller's thread.
+        threads: Number of its threads; None: :func:`kerascnn.parallel.usable_cpus`.
 
     Yields:
-        At most ``size`` results, at least one.
+        From 1 to ``size`` results.
     """
-    if isinstance(items, Sized) and len(items) < _TASK:  # one task: threads would do no more
+    if isinstance(items, Sized) and len(items) < _TASK:  # one task: threads would not help
         few = list(items)
         for start in range(0, len(few), size):
             yield [work(item) for item in few[start : start + size]]
@@ -73,7 +73,7 @@ def in_batches(
         stack.callback(tasks.stop)
         batch: list[R] = []
         while True:
-            tasks.begin(_PATIENCE if batch else None)
+            tasks.begin(_BATCH_TIMEOUT if batch else None)
             if tasks.waiting:
                 batch += tasks.next()
             elif batch:
@@ -87,7 +87,7 @@ def in_batches(
 
 
 class _Tasks(Generic[T, R]):
-    """Work in flight, whose results are given out in order."""
+    """Tasks in flight, whose results are returned in order."""
 
     def __init__(
         self,
@@ -101,15 +101,15 @@ class _Tasks(Generic[T, R]):
         self._turns, self._small = TakingTurns(), False
 
     def begin(self, patience: float | None) -> None:
-        """Hand out what the source has; wait for it only if nothing is in flight."""
-        # While others are in flight: little work is worth a task only together.
+        """Submit the items that are ready; wait for some only if nothing is in flight."""
+        # While others are in flight, quick work is worth a task only in larger groups.
         by_many = self.waiting and self._small
         least, most = (self._together, self._together) if by_many else (1, _TASK)
         for task, weight in self._source.available(0.0 if self.waiting else patience, least, most):
             self.waiting.append((self._pool().submit(self._turns.each, self._work, task), weight))
 
     def next(self) -> list[R]:
-        """Wait for the results of the first task."""
+        """Wait for the oldest task and return its results."""
         future, weight = self.waiting.popleft()
         results = future.result()
         self._small = self._turns.small
@@ -117,14 +117,14 @@ class _Tasks(Generic[T, R]):
         return results
 
     def stop(self) -> None:
-        """Take no more, and begin none that has not begun."""
+        """Stop reading items, and cancel tasks that have not started."""
         self._source.stop()
         for future, _ in self.waiting:
             future.cancel()
 
 
 class _Source(Generic[T]):
-    """Takes items in a thread of its own, up to a number of items and of bytes ahead."""
+    """Reads items ahead in a separate thread, up to limits of count and memory."""
 
     def __init__(self, items: Iterable[T], weigh: Callable[[T], int], most: int) -> None:
         self._items, self._weigh, self._most = items, weigh, most
@@ -133,12 +133,12 @@ class _Source(Generic[T]):
         self._held, self._bytes = 0, 0
         self._done, self._stopped = False, False
         self._error: BaseException | None = None
-        # A daemon: it may wait for a source that never says anything again.
+        # A daemon, because the source may block forever.
         threading.Thread(target=self._take, name="taking", daemon=True).start()
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing more; raises what the source raised."""
+        """Whether the source is exhausted; raises the error that the source raised."""
         with self._changed:
             if not self._done or self._ready:
                 return False
@@ -147,12 +147,12 @@ class _Source(Generic[T]):
             return True
 
     def available(self, patience: float | None, least: int, most: int) -> list[tuple[list[T], int]]:
-        """Return the tasks that are ready, with their bytes.
+        """Return the items that are ready, grouped into tasks, with the bytes of each task.
 
         Args:
-            patience: Seconds to wait for the first; None: for ever.
-            least: Items a task; the last ones may be fewer.
-            most: Items a task at most.
+            patience: Seconds to wait for the first item; None: without limit.
+            least: Minimum items per task, except at the end of the source.
+            most: Maximum items per task.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._done, patience)
@@ -163,7 +163,7 @@ class _Source(Generic[T]):
             return found
 
     def give_back(self, items: int, weight: int) -> None:
-        """Allow this many more items and bytes to be read."""
+        """Release items and bytes, so that more may be read."""
         with self._changed:
             self._held -= items
             self._bytes -= weight
@@ -188,7 +188,7 @@ class _Source(Generic[T]):
             self._changed.notify_all()
 
     def _hold(self, item: T, weight: int) -> bool:
-        """Wait for room and put an item there; False: nobody wants it any more."""
+        """Wait for room and append an item; return False if reading was stopped."""
         with self._changed:
             if not self._has_room(weight):
                 self._changed.wait_for(

@@ -1,6 +1,6 @@
-"""Which resizing method fits a model: each is tried on labeled pictures.
+"""Finds the resizing method that fits a model by trying each on labeled pictures.
 
-Knows: what is tried and how it is judged. Does not know how a picture is resized.
+Knows: the candidates and their ranking. Does not know how a picture is resized.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ class Trial:
 
     Attributes:
         options: Options that select it.
-        top1: Share of right answers, 0 to 1.
-        log_likelihood: Mean logarithm of the right class's probability: tells apart what top-1
-            does not.
+        top1: Top-1 accuracy, 0 to 1.
+        log_likelihood: Mean log-probability of the true class, which breaks ties of top-1.
     """
 
     options: str
@@ -45,12 +44,12 @@ class Trials:
 
     @property
     def best(self) -> Trial:
-        """The one that fits."""
+        """The method that fits best."""
         return self.trials[0]
 
     @property
     def equal(self) -> tuple[str, ...]:
-        """Options of the others that answer as the best does: these pictures tell no more."""
+        """Options of the methods that score the same as the best on these pictures."""
         return tuple(
             trial.options
             for trial in self.trials[1:]
@@ -59,14 +58,14 @@ class Trials:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the results as plain values for JSON."""
         return {"images": self.images, "best": self.best.options, "equal": self.equal} | {
             "trials": [asdict(trial) for trial in self.trials]
         }
 
 
 def candidates() -> dict[str, Resizing]:
-    """Return what is tried, by the options that ask for it."""
+    """Return the candidates by their command-line options."""
     found = {f"--like {name}": preset.sizing for name, preset in PRESETS.items()}
     for kind in ("bilinear", "bicubic", "lanczos"):
         found[f"--resize squash --filter {kind}"] = choose(resize="squash", filter=kind)
@@ -88,13 +87,13 @@ def try_resizing(
     Args:
         classifier: Classifier of the model.
         data: Labelled pictures, as for :func:`kerascnn.inference.evaluation.predict_file`.
-        split: Which part of them.
-        normalized: Whether it was said what the network expects of its pixels, or the graph does
-            it; else each preset's own normalization is tried with it.
-        progress: Called with the options that are tried.
+        split: Split to use; None: test, else val, else all.
+        normalized: Whether the normalization is known or part of the graph; else each preset is
+            tried with its own.
+        progress: Called with the options of each candidate.
 
     Returns:
-        What each gave, the best first.
+        The results, best first.
 
     Raises:
         DataError: The pictures cannot be used.

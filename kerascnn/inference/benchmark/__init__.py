@@ -1,1 +1,1 @@
-"""How fast an exported file runs on this machine."""
+"""Measures the speed of exported files on this machine."""

@@ -1,6 +1,6 @@
-"""How fast a file runs here with which settings, and what faster settings change.
+"""Measures the speed of a file with each setting, and the predictions that each changes.
 
-Knows: which settings there are. Does not know how time is taken (:mod:`.timing`), nor printing.
+Knows: the settings to compare. Does not know timing (:mod:`.timing`) or printing.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from kerascnn.language import sentence
 from kerascnn.parallel import usable_cpus
 
 BATCHES = (1, 4, 16, 32, 64)
-"""Batch sizes that are timed, from a single picture (latency) to full batches (throughput)."""
+"""Batch sizes to time, from a single picture (latency) to full batches (throughput)."""
 
 _REAL = 500
-"""Pictures on which changed answers are counted."""
+"""Maximum pictures on which changed predictions are counted."""
 
 _FEW = 5
-"""Rounds in which the settings of one provider are compared."""
+"""Rounds for comparing the settings of one provider."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Settings with which a file can be run."""
+    """Settings to run a file with."""
 
     provider: Provider
     arithmetic: Arithmetic
@@ -49,14 +49,14 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Speed and changed predictions with some settings.
+    """Speed and changed predictions for one combination of settings.
 
     Attributes:
         settings: The settings.
         results: One measurement per batch size.
-        pictures: On how many real pictures its answers were compared with exact ones on the CPU.
-        changed: How many top-1 predictions differ.
-        max_abs_diff: The largest difference of a probability.
+        pictures: Number of real pictures whose outputs were compared with exact ones on the CPU.
+        changed: Number of top-1 predictions that differ.
+        max_abs_diff: Largest difference of a probability.
     """
 
     settings: RunSettings
@@ -67,7 +67,7 @@ class Measurement:
 
     @property
     def best(self) -> Timing:
-        """The batch with the most pictures a second."""
+        """The timing of the batch size with the highest throughput."""
         return max(self.results, key=lambda timing: timing.images_per_second)
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,15 +78,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was found for one file.
+    """Results for one file.
 
     Attributes:
-        model: The file.
-        measured: The best threads and spinning of each provider and grade, at every batch size.
-        default: What runs where nothing was measured: the CPU, all processors.
+        model: Path of the file.
+        measured: For each provider and grade of arithmetic, the best settings at every batch size.
+        default: The settings without a measurement: the CPU provider, one thread per processor.
         unavailable: By provider, why it does not run here.
-        gain: By grade, how many times as fast as the default its fastest settings are, both
-            timed in turn.
+        gain: By grade, speedup of its fastest settings over the default, from interleaved runs.
     """
 
     model: str
@@ -96,11 +95,11 @@ class Benchmark:
     gain: dict[Arithmetic, float] = field(default_factory=dict)
 
     def best(self, arithmetic: Arithmetic) -> Measurement:
-        """Return the fastest settings in a grade, if faster than the default; else that."""
+        """Return the fastest settings of a grade, or the default if that is faster."""
         return self.fastest(arithmetic) if self.gain[arithmetic] > 1 else self.default
 
     def fastest(self, arithmetic: Arithmetic) -> Measurement:
-        """Find the fastest settings in a grade; for ``exact`` no answer may have changed."""
+        """Find the fastest settings of a grade; for ``exact``, without changed predictions."""
         allowed = [
             found
             for found in self.measured
@@ -113,7 +112,7 @@ class Benchmark:
         return {grade: _tuned_settings(self.best(grade)) for grade in ARITHMETICS}
 
     def to_dict(self, arithmetic: Arithmetic) -> dict[str, Any]:
-        """Return plain values for JSON; ``results`` are those of the best in a grade."""
+        """Return plain values for JSON; ``results`` are those of the best settings of a grade."""
         best = self.best(arithmetic)
         return {
             "model": self.model,
@@ -137,10 +136,10 @@ def benchmark(
 
     Args:
         model: The ``.onnx`` file.
-        batches: Pictures a run.
-        pictures: Real ones, uint8 ``[pictures, size, size, 3]``, to count changed answers on.
-        foreign: What the file does not say, if it was made elsewhere.
-        tell: Called with a word on each step.
+        batches: Batch sizes.
+        pictures: Real ones, uint8 ``[pictures, height, width, 3]``, to count changed predictions.
+        foreign: Class names and preprocessing of a file that kerascnn did not export.
+        tell: Called with a description of each step.
     """
     unavailable: dict[str, str] = {}
     measured = []
@@ -165,7 +164,7 @@ def benchmark(
 
 @dataclass(frozen=True)
 class _Trial:
-    """One file, what it is timed with, and the answers that others are held to."""
+    """One file, the pictures to time it with, and the reference outputs."""
 
     model: str | Path
     foreign: ForeignModel | None
@@ -179,7 +178,7 @@ class _Trial:
         return Classifier(self.model, choice, foreign=self.foreign, arithmetic=settings.arithmetic)
 
     def medians(self, candidates: Sequence[RunSettings], batch: int, rounds: int) -> list[float]:
-        """Return the seconds that a batch takes with each of some settings, timed in turn."""
+        """Return the median seconds per batch for each setting, from interleaved runs."""
         pictures = noise(batch, self.size)
         with ExitStack() as stack:
             opened = [stack.enter_context(self.open(settings)) for settings in candidates]
@@ -209,15 +208,15 @@ class _Trial:
 def real_pictures(
     model: str | Path, data: str | None, foreign: ForeignModel | None
 ) -> npt.NDArray[np.uint8] | None:
-    """Read pictures to count changed answers on.
+    """Read pictures to count changed predictions on.
 
     Args:
-        model: The ``.onnx`` file, for the size and, if that is built in, the data.
+        model: The ``.onnx`` file, which determines the size and the built-in data set, if any.
         data: What :func:`kerascnn.dataset.load_dataset` takes, or None.
-        foreign: What the file does not say, if it was made elsewhere.
+        foreign: Class names and preprocessing of a file that kerascnn did not export.
 
     Returns:
-        uint8 ``[pictures, size, size, 3]``, at most 500; None where no data is known.
+        uint8 ``[pictures, height, width, 3]``, at most 500; None if no data is known.
 
     Raises:
         DataError: ``data`` cannot be used.
@@ -237,10 +236,10 @@ def real_pictures(
 
 
 def _candidates() -> Iterator[list[RunSettings]]:
-    """List settings by provider and grade; only the best of each list is measured fully."""
+    """Yield settings by provider and grade; only the best of each group is measured fully."""
     counts = sorted({1, usable_cpus(), max(1, usable_cpus() // 2)})
     for provider in PROVIDERS:
-        # On the CPU provider both grades are the same arithmetic; GPUs need no threads here.
+        # The CPU provider computes both grades alike; on GPUs, threads do not matter.
         grades: Sequence[Arithmetic] = ("exact",) if provider == "cpu" else ARITHMETICS
         threads = counts if provider in ("cpu", "openvino") else counts[-1:]
         spins = (True, False) if provider == "cpu" else (True,)

@@ -1,6 +1,6 @@
-"""Taking time: what is compared is timed in turn, round by round.
+"""Times functions, interleaving those that are compared.
 
-Knows: clocks and medians. What else the machine does slows all that is compared alike.
+Knows: clocks and medians, and that interleaving spreads other load on the machine evenly.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from kerascnn.inference.runtime.providers import Provider
 from kerascnn.inference.runtime.selection import Choice
 
 ROUNDS = 9
-"""The median of so many is used."""
+"""Default rounds per comparison, of which the median is used."""
 
 _SECONDS = 1.0
-"""How long one thing is timed at most, but for the fewest rounds."""
+"""Target duration of a measurement, in seconds; slow networks exceed it for the fewest rounds."""
 
 _COMPARED = 32
-"""Pictures a run when two files are compared."""
+"""Batch size for comparing two files."""
 
 _FEWEST, _MOST = 5, 200
-"""Rounds: fewer have no useful median, more add nothing to one of a fast network."""
+"""Limits of rounds: fewer give no useful median, more do not improve that of a fast network."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long runs took.
+    """Duration of runs at one batch size.
 
     Attributes:
-        batch: pictures per run of the network.
-        images_per_second: At the median.
-        p50_ms: Median of one run.
-        p99_ms: What 99 of 100 runs stay below.
+        batch: Pictures per run of the network.
+        images_per_second: Throughput at the median.
+        p50_ms: Median duration of a run.
+        p99_ms: 99th percentile.
     """
 
     batch: int
@@ -49,7 +49,7 @@ class Timing:
 
 
 def interleaved(works: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> list[list[float]]:
-    """Time several things in turn."""
+    """Call functions in turn, and return the seconds of each call, after one warm-up call."""
     for work in works:
         work()
     seconds: list[list[float]] = [[] for _ in works]
@@ -62,7 +62,7 @@ def interleaved(works: Sequence[Callable[[], object]], rounds: int = ROUNDS) -> 
 
 
 def time_runs(work: Callable[[], object], batch: int) -> Timing:
-    """Time one thing for about a second."""
+    """Time a function for about a second."""
     ((first,),) = interleaved([work], 1)
     rounds = int(np.clip(_SECONDS / first, _FEWEST, _MOST))
     (taken,) = interleaved([work], rounds)
@@ -71,7 +71,7 @@ def time_runs(work: Callable[[], object], batch: int) -> Timing:
 
 
 def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
-    """Make random pictures for timing; their content does not affect it.
+    """Generate random pictures for timing, which does not depend on their content.
 
     Returns:
         uint8 ``[batch, *size, 3]``.
@@ -80,16 +80,16 @@ def noise(batch: int, size: Shape) -> npt.NDArray[np.uint8]:
 
 
 def compare_speed(before: Path, after: Path, provider: Provider) -> float:
-    """Measure how many times as fast one file is as another.
+    """Measure the speedup of one file over another.
 
     Returns:
-        Pictures a second of the second over those of the first.
+        Throughput of ``after`` divided by that of ``before``.
 
     Raises:
         ProviderError: The provider does not run here.
     """
-    # Not the median, and no spinning: beside other work, threads that wait for one another lose
-    # whole time slices, and a small network in many short steps looked twenty times slower.
+    # The minimum, and no spinning: under other load, threads that wait for one another lose whole
+    # time slices, and a small network with many short operators looked twenty times slower.
     choice = Choice(provider, None, False, "compared")
     with Classifier(before, choice) as first, Classifier(after, choice) as second:
         pictures = noise(_COMPARED, first.card.shape)

@@ -1,5 +1,5 @@
-"""What an ``.onnx`` file says about itself, read without the onnx package.
+"""Reads what an ``.onnx`` file says about itself, without the onnx package.
 
-Knows: the bytes of the file, its card, and what must be told about a file made elsewhere. Does
-not know onnxruntime: what runs a file is in :mod:`kerascnn.inference.runtime.ort`.
+Knows: the file format, the card, and what a foreign file lacks. Does not know onnxruntime
+(:mod:`kerascnn.inference.runtime`).
 """

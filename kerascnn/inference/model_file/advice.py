@@ -1,6 +1,6 @@
-"""What to do with a path that was given as a model and is none of the kind that was expected.
+"""Advice for a path that is not the expected kind of model.
 
-Knows: the words. Does not know how kinds are told apart.
+Knows: the wording. Does not know how kinds are recognized.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ONNX = (
     "Its name ends in .onnx: kerascnn predict, evaluate, explain and report take such files, and "
     "kerascnn card shows their metadata."
 )
-"""Where a model of Keras was expected."""
+"""Advice for an ``.onnx`` file where a Keras model was expected."""
 
 _EXPORT = "kerascnn export {path} --onnx"
 _EXPORT_KERAS = f"{_EXPORT} --labels FILE"
@@ -117,7 +117,7 @@ def describe_path(path: str | Path) -> str:
     """Describe what a path is, and what to do with it.
 
     Returns:
-        One or two sentences that end the message; empty where nothing is known.
+        One or two sentences to end an error message with; empty if nothing is known.
 
     Examples:
         >>> describe_path("no/such/file")
@@ -128,24 +128,24 @@ def describe_path(path: str | Path) -> str:
     if kind == "keras" and is_own(path):
         kind, path = "run", path.parent
     if kind == "saved_model" and path.is_file():
-        path = path.parent  # the file alone holds no weights
+        path = path.parent  # the file itself holds no weights
     told = _TOLD.get(kind)
     return f"It is {told.format(path=path, found=_found(path, kind))}." if told else ""
 
 
 def describe_no_keras(path: str | Path) -> str:
-    """Describe a path as :func:`describe_path` does; empty where Keras may have saved it."""
+    """Describe a path like :func:`describe_path`; return nothing if Keras may have saved it."""
     return "" if kind_of_model(path) in ("keras", "hdf5", "missing") else describe_path(path)
 
 
 def what_instead(path: Path, *expected: Kind) -> str:
-    """Say what came in place of a whole file of the expected kinds: the end of a message."""
+    """Describe what was found instead of an intact file of the expected kinds, for a message."""
     told = "" if kind_of_model(path) in expected else describe_path(path)
     return told or "It is truncated or damaged, or something else with that name: get it again."
 
 
 def _found(path: Path, kind: Kind) -> str:
-    """Name what is in a folder or who wrote a file, or quote what it begins with."""
+    """List the contents of a folder, name the program that wrote a file, or quote its beginning."""
     if kind == "foreign_format":
         return PROGRAMS.get(path.suffix.lower(), "ncnn")
     if kind in FOLDERS:

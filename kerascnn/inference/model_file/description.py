@@ -1,7 +1,7 @@
-"""All that an ``.onnx`` file says about itself, read without the onnx package.
+"""Reads all that an ``.onnx`` file says about itself, without the onnx package.
 
-Knows: the fields of ModelProto that tell where a graph comes from and what it takes and gives.
-Does not know how it is run, nor what its answers mean.
+Knows: the fields of ModelProto for a graph's origin, inputs and outputs. Does not know how a graph
+is run or what its outputs mean.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TYPES = (
     *("undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string"),
     *("bool", "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16"),
 )
-"""``TensorProto.DataType`` by number; later ones are shown by theirs."""
+"""Names of ``TensorProto.DataType`` by number; newer types are shown as numbers."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class TensorInfo:
 
     Attributes:
         name: Name of the value.
-        type: Type of its numbers, as numpy calls it; ``sequence``, ``map`` or the like for others.
-        shape: Sizes, or names of those that are open; None where one says nothing.
+        type: Element type, as named by numpy; ``sequence``, ``map`` or the like if not a tensor.
+        shape: Sizes; names of dynamic axes, or None for those without a name.
     """
 
     name: str
@@ -44,23 +44,23 @@ class TensorInfo:
 
 @dataclass
 class Description:
-    """What a file says.
+    """What a file says about itself.
 
     Attributes:
         path: Path of the file.
-        bytes: Its size.
-        card: What kerascnn wrote into it; None: made elsewhere.
+        bytes: Size of the file.
+        card: Its model card; None if kerascnn did not export it.
         inputs: Inputs of the graph, without its weights.
         outputs: Outputs of the graph.
-        opsets: Versions by domain; ``ai.onnx`` is ONNX' own.
-        ir_version: IR version of the format of the file.
-        producer: What wrote it, and its version.
+        opsets: Operator set versions by domain; ``ai.onnx`` is ONNX's own.
+        ir_version: IR version of the file format.
+        producer: Program that wrote the file, and its version.
         graph: Name of the graph.
-        doc: Texts for people that it carries.
-        model_version: As its maker counts.
-        operators: How many of each kind, the commonest first; of subgraphs none.
-        weights: How many numbers its tensors hold.
-        metadata: Keys and values, without the card.
+        doc: Documentation strings.
+        model_version: Version given by the producer.
+        operators: Number of nodes by operator, most common first, without subgraphs.
+        weights: Number of parameters.
+        metadata: Metadata properties, without the card.
     """
 
     path: str
@@ -79,7 +79,7 @@ class Description:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return plain values for JSON."""
         return asdict(self) | {"card": self.card.to_dict() if self.card else None}
 
 
@@ -101,7 +101,7 @@ def describe(path: str | Path) -> Description:
 
 
 def _read_model(file: BinaryIO, message: Span, found: Description) -> dict[str, str]:
-    """Note what stands in the model around its graph, and return its texts by name."""
+    """Read the fields of a ModelProto into a description, and return its texts by name."""
     texts: dict[str, str] = {}
     has_graph = False
     for part, value in fields(file, message):
@@ -143,13 +143,13 @@ def _read_graph(file: BinaryIO, graph: Span, found: Description) -> None:
             found.graph = _text(file, value)
         elif part == _GRAPH_DOC:
             found.doc = _text(file, value)
-    # Old files list their weights among the inputs too.
+    # Files before IR version 4 list their weights among the inputs too.
     found.inputs = [end for end in inputs if end.name not in weights]
     found.operators = dict(operators.most_common())
 
 
 def _tensor_info(file: BinaryIO, info: Span) -> TensorInfo:
-    """Read a ValueInfoProto: 1 its name, 2 its type, of which 1 is that of a tensor."""
+    """Read a ValueInfoProto: field 1 is its name, 2 its type, whose field 1 is a tensor type."""
     name, kind = "", "undefined"
     shape: tuple[int | str | None, ...] = ()
     for part, value in fields(file, info):
@@ -176,10 +176,10 @@ def _tensor_type(file: BinaryIO, span: Span) -> tuple[str, tuple[int | str | Non
 
 
 def _side(file: BinaryIO, span: Span) -> int | str | None:
-    """Read a Dimension: 1 its size, or 2 its name."""
+    """Read a Dimension: field 1 is its size, or field 2 its name."""
     for part, value in fields(file, span):
         if part == 1:
-            # Negative ones, which some write for an open size, are 64 bits without a sign here.
+            # Negative numbers, which some exporters write for a dynamic size, are read as unsigned.
             return value.number if value.number < 1 << 63 else None
         if part == 2:
             return _text(file, value) or None
@@ -187,7 +187,7 @@ def _side(file: BinaryIO, span: Span) -> int | str | None:
 
 
 def _tensor(file: BinaryIO, span: Span) -> tuple[str, int]:
-    """Read the name of a TensorProto and how many numbers it holds."""
+    """Read the name and the number of elements of a TensorProto."""
     name, count = "", 1
     for part, value in fields(file, span):
         if part == 1:

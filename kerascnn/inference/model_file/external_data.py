@@ -1,7 +1,7 @@
-"""Weights that lie in files beside an ``.onnx`` file (ONNX's "external data").
+"""Lists the files beside an ``.onnx`` file that hold its weights (ONNX's "external data").
 
-Knows: where in ModelProto tensors can be, and how one names its file. Does not know what the
-weights are for. torch.onnx has written files in this way by default since torch 2.9.
+Knows: where tensors occur in ModelProto, and how they name their file. Does not know what the
+weights are for. torch.onnx has written such files by default since torch 2.9.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PARTS = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "entry"},
 }
-"""By message: fields that lead to tensors, and what they hold;
+"""By message type, the fields that lead to tensors and the type of each;
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 
 
@@ -29,8 +29,8 @@ def files_beside(path: str | Path) -> tuple[Path, ...]:
     """List the files that hold weights of an ``.onnx`` file.
 
     Returns:
-        Their paths, sorted; they need not exist. Places outside the file's own folder are left
-        out: onnxruntime refuses them.
+        Their paths, sorted; the files may not exist. Paths outside the file's folder are left out,
+        because onnxruntime refuses them.
 
     Raises:
         ModelFileError: No such file, or not a whole ONNX file.

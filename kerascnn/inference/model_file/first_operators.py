@@ -1,7 +1,7 @@
-"""Whether an ``.onnx`` file normalizes its pixels itself, read without the onnx package.
+"""Detects whether an ``.onnx`` graph normalizes its input, without the onnx package.
 
-Knows: as much of GraphProto as it takes to follow the input to its first
-arithmetic. Weights are skipped.
+Knows: the parts of GraphProto needed to follow the input to its first arithmetic operator. Skips
+weights.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from kerascnn.inference.model_file.nodes import NODE, read_node
 from kerascnn.inference.model_file.protobuf import fields
 
 _ARITHMETIC = frozenset({"Sub", "Div", "Mul", "Add"})
-"""Operators by which pixels are shifted and scaled."""
+"""Operators that shift or scale pixels."""
 
 _SAME_PIXELS = frozenset(
     {"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Gather"}
     | {"Split", "Concat", "Clip", "Resize", "Pad"}
 )
-"""Operators that hand on pixels, in another order, shape or type."""
+"""Operators that pass pixels on, in another order, shape or type."""
 
 
 def quantizes_by_batch(path: str | Path) -> bool:
-    """Return whether a graph takes its scale from all pictures of a batch, as dynamic int8 does."""
+    """Return whether a graph computes quantization scales over the batch, as dynamic int8 does."""
     with opened(path) as (file, message):
         nodes = (span for field, span in fields(file, find_graph(file, message)) if field == NODE)
         return any(read_node(file, node)[0].startswith("DynamicQuantize") for node in nodes)
 
 
 def normalizes_pixels(path: str | Path, name: str) -> bool:
-    """Return whether a graph shifts or scales its pixels before anything is learned from them.
+    """Return whether a graph shifts or scales its pixels before the first learned layer.
 
     Raises:
         ModelFileError: Not a whole ONNX file.

@@ -1,7 +1,7 @@
-"""What must be said about a model that was made elsewhere, because its file does not say it.
+"""Class names and preprocessing of a foreign model, which its file does not contain.
 
-Knows: the usual ways to normalize pixels. Does not know files of class names, graphs, nor
-Keras: an ``.onnx`` file without a card and a Keras file are spoken for in the same words.
+Knows: the usual normalizations of pixels. Does not know label files, graphs or Keras: the same
+description serves an ``.onnx`` file without a card and a Keras file.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Normalize = Literal["none", "unit", "tf", "torch", "caffe"]
 NORMALIZE: tuple[Normalize, ...] = get_args(Normalize)
 
 MADE_ELSEWHERE = "made elsewhere"
-"""In place of a network's name, on the card of a graph that came without one."""
+"""Network name on the card of a foreign graph."""
 
 _MIDDLE = (127.5, 127.5, 127.5)
 _HIGHEST = (255.0, 255.0, 255.0)
-"""Middle and maximum of an 8-bit pixel, in each channel."""
+"""Midpoint and maximum of 8-bit pixels, per channel."""
 
 NORMALIZATIONS: dict[str, Normalization] = {
     "none": Normalization(),
@@ -35,9 +35,9 @@ NORMALIZATIONS: dict[str, Normalization] = {
     "torch": Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
     "caffe": Normalization((103.939, 116.779, 123.68), channel_order="BGR"),
 }
-"""``none``: 0 to 255 as they are; ``unit``: 0 to 1; ``tf``: -1 to 1; ``torch``: ImageNet's mean
-and deviation, RGB; ``caffe``: ImageNet's mean taken off, BGR. The last three are the modes of
-Keras' ``preprocess_input``."""
+"""Normalizations by name. ``none``: 0 to 255, unchanged; ``unit``: 0 to 1; ``tf``: -1 to 1;
+``torch``: ImageNet's mean and standard deviation, RGB; ``caffe``: ImageNet's mean subtracted, BGR.
+The last three are the modes of Keras' ``preprocess_input``."""
 
 
 @dataclass(frozen=True)
@@ -112,19 +112,19 @@ class ForeignModel:
     def card(
         self, name: str, network: str, image_size: int | Shape, channels: int = 3
     ) -> ModelCard:
-        """Write the card that the file lacks.
+        """Create the card that the file lacks.
 
         Args:
             name: Name of the model.
-            network: The program that made it.
+            network: Name of the network, or of the program that made it.
             image_size: Height and width; one number for both.
-            channels: Channels that the network takes, 3 or 1.
+            channels: Input channels, 3 or 1.
 
         Returns:
             The card, without metrics, parity and probes.
 
         Raises:
-            ConfigError: A normalization of three channels for a network that takes one.
+            ConfigError: A normalization of three channels for a network with one.
         """
         shape = (image_size, image_size) if isinstance(image_size, int) else image_size
         rule = self.resize_rule(shape)
@@ -163,4 +163,4 @@ class ForeignModel:
 
 
 Foreign = ForeignModel
-"""The name that earlier scripts import."""
+"""Former name, kept for existing scripts."""

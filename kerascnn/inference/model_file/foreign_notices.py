@@ -1,6 +1,6 @@
-"""What is told about a model made elsewhere, and what its user's numbers mean.
+"""Notices about a foreign model, and the units of its user's normalization.
 
-Knows: sentences, and pixel units. Does not know graphs.
+Knows: wording and pixel units. Does not know graphs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def sizing_words(card: ModelCard) -> Sentence:
 
 
 def sizing_notice(card: ModelCard) -> Sentence:
-    """Describe how pictures are resized for a model made elsewhere, and what that depends on."""
+    """Describe how pictures are resized for a foreign model, and warn that it must fit."""
     return sentence(
         "{name}: pictures are {sizing}. If the model was trained with another method, "
         "predictions are worse, without any error: see `like`, `resize` and `filter`; kerascnn "
@@ -45,16 +45,17 @@ def sizing_notice(card: ModelCard) -> Sentence:
 def own_normalization(
     mean: Sequence[float] | None, std: Sequence[float] | None, normalize: Normalize | None
 ) -> Normalization:
-    """Make a normalization from a user's own numbers.
+    """Create a normalization from the user's mean and standard deviation.
 
     Args:
         mean: One number, or three in the order RGB; None: 0.
         std: Likewise; None: 1.
-        normalize: ``unit``: they are of pixels from 0 to 1, as torchvision's ``Normalize`` has
-            them; ``none``: of 0 to 255; None: of 0 to 1 if none is above 1.
+        normalize: Unit of the numbers. ``unit``: pixels from 0 to 1, as in torchvision's
+            ``Normalize``; ``none``: 0 to 255; None: 0 to 1 if no number is above 1.
 
     Raises:
-        ConfigError: Another count, a deviation that is not above 0, or another ``normalize``.
+        ConfigError: Wrong count, a standard deviation that is not above 0, or another
+            ``normalize``.
 
     Examples:
         >>> own_normalization([0.5], [0.5], None).mean

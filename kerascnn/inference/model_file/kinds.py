@@ -1,7 +1,7 @@
-"""What a path that was given as a model really is.
+"""Recognizes what kind of model a path is.
 
-Knows: the first bytes of the files that people take for one another, and what lies in the folders.
-Does not read models, nor know what to do with one (:mod:`kerascnn.inference.model_file.advice`).
+Knows: magic bytes of files that are easily confused, and the contents of folders. Does not read
+models or know what to do with one (:mod:`kerascnn.inference.model_file.advice`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Kind = Literal[
 ]  # fmt: skip
 
 _ENCRYPTED = 1
-"""Bit of a zip entry's flags."""
+"""Bit in the flags of an encrypted zip entry."""
 
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 MODEL, CARD = "model.keras", "card.json"
-"""What makes a folder a run that can be used."""
+"""Files of a finished run folder."""
 
 _BEGINNINGS: dict[bytes, Kind] = {
     b"\x89HDF": "hdf5", b"version https://git-lfs": "lfs", b"\x1f\x8b": "gzip",
@@ -41,10 +41,10 @@ _BEGINNINGS: dict[bytes, Kind] = {
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\x1b"))
-"""Bytes that are in no text."""
+"""Control characters, which do not occur in text."""
 
 _IDENTIFIERS: dict[bytes, Kind] = {b"TFL3": "tflite", b"ORTM": "ort"}
-"""In the fifth to eighth byte."""
+"""FlatBuffers file identifiers, at bytes 4 to 8."""
 
 PROGRAMS = {
     ".caffemodel": "Caffe", ".prototxt": "Caffe", ".mnn": "MNN", ".param": "ncnn",
@@ -53,19 +53,19 @@ PROGRAMS = {
     ".msgpack": "Flax", ".pbtxt": "TensorFlow", ".meta": "TensorFlow 1", ".uff": "TensorRT",
     ".nb": "Paddle Lite", ".dlc": "SNPE", ".mlmodelc": "Core ML", ".kmodel": "nncase",
 }  # fmt: skip
-"""By the end of the name, the program whose files are not told apart further."""
+"""Programs by file suffix, for formats that are not recognized further."""
 
 _ENDINGS: dict[str, Kind] = {
     ".bmp": "picture",
     ".engine": "tensorrt", ".plan": "tensorrt", ".trt": "tensorrt", ".mlmodel": "coreml",
     ".pdmodel": "paddle", ".pdparams": "paddle", ".pdiparams": "paddle",
 }  # fmt: skip
-"""Of names, where no first bytes are known."""
+"""Suffixes of formats without magic bytes."""
 
 _NAMED = {".onnx", *PROGRAMS, *_ENDINGS}
 
 _ONNX = (b"\x12", b"\x1a", b"\x3a", b"\x42")
-"""What follows the version of the format in an ONNX file: who made it, the graph, operator sets."""
+"""Field tags that may follow the IR version in an ONNX file: producer, graph, operator sets."""
 
 FOLDERS: dict[Kind, tuple[str, ...]] = {
     "onnx_folder": ("*.onnx", "*/*/model.onnx"),
@@ -78,19 +78,19 @@ FOLDERS: dict[Kind, tuple[str, ...]] = {
     "openvino": ("*.xml",),
     "foreign_format": ("*.param",),
 }
-"""By what lies in them."""
+"""Glob patterns by kind of folder: one match is enough."""
 
 _LOOKED_AT = 1000
-"""Names in a folder."""
+"""Maximum names to look at in a folder."""
 
 _ARCHITECTURE = 4096
-"""Bytes in which a Keras model's architecture names its class."""
+"""Bytes at the start of a JSON file within which a Keras architecture names its class."""
 
 
 def kind_of_model(path: str | Path) -> Kind:
     """Return what kind of model is at a path, by its content and not by its name.
 
-    ``other``: none that is known here, as an ``.onnx`` file is not.
+    ``other``: not recognized; this includes ``.onnx`` files.
     """
     path = Path(path)
     if path.is_dir():
@@ -111,12 +111,12 @@ def kind_of_model(path: str | Path) -> Kind:
 
 
 def files_in(folder: Path, kind: Kind) -> list[Path]:
-    """List the files that make a folder one of its kind."""
+    """List the files by which a folder is recognized as a kind."""
     return sorted(file for pattern in FOLDERS[kind] for file in folder.glob(pattern))
 
 
 def _holds_pictures(folder: Path) -> bool:
-    from kerascnn.images import SUFFIXES  # loads numpy and Pillow, for which completion cannot wait
+    from kerascnn.images import SUFFIXES  # imports numpy and Pillow, too slow for completion
 
     names = (file.name for place in ("*", "*/*") for file in folder.glob(place))
     return any(name.lower().endswith(SUFFIXES) for name in islice(names, _LOOKED_AT))
@@ -138,7 +138,7 @@ def _of_file(path: Path) -> Kind:
 
 
 def _of_beginning(path: Path, start: bytes) -> Kind | None:
-    """Recognize a format by bytes that no other begins with."""
+    """Recognize a format by its magic bytes."""
     if not start:
         return "empty"
     for beginning, kind in _BEGINNINGS.items():
@@ -158,7 +158,7 @@ def _of_beginning(path: Path, start: bytes) -> Kind | None:
 
 
 def _of_name(path: Path, start: bytes) -> Kind | None:
-    """Recognize what begins as other formats may, by its name too."""
+    """Recognize a format by its name and first bytes, which other formats may share."""
     suffix, name = path.suffix.lower(), path.name
     if start[:1] == b"\n" and (suffix == ".pb" or b"Placeholder" in start):
         return "graph"
@@ -199,7 +199,7 @@ def _is_text(start: bytes) -> bool:
     if start.translate(None, _CONTROLS) != start:
         return False
     with suppress(UnicodeDecodeError):
-        return bool(_UTF8().decode(start))  # the last letter may be cut
+        return bool(_UTF8().decode(start))  # incremental: the last character may be cut
     return False
 
 
@@ -224,7 +224,7 @@ def _of_zip(path: Path) -> Kind:
 
 
 def is_own(path: str | Path) -> bool:
-    """Return whether a path is a run or its ``model.keras``, rather than a file made elsewhere."""
+    """Return whether a path is a run folder or its ``model.keras``, not a foreign file."""
     path = Path(path)
     if path.name == MODEL:
         return path.with_name(CARD).is_file()

@@ -1,7 +1,7 @@
-"""Class names in lines of text, as people and programs write them.
+"""Reads class names from lines of text.
 
-Knows: numbers, bullets, quotes and identifiers that all lines have around their names, and tables
-with a header. Does not know files or JSON.
+Knows: numbers, bullets, quotes and identifiers around the names, and tables with a header. Does
+not know files or JSON.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from contextlib import suppress
 _NUMBERED = re.compile(
     r"""["'\[]?(\d+)["']?(?:\s*(?:->|[:,;=|])\s*|[.)\]-](?!\d)\s*|\s+-\s+|\s+)(\S.*)"""
 )
-"""As in Teachable Machine's labels.txt, ``0 apple``, and in ``0. apple`` or ``[0] apple``."""
+"""Number before the name: ``0 apple`` (Teachable Machine), ``0. apple`` or ``[0] apple``."""
 
 _NUMBER_LAST = re.compile(r"(\S.*?)\s*[\t,;:=]\s*(\d+)")
-"""As in a table of ``label,index``."""
+"""Number after the name, as in a table of ``label,index``."""
 
 _SYNSET = re.compile(r"n\d{8}[\s,:]+(\S.*)")
-"""As in Caffe's synset_words.txt: ``n01440764 tench, Tinca tinca``."""
+"""WordNet identifier before the name, as in Caffe's synset_words.txt: ``n01440764 tench``."""
 
 _BULLET = re.compile(r"[-*\u2022]\s+(\S.*)")
 
 _QUOTED = (re.compile(r'"([^"]+)"'), re.compile(r"'([^']+)'"))
 
 _NAME_COLUMNS = ("name", "label", "class", "class_name", "label_name", "names", "labels", "classes")
-"""What the header of a table calls the names."""
+"""Titles of the column of names in a table."""
 
 _SEPARATORS = ("\n", ";", "|", "\t", ",")
-"""Between names in one text; the first that occurs, so that names may have commas."""
+"""Separators of names in one text; the first that occurs is used, so that names may have commas."""
 
 
 def split(text: str) -> list[str]:
-    """Split a list in one text.
+    """Split a list of names in one text.
 
     Raises:
-        ValueError: It is no list, but looks like a broken one of JSON, or one word.
+        ValueError: It is a single word, or looks like malformed JSON.
     """
     text = text.strip()
     separator = next((one for one in _SEPARATORS if one in text), None)
@@ -46,7 +46,7 @@ def split(text: str) -> list[str]:
 
 
 def plain_names(lines: list[str]) -> list[str]:
-    """Return the names in lines, without what all lines have around them, by their numbers.
+    """Return the names in lines, without decoration that all lines share, ordered by their numbers.
 
     Examples:
         >>> plain_names(["1. 'pear',", "0. 'apple'"])
@@ -68,7 +68,7 @@ def _without(pattern: re.Pattern[str], lines: list[str]) -> list[str]:
 
 
 def _numbered(lines: list[str]) -> list[str]:
-    """Order names by the numbers from 0 that all have, or all but a table's header."""
+    """Order names by their numbers from 0, if all lines (except perhaps a header) have one."""
     headed = not re.search(r"\d", lines[0])
     for rows in (lines, lines[1:]) if headed else (lines,):
         for pattern, number, name in ((_NUMBERED, 1, 2), (_NUMBER_LAST, 2, 1)):
@@ -80,7 +80,7 @@ def _numbered(lines: list[str]) -> list[str]:
 
 
 def _from_table(lines: list[str]) -> list[str]:
-    """Read the names of a table whose header tells which they are; nothing if it is none."""
+    """Return the column of names of a table with a header; empty if the lines are not one."""
     for delimiter in "\t;,":
         rows: list[list[str]] = []
         with suppress(csv.Error):

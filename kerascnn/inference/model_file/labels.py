@@ -1,7 +1,7 @@
-"""Class names as others keep them: text, JSON, and the metadata of an ``.onnx`` file.
+"""Reads class names from text, JSON, and the metadata of an ``.onnx`` file.
 
-Knows: JSON lists and objects in either direction, the same as Python writes it, Hugging Face's
-``id2label``, ultralytics' ``names``. Does not know models, nor what lines have around names.
+Knows: JSON lists, objects in either direction, the same as Python literals, Hugging Face's
+``id2label``, ultralytics' ``names``. Does not know models, or what surrounds names in lines.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ _KEYS = (
     "class_indices", "class_to_idx", "idx_to_class", "idx2label", "index_to_name", "class_labels",
     "classnames", "label_map", "categories",
 )  # fmt: skip
-"""Where a larger JSON object or the metadata of a file keep the names."""
+"""Keys of the names in a larger JSON object or in the metadata of a file."""
 
 _NUMBERS = ("id", "index", "idx", "class_id", "label_id", "class_index", "number")
-"""Where an object for each class keeps its number."""
+"""Keys of the number in an object per class."""
 
 _NAMES = ("name", "label", "class_name", "class", "title")
-"""Where it keeps its name."""
+"""Keys of the name in an object per class."""
 
 _ASSIGNED = re.compile(r"\s*[\w. ]+[=:(]\s*(?=[\[{])")
-"""What programs write before a list: ``classes = [...]``, ``Index([...])``."""
+"""Code before a list: ``classes = [...]``, ``Index([...])``."""
 
 _SAID = 'Expected one class name per line, or JSON: a list, or an object like {"0": "apple"}.'
 
 
 _SHOWN = 40
-"""Characters of a listing that is not read."""
+"""Characters quoted of metadata that cannot be parsed."""
 
 _UNREAD = (".yaml", ".yml", ".pbtxt", ".xml", ".npy", ".npz", ".pkl", ".pickle", ".joblib")
-"""Ends of files that hold names in ways that are not read: their lines are no names."""
+"""Suffixes of unsupported formats, whose lines must not be taken for names."""
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
 
 
 def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
-    """Read what an ``.onnx`` file's metadata say about a classifier.
+    """Read class names and preprocessing from the metadata of an ``.onnx`` file.
 
     Args:
         metadata: Metadata of the file; ultralytics writes ``names``, ``imgsz`` and ``author``.
@@ -107,7 +107,7 @@ def from_metadata(metadata: Mapping[str, str]) -> ForeignModel | None:
 
 
 def unread_listing(metadata: Mapping[str, str]) -> str:
-    """Say what stands in the metadata where class names do and is not read as such."""
+    """Quote the metadata that should hold class names but cannot be parsed, for a message."""
     for key, text in _listings(metadata):
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         return f" What its metadata hold as {key!r} is no list of names: {shown!r}."
@@ -115,17 +115,17 @@ def unread_listing(metadata: Mapping[str, str]) -> str:
 
 
 def _listings(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the metadata that may hold names, under keys in any spelling."""
+    """Return the metadata that may hold names; keys match in any spelling."""
     spelt = {re.sub(r"[ .-]", "_", key.lower()): key for key in metadata}
     found = [spelt[key] for key in _KEYS if key in spelt]
-    return [(key, metadata[key].removeprefix("\ufeff")) for key in found]  # as Notepad begins files
+    return [(key, metadata[key].removeprefix("\ufeff")) for key in found]  # BOM
 
 
 def _from_text(text: str) -> list[str]:
     """Read names from one value of the metadata.
 
     Raises:
-        ValueError: There are none in it.
+        ValueError: It contains none.
     """
     try:
         value = _literal(text)
@@ -171,7 +171,7 @@ def _from_json(path: str | Path, text: str) -> list[str]:
 
 
 def _in_order(value: Any) -> list[str]:
-    """Return the names of a list or an object by their numbers.
+    """Return the names of a list or an object, ordered by their numbers.
 
     Raises:
         ValueError: It is neither, or the numbers are not 0 to one less than their count.
@@ -217,7 +217,7 @@ def _by_number(pairs: list[tuple[Any, Any]]) -> list[str]:
 
 
 def _name(item: Any) -> str:
-    """Return a name; keras' ImageNet index has a list of identifier and name for each."""
+    """Return the name in an item; Keras' ImageNet index has a list of identifier and name."""
     if isinstance(item, list | tuple) and item:
         item = item[-1]
     if isinstance(item, dict):
@@ -233,14 +233,14 @@ def _from_lines(path: str | Path, text: str) -> list[str]:
     for number, name in enumerate(names, 1):
         if not name:
             raise DataError(f"{path}, line {number}: empty. {_SAID}")
-    if len(names) == 1:  # no classifier has one class
+    if len(names) == 1:  # a classifier has at least two classes
         with suppress(ValueError):
             return split(names[0])
     return plain_names(names)
 
 
 def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
-    """Append its index to a name that occurs twice, with a notice."""
+    """Append the index to names that occur more than once, with a warning."""
     known, distinct = set(names), dict[str, int]()
     for number, name in enumerate(names):
         called = name
@@ -255,7 +255,7 @@ def _distinct(names: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _literal(text: str) -> Any:
-    """Read JSON, or Python's way of writing the same, as ultralytics does.
+    """Parse JSON or the equivalent Python literal, which ultralytics writes.
 
     Raises:
         ValueError: The text is neither of them.

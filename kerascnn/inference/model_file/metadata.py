@@ -1,7 +1,7 @@
-"""Reading the card out of an ``.onnx`` file without the onnx package.
+"""Reads the card of an ``.onnx`` file, without the onnx package.
 
-Knows: as much of ModelProto as it takes to find ``metadata_props`` and the graph. The graph is
-skipped, so this is quick for a file of any size.
+Knows: the parts of ModelProto needed to find ``metadata_props`` and the graph. The graph is
+skipped, so this is fast for a file of any size.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
-    """Open an ``.onnx`` file, and turn what can go wrong while reading it into one sentence.
+    """Open an ``.onnx`` file, and turn errors while reading it into a ModelFileError.
 
     Yields:
-        The file, and the span of the whole of it.
+        The file, and the span of its whole content.
 
     Raises:
         ModelFileError: No such file, or not a whole ONNX file.
@@ -83,7 +83,7 @@ def opened(path: str | Path) -> Iterator[tuple[BinaryIO, Span]]:
     place = Path(path)
     try:
         if place.exists() and not (place.is_file() or place.is_dir()):
-            # Opening a named pipe would wait for a writer, perhaps for ever.
+            # Opening a named pipe would block until a writer appears.
             raise ModelFileError(f"{path}: not a regular file. Expected an .onnx file.")
         with place.open("rb") as file:
             yield file, Span(0, file.seek(0, 2))

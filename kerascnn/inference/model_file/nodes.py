@@ -1,7 +1,6 @@
-"""The nodes of an ``.onnx`` file's graph, read without the onnx package.
+"""Reads the nodes of an ``.onnx`` graph, without the onnx package.
 
-Knows: as much of NodeProto as says which operator makes what from what. Does not know what the
-operators do.
+Knows: a node's operator, inputs and outputs in NodeProto. Does not know what operators do.
 """
 
 from __future__ import annotations

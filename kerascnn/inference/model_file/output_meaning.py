@@ -1,8 +1,8 @@
-"""What the numbers of a model made elsewhere mean: probabilities, their logarithms, or logits.
+"""Decides what the outputs of a foreign model are: probabilities, their logarithms, or logits.
 
-Knows: what can be told from where numbers come from, what from the numbers themselves, and that
-where these contradict each other only the user can know. Does not know graphs: who reads one
-describes its end as an :class:`OutputOrigin`.
+Knows: what the origin of numbers and their values each imply, and that only the user can decide
+where these conflict. Does not know graphs: their reader describes the final operators as an
+:class:`OutputOrigin`.
 """
 
 from __future__ import annotations
@@ -20,35 +20,36 @@ from kerascnn.inference.model_file.signature import Meaning
 log = logging.getLogger(__name__)
 
 Source = Literal["softmax", "sigmoid", "log_softmax", "linear", "unknown"]
-"""What made a number: one of two that squash, a softmax's logarithm, a matrix or convolution."""
+"""Operator that a number originates from; ``linear`` is a matrix product or a convolution."""
 
 Outputs = Literal["logits", "probabilities"]
 OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
-"""What its user can say that a model gives."""
+"""Meanings of outputs that the user can specify."""
 
 _SUM = 1e-2
-"""How far from 1 a row of probabilities may sum: float16 graphs are coarse."""
+"""Allowed deviation from 1 of a row's sum: float16 graphs round coarsely."""
 
 _BEYOND = 1e-3
-"""How far below 0 or above 1 rounding may bring a probability."""
+"""Allowed rounding error of a bound: of a probability below 0, or of a logarithm above 0."""
 
 _CLIPPED = 0.1
-"""The same for a softmax that may be clipped; one over the wrong axis is further off."""
+"""Allowed deviation from 1 of a softmax's sum, which clipping may change; a softmax over the wrong
+axis is further off."""
 
 _STEP = 1 / 255
-"""Of quantized probabilities; half of it is what each may be off."""
+"""Quantization step of probabilities; each is off by at most half of it."""
 
 
 @dataclass(frozen=True)
 class OutputOrigin:
-    """Where the numbers of an output come from.
+    """Operators that the numbers of an output originate from.
 
     Attributes:
-        sources: What made them, behind all that hands values on.
-        mixed: Whether they were added up, averaged, weighed or picked from after that.
-        by_matrix: Whether a matrix was among what mixed them.
-        quantized: Whether they go through whole numbers on the way.
-        last: The operator that made them, behind all that hands values on.
+        sources: Their kinds, ignoring operators that only pass values on.
+        mixed: Whether they were then added, averaged, weighted or selected from.
+        by_matrix: Whether a matrix product was among the mixing operators.
+        quantized: Whether they are quantized on the way.
+        last: Last operator, ignoring those that only pass values on.
     """
 
     sources: frozenset[Source]
@@ -58,29 +59,29 @@ class OutputOrigin:
     last: str = ""
 
     def only(self, source: Source) -> bool:
-        """Return whether all numbers come from one kind of source."""
+        """Return whether all numbers originate from this kind of source."""
         return self.sources == {source}
 
 
 def decide(
     origin: OutputOrigin, values: npt.NDArray[np.float32], path: str, said: Outputs | None = None
 ) -> Meaning:
-    """Decide what numbers mean.
+    """Decide what the numbers of an output mean.
 
     Args:
-        origin: Where they come from.
-        values: float32 ``[pictures, numbers]``, finite answers to pictures that differ.
+        origin: Operators that they originate from.
+        values: float32 ``[pictures, numbers]``, finite outputs for different pictures.
         path: Path, for error messages.
-        said: What the user says; it goes before all else.
+        said: What the user specified, which takes precedence.
 
     Raises:
-        ConfigError: Where they come from and what they are contradict each other and nothing was
-            said, or they cannot be what was said.
-        ModelFileError: A softmax of one number.
+        ConfigError: Origin and values conflict and the user specified nothing, or the values
+            conflict with what the user specified.
+        ModelFileError: A softmax over a single number.
     """
     if lost := without_classes(origin, values):
         raise ModelFileError(f"{path}: {lost}")
-    if not len(values):  # none was finite, so there is nothing to look at
+    if not len(values):  # none was finite, so only the origin counts
         by_source: dict[Source, Meaning] = {"softmax": "probabilities", "sigmoid": "sigmoids"}
         return said or by_source.get(next(iter(origin.sources)), "logits")
     if said == "logits":
@@ -99,14 +100,14 @@ def decide(
 
 
 def without_classes(origin: OutputOrigin, values: npt.NDArray[np.float32] | None = None) -> str:
-    """Say why numbers are none of the classes' own: one was picked, or all were sorted.
+    """Explain why the numbers do not belong to classes: one was selected, or all were sorted.
 
     Args:
-        origin: Where they come from.
-        values: float32 ``[pictures, numbers]``; None: they are not known.
+        origin: Operators that they originate from.
+        values: float32 ``[pictures, numbers]``; None: not known.
 
     Returns:
-        A sentence; empty: they may be.
+        A sentence; empty if they may belong to classes.
     """
     last = origin.last.rpartition(".")[2].replace("_", "").lower().removeprefix("reduce")
     if last in ("argmax", "argmin"):
@@ -140,7 +141,7 @@ def looks_like_probabilities(values: npt.NDArray[np.float32], quantized: bool = 
         quantized: Whether each is rounded to a multiple of about 1/255.
 
     Returns:
-        Whether they can; never for a single number a picture.
+        Whether they can be; never for a single number per picture.
     """
     width = values.shape[1]
     allowed = min(_SUM + width * _STEP / 2, 0.3) if quantized else _SUM
@@ -162,7 +163,7 @@ def _of_softmax(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str
 
 
 def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str) -> Meaning:
-    """Decide where the last operator leaves it open."""
+    """Decide by the values, where the operators do not determine the meaning."""
     if looks_like_probabilities(values, origin.quantized):
         return "probabilities"
     if origin.only("softmax") and looks_like_probabilities(
@@ -193,7 +194,7 @@ def _by_values(origin: OutputOrigin, values: npt.NDArray[np.float32], path: str)
 
 
 def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
-    """Tell by their sign whether logarithms of probabilities were negated."""
+    """Decide by the sign whether logarithms of probabilities were negated."""
     if values.max() <= _BEYOND:
         return "logits"
     if values.min() >= -_BEYOND:
@@ -202,7 +203,7 @@ def _of_logarithms(values: npt.NDArray[np.float32], path: str) -> Meaning:
 
 
 def _linear_inside(values: npt.NDArray[np.float32], path: str) -> Meaning:
-    """Treat a single output of a matrix as a logit although it is within 0 to 1, with a notice."""
+    """Treat linear outputs within 0 to 1 as logits; warn if there is only one."""
     if values.shape[1] == 1:
         log.warning(
             "%s: its last layer has no sigmoid, so its single number is read as a logit, though "
@@ -222,7 +223,7 @@ def _said_probabilities(
             f"{path}: `outputs` probabilities, but its outputs range from {values.min():.4g} to "
             f"{values.max():.4g}. Use `outputs` logits, or leave it out."
         )
-    # What does not sum to 1 is divided by its sum, as several sigmoids are.
+    # Rows that do not sum to 1 are divided by their sum, like independent sigmoids.
     return "probabilities" if looks_like_probabilities(values, origin.quantized) else "sigmoids"
 
 

@@ -1,7 +1,7 @@
-"""What makes the numbers of an ``.onnx`` file's output, read without the onnx package.
+"""Traces an output of an ``.onnx`` graph to the operators that compute it, without onnx.
 
-Knows: as much of GraphProto as it takes to follow an output back, and which operators
-hand values on, mix them or squash them. Weights are skipped.
+Knows: the parts of GraphProto needed to follow an output back, and which operators pass values on,
+mix them or squash them. Skips weights.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _GRAPH_INPUT, _INITIALIZER = 11, 5
 """Fields of GraphProto; https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 
 _NAME = {_GRAPH_INPUT: 1, _INITIALIZER: 8}
-"""The field that names a ValueInfoProto and a TensorProto."""
+"""Field of the name in ValueInfoProto and TensorProto."""
 
 _SAME_VALUES = frozenset(
     {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose",
      "Dropout", "Clip", "QuantizeLinear", "DequantizeLinear", "Round"}
 )  # fmt: skip
-"""Operators that hand on their first input's values: reshaped, cast, cut off or rounded."""
+"""Operators that pass on the values of their first input, reshaped, cast, clipped or rounded."""
 
 _MIXING = frozenset(
     {"Add", "Sub", "Mul", "Div", "Neg", "Sum", "Mean", "Max", "Min", "Concat", "Slice", "Gather",
@@ -33,16 +33,16 @@ _MIXING = frozenset(
      "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearReduceMean",
      "QLinearGlobalAveragePool", "QLinearAveragePool"}
 )  # fmt: skip
-"""Operators after which numbers are still made of what was put in."""
+"""Operators without weights that combine or select values of their inputs."""
 
 _MATRICES = frozenset(
     {"Gemm", "MatMul", "Conv", "FusedMatMul", "FusedGemm", "FusedConv", "QGemm", "QLinearMatMul",
      "QLinearConv", "MatMulInteger", "ConvInteger", "BatchNormalization"}
 )  # fmt: skip
-"""Operators that make numbers out of learned weights: what comes out is linear in them."""
+"""Operators with learned weights, whose outputs are linear in their inputs."""
 
 _QUANTIZED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "Round")
-"""How the names of operators begin that round to multiples of a step."""
+"""Prefixes of operators that quantize."""
 
 _SQUASHING: dict[str, Source] = {
     "Softmax": "softmax", "QLinearSoftmax": "softmax", "LogSoftmax": "log_softmax",
@@ -52,10 +52,10 @@ _SQUASHING: dict[str, Source] = {
 
 @dataclass
 class Graph:
-    """Who makes what.
+    """Which operator computes which value.
 
     Attributes:
-        makers: By name of a value, its operator and the operator's inputs.
+        makers: By name of a value, the operator that computes it and the operator's inputs.
         given: Names of the graph's inputs.
         weights: Names of its constants.
     """
@@ -77,11 +77,11 @@ class Graph:
 
 
 def find_origin(path: str | Path, output: str) -> OutputOrigin:
-    """Find out where an output's numbers come from.
+    """Find the operators that an output originates from.
 
     Returns:
-        As far as operators say; of unknown source where they do not (a subgraph, an input, an
-        operator that is not known here).
+        The origin; its source is ``unknown`` behind a subgraph, an input or an operator that is
+        not listed here.
 
     Raises:
         ModelFileError: Not a whole ONNX file.
@@ -111,7 +111,7 @@ def find_origin(path: str | Path, output: str) -> OutputOrigin:
 
 
 def _sources(graph: Graph, output: str) -> OutputOrigin:
-    """Collect what made the numbers that are mixed in a value."""
+    """Collect the sources of the numbers that are mixed in a value."""
     sources: set[Source] = set()
     by_matrix = quantized = False
     waiting, seen = [output], set()
@@ -123,7 +123,7 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
         kind, inputs = graph.makers.get(name, ("", []))
         quantized |= kind.startswith(_QUANTIZED)
         if kind == "DynamicQuantizeLinear":
-            continue  # a scale, which says nothing of the numbers that it scales
+            continue  # a scale, which says nothing about the numbers that it scales
         if made := _squashed_by(graph, name):
             sources.add(made)
         elif kind in _SAME_VALUES:
@@ -139,7 +139,7 @@ def _sources(graph: Graph, output: str) -> OutputOrigin:
 
 
 def _squashed_by(graph: Graph, name: str) -> Source | None:
-    """Return what squashed a value; a logarithm counts with the softmax that it is taken of."""
+    """Return the operator that squashed a value; the log of a softmax counts as log_softmax."""
     kind, inputs = graph.makers.get(name, ("", []))
     if kind == "Log" and inputs and _sources_of_one(graph, inputs[0]) == "softmax":
         return "log_softmax"
@@ -147,13 +147,13 @@ def _squashed_by(graph: Graph, name: str) -> Source | None:
 
 
 def _is_of_softmax(graph: Graph, inputs: list[str]) -> bool:
-    """Return whether a matrix is applied to a softmax: it groups probabilities then."""
+    """Return whether a matrix is applied to a softmax, which groups its probabilities."""
     moving = [name for name in inputs if not graph.is_constant(name)]
     return len(moving) == 1 and _sources_of_one(graph, moving[0]) == "softmax"
 
 
 def _sources_of_one(graph: Graph, name: str) -> str:
-    """Follow one value back to what squashed it; empty if something else made it."""
+    """Follow one value back to the operator that squashed it; empty if there is none."""
     seen: set[str] = set()
     while name in graph.makers and name not in seen:
         seen.add(name)
@@ -167,7 +167,7 @@ def _sources_of_one(graph: Graph, name: str) -> str:
 
 
 def read_graph(path: str | Path) -> Graph:
-    """Read which operator makes which value.
+    """Read which operator computes which value.
 
     Raises:
         ModelFileError: Not a whole ONNX file.
@@ -185,5 +185,5 @@ def read_graph(path: str | Path) -> Graph:
                     for inner, text in fields(file, value)
                     if inner == _NAME[part]
                 }
-    graph.given -= graph.weights  # old files list weights among the inputs too
+    graph.given -= graph.weights  # files before IR version 4 list weights among the inputs too
     return graph

@@ -1,6 +1,6 @@
-"""The scale of an output that is whole numbers: what they stand for, as the graph has it.
+"""Finds the scale of a quantized output in its graph.
 
-Knows: which operators write whole numbers with a scale and a zero point, and small constants.
+Knows: the operators that quantize with a scale and a zero point, and scalar constants.
 Does not know what the numbers mean (:mod:`kerascnn.inference.model_file.output_meaning`).
 """
 
@@ -17,10 +17,10 @@ from kerascnn.inference.model_file.protobuf import Span, fields, whole_numbers
 from kerascnn.inference.model_file.signature import Scale
 
 QUANTIZED = ("tensor(uint8)", "tensor(int8)")
-"""onnxruntime's names of the types."""
+"""Types of quantized outputs, as named by onnxruntime."""
 
 _SAME_NUMBERS = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose"})
-"""Operators that hand on numbers as they are."""
+"""Operators that pass numbers on unchanged."""
 
 _SCALES = {
     "QuantizeLinear": 1, "QLinearConv": 6, "QLinearMatMul": 6, "QGemm": 7, "QLinearSoftmax": 3,
@@ -28,7 +28,7 @@ _SCALES = {
     "QLinearGlobalAveragePool": 3, "QLinearAveragePool": 3, "QLinearReduceMean": 3,
     "QLinearConcat": 0,
 }  # fmt: skip
-"""By operator, which of its inputs is the scale of its output; the zero point comes next."""
+"""By operator, index of the input that is the scale of its output; the zero point comes next."""
 
 _NODE, _INITIALIZER = 1, 5
 """Fields of GraphProto."""
@@ -40,14 +40,14 @@ _DATA_TYPE, _FLOAT_DATA, _INT32_DATA, _RAW_DATA = 2, 4, 5, 9
 """Fields of TensorProto."""
 
 _RAW = {_FLOAT: "<f4", _UINT8: "u1", _INT8: "i1"}
-"""By type: how one number lies in ``raw_data``, which is little-endian on every machine."""
+"""By type, numpy's dtype of a number in ``raw_data``, which is little-endian on every machine."""
 
 
 def output_scale(path: str | Path, output: str) -> Scale | None:
-    """Find the scale of an output's whole numbers.
+    """Find the scale of a quantized output.
 
     Returns:
-        None: the graph does not say it in one number.
+        The scale; None if the graph does not have one scalar for all numbers.
     """
     makers = read_graph(path).makers
     name = output
@@ -67,7 +67,7 @@ def output_scale(path: str | Path, output: str) -> Scale | None:
 
 
 def _constants(path: str | Path, names: set[str]) -> dict[str, float]:
-    """Read constants of one number."""
+    """Read scalar constants."""
     found: dict[str, float] = {}
     with opened(path) as (file, message):
         for part, value in fields(file, find_graph(file, message)):
@@ -99,7 +99,7 @@ def _single(file: BinaryIO, tensor: Span) -> float | None:
     kind = parts[_DATA_TYPE].number if _DATA_TYPE in parts else 0
     if kind in (_UINT8, _INT8) and _INT32_DATA in parts:
         numbers = whole_numbers(file, parts[_INT32_DATA])
-        # A negative one is written with 64 bits.
+        # Negative numbers are encoded as 64-bit varints.
         return float(np.uint64(numbers[0]).astype(np.int64)) if len(numbers) == 1 else None
     span = parts.get(_RAW_DATA) or (parts.get(_FLOAT_DATA) if kind == _FLOAT else None)
     if span is None or kind not in _RAW or span.end - span.start != np.dtype(_RAW[kind]).itemsize:

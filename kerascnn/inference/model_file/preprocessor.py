@@ -1,7 +1,7 @@
-"""What the ``preprocessor_config.json`` of Hugging Face's transformers beside a model says.
+"""Reads ``preprocessor_config.json`` of Hugging Face's transformers beside a model.
 
-Knows: its keys, and that ConvNeXt's, EfficientNet's and others have their own. Does not know
-graphs, nor class names (``config.json`` has those).
+Knows: its keys, including those of ConvNeXt, EfficientNet and others. Does not know graphs, or
+class names (which are in ``config.json``).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ log = logging.getLogger(__name__)
 NAME = "preprocessor_config.json"
 
 _FILTERS: dict[Any, Filter] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers of them."""
+"""Filters by Pillow's numbers."""
 
 _WHOLE_FROM = 384
-"""Size from which ConvNeXt's pictures are squashed, not cropped."""
+"""Input size in pixels from which ConvNeXt squashes pictures instead of cropping them."""
 
 
 def from_preprocessor(path: str | Path) -> ForeignModel:
-    """Read how pictures are prepared for a model from the file that lies beside it.
+    """Read how pictures are prepared for a model from the file beside it.
 
     Returns:
-        Size, resizing and normalization; nothing if there is no such file, or, with a warning, if
-        it asks for what kerascnn does not do.
+        Size, resizing and normalization; an empty description if there is no such file, or, with a
+        warning, if it contains something that kerascnn does not support.
     """
     beside = Path(path).parent / NAME
     if not beside.is_file():
@@ -72,7 +72,7 @@ def _sizing(told: Mapping[str, Any]) -> tuple[Shape | None, Resizing | None]:
     edge = int(size["shortest_edge"])
     if share and edge >= _WHOLE_FROM:
         return (edge, edge), Resizing("squash", filter_)
-    if share:  # ConvNeXt's: to edge / share, then the middle
+    if share:  # ConvNeXt: resize to edge / share, then center crop
         return (edge, edge), Resizing("crop", filter_, library="torchvision", crop_share=share)
     shape = _shape(told["crop_size"]) if cropped else (0, 0)
     if shape[0] != shape[1] or not 0 < shape[0] <= edge:
@@ -86,7 +86,7 @@ def _shape(size: int | Mapping[str, int]) -> Shape:
 
 
 def _normalization(told: Mapping[str, Any]) -> Normalization:
-    """Combine factor, offset, means and deviations to those of pixels from 0 to 255."""
+    """Combine factor, offset, mean and standard deviation for pixels from 0 to 255."""
     factor = float(told.get("rescale_factor", 1 / 255)) if told.get("do_rescale", True) else 1.0
     own = told.get("do_normalize", False)
     mean, std = (

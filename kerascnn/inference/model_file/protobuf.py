@@ -1,4 +1,4 @@
-"""As much of the protobuf wire format as an ``.onnx`` file needs.
+"""Reads the parts of the protobuf wire format that ``.onnx`` files use.
 
 See https://protobuf.dev/programming-guides/encoding/. Knows: tags, lengths, and that a message's
 fields can be skipped without reading them. Does not know what the fields mean: see
@@ -17,12 +17,12 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 @dataclass(frozen=True)
 class Span:
-    """Where a field's value lies in the file; empty for numbers.
+    """Position of a field's value in the file; empty for numbers.
 
     Attributes:
-        start: Start of its first byte.
-        end: After its last byte.
-        number: Value of a whole number, unsigned.
+        start: Offset of its first byte.
+        end: Offset after its last byte.
+        number: Value of an integer, unsigned.
     """
 
     start: int
@@ -36,18 +36,18 @@ class Span:
 
 
 def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
-    """Walk through the fields of a message, reading none of their values.
+    """Iterate over the fields of a message without reading their values.
 
     Args:
-        file: Open for reading; may be moved between two fields.
-        message: Where the message lies.
+        file: Open for reading; its position may change between two fields.
+        message: Span of the message.
 
     Yields:
-        Field number and where the value lies; it is empty for numbers.
+        Field number and span of the value.
 
     Raises:
-        ValueError: Not a message, or not the whole of it.
-        IndexError: The file ends in the middle.
+        ValueError: Not a message, or a truncated one.
+        IndexError: The file ends within a field.
     """
     position = message.start
     while position < message.end:
@@ -64,7 +64,7 @@ def fields(file: BinaryIO, message: Span) -> Iterator[tuple[int, Span]]:
 
 
 def whole_numbers(file: BinaryIO, span: Span) -> list[int]:
-    """Read one whole number, or several that lie one after another, as a newer protobuf writes."""
+    """Read one integer, or several in packed encoding, which proto3 uses."""
     if span.start == span.end:
         return [span.number]
     file.seek(span.start)

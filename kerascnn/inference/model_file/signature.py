@@ -1,9 +1,9 @@
-"""The signature of a graph: how pictures go in, and what its outputs mean.
+"""The signature of a graph: how pictures are fed, and what its outputs mean.
 
-Knows: names, layout, types and the meaning of a graph's ends. Does not know sessions: it turns
-pictures into what a session takes, and what it gives into logits and probabilities. A file that
-kerascnn exported has the one signature of :func:`own_signature`; for a file made elsewhere it is
-found out by :mod:`kerascnn.inference.signature_of_foreign`.
+Knows: names, layout, types and meaning of inputs and outputs. Does not know sessions: it turns
+pictures into a session's input, and its output into logits and probabilities. Every file that
+kerascnn exported has the signature of :func:`own_signature`; that of a foreign file is found by
+:mod:`kerascnn.inference.signature_of_foreign`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from kerascnn.metrics.calibration import softmax
 Layout = Literal["NHWC", "NCHW", "NHW"]
 
 Meaning = Literal["both", "logits", "probabilities", "sigmoids", "negative_logs"]
-"""What the outputs are. ``both``: logits and probabilities, as kerascnn's files give them.
-``probabilities``: they sum to 1. ``sigmoids``: each stands for itself.
-``negative_logs``: -log p."""
+"""Meanings of the outputs. ``both``: logits and probabilities, as in kerascnn's files.
+``probabilities``: they sum to 1. ``sigmoids``: independent of each other. ``negative_logs``:
+-log p."""
 
 Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -36,20 +36,20 @@ TYPES: dict[str, np.dtype[Any]] = {
     "tensor(float16)": np.dtype(np.float16),
     "tensor(double)": np.dtype(np.float64),
 }
-"""onnxruntime's names of the types that pictures may go in as."""
+"""Supported input types, by onnxruntime's names."""
 
 _LEAST = np.finfo(np.float32).tiny
-"""Stands for a probability of 0, whose logarithm is not finite."""
+"""Replaces a probability of 0, whose logarithm is not finite."""
 
 
 class Scale(NamedTuple):
-    """What whole numbers stand for: ``(number - zero) * scale``."""
+    """Scale of quantized numbers, which stand for ``(number - zero) * scale``."""
 
     scale: float
     zero: int
 
     def real(self, numbers: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        """Give the numbers as DequantizeLinear does.
+        """Dequantize numbers as DequantizeLinear does.
 
         Examples:
             >>> Scale(0.5, 3).real(np.asarray([1, 5], np.uint8)).tolist()
@@ -64,18 +64,18 @@ class Signature:
     """Type, layout and meaning of a graph's input and outputs.
 
     Attributes:
-        card: Classes, size and normalization. Where ``dtype`` is uint8 the graph normalizes.
+        card: Classes, size and normalization. If ``dtype`` is uint8, the graph normalizes.
         input: Name of the input.
-        outputs: Names of the outputs that are asked for.
-        layout: Layout of the input; ``NHW`` has no axis of channels.
+        outputs: Names of the outputs to fetch.
+        layout: Layout of the input; ``NHW`` has no channel axis.
         dtype: Type of the input, a key of ``TYPES``.
-        channels: 3, or 1 for grey.
+        channels: 3, or 1 for gray.
         meaning: Meaning of the outputs.
-        batch: Pictures that the graph takes at once, None for any number.
-        pinned: Dynamic axes of the input by name, with the size they shall have.
-        normalizes: Whether the graph is seen to normalize its pixels itself.
-        scales: Of outputs that are whole numbers, what these stand for.
-        weights: Files beside the model's that hold weights.
+        batch: Fixed batch size of the graph; None for any.
+        pinned: Sizes of dynamic axes of the input, by name.
+        normalizes: Whether the graph itself normalizes pixels, as far as can be seen.
+        scales: Scales of quantized outputs, by name.
+        weights: Files beside the model that hold weights.
     """
 
     card: ModelCard
@@ -92,13 +92,13 @@ class Signature:
     weights: tuple[Path, ...] = ()
 
     def portions(self, pictures: images.UInt8Array) -> Iterator[tuple[images.UInt8Array, int]]:
-        """Cut a batch into what the graph takes at once.
+        """Split a batch into batches of the graph's size.
 
         Args:
-            pictures: uint8 ``[batch, size, size, 3]``, RGB.
+            pictures: uint8 ``[batch, height, width, 3]``, RGB.
 
         Yields:
-            Pictures, filled up with zeros if need be, and how many of them count.
+            Pictures, padded with zeros if needed, and the number of real ones.
         """
         step = self.batch or max(1, len(pictures))
         for start in range(0, len(pictures), step):
@@ -112,10 +112,10 @@ class Signature:
         """Turn pictures into the graph's input.
 
         Args:
-            pictures: uint8 ``[batch, size, size, 3]``, RGB; as many as ``batch`` says.
+            pictures: uint8 ``[batch, height, width, 3]``, RGB; ``batch`` of them if that is fixed.
 
         Returns:
-            The input by name, of the graph's type and layout.
+            The input by name, in the graph's type and layout.
         """
         array: npt.NDArray[Any]
         if TYPES[self.dtype] == np.uint8:
@@ -128,22 +128,22 @@ class Signature:
         return {self.input: array[..., 0] if self.layout == "NHW" else array}
 
     def real(self, name: str, output: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Turn an output into float32, by its scale if it has one."""
+        """Convert an output to float32, dequantized if it has a scale."""
         scale = self.scales.get(name)
         return np.asarray(output, np.float32) if scale is None else scale.real(output)
 
     def read(self, outputs: Sequence[npt.NDArray[Any]], count: int) -> Arrays:
-        """Turn the graph's outputs into answers.
+        """Turn the graph's outputs into logits and probabilities.
 
         Args:
-            outputs: In the order of ``outputs``.
-            count: How many pictures of the batch count.
+            outputs: In the order of ``self.outputs``.
+            count: Number of real pictures in the batch, without padding.
 
         Returns:
             Logits and probabilities, each float32 ``[count, classes]``.
 
         Raises:
-            ModelFileError: A graph made elsewhere does not give one row a picture.
+            ModelFileError: A foreign graph does not output one row per picture.
         """
         if self.meaning == "both":
             return outputs[0][:count], outputs[1][:count]
@@ -159,9 +159,14 @@ class Signature:
 
 
 def own_signature(card: ModelCard, weights: tuple[Path, ...]) -> Signature:
-    """Return the signature of every file that kerascnn exported, and of the files beside it."""
+    """Return the signature of a file that kerascnn exported.
+
+    Args:
+        card: Card of the file.
+        weights: Files beside it that hold weights.
+    """
     height, width = card.shape
-    # Sizes are pinned: every provider is at full speed and never has to resize.
+    # Fixed sizes let every provider run at full speed, without dynamic shapes.
     pinned = {"height": height, "width": width}
     return Signature(card, "image", ("logits", "probabilities"), pinned=pinned, weights=weights)
 
@@ -177,7 +182,7 @@ def normalized(
 
     Returns:
         float32 ``[pictures, height, width, channels]`` in the network's order; one channel for a
-        grey network.
+        gray network.
     """
     order = normalization.channel_order
     ordered = images.grey(pictures) if order == "grey" else pictures
@@ -189,11 +194,11 @@ def normalized(
 
 
 def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) -> Arrays:
-    """Turn the outputs of a model made elsewhere into logits and probabilities.
+    """Turn the outputs of a foreign model into logits and probabilities.
 
     Args:
-        values: float32 ``[pictures, classes]``; or ``[pictures, 1]`` for two classes, which then
-            speaks for the second.
+        values: float32 ``[pictures, classes]``; or, for two classes, ``[pictures, 1]``, the number
+            of the second class.
         meaning: Meaning of the numbers.
         classes: Number of classes.
 
@@ -218,15 +223,15 @@ def answers_of(values: npt.NDArray[np.float32], meaning: Meaning, classes: int) 
 
 
 def rows_of(output: npt.NDArray[Any], count: int) -> npt.NDArray[Any] | None:
-    """Read an output as one row a picture; axes of length 1 are of no consequence.
+    """Reshape an output to one row per picture; axes of length 1 are ignored.
 
     Args:
         output: Output of any shape.
-        count: Pictures that went in.
+        count: Number of pictures in the input.
 
     Returns:
-        ``[count, numbers]``; None if its first axis is not that of the pictures. For one picture
-        an output may lack that axis.
+        ``[count, numbers]``; None if its first axis is not the batch axis, which may be missing
+        for a single picture.
 
     Examples:
         >>> rows_of(np.zeros((6, 3, 1, 1)), 6).shape, rows_of(np.zeros(3), 1).shape

@@ -1,5 +1,5 @@
-"""Sessions: what runs a graph, with which provider, and how that is found out.
+"""Sessions: run a graph with an execution provider, and choose the provider.
 
 Knows: onnxruntime, OpenVINO, their providers and settings. Does not know what a file says about
-itself: that is in :mod:`kerascnn.inference.model_file`.
+itself (:mod:`kerascnn.inference.model_file`).
 """

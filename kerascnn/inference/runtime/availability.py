@@ -1,6 +1,6 @@
-"""Whether each provider really works on this machine.
+"""Checks which execution providers really work on this machine.
 
-Knows: a model of one node. Does not know exported files.
+Knows: a test model with one node. Does not know exported files.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from kerascnn.inference.runtime.ort import (
 from kerascnn.inference.runtime.session import open_session
 
 _REMOTE = "AzureExecutionProvider"
-"""Calls a service on the net for models made of such calls; it computes nothing itself."""
+"""Provider that only calls a remote service, for models made of such calls; it is not tested."""
 
 _ONE_NODE = (
     b'\x08\x07:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n'
     b"\n\x08\x08\x01\x12\x04\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
 )
-"""An ONNX model y = Identity(x), float32 [1]: the onnx package is not at hand here."""
+"""ONNX model y = Identity(x), float32 [1], in bytes because the onnx package is not required."""
 
 
 def provider_states() -> dict[str, str]:
     """Try every provider that this onnxruntime was built with.
 
-    onnxruntime lists providers whose libraries are missing, and then runs on the CPU without a
-    word; so each one is asked to run a model of one node.
+    onnxruntime also lists providers whose libraries are missing and then silently runs on the CPU,
+    so each provider runs a model of one node.
 
     Returns:
         By name: ``works``, or why it does not.

@@ -1,7 +1,7 @@
-"""CUDA and TensorRT: whether they can run here, and a session on a GPU.
+"""Opens sessions on a GPU, with CUDA or TensorRT.
 
-Knows: which packages they need, and what each is told. Does not know how a session is run at
-fixed places of the GPU's memory (:mod:`kerascnn.inference.runtime.io_binding`).
+Knows: the packages that the providers need, and their options. Does not know how a session runs
+with fixed buffers (:mod:`kerascnn.inference.runtime.io_binding`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 OnGpu: TypeAlias = Literal["cuda", "tensorrt"]
 
 GRAPHS = "enable_cuda_graph"
-"""The option that some files cannot have: those with an operator that runs on the CPU."""
+"""Provider option for CUDA graphs, which fails for files with an operator that runs on the CPU."""
 
 
 def open_gpu(
     path: str | Path, options: Any, provider: OnGpu, arithmetic: Arithmetic
 ) -> BoundSession:
-    """Open a file on the GPU, with CUDA graphs if every node of it can be recorded.
+    """Open a file on the GPU, with CUDA graphs if every node can be captured.
 
     Raises:
         ModelFileError: Not a model that can be loaded.
@@ -54,12 +54,12 @@ def _open(path: str | Path, options: Any, provider: OnGpu, arithmetic: Arithmeti
 
 
 def gpu_options(provider: OnGpu, arithmetic: Arithmetic, path: str) -> dict[str, Any]:
-    """Return what onnxruntime shall tell a provider.
+    """Return onnxruntime's options for a provider.
 
     Args:
         provider: ``cuda`` or ``tensorrt``.
         arithmetic: ``exact`` keeps TF32 and float16 off.
-        path: Path of the model, beside which TensorRT keeps what it compiled.
+        path: Path of the model, beside which TensorRT caches its compiled engines.
     """
     fast = int(arithmetic == "fast")
     if provider == "cuda":
@@ -70,7 +70,7 @@ def gpu_options(provider: OnGpu, arithmetic: Arithmetic, path: str) -> dict[str,
 
 
 def _load(provider: OnGpu) -> None:
-    """Find what CUDA and TensorRT need, or say what is missing."""
+    """Load the libraries that CUDA and TensorRT need; raise if onnxruntime lacks the provider."""
     if NAMES[provider] not in onnxruntime.get_available_providers():
         extra = "" if provider == "cuda" else " tensorrt"
         raise ProviderError(

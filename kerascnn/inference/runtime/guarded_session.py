@@ -1,7 +1,6 @@
-"""A session held in one process, until it is closed.
+"""A session that refuses to run after a fork or after it was closed.
 
-Knows: the methods of a session that are used here, forks, closing. Does not know which
-provider runs it.
+Knows: forks, closing, and the methods of a session that kerascnn uses. Does not know providers.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class GuardedSession:
 
         Raises:
             ConfigError: It was closed.
-            ProviderError: The process was forked since, or the provider fails.
+            ProviderError: The process was forked since it was opened, or the provider fails.
         """
         session = self.usable()
         try:
@@ -43,15 +42,15 @@ class GuardedSession:
         return outputs
 
     def usable(self) -> Any:
-        """Return the session inside.
+        """Return the wrapped session.
 
         Raises:
             ConfigError: It was closed.
-            ProviderError: The process was forked since.
+            ProviderError: The process was forked since it was opened.
         """
         session = self._open()
         if os.getpid() != self._process:
-            # The threads that compute were not copied with the process: it would wait for ever.
+            # The compute threads were not copied with the process, so a run would hang.
             raise ProviderError(
                 f"{self._name}: opened before this process was forked, and its threads do not "
                 "exist here. Open a Classifier in each worker process, after the fork."
@@ -69,7 +68,7 @@ class GuardedSession:
         return outputs
 
     def get_providers(self) -> list[str]:
-        """Name what really runs it, first the one that runs most."""
+        """Return the providers in use, the main one first."""
         providers: list[str] = self._open().get_providers()
         return providers
 

@@ -1,18 +1,17 @@
 """A session with fixed input and output buffers on a device (IOBinding) and CUDA graphs.
 
-Knows: onnxruntime's IOBinding, CUDA graphs and what those ask for
+Knows: onnxruntime's IOBinding, CUDA graphs and their requirements
 (https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#using-cuda-graphs-preview).
-Does not know files, providers' options or pictures.
+Does not know files, provider options or pictures.
 
-A plain run allocates room on the device for every input and output. Here each shape that comes
-again has its own, and pictures are copied into it. A CUDA graph is a recording of all kernels of
-one run; it reads and writes the very addresses that it was recorded with, and onnxruntime does
-not check that they are the ones of this call. So one recording belongs to one shape and its places,
-and is used only after it gave the answers of an ordinary run for pictures that it was not recorded
-with.
+A plain run allocates device memory for every input and output. Here each shape that recurs has its
+own buffers, into which pictures are copied. A CUDA graph captures all kernels of one run; it reads
+and writes the addresses that it was captured with, and onnxruntime does not check that they match
+the call. So each graph belongs to one shape and its buffers, and is used only after a replay on
+pictures other than the captured ones has reproduced an ordinary run.
 
-onnxruntime keeps the recordings of each thread apart, and the device may do nothing else while one
-is made. So one thread of the process does all of this, for every session.
+onnxruntime keeps graphs per thread, and the device must be idle otherwise during capture. So one
+thread of the process does all of this, for every session.
 """
 
 from __future__ import annotations
@@ -35,42 +34,42 @@ T = TypeVar("T")
 Feed: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 PLACES = 8
-"""How many shapes have a place of their own. Recordings are never given back to the device, and a
-server whose batches have every size up to 32 would have one for each."""
+"""Maximum number of shapes with their own buffers. The memory of captured graphs is never freed,
+and a server with batches of every size up to 32 would have one graph for each."""
 
 _NEVER = "-1"
-"""The number of a recording that is neither made nor replayed."""
+"""``gpu_graph_id`` of a run that is neither captured nor replayed."""
 
 _TOLERANCE = 1e-3
-"""How far a replay may be from the run that it repeats, as a share of the largest answer: the
-kernels are the same, but some sum in any order."""
+"""Allowed difference between a replay and an ordinary run, relative to the largest output: the
+kernels are the same, but the order of some sums is not fixed."""
 
 
 _THREADS: dict[int, ThreadPoolExecutor] = {}
-"""By process: after a fork the parent's thread is not there."""
+"""Device thread by process ID: after a fork the parent's thread does not exist."""
 
 
 def run_on_device_thread(work: Callable[[], T]) -> T:
-    """Run work in the one thread that uses the device.
+    """Run a function in the one thread that uses the device.
 
     Args:
-        work: What to do; must not come here again.
+        work: The function; must not call this one, which would deadlock.
 
     Returns:
-        What it gives; what it raises is raised here.
+        Its result; its exceptions are raised here.
     """
     thread = _THREADS.setdefault(os.getpid(), ThreadPoolExecutor(1, "kerascnn-device"))
     return thread.submit(work).result()
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Memory of the device for one shape.
+class _Buffers:
+    """Device buffers for one shape.
 
     Attributes:
         binding: Binding of inputs and outputs.
-        inputs: Values on the device, by name.
-        options: Run options, which carry the number of the recorded CUDA graph.
+        inputs: Input values on the device, by name.
+        options: Run options with the ID of the CUDA graph.
     """
 
     binding: Any
@@ -79,22 +78,22 @@ class _Place:
 
 
 class BoundSession:
-    """An onnxruntime session with its inputs and outputs on a device.
+    """An onnxruntime session with input and output buffers on a device.
 
     Args:
-        session: Runs on ``device``.
-        device: As onnxruntime names it: ``cuda`` or ``cpu``.
-        without_graphs: Opens the session again, where this one was opened with
-            ``enable_cuda_graph``, and should that fail; None: it was not.
+        session: Session that runs on ``device``.
+        device: Device as named by onnxruntime: ``cuda`` or ``cpu``.
+        without_graphs: Opens the session again without CUDA graphs, if these fail; None if
+            ``session`` was opened without them.
 
-    Several threads may call it at once; they take turns, as a device does anyway.
+    Several threads may call it at once; their runs are serialized, as the device does anyway.
     """
 
     def __init__(
         self, session: Any, device: str, without_graphs: Callable[[], Any] | None = None
     ) -> None:
         self._session, self._device, self._without_graphs = session, device, without_graphs
-        self._places: dict[tuple[Any, ...], _Place] = {}
+        self._places: dict[tuple[Any, ...], _Buffers] = {}
         self._seen: set[tuple[Any, ...]] = set()
 
     def run(
@@ -113,21 +112,21 @@ class BoundSession:
     def _run(self, shape: tuple[Any, ...], arrays: Feed) -> list[npt.NDArray[Any]]:
         if shape in self._places:
             return self._at(self._places[shape], arrays)
-        # A shape that comes once, as the last batch of many files, is not worth a place.
+        # A shape that occurs once, such as the last batch of many files, is not worth buffers.
         if shape not in self._seen or len(self._places) == PLACES:
             self._seen.add(shape)
             return _host(self._ordinary(shape[0], arrays))
         return self._run_or_record(shape, arrays)
 
-    def _ordinary(self, wanted: tuple[str, ...], arrays: Feed) -> _Place:
-        """Run once; onnxruntime finds room for the outputs."""
+    def _ordinary(self, wanted: tuple[str, ...], arrays: Feed) -> _Buffers:
+        """Run once; onnxruntime allocates the outputs."""
         binding = self._session.io_binding()
         inputs = {name: self._value(array) for name, array in arrays.items()}
         for name, value in inputs.items():
             binding.bind_ortvalue_input(name, value)
         for name in wanted:
             binding.bind_output(name, self._device)
-        place = _Place(binding, inputs, _numbered(_NEVER))
+        place = _Buffers(binding, inputs, _numbered(_NEVER))
         self._session.run_with_iobinding(binding, place.options)
         return place
 
@@ -142,7 +141,7 @@ class BoundSession:
         for name, value in zip(wanted, room, strict=True):
             binding.bind_ortvalue_output(name, value)
         number = str(len(self._places) + 1) if self._without_graphs else _NEVER
-        place = _Place(binding, found.inputs, _numbered(number))
+        place = _Buffers(binding, found.inputs, _numbered(number))
         if self._without_graphs and (why := self._cannot_record(place, arrays, expected)):
             log.warning("continues without CUDA graphs: %s", why)
             self._session, self._without_graphs = self._without_graphs(), None
@@ -152,25 +151,25 @@ class BoundSession:
         return expected
 
     def _cannot_record(
-        self, place: _Place, arrays: Feed, expected: Sequence[npt.NDArray[Any]]
+        self, place: _Buffers, arrays: Feed, expected: Sequence[npt.NDArray[Any]]
     ) -> str:
-        """Record, and say why the recording is of no use; empty: it is."""
+        """Capture a CUDA graph, and return why it is unusable; empty if it is usable."""
         try:
-            # With other pictures: a replay that did not read the new ones would show.
+            # Captured with zeros, so that a replay that does not read its input is detected.
             self._at(place, {name: np.zeros_like(array) for name, array in arrays.items()})
             found = self._at(place, arrays)
         except load_errors() as error:
             return reason(error)
         return "" if _alike(found, expected) else "a replay answers otherwise than a run"
 
-    def _at(self, place: _Place, arrays: Feed) -> list[npt.NDArray[Any]]:
+    def _at(self, place: _Buffers, arrays: Feed) -> list[npt.NDArray[Any]]:
         for name, array in arrays.items():
             place.inputs[name].update_inplace(array)
         self._session.run_with_iobinding(place.binding, place.options)
         return _host(place)
 
     def _value(self, array: npt.NDArray[Any]) -> Any:
-        if self._device == "cpu":  # there onnxruntime would share the array's own memory
+        if self._device == "cpu":  # else onnxruntime would share the array's memory
             array = array.copy()
         return onnxruntime.OrtValue.ortvalue_from_numpy(array, self._device, 0)
 
@@ -185,7 +184,7 @@ class BoundSession:
         return outputs
 
     def get_providers(self) -> list[str]:
-        """Name what really runs it."""
+        """Return the providers in use."""
         providers: list[str] = self._session.get_providers()
         return providers
 
@@ -196,8 +195,8 @@ def _numbered(number: str) -> Any:
     return options
 
 
-def _host(place: _Place) -> list[npt.NDArray[Any]]:
-    """Copy the outputs of the last run to the host."""
+def _host(place: _Buffers) -> list[npt.NDArray[Any]]:
+    """Copy the outputs of the last run to host memory."""
     return [np.array(value.numpy()) for value in place.binding.get_outputs()]
 
 

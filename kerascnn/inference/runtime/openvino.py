@@ -1,8 +1,8 @@
-"""OpenVINO: settings of its plugin for onnxruntime, and its own runtime as a session.
+"""OpenVINO: its settings, and a session in its own runtime.
 
-Knows: OpenVINO's settings, and the few methods of an onnxruntime session that are used here.
-Does not know cards or pictures. The runtime of its own is for processors that the plugin does
-not take (it takes Intel's only); it reads the same file.
+Knows: OpenVINO's settings, and the methods of an onnxruntime session that kerascnn uses. Does not
+know cards or pictures. OpenVINO's own runtime reads the same file; it is for processors that its
+onnxruntime plugin does not support (anything but Intel's).
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ log = logging.getLogger(__name__)
 
 _TYPES = {"u8": "tensor(uint8)", "f32": "tensor(float)", "f16": "tensor(float16)",
           "i64": "tensor(int64)", "i32": "tensor(int32)", "f64": "tensor(double)"}  # fmt: skip
-"""OpenVINO's names of element types, as onnxruntime has them."""
+"""onnxruntime's names of element types, by OpenVINO's."""
 
 
 def settings(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
-    """Return OpenVINO's own settings.
+    """Return OpenVINO's settings.
 
     Args:
         threads: Threads per inference.
-        arithmetic: ``exact`` keeps it from its default, bfloat16 where the processor has it.
+        arithmetic: ``exact`` disables the default, which is bfloat16 on processors that have it.
     """
-    # A pinned thread waits for its own processor while the threads that decode pictures have it:
-    # with those beside it, a small network was fifteen times slower.
+    # A pinned thread waits for its core while a decoding thread occupies it: with decoding in
+    # parallel, a small network was fifteen times slower.
     chosen = {"INFERENCE_NUM_THREADS": str(threads), "PERFORMANCE_HINT": "LATENCY",
               "ENABLE_CPU_PINNING": "NO"}  # fmt: skip
     return chosen | ({"INFERENCE_PRECISION_HINT": "f32"} if arithmetic == "exact" else {})
 
 
 def plugin_options(threads: int, arithmetic: Arithmetic) -> dict[str, str]:
-    """Return the same settings as the plugin wants them."""
+    """Return the settings as options of the onnxruntime plugin."""
     return {"load_config": json.dumps({"CPU": settings(threads, arithmetic)})}
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output, described as onnxruntime does."""
+    """An input or output, with the attributes of onnxruntime's NodeArg."""
 
     name: str
     type: str
@@ -64,14 +64,14 @@ class OpenVinoSession:
     Args:
         path: Path of the ``.onnx`` file.
         threads: Threads per inference.
-        pinned: Dynamic axes by name with their sizes; ``height`` and ``width`` are known.
+        pinned: Sizes of dynamic axes by name; only ``height`` and ``width`` are used.
         arithmetic: ``exact`` or ``fast``.
-        full_batch: Number of pictures for which the network is compiled a second time; None: only
-            for any number.
+        full_batch: Batch size for which the network is additionally compiled; None: compile it
+            for a dynamic batch size only.
 
     Raises:
         ModelFileError: Not a model that OpenVINO can load.
-        ProviderError: OpenVINO is not installed, or its plugin offers nothing here.
+        ProviderError: OpenVINO is not installed, or its plugin offers no device here.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class OpenVinoSession:
     ) -> None:
         openvino = _import()
         core = openvino.Core()
-        # Weights beside the file would be mapped: overwritten in place, they change the answers.
+        # Memory-mapped weights would change the outputs if their file is overwritten in place.
         core.set_property({"ENABLE_MMAP": False})
         try:
             model = core.read_model(str(path))
@@ -121,22 +121,22 @@ class OpenVinoSession:
         return [_tensor_info(port) for port in self._any.compiled.outputs]
 
     def get_providers(self) -> list[str]:
-        """Name what runs it."""
+        """Return the provider in use."""
         return ["OpenVINOExecutionProvider"]
 
 
 class _Network:
-    """A compiled network, with a request for each call that runs at the same time."""
+    """A compiled network, with one inference request per concurrent call."""
 
     def __init__(self, compiled: Any) -> None:
         self.compiled = compiled
-        # A request serves one call at a time: threads that call at once each take their own.
+        # A request serves one call at a time, so concurrent calls each take their own.
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run(
         self, names: Sequence[str], feed: Mapping[str, npt.NDArray[Any]]
     ) -> list[npt.NDArray[Any]]:
-        """Run it."""
+        """Run the network in an idle request."""
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
@@ -144,7 +144,7 @@ class _Network:
         try:
             inputs = {name: np.ascontiguousarray(value) for name, value in feed.items()}
             request.infer(inputs, share_inputs=True)
-            # The request's memory is used again by the next call.
+            # Copied, because the next call reuses the request's memory.
             return [np.array(request.get_tensor(name).data) for name in names]
         finally:
             self._idle.put(request)
@@ -171,7 +171,7 @@ def _import() -> Any:
 
 @contextmanager
 def _no_telemetry() -> Iterator[None]:
-    """Keep OpenVINO from reporting its import over the network, by hiding its helper."""
+    """Keep OpenVINO from reporting its import over the network, by hiding its telemetry package."""
     name = "openvino_telemetry"
     before = sys.modules.get(name)
     sys.modules[name] = None  # type: ignore[assignment] # Python's own way to forbid an import
@@ -184,7 +184,7 @@ def _no_telemetry() -> Iterator[None]:
 
 
 def _pinned_shapes(model: Any, pinned: Mapping[str, int]) -> dict[str, list[int]]:
-    """Fix height and width, of whatever input has them dynamic in the second and third place."""
+    """Fix height and width of every four-dimensional input whose axes 1 and 2 are dynamic."""
     shapes = {}
     for port in model.inputs:
         sizes = [-1 if axis.is_dynamic else axis.get_length() for axis in port.partial_shape]
@@ -196,10 +196,10 @@ def _pinned_shapes(model: Any, pinned: Mapping[str, int]) -> dict[str, list[int]
 
 
 def _fix_batch(model: Any, count: int) -> bool:
-    """Fix the number of pictures; return False if the model has it fixed, or has none.
+    """Fix the batch size; return False if it is already fixed, or the model has no batch axis.
 
-    OpenVINO then leaves out what it does at each run for sizes that may change, as moving pixels
-    to another layout: 25 % of a small network's time, 3 % of a large one's.
+    OpenVINO then skips what dynamic sizes require at each run, such as converting the layout of
+    pixels: 25 % of the time of a small network, 3 % of a large one.
     """
     [port, *others] = model.inputs
     shape = port.partial_shape

@@ -1,7 +1,7 @@
-"""OpenVINO's plugin for onnxruntime: whether it is there, and a session in it.
+"""OpenVINO's plugin for onnxruntime: detects it, and opens a session with it.
 
-Knows: how a plugin is registered, and which processors this one takes. Does not know OpenVINO's
-settings, nor its own runtime (:mod:`kerascnn.inference.runtime.openvino`).
+Knows: how a plugin is registered, and which processors this one supports. Does not know OpenVINO's
+settings or its own runtime (:mod:`kerascnn.inference.runtime.openvino`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from kerascnn.inference.runtime.ort import load_errors, onnxruntime, opened, rea
 from kerascnn.inference.runtime.providers import Arithmetic
 
 _PLUGIN = "kerascnn.openvino"
-"""Under which name the plugin's library is registered in this process."""
+"""Name under which the plugin's library is registered in this process."""
 
 
 def plugin_devices() -> list[Any]:
     """List the devices of OpenVINO's plugin for onnxruntime.
 
     Returns:
-        Empty where the plugin is not installed, or offers nothing: up to 1.8.1 it takes Intel's
-        processors only (https://github.com/microsoft/onnxruntime/pull/31981), though OpenVINO
-        itself runs on others.
+        The devices; empty if the plugin is not installed or offers none: up to 1.8.1 it supports
+        only Intel's processors (https://github.com/microsoft/onnxruntime/pull/31981), though
+        OpenVINO itself runs on others.
     """
     try:
         import onnxruntime_ep_openvino as plugin
@@ -34,7 +34,7 @@ def plugin_devices() -> list[Any]:
     name = plugin.get_ep_name()
     if not _devices(name):
         if not _processor_is_intel() and find_spec("openvino"):
-            return []  # the plugin's libraries would stay in memory beside the runtime's own
+            return []  # else its libraries would stay in memory beside the runtime's
         try:
             onnxruntime.register_execution_provider_library(_PLUGIN, plugin.get_library_path())
         except load_errors() as error:
@@ -59,7 +59,7 @@ def _processor_is_intel() -> bool:
 
 
 def open_plugin(path: str | Path, options: Any, threads: int, arithmetic: Arithmetic) -> Any:
-    """Open a file in the plugin.
+    """Open a file with the plugin.
 
     Raises:
         ModelFileError: Not a model that can be loaded.

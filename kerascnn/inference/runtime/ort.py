@@ -1,7 +1,7 @@
 """onnxruntime: the only module that imports it.
 
-Knows: onnxruntime's names and errors, that a provider may be missing without a word. Does not know
-cards, pictures or labels, nor what each provider wants (:mod:`kerascnn.inference.runtime.session`).
+Knows: onnxruntime's names and errors, and that it silently ignores a missing provider. Does not
+know cards, pictures, labels, or provider options (:mod:`kerascnn.inference.runtime.session`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from kerascnn.errors import ModelFileError, ProviderError, needs_extra
 from kerascnn.inference.runtime.providers import Provider
 
-# onnxruntime's wheels from 1.29 on send telemetry unless told otherwise before the import.
+# onnxruntime's wheels from 1.29 on send telemetry unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 with needs_extra("cpu", "to run an exported model"):
     import onnxruntime
@@ -37,8 +37,7 @@ __all__ = [
 ]
 
 _PLACES = re.compile(r"^(?:/\S+:\d+ .*?\) (?:\[with .*?\] )?)+")
-"""What stands before the message of an error that a provider throws: file, line and signature,
-once or twice."""
+"""C++ file, line and signature before the message of a provider's error, once or twice."""
 
 NAMES: dict[Provider, str] = {
     "cpu": "CPUExecutionProvider",
@@ -46,42 +45,42 @@ NAMES: dict[Provider, str] = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
-"""Providers as onnxruntime calls them."""
+"""onnxruntime's names of the providers."""
 
 WARNINGS, ERRORS_ONLY, SILENT = 2, 3, 4
-"""onnxruntime's log severities, the first of which is its default. Those of a session's log are
-about its own optimizer."""
+"""onnxruntime's log severities; the first is its default. Sessions log errors only, because their
+warnings are about onnxruntime's own optimizer."""
 
 
 def opened(
     path: str | Path, options: Any, provider: Provider, chosen: list[tuple[str, Any]] | None
 ) -> Any:
-    """Open a session with a provider, or say why not.
+    """Open a session with a provider.
 
     Args:
         path: Path of the ``.onnx`` file.
-        options: Options for onnxruntime.
+        options: onnxruntime's session options.
         provider: Execution provider.
-        chosen: Its name as onnxruntime has it, and its options; None: ``options`` name it.
+        chosen: onnxruntime's name of it, and its options; None if ``options`` contain the device.
 
     Raises:
         ModelFileError: Not a model that can be loaded.
         ProviderError: The provider cannot start here, or onnxruntime fell back to another.
     """
     try:
-        # Where a provider cannot start, onnxruntime would print so and go on with the CPU.
+        # Without this, onnxruntime prints a warning and continues on the CPU if a provider fails.
         session = onnxruntime.InferenceSession(
             str(path), options, providers=chosen, enable_fallback=0
         )
     except load_errors() as error:
-        if type(error) is RuntimeError:  # of a provider; what is wrong with files has own types
+        if type(error) is RuntimeError:  # from a provider; errors about files have their own types
             raise ProviderError(
                 f"provider {provider}: it cannot start here "
                 f"({missing_library(NAMES[provider]) or reason(error)}). kerascnn doctor shows "
                 "what works and what is missing."
             ) from error
         raise ModelFileError(f"{path}: onnxruntime cannot load it ({reason(error)}).") from error
-    # onnxruntime falls back to the CPU without a word where a provider's libraries are missing.
+    # onnxruntime silently falls back to the CPU if a provider's libraries are missing.
     if session.get_providers()[0] != NAMES[provider]:
         raise ProviderError(
             f"{path}: asked for provider {provider}, and onnxruntime gave "
@@ -93,21 +92,21 @@ def opened(
 
 
 def find_gpu_libraries() -> None:
-    """Load CUDA and cuDNN where they are pip packages, which lie where no loader looks."""
+    """Load CUDA and cuDNN from pip packages, which are not on the loader's search path."""
     if hasattr(onnxruntime, "preload_dlls"):
-        with redirect_stdout(io.StringIO()):  # it prints what it does not find
+        with redirect_stdout(io.StringIO()):  # it prints the libraries that it does not find
             onnxruntime.preload_dlls()
 
 
 def missing_library(name: str) -> str:
-    """Find out why onnxruntime could not load a provider; it tells its log alone.
+    """Find out why onnxruntime could not load a provider, which it only writes to its log.
 
     Args:
-        name: As onnxruntime has it. Only for one that has just failed: a provider's library that
-            can be loaded must be loaded by onnxruntime.
+        name: onnxruntime's name of a provider that has just failed: a library that can be loaded
+            must be loaded by onnxruntime.
 
     Returns:
-        e.g. ``libcudnn.so.9: cannot open shared object file``; empty: no library is missing.
+        E.g. ``libcudnn.so.9: cannot open shared object file``; empty if no library is missing.
     """
     kind = name.removesuffix("ExecutionProvider").lower()
     pattern = f"*onnxruntime_providers_{kind}.*"
@@ -131,13 +130,13 @@ def silently() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Return an error's text in one line of at most 300 characters, without places in C++."""
+    """Return an error's text in one line of at most 300 characters, without C++ locations."""
     text = _PLACES.sub("", " ".join(str(error).split()))
     return text.split(" ; GPU=")[0][:300]
 
 
 def load_errors() -> tuple[type[Exception], ...]:
-    """List what onnxruntime raises for a file that it cannot load or run."""
+    """Return the exception types that onnxruntime raises for a file that it cannot load or run."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile",

@@ -1,6 +1,6 @@
-"""The providers by name, and the two grades of arithmetic.
+"""Names of the execution providers, and of the two grades of arithmetic.
 
-Knows: which there are. Does not know onnxruntime, and so can be read before it is imported.
+Knows: the names. Does not know onnxruntime, so that importing this module is fast.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 Arithmetic = Literal["exact", "fast"]
 ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
-"""``exact``: float32, every top-1 prediction is the trained model's. ``fast``: bfloat16, TF32 or
-float16 as the provider likes; some answers may change, and ``kerascnn bench`` counts them."""
+"""Grades of arithmetic. ``exact``: float32, every top-1 prediction is the trained model's.
+``fast``: bfloat16, TF32 or float16, as the provider chooses; some predictions may change, and
+``kerascnn bench`` counts them."""
 
 
 def check_names(provider: str, arithmetic: str) -> None:
-    """Refuse a name that does not exist.
+    """Check the names of a provider and a grade of arithmetic.
 
     Raises:
-        ConfigError: Naming those that exist.
+        ConfigError: A name does not exist; the message lists those that do.
     """
     for kind, name, known in (
         ("provider", provider, PROVIDERS),

@@ -1,7 +1,7 @@
-"""Which provider shall run a file, and why.
+"""Chooses the execution provider for a file.
 
-Knows: what the user asked for and what was measured. Does not know sessions: whether the
-choice passes the card's probes is found by :class:`kerascnn.inference.Classifier`.
+Knows: the user's choice and saved measurements. Does not know sessions: whether the choice passes
+the card's probes is checked by :mod:`kerascnn.inference.checked_session`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Asked: TypeAlias = Provider | Literal["auto"]
 
 
 class ProviderName(str):
-    """A provider's name that remembers why it runs; equal to the plain name."""
+    """A provider's name with the reason for its choice; equal to the plain name."""
 
     why: str
 
@@ -31,13 +31,13 @@ class ProviderName(str):
 
 @dataclass(frozen=True)
 class Choice:
-    """How a file shall be run.
+    """Provider and settings to run a file with.
 
     Attributes:
         provider: Execution provider.
-        threads: Threads per inference; None: the processors at hand.
+        threads: Threads per inference; None: one per available processor.
         spinning: Whether onnxruntime's threads spin while waiting.
-        why: One clause, for people.
+        why: Reason for the choice, one clause.
     """
 
     provider: Provider
@@ -49,16 +49,16 @@ class Choice:
 def choose(
     path: str | Path, asked: Asked | Choice, arithmetic: Arithmetic, threads: int | None
 ) -> list[Choice]:
-    """Choose, best first.
+    """Choose the providers to try, best first.
 
     Args:
-        path: Path of the ``.onnx`` file; ``kerascnn bench --save`` left settings beside it, or not.
-        asked: ``auto``; or a provider or a choice: then there is no other.
-        arithmetic: The settings are those of this grade.
-        threads: What the user asked for goes before what was measured.
+        path: Path of the ``.onnx`` file, beside which ``kerascnn bench --save`` saves settings.
+        asked: ``auto``; or a provider or a choice, which is then the only one.
+        arithmetic: Grade whose settings are used.
+        threads: Threads that the user set, which take precedence over measured ones.
 
     Returns:
-        One choice, or for ``auto`` with settings also the CPU, should the first fail.
+        One choice; for ``auto`` with saved settings also the CPU, in case the first fails.
 
     Raises:
         ConfigError: No such provider or arithmetic.

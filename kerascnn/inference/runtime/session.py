@@ -1,6 +1,6 @@
-"""A session for a file: with which provider, and what can go wrong.
+"""Opens and runs a session for a file.
 
-Knows: how a session is opened and run. Does not know cards, pictures or labels, nor which provider
+Knows: how each provider opens a session. Does not know cards, pictures, labels, or which provider
 to choose (:mod:`kerascnn.inference.runtime.selection`).
 """
 
@@ -29,9 +29,9 @@ from kerascnn.inference.runtime.providers import Arithmetic, Provider, check_nam
 from kerascnn.parallel import usable_cpus
 
 _SPIN_MICROSECONDS = "100"
-"""How long onnxruntime's threads wait busily, in place of its milliseconds: longer than from one
-operator to the next, and shorter than what lies between two runs, when others need the processor.
-An onnxruntime that does not know the setting ignores it."""
+"""Time that onnxruntime's threads spin, in place of its default of milliseconds: longer than the
+gap between two operators, and shorter than the gap between two runs, when other threads need the
+processor. Versions of onnxruntime without this setting ignore it."""
 
 
 def open_session(
@@ -48,16 +48,16 @@ def open_session(
 
     Args:
         path: Path of the ``.onnx`` file.
-        provider: Where it runs; one of those that run here, not ``auto``.
-        threads: Of one inference; None: the processors this process may use. onnxruntime itself
-            would count those of the host, not of the container.
-        pinned: Dynamic axes of the input by name, with the size they shall have.
-        arithmetic: ``exact``: float32. ``fast``: what the provider likes best.
-        spinning: Whether onnxruntime's threads wait busily for the next operator: quicker, and
-            dear where other threads need the processors.
+        provider: Execution provider, not ``auto``.
+        threads: Threads per inference; None: one per processor that this process may use.
+            onnxruntime itself would count those of the host, not of the container.
+        pinned: Sizes of dynamic axes of the input, by name.
+        arithmetic: ``exact``: float32. ``fast``: the provider's fastest.
+        spinning: Whether onnxruntime's threads spin while they wait for the next operator: faster,
+            but costly when other threads need the processors.
         weights: Files beside it that hold weights.
-        full_batch: Number of pictures of most runs, if it is known: OpenVINO compiles the network
-            for it, too.
+        full_batch: Number of pictures in most runs, if known: OpenVINO also compiles the network
+            for this batch size.
 
     Raises:
         ConfigError: No such provider or arithmetic.
@@ -102,17 +102,17 @@ def _session(
 
 
 def _read_weights(path: str | Path, options: Any, weights: Sequence[Path]) -> list[bytes]:
-    """Read weights that lie beside a file, and tell onnxruntime of them.
+    """Read the weights beside a file, and pass them to onnxruntime in memory.
 
-    It would map the files: if one is overwritten in place, the open model answers with what is
-    there now, and if one is cut short, the process ends by SIGBUS.
+    It would memory-map the files: overwriting one in place would change the outputs of the open
+    model, and truncating one would kill the process with SIGBUS.
     """
     if not hasattr(options, "add_external_initializers_from_files_in_memory"):
         return []  # an older onnxruntime
     try:
         content = [file.read_bytes() for file in weights]
     except OSError:
-        return []  # onnxruntime says what is wrong
+        return []  # onnxruntime reports it
     if content:
         names = [file.relative_to(Path(path).parent).as_posix() for file in weights]
         options.add_external_initializers_from_files_in_memory(
@@ -138,13 +138,13 @@ def run_session(
     outputs: Sequence[str],
     feed: Mapping[str, npt.NDArray[Any]],
 ) -> list[npt.NDArray[Any]]:
-    """Run a session on what may not fit it: a graph that was made elsewhere.
+    """Run a foreign graph, which may not accept the input.
 
     Raises:
         ModelFileError: The graph does not run on this input.
     """
     options = onnxruntime.RunOptions()
-    options.log_severity_level = SILENT  # what it would log, it raises
+    options.log_severity_level = SILENT  # errors are raised, not logged
     try:
         return session.run(list(outputs), dict(feed), options)
     except ProviderError as error:

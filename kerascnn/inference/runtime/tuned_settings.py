@@ -1,6 +1,6 @@
-"""The best settings of a model file on a machine, saved beside the file.
+"""Saves and loads the best settings of a model file on a machine.
 
-Knows: their JSON, and when they no longer hold. Does not know how they are measured
+Knows: their JSON file, and when it is outdated. Does not know how settings are measured
 (:mod:`kerascnn.inference.benchmark.benchmark`).
 """
 
@@ -23,21 +23,21 @@ from kerascnn.typed_json import build, parse_json
 SCHEMA = 1
 
 _THREADS, _BATCH = 1024, 65_536
-"""The most that a file may ask for."""
+"""Largest values that a settings file may contain."""
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-ep-openvino", "openvino")
 
 
 @dataclass(frozen=True)
 class TunedSettings:
-    """How a file is run.
+    """Measured settings to run a file with.
 
     Attributes:
         provider: Execution provider.
         threads: Threads per inference.
         spinning: Whether onnxruntime's threads spin while waiting.
-        batch: Pictures a run at which it was fastest.
-        images_per_second: At that batch.
+        batch: Fastest batch size.
+        images_per_second: Throughput at that batch size.
     """
 
     provider: Provider
@@ -70,10 +70,10 @@ def save_settings(model: str | Path, best: Mapping[Arithmetic, TunedSettings]) -
 
 
 def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], Sentence | None]:
-    """Read the settings, if they hold here.
+    """Load the settings, if they are valid here.
 
     Returns:
-        By grade of arithmetic, and None or, where there are none, why.
+        The settings by grade of arithmetic, and None or the reason why there are none.
 
     Raises:
         ModelFileError: A settings file that kerascnn did not write.
@@ -104,13 +104,13 @@ def load_settings(model: str | Path) -> tuple[dict[Arithmetic, TunedSettings], S
 
 
 def machine() -> dict[str, str]:
-    """Describe what the settings depend on."""
+    """Describe what the settings depend on: processor, number of processors, package versions."""
     known = {"processor": processor(), "processors": str(usable_cpus())}
     return known | dict(_versions())
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    # Slow to import, and needed only where there are settings: a first prediction does not wait.
+    # Slow to import, and needed only if there are settings, so a first prediction does not wait.
     from importlib.metadata import PackageNotFoundError, version
 
     for package in _PACKAGES:
