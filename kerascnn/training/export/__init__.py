@@ -1,7 +1,7 @@
 """Export: from a run folder to the one ``.onnx`` file.
 
-Knows: the order of things: convert, compose, probe, verify, write. Does not know the details
-of any.
+Knows: the order of the steps: convert, compose, probe, verify, write. Does not know: the details of
+any.
 """
 
 from __future__ import annotations
@@ -113,12 +113,12 @@ def export_onnx(
 
 @dataclass(frozen=True)
 class PrecisionRequest:
-    """The precision that was asked for.
+    """The requested precision.
 
     Attributes:
         precision: ``float32``, ``float16`` or ``int8``.
-        ranged: Gives the pictures to measure the ranges of int8 on; None: those it is judged on.
-        max_drop: Points of top-1 that lower precision may cost.
+        ranged: Returns the pictures to calibrate int8 on; None: there are none.
+        max_drop: Percentage points of top-1 accuracy that it may cost.
     """
 
     precision: Precision
@@ -136,21 +136,21 @@ def write_proven(
     request: PrecisionRequest,
     tell: Callable[[str], object],
 ) -> Export:
-    """Write a file that is proven, and of lower precision where that is asked for.
+    """Write a verified file, of lower precision if requested.
 
     Args:
-        target: The file.
-        network: From normalized pixels to logits.
-        model: The same with preprocessing and answers.
+        target: Path of the file.
+        network: Network from normalized pixels to logits.
+        model: The network with preprocessing and outputs.
         card: Card of the model.
         measure: Compares a file of ``model`` with the Keras model.
-        measured: Pictures on which it does, and on which lower precision is judged.
-        request: Precision, and what it may cost.
-        tell: Called with a word on each step.
+        measured: Pictures for that comparison, and for the accuracy of lower precision.
+        request: Requested precision and what it may cost.
+        tell: Called with a description of each step.
 
     Raises:
-        ParityError: It answers differently, or lower precision costs more than it may; no file
-            is left.
+        ParityError: Its predictions differ, or lower precision costs more than it may; no file is
+            left.
     """
     with exclusive_atomic_write(target) as temporary:
         tell(sentence("comparing on {pictures}", pictures=count(len(measured.images), "picture")))
@@ -179,8 +179,8 @@ def proven(
     """Write a file, verify its predictions, and record the result in its card.
 
     Raises:
-        ParityError: It answers differently.
-        ModelFileError: It cannot be run.
+        ParityError: Its predictions differ.
+        ModelFileError: The file cannot be run.
     """
     onnx.save(with_card(model, card), file)
     try:
@@ -195,19 +195,19 @@ def proven(
     answers = Classifier(file, "cpu").run(probes)[1]
     card = replace(card, parity=parity, probes=make_probes(probes, answers))
     onnx.save(with_card(model, card), file)
-    # The last thing done to the file is to load it as production will, probes and all.
+    # Finally load the file as production will, including its probes.
     Classifier(file, "cpu")
     return card
 
 
 def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) -> tuple[str, Pack]:
-    """Choose and size the real pictures that the file is compared on.
+    """Choose and resize the real pictures that the file is compared on.
 
     Returns:
-        What to call them, and the pictures; labels in the order of the card's classes.
+        Their name, and the pictures, with labels in the order of the card's classes.
 
     Raises:
-        DataError: None can be read.
+        DataError: No picture can be read.
     """
     dataset = load_dataset(verify, known=card.classes) if verify else run_data(run)
     cache = open_cache(run.config.cache)
@@ -216,10 +216,10 @@ def verification_pictures(run: Run, card: ModelCard, verify: str | Path | None) 
 
 
 def calibration(dataset: Dataset, card: ModelCard) -> Pictures:
-    """Choose pictures to measure the ranges of int8 on, from the training split if there is one.
+    """Choose pictures to calibrate int8 on, from the training split if there is one.
 
     Raises:
-        DataError: None can be read, or of a class that the model does not know.
+        DataError: No picture can be read, or one is of a class that the model does not know.
     """
     split = "train" if "train" in dataset.splits else None
     name, packed = labelled_pack(dataset, card, split, most=2 * CALIBRATION)

@@ -1,6 +1,6 @@
 """Preprocessing, network and outputs joined into one graph.
 
-Knows: the file contract: names, types, metadata. Does not know how the parts are made.
+Knows: the file contract: names, types, metadata. Does not know: how the parts are made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
         The model of the file contract: ``image`` to ``logits`` and ``probabilities``.
 
     Raises:
-        ModelFileError: onnx finds the result invalid.
+        ModelFileError: The graph is invalid.
     """
     try:
         joined = onnx.compose.merge_models(
@@ -32,12 +32,12 @@ def compose(core: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
             name=card.network.encode("ascii", "replace").decode(),
         )
         _add_probabilities(joined.graph, card)
-        # merge_models lists the opset once for each part, and quantizers choke on that.
+        # merge_models lists the opset once per part, which quantizers reject.
         del joined.opset_import[:]
         joined.opset_import.append(helper.make_opsetid("", OPSET))
         joined.producer_name = "kerascnn"
         joined.producer_version = card.versions.get("kerascnn", "")
-        for described in (joined, joined.graph):  # by tf2onnx, after its function, and by onnx
+        for described in (joined, joined.graph):  # set by tf2onnx, from its function, and by onnx
             described.ClearField("doc_string")
         onnx.checker.check_model(joined, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

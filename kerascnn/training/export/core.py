@@ -1,6 +1,6 @@
-"""The network alone, from Keras to ONNX.
+"""Conversion of the bare network from Keras to ONNX.
 
-Knows: tf2onnx and what goes wrong with it. Does not know preprocessing, cards or parity.
+Knows: tf2onnx and its pitfalls. Does not know: preprocessing, cards, parity.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     import keras
 
 CONVERSION_OPSET = 15
-"""At 18, tf2onnx writes global average pooling as Transpose and ReduceMean."""
+"""Opset of the conversion; at 18, tf2onnx writes global average pooling as Transpose and
+ReduceMean."""
 CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
-"""An environment variable of tf2onnx: whether a failed optimization is caught and left out."""
+"""Environment variable of tf2onnx: whether a failed optimization is caught and skipped."""
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
     """Convert a network.
 
     Args:
-        network: From float32 ``[batch, size, size, 3]`` to logits, on the TensorFlow backend.
+        network: Network from float32 ``[batch, size, size, 3]`` to logits, on the TensorFlow
+            backend.
 
     Returns:
         A model from ``pixels``, float32 ``[batch, 3, size, size]``, to ``logits``, float32
@@ -43,15 +45,15 @@ def core_model(network: keras.Model) -> onnx.ModelProto:
 
     Raises:
         ConfigError: Keras runs on another backend.
-        ModelFileError: An operation that ONNX does not have.
+        ModelFileError: The network has an operation that ONNX lacks.
     """
     use_tensorflow()
     converted = _convert(network)
     _refuse_unknown(network.name, converted)
-    converted = _raised(network.name, converted)
+    converted = _upgraded(network.name, converted)
     converted.ir_version = IR_VERSION
     _rename_ends(converted.graph)
-    # tf2onnx lists ai.onnx.ml though nothing uses it, and quantizers choke on it.
+    # tf2onnx lists ai.onnx.ml, which nothing uses and quantizers reject.
     return simplify(without_unused_opsets(converted))
 
 
@@ -59,13 +61,13 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
     import tensorflow as tf
     import tf2onnx
 
-    # What it cannot convert is said in one line, from what it leaves: _refuse_unknown.
+    # _refuse_unknown reports in one line what tf2onnx could not convert.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     shape = (None, *network.input_shape[1:])
 
     pixels = tf.TensorSpec(shape, tf.float32, name="pixels")
 
-    # autograph would put its own stack in place of what an error says.
+    # AutoGraph would replace an error's message by its own stack trace.
     @tf.function(input_signature=[pixels], autograph=False)  # type: ignore[untyped-decorator]
     def logits(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"logits": network(pixels, training=False)}
@@ -76,7 +78,8 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
                 logits,
                 input_signature=logits.input_signature,
                 opset=CONVERSION_OPSET,
-                # The preprocessing hands over planes: the network needs no Transpose at its door.
+                # The preprocessing outputs channels first: the network needs no Transpose at its
+                # input.
                 inputs_as_nchw=["pixels"],
                 custom_op_handlers=HANDLERS,
             )
@@ -86,15 +89,15 @@ def _convert(network: keras.Model) -> onnx.ModelProto:
         with traceable(network):
             return _without_copies(convert)
     except Exception as error:
-        # TensorFlow's tracing and tf2onnx raise whatever they meet in a network they do not know.
+        # TensorFlow's tracing and tf2onnx raise errors of any class on networks they do not know.
         raise _unconverted(network.name, error) from error
 
 
-def _raised(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
-    """Convert a model to the opset that is written."""
+def _upgraded(name: str, converted: onnx.ModelProto) -> onnx.ModelProto:
+    """Convert a model to the opset of exported files."""
     try:
         return onnx.version_converter.convert_version(converted, OPSET)
-    except Exception as error:  # of C++, and of whatever class it has there
+    except Exception as error:  # raised in C++, of any class
         raise _unconverted(name, error) from error
 
 
@@ -106,7 +109,7 @@ def _unconverted(name: str, error: Exception) -> ModelFileError:
 
 
 def _refuse_unknown(name: str, converted: onnx.ModelProto) -> None:
-    """Name the operations that tf2onnx left as TensorFlow's, which it only logs."""
+    """Reject operations that tf2onnx left as TensorFlow's, which it only logs."""
     unknown = sorted(
         {
             f"{node.op_type} ({_layer(node.name)})"
@@ -123,22 +126,22 @@ def _refuse_unknown(name: str, converted: onnx.ModelProto) -> None:
 
 
 def _layer(node: str) -> str:
-    """Return the innermost scope that TensorFlow names a node after: the layer."""
+    """Return the layer of a node: the innermost scope in its TensorFlow name."""
     return (node.rpartition("/")[0] or node).rpartition("/")[2]
 
 
 def _without_copies(convert: Callable[[], onnx.ModelProto]) -> onnx.ModelProto:
-    """Convert without a copy of all weights before each of tf2onnx' optimizations.
+    """Convert without copying all weights before each of tf2onnx's optimizations.
 
-    It makes them to go back when an optimization fails, which none did on any network here. Should
-    one fail, the conversion is done again as tf2onnx does it by itself.
+    The copies let it undo an optimization that fails, which none did on any network here. If one
+    fails, the conversion is repeated as tf2onnx does it by default.
     """
     try:
         with _environment(CATCH_ERRORS, "FALSE"):
             return convert()
     except Exception as error:  # noqa: BLE001 - any optimization may raise anything
         log.debug("an optimization of tf2onnx failed (%s): converting again, with copies", error)
-    with _environment(CATCH_ERRORS, None):  # set to "TRUE", tf2onnx 1.17 does not catch either
+    with _environment(CATCH_ERRORS, None):  # even if set to "TRUE", tf2onnx 1.17 does not catch
         return convert()
 
 
@@ -157,7 +160,7 @@ def _environment(name: str, value: str | None) -> Iterator[None]:
 
 
 def _rename_ends(graph: onnx.GraphProto) -> None:
-    """Call the ends ``pixels`` and ``logits``, and the dynamic axis ``batch``."""
+    """Name the input ``pixels``, the output ``logits`` and the dynamic axis ``batch``."""
     names = {graph.input[0].name: "pixels", graph.output[0].name: "logits"}
     for node in graph.node:
         for ends in (node.input, node.output):
@@ -166,5 +169,5 @@ def _rename_ends(graph: onnx.GraphProto) -> None:
     for value in (graph.input[0], graph.output[0]):
         value.name = names[value.name]
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    # What tf2onnx noted about inner shapes names axes unk__172; onnxruntime infers them anyway.
+    # tf2onnx's inner shapes have axis names like unk__172; onnxruntime infers them anyway.
     del graph.value_info[:]

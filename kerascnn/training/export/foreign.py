@@ -1,7 +1,7 @@
 """Export of a Keras model that was made elsewhere.
 
-Knows: the order of things. What is proven is that the file answers as the model itself does,
-with its own softmax, before anything was cut off or added. Does not know how a file is loaded.
+Knows: the order of the steps. The file is verified against the model itself, with its own softmax,
+before anything was cut off or added. Does not know: how a file is loaded.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _ARITHMETIC = {
     *("subtract", "truedivide", "divide", "multiply", "add", "truediv", "sub", "mul"),
     *("realdiv", "bias_add", "biasadd", "__operators__"),
 }
-"""Operations of Keras 3, and TensorFlow's functions in files of Keras 2, in small letters."""
+"""Arithmetic of Keras 3, and TensorFlow's functions in files of Keras 2, in lower case."""
 
 BUILT_IN = "fashion-mini, three pictures as the colors of one"
-"""What is compared on where the user gives no pictures: real ones, and with real colors."""
+"""Name of the pictures to compare on by default: real ones, with real colors."""
 
 
 def export_foreign(
@@ -65,19 +65,19 @@ def export_foreign(
         path: Path of the model.
         foreign: Class names, image size, normalization and resize rule.
         out: The file to write; None: ``exported/NAME.onnx``, NAME being the model file's.
-        verify: Data to compare on; None: pictures made of the built-in ones. With labels that
-            the model knows, the file's top-1 on them is put into the card.
-        progress: Called with a word on each step.
-        precision: ``float32``, ``float16`` or ``int8``; what it costs is measured on the
-            pictures to compare on, against the model's own answers where they have no labels.
-        calibrate: Data to measure the ranges of int8 on.
-        max_drop: Points of top-1 that lower precision may cost, 0 to 100.
+        verify: Data to compare on; None: pictures made from the built-in ones. If the model knows
+            their labels, its top-1 accuracy on them is recorded in the card.
+        progress: Called with a description of each step.
+        precision: ``float32``, ``float16`` or ``int8``; the loss of accuracy is measured on the
+            pictures to compare on, relative to the model's own predictions if they have no labels.
+        calibrate: Data to calibrate int8 on.
+        max_drop: Percentage points of top-1 accuracy that lower precision may cost, 0 to 100.
         overwrite: Whether a file of another model may be replaced.
 
     Raises:
-        ModelFileError: A model that holds code, cannot be loaded or converted, or is no
-            classifier of pictures.
-        ConfigError: Something about the model is missing or contradicts it, or the file holds
+        ModelFileError: The model contains code, cannot be loaded or converted, or is no classifier
+            of pictures.
+        ConfigError: Information about the model is missing or contradicts it, or the file holds
             another model and ``overwrite`` is False.
         DataError: No pictures to compare on.
         ParityError: The file's predictions differ, or lower precision costs more than
@@ -121,8 +121,8 @@ def _card(path: Path, foreign: ForeignModel, loaded: LoadedModel) -> ModelCard:
 def _normalizes(model: Model) -> bool:
     """Return whether a model normalizes its pixels itself, in one of its first layers.
 
-    That is a layer for it, or arithmetic before anything that has weights, as ``preprocess_input``
-    leaves it.
+    That is a layer for it, or arithmetic before the first layer with weights, as
+    ``preprocess_input`` produces it.
     """
     own = (layers.Rescaling, layers.Normalization)
     inner = list(model._flatten_layers())
@@ -144,19 +144,19 @@ def _starts_with_arithmetic(model: Model) -> bool:
 def _pictures(
     card: ModelCard, verify: str | Path | None
 ) -> tuple[images.UInt8Array, str, npt.NDArray[np.int64] | None]:
-    """Return pictures at the model's size, what to call them, and labels that the model knows."""
+    """Return pictures at the model's size, their name, and their labels if the model knows them."""
     if verify is None:
         return _composites(card), BUILT_IN, None
     dataset = load_dataset(verify, known=card.classes)
     known = set(dataset.classes) <= set(card.classes)
-    # Of other classes, the pictures are of use all the same.
+    # Pictures of other classes still serve the comparison.
     name, packed = labelled_pack(dataset, card if known else replace(card, classes=dataset.classes))
     called = f"{Path(dataset.name).name} ({name})"
     return packed.images, called, packed.labels if known else None
 
 
 def _composites(card: ModelCard) -> images.UInt8Array:
-    """Compose colored pictures from grey ones, which would not reveal swapped channels."""
+    """Compose color pictures from gray ones, which would not reveal swapped channels."""
     clothes = load_dataset("fashion-mini").splits["test"].pictures
     count = len(clothes) // 3
     rule: images.ResizeRule = "squash" if card.image_width is None else images.Resizing()

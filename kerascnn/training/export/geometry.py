@@ -1,6 +1,6 @@
-"""The integers of other libraries as nodes: what :mod:`kerascnn.images.geometry` says, in a graph.
+"""Other libraries' resize geometry as graph nodes: the formulas of :mod:`kerascnn.images.geometry`.
 
-Knows: those formulas. Does not know filters. All values are of shape [1]: int64, or float64 where
+Knows: those formulas. Does not know: filters. All values are of shape [1]: int64, or float64 where
 a formula has fractions.
 """
 
@@ -19,7 +19,7 @@ class GraphSide:
     """One side of a picture; see :class:`kerascnn.images.geometry.Side`.
 
     Attributes:
-        wanted: Pixels of the input.
+        wanted: Length of the input, in pixels.
         first: int64.
         last: int64.
         start: float32.
@@ -40,13 +40,13 @@ class GraphSide:
 
 
 class Geometry:
-    """The formulas for one rule."""
+    """The formulas of one resize rule."""
 
     def __init__(self, g: Graph, sizes: tuple[str, str], shape: Shape, sizing: Resizing) -> None:
         self.g, self.sizes, self.shape, self.sizing = g, sizes, shape, sizing.for_shape(shape)
 
     def sides(self) -> tuple[GraphSide, GraphSide]:
-        """Add the nodes."""
+        """Add the nodes of both sides."""
         if self.sizing.resize == "squash":
             return self._each(lambda i: self._side(i))
         if self.sizing.resize == "pad":
@@ -179,7 +179,7 @@ class Geometry:
         )
 
     def _not_enlarged(self, lengths: list[str]) -> list[str]:
-        """Keep the sides of a picture that fits as it is."""
+        """Keep the lengths of a picture that already fits."""
         g = self.g
         inside = [
             g.op("LessOrEqual", side, g.whole(most))
@@ -196,7 +196,7 @@ class Geometry:
         return self._round(self.g.op("Div", self.g.double(value), self._number(2)))
 
     def _round(self, value: str) -> str:
-        """Round to the nearest, halves to even. onnxruntime's Round takes float64 for float32."""
+        """Round half to even. onnxruntime's Round treats float64 as float32."""
         g, half = self.g, self._number(0.5)
         up = g.op("Cast", g.op("Floor", g.op("Add", value, half)), to=INT64)
         tie = g.op("Equal", g.op("Sub", value, g.op("Floor", value)), half)

@@ -1,6 +1,6 @@
-"""A little notation for building ONNX graphs node by node.
+"""A small builder for ONNX graphs, node by node.
 
-Knows: unique names, constants, types. Does not know what the graph computes.
+Knows: unique names, constants, types. Does not know: what the graph computes.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ UINT8, INT64 = TensorProto.UINT8, TensorProto.INT64
 FLOAT, DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
 
 OPSET = 18
-"""Newer ones are no faster in onnxruntime or OpenVINO (docs/experiments.md)."""
+"""Opset of exported files; newer ones are no faster in onnxruntime or OpenVINO
+(docs/experiments.md)."""
 
 IR_VERSION = 8
-"""The version that came with opset 18: the file loads in every onnxruntime since 1.14."""
+"""IR version of exported files, that of opset 18: onnxruntime loads it since 1.14."""
 
 TO_PLANES, TO_PIXELS = [0, 3, 1, 2], [0, 2, 3, 1]
-"""Permutations between ``[batch, height, width, 3]`` and ``[batch, 3, height, width]``. One that
-swapped the last two axes before a MatMul would be joined with it by onnxruntime, to an operator
-that it lacks for float64 up to 1.25."""
+"""Permutations between ``[batch, height, width, 3]`` and ``[batch, 3, height, width]``. If one
+swapped the last two axes before a MatMul, onnxruntime would fuse both into an operator that it
+lacks for float64 up to 1.25."""
 
 
 class Graph:
-    """A graph that grows by one node a call.
+    """A graph to which each call adds a node.
 
     Args:
-        prefix: Prefix of every name in it, so that two graphs can be joined.
+        prefix: Prefix of all names, so that two graphs can be joined.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -48,11 +49,11 @@ class Graph:
         return name
 
     def whole(self, *numbers: int) -> str:
-        """Add a list of int64."""
+        """Add a constant vector of int64."""
         return self.constant(numbers, np.int64)
 
     def number(self, value: float) -> str:
-        """Add a scalar float64."""
+        """Add a constant scalar of float64."""
         return self.constant(value, np.float64)
 
     def double(self, value: str) -> str:
@@ -60,7 +61,7 @@ class Graph:
         return self.op("Cast", value, to=DOUBLE)
 
     def half_up(self, value: str) -> str:
-        """Round float64 to the nearest whole number, halves upwards."""
+        """Round float64 to the nearest integer, half up."""
         return self.op("Floor", self.op("Add", value, self.number(0.5)))
 
     def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
@@ -68,8 +69,8 @@ class Graph:
 
         Args:
             kind: ONNX operator, e.g. ``Add``.
-            *inputs: Names.
-            output: Its name; None: made up.
+            *inputs: Names of the inputs.
+            output: Name of the output; None: generated.
             **attributes: Attributes of the operator.
         """
         name = output or f"{self._prefix}{kind.lower()}_{len(self._nodes)}"
@@ -84,7 +85,7 @@ class Graph:
         inputs: Sequence[onnx.ValueInfoProto],
         outputs: Sequence[onnx.ValueInfoProto],
     ) -> onnx.GraphProto:
-        """Close the graph."""
+        """Return the graph, with the constants that it uses."""
         used = {name for node in self._nodes for name in node.input}
         constants = [constant for constant in self._constants if constant.name in used]
         return helper.make_graph(self._nodes, name, inputs, outputs, constants)
@@ -96,7 +97,7 @@ def tensor(name: str, kind: int, shape: Sequence[int | str | None]) -> onnx.Valu
 
 
 def model(graph: onnx.GraphProto) -> onnx.ModelProto:
-    """Make a model of a graph, at the one opset that we write."""
+    """Make a model of a graph, at :data:`OPSET`."""
     return helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -115,7 +116,7 @@ def without_unused_opsets(changed: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
-    """Sort nodes topologically, as ONNX requires and some tools do not."""
+    """Sort nodes topologically, which ONNX requires and some tools do not do."""
     graph = unsorted.graph
     known = {value.name for value in (*graph.input, *graph.initializer)} | {""}
     waiting, placed = list(graph.node), []
@@ -136,10 +137,10 @@ def in_order(unsorted: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def needs(node: onnx.NodeProto) -> set[str]:
-    """Name the tensors that a node takes, those that the graphs inside it take from outside too.
+    """Return the tensors that a node reads, including those that its subgraphs read from outside.
 
     Args:
-        node: A Loop or If may hold graphs.
+        node: Any node; a Loop or If has subgraphs.
     """
     names = set(node.input)
     for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):

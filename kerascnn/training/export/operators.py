@@ -1,6 +1,6 @@
-"""Operations of TensorFlow that tf2onnx does not know, or writes wrongly, in ONNX' own operators.
+"""TensorFlow operations that tf2onnx lacks or converts wrongly, as ONNX operators.
 
-Knows: tf2onnx' graph, and what each operation computes. Does not know Keras.
+Knows: tf2onnx's graph, and what each operation computes. Does not know: Keras.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 Handler = Callable[[Any, Any, str, Any], None]
-"""As tf2onnx calls it: with the graph, the node, its name and arguments of ours, of which are none.
+"""A conversion function of tf2onnx: graph, node, name of the node, extra arguments (here none).
 """
 
 
 def _erfc(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
-    """Write Erfc, in TensorFlow's GELU, as 1 - Erf."""
+    """Convert Erfc, as in TensorFlow's GELU, to 1 - Erf."""
     erf = _apply(graph, "Erf", node.input[0])
     _finish(graph, node, "Sub", _constant(graph, node, np.float32(1)), erf)
 
@@ -33,7 +33,7 @@ def _log1p(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
 
 
 def _bucketize(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
-    """Count the boundaries that a value has reached."""
+    """Convert Bucketize to a count of the boundaries that a value has reached."""
     bounds = np.asarray(node.get_attr("boundaries").floats, np.float32)
     values = _apply(graph, "Cast", node.input[0], to=_FLOAT)
     axis = len(graph.get_shape(node.input[0]))
@@ -45,10 +45,10 @@ def _bucketize(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
 
 
 def _resample(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
-    """Write a resize to a fixed size as two matrix products, of the weights TensorFlow uses.
+    """Convert a resize to a fixed size to two matrix products with TensorFlow's weights.
 
-    ONNX' Resize has no Lanczos, other cubics and another antialiasing; onnxruntime's refuses cubics
-    beside a batch axis that is last.
+    ONNX's Resize has no Lanczos, and other cubic filters and antialiasing; onnxruntime's rejects
+    cubic filters if the batch axis is last.
     """
     height, width, channels, rows, columns = _sizes(graph, node)
     values = _apply(graph, "Cast", node.input[0], to=_FLOAT)
@@ -68,7 +68,7 @@ def _resample(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
 
 
 def _nearest(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
-    """Pick the pixels that TensorFlow picks: ONNX' Resize rounds otherwise at some sizes."""
+    """Gather the pixels that TensorFlow picks: ONNX's Resize rounds differently at some sizes."""
     height, width, _, rows, columns = _sizes(graph, node)
     down, across = (
         _constant(graph, node, _weights(node, size, new).argmax(axis=1))
@@ -79,7 +79,7 @@ def _nearest(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
 
 
 def _sizes(graph: Any, node: Any) -> tuple[int, int, int, int, int]:
-    """Return height, width and channels of what is resized, and its new height and width."""
+    """Return height, width and channels of the input of a resize, and its new height and width."""
     sizes = *graph.get_shape(node.input[0])[1:], *graph.get_shape(node.output[0])[1:3]
     if min(sizes) < 1:
         raise ValueError(f"{node.name} resizes to a size that is not fixed")
@@ -88,10 +88,10 @@ def _sizes(graph: Any, node: Any) -> tuple[int, int, int, int, int]:
 
 
 def _weights(node: Any, size: int, new: int) -> npt.NDArray[np.float32]:
-    """Give what each of ``size`` values is worth for each of ``new``: a resize of unit vectors."""
+    """Return the ``[new, size]`` weights of a resize, found by resizing unit vectors."""
     import tensorflow as tf
 
-    # A graph and session of their own: tf2onnx converts inside another graph.
+    # A separate graph and session: tf2onnx converts inside another graph.
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         unit = tf.reshape(tf.eye(size), (1, size, 1, size))
         resized = _resized(tf.raw_ops, node, unit, size, new)
@@ -111,7 +111,7 @@ def _resized(operations: Any, node: Any, unit: Any, size: int, new: int) -> Any:
 
 
 _FLOAT, _INT32 = 1, 6
-"""Of ``onnx.TensorProto``."""
+"""Types of ``onnx.TensorProto``."""
 
 
 def _constant(graph: Any, node: Any, value: Any) -> str:
@@ -146,4 +146,4 @@ HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
     "ResizeArea": (_resample, []),
     "ResizeNearestNeighbor": (_nearest, []),
 }
-"""By TensorFlow's name."""
+"""Conversion function of each TensorFlow operation."""

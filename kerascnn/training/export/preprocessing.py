@@ -1,7 +1,7 @@
 """Resizing and normalization as an ONNX graph: the same arithmetic as images.py, bit for bit.
 
-Knows: Pillow's BILINEAR resampling as two matrix products, and the card's normalization. Does
-not know Keras, nor how other libraries size (:mod:`kerascnn.training.export.resampling`).
+Knows: Pillow's BILINEAR resampling as two matrix products, and the card's normalization. Does not
+know: Keras, how other libraries resize (:mod:`kerascnn.training.export.resampling`).
 
 Why not the operator ``Resize``: with antialias on uint8 it differs from Pillow in up to 20 % of
 the values by up to 12 (onnxruntime 1.32), OpenVINO ignores its antialias and TensorRT has none.
@@ -13,11 +13,11 @@ Pillow computes, for each axis (Resample.c, ``precompute_coeffs`` and ``normaliz
     k_ij     = floor(w_ij / sum_j(w_ij) * 2**22 + 0.5)
     out_i    = floor(sum_j(k_ij * in_j) / 2**22 + 0.5)
 
-All integers here stay below 2**53, so float64 computes them exactly, in any order of summation
-and on any provider. The price is a dense product: about 13 ms for 500 x 375 to 224 on a core
-where Pillow takes 1.5. So :class:`kerascnn.Classifier` sizes with Pillow, and a picture that has
-the model's size already skips all of this (``If``; onnxruntime drops it when height and width
-are pinned).
+All integers here stay below 2**53, so float64 computes them exactly, in any order of summation and
+on any provider. The price is a dense product: about 13 ms for 500 x 375 to 224 on a core where
+Pillow takes 1.5. So :class:`kerascnn.Classifier` resizes with Pillow, and a picture that already
+has the model's size skips all of this (``If``; onnxruntime removes it when height and width are
+fixed).
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from kerascnn.training.export.graph import FLOAT, TO_PIXELS, TO_PLANES, UINT8, G
 from kerascnn.training.export.resampling import resampling
 
 FIXED_POINT = 2.0**22
-"""Pillow's PRECISION_BITS: 32 - 8 - 2."""
+"""Scale of Pillow's integer weights; its PRECISION_BITS are 32 - 8 - 2."""
 
 Steps: TypeAlias = list[tuple[str, tuple[float, ...]]]
-"""Operators with one number for each channel, in the network's order of channels."""
+"""Operators with one value per channel, in the network's channel order."""
 
 
 def preprocessing_model(card: ModelCard) -> onnx.ModelProto:
-    """Build the first part of every exported file.
+    """Build the preprocessing of an exported file.
 
     Returns:
-        A model from ``image``, uint8 ``[batch, height, width, 3]``, RGB, to ``pixels``,
-        float32 ``[batch, 3, height, width]``, normalized; one plane for a grey network.
+        A model from ``image``, uint8 ``[batch, height, width, 3]``, RGB, to ``pixels``, float32
+        ``[batch, 3, height, width]``, normalized; one channel for a grayscale network.
     """
     rows, columns = card.shape
     g = Graph("preprocessing/")
@@ -89,7 +89,7 @@ def _normalized(g: Graph, sized: str, card: ModelCard) -> None:
 
 
 def _alike(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
-    """Normalize all channels by the same numbers."""
+    """Normalize all channels by the same values."""
     grey, last = card.normalization.channel_order == "grey", None if steps else "pixels"
     planes = g.op("Cast", _planes(g, sized, card), to=FLOAT, output=None if grey else last)
     if grey:
@@ -100,10 +100,10 @@ def _alike(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
 
 
 def _by_channel(g: Graph, sized: str, card: ModelCard, steps: Steps) -> None:
-    """Normalize each channel by its own numbers, in whole lines.
+    """Normalize each channel by its own values, in whole rows.
 
-    onnxruntime runs an int8 network with channels last, and moves the Transpose behind what
-    stands here. There it takes many times as long with three numbers as with a line of them.
+    onnxruntime runs an int8 network channels-last, and moves the Transpose behind these nodes,
+    where three values take many times as long as a whole row of them.
     """
     (height, width), backwards = card.shape, card.normalization.channel_order == "BGR"
     line = g.whole(0, height, 3 * width)
@@ -123,7 +123,7 @@ def _planes(g: Graph, sized: str, card: ModelCard, output: str | None = None) ->
 
 
 def _grey(g: Graph, planes: str, output: str | None) -> str:
-    """Convert to grey as images.grey does. Integers stay below 2**24, so float32 is exact."""
+    """Convert to grayscale as images.grey does. Integers stay below 2**24: float32 is exact."""
     weights = g.constant(np.reshape(images.GREY_WEIGHTS, (1, 3, 1, 1)), np.float32)
     total = g.op("ReduceSum", g.op("Mul", planes, weights), g.whole(1), keepdims=1)
     rounded = g.op("Add", total, g.constant(2.0**15, np.float32))
@@ -192,7 +192,7 @@ class _Axis:
         self.offset = g.op("Div", g.op("Sub", size, self.target), g.whole(2))
 
     def weights(self, pixels: int = 1) -> str:
-        """Return float64 weights: how much of each input pixel each output pixel takes.
+        """Return the weight of each input pixel in each output pixel, float64.
 
         Args:
             pixels: Axis of the input's pixels, 0 or 1.
@@ -213,7 +213,7 @@ class _Axis:
         total = g.op("ReduceSum", raw, g.whole(pixels), keepdims=1)
         fixed = g.op("Mul", g.op("Div", raw, total), g.number(FIXED_POINT))
         share = g.op("Div", g.half_up(fixed), g.number(FIXED_POINT))
-        # Rows beyond the picture (pad) have no weights at all; their 0 / 0 is dropped here.
+        # Padding has no weights at all; its 0 / 0 is dropped here.
         return g.op("Where", self._inside(index), share, g.number(0.0))
 
     def _columns(self) -> str:

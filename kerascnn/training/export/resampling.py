@@ -1,7 +1,7 @@
 """Other libraries' resizing as a graph: the arithmetic of :mod:`kerascnn.images.resampling`.
 
-Knows: Pillow's filters as products of matrices, TensorFlow's as sums of gathered pixels. Does not
-know where the parts of a picture lie (:mod:`kerascnn.training.export.geometry`).
+Knows: Pillow's filters as matrix products, TensorFlow's as sums of gathered pixels. Does not know:
+which part of a picture is used (:mod:`kerascnn.training.export.geometry`).
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from kerascnn.training.export.graph import (
     tensor,
 )
 
-_AROUND = {"nearest": (0, 1), "bilinear": (0, 2), "bicubic": (-1, 3), "lanczos": (-3, 5)}
-"""TensorFlow: from which neighbor of a point to which, the last one not included."""
+_NEIGHBORS = {"nearest": (0, 1), "bilinear": (0, 2), "bicubic": (-1, 3), "lanczos": (-3, 5)}
+"""First and last neighbor of a point in TensorFlow's filters, the last one exclusive."""
 
 
 def resampling(height: str, width: str, shape: Shape, sizing: Resizing) -> onnx.GraphProto:
-    """Build the branch that sizes a picture.
+    """Build the branch that resizes a picture.
 
     Args:
         height: Name of the picture's height, int64 [1].
         width: Name of its width.
-        shape: Shape of the input.
+        shape: Shape of the network's input.
         sizing: How pictures are resized.
 
     Returns:
-        A graph without inputs, from ``image`` of the graph around it to ``sizing/sized``.
+        A graph without inputs, from ``image`` of the enclosing graph to ``sizing/sized``.
     """
     return _Resampling(height, width, shape, sizing).graph()
 
@@ -76,7 +76,7 @@ class _Resampling:
         g.op("Where", inside, sized, color, output="sizing/sized")
 
     def _index(self, side: GraphSide) -> str:
-        """Return int64 [wanted]: which pixel of the resized side each pixel of the input is."""
+        """Return the pixel of the resized side for each pixel of the input, int64 [wanted]."""
         g = self.g
         shift = g.op("Sub", side.skip, side.offset)
         return g.op("Add", g.constant(np.arange(side.wanted), np.int64), shift)
@@ -89,7 +89,7 @@ class _Resampling:
     # --- Pillow ---
 
     def _by_pillow(self, seen: str) -> str:
-        """Size one side after the other, in the order of Pillow 13."""
+        """Resize one side after the other, in the order of Pillow 13."""
         g = self.g
         down, across = self._weights(self.down), self._weights(self.across, pixels=0)
         planes = g.double(g.op("Transpose", seen, perm=TO_PLANES))
@@ -110,7 +110,7 @@ class _Resampling:
         return g.op("Cast", g.op("Transpose", sized, perm=TO_PIXELS), to=UINT8)
 
     def _passes(self, planes: str, down: str, across: str, vertical_first: bool) -> onnx.GraphProto:
-        """Multiply float64 [batch, 3, height, width] from both sides."""
+        """Multiply float64 [batch, 3, height, width] by the weights of both sides."""
         name = "vertical_first" if vertical_first else "horizontal_first"
         g = Graph(f"sizing/{name}/")
 
@@ -134,10 +134,10 @@ class _Resampling:
         return g.op("Div", extent, g.double(side.length))
 
     def _weights(self, side: GraphSide, pixels: int = 1) -> str:
-        """Return float64 weights: how much of each pixel each pixel of the input takes.
+        """Return the weight of each picture pixel in each pixel of the input, float64.
 
         Args:
-            side: Of the picture.
+            side: Side of the picture.
             pixels: Axis of the picture's pixels, 0 or 1; the network's input has the other.
         """
         g = self.g
@@ -160,12 +160,12 @@ class _Resampling:
         unit = g.number(2.0**PRECISION_BITS)
         fixed = g.op("Mul", g.op("Div", raw, total), unit)
         whole = g.op("Mul", g.op("Sign", fixed), g.half_up(g.op("Abs", fixed)))
-        # Rows beyond the picture (pad) have no weights at all; their 0 / 0 is dropped here.
+        # Padding has no weights at all; its 0 / 0 is dropped here.
         inside = g.op("Unsqueeze", self._inside(side), g.whole(pixels))
         return g.op("Where", inside, g.op("Div", whole, unit), g.number(0.0))
 
     def _filtered(self, x: str) -> str:
-        """Return the filter's weight at float64 distances, all at least 0."""
+        """Return the filter's weight at float64 distances, which are at least 0."""
         if self.sizing.filter == "bilinear":
             return self.g.op("Max", self.g.op("Sub", self.g.number(1.0), x), self.g.number(0.0))
         if self.sizing.filter == "bicubic":
@@ -211,7 +211,7 @@ class _Resampling:
         return self.g.op("Max", self.g.op("Min", index, last), self.g.whole(0))
 
     def _pillow_nearest(self, side: GraphSide) -> str:
-        """Add the step up, pixel by pixel, as Pillow does: a product rounds otherwise."""
+        """Accumulate the step pixel by pixel, as Pillow does: a product rounds differently."""
         g, step = self.g, self._step(side)
         half = g.op("Mul", step, g.number(0.5))
         first = g.op("Add", g.double(side.start), half)
@@ -232,7 +232,7 @@ class _Resampling:
 
     @property
     def _real(self) -> tuple[int, type[np.generic]]:
-        """What is computed with: float64 for sines, else TensorFlow's float32."""
+        """The type to compute in: float64 for sines, else TensorFlow's float32."""
         return (DOUBLE, np.float64) if self.sizing.filter == "lanczos" else (FLOAT, np.float32)
 
     def _nearest(self, side: GraphSide) -> str:
@@ -243,7 +243,7 @@ class _Resampling:
         place = g.op("Sub", self._place(side), g.constant(0.5, self._real[1]))
         below = g.op("Floor", place)
         base = g.op("Cast", below, to=INT64)
-        offsets = range(*_AROUND[kind])
+        offsets = range(*_NEIGHBORS[kind])
         index = [g.op("Add", base, g.whole(offset)) for offset in offsets]
         bounded = [self._bounded(one, side) for one in index]
         parts = [g.op("Gather", values, one, axis=axis) for one in bounded]

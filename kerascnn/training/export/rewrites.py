@@ -1,21 +1,21 @@
-"""What tf2onnx leaves in a graph that need not be there.
+"""Simplification of the graphs that tf2onnx writes.
 
-Knows: four rewrites, each the same function of the input in exact arithmetic; that float32 agrees
-is proved at every export by the comparison with the Keras model. Does not know preprocessing.
+Knows: four rewrites, each the same function in exact arithmetic; that float32 agrees is verified at
+every export by the comparison with the Keras model. Does not know: preprocessing.
 
-* A scale and shift behind a convolution (BatchNormalization at inference) go into its weights.
-  tf2onnx does so itself only where the convolution has no bias.
+* A scale and shift after a convolution (BatchNormalization at inference) are folded into its
+  weights. tf2onnx does so itself only where the convolution has no bias.
 * Flattening: Keras flattens ``[height, width, channels]``, the graph has ``[channels, height,
-  width]``; instead of a Transpose, the rows of the matrix behind it are put in the other order,
-  and eight nodes that compute the shape become the constant ``[0, -1]``.
-* Zeros laid around a picture before max pooling become the pooling's own padding, where a ReLU
-  has left nothing below zero.
-* Rows that a transposed convolution has beyond what its kernel reaches are "output padding";
-  tf2onnx writes them as padding below zero, which ONNX forbids.
+  width]``; instead of a Transpose, the rows of the following matrix are reordered, and eight nodes
+  that compute the shape become the constant ``[0, -1]``.
+* Zero padding before max pooling becomes the pooling's own padding, if it follows a ReLU, so that
+  no value is below zero.
+* Rows of a transposed convolution that its kernel does not reach are "output padding"; tf2onnx
+  writes them as negative padding, which ONNX forbids.
 
-Not folded: the division of the preprocessing into the first convolution. It is exact for no
-normalization in use: a mean that is taken off before zero padding does not commute with it, and
-a division by 255 is rounded at another place.
+Not folded: the normalization into the first convolution. It is exact for no normalization in use:
+subtracting a mean does not commute with zero padding, and a division by 255 would be rounded at
+another place.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def simplify(core: onnx.ModelProto) -> onnx.ModelProto:
     """Apply the rewrites.
 
     Args:
-        core: From ``pixels`` to ``logits``, with every size but the batch fixed.
+        core: Network from ``pixels`` to ``logits``, with every size but the batch fixed.
     """
     view = _View(core)
     for node in list(core.graph.node):
@@ -51,7 +51,7 @@ def simplify(core: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _View:
-    """A graph with its constants, shapes, givers and takers by name."""
+    """A graph with its constants, shapes, producers and consumers by name."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.graph = model.graph
@@ -63,7 +63,7 @@ class _View:
         }
 
     def array(self, name: str) -> npt.NDArray[np.float32] | None:
-        """Return a constant's values, if it is one."""
+        """Return the values of a constant; None if it is not one."""
         tensor = self.constants.get(name)
         return None if tensor is None else numpy_helper.to_array(tensor)
 
@@ -75,21 +75,21 @@ class _View:
         return name
 
     def shape(self, name: str) -> list[int]:
-        """Return the sizes of a tensor, 0 where dynamic; nothing where unknown."""
+        """Return the sizes of a tensor, 0 where dynamic; an empty list if unknown."""
         return self._shapes.get(name, [])
 
     def producer(self, name: str) -> onnx.NodeProto | None:
-        """Find the node that a tensor comes from."""
+        """Return the node that produces a tensor."""
         return next((node for node in self.graph.node if name in node.output), None)
 
     def only_consumer(self, name: str) -> onnx.NodeProto | None:
-        """Find the node that takes a tensor, if there is one only and it is no output."""
+        """Return the only node that consumes a tensor, unless it is an output."""
         takers = [node for node in self.graph.node if name in needs(node)]
         outside = name in {value.name for value in self.graph.output}
         return takers[0] if len(takers) == 1 and not outside else None
 
     def replace(self, node: onnx.NodeProto, by: str) -> None:
-        """Remove a node with one output; its consumers get another tensor."""
+        """Remove a node with one output, and give its consumers another tensor."""
         for taker in self.graph.node:
             for index, name in enumerate(taker.input):
                 if name == node.output[0]:
@@ -129,7 +129,7 @@ def _fold_affine(view: _View, conv: onnx.NodeProto) -> None:
 def _affine(
     view: _View, conv: onnx.NodeProto
 ) -> Iterator[tuple[onnx.NodeProto, npt.NDArray[np.float32]]]:
-    """Return the Mul and Add nodes with one number a channel that follow a convolution."""
+    """Yield the Mul and Add nodes with one value per channel that follow a convolution."""
     channels = view.shape(conv.output[0])[1:2]
     while (node := view.only_consumer(conv.output[0])) and node.op_type in ("Mul", "Add"):
         other = node.input[1] if node.input[0] == conv.output[0] else node.input[0]
@@ -178,7 +178,7 @@ def _fold_padding(view: _View, pool: onnx.NodeProto) -> None:
     if amounts is None or len(amounts) != 8 or any(amounts[axis] for axis in (0, 1, 4, 5)):
         return
     pads = [int(amounts[axis]) for axis in (2, 3, 6, 7)]
-    # Every window must have a picture in it: padding in max pooling stands below everything.
+    # Every window must overlap the picture: max pooling ignores padding.
     if (
         min(pads) < 0
         or max(pads) >= min(kernel)
@@ -199,7 +199,7 @@ def _pad_output(transposed: onnx.NodeProto) -> None:
     if min(pads, default=0) >= 0:
         return
     half = len(pads) // 2
-    # TensorFlow lays nothing before, so both ends' missing rows stand behind.
+    # TensorFlow pads nothing in front, so the missing rows of both ends go behind.
     beyond = [max(0, -pads[axis] - pads[axis + half]) for axis in range(half)]
     kept = [one for one in transposed.attribute if one.name != "pads"]
     del transposed.attribute[:]

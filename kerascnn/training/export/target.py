@@ -1,6 +1,6 @@
-"""Where an exported file goes, and what it may replace.
+"""The path of an exported file, and what it may replace.
 
-Knows: names of files, and the cards in them. Does not know how a file is made.
+Knows: file names, and the cards in files. Does not know: how a file is made.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from kerascnn.errors import ConfigError, ModelFileError
 from kerascnn.inference.model_file.metadata import find_card
 
 EXPORTED = Path("exported")
+"""Default folder of exported files."""
 
 
 def target_file(out: str | Path | None, name: str) -> Path:
-    """Decide where a file is written.
+    """Return the path of the file to write.
 
     Raises:
-        ModelFileError: A name that does not end in ``.onnx``.
+        ModelFileError: The name does not end in ``.onnx``.
     """
     target = Path(out) if out else EXPORTED / f"{name}.onnx"
     if target.suffix != ".onnx":
@@ -27,10 +28,10 @@ def target_file(out: str | Path | None, name: str) -> Path:
 
 
 def check_replaceable(target: Path, card: ModelCard, overwrite: bool) -> None:
-    """Check that a file is not there yet, or is an earlier export of the same weights.
+    """Check that a file does not exist, or is an earlier export of the same weights.
 
     Raises:
-        ConfigError: It holds something else, and may not be replaced.
+        ConfigError: The file holds something else, and may not be replaced.
     """
     if overwrite or not target.exists():
         return

@@ -1,7 +1,6 @@
-"""A network for a while as tf2onnx can see into it.
+"""Tracing of a network as operations that tf2onnx can convert.
 
-Knows: which of Keras' ways of calculating on TensorFlow hide in calls that cannot be converted.
-Does not know ONNX.
+Knows: which Keras operations are hidden in calls that cannot be converted. Does not know: ONNX.
 """
 
 from __future__ import annotations
@@ -19,18 +18,17 @@ from kerascnn.training.networks.blocks import flat
 
 @contextmanager
 def traceable(network: keras.Model) -> Iterator[None]:
-    """Let a network be traced as operations that tf2onnx knows; afterwards it is as before."""
+    """Trace a network as operations that tf2onnx knows while the block runs."""
     with _visible_convolutions(), _constants(network):
         yield
 
 
 @contextmanager
 def _visible_convolutions() -> Iterator[None]:
-    """Let every convolution be TensorFlow's own operation.
+    """Run every convolution as TensorFlow's own operation.
 
-    On a CPU Keras runs some (of groups, of volumes with channels first) through XLA, as a call
-    that tf2onnx cannot see into. TensorFlow's operation is the same function; it is only traced
-    here, never run.
+    On a CPU Keras runs some (grouped, 3D with channels first) through XLA, as a call that tf2onnx
+    cannot see into. TensorFlow's operation is the same function; here it is only traced, never run.
     """
     from keras.src.backend.tensorflow import nn
 
@@ -54,7 +52,7 @@ def _convolution(
     letters = "DHW"[5 - len(inputs.shape) :]
     first = backend.standardize_data_format(data_format) == "channels_first"
     axis = 1 if first else -1
-    # tf2onnx knows groups in one and two dimensions.
+    # tf2onnx supports groups in one and two dimensions.
     groups = inputs.shape[axis] // kernel.shape[-2] if len(letters) == 3 else 1
     found = [
         tf.nn.convolution(
@@ -74,7 +72,7 @@ def _convolution(
 
 @contextmanager
 def _constants(network: keras.Model) -> Iterator[None]:
-    """Let Normalization layers hold numpy arrays: tf2onnx takes their tensors for inputs."""
+    """Let Normalization layers hold NumPy arrays: tf2onnx takes their tensors for inputs."""
     found = [layer for layer in flat(network) if isinstance(layer, keras.layers.Normalization)]
     saved = [(layer, layer.mean, layer.variance) for layer in found]
     for layer, mean, variance in saved:

@@ -1,6 +1,6 @@
 """The verification that the exported file's predictions equal the Keras model's.
 
-Knows: what is compared and what is allowed. Does not know how the file was made.
+Knows: what is compared, and the tolerance. Does not know: how the file was made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kerascnn.training.data.pack import Pack
 from kerascnn.training.networks.from_pixels import from_pixels, predict_logits
 
 MAX_ABS_DIFF = 1e-4
-"""Of any probability, in float32 on the CPU."""
+"""Maximum difference of any probability, in float32 on the CPU."""
 
 BATCH = 128
 """Pictures per run; only memory depends on it."""
@@ -30,7 +30,7 @@ BATCH = 128
 def probabilities_of(
     classifier: Classifier, pictures: images.UInt8Array
 ) -> npt.NDArray[np.float32]:
-    """Run a file on pictures of its size, some at a time."""
+    """Run a file on pictures of its input size, in batches."""
     starts = range(0, len(pictures), BATCH)
     return np.concatenate([classifier.run(pictures[at : at + BATCH])[1] for at in starts])
 

@@ -1,7 +1,7 @@
-"""What the backends have in common.
+"""The interface of the training backends.
 
-Knows: that many steps run in one compiled call, over pictures that lie on the device. Does not
-know: epochs, shuffling.
+Knows: many steps run in one compiled call, on pictures in device memory. Does not know: epochs,
+shuffling.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Losses: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StepParts:
-    """What a training step is made of."""
+    """The parts of a training step."""
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
@@ -38,23 +38,23 @@ class Backend(Protocol):
     xla: bool
 
     def put(self, pictures: Array, labels: Array) -> Any:
-        """Copy pictures and labels (int32) to the device; may be called in a thread."""
+        """Copy pictures and labels (int32) to the device; may be called from another thread."""
 
     def broadcast(self, steps: int) -> int:
-        """Return how many steps the first process would run in one call: all must run as many."""
+        """Return the first process's number of steps per call, which all processes must use."""
 
     def run(
         self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
     ) -> tuple[Losses, Losses]:
-        """Run the steps from ``start`` and below ``stop`` in one compiled call.
+        """Run the steps ``range(start, stop)`` in one compiled call.
 
         Args:
-            data: What :meth:`put` gave.
-            order: int32, a whole number of batches: which pictures each step takes.
-            start: The first step.
-            stop: The one after the last.
-            draws: How each step's pictures are changed; None: not at all.
+            data: Return value of :meth:`put`.
+            order: Indices of the pictures, int32, batch after batch.
+            start: First step.
+            stop: Step after the last.
+            draws: Random draws that change the pictures of each step; None: unchanged.
 
         Returns:
-            For each step, float32: the mean loss, and how many answers were right.
+            Mean loss and number of correct predictions of each step, float32.
         """

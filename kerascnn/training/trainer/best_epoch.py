@@ -1,6 +1,6 @@
-"""Which epoch is kept.
+"""The choice of the epoch whose model is kept.
 
-Knows: the numbers of the epochs so far. Does not know networks or files.
+Knows: the metrics of the epochs so far. Does not know: networks, files.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from kerascnn.training.phases import validation_rank
 
 
 def is_kept(history: Sequence[EpochRecord], keep: str, pictures: int) -> bool:
-    """Return whether the newest epoch takes the place of the one that was kept so far.
+    """Return whether the newest epoch replaces the one that was kept so far.
 
     Args:
         history: The epochs so far, at least one.
         keep: ``best``: the highest validation accuracy, then the lowest loss. ``newest``: the
-            newest that is not worse than the best by more than chance. The rate ends at 0, so the
-            last epoch is the best by expectation, and an earlier one has to be clearly better.
-        pictures: How many validation pictures there are.
+            newest that is not significantly worse than the best. The learning rate ends at 0, so
+            the last epoch is expected to be the best, and an earlier one has to be clearly better.
+        pictures: Number of validation pictures.
     """
     newest, best = history[-1], max(history, key=validation_rank)
     if keep != "newest":

@@ -1,6 +1,6 @@
-"""What a run's card says before anything is measured, and on what the run was trained.
+"""The model card of a new run, and the hardware facts of a finished one.
 
-Knows: where each of these comes from. Does not know metrics: they are measured after training.
+Knows: where each entry comes from. Does not know: metrics, which are measured after training.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kerascnn.training.weights.start import StartingNetwork
 
 
 def first_card(feed: Feed, run: Run, start: StartingNetwork) -> ModelCard:
-    """Make the card of a run that begins: its network, classes, size and data."""
+    """Make the card of a new run: network, classes, image size and data."""
     return ModelCard(
         name=Path(run.folder).resolve().name,
         network=start.network.name,
@@ -48,10 +48,10 @@ def trained_facts(
     trainer: Trainer | HeadFit,
     history: Sequence[EpochRecord],
 ) -> dict[str, Any]:
-    """Return hardware and speed of a run.
+    """Return the hardware and throughput of a run.
 
     Returns:
-        ``device``, ``devices`` (how many shared each batch), ``backend``, ``versions``,
+        ``device``, ``devices`` (number that shared each batch), ``backend``, ``versions``,
         ``kernels``, ``precision``, ``feed``, ``xla``, ``peak_memory`` in bytes and
         ``images_per_second`` (median of the epochs).
     """

@@ -1,10 +1,10 @@
-"""Epochs over a pack, on the device (resident) or streamed to it.
+"""Epochs over a pack that is resident in device memory or streamed to it.
 
 Knows: the two feeds, and how many steps go into one call. Does not know: TensorFlow, JAX, files.
 
-Both feeds run the same compiled steps over the same pictures in the same order. Resident: the
-whole pack lies in the device's memory, and each call takes pictures from it by number. Streamed:
-a thread gathers the pictures of the next few steps while the device works on the last few.
+Both feeds run the same compiled steps over the same pictures in the same order. Resident: the whole
+pack is in device memory, and each call indexes into it. Streamed: a thread prefetches the pictures
+of the next few steps while the device works on the current ones.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from kerascnn.training.optimizers.ema import ExponentialMovingAverage
 from kerascnn.training.trainer.backend import Array, Backend, Losses
 
 SECONDS = 1.0
-"""A call takes about so long, so that progress moves and Ctrl-C is heard."""
+"""Target duration of one compiled call, in seconds: short enough for progress and for Ctrl-C."""
 
 BUFFER = 2**26
-"""Bytes of pictures that are streamed at a time; two such buffers are in use."""
+"""Bytes of pictures per streamed transfer; two such buffers are in use."""
 
 
 class Trainer:
     """A model being trained on a pack.
 
     Args:
-        model: From uint8 ``[batch, size, size, 3]`` (or features) to logits.
+        model: Network from uint8 ``[batch, size, size, 3]`` (or features) to logits.
         optimizer: Optimizer of the model.
         backend: The compiled steps.
         pack: Training pictures.
-        batch_size: Pictures a step; the last step of an epoch is filled up.
-        resident: Whether the pack lies in the device's memory.
-        changing: Crops and mixing of the pictures; None: they stay as they are.
-        averages: What the backend moves in every step.
+        batch_size: Pictures per step; the last batch of an epoch is padded with repeated pictures.
+        resident: Whether the pack is kept in device memory.
+        changing: Random crops and mixing of the pictures; None for neither.
+        averages: Moving averages (EMA) that the backend updates in every step.
     """
 
     def __init__(
@@ -65,15 +65,15 @@ class Trainer:
         self._pace = _Pace()
 
     def epoch(self, seed: int, epoch: int) -> Iterator[tuple[int, Losses, Losses]]:
-        """Learn from every picture once, and from some twice where the last batch is filled up.
+        """Train for one epoch on every picture; those that pad the last batch are seen twice.
 
         Args:
             seed: Seed of the run.
-            epoch: From 1; with the seed it decides on the order.
+            epoch: Number of the epoch, from 1; with the seed it determines the order.
 
         Yields:
-            After every call: the steps done so far, and for each step of the call the mean loss in
-            nats (smoothed and weighted, if so), and how many answers were right.
+            After every call: the number of steps done, and for each step of the call the mean loss
+            in nats (smoothed and weighted if configured) and the number of correct predictions.
         """
         order = shuffled_order(len(self._pack), self.batch_size, seed, epoch)
         draws = None
@@ -86,7 +86,7 @@ class Trainer:
             yield done, losses, right
 
     def learning_rate(self) -> float:
-        """Return the rate of the next step."""
+        """Return the learning rate of the next step."""
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
 
     def _resident(
@@ -107,7 +107,7 @@ class Trainer:
                 data = waiting.result()
                 following = (start + steps) * self.batch_size
                 waiting = thread.submit(self._gather, order, following, len(numbers))
-                # As many rows each time, as with the pictures.
+                # Padded to a constant number of rows, like the pictures.
                 rows = None if draws is None else draws.rows(start, steps)
                 yield from self._calls(data, numbers, min(steps, self.steps - start), rows)
 
@@ -115,7 +115,7 @@ class Trainer:
         chosen = order[start : start + count]
         if not len(chosen):
             return None
-        # Always as many, so that one compiled function does for all; the rest is not looked at.
+        # A constant number of rows, so that the function compiles once; surplus rows are unused.
         chosen = np.resize(chosen, count)
         return self._backend.put(self._pack.images[chosen], self._labels[chosen])
 
@@ -135,15 +135,15 @@ _TIMED = 8
 """Steps of the second call, the first that is timed: enough for a mean, few enough to be short."""
 
 _GROWTH = 64
-"""How many times as many steps the next call may have; one that seemed to take no time would else
-ask for millions, and progress would stand still."""
+"""Maximum growth of the steps from one call to the next; a call that seemed to take no time would
+otherwise ask for millions of steps, and progress would stall."""
 
 
 class _Pace:
-    """How many steps fit into a second, learned by doing."""
+    """The number of steps that fit into :data:`SECONDS`, measured call by call."""
 
     def __init__(self) -> None:
-        self.steps = 1  # the first call compiles; what it takes says nothing
+        self.steps = 1  # the first call compiles: its time does not count
         self._calls = 0
         self._count, self._began = 0, 0.0
 

@@ -1,6 +1,6 @@
-"""Features in the coordinates in which a linear classifier is quickly fitted.
+"""Features in coordinates in which a linear classifier is fitted quickly.
 
-Knows: standardization and singular values. Does not know Keras, nor what is fitted.
+Knows: standardization and singular value decomposition. Does not know: Keras, what is fitted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FeatureSVD:
-    """Standardised features as ``left * sizes @ right``.
+    """Standardized features as ``left * sizes @ right``.
 
     Attributes:
         left: Orthonormal columns, float64 ``[pictures, rank]``.
@@ -33,19 +33,19 @@ class FeatureSVD:
 
 
 def decompose(features: npt.NDArray[np.float32]) -> FeatureSVD:
-    """Standardise features and take their singular values.
+    """Standardize features and compute their singular value decomposition.
 
     Args:
         features: float32 ``[pictures, features]``.
 
     Returns:
-        The decomposition; directions without spread are left out.
+        The decomposition, without directions of zero variance.
     """
     wide = features.astype(np.float64)
     mean, deviation = wide.mean(0), wide.std(0)
     deviation = np.where(deviation > 1e-6 * max(1e-12, float(deviation.max())), deviation, 1.0)
     plain = (wide - mean) / deviation
-    # From the smaller of the two matrices of products: ten times as fast as plain SVD.
+    # Eigenvectors of the smaller Gram matrix: ten times as fast as a plain SVD.
     tall = len(plain) >= plain.shape[1]
     powers, vectors = np.linalg.eigh(plain.T @ plain if tall else plain @ plain.T)
     kept = powers > 1e-9 * max(1e-12, float(powers.max()))

@@ -1,11 +1,11 @@
 """Training the head alone on features that are computed once.
 
-Knows: where a network is cut, and when caching gives the same result as the ordinary way. Does
-not know: the loop over epochs.
+Knows: where a network is cut, and when caching gives the same result as ordinary training. Does not
+know: the loop over epochs.
 
 With only the head trainable, everything before it is a fixed function of the picture: the frozen
-part runs in inference mode, dropout included. Without augmentation each picture needs it once.
-With augmentation every epoch sees other pictures, so the frozen part runs in every step.
+part runs in inference mode, without dropout. Without augmentation each picture passes through it
+once; with augmentation the pictures differ in every epoch, so it runs in every step.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class FrozenFeaturesHead(keras.Model):  # type: ignore[misc] # Keras has no type
     def __init__(self, chain: list[layers.Layer]) -> None:
         super().__init__(name="tail")
         self.chain = chain
-        self.built = True  # its layers are; JAX asks before it trains the head alone
+        self.built = True  # its layers are built; JAX checks this before it trains the head alone
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        """Go from features ``[batch, features]`` to logits ``[batch, classes]``."""
+        """Compute logits ``[batch, classes]`` from features ``[batch, features]``."""
         for layer in self.chain:
             x = layer(x, training=training) if isinstance(layer, layers.Dropout) else layer(x)
         return x
@@ -51,19 +51,18 @@ class InferenceOnly(layers.Layer):  # type: ignore[misc] # Keras has no types
         self.model = model
 
     def call(self, x: Any) -> Any:
-        """Run the model without dropout and on moving statistics."""
+        """Run the model without dropout and with its moving statistics."""
         return self.model(x, training=False)
 
 
 def trains_head_only(core: keras.Model) -> bool:
-    """Return whether the head is all that may learn, and nothing else changes.
+    """Return whether only the head is trained, and no other state changes.
 
     Args:
-        core: From normalized pixels to logits, after ``set_trainable``.
+        core: Network from normalized pixels to logits, after ``set_trainable``.
 
     Returns:
-        False also if statistics of frozen blocks shall move, or if the head takes anything but
-        the output of one layer after another.
+        False also if the statistics of frozen blocks are updated.
     """
     *others, head = blocks(core)
     moving = any(
@@ -73,10 +72,10 @@ def trains_head_only(core: keras.Model) -> bool:
 
 
 def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
-    """Cut a network before its head, and before the dropout that stands there.
+    """Split a network before its head and the dropout in front of it.
 
     Returns:
-        The frozen part, and the rest; both share the network's layers.
+        The frozen part and the rest; both share the network's layers.
     """
     chain = [head_of(core)]
     before = chain[0].input
@@ -87,7 +86,7 @@ def split(core: keras.Model) -> tuple[keras.Model, FrozenFeaturesHead]:
 
 
 def head_training_model(core: keras.Model) -> keras.Model:
-    """Make the model that trains the head when features cannot be kept.
+    """Make the model that trains the head when features cannot be cached.
 
     Returns:
         A model with the same input and output, whose frozen part always runs in inference mode.
@@ -106,11 +105,11 @@ def with_features(
     """Compute the features of every picture once.
 
     Args:
-        packs: Pictures, uint8 ``[pictures, size, size, 3]``; all in one go, because the network is
-            compiled for each number of pictures a call.
+        packs: Pictures, uint8 ``[pictures, size, size, 3]``; all packs in one call, because the
+            network is compiled for each batch shape.
         features: The frozen part of :func:`split`.
         normalization: Normalization of the run.
-        progress: Called with the number of pictures done, and of all.
+        progress: Called with the number of pictures done and the total.
 
     Returns:
         The same packs with float32 ``[pictures, features]`` in place of the pictures.

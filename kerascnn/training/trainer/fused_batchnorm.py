@@ -1,8 +1,8 @@
-"""BatchNormalization as one operation of TensorFlow, in training steps on a CPU.
+"""BatchNormalization as one TensorFlow operation, in training steps on a CPU.
 
-Knows: that Keras 3 builds it from about ten operations on TensorFlow, each of which reads the whole
-batch from memory, and that TensorFlow has one for all. Does not know: GPUs, where XLA joins those
-ten; inference, where a frozen layer normalizes by its moving statistics.
+Knows: on TensorFlow, Keras 3 builds it from about ten operations, each of which reads the whole
+batch from memory; TensorFlow has a fused one. Does not know: GPUs, where XLA fuses those ten;
+inference, where a layer uses its moving statistics.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import tensorflow as tf
 from kerascnn.training.networks.blocks import flat
 
 BLOCK = 8
-"""Channels, of which the number must be a multiple: for others, such as the baseline CNN's 7 and
-15, oneDNN has a slow kernel, and to pad and cut the maps takes more than the operation saves."""
+"""Divisor of the channels of a fusible layer: for other numbers, such as the baseline CNN's 7 and
+15, oneDNN has a slow kernel, and padding and cropping costs more than the operation saves."""
 
 
 @contextmanager
@@ -27,12 +27,12 @@ def fused_batchnorm(network: keras.Model) -> Iterator[None]:
     """Run BatchNormalization as one operation while the block runs.
 
     Args:
-        network: What is traced meanwhile. Logits and gradients differ by rounding.
+        network: Network traced in the block. Logits and gradients differ only by rounding.
 
     Yields:
-        While it does. Afterwards, and so in every file, it is an ordinary layer again.
+        Nothing. Afterwards, and so in every file, it is an ordinary layer again.
     """
-    # Each once, though networks may share a layer.
+    # Each once, even if networks share a layer.
     fusible = dict.fromkeys(layer for layer in flat(network) if _is_fusible(layer))
     for layer in fusible:
         layer.call = partial(_fused, layer)
@@ -44,7 +44,7 @@ def fused_batchnorm(network: keras.Model) -> Iterator[None]:
 
 
 def _is_fusible(layer: keras.layers.Layer) -> bool:
-    """Return whether it normalizes maps by their own statistics, and has nothing of its own."""
+    """Return whether a layer is a plain, trainable BatchNormalization over feature maps."""
     if type(layer) is not keras.layers.BatchNormalization or not layer.trainable:
         return False
     maps = layer.axis in (-1, 3) and layer.input_spec.ndim == 4
@@ -57,12 +57,12 @@ def _fused(layer: keras.layers.Layer, inputs: Any, training: Any = None, mask: A
     if not training or mask is not None:
         return type(layer).call(layer, inputs, training=training, mask=mask)
     gamma, beta = (tf.cast(one.value, tf.float32) for one in (layer.gamma, layer.beta))
-    nothing = tf.constant([], tf.float32)  # it takes no statistics, it gives them
+    nothing = tf.constant([], tf.float32)  # statistics are outputs here, not inputs
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=inputs, scale=gamma, offset=beta, mean=nothing, variance=nothing,
         epsilon=layer.epsilon, is_training=True,
     )  # fmt: skip
-    # TensorFlow gives the unbiased variance, Keras keeps the biased one.
+    # TensorFlow returns the unbiased variance, Keras keeps the biased one.
     values = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
     variance *= (values - 1) / values
     for moving, now in ((layer.moving_mean, mean), (layer.moving_variance, variance)):

@@ -1,11 +1,11 @@
-"""A head that is fitted, in the place of a trainer.
+"""The fit of a head by logistic regression, in place of a trainer.
 
-Knows: which labels and weights a fit takes, and how its solution gets into the network. Does not
-know how it is found (:mod:`.logistic_regression`), nor the loop over epochs.
+Knows: the labels and weights of the fit, and how its solution gets into the network. Does not know:
+how it is found (:mod:`.logistic_regression`), the loop over epochs.
 
-With few pictures, a linear classifier with the right penalty is better than what gradient descent
-makes of the same features; and what is trained deeper afterwards distorts them less when it starts
-from such a head (Kumar et al. 2022, https://arxiv.org/abs/2202.10054).
+With few pictures, a linear classifier with the right penalty is better than one trained by gradient
+descent on the same features; and later fine-tuning distorts the features less when it starts from
+such a head (Kumar et al. 2022, https://arxiv.org/abs/2202.10054).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class HeadFit:
     """Fits a head to features in one epoch of one step.
 
     Args:
-        model: From features to logits; it shares its layers with the network.
+        model: Head, from features to logits; it shares its layers with the network.
         core: The network.
         pack: Features of the training pictures.
-        config: Its label smoothing, class weights and seed.
+        config: Configuration of the run, for label smoothing, class weights and seed.
         progress: Its ``on_choice`` is called with the penalty.
     """
 
@@ -47,11 +47,11 @@ class HeadFit:
         self._core, self._pack, self._config, self._progress = core, pack, config, progress
 
     def learning_rate(self) -> float:
-        """Return 0: nothing is left to learn at any rate."""
+        """Return 0: a fit has no learning rate."""
         return 0.0
 
     def epoch(self, _seed: int, _epoch: int) -> Iterator[tuple[int, Losses, Losses]]:
-        """Fit the head, and yield as :meth:`.Trainer.epoch` does: one step, its loss, and hits."""
+        """Fit the head, and yield like :meth:`.Trainer.epoch`, as one step."""
         self._progress.on_work("fitting the head", 0, 0)
         features, labels = self._pack.images.astype(np.float32, copy=False), self._pack.labels
         classes, smoothing = self._core.output_shape[-1], self._config.label_smoothing
@@ -63,7 +63,7 @@ class HeadFit:
         head = head_of(self._core)
         head.kernel.assign(found.kernel)
         head.bias.assign(found.bias)
-        broadcast_state(self._core, None)  # other machines may round otherwise
+        broadcast_state(self._core, None)  # rounding differs between machines
         self._progress.on_choice(
             "head",
             f"logistic regression, penalty {found.penalty:.3g}",

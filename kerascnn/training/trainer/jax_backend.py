@@ -22,8 +22,8 @@ class JaxBackend:
     """Runs many steps in one call of a ``jax.jit`` function.
 
     Args:
-        parts: What a step is made of.
-        devices: Devices of this process, that share each batch.
+        parts: Parts of a training step.
+        devices: Number of devices of this process, which share each batch.
     """
 
     xla = True
@@ -38,9 +38,10 @@ class JaxBackend:
             list(parts.optimizer.variables),
             list(parts.averages.variables) if parts.averages else [],
         )
-        # XLA's convolutions lose their threads inside a loop on a CPU, where it would gain nothing.
+        # On a CPU, XLA's convolutions are not threaded inside a loop, which would gain nothing
+        # there.
         self._loops = jax.default_backend() != "cpu"
-        # The old weights and moments give their memory to the new ones: no second copy of them.
+        # Donated: the new weights and moments reuse the memory of the old ones, without a copy.
         self._many_steps = jax.jit(self._steps, donate_argnums=0)
 
     def put(self, pictures: Array, labels: Array) -> Any:
@@ -48,13 +49,13 @@ class JaxBackend:
         return self._where.put(np.asarray(pictures)), self._where.put(np.asarray(labels))
 
     def broadcast(self, steps: int) -> int:
-        """Broadcast the number of the first process."""
+        """Return the first process's number of steps per call."""
         return self._where.broadcast(steps)
 
     def run(
         self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
     ) -> tuple[Losses, Losses]:
-        """Run the steps from ``start`` and below ``stop``."""
+        """Run the steps ``range(start, stop)``."""
         put, local_copy = self._where.put, self._where.local_copy
         state = tuple([put(variable.value) for variable in part] for part in self._variables)
         empty = np.zeros(len(order) // self._batch_size, np.float32)
@@ -64,7 +65,7 @@ class JaxBackend:
             carry = state, losses, right
             state, losses, right = self._many_steps(carry, *data, order, *bound, draws)
             self._where.wait_for(losses)
-        # At once, before anything waits: the old values are gone, and Ctrl-C may come.
+        # Before anything blocks: the old values were donated, and Ctrl-C may interrupt.
         for part, values in zip(self._variables, state, strict=True):
             for variable, value in zip(part, values, strict=True):
                 variable.assign(local_copy(value))
@@ -82,7 +83,7 @@ class JaxBackend:
     ) -> Any:
         def body(step: Any, carry: Any) -> Any:
             state, losses, right = carry
-            # The pictures of a step are gathered on the device: no step waits for the host.
+            # The pictures of a step are gathered on the device, so no step waits for the host.
             chosen = lax.dynamic_slice_in_dim(order, step * self._batch_size, self._batch_size)
             chosen = self._where.shard(chosen)
             batch = self._where.shard(pictures[chosen]), self._where.shard(labels[chosen])
@@ -95,7 +96,7 @@ class JaxBackend:
     def _step(self, state: Any, pictures: Any, labels: Any, draws: Any) -> Any:
         trainable, others, moments, averages = state
         share = None
-        if draws is not None:  # else the model may take features, which have no size
+        if draws is not None:  # otherwise the input may be features, without an image size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
         objective = partial(self._minimized, others, moments, pictures, labels, share)
         (_, (loss, right, others)), gradients = jax.value_and_grad(objective, has_aux=True)(

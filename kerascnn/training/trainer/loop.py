@@ -1,4 +1,4 @@
-"""The loop over epochs: what is measured, what is kept, when it ends, where it goes on.
+"""The loop over epochs: validation, checkpoints, early stopping and resuming.
 
 Knows: phases, the best epoch, checkpoints. Does not know: where pictures come from
 (:mod:`..data.feed`), what a step looks like (:mod:`.tensorflow_backend`, :mod:`.jax_backend`), what
@@ -52,7 +52,7 @@ from kerascnn.training.weights.start import StartingNetwork
 
 
 class TrainingLoop:
-    """The loop over epochs, with what it has to remember."""
+    """The loop over the epochs of a run, and its state."""
 
     def __init__(
         self,
@@ -77,12 +77,12 @@ class TrainingLoop:
         self.phase_values: Arrays = ()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Restore a checkpoint, and complete what an interruption left undone.
+        """Restore a checkpoint, and publish what an interruption left unwritten.
 
         Raises:
-            ConfigError: Another backend wrote it.
+            ConfigError: The checkpoint was written by another backend.
             DataError: The data has changed.
-            ModelFileError: It does not fit the network.
+            ModelFileError: The checkpoint does not fit the network.
         """
         check_backend_unchanged(self.run, checkpoint.versions, versions())
         check_data_unchanged(self.run, checkpoint.data, self.data)
@@ -99,11 +99,11 @@ class TrainingLoop:
         self._publish()
 
     def run_all(self) -> bool:
-        """Run the epochs that are left.
+        """Run the remaining epochs; return whether there were any.
 
         Raises:
             TrainingError: The loss is not finite.
-            KeyboardInterrupt: Stopped by hand.
+            KeyboardInterrupt: Training was interrupted (Ctrl-C).
         """
         before = len(self.history)
         try:
@@ -123,13 +123,13 @@ class TrainingLoop:
         return len(self.history) > before
 
     def facts(self) -> dict[str, Any]:
-        """Return hardware and speed of the training, after :meth:`run_all`."""
+        """Return the hardware and throughput of the training; call it after :meth:`run_all`."""
         return trained_facts(
             self.config.devices, self.device, self.config.precision, self.trainer, self.history
         )
 
     def _begin(self, phase: Phase) -> None:
-        """Start a phase: freeze and compile again, so that the optimizer sees what is trainable."""
+        """Start a phase: freeze, and make an optimizer and compiled steps for what is trainable."""
         prepared = prepare_phase(
             self.start,
             self.config,
@@ -150,16 +150,17 @@ class TrainingLoop:
         )
 
     def _of_this_version(self, count: int) -> Arrays:
-        """Leave out the random states of augmentation that this version no longer has.
+        """Drop the random states of augmentations that this version no longer has.
 
-        They come first.
+        Older checkpoints store them first.
         """
         return self.phase_values[-count:] if removed_options(self.run) else self.phase_values
 
     def _epoch(self, epoch: int, phase: Phase) -> None:
         start = time.perf_counter()
         averages = self.trainer.averages
-        # Between epochs the network holds its averages; at a phase's first they are the same.
+        # Between epochs the network holds the averaged weights (EMA); at the start of a phase both
+        # are equal.
         with averages.swapped() if averages else nullcontext():
             loss, accuracy, speed = train_epoch(
                 self.trainer,
@@ -173,7 +174,7 @@ class TrainingLoop:
         if self.batchnorm:
             self.batchnorm.estimate()
         logits = predict_logits(self.trainer.model, self.val.images)
-        # Other machines may round otherwise, and all must agree on when to stop.
+        # Rounding differs between machines, and all must agree on when to stop.
         val_loss, val_accuracy = broadcast_from_first(
             cross_entropy(logits, self.val.labels),
             float((logits.argmax(1) == self.val.labels).mean()),
@@ -202,7 +203,7 @@ class TrainingLoop:
         if is_best:
             self.best = record
         self.position = self._next(phase)
-        # First the checkpoint: going back to it publishes again what comes now.
+        # The checkpoint first: restoring it repeats the publishing that follows.
         self._checkpoint(self.best or record)
         self._publish()
         self.progress.on_epoch_end(record, is_best)
@@ -215,7 +216,7 @@ class TrainingLoop:
         return Position(number, done)
 
     def _keep_to_time(self) -> None:
-        """Plan fewer epochs, and so a steeper fall of the rate, where the machine got slower."""
+        """Plan fewer epochs, with a steeper schedule, if the machine has become slower."""
         left = sum(phase.epochs for phase in self.phases[self.position.phase :])
         left -= self.position.done
         warm = self.history[self._warm_from :]  # without the epoch that compiled
@@ -253,7 +254,7 @@ class TrainingLoop:
         ).save(self.run.checkpoint_folder)
 
     def _publish(self) -> None:
-        """Write the network, if the newest epoch is the best, and the history."""
+        """Write the history, and the model if the newest epoch is the best."""
         if self.best is not None and self.best is self.history[-1]:
             self._keep(
                 {
@@ -273,7 +274,7 @@ class TrainingLoop:
             self.run.save_model(self.core, card)
 
     def _remedy(self) -> str:
-        """Say what is left, and what to do, if the loss of the coming epoch is not finite."""
+        """Say which model is kept and what to try, for the error if the loss is not finite."""
         kept = (
             f"The model of epoch {self.best.epoch} is kept in {self.run.folder}."
             if self.best

@@ -1,6 +1,6 @@
-"""What training makes small: the loss of a batch.
+"""The training loss of a batch.
 
-Knows: cross-entropy, smoothed labels, weighted classes. Does not know: gradients.
+Knows: cross-entropy, label smoothing, class weights. Does not know: gradients.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from keras import ops
 
 
 class Loss:
-    """The loss of a batch, and how many answers were right.
+    """The loss of a batch, and the number of correct predictions.
 
     Args:
         classes: Number of classes.
         smoothing: Share of each label that is spread evenly over all classes, from 0 and below 1.
-        weights: float32 ``[classes]``: how much a picture of each class weighs; None: all alike.
+        weights: Weight of each class, float32 ``[classes]``; None: all equal.
     """
 
     def __init__(
@@ -29,18 +29,19 @@ class Loss:
     def __call__(
         self, logits: Any, labels: Any, share: Any = None, others: Any = None
     ) -> tuple[Any, Any]:
-        """Judge the answers.
+        """Return the mean loss and the number of correct predictions.
 
         Args:
             logits: ``[batch, classes]`` of any floating-point type.
             labels: Integers, ``[batch]``.
-            share: Of its own label, 0 to 1, in each picture, if pictures are mixed with those at
-                the mirrored places of the batch; None: they are not.
-            others: The labels of those, where this is a part of the batch; None: it is whole.
+            share: Weight of a picture's own label, 0 to 1, if pictures are mixed with those at the
+                mirrored positions of the batch; None: they are not mixed.
+            others: Labels of the mixed-in pictures, if this is part of a batch; None: it is a whole
+                one.
 
         Returns:
-            The mean loss in nats, and how many were right, by the label with the larger share;
-            float32 scalars.
+            Mean loss in nats, and the number of correct predictions, judged by the label with the
+            larger weight; float32 scalars.
         """
         logits = ops.cast(logits, "float32")
         losses, answered = self._losses(logits, labels), labels
@@ -63,19 +64,19 @@ class Loss:
 
 
 def partner_labels(labels: Any) -> Any:
-    """Return the labels of the pictures that a batch's pictures are mixed with.
+    """Return the labels of the pictures that those of a batch are mixed with.
 
     Args:
         labels: ``[batch]``.
 
     Returns:
-        Those at the mirrored places, ``[batch]``.
+        The labels at the mirrored positions, ``[batch]``.
     """
     return ops.flip(labels, axis=0)
 
 
 def balanced_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
-    """Weigh the classes so that each counts as much as every other.
+    """Compute class weights that give every class the same influence.
 
     Args:
         labels: Labels of the training pictures, int64 ``[pictures]``; every class occurs.

@@ -1,6 +1,6 @@
-"""The steps for the backend that Keras runs on.
+"""The choice of the training backend.
 
-Knows: which there are. Does not know what they do.
+Knows: which backends there are. Does not know: how they work.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ def make_backend(
     devices: int = 1,
     averages: ExponentialMovingAverage | None = None,
 ) -> Backend:
-    """Make the steps for the backend that Keras runs on.
+    """Make the training steps for the current Keras backend.
 
     Args:
-        model: What is trained.
-        optimizer: Not built yet, or for this model's trainable variables.
+        model: Model to train.
+        optimizer: Optimizer, not built yet or built for this model's trainable variables.
         loss: The loss of a batch.
         batch_size: Pictures per step.
-        devices: Devices of this process, that share each batch.
-        averages: Averages of the model, which every step moves.
+        devices: Number of devices of this process, which share each batch.
+        averages: Moving averages (EMA) of the model, updated in every step.
 
     Raises:
-        ConfigError: Keras runs on another backend than TensorFlow or JAX.
+        ConfigError: Keras runs on a backend other than TensorFlow or JAX.
     """
     if not optimizer.built:
         optimizer.build(model.trainable_variables)

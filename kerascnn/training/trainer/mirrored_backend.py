@@ -1,12 +1,12 @@
 """Training steps on TensorFlow where several devices of a machine share each batch.
 
-Knows: ``tf.distribute.MirroredStrategy``: weights lie on every device, each takes an equal part of
-the batch, and gradients are summed over all. Does not know: who made the strategy
+Knows: ``tf.distribute.MirroredStrategy``: every device holds the weights and takes an equal part of
+the batch, and gradients are summed over all. Does not know: where the strategy is created
 (:mod:`kerascnn.training.distribution.processes`), epochs, shuffling.
 
-The step is that of one device: what changes pictures (crops, mixing, augmentation) sees the whole
-batch, before it is shared out; BatchNormalization takes its statistics over all parts; dropout
-draws for each part anew; and the gradients are summed before they are clipped or gathered.
+The result is that of a single device: crops, mixing and augmentation are applied to the whole batch
+before it is split; BatchNormalization computes its statistics over all parts; dropout draws a new
+mask for each part; and gradients are summed before they are clipped or accumulated.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from kerascnn.training.trainer.tensorflow_backend import TensorFlowBackend
 
 
 class MirroredBackend(TensorFlowBackend):
-    """Runs many steps in one call, each on all devices of the strategy in whose scope it is made.
+    """Runs many steps in one call, each on all devices of the strategy in scope.
 
     Args:
-        parts: Model and optimizer are made in the same scope; the batch is a multiple of the number
-            of devices.
+        parts: Parts of a training step. Model, optimizer and this backend are created in the scope
+            of the strategy; the batch size is a multiple of the number of devices.
     """
 
     def __init__(self, parts: StepParts) -> None:
@@ -39,7 +39,7 @@ class MirroredBackend(TensorFlowBackend):
         self._strategy = tf.distribute.get_strategy()
         self._devices = self._strategy.num_replicas_in_sync
         self._prepare, self._network = _halves(parts.model)
-        # XLA cannot sum over devices in the middle of what it compiles here.
+        # XLA cannot compile the sum over devices in the middle of this step.
         self.xla, self._one_step = False, self._step
 
     def _step(self, pictures: Any, labels: Any, draws: Any) -> Any:
@@ -81,19 +81,19 @@ class MirroredBackend(TensorFlowBackend):
 
 
 def _halves(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
-    """Divide a model into what the whole batch goes through, and what each device does."""
+    """Split a model into preprocessing of the whole batch and the network each device runs."""
     names = [layer.name for layer in model.layers]
-    if "prepare" not in names:  # features, which nothing prepares
+    if "prepare" not in names:  # features need no preprocessing
         return None, model
     return model.get_layer("prepare"), model.layers[-1]
 
 
 @contextmanager
 def synchronized(network: keras.Model) -> Iterator[None]:
-    """Synchronise BatchNormalization statistics over all devices while the block runs.
+    """Synchronize BatchNormalization statistics across devices while the block runs.
 
     Yields:
-        While it does. Afterwards, and so in every file, it is an ordinary layer again.
+        Nothing. Afterwards, and so in every file, it is an ordinary layer again.
     """
     normalizing = [one for one in flat(network) if isinstance(one, keras.layers.BatchNormalization)]
     for layer in normalizing:
@@ -109,14 +109,13 @@ def synchronized(network: keras.Model) -> Iterator[None]:
 def separate_random_draws(network: keras.Model) -> Iterator[None]:
     """Give each replica its own random draws (dropout) while the block runs.
 
-    The seeds of all devices' copies are alike, so that without it every part has the same mask:
-    what is meant to differ from picture to picture would repeat itself in a batch.
+    All replicas hold the same seeds: otherwise each part of a batch would get the same mask.
 
     Args:
-        network: What is traced meanwhile. The first device draws what one device alone draws.
+        network: Network traced in the block. The first device draws what a single device would.
 
     Yields:
-        While it does. The seeds go on as they would without it.
+        Nothing. The seeds advance as they would without it.
     """
     found = (getattr(layer, "seed_generator", None) for layer in flat(network))
     generators = [one for one in found if isinstance(one, keras.random.SeedGenerator)]
@@ -130,7 +129,7 @@ def separate_random_draws(network: keras.Model) -> Iterator[None]:
 
 
 def _replica_seed(draw: Callable[..., Any], ordered: bool = True) -> Any:
-    """Add the device's number to the first half of a seed; the second counts the draws."""
+    """Add the replica's number to the first half of a seed; the second half counts the draws."""
     seed = draw(ordered)
     part = tf.distribute.get_replica_context().replica_id_in_sync_group
     return seed + tf.cast(tf.stack([part, 0]), seed.dtype)

@@ -1,7 +1,7 @@
-"""One epoch of training: its steps, its mean loss and accuracy, and how fast it went.
+"""One epoch of training: its mean loss, accuracy and throughput.
 
-Knows: the trainer's calls, and that the first of a phase compiles. Does not know validation, what
-is kept, or how many epochs there are (:mod:`.loop`).
+Knows: the trainer's calls, and that the first of a phase compiles. Does not know: validation, what
+is kept, how many epochs there are (:mod:`.loop`).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def train_epoch(
     """Train for one epoch.
 
     Args:
-        trainer: Trainer of the phase, or what fits the head in the place of one.
+        trainer: Trainer of the phase, or the fit of the head in its place.
         seed: Seed of the run.
         epoch: Number of the epoch, from 1.
-        compiles: Whether the first call compiles; it says nothing about the speed.
-        remedy: What to do if the loss is not finite, for the message.
+        compiles: Whether the first call compiles, so that its time does not count.
+        remedy: Advice for the message if the loss is not finite.
         progress: Callback for progress.
 
     Returns:
-        Mean loss, accuracy from 0 to 1, and pictures a second.
+        Mean loss, accuracy from 0 to 1, and pictures per second.
 
     Raises:
         TrainingError: The loss is not finite.
@@ -42,7 +42,7 @@ def train_epoch(
     total_loss, total_right, done, speed = 0.0, 0.0, 0, 0.0
     clock = SpeedClock(trainer.batch_size)
     for step, losses, right in trainer.epoch(seed, epoch):
-        # One by one: the sum must not depend on how many steps a call took.
+        # One at a time: the sum must not depend on the number of steps per call.
         for number, (loss, count) in enumerate(zip(losses, right, strict=True), done + 1):
             if not math.isfinite(loss):
                 raise TrainingError(
@@ -55,7 +55,7 @@ def train_epoch(
         if not compiles:
             progress.on_speed(speed)
         elif done < trainer.steps:
-            clock = SpeedClock(trainer.batch_size, done)  # compiling is no training
+            clock = SpeedClock(trainer.batch_size, done)  # without the time for compiling
         compiles = False
         progress.on_step_end(
             epoch, done, total_loss / done, total_right / (done * trainer.batch_size)

@@ -1,6 +1,6 @@
-"""What is fed and compiled in one phase of a run.
+"""The preparation of a phase: freezing, cached features and the compiled steps.
 
-Knows: freezing, and whether the head learns from kept features or from pictures. Does not know:
+Knows: freezing, and whether the head is trained on cached features or on pictures. Does not know:
 the loop over epochs, files.
 """
 
@@ -48,16 +48,16 @@ from kerascnn.training.trainer.precise_batchnorm import FEW_STEPS, PreciseBatchN
 from kerascnn.training.weights.start import StartingNetwork
 
 FEED = "KERASCNN_FEED"
-"""Environment variable that says where the training images lie: ``resident``, in the device's
-memory; ``streamed``, brought to it in time; ``auto``, resident if they fit. Same result."""
+"""Environment variable for where training pictures are kept: ``resident``, in device memory;
+``streamed``, transferred as needed; ``auto``, resident if they fit. The result is the same."""
 
 FEEDS = ("auto", "resident", "streamed")
-"""Values of that variable."""
+"""Allowed values of :data:`FEED`."""
 
 log = logging.getLogger(__name__)
 
 SHARE = 0.4
-"""Of the free memory: what pictures may take. The rest is for the network's own numbers."""
+"""Maximum share of the free device memory for pictures; the rest is for weights and activations."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ class PreparedPhase:
     """One phase, ready to run.
 
     Attributes:
-        trainer: The model, its optimizer and the compiled steps; or what fits its head.
-        train: What it is fed: pictures, or their features.
-        val: The same of the validation pictures.
-        batchnorm: Estimates moving statistics at the end of each epoch; None: none move, or an
-            epoch has enough steps to settle them.
+        trainer: Trainer of the model, or the fit of its head.
+        train: Training pictures, or their features.
+        val: Validation pictures, or their features.
+        batchnorm: Re-estimates the moving statistics after each epoch; None if none are updated, or
+            if an epoch has enough steps to settle them.
     """
 
     trainer: Trainer | HeadFit
@@ -87,10 +87,10 @@ def prepare_phase(
     device: str,
     progress: Callback,
 ) -> PreparedPhase:
-    """Prepare a phase: freeze what is outside its scope, and compile the steps.
+    """Prepare a phase: freeze everything outside its scope, and compile the steps.
 
     Raises:
-        ConfigError: A block that is not there.
+        ConfigError: The scope names a block that does not exist.
     """
     core = start.core
     if phase.is_fit:
@@ -132,7 +132,7 @@ def _check_fit(pictures: int, classes: int) -> None:
 def _on_features(
     start: StartingNetwork, train: Pack, val: Pack, progress: Callback
 ) -> tuple[Pack, Pack, FrozenFeaturesHead]:
-    """Put features that are computed once in the place of the pictures."""
+    """Replace the pictures by features that are computed once."""
     features, head = split(start.core)
     size = start.core.input_shape[1]
     packs = [replace(pack, images=at_size(pack.images, size)) for pack in (train, val)]
@@ -173,8 +173,8 @@ def _trainer(
     devices = count_devices(config.devices)
     backend = make_backend(model, optimizer, loss, batch_size, devices, averages)
     if not backend.xla:
-        model.jit_compile = False  # nor when it predicts
-    # Each machine has memory of its own, and all must run the same steps.
+        model.jit_compile = False  # for prediction as well
+    # Free memory differs between machines, and all must run the same steps.
     resident = bool(backend.broadcast(int(_resident(train, device))))
     changing = batch_augmentation_of(config, core.input_shape[1])
     return Trainer(model, optimizer, backend, train, batch_size, resident, changing, averages)
@@ -187,5 +187,5 @@ def _resident(train: Pack, device: str) -> bool:
     if said != "auto":
         return said == "resident"
     free = free_memory(device)
-    # Unknown: what any GPU that is worth training on can spare.
+    # If unknown, 2 GiB: any GPU that is fit for training has that to spare.
     return train.images.nbytes <= (2**31 if free is None else free * SHARE)

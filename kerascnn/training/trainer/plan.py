@@ -1,6 +1,6 @@
-"""What a run is going to do, gathered before its first step.
+"""The plan of a run, gathered before its first step.
 
-Knows: where each fact stands. Does not know how they are shown.
+Knows: where each fact is found. Does not know: how it is displayed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from kerascnn.training.weights.start import StartingNetwork
 
 
 def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, device: str) -> Plan:
-    """Gather what a run is going to do.
+    """Gather the plan of a run.
 
     Args:
-        config: Configuration of the run, with numbers in the place of ``auto``.
+        config: Configuration of the run, with ``auto`` replaced by numbers.
         feed: Its data.
         start: Its network.
         run: Its folder.
@@ -59,7 +59,7 @@ def plan(config: TrainConfig, feed: Feed, start: StartingNetwork, run: Run, devi
 
 
 def changing_options(config: TrainConfig) -> list[str]:
-    """Name the options that make other pictures in every epoch."""
+    """Name the options that change the pictures anew in every epoch."""
     values = {"random_crop": config.random_crop, "mixup": config.mixup, "cutmix": config.cutmix}
     augment = [f"`augment` {config.augment}"] if config.augment != "none" else []
     return [*augment, *(f"`{name}` {value}" for name, value in values.items() if value)]

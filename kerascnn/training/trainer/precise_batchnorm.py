@@ -1,11 +1,11 @@
-"""BatchNormalization's moving statistics, estimated anew before a network is judged or kept.
+"""Re-estimation of BatchNormalization's moving statistics before a network is evaluated or kept.
 
 Knows: "precise BatchNorm" (Wu and Johnson 2021, https://arxiv.org/abs/2105.07576). Does not know:
-when a network is judged (:mod:`kerascnn.training.trainer.loop`).
+when a network is evaluated (:mod:`kerascnn.training.trainer.loop`).
 
-A moving average lags behind the weights, and looks back over the last ten batches only. After few
-or small batches it is so far off that a network which answers 96 % of its pictures right in
-training mode may answer 30 % in inference mode.
+The moving averages lag behind the weights, and cover only about the last ten batches. After few or
+small batches they are so far off that a network with 96 % accuracy in training mode may have 30 %
+in inference mode.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ from kerascnn.training.networks.blocks import flat
 from kerascnn.training.networks.from_pixels import at_size, from_pixels, max_batch_size
 
 FEW_STEPS = 200
-"""In an epoch. In longer ones the last batches of an epoch are as good a sample, and free."""
+"""Steps per epoch below which statistics are re-estimated. In longer epochs the moving averages
+over the last batches are as good, and free."""
 
 SAMPLE = 1024
-"""Training pictures at most: Wu and Johnson find a thousand to be enough."""
+"""Maximum number of training pictures for the estimate: Wu and Johnson find a thousand to be
+enough."""
 
 Batches = list[npt.NDArray[np.float64]]
 
 
 class PreciseBatchNorm:
-    """Estimates the statistics of those BatchNormalizations whose statistics move.
+    """Estimates the statistics of the BatchNormalization layers that are not frozen.
 
     Args:
-        core: From normalized pixels to logits, with what is frozen frozen.
+        core: Network from normalized pixels to logits, with its frozen layers set.
         normalization: Normalization of the run.
         pack: Training pictures.
-        seed: Seed of the choice of pictures.
+        seed: Seed for the choice of pictures.
     """
 
     def __init__(
@@ -52,23 +54,23 @@ class PreciseBatchNorm:
         most = max_batch_size(pack.images.shape[1:])
         chosen = np.random.default_rng(seed).permutation(len(pack))[:SAMPLE]
         calls = -(-len(chosen) // most)
-        # Calls of one shape: another one would be compiled again.
+        # Equal shapes: each new one would be compiled again.
         size = len(chosen) // calls
         self._pictures = pack.images
         self._calls = [np.sort(chosen[n * size : (n + 1) * size]) for n in range(calls)]
 
     def estimate(self) -> None:
-        """Set the layers' statistics to those of the pictures, with the current weights."""
+        """Set the layers' statistics to those of the sampled pictures under the current weights."""
         found = [self._statistics(self._pictures[chosen]) for chosen in self._calls]
         for number, layer in enumerate(self._layers):
             means = np.stack([call[2 * number] for call in found])
             variances = np.stack([call[2 * number + 1] for call in found])
-            # Of all pictures: what varies within a call, and from call to call.
+            # Total variance: within the calls plus between them.
             _assign(layer.moving_mean, means.mean(axis=0))
             _assign(layer.moving_variance, variances.mean(axis=0) + means.var(axis=0))
 
     def _statistics(self, pictures: npt.NDArray[np.uint8]) -> Batches:
-        """Return mean and variance of a batch in each layer, one after the other."""
+        """Return the batch mean and variance of each layer, alternating."""
         model = self._model
         with _batch_statistics_only(model, self._layers):
             after = self._run(
@@ -87,7 +89,7 @@ class PreciseBatchNorm:
 
 
 def moving(core: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """List the BatchNormalizations whose statistics move while training."""
+    """List the BatchNormalization layers that are not frozen."""
     found = [one for one in flat(core) if isinstance(one, keras.layers.BatchNormalization)]
     return [layer for layer in found if layer.trainable]
 
@@ -97,7 +99,7 @@ def _assign(variable: keras.Variable, value: npt.NDArray[np.float64]) -> None:
 
 
 def _compiled(model: keras.Model, size: int) -> Callable[..., list[Any]]:
-    """Make a function that gives the other variables as they are after a batch."""
+    """Compile a function that returns the non-trainable variables after a batch."""
 
     def run(trainable: Any, others: Any, pictures: Any) -> Any:
         pictures = at_size(pictures, size)
@@ -118,9 +120,9 @@ def _compiled(model: keras.Model, size: int) -> Callable[..., list[Any]]:
 def _batch_statistics_only(
     model: keras.Model, normalizing: list[keras.layers.BatchNormalization]
 ) -> Iterator[None]:
-    """Make statistics those of the current batch alone, with dropout off.
+    """Use the statistics of the current batch alone, without dropout, while the block runs.
 
-    What is compiled meanwhile stays so; the training steps are compiled at other times.
+    Functions compiled in the block keep this; the training steps are compiled elsewhere.
     """
     dropping = [one for one in flat(model) if getattr(one, "rate", None)]
     momenta, rates = [one.momentum for one in normalizing], [one.rate for one in dropping]

@@ -16,8 +16,8 @@ from kerascnn.training.augmentation.batch import Draws, changed
 from kerascnn.training.trainer.backend import Array, Losses, StepParts
 from kerascnn.training.trainer.fused_batchnorm import fused_batchnorm
 
-# Without autograph, as in Keras' own `fit`: no step branches in Python on what a tensor holds, and
-# to rewrite its source takes 0.4 s before the first one.
+# Without AutoGraph, as in Keras' own `fit`: no step has Python control flow that depends on tensor
+# values, and rewriting the source would delay the first step by 0.4 s.
 _compiled = partial(tf.function, autograph=False)
 
 
@@ -38,13 +38,13 @@ class TensorFlowBackend:
         return tf.convert_to_tensor(pictures), tf.convert_to_tensor(labels)
 
     def broadcast(self, steps: int) -> int:
-        """Return the number: there is one process."""
+        """Return ``steps``: there is only one process."""
         return steps
 
     def run(
         self, data: Any, order: Array, start: int, stop: int, draws: Draws | None = None
     ) -> tuple[Losses, Losses]:
-        """Run the steps from ``start`` and below ``stop``."""
+        """Run the steps ``range(start, stop)``."""
         losses, right = self._many_steps(
             *data,
             tf.convert_to_tensor(order),
@@ -65,7 +65,7 @@ class TensorFlowBackend:
             return step + 1, losses.write(place, loss), right.write(place, count)
 
         empty = [tf.TensorArray(tf.float32, stop - start, element_shape=()) for _ in range(2)]
-        # One at a time: each step begins with the weights that the one before it left.
+        # One iteration at a time: each step needs the weights of the one before.
         _, losses, right = tf.while_loop(
             lambda step, *_: step < stop, body, [start, *empty], parallel_iterations=1
         )
@@ -74,13 +74,13 @@ class TensorFlowBackend:
     def _step(self, pictures: Any, labels: Any, draws: Any) -> Any:
         variables = self._model.trainable_variables
         share = None
-        if draws is not None:  # else the model may take features, which have no size
+        if draws is not None:  # otherwise the input may be features, without an image size
             pictures, share = changed(pictures, draws, self._model.input_shape[1])
         with tf.GradientTape() as tape:
             with nullcontext() if self.xla else fused_batchnorm(self._model):
                 logits = self._model(pictures, training=True)
             loss, right = self._loss(logits, labels, share)
-            # What layers add, e.g. penalties on weights.
+            # Losses that layers add, e.g. weight penalties.
             minimized = tf.add_n([loss, *self._model.losses])
             scaled = self._optimizer.scale_loss(minimized)
         gradients = tape.gradient(scaled, variables)

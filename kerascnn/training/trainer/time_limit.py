@@ -1,9 +1,9 @@
-"""A run that ends in time: how many epochs fit, measured in the first steps.
+"""Runs with a time limit: the number of epochs that fit, measured in the first steps.
 
-Knows: what a run does before, in and after its epochs. Does not know the loop over them.
+Knows: what a run does before, during and after its epochs. Does not know: the loop over them.
 
-The learning rate ends with the last epoch, so their number has to be known beforehand: a schedule
-that is stopped in its middle gives a worse network than one that was meant to be so short
+The learning-rate schedule ends with the last epoch, so the number of epochs has to be known
+beforehand: a schedule that is cut off gives a worse network than one planned for the shorter time
 (budgeted training, Li et al. 2020, https://arxiv.org/abs/1905.04753).
 """
 
@@ -28,24 +28,24 @@ from kerascnn.training.trainer.phase import PreparedPhase, prepare_phase
 from kerascnn.training.weights.start import StartingNetwork
 
 MEASURED = 1.5
-"""Seconds of steps, after the first call, which compiles."""
+"""Seconds of timed steps, after the first call, which compiles."""
 
 PLANNED = 0.9
-"""Of the time that is left: what epochs are planned for. No machine is equally fast all the time,
-and what an epoch writes is not measured beforehand."""
+"""Share of the remaining time that is planned for epochs. The speed of a machine varies, and the
+time for writing files after each epoch is not measured."""
 
 REPORT = 5.0
-"""Seconds of the report besides its predictions: figures and the page."""
+"""Seconds for the report besides its predictions: figures and the HTML page."""
 
 
 @dataclass(frozen=True)
 class PhaseCost:
-    """What a phase takes, in seconds.
+    """Time that a phase takes, in seconds.
 
     Attributes:
-        once: Seconds before its first step: freezing, compiling, features.
-        epoch: Each epoch: steps, statistics, validation.
-        picture: Each picture that is predicted.
+        once: Before the first step: freezing, compiling, features.
+        epoch: Per epoch: steps, BatchNormalization statistics, validation.
+        picture: Per predicted picture.
     """
 
     once: float
@@ -62,35 +62,35 @@ def shorten_to_limit(
     device: str,
     progress: Callback,
 ) -> tuple[TrainConfig, Deadline]:
-    """Choose as many epochs as fit into the time that is left.
+    """Choose as many epochs as fit into the remaining time.
 
-    Each phase is tried for some seconds; afterwards the network has the weights it had before.
+    Each phase is run for a few seconds; afterwards the weights are restored.
 
     Args:
-        config: Configuration of a run, with numbers in the place of ``auto``.
+        config: Configuration of a run, with ``auto`` replaced by numbers.
         deadline: Deadline of the run.
-        more: Whether there may also be more epochs than the configuration has.
+        more: Whether there may be more epochs than configured.
         feed: Its data.
         start: Its network.
         device: Device from :func:`kerascnn.training.distribution.device.choose_device`.
         progress: Its ``on_work`` is called while an epoch is timed.
 
     Returns:
-        The configuration with as many epochs (phases keep their proportions, and more than were
-        planned have at most :data:`~kerascnn.training.auto.hyperparameters.MOST_EPOCHS`
-        together), and when the last has to be done.
+        The configuration with that many epochs, and the deadline of the last one. Phases keep their
+        proportions; where epochs are added, all phases together have at most
+        :data:`~kerascnn.training.auto.hyperparameters.MOST_EPOCHS`.
 
     Raises:
-        ConfigError: Not one epoch of each phase fits.
+        ConfigError: Not even one epoch of each phase fits.
     """
     stages = phases(config, start.network)
     progress.on_work(sentence("measuring how long an epoch takes"), 0, 0)
     costs = [_cost(config, phase, feed, start, device, progress) for phase in stages]
     after = REPORT + costs[-1].picture * (2 * len(feed.val) + min(SAMPLE, len(feed.train)))
     left = deadline.left() * PLANNED - after - sum(cost.once for cost in costs)
-    least = sum(cost.epoch for cost in costs)
-    if least > left:
-        takes = f"about {least:.0f} s" if least >= 1 else "less than 1 s"
+    one_each = sum(cost.epoch for cost in costs)
+    if one_each > left:
+        takes = f"about {one_each:.0f} s" if one_each >= 1 else "less than 1 s"
         raise ConfigError(
             f"an epoch of each phase takes {takes} here, and `time` {config.time} "
             f"leaves {max(0, left):.0f} s after reading, compiling and the report. Allow more "
@@ -101,16 +101,16 @@ def shorten_to_limit(
 
 
 def shorten_remaining(epochs: Sequence[int], position: Position, fit: int) -> list[int]:
-    """Shorten the phases that are not over, because a machine is slower than it was.
+    """Shorten the remaining phases of a run whose machine has become slower.
 
     Args:
         epochs: Epochs of each phase, as planned.
-        position: Phase and epoch that come next.
-        fit: Epochs there is time for, fewer than are left.
+        position: Next phase and epoch.
+        fit: Number of epochs that fit, fewer than are left.
 
     Returns:
-        Of each phase. What has been done stays; the one that runs may end now, and each later one
-        has at least one epoch.
+        Epochs of each phase. Finished epochs stay; the current phase may end now, and each later
+        one keeps at least one epoch.
     """
     ahead = list(epochs[position.phase :])
     ahead[0] -= position.done
@@ -121,7 +121,7 @@ def shorten_remaining(epochs: Sequence[int], position: Position, fit: int) -> li
 
 
 def with_epochs(config: TrainConfig, stages: Sequence[Phase], epochs: Sequence[int]) -> TrainConfig:
-    """Return the phases of a run other numbers of epochs."""
+    """Replace the numbers of epochs of a run's phases."""
     if not config.phase:
         return replace(config, epochs=epochs[0])
     changed = zip(stages, epochs, strict=True)
@@ -148,11 +148,11 @@ def _cost(
     before = values(core_variables(start.core))
     began = time.perf_counter()
     if phase.is_fit:
-        progress = Callback()  # what is found is told when the head is fitted for good
+        progress = Callback()  # the final fit reports its penalty, not this one
     prepared = prepare_phase(start, config, phase, feed.train, feed.val, device, progress)
     steps = prepared.trainer.epoch(config.seed, 1)
     compiled, _, _ = next(steps)
-    picture = _predicting(prepared)
+    picture = _prediction_time(prepared)
     once = time.perf_counter() - began
     if phase.is_fit:
         restore(core_variables(start.core), before, "the network")
@@ -173,8 +173,8 @@ def _cost(
     return PhaseCost(once, epoch, picture)
 
 
-def _predicting(prepared: PreparedPhase) -> float:
-    """Return the seconds a picture, of one call over validation pictures that does not compile."""
+def _prediction_time(prepared: PreparedPhase) -> float:
+    """Return the seconds per picture of a compiled prediction of validation pictures."""
     some = prepared.val.images[: max_batch_size(prepared.val.images.shape[1:])]
     predict_logits(prepared.trainer.model, some)
     began = time.perf_counter()

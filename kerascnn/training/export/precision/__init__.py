@@ -1,4 +1,4 @@
-"""Lower precision: smaller weights, quicker arithmetic, and every changed answer counted."""
+"""Lower precision: smaller weights, faster arithmetic, and a count of the changed predictions."""
 
 from kerascnn.training.export.precision.reduce import MAX_DROP, Pictures, reduce_file
 

@@ -1,7 +1,7 @@
-"""A network in float16.
+"""Conversion of a network to float16.
 
-Knows: onnxruntime's converter, and that the last layer is better left alone. Does not know files
-or cards.
+Knows: onnxruntime's converter, and that the last layer is better left in float32. Does not know:
+files, cards.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from kerascnn.training.export.precision.quantize import layers
 
 
 def to_float16(core: onnx.ModelProto) -> onnx.ModelProto:
-    """Convert weights and arithmetic of a network.
+    """Convert the weights and arithmetic of a network.
 
     Args:
-        core: From ``pixels`` to ``logits``, float32.
+        core: Network from ``pixels`` to ``logits``, float32.
 
     Returns:
-        The same network in float16, but for its last layer and its ends.
+        The network in float16, except its last layer, its input and its output.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -36,8 +36,8 @@ def to_float16(core: onnx.ModelProto) -> onnx.ModelProto:
 def _without_last_casts(half: onnx.ModelProto) -> onnx.ModelProto:
     """Make the last layer output float32 ``logits`` directly, without a cast from float16.
 
-    Where such casts stand before an output that another node takes too, onnxruntime 1.32 removes
-    them on the CPU and leaves the output under another name.
+    If another node reads such an output as well, onnxruntime 1.32 removes the casts on the CPU and
+    leaves the output under another name.
     """
     graph, name = half.graph, "logits"
     while (node := _producer(graph, name)).op_type == "Cast":

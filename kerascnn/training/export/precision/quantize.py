@@ -1,7 +1,7 @@
-"""Turning a float32 network into one of eight-bit integers.
+"""Quantization of a float32 network to 8-bit integers.
 
-Knows: onnxruntime's quantizer: ranges measured on real pictures, one scale a channel of the
-weights, QuantizeLinear and DequantizeLinear around what stays as it was (QDQ). Does not know
+Knows: onnxruntime's quantizer: activation ranges measured on real pictures, per-channel scales of
+the weights, QuantizeLinear and DequantizeLinear around unchanged operators (QDQ). Does not know:
 which method or which layers are best (:mod:`.search`).
 """
 
@@ -27,19 +27,19 @@ Method = Literal["min-max", "percentile", "entropy"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 _CHUNK = 8
-"""Pictures at a time: the calibrators hold every activation of a chunk in memory."""
+"""Pictures per calibration batch: the calibrators hold all its activations in memory."""
 
 LAYERS = ("Conv", "Gemm", "MatMul")
-"""Operators with weights: what can be kept in float32, and what it is worth to quantize."""
+"""Operators with weights: those worth quantizing, and those that can be kept in float32."""
 
 
 def measure_ranges(core: onnx.ModelProto, pixels: npt.NDArray[np.float32], method: Method) -> Any:
-    """Run a network on pictures and note which values each tensor takes.
+    """Measure the range of each tensor of a network on pictures.
 
     Args:
-        core: From ``pixels`` to ``logits``, float32.
+        core: Network from ``pixels`` to ``logits``, float32.
         pixels: float32 ``[pictures, 3, size, size]``, normalized.
-        method: How outliers are cut off.
+        method: Calibration method: how outliers are clipped.
     """
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
@@ -65,16 +65,16 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
         kept: Names of layers that stay float32.
 
     Returns:
-        The same network with QDQ pairs; its ends stay float32.
+        The network with QDQ pairs; its input and output stay float32.
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.registry import QDQRegistry
 
     with _quiet():
-        # Unsigned activations and signed weights: the pair that processors have instructions for.
-        # Weights use seven of the eight bits (the second True): on processors without VNNI sums
-        # of two products are held in 16 bits and would overflow, and other answers come out.
+        # Unsigned activations and signed weights: the combination that processors have instructions
+        # for. Weights use seven of the eight bits (the second True): processors without VNNI hold
+        # sums of two products in 16 bits, which would overflow and change predictions.
         quantizer = QDQQuantizer(
             copy.deepcopy(core), True, True, QuantType.QInt8, QuantType.QUInt8, ranges,
             [], list(kept), list(QDQRegistry), {},
@@ -84,7 +84,7 @@ def quantize(core: onnx.ModelProto, ranges: Any, kept: Iterable[str] = ()) -> on
 
 
 def layers(core: onnx.ModelProto) -> list[str]:
-    """List the layers that have weights, first to last."""
+    """List the names of the layers with weights, first to last."""
     constants = {tensor.name for tensor in core.graph.initializer}
     return [
         node.name
@@ -101,13 +101,13 @@ def normalize(images: npt.NDArray[np.uint8], rule: Normalization) -> npt.NDArray
         rule: Rule of the card.
 
     Returns:
-        float32 ``[pictures, 3, size, size]``; one plane for a grey network.
+        float32 ``[pictures, 3, size, size]``; one channel for a grayscale network.
     """
     return np.ascontiguousarray(normalized(images, rule).transpose(0, 3, 1, 2))
 
 
 class _Reader:
-    """What onnxruntime's calibrators read from."""
+    """The data reader of onnxruntime's calibrators."""
 
     def __init__(self, batches: Iterable[npt.NDArray[np.float32]]) -> None:
         self._batches: Iterator[npt.NDArray[np.float32]] = iter(batches)

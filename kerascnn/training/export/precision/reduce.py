@@ -1,7 +1,7 @@
-"""From a proven float32 file to a smaller one, with what it costs.
+"""Reduction of a verified float32 file to lower precision, and its loss of accuracy.
 
-Knows: the order of things: reduce, compare on pictures with labels, refuse or write down. Does
-not know how a network is quantized.
+Knows: the order of the steps: reduce, compare on pictures with labels, refuse or record. Does not
+know: how a network is quantized.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from kerascnn.training.export.precision.search import search
 from kerascnn.training.export.verify import probabilities_of
 
 MAX_DROP = 0.5
-"""Points of top-1 that a file may lose by default."""
+"""Default limit on the loss of top-1 accuracy, in percentage points."""
 
 CALIBRATION = 256
-"""Pictures to measure ranges on; as many others choose between the ways to do it."""
+"""Number of calibration pictures; as many others choose between the methods."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Pictures:
     """Real pictures with labels.
 
     Attributes:
-        data: What to call them.
+        data: Name of the pictures.
         images: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``, in the order of the card's classes.
     """
@@ -64,21 +64,21 @@ def reduce_file(
     """Replace a float32 file by one of lower precision.
 
     Args:
-        file: Exported and proven; it is overwritten, if the result is good enough.
+        file: Exported and verified file; overwritten if the result is good enough.
         core: Its network.
         card: Its card.
         precision: ``float16`` or ``int8``.
-        calibration: Pictures on which ranges are measured; for ``int8`` only.
+        calibration: Pictures to calibrate on; for ``int8`` only.
         verify: Pictures on which the loss of accuracy is measured.
-        max_drop: Points of top-1 that may be lost, 0 to 100.
-        tell: Called with a word on each step.
+        max_drop: Percentage points of top-1 accuracy that may be lost, 0 to 100.
+        tell: Called with a description of each step.
 
     Returns:
-        The card of the new file, with what it costs and gives.
+        The card of the new file, with its loss of accuracy, size and speed.
 
     Raises:
         ConfigError: ``int8`` without pictures to calibrate on.
-        ParityError: It loses more than ``max_drop``.
+        ParityError: The loss is more than ``max_drop``.
     """
     with temporary_folder() as folder:
         before, after = folder / "float32.onnx", folder / f"{precision}.onnx"
@@ -110,7 +110,7 @@ def _int8(
 ) -> tuple[onnx.ModelProto, Reduction]:
     if calibration is None:
         raise ConfigError("int8 needs real pictures to measure ranges on: `calibrate` DATA.")
-    # Ranges are measured on every other picture; the rest choose between the ways to do it.
+    # Every other picture calibrates; the rest choose between the methods.
     ranged, chosen = (_every_other(calibration, start) for start in (0, 1))
     chosen = chosen if len(chosen.labels) else ranged
     pixels = normalize(ranged.images, card.normalization)
@@ -140,8 +140,8 @@ def _with_cost(before: Path, after: Path, card: ModelCard, verify: Pictures) -> 
             probed = classifier.run(pictures)[1]
     first, second = (found.argmax(1) for found in answers)
     changed = int((first != second).sum())
-    # The float32 file was compared with the Keras model on these very pictures, and every first
-    # answer was the same: what differs from the one differs from the other.
+    # The float32 file has the Keras model's top-1 predictions on these very pictures: what differs
+    # from one differs from the other.
     parity = Parity(len(first), float(np.abs(answers[0] - answers[1]).max()), changed, verify.data)
     reduction = replace(
         card.reduction or Reduction(card.precision),
@@ -174,6 +174,6 @@ def _with_speed(before: Path, after: Path, card: ModelCard) -> ModelCard:
         try:
             speedup[provider] = compare_speed(before, after, provider)
         except ProviderError:
-            continue  # not installed here: nothing to say about it
+            continue  # not installed: nothing to measure
     reduction = replace(card.reduction, speedup=speedup, machine=machine()["processor"])
     return replace(card, reduction=reduction)

@@ -1,7 +1,7 @@
-"""Which quantization changes the fewest predictions, found by measuring.
+"""The search for the quantization that changes the fewest predictions.
 
-Knows: the order in which ways are tried: every method first, then the first and last layer kept
-in float32, then the most sensitive ones. Does not know files or cards.
+Knows: the order of the candidates: every calibration method, then the first and last layer in
+float32, then the most sensitive layers. Does not know: files, cards.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from kerascnn.training.export.precision.quantize import (
 )
 
 Answer = Callable[[onnx.ModelProto, int], npt.NDArray[np.float32]]
-"""Runs a network on the first so many pictures: float32 ``[pictures, classes]``, probabilities."""
+"""Runs a network on the first ``n`` pictures; returns probabilities, float32 ``[n, classes]``."""
 
 _FEW = 64
-"""Pictures on which each layer alone is tried."""
+"""Number of pictures on which the sensitivity of each layer is measured."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A quantized network and how it did.
+    """A quantized network and its accuracy.
 
     Attributes:
-        method: How ranges were measured.
-        kept: Layers in float32.
+        method: Calibration method.
+        kept: Layers that stay float32.
         model: The network.
-        right: Share of right answers, 0 to 1.
-        distance: Mean Kullback-Leibler divergence of its probabilities from those of float32.
+        right: Top-1 accuracy, 0 to 1.
+        distance: Mean Kullback-Leibler divergence from the probabilities of float32.
     """
 
     method: Method
@@ -57,15 +57,15 @@ def search(
     max_drop: float,
     tell: Callable[[str], object],
 ) -> Candidate:
-    """Find the simplest way that keeps the accuracy, else the one that loses least.
+    """Find the simplest candidate that keeps the accuracy, else the most accurate one.
 
     Args:
         core: The float32 network.
-        pixels: float32 ``[pictures, 3, size, size]``, normalized, to measure ranges on.
-        labels: int64, of the pictures that ``answer`` runs on.
-        answer: Runs a network on those.
-        max_drop: Share of right answers that may be lost, 0 to 1.
-        tell: Called with a word on each step.
+        pixels: float32 ``[pictures, 3, size, size]``, normalized, to calibrate on.
+        labels: Labels of the pictures that ``answer`` runs on, int64.
+        answer: Runs a network on those pictures.
+        max_drop: Top-1 accuracy that may be lost, 0 to 1.
+        tell: Called with a description of each step.
     """
     trial = _Trial(core, labels, answer)
     tell(sentence("measuring ranges"))
@@ -79,7 +79,7 @@ def search(
 
 
 class _Trial:
-    """The float32 network's answers, and how far others are from them."""
+    """The float32 network's predictions, and the distance of candidates from them."""
 
     def __init__(
         self, core: onnx.ModelProto, labels: npt.NDArray[np.int64], answer: Answer
@@ -94,7 +94,7 @@ class _Trial:
         return Candidate(method, kept, model, self._accuracy(found), self._distance(found))
 
     def sensitivity(self, ranges: Any, layer: str, others: list[str]) -> float:
-        """Measure what quantizing one layer alone does."""
+        """Measure the divergence if one layer alone is quantized."""
         model = quantize(self.core, ranges, [name for name in others if name != layer])
         return self._distance(self._answer(model, min(_FEW, len(self._labels))))
 
@@ -111,7 +111,7 @@ class _Trial:
 def _keep_more(
     trial: _Trial, ranges: Any, tell: Callable[[str], object]
 ) -> Iterator[tuple[str, ...]]:
-    """Return sets of layers to keep in float32, small ones first."""
+    """Yield sets of layers to keep in float32, small ones first."""
     names = layers(trial.core)
     yield tuple(dict.fromkeys((names[0], names[-1])))
     tell(sentence("trying {layers} one by one", layers=count(len(names), "layer")))
