@@ -84,9 +84,10 @@ def command(
 ) -> None:
     """Search for the best network, learning rate, depth and augmentation for the pictures in DATA.
 
-    Each trial trains a network, and its score is the validation accuracy. A trial whose score after
-    an epoch is below the median of the earlier ones is stopped. Run the same command again to
-    continue the study; several processes may share it.
+    The first trial has the settings that `kerascnn train` chooses; the others try something else.
+    The score of a trial is its validation accuracy. A trial that is below the median of the earlier
+    ones after a third of its epochs is stopped. Run the same command again to continue the study;
+    several processes may share it.
 
     \b
     kerascnn tune flowers/ --time 2h
@@ -142,6 +143,17 @@ def _tell(found: SearchResult, plot: Path | None) -> None:
     click.echo(
         tr("best: {run}{here}, validation accuracy {top1}", run=found.run, here=here, top1=top1)
     )
+    if not found.params:
+        click.echo(tr("These are the settings that kerascnn train chooses by itself."))
+    if found.within_chance:
+        click.echo(
+            tr(
+                "{others} of the other trials may be as good: with {pictures} validation pictures, "
+                "their accuracy is within chance of the best.",
+                others=found.within_chance,
+                pictures=f"{found.pictures:,}",
+            )
+        )
     click.echo(tr("report: {path}", path=found.run / "report.html"))
     click.echo(tr("repeat: {command}", command=found.command))
     if plot:

@@ -9,21 +9,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Protocol
 
+from kerascnn.training.auto.model import LEAST_AREA, choose_network
+from kerascnn.training.callbacks import Callback
 from kerascnn.training.config import AUTO, TrainConfig
+from kerascnn.training.data.splits import run_dataset
 from kerascnn.training.networks import find_network
 from kerascnn.training.networks.facts import load_facts
 
 SMALL = ("cnn", "cnn4", "resnet20")
-"""Networks that are tried where nothing is said, from random weights."""
+"""Networks that are tried by default, from random weights."""
 
 PRETRAINED = ("mobilenet_v3_large", "efficientnet_b0", "resnet50")
-"""Likewise with ImageNet weights."""
+"""Networks that are tried by default, with ImageNet weights."""
 
 DEPTHS = ("all", "half", "head")
 """Of a network with weights: how much of it is trained, from the head down."""
 
-AUGMENTATIONS = ("none", "shift", "light", "strong")
-"""Presets that are tried; ``strong-shift`` is left out, being ``strong`` without flips."""
+CROP = "crop"
+"""``light``, and random crops as ``auto`` takes them of photographs."""
+
+AUGMENTATIONS = ("none", "shift", "light", "strong", CROP)
+"""Augmentations that are tried; ``strong-shift`` is left out: it is ``strong`` without flips."""
 
 RATES = (0.1, 3.0)
 """Limits of the learning rate, as factors on the network's own."""
@@ -39,29 +45,53 @@ class Trial(Protocol):
         """Suggest a number."""
 
 
-def networks_to_try(config: TrainConfig, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the networks of a search, which all exist.
+def search_start(
+    config: TrainConfig, named: tuple[str, ...], progress: Callback
+) -> tuple[TrainConfig, tuple[str, ...]]:
+    """Return what all trials start from, and the networks to try.
+
+    Args:
+        config: The configuration that was asked for.
+        named: Networks that were asked for; none: those that suit the initial weights.
+        progress: Callback for the download of weights.
+
+    Returns:
+        The configuration with initial weights in place of ``auto``: those that ``train`` would
+        choose for the data. And the names of networks, which all exist.
 
     Raises:
-        ConfigError: One of those named does not exist.
+        ConfigError: A network that does not exist.
+        DataError: No usable data.
     """
-    usual = PRETRAINED if config.weights == "imagenet" else SMALL
-    return tuple(find_network(name).name for name in named or usual)
+    networks = tuple(find_network(name).name for name in named)
+    if config.weights in ("none", "imagenet") or (networks and config.weights != AUTO):
+        chosen = config
+    elif networks:
+        chosen = replace(config, weights="none")
+    else:
+        chosen = choose_network(config, run_dataset(config), progress)
+        networks = () if chosen.weights in ("none", "imagenet") else (chosen.model,)
+    usual = PRETRAINED if chosen.weights == "imagenet" else SMALL
+    return replace(config, weights=chosen.weights), networks or usual
+
+
+def first_trial(config: TrainConfig, named: tuple[str, ...]) -> TrainConfig:
+    """Return the first trial: what ``train`` chooses by itself, with the first network named."""
+    return replace(config, model=find_network(named[0]).name) if named else config
 
 
 def suggested(trial: Trial, config: TrainConfig, networks: tuple[str, ...]) -> TrainConfig:
-    """Return the configuration of one trial."""
-    weights = "none" if config.weights == AUTO else config.weights
+    """Return the configuration of a trial, with the values that Optuna suggests."""
     model = str(trial.suggest_categorical("network", networks))
     factor = trial.suggest_float("rate", *RATES, log=True)
     augment = trial.suggest_categorical("augmentation", AUGMENTATIONS)
-    depth = "all" if weights == "none" else trial.suggest_categorical("depth", DEPTHS)
+    depth = "all" if config.weights == "none" else trial.suggest_categorical("depth", DEPTHS)
     return replace(
         config,
         model=model,
-        weights=weights,
         learning_rate=float(f"{factor * find_network(model).learning_rate:.3g}"),
-        augment=augment,
+        augment="light" if augment == CROP else augment,
+        random_crop=LEAST_AREA if augment == CROP else config.random_crop,
         trainable=_scope(model, depth),
     )
 

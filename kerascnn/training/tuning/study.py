@@ -1,13 +1,14 @@
-"""The search itself: trials until the time is up, in a study that others may share.
+"""The search itself: trials until the time is up, in a study that several processes may share.
 
 Knows: Optuna. Does not know what is searched (:mod:`kerascnn.training.tuning.search_space`), nor
-how a run is trained. Only validation pictures count.
+how a run is trained. Trials are compared on validation pictures only.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
+import math
 import platform
 import shutil
 import time
@@ -28,11 +29,17 @@ from kerascnn.errors import (
     kind_and_line,
     needs_extra,
 )
-from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord
+from kerascnn.metrics.significance import wilson_interval
+from kerascnn.training.callbacks import Callback, CallbackList, EpochRecord, Plan
 from kerascnn.training.command_line import train_command
-from kerascnn.training.config import TrainConfig
+from kerascnn.training.config import AUTO, TrainConfig
 from kerascnn.training.train import fit
-from kerascnn.training.tuning.search_space import networks_to_try, suggested
+from kerascnn.training.tuning.search_space import (
+    AUGMENTATIONS,
+    first_trial,
+    search_start,
+    suggested,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -43,7 +50,11 @@ STUDY = "kerascnn"
 """The study's name in its storage."""
 
 _FREE_TRIALS = 4
-"""Trials that are not pruned: others are measured by them."""
+"""Trials that are not pruned, since later ones are compared with them."""
+
+_FREE_SHARE = 1 / 3
+"""Share of a trial's epochs before it may be pruned: with a lower learning rate or more
+augmentation a network learns more slowly at first, and may still be the best in the end."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,8 @@ class Search:
         out: Folder of the study and the runs.
         seconds: For which new trials are begun; epochs that run into its end are pruned.
         trials: At most so many; None: as many as there is time for.
-        networks: To choose from; none: those of :mod:`.search_space`.
+        networks: To choose from; none: the network of ``config``, else those of
+            :mod:`.search_space`.
         storage: Optuna's storage; None: ``study.db`` in ``out``.
     """
 
@@ -76,7 +88,11 @@ class SearchResult:
         machine: Name of the machine on which the best run was trained.
         val_top1: Validation accuracy of the best run, 0 to 1.
         command: Repeats the best run.
-        params: What was suggested for it.
+        params: What was suggested for it; empty: it is the first trial, which has the settings that
+            ``kerascnn train`` chooses by itself.
+        pictures: Number of validation pictures.
+        within_chance: Other finished trials whose accuracy lies within the 95 % interval of the
+            best one's.
         trials: How many, by state.
         failed: What was wrong, by number of the trial.
         importances: Share of each parameter in the differences; empty: too few trials.
@@ -87,6 +103,8 @@ class SearchResult:
     val_top1: float
     command: str
     params: dict[str, Any]
+    pictures: int
+    within_chance: int
     trials: dict[str, int]
     failed: dict[int, str]
     importances: dict[str, float]
@@ -101,12 +119,18 @@ def search(asked: Search, progress: Callback | None = None) -> SearchResult:
         DataError: The data cannot be used.
         KerascnnError: No trial was finished.
     """
-    networks = networks_to_try(asked.config, asked.networks)
+    progress = progress or Callback()
+    named = asked.networks or ((asked.config.model,) if asked.config.model != AUTO else ())
+    start, networks = search_start(asked.config, named, progress)
     study = _open(asked, networks)
     end, begun = time.monotonic() + asked.seconds, 0
     while time.monotonic() < end and (asked.trials is None or begun < asked.trials):
         trial, begun = study.ask(), begun + 1
-        _try(asked, study, trial, networks, end, progress or Callback())
+        if trial.number == 0:
+            config = first_trial(asked.config, named)
+        else:
+            config = suggested(trial, start, networks)
+        _try(asked.out, study, trial, config, end, progress)
     return _found(study)
 
 
@@ -140,7 +164,11 @@ def _open(asked: Search, networks: tuple[str, ...]) -> optuna.Study:
 def _check(asked: Search, study: optuna.Study, networks: tuple[str, ...]) -> None:
     """Refuse a study of other data, options or version: its trials cannot be compared."""
     alike = asdict(replace(asked.config, out=None, cache=None))
-    about = {"kerascnn": __version__, "networks": list(networks)}
+    about = {
+        "kerascnn": __version__,
+        "networks": list(networks),
+        "augmentations": list(AUGMENTATIONS),
+    }
     now = {**about, **{name: _plain(value) for name, value in alike.items()}}
     then = study.user_attrs.get("about")
     if then is None:
@@ -158,25 +186,31 @@ def _plain(value: Any) -> Any:
 
 
 def _try(
-    asked: Search,
+    out: Path,
     study: optuna.Study,
     trial: optuna.Trial,
-    networks: tuple[str, ...],
+    config: TrainConfig,
     end: float,
     progress: Callback,
 ) -> None:
     """Train one run; one that fails is named and passed over."""
     from optuna.trial import TrialState
 
-    folder = asked.out / f"trial-{trial.number:04}"
+    folder = out / f"trial-{trial.number:04}"
     kept = False
     try:
-        config = replace(suggested(trial, asked.config, networks), out=str(folder))
-        run = fit(config, CallbackList(progress, _Pruning(study, trial, end)))
-        trial.set_user_attr("folder", str(folder.absolute()))
-        trial.set_user_attr("machine", platform.node())
-        trial.set_user_attr("command", train_command(replace(run.config, out=None)))
-        study.tell(trial, run.card.metrics["val_top1"])
+        pruning = _Pruning(study, trial, end)
+        run = fit(replace(config, out=str(folder)), CallbackList(progress, pruning))
+        metrics = run.card.metrics
+        for name, value in {
+            "folder": str(folder.absolute()),
+            "machine": platform.node(),
+            "command": train_command(replace(run.config, out=None)),
+            "pictures": pruning.pictures,
+            "val_loss": metrics["val_loss"],
+        }.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, metrics["val_top1"])
         kept = True
     except _Pruned:
         study.tell(trial, state=TrialState.PRUNED)
@@ -200,16 +234,29 @@ class _Pruned(Exception):
 
 
 class _Pruning(Callback):
-    """Tells the study of each epoch, and ends the run if it is worse than others were."""
+    """Reports each epoch to the study, and ends a run that is worse than the others were.
+
+    Attributes:
+        pictures: Number of validation pictures.
+    """
+
+    pictures = 0
+    _free_epochs = 1
 
     def __init__(self, study: optuna.Study, trial: optuna.Trial, end: float) -> None:
         self._study, self._trial, self._end = study, trial, end
+
+    def on_plan(self, plan: Plan) -> None:
+        """Note how many pictures decide, and how long the run is."""
+        self.pictures = plan.pictures["val"]
+        epochs = sum(phase_epochs for phase_epochs, _ in plan.phases)
+        self._free_epochs = max(1, math.ceil(epochs * _FREE_SHARE))
 
     def on_epoch_end(self, record: EpochRecord, kept: bool) -> None:  # noqa: ARG002 - as in Callback
         """Report an epoch."""
         self._trial.report(record.val_accuracy, record.epoch)
         late = time.monotonic() > self._end and _complete(self._study)
-        if late or self._trial.should_prune():
+        if late or (record.epoch > self._free_epochs and self._trial.should_prune()):
             raise _Pruned
 
 
@@ -231,26 +278,46 @@ def _found(study: optuna.Study) -> SearchResult:
             f"no trial was finished ({reasons or 'the time was too short'}). The study is kept; "
             "run the search again with more time."
         )
-    best = study.best_trial
+    best = max(_complete(study), key=_rank)
     return SearchResult(
         Path(best.user_attrs["folder"]),
         best.user_attrs["machine"],
-        study.best_value,
+        _top1(best),
         best.user_attrs["command"],
         best.params,
+        best.user_attrs["pictures"],
+        _within_chance(study, best),
         dict(Counter(one.state.name.lower() for one in trials)),
         failed,
         _importances(study),
     )
 
 
+def _top1(trial: optuna.trial.FrozenTrial) -> float:
+    return float(trial.value or 0.0)
+
+
+def _rank(trial: optuna.trial.FrozenTrial) -> tuple[float, float]:
+    """Return what trials are sorted by: accuracy, then loss, which few pictures tell apart too."""
+    return _top1(trial), -float(trial.user_attrs["val_loss"])
+
+
+def _within_chance(study: optuna.Study, best: optuna.trial.FrozenTrial) -> int:
+    pictures = int(best.user_attrs["pictures"])
+    low = wilson_interval(_top1(best) * pictures, pictures).low
+    return sum(one.number != best.number and _top1(one) >= low for one in _complete(study))
+
+
 def _importances(study: optuna.Study) -> dict[str, float]:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    values = {one.value for one in _complete(study)}
-    if len(values) < 2:
+    # All but the first trial, which has settings that were not suggested.
+    suggested_ones = [one for one in _complete(study) if one.params]
+    if len({one.value for one in suggested_ones}) < 2:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the method is experimental
-        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+        found = get_param_importances(
+            study, evaluator=PedAnovaImportanceEvaluator(), params=list(suggested_ones[0].params)
+        )
     return {name: float(share) for name, share in found.items()}

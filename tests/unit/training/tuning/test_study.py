@@ -3,19 +3,28 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from kerascnn.cli import main
 from kerascnn.errors import ConfigError, DataError, KerascnnError
-from kerascnn.training.callbacks import EpochRecord
+from kerascnn.training.auto import model
+from kerascnn.training.callbacks import Callback, EpochRecord, Plan
 from kerascnn.training.config import TrainConfig
 from kerascnn.training.tuning import study
-from kerascnn.training.tuning.search_space import PRETRAINED, SMALL, networks_to_try, suggested
+from kerascnn.training.tuning.search_space import (
+    PRETRAINED,
+    SMALL,
+    first_trial,
+    search_start,
+    suggested,
+)
 from kerascnn.training.tuning.study import Search, search
 
 CONFIG = TrainConfig(data="pictures.npz", epochs=3)
@@ -35,11 +44,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[TrainConf
             folder = Path(config.out or "")
             folder.mkdir(parents=True)
             values = curve(len(made) - 1)
+            progress.on_plan(plan_of(config, folder, len(values)))
             for epoch, value in enumerate(values, 1):
                 progress.on_epoch_end(EpochRecord(epoch, 0.1, 1.0, 0.5, 1.0, value, 1.0, 1.0), True)
-            return SimpleNamespace(
-                config=config, card=SimpleNamespace(metrics={"val_top1": values[-1]})
-            )
+            metrics = {"val_top1": values[-1], "val_loss": 1.0 / len(made)}
+            return SimpleNamespace(config=config, card=SimpleNamespace(metrics=metrics))
 
         monkeypatch.setattr(study, "fit", fit)
         # Of networks there are none, and it would look at all of TensorFlow.
@@ -47,6 +56,14 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[TrainConf
         return made
 
     return use
+
+
+def plan_of(config: TrainConfig, folder: Path, epochs: int) -> Plan:
+    """A run of that many epochs, judged on 100 pictures."""
+    return Plan(
+        config.data, {"train": 900, "val": 100}, (450, 450), 32, 32, "squash", config.model, 9, 9,
+        "none", "cpu", "TensorFlow", "float32", 64, 15, ((epochs, 0.1),), "adamw", (), folder,
+    )  # fmt: skip
 
 
 def asked(trials: int = 1, seconds: float = 1e6, **more: Any) -> Search:
@@ -66,6 +83,27 @@ def test_the_best_is_found_and_those_that_lag_are_pruned(trained) -> None:
         assert part in found.command.replace("--model cnn", f"--model {best.model}", 1)
     assert "--out" not in found.command
     assert set(found.importances) == {"network", "rate", "augmentation"}
+
+
+def test_the_first_trial_is_what_train_chooses(trained) -> None:
+    made = trained(lambda trial: [0.7 - trial / 100])
+    found = search(asked(3))
+    assert replace(made[0], out=None) == replace(CONFIG, model="cnn")
+    assert (found.run.name, found.params) == ("trial-0000", {})
+    assert (found.pictures, found.within_chance) == (100, 2)
+    # Importances are those of the settings that were suggested.
+    assert set(search(asked(2)).importances) == {"network", "rate", "augmentation"}
+
+
+def test_the_loss_decides_between_trials_of_one_accuracy(trained) -> None:
+    trained(lambda trial: [0.4 if trial == 3 else 0.6])
+    found = search(asked(4))  # losses fall from trial to trial
+    assert (found.run.name, found.within_chance) == ("trial-0002", 2)
+
+
+def test_a_slow_start_is_no_reason_to_stop(trained) -> None:
+    trained(lambda trial: [0.1, 0.1, 0.99] + 6 * [0.9] if trial == 5 else 9 * [0.5])
+    assert search(asked(6)).run.name == "trial-0005"
 
 
 def test_what_crashes_is_named_and_passed_over(trained) -> None:
@@ -168,18 +206,44 @@ class Fixed:
 
 
 def test_what_is_suggested() -> None:
-    config = suggested(Fixed(), CONFIG, ("lenet5", "cnn"))
+    config = suggested(Fixed(), replace(CONFIG, weights="none"), ("lenet5", "cnn"))
     assert (config.model, config.weights, config.trainable) == ("cnn", "none", "all")
-    assert (config.learning_rate, config.augment) == (0.024, "strong")
+    assert (config.learning_rate, config.augment, config.random_crop) == (0.024, "light", 0.35)
     pretrained = suggested(Fixed(), TrainConfig(weights="imagenet"), ("resnet50",))
     assert (pretrained.weights, pretrained.trainable) == ("imagenet", "head")
 
 
-def test_which_networks() -> None:
-    assert networks_to_try(CONFIG, ()) == SMALL
-    assert networks_to_try(TrainConfig(weights="imagenet"), ()) == PRETRAINED
+def test_where_a_search_starts(subset: Callable[[int], Path], cached: list[str]) -> None:
+    config, said = TrainConfig(data=str(subset(20))), Callback()
+    assert search_start(config, (), said) == (replace(config, weights="none"), SMALL)
+    assert search_start(config, ("cnn",), said) == (replace(config, weights="none"), ("cnn",))
+    imagenet = replace(config, weights="imagenet")
+    assert search_start(imagenet, (), said) == (imagenet, PRETRAINED)
+    assert search_start(imagenet, ("resnet50",), said) == (imagenet, ("resnet50",))
     with pytest.raises(ConfigError, match="nosuch"):
-        networks_to_try(CONFIG, ("nosuch",))
+        search_start(config, ("nosuch",), said)
+    assert not cached
+    photographs = replace(config, data=str(photographs_npz()))
+    assert search_start(photographs, (), said)[1] == PRETRAINED
+    assert cached == ["mobilenet_v3_large"]
+    assert first_trial(config, ()) == config
+    assert first_trial(config, ("lenet5", "cnn")).model == "lenet5"
+
+
+@pytest.fixture
+def cached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """ImageNet weights of every network are on this machine; those that were looked for."""
+    looked: list[str] = []
+    monkeypatch.setattr(model, "ensure", lambda name, _progress: looked.append(name))
+    return looked
+
+
+def photographs_npz() -> Path:
+    """Eight pictures that are too large not to be photographs."""
+    path = Path("photographs.npz")
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 96, 96, 3), np.uint8)
+    np.savez(path, x_train=pixels, y_train=np.arange(8) % 2)
+    return path
 
 
 def told(*words: str) -> tuple[int, str]:
@@ -189,12 +253,13 @@ def told(*words: str) -> tuple[int, str]:
 
 
 def test_the_command(trained, subset: Callable[[int], Path]) -> None:
-    trained(lambda trial: [0.5 + trial / 10])
+    trained(lambda trial: [(0.5, 0.65, 0.7)[trial % 3]])
     words = (str(subset(20)), "--out", "tune", "--trials", "3", "--model", "cnn")
     code, output = told(*words)
     assert code == 0, output
     assert "best: " in output
     assert "validation accuracy 70.00%" in output
+    assert "1 of the other trials may be as good: with 100 validation pictures" in output
     assert "repeat: kerascnn train" in output
     assert Path("tune/importances.png").read_bytes().startswith(b"\x89PNG")
     code, output = told(*words, "--json")
