@@ -1,7 +1,7 @@
-"""The server: exported files over HTTP, for production.
+"""The server: serves exported files over HTTP, for production.
 
-Starlette and uvicorn on top of the inference half; never Keras, onnx or Click. The public
-names; each is imported when it is first used.
+Starlette and uvicorn on top of the inference half; never Keras, onnx or Click. Holds the public
+names; each is imported on first use.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HOMES = {
 
 
 def _installed(module: str, package: str) -> Any:
-    """Import a module, or say which extra it needs."""
+    """Import a module; if a package is missing, name the extra to install."""
     with needs_extra("serve", "to serve models"):
         return import_module(module, package)
 

@@ -1,6 +1,6 @@
-"""Writing the access log without waiting for whoever reads it.
+"""Writes the access log without blocking on its reader.
 
-Knows: threads and streams. Does not know what a line says (:mod:`kerascnn.serving.request_log`).
+Knows: threads and streams. Does not know what is logged (:mod:`kerascnn.serving.request_log`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TextIO
 
 _LINES = 10_000
-"""Lines of the access log that wait to be written; whoever reads it may be slow."""
+"""Capacity of the queue, in lines; beyond it lines are dropped, because the reader may be slow."""
 
 
 class AccessLog:
-    """Writes lines in a thread of its own, so that a slow reader delays nobody."""
+    """Writes lines in a separate thread, so that a slow reader does not delay requests."""
 
     def __init__(self, stream: TextIO) -> None:
         self.lost: Callable[[], object] = lambda: None
@@ -35,7 +35,7 @@ class AccessLog:
         self._thread.join(1)
 
     def write(self, line: str) -> None:
-        """Queue a line; it is dropped if too many wait."""
+        """Queue a line; it is dropped if the queue is full."""
         try:
             self._lines.put_nowait(line)
         except queue.Full:
@@ -43,10 +43,10 @@ class AccessLog:
 
     def _write(self, text: str) -> None:
         binary = getattr(self._stream, "buffer", None)
-        if binary is None:  # a test's, or a notebook's
+        if binary is None:  # as in tests and notebooks
             self._stream.write(text)
         else:
-            # JSON is UTF-8, whatever stdout was made for; a lone half of a character is an escape.
+            # JSON is UTF-8, whatever the encoding of stdout; lone surrogates are escaped.
             binary.write(text.encode("utf-8", "backslashreplace"))
         self._stream.flush()
 
@@ -60,7 +60,7 @@ class AccessLog:
                 more = ""
             try:
                 self._write("".join(f"{one}\n" for one in lines))
-            except (OSError, ValueError):  # nobody reads it any longer
+            except (OSError, ValueError):  # the reader is gone
                 self.lost()
             if more is None:
                 return

@@ -1,4 +1,4 @@
-"""The application: routes, and what starts and stops with the server.
+"""The application: its routes, and the tasks that start and stop with the server.
 
 Knows: how the parts fit together. Does not know sockets or signals.
 """
@@ -45,14 +45,14 @@ def create_app(
 ) -> ASGIApp:
     """Create the application, for uvicorn or any other ASGI server.
 
-    Models are loaded when the server begins (ASGI's lifespan); until they are warm,
-    ``/v2/health/ready`` says 503.
+    Models are loaded at startup (ASGI's lifespan); until they are warmed up, ``/v2/health/ready``
+    responds with status 503.
 
     Args:
-        config: Options, or a service made of them.
-        write_log: Called with one JSON line a request; None: no access log.
-        failed: Called when a model cannot be loaded at the beginning; None: it is logged.
-        tracer: Makes spans of OpenTelemetry; None: there are none.
+        config: Options, or a service created from them.
+        write_log: Called with one JSON line per request; None: no access log.
+        failed: Called if a model cannot be loaded at startup; None: the error is logged.
+        tracer: Creates OpenTelemetry spans; None: no tracing.
 
     Raises:
         ConfigError: The token cannot be read.
@@ -87,7 +87,7 @@ def create_app(
 async def _running(
     service: Service, failed: Callable[[KerascnnError], object]
 ) -> AsyncIterator[None]:
-    """Load models and look for newer ones until the block is left; then end all work."""
+    """Load models and check for newer ones until the block is left; then stop all work."""
     tasks = [asyncio.create_task(_load(service, failed))]
     if service.config.reload_seconds:
         tasks.append(asyncio.create_task(service.models.watch()))
@@ -96,7 +96,7 @@ async def _running(
     yield
     for task in tasks:
         task.cancel()
-        with suppress(asyncio.CancelledError, Exception):  # _report told it
+        with suppress(asyncio.CancelledError, Exception):  # logged by _report
             await task
     service.close()
 
@@ -109,7 +109,7 @@ async def _load(service: Service, failed: Callable[[KerascnnError], object]) -> 
 
 
 def _report(task: asyncio.Task[None]) -> None:
-    """Log an error of a background task, whose result nobody awaits."""
+    """Log the error of a background task, whose result is not awaited."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.error("work in the background ended", exc_info=error)

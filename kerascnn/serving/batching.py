@@ -1,8 +1,8 @@
-"""Dynamic batching: many requests, few runs of the network.
+"""Dynamic batching: combines the pictures of many requests into few runs of the network.
 
-Knows: how many pictures are on their way, waiting and running, and when a run begins. Does not
-know HTTP, nor what a picture shows. Everything happens on the event loop, so there are no locks;
-only the run itself is in a thread.
+Knows: how many pictures are being decoded, waiting and running, and when a run starts. Does not
+know HTTP or pictures. Everything happens on the event loop, so there are no locks; only the run
+itself is in a thread.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from kerascnn.serving.stall_detector import StallDetector
 Floats = npt.NDArray[np.float32]
 
 _SMOOTHING = 0.1
-"""Weight of the newest answer in the estimate of how long one takes."""
+"""Weight of the newest picture in the moving average of the time per picture."""
 
 
 class Network(Protocol):
-    """What runs a batch: uint8 ``[n, S, S, 3]`` to logits and probabilities ``[n, classes]``."""
+    """Function from a uint8 batch ``[n, H, W, 3]`` to logits and probabilities ``[n, classes]``."""
 
     def __call__(self, batch: UInt8Array, /) -> tuple[Floats, Floats]:
-        """Run it."""
+        """Run the network."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Result of a job.
+    """Outputs for the pictures of a request.
 
     Attributes:
         logits: float32 ``[n, classes]``.
         probabilities: float32 ``[n, classes]``.
         waited: Seconds that its last picture waited for its run.
-        ran: Seconds that this run took.
-        finite: Whether all values are finite; else some rows are no answer.
+        ran: Duration of this run, in seconds.
+        finite: Whether all values are finite; rows that are not are no predictions.
     """
 
     logits: Floats
@@ -57,7 +57,7 @@ class Answer:
 
 
 class Use:
-    """A block in which a batcher is used; it may be entered many times at once."""
+    """Context manager that counts the users of a batcher; it is reentrant."""
 
     def __init__(self, batcher: Batcher) -> None:
         self._batcher = batcher
@@ -70,10 +70,10 @@ class Use:
 
 
 class Admission:
-    """A block in which pictures are taken.
+    """Context manager in which pictures count as accepted.
 
     Attributes:
-        typical: Whether their time tells how long others will take.
+        typical: Whether their duration counts in the estimate for others.
     """
 
     def __init__(self, batcher: Batcher, count: int) -> None:
@@ -87,13 +87,13 @@ class Admission:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._batcher.taken -= self._count
         if kind is None and self.typical:
-            # The time that passes is that of all who are ahead, too.
+            # The elapsed time includes that of all pictures ahead.
             self._batcher.took((time.perf_counter() - self._began) / self._ahead)
 
 
 @dataclass(eq=False)
 class _Job:
-    """Pictures that are answered together, perhaps by several runs."""
+    """Pictures of one request, perhaps spread over several runs."""
 
     future: asyncio.Future[Answer]
     count: int
@@ -106,12 +106,12 @@ class Batcher:
     """Batches pictures of one model.
 
     Args:
-        networks: One or several copies of the network; each runs by itself, one batch at a time.
-        max_batch: Most pictures per run of the network. Runs are of 1, 2, 4, … pictures and of
-            this many: few sizes, which can all be warmed, and no time is lost on padding.
+        networks: Copies of the network; each runs one batch at a time, in parallel with others.
+        max_batch: Maximum pictures per run of the network. Batches have 1, 2, 4, … or this many
+            pictures: few sizes, which can all be warmed up, without time lost on padding.
         max_wait: Seconds that a run waits for pictures that are being decoded.
-        max_queue: Most pictures that are taken and not yet answered.
-        observe: Called after each run with its size and seconds.
+        max_queue: Maximum pictures that are accepted and not yet answered.
+        observe: Called after each run with its size and duration in seconds.
     """
 
     def __init__(
@@ -136,22 +136,22 @@ class Batcher:
 
     @property
     def backlog(self) -> float:
-        """Seconds that the pictures taken will need, as far as the latest answers tell."""
+        """Estimated seconds until all accepted pictures are answered."""
         return self.taken * self._seconds_each
 
     def stalled(self, seconds: float) -> bool:
-        """Return whether no run has finished for this many seconds."""
+        """Return whether runs are pending and none has finished for this many seconds."""
         return self._runs.stalled(seconds)
 
     def in_use(self) -> Use:
-        """Return a block that prevents closing, from before a body is read to the response."""
+        """Return a context manager that prevents closing, from reading a body to the response."""
         return self._use
 
     def admit(self, count: int, deadline: float) -> Admission:
-        """Admit pictures for a block, if there is room for them and time to answer.
+        """Admit pictures for a block, if the queue has room and the deadline can be met.
 
         Raises:
-            HttpError: 503: too many are taken already.
+            HttpError: 503: too many pictures are waiting.
         """
         if self.taken + count > self._max_queue or self.backlog > deadline:
             raise HttpError(
@@ -163,26 +163,26 @@ class Batcher:
         return Admission(self, count)
 
     def took(self, seconds: float) -> None:
-        """Note how long a picture took, those ahead of it counted."""
+        """Update the estimated time per picture."""
         older = self._seconds_each or seconds
         self._seconds_each = older + _SMOOTHING * (seconds - older)
 
     @contextmanager
     def expect_more(self) -> Iterator[None]:
-        """Announce that pictures are being decoded, so that a batch may wait for them."""
+        """Count pictures as being decoded within a block, so that a batch may wait for them."""
         self._expected += 1
         try:
             yield
         finally:
             self._expected -= 1
-            # Not at once: these pictures are submitted next, and belong to the same run.
+            # Deferred, because these pictures are submitted next and belong to the same run.
             asyncio.get_running_loop().call_soon(self._start_if_due)
 
     async def submit(self, pictures: Sequence[UInt8Array]) -> Answer:
-        """Run pictures, together with those of others. If cancelled, they are not run.
+        """Run pictures in batches with those of other requests; cancelling withdraws them.
 
         Args:
-            pictures: Pictures of the model's size, uint8 ``[S, S, 3]`` each; at least one.
+            pictures: Pictures of the model's size, uint8 ``[H, W, 3]`` each; at least one.
         """
         loop = asyncio.get_running_loop()
         job = _Job(loop.create_future(), len(pictures), loop.time())
@@ -191,11 +191,11 @@ class Batcher:
         return await job.future
 
     def close(self) -> None:
-        """Stop the threads when their runs are done."""
+        """Stop the threads after their current runs."""
         self._threads.shutdown(wait=False)
 
     def _start_if_due(self) -> None:
-        """Begin a run, if it is time for one."""
+        """Start or schedule a run if a network is idle and pictures are waiting."""
         if not self._idle or not self._rows:
             return
         if len(self._rows) >= self.sizes[-1]:
@@ -205,8 +205,8 @@ class Batcher:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(self._max_wait, self._begin)
         elif self._soon is None:
-            # Not at once: requests that came in together are read one after the other, and a run
-            # for each would cost more than the run itself.
+            # Deferred, because requests that arrived together are read one after the other, and
+            # separate runs would cost more than the deferral.
             self._soon = asyncio.get_running_loop().call_soon(self._begin)
 
     def _begin(self) -> None:
@@ -217,10 +217,10 @@ class Batcher:
         if not self._idle:
             return
         while self._rows and self._rows[0][0].future.done():
-            self._rows.popleft()  # its client hung up, or its time is over
+            self._rows.popleft()  # its client disconnected, or it timed out
         if not self._rows:
             return
-        # The largest warmed size that is full: rows of padding would cost as much as pictures.
+        # The largest size that can be filled: padding would cost as much as pictures.
         size = max(size for size in self.sizes if size <= len(self._rows))
         batch: list[tuple[_Job, int, UInt8Array]] = []
         while self._rows and len(batch) < size:
@@ -244,7 +244,7 @@ class Batcher:
     ) -> None:
         self._runs.end()
         self._idle.append(network)
-        self._start_if_due()  # first the next run: the network shall not wait for what follows
+        self._start_if_due()  # the next run first, so that the network does not idle
         error = done.exception()
         if error is not None:
             for job, _, _ in batch:
@@ -263,7 +263,7 @@ class Batcher:
 
 
 class _Run(NamedTuple):
-    """What a run of the network gave, and its seconds."""
+    """Outputs of a run of the network, and its duration in seconds."""
 
     logits: Floats
     probabilities: Floats
@@ -274,7 +274,7 @@ class _Run(NamedTuple):
 def _timed(network: Network, pictures: list[UInt8Array]) -> _Run:
     began = time.perf_counter()
     logits, probabilities = network(np.stack(pictures))
-    # Here once, and not for each request; and in the thread.
+    # Once per run instead of per request, and off the event loop.
     finite = bool(finite_rows(logits, probabilities).all())
     return _Run(logits, probabilities, finite, time.perf_counter() - began)
 
@@ -288,7 +288,7 @@ def _answer(job: _Job, waited: float, ran: float) -> Answer:
 
 
 def batch_sizes(max_batch: int) -> tuple[int, ...]:
-    """List the sizes of runs.
+    """List the batch sizes of runs.
 
     Examples:
         >>> batch_sizes(12)

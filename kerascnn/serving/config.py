@@ -1,7 +1,7 @@
-"""What can be set about the server.
+"""Options of the server.
 
-Knows: the options, each declared once: default, limits, help, heading. The command line and all
-checks come from here. Does not know what they do.
+Knows: the options, each declared once with default, limits, help and heading, from which the
+command line and all checks are built. Does not know what the options do.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from kerascnn.inference.runtime.selection import Asked
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
-"""Any origin, or a scheme and a host; those of apps and browsers' extensions have own schemes."""
+"""``*``, or an origin: scheme and host. Apps and browser extensions have their own schemes."""
 
 _USUAL_PORT = re.compile(r"(?<=^http://)([^/]*):80$|(?<=^https://)([^/]*):443$")
-"""The port that browsers leave out of an origin."""
+"""Origin with a default port, which browsers leave out."""
 
 _NAME = re.compile(r"\*|(\*\.)?[^\s/:*@\[\]]+|\[?[0-9A-Fa-f:.]+\]?")
-"""Any host, a name, all names below one, or an address."""
+"""``*``, a host name, all names below one, or an IP address."""
 
 
 LISTENING, ACCESS, LIMITS, LOGS = "Listening", "Access", "Limits", "Logs and traces"
@@ -42,31 +42,31 @@ _FILE = Text("a file", "FILE")
 
 
 def _limit(default: float, metavar: str, help: str, group: str = LIMITS) -> Any:
-    """Declare a number above 0."""
+    """Declare an option that is a number above 0."""
     return option(default, Number(float, lambda x: x > 0, "above 0", metavar), help, group)
 
 
 def _seconds(default: float, help: str, group: str) -> Any:
-    """Declare a time that may be 0."""
+    """Declare an option that is a time in seconds, at least 0."""
     return option(default, Number(float, lambda x: x >= 0, "at least 0", "S"), help, group)
 
 
 def _of_a_model(name: str) -> Any:
-    """Declare what each model may have for itself, for all others."""
+    """Declare the default of a model option, for models that do not set it."""
     its_field = ModelConfig.__dataclass_fields__[name]
     return field(default=its_field.default, metadata=its_field.metadata)
 
 
 @dataclass(frozen=True)
 class ServeConfig:
-    """How models are served; each option's declaration says what it does.
+    """Options of the server; each declaration says what the option does.
 
     Attributes:
-        models: Files that ``kerascnn export`` wrote, or one that it did not, ``NAME=PATH``, folders
-            of them, or what is set about each; see :func:`find_models`.
-        provider: As of :class:`ModelConfig`, for models of which nothing else is said; so are
-            ``arithmetic``, ``threads`` and ``foreign``. With ``foreign`` there is one model.
-        served: The models that were found, each with all that is set about it.
+        models: Files that ``kerascnn export`` wrote, or one foreign file, ``NAME=PATH``, folders of
+            them, or the options of each; see :func:`find_models`.
+        provider: As in :class:`ModelConfig`, for models that do not set it; likewise
+            ``arithmetic``, ``threads`` and ``foreign``. With ``foreign``, only one model.
+        served: The models found, each with all its options.
     """
 
     models: tuple[str | ModelConfig, ...]
@@ -125,13 +125,13 @@ class ServeConfig:
         object.__setattr__(self, "served", find_models(self.models, ModelConfig("", **own)))
         wrong += [problem for problem, found in self._problems().items() if found]
         wrong += [problem for model in self.served for problem in read_each(model)]
-        # What cannot be read cannot be compared either.
+        # Values of a wrong type cannot be compared.
         wrong = wrong or [one for model in self.served for one in _model_problems(model)]
         if wrong:
             raise ConfigError(f"serve cannot use: {'. '.join(dict.fromkeys(wrong))}.")
 
     def _problems(self) -> dict[str, bool]:
-        """Say of all that may not go together whether it is there."""
+        """Return for each conflict of options, by its message, whether it exists."""
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         said = [model for model in self.served if model.foreign is self.foreign]
         return {
@@ -146,27 +146,27 @@ class ServeConfig:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Under which the models are served."""
+        """Names of the served models."""
         return tuple(model.name for model in self.served)
 
     @property
     def max_body(self) -> int:
-        """Largest body of a request, in bytes."""
+        """Largest request body, in bytes."""
         return int(self.max_body_mb * 1e6)
 
     @property
     def max_pixels(self) -> int:
-        """Largest picture that is decoded, in pixels."""
+        """Largest picture, in pixels."""
         return int(self.max_megapixels * 1e6)
 
     def read_token(self) -> bytes | None:
         """Read the token.
 
         Returns:
-            It, without surrounding white space; None: requests need none.
+            The token without surrounding white space; None if requests need none.
 
         Raises:
-            ConfigError: The file cannot be read, or holds no token that fits in a header.
+            ConfigError: The file cannot be read, or does not contain a token that fits in a header.
         """
         if self.token_file is None:
             return None
@@ -196,4 +196,4 @@ def _model_problems(model: ModelConfig) -> Iterator[str]:
 OF_A_MODEL = tuple(
     field.name for field in fields(ModelConfig) if field.name not in ("path", "name")
 )
-"""Those that can be set for each model by itself."""
+"""Names of the options that can be set per model."""

@@ -1,7 +1,7 @@
-"""The end of a process in which something hangs that nobody can stop.
+"""Forces the process to exit when a thread hangs.
 
-Knows: that the interpreter waits at its end for threads, and that a thread in a decoder, a model's
-load or a run of a network may never end. Does not know the server.
+Knows: that the interpreter waits for threads at exit, and that decoding a picture, loading a model
+or running a network may hang. Does not know the server.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from kerascnn.images.worker_pool import stop
 
 log = logging.getLogger(__name__)
 
-_LAST_WORDS = 1.0
-"""Seconds for what was cut off to be reported and closed."""
+_CLEANUP_SECONDS = 1.0
+"""Seconds after the deadline to report and close what was aborted."""
 
 THREADS = ("decoding", "inference", "loading", "reading messages")
-"""How the names of the server's threads begin, for which the end of the process would wait."""
+"""Prefixes of the names of the server's threads, for which the interpreter waits at exit."""
 
 
 def exit_after(seconds: float) -> None:
     """Exit the process one second after a deadline, whatever it is doing.
 
-    It ends as usual if it can. Elsewhere than in a process's main thread nothing is done: the
-    process is not the server's then.
+    It exits normally if it can. Outside the main thread this does nothing, because the process
+    does not belong to the server.
     """
     if threading.current_thread() is threading.main_thread():
         threading.Thread(
-            target=_end, args=(time.monotonic() + seconds + _LAST_WORDS,), daemon=True
+            target=_end, args=(time.monotonic() + seconds + _CLEANUP_SECONDS,), daemon=True
         ).start()
 
 
 def _end(deadline: float) -> None:
     time.sleep(max(0.0, deadline - time.monotonic()))
     if not any(one.name.startswith(THREADS) for one in threading.enumerate()):
-        return  # all has ended well, and somebody goes on after it served
+        return  # all threads ended; the process continues after serving
     log.error("something could not be stopped; the process is ended.")
     stop()
     for stream in (sys.stdout, sys.stderr):

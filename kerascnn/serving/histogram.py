@@ -1,6 +1,7 @@
-"""Histograms that cost little to count in.
+"""Histograms with cheap observations.
 
-Knows: buckets, and how Prometheus' client library is told of them. Does not know what is counted.
+Knows: buckets, and the collector interface of Prometheus' client library. Does not know what is
+measured.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from prometheus_client.registry import Collector
 
 
 class Histogram(Collector):
-    """A histogram on the event loop only: without locks, it counts in a quarter of the time.
+    """A histogram without locks, for the event loop only: observing takes a quarter of the time.
 
     Args:
-        name: Name.
-        text: What it is, for people.
+        name: Name of the metric.
+        text: Its description.
         bounds: Upper bounds of the buckets, in order.
         labels: Names of its labels.
     """
@@ -28,11 +29,11 @@ class Histogram(Collector):
         self._children: dict[tuple[str, ...], Observations] = {}
 
     def labels(self, *values: str) -> Observations:
-        """Return what is counted under the values of the labels."""
+        """Return the observations for these label values."""
         return self._children.setdefault(values, Observations(self._bounds))
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """Write it as the registry wants it."""
+        """Yield the metric family for the registry."""
         family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
         names = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
         for values, seen in self._children.items():
@@ -42,12 +43,12 @@ class Histogram(Collector):
 
 
 class Observations:
-    """Values that were observed: how many are in each bucket, and their sum."""
+    """Observed values: the count of each bucket, and their sum."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds, self.counts, self.sum = bounds, [0] * (len(bounds) + 1), 0.0
 
     def observe(self, value: float) -> None:
-        """Count a value."""
+        """Add a value."""
         self.counts[bisect_left(self._bounds, value)] += 1
         self.sum += value

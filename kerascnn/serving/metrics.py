@@ -1,6 +1,6 @@
-"""What Prometheus sees of the server.
+"""Metrics of the server for Prometheus.
 
-Knows: names, labels and buckets. Does not know who counts.
+Knows: names, labels and buckets. Does not know where values come from.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from kerascnn.serving.histogram import Histogram, Observations
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 STAGES = ("queue", "decode", "inference")
-"""Parts of a request whose seconds are counted."""
+"""Stages of a request whose duration is measured."""
 
 _SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
-"""Histogram buckets from a small network's run to beyond the default --timeout of 10 s."""
+"""Histogram buckets in seconds, from a run of a small network to beyond the default timeout."""
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 """Histogram buckets of batch sizes: the sizes that the batcher forms."""
@@ -37,18 +37,18 @@ class Metrics:
     """Counters and histograms of one server.
 
     Attributes:
-        requests: Requests by model (empty: none of ours) and outcome.
-        seconds: Time of requests that were answered, by model.
+        requests: Requests by model (empty if none was named) and outcome.
+        seconds: Duration of successful requests, by model.
         stages: The same split into ``queue``, ``decode`` and ``inference``.
-        batches: Size of runs of the network, by model.
-        run_seconds: Time of runs of the network, by model.
-        taken: Pictures taken and not yet answered, by model.
-        ready: 1 when a model answers, else 0.
-        info: 1 for what is served, with version, network, precision and provider as labels.
+        batches: Batch size of runs of the network, by model.
+        run_seconds: Duration of runs of the network, by model.
+        taken: Pictures accepted and not yet answered, by model.
+        ready: 1 if a model is ready, else 0.
+        info: 1 for each served model, with version, network, precision and provider as labels.
         reloads: Reloads by model and outcome, ``ok`` or ``failed``.
-        reload_checks: Times that all files were looked at, and newer ones dealt with.
-        body_bytes: Body bytes of requests, in memory now.
-        log_lines_lost: Lines of the access log that nobody took in time.
+        reload_checks: Completed checks of all files for newer versions.
+        body_bytes: Bytes of request bodies in memory.
+        log_lines_lost: Dropped lines of the access log.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Metrics:
         self.reloads = self._counter("reloads", "Newer files tried.", "model", "outcome")
         self.reload_checks = self._counter("reload_checks", "Looks at all files for newer ones.")
         self.body_bytes = self._gauge("body_bytes", "Bodies of requests in memory, in bytes.")
-        # Looking up a label takes longer than counting.
+        # Cached, because looking up a label takes longer than counting.
         self._counters: dict[tuple[str, str], Counter] = {}
         self._times: dict[str, tuple[Observations, list[tuple[str, Observations]]]] = {}
         self.log_lines_lost = self._counter("log_lines_lost", "Lines of the access log lost.")
@@ -83,7 +83,7 @@ class Metrics:
         counter.inc()
 
     def observe(self, model: str, seconds: float, facts: Mapping[str, Any]) -> None:
-        """Note how long an answer took."""
+        """Record the duration of a successful request and of its stages."""
         found = self._times.get(model)
         if found is None:
             stages = [(f"{stage}_ms", self.stages.labels(model, stage)) for stage in STAGES]
@@ -94,17 +94,16 @@ class Metrics:
             part.observe(facts[key] / 1000)
 
     async def page(self) -> bytes:
-        """Write all as Prometheus reads it.
+        """Return all metrics in Prometheus' text format.
 
-        It takes milliseconds, and keeps others waiting; so those who ask at the same time get the
-        same page.
+        This blocks the event loop for milliseconds, so concurrent requests share one page.
         """
         if self._writing is None:
             self._writing = asyncio.ensure_future(self._write())
         return await asyncio.shield(self._writing)
 
     async def _write(self) -> bytes:
-        self._writing = None  # who asks from now on gets the next page
+        self._writing = None  # later requests get a new page
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -1,6 +1,6 @@
-"""A model's file on disk: whether it was replaced, and which version it is.
+"""A model's file on disk: detects replacement, and computes its version.
 
-Knows: the ``.onnx`` file and the files with weights beside it. Does not know how they are opened.
+Knows: the ``.onnx`` file and the weight files beside it. Does not know how they are opened.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from kerascnn.files import reading
 from kerascnn.inference.model_file.external_data import files_beside
 
 Stamp = tuple[int, ...]
-"""Device, inode, size and times of change: another file has another one. One that is overwritten
-in place by ``cp -p`` or ``rsync -t`` may have the old size and time, but not the inode's time."""
+"""Device, inode, size, and times of modification and status change, which differ for another file.
+A file overwritten in place by ``cp -p`` or ``rsync -t`` may keep its size and modification time,
+but not the time of status change."""
 
 Signature = tuple[Stamp | None, ...]
-"""Of the ``.onnx`` file and of those beside it; None: it is not there."""
+"""Stamps of the ``.onnx`` file and of its weight files; None for a missing file."""
 
 _CHUNK = 1 << 20
-"""Bytes hashed at a time: weights may not fit in memory twice."""
+"""Bytes to hash at a time, because weights may not fit into memory twice."""
 
 
 class ModelFile:
-    """One model's file, and the weights beside it."""
+    """The file of a model, and the weight files beside it."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._beside: tuple[Path, ...] = ()
 
     def find_companions(self) -> None:
-        """Find out which files lie beside it; it may have been replaced since.
+        """Update the list of weight files, which may have changed with the ``.onnx`` file.
 
         Raises:
             ModelFileError: No such file, or not a whole ONNX file.
@@ -40,23 +41,23 @@ class ModelFile:
 
     @property
     def exists(self) -> bool:
-        """Whether the ``.onnx`` file is there."""
+        """Whether the ``.onnx`` file exists."""
         return _stamp(self.path) is not None
 
     def signature(self) -> Signature:
-        """Return what changes when the file changes, without reading it."""
+        """Return the stamps of all files, which change with the files, without reading them."""
         return tuple(map(_stamp, (self.path, *self._beside)))
 
     def version(self) -> str:
-        """Return the first 12 digits of the SHA-256 of all that it is made of.
+        """Return the first 12 hexadecimal digits of the SHA-256 of all files.
 
         Raises:
-            ModelFileError: A file is not there, or cannot be read.
+            ModelFileError: A file is missing, or cannot be read.
         """
         digest = hashlib.sha256()
         _add(digest, self.path)
         for path in self._beside:
-            # The names and lengths too: else weights could move from one file to the next unseen.
+            # With names and lengths, so that moving weights between files changes the hash.
             digest.update(f"\0{path.name}\0".encode("utf-8", "surrogateescape"))
             digest.update(f"{_add(digest, path)}\0".encode())
         return digest.hexdigest()[:12]
@@ -71,7 +72,7 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _add(digest: hashlib._Hash, path: Path) -> int:
-    """Add a file's content, and give its length."""
+    """Add a file's content to the hash, and return its length."""
     if path.exists() and not path.is_file():
         raise ModelFileError(f"{path}: not a regular file. Expected one with weights.")
     length = 0

@@ -1,7 +1,7 @@
-"""From pictures as clients send them to pixels of a model's size, in threads.
+"""Decodes pictures and resizes them to a model's input size, in threads.
 
-Knows: which threads decode, what one picture may cost, and that large ones wait apart from small
-ones. Does not know requests, nor the network.
+Knows: the decoding threads, the cost limit of a picture, and a separate queue for large ones. Does
+not know requests or the network.
 """
 
 from __future__ import annotations
@@ -26,64 +26,64 @@ from kerascnn.serving.stall_detector import StallDetector
 T = TypeVar("T")
 
 _LARGE = 16_000_000
-"""Pixels in, between and out: above, a picture waits in a queue of its own. It takes some tenths
-of a second, and as many clients as there are processors could keep all others waiting. Below are
-the photographs of most telephones."""
+"""Pixels of source, intermediate and result above which a picture goes to a separate queue. It
+takes some tenths of a second, and as many clients as processors could block all others. Photographs
+of most phones are smaller."""
 
 _ROW = 64
-"""Pixels that a row costs besides its own: decoders work by rows, and it may have millions."""
+"""Fixed cost of a row, in pixels: decoders work by rows, and a picture may have millions."""
 
 _MOST_LARGE = 64
-"""Large pictures that wait; the next get 503."""
+"""Maximum large pictures in the queue; further ones get status 503."""
 
 _AT_ONCE = 32
-"""Pictures of a request that are handed to the threads before others have their turn: each takes
-some twenty microseconds."""
+"""Pictures of a request to submit to the threads before other callbacks run: each takes about
+twenty microseconds."""
 
 Picture = bytes | UInt8Array
-"""A file's content, or uint8 ``[height, width, 3]``."""
+"""The content of a file, or uint8 ``[height, width, 3]``."""
 
 _Sized = tuple[UInt8Array | PictureError, float]
-"""Pixels or an error, and the seconds it took."""
+"""Pixels or an error, and the duration in seconds."""
 
 
 class PictureDecoder:
     """Threads that decode and resize pictures, and do other work off the event loop.
 
     Args:
-        max_pixels: Pixels that a picture may cost, in, between and out.
-        timeout: Seconds that a request may take: when a refused client may try again.
+        max_pixels: Maximum pixels of a picture, and of the intermediate result of resizing it.
+        timeout: Time limit of a request in seconds, after which a refused client may retry.
     """
 
     def __init__(self, max_pixels: int, timeout: float) -> None:
         self._max_pixels, self._timeout = max_pixels, timeout
         self._threads = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="decoding")
-        # The other processors are always free for small pictures.
+        # The other cores stay free for small pictures.
         self._lanes = max(1, usable_cpus() // 2)
         self._large = ThreadPoolExecutor(self._lanes, thread_name_prefix="decoding large")
         self._waiting = 0
         self._work = StallDetector()
 
     def stalled(self, seconds: float) -> bool:
-        """Return whether something was begun, and nothing was done for some seconds."""
+        """Return whether work is pending and none was finished for this many seconds."""
         return self._work.stalled(seconds)
 
     def close(self) -> None:
-        """Stop all threads when they are done."""
+        """Stop all threads after their current work."""
         for threads in (self._threads, self._large):
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
-        """Run work in a thread, off the event loop. Cancelled in time, it does not start."""
+        """Run work in a thread; if it is cancelled before it starts, it does not run."""
         return await self._work.run_in(self._threads, work)
 
     async def sized(
         self, served: ServedModel, pictures: Sequence[Picture]
     ) -> tuple[list[UInt8Array | PictureError], float, bool]:
-        """Resize pictures to the model's size, in threads unless they have it.
+        """Resize pictures to the model's size, in threads unless all have this size.
 
         Returns:
-            Pixels or an error for each, the seconds it took, and whether any was large.
+            Pixels or an error for each, the duration in seconds, and whether any was large.
 
         Raises:
             HttpError: 503: too many large pictures are waiting.
@@ -101,7 +101,7 @@ class PictureDecoder:
         large = [number for number, (found, _) in enumerate(done) if isinstance(found, _LATER)]
         if large:
             await self._size_all_large(served, pictures, large, done)
-        # Of several, which were resized side by side, the slowest counts.
+        # They were resized in parallel, so the slowest determines the duration.
         sized = [picture for picture, _ in done]
         return sized, max(seconds for _, seconds in done), bool(large)
 
@@ -126,9 +126,9 @@ class PictureDecoder:
         large: Sequence[int],
         done: list[_Sized],
     ) -> None:
-        """Size those of a request that are large, no more at a time than there are threads.
+        """Resize the large pictures of a request, at most one per thread at a time.
 
-        All at once, 65 of them would fill the queue, and be refused for ever.
+        Submitted all at once, 65 of them would overflow the queue, and always be refused.
         """
 
         async def size_in_turn(numbers: Sequence[int]) -> None:
@@ -146,7 +146,7 @@ class PictureDecoder:
                 turn.cancel()
 
     async def _size_large(self, served: ServedModel, picture: Picture) -> _Sized:
-        """Size a picture that takes long, after the others of its kind; nobody else waits."""
+        """Resize a large picture in the separate queue, so that it does not delay small ones."""
         if self._waiting >= _MOST_LARGE:
             raise HttpError(
                 503,
@@ -174,15 +174,15 @@ class PictureDecoder:
         if isinstance(picture, bytes):
             picture = images.decode(picture, max_pixels=most, accept=accept, bounded=not patient)
         elif picture.shape[:2] == card.shape:
-            return picture  # beside others that are not: what a client resized is taken as it is
+            return picture  # already resized by the client
         else:
             accept(*picture.shape[:2])
         return images.size_picture(picture, card.shape, card.resize_rule)
 
     def _check_cost(self, height: int, width: int, card: ModelCard, patient: bool) -> None:
-        """Bound what a picture may cost before it is worked on: pixels in, between and out."""
+        """Check the cost of a picture before it is decoded, from its size."""
         most = self._max_pixels
-        # A photograph may lie on its side, and is turned before it is resized.
+        # A photograph may be rotated (EXIF orientation) before it is resized.
         between = max(
             images.pixels_between(height, width, card.shape, card.resize_rule),
             images.pixels_between(width, height, card.shape, card.resize_rule),
@@ -198,8 +198,8 @@ class PictureDecoder:
 
 
 class _Large(PictureError):
-    """A picture too large for the common queue."""
+    """A picture too large for the normal queue."""
 
 
 _LATER = _Large, images.UnboundedError
-"""Errors of the first attempt, after which a picture waits in the other queue."""
+"""Errors of the first attempt after which a picture goes to the separate queue."""

@@ -1,7 +1,7 @@
-"""Settings of the server's process that keep its event loop answering.
+"""Process settings that keep the event loop responsive.
 
-Knows: the interpreter's lock, its garbage collector, glibc's allocator, the limit of open files.
-Does not know requests.
+Knows: the interpreter lock, the garbage collector, glibc's allocator, the limit of open files. Does
+not know requests.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ import sys
 from contextlib import suppress
 
 _SWITCH_SECONDS = 0.001
-"""How often threads that decode or write JSON let the event loop in; Python's own: 5 ms."""
+"""Interval after which threads that decode or write JSON yield to the event loop, instead of
+Python's default of 5 ms."""
 
 _M_MMAP_THRESHOLD, _LARGE = -3, 2 << 20
-"""glibc's number of the parameter, and bytes from which on memory is the system's own."""
+"""glibc's parameter number, and allocation size in bytes from which memory is mapped directly."""
 
 _M_TRIM_THRESHOLD, _KEPT = -1, 16 << 20
-"""Its number, and bytes of free memory that a thread keeps for the next picture."""
+"""glibc's parameter number, and bytes of free memory that a thread keeps for the next picture."""
 
 _FILES = 4096
-"""Files that may be open: 1,000 connections, 256 handshakes and all the rest. Most systems give
-1,024 to those who do not ask, and macOS 256; then nobody could connect any more."""
+"""Limit of open files: 1,000 connections, 256 handshakes and the rest. The usual default of 1,024,
+or 256 on macOS, would be exhausted, and no client could connect."""
 
 
 def tune_process() -> None:
-    """Set what can be set before anything is loaded."""
+    """Apply the settings that must precede loading."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     _raise_limit_of_files()
     if sys.platform == "linux":
-        # A body that grows is moved by the system, not copied, and its memory goes back when it is
-        # done with: copying 15 MB into memory that must be cleared first takes 10 to 20 ms.
-        # glibc then gives back everything else at once, too, unless it is told not to: every
-        # picture's memory would be cleared again, a third of the time that decoding takes.
+        # A growing body in mapped memory is remapped, not copied, and returned to the system
+        # afterwards: copying 15 MB into memory that must be cleared first takes 10 to 20 ms.
+        # With this threshold set, glibc would also return all other free memory immediately, and
+        # each picture's memory would be cleared again, a third of the time of decoding.
         with suppress(OSError, AttributeError):  # not glibc
             glibc = ctypes.CDLL(None)
             glibc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
@@ -41,8 +42,8 @@ def tune_process() -> None:
 
 
 def _raise_limit_of_files() -> None:
-    """Raise it as far as it may be raised without asking anybody."""
-    with suppress(ImportError, OSError, ValueError):  # Windows, which has none; or not allowed
+    """Raise the limit of open files as far as is allowed without privileges."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no limit; or not allowed
         import resource
 
         limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -52,9 +53,10 @@ def _raise_limit_of_files() -> None:
 
 
 def freeze_imports() -> None:
-    """Let the garbage collector leave out what there is by now.
+    """Exclude all current objects from garbage collection.
 
-    It stays for good; looking through it takes some 20 ms each time, in which nobody is answered.
+    They are permanent, and each full collection would scan them for about 20 ms, which blocks the
+    event loop.
     """
     gc.collect()
     gc.freeze()

@@ -1,7 +1,6 @@
-"""The models that are served: loaded, warmed, and replaced when their files are.
+"""The served models: loads and warms them up, and reloads them when their files are replaced.
 
-Knows: files, versions, and that a newer one is switched to only when it works. Does not know
-HTTP.
+Knows: files, versions, and that a new version is used only if it works. Does not know HTTP.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from kerascnn.serving.sources import versions_in
 log = logging.getLogger(__name__)
 
 Slot = tuple[str, str]
-"""A model's name, and the number of a version in its folder; empty: it is a file of its own."""
+"""A model's name, and the number of a version in its folder; empty for a single file."""
 
 
 class ModelRepository:
-    """All models, by name."""
+    """All served models, by name."""
 
     def __init__(self, config: ServeConfig, metrics: Metrics) -> None:
         self._config, self._metrics = config, metrics
@@ -45,21 +44,21 @@ class ModelRepository:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all models, in the order in which they were given."""
+        """Names of all models, in the given order."""
         return tuple(self._models)
 
     @property
     def ready(self) -> bool:
-        """Whether every model answers."""
+        """Whether every model is loaded."""
         return self._loaded and {name for name, _ in self._served} == self._models.keys()
 
     def stalled(self, seconds: float) -> bool:
-        """Return whether one of them has been running this long without finishing."""
+        """Return whether a model has finished no run for this many seconds, with some pending."""
         return any(served.batcher.stalled(seconds) for served in self._served.values())
 
     @property
     def problem(self) -> str | None:
-        """Why a model that does not answer could not be loaded; None: there is none such."""
+        """Why a model could not be loaded, if one of them has no version loaded; else None."""
         missing = self._models.keys() - {name for name, _ in self._served}
         return next((why for slot, why in self._problems.items() if slot[0] in missing), None)
 
@@ -67,10 +66,10 @@ class ModelRepository:
         """Find a model.
 
         Returns:
-            The model. It goes on answering even if it is replaced meanwhile.
+            The model, which stays usable even if it is replaced.
 
         Raises:
-            HttpError: 404: no such model or version; 503: it is being loaded, or could not be.
+            HttpError: 404: no such model or version; 503: it is loading, or could not be loaded.
         """
         versions = self.versions(name)
         if not versions:
@@ -87,7 +86,7 @@ class ModelRepository:
         )
 
     def versions(self, name: str) -> list[ServedModel]:
-        """List the versions of a model that answer, the newest first.
+        """List the loaded versions of a model, newest first.
 
         Raises:
             HttpError: 404: no such model.
@@ -97,7 +96,7 @@ class ModelRepository:
                 404, f"unknown model {name[:80]!r}; served here: {', '.join(self._models)}."
             )
         slots = [slot for slot in self._served if slot[0] == name]
-        # A folder may have taken the place of a file, which has no number.
+        # A folder may have replaced a file, which has no version number.
         slots.sort(key=lambda slot: int(slot[1] or 0), reverse=True)
         return [self._served[slot] for slot in slots]
 
@@ -119,13 +118,13 @@ class ModelRepository:
         return {**row, "state": "LOADING", "reason": ""}
 
     async def load(self) -> None:
-        """Load and warm all models.
+        """Load and warm up all models.
 
-        One that cannot be used keeps no other from being loaded; it is tried again when its file
-        is replaced.
+        A model that fails does not prevent others from loading; it is tried again when its file is
+        replaced.
 
         Raises:
-            KerascnnError: Why the first that cannot be used cannot.
+            KerascnnError: The error of the first model that failed.
         """
         async with self._reloading:
             self._look()
@@ -138,18 +137,18 @@ class ModelRepository:
             raise failed[0][1]
 
     async def reload(self, force: bool = False) -> None:
-        """Load the newer version of every file that was replaced, and switch to it.
+        """Load the new version of every replaced file, and switch to it.
 
-        A file that cannot be used is reported, and the older version goes on.
+        If a file cannot be used, this is logged, and the old version stays in use.
 
         Args:
-            force: Look into files that seem to be the same, too.
+            force: Also reload files that seem unchanged.
         """
         async with self._reloading:
             self._look()
             for slot, file in self._files.items():
                 if not file.exists or not (force or file.signature() != self._seen.get(slot)):
-                    continue  # in the middle of being replaced, perhaps: the older one goes on
+                    continue  # unchanged, or being replaced: keep the old version
                 error = await self._try(slot)
                 if error is not None:
                     goes_on = "the older version goes on" if slot in self._served else "not served"
@@ -159,7 +158,7 @@ class ModelRepository:
             self._metrics.reload_checks.inc()
 
     async def watch(self) -> None:
-        """Check for newer files, forever: whatever goes wrong is told once, and tried again."""
+        """Check for newer files forever; a repeated error is logged once."""
         told = ""
         while True:
             await asyncio.sleep(self._config.reload_seconds)
@@ -172,7 +171,7 @@ class ModelRepository:
                     log.exception("looking for newer files failed")
 
     def close(self) -> None:
-        """Stop all threads when they are done."""
+        """Stop all threads after their current work."""
         self._loader.shutdown(wait=False, cancel_futures=True)
         for served in self._served.values():
             served.close()
@@ -188,7 +187,7 @@ class ModelRepository:
                 continue
             single = found.get("")
             if not found or (single and (name, "") not in known and known and not single.is_file()):
-                continue  # a folder that is empty or not there may be about to be replaced
+                continue  # an empty or missing folder may be about to be replaced
             for slot in known:
                 if slot[1] not in found:
                     del self._files[slot]
@@ -196,7 +195,7 @@ class ModelRepository:
                 self._files.setdefault((name, number), ModelFile(path))
 
     async def _try(self, slot: Slot) -> KerascnnError | None:
-        """Load a file and switch to it; whatever goes wrong is counted, and nothing ends by it."""
+        """Load a file and switch to it; return the error if that fails."""
         self._seen[slot] = self._files[slot].signature()
         try:
             await self._switch(slot)
@@ -233,7 +232,7 @@ class ModelRepository:
             old.close()
 
     async def _retire(self, slot: Slot) -> None:
-        """Serve a version no longer, unless it is the last of its model."""
+        """Stop serving a version, unless it is the last of its model."""
         self._seen.pop(slot, None)
         self._problems.pop(slot, None)
         old = self._served.get(slot)

@@ -1,6 +1,6 @@
-"""What is kept of each request: counters, a line of the log.
+"""Records each request in metrics, access log and trace.
 
-Knows: what is counted and written. Does not know by which protocol a request came.
+Knows: what is counted and logged. Does not know the protocol of a request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kerascnn.serving.tracing import Tracer
 
 _ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
-"""Request ids of clients that are kept; others could forge lines of the log, or fill it."""
+"""Valid request IDs from clients; others could forge or flood log lines."""
 
 
 @dataclass
@@ -28,16 +28,16 @@ class RequestRecord:
     """One request.
 
     Attributes:
-        client: Its address.
-        method: Method of HTTP, or ``gRPC``.
-        path: What was asked for.
-        id: The client's, or a new one.
-        traceparent: What it is a part of, as W3C's trace context has it; empty: it begins here.
-        tracestate: What tracing systems say besides, likewise.
-        status: Status of the answer.
-        sent: Bytes of it.
-        facts: What handlers tell of it.
-        began: When it came, by ``time.perf_counter``.
+        client: Address of the client.
+        method: HTTP method, or ``gRPC``.
+        path: Path of the request.
+        id: Request ID from the client, or a new one.
+        traceparent: Parent span (W3C Trace Context); empty: the trace starts here.
+        tracestate: Vendor-specific trace data (W3C Trace Context).
+        status: Status of the response.
+        sent: Bytes of the response body.
+        facts: Further log fields from handlers.
+        began: Start time, by ``time.perf_counter``.
     """
 
     client: str | None
@@ -58,7 +58,7 @@ def request_id(given: bytes) -> str:
 
 
 class RequestLog:
-    """Keeps what is to be kept."""
+    """Writes request records to metrics, access log and trace."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class RequestLog:
         self._metrics, self._write_log, self._tracer = metrics, write_log, tracer
 
     def record(self, record: RequestRecord, outcome: str) -> None:
-        """Count a request that has ended, and write its line."""
+        """Count a finished request, and log it."""
         seconds = time.perf_counter() - record.began
         facts = record.facts
         model = facts.get("model", "")

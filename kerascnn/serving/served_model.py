@@ -1,6 +1,6 @@
-"""One version of one model, opened and warmed: the network's copies behind one batcher.
+"""One loaded version of a model: the copies of its network, and their batcher.
 
-Knows: how a file becomes ready to answer. Does not know other versions or models, nor HTTP.
+Knows: how a file is opened and warmed up. Does not know other versions or models, or HTTP.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from kerascnn.serving.statistics import Statistics
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """One version of one model, ready to answer.
+    """One version of a model, loaded and warmed up.
 
     Attributes:
-        name: Under which it is served.
+        name: Name under which it is served.
         version: Its number in a model repository; else the digest.
-        digest: The first 12 digits of the file's SHA-256 (of all files, if weights lie beside
-            it): the same on every machine.
-        config: What is set about it.
-        card: All that the file says about itself.
+        digest: First 12 hexadecimal digits of the SHA-256 of the file and its weight files, the
+            same on every machine.
+        config: Options of the model.
+        card: Model card.
         provider: Execution provider in use.
-        batcher: Takes pictures of the model's size.
-        copies: Instances of the network; they are closed with it.
+        batcher: Batches pictures of the model's size.
+        copies: Instances of the network; closed with the model.
         statistics: Statistics since it was loaded.
     """
 
@@ -52,23 +52,23 @@ class ServedModel:
     statistics: Statistics
 
     def close(self) -> None:
-        """Free its memory and thread when the last run is done."""
+        """Free its memory and threads after the last run."""
         self.batcher.close()
         for copy in self.copies:
             copy.close()
 
 
 def open_model(file: ModelFile, model: ModelConfig, number: str, metrics: Metrics) -> ServedModel:
-    """Open and warm a version of a model.
+    """Open and warm up a version of a model.
 
     Args:
-        file: Its file; it may be replaced meanwhile, which is noticed.
-        model: What is set about it.
-        number: Of the version in a model repository; empty: the digest is its version.
-        metrics: Counts its runs.
+        file: File of the version.
+        model: Options of the model.
+        number: Version number in a model repository; empty: the digest is the version.
+        metrics: Metrics of its runs.
 
     Raises:
-        KerascnnError: It cannot be used, or was replaced meanwhile.
+        KerascnnError: It cannot be used, or was replaced while loading.
     """
     before, path = file.signature(), file.path
     digest = file.version()
@@ -116,10 +116,10 @@ def _copy(model: ModelConfig, path: Path) -> Classifier:
 
 
 def _warm(classifier: Classifier, sizes: tuple[int, ...]) -> None:
-    # The first run of a size is slow: memory is laid out, and some providers compile.
+    # The first run of each batch size is slow: it allocates memory, and some providers compile.
     picture = probe_pictures(classifier.card.shape)[:1]
     file = io.BytesIO()
     Image.fromarray(picture[0]).save(file, "PNG")
-    images.decode(file.getvalue())  # Pillow loads its formats at the first picture
+    images.decode(file.getvalue())  # Pillow loads its plugins at the first picture
     for size in sizes:
         classifier.run(picture.repeat(size, axis=0))

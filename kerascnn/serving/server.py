@@ -1,4 +1,4 @@
-"""The process: a socket, signals, the log, and how it ends.
+"""The server process: sockets, signals, log and shutdown.
 
 Knows: uvicorn and the operating system. Does not know the application.
 """
@@ -49,22 +49,22 @@ log = logging.getLogger(__name__)
 def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -> None:
     """Serve models until SIGTERM or SIGINT.
 
-    SIGHUP looks for newer files at once. The second SIGTERM or SIGINT does not wait for what
-    is being worked on.
+    SIGHUP checks for newer files immediately. A second SIGTERM or SIGINT aborts the requests in
+    progress.
 
     Args:
         config: Address, limits and models.
         started: Called with all addresses when the server listens.
 
     Raises:
-        ConfigError: The address cannot be used, or the token not be read.
+        ConfigError: The address cannot be used, or the token cannot be read.
         ModelFileError: A model cannot be loaded.
-        ProviderError: A provider does not run here, or answers wrongly.
-        KerascnnError: Work was cut off at the end of the time of grace.
+        ProviderError: A provider does not run here, or its outputs differ.
+        KerascnnError: Requests were aborted at the end of the grace period.
     """
     for model in config.served:
         for path in versions_in(Path(model.path)).values():
-            read_metadata(path)  # what is no model is found before anything listens
+            read_metadata(path)  # fails before the server listens
     for line in unread_settings(config.served):
         log.warning("%s", line)
     tune_process()
@@ -94,7 +94,7 @@ def serve(config: ServeConfig, started: Callable[[str], object] | None = None) -
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which ends with exit code 0 when it is told to end."""
+    """uvicorn's server, which exits with code 0 after SIGTERM or SIGINT."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class _Server(uvicorn.Server):
         self._started, self._addresses = started, addresses
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         await super().startup([])
         for one in sockets or []:
             self.servers.append(await self._listen(one))  # type: ignore[arg-type]
@@ -150,7 +150,7 @@ class _Server(uvicorn.Server):
         self._started(where)
 
     async def _listen(self, listener: socket.socket) -> asyncio.Server | TlsListener:
-        """Accept connections."""
+        """Accept connections on a socket."""
         config = self.config
         protocol = partial(
             self._connection,
@@ -174,7 +174,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Listen to signals. uvicorn's own way ends the process by the signal it got."""
+        """Handle signals. uvicorn's own method re-raises them, which kills the process."""
         loop = asyncio.get_running_loop()
         hangup = getattr(signal, "SIGHUP", None)  # not on Windows
         handlers: dict[int, Callable[[], object]] = {
@@ -224,7 +224,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def _close_connections(self) -> None:
-        """End all connections now."""
+        """Abort all connections now."""
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
                 self.cut_off += connection.cycle is not None
@@ -233,7 +233,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
-    """Make spans of requests, if that is asked for."""
+    """Create the tracer, if tracing is enabled."""
     if not config.traces:
         yield None
         return
@@ -256,7 +256,7 @@ def _tracing(config: ServeConfig) -> Iterator[Tracer | None]:
 def _plain_handlers(
     loop: asyncio.AbstractEventLoop, handlers: dict[int, Callable[[], object]]
 ) -> Iterator[None]:
-    """Listen to signals where the loop itself cannot: on Windows."""
+    """Handle signals where the event loop cannot, on Windows."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -274,7 +274,7 @@ def _plain_handlers(
 
 
 def _grpc_server(service: Service, request_log: RequestLog) -> GrpcServer | None:
-    """Make the server of gRPC, if it is asked for."""
+    """Create the gRPC server, if it is enabled."""
     if service.config.grpc_port is None:
         return None
     with needs_extra("grpc", "to serve by gRPC"):

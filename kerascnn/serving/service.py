@@ -1,7 +1,7 @@
-"""From bytes or arrays to answers: what all endpoints share.
+"""Classifies the pictures of requests: the core that all endpoints share.
 
-Knows: the models, the limits in seconds, and what a request waits for. Does not know how pictures
-are decoded (:mod:`kerascnn.serving.picture_decoder`), routes, nor how answers are written.
+Knows: the models, time limits, and the stages of a request. Does not know how pictures are decoded
+(:mod:`kerascnn.serving.picture_decoder`), routes, or how responses are serialized.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from kerascnn.serving.served_model import ServedModel
 T = TypeVar("T")
 
 _QUICK = 16_384
-"""Bytes of JSON or of a form that are read on the event loop; more would keep others waiting."""
+"""Size in bytes up to which JSON or a form is parsed on the event loop; more would block it."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Outcome of the pictures of a request.
+    """Result for the pictures of a request.
 
     Attributes:
-        answer: Of those that could be read, in order; None: there were none.
-        errors: Why there is no answer to the others, by their number.
+        answer: Outputs for the pictures without an error, in order; None if there are none.
+        errors: Errors of the others, by index.
         queue: Seconds of waiting.
-        decode: Seconds of reading and resizing.
+        decode: Seconds of decoding and resizing.
     """
 
     answer: Answer | None
@@ -60,7 +60,7 @@ class Result:
 
 
 class Service:
-    """The models and what it takes to ask them."""
+    """The models, and everything needed to run requests on them."""
 
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
@@ -74,23 +74,23 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether requests are welcome, and answered: nothing that was begun hangs."""
+        """Whether requests are accepted: all models loaded, not shutting down, no work stalled."""
         most = self.config.timeout
         parts = self._decoder, self._reader, self.models
         stalled = any(part.stalled(most) for part in parts)
         return self.models.ready and not self.stopping and not stalled
 
     def close(self) -> None:
-        """Stop all threads when they are done."""
+        """Stop all threads after their current work."""
         self._reader.close()
         self._decoder.close()
         self.models.close()
 
     def find(self, request: Request) -> ServedModel:
-        """Return the model that a path names, the first where it names none; the log has it, too.
+        """Return the model named in the path, else the first, and add it to the log fields.
 
         Raises:
-            HttpError: As :meth:`ModelRepository.get`.
+            HttpError: As in :meth:`ModelRepository.get`.
         """
         asked = request.path_params
         served = self.models.get(asked.get("name", self.models.names[0]), asked.get("version"))
@@ -102,10 +102,10 @@ class Service:
         return work() if size <= _QUICK else await self._decoder.run_in_thread(work)
 
     async def read_message(self, size: int, function: Callable[..., T], *arguments: object) -> T:
-        """Read a message: on the event loop, in a thread or in another process, by its size.
+        """Parse a message on the event loop, in a thread or in another process, by its size.
 
         Raises:
-            HttpError: What the function raises; or the other process could not.
+            HttpError: Raised by the function, or the other process failed.
         """
         if size >= LONG:
             return await self._reader.call(function, *arguments)
@@ -115,12 +115,12 @@ class Service:
         """Read the body of a request, and decompress it if it is compressed.
 
         Args:
-            request: Its body was not read yet.
-            held: Counts it until its block is left.
+            request: A request whose body was not read yet.
+            held: Counts its bytes until its block is left.
 
         Raises:
-            HttpError: As :meth:`BodyReader.read`; 415 or 400: compressed otherwise than expected.
-            ClientDisconnected: The client hung up.
+            HttpError: As in :meth:`BodyReader.read`; 415 or 400: unsupported or broken compression.
+            ClientDisconnected: The client disconnected.
         """
         packed = check_encoding(headers_of(request.scope, b"content-encoding"))
         body = await self.bodies.read(request.scope, request.receive, held)
@@ -131,16 +131,16 @@ class Service:
         return body
 
     async def compress_if_accepted(self, request: Request, response: Response) -> Response:
-        """Compress an answer if its client asks for it."""
+        """Compress a response if the client accepts it."""
         accepted = header_of(request.scope, b"accept-encoding") or ""
         return await self.run_by_size(len(response.body), lambda: compressed(response, accepted))
 
     async def run_for_client(self, request: Request, work: Awaitable[T]) -> T:
-        """Run work for a client until it disconnects or times out.
+        """Run work for a client, and cancel it on disconnect or timeout.
 
         Raises:
-            ClientDisconnected: The client hung up; the work was cancelled.
-            HttpError: 503: there was not enough time.
+            ClientDisconnected: The client disconnected.
+            HttpError: 503: the request timed out.
         """
         limit = asyncio.timeout(None)
         self._deadlines.begin(limit)
@@ -162,7 +162,7 @@ class Service:
         """Classify pictures.
 
         Raises:
-            HttpError: 503: there is no room for them now; 400: there will never be.
+            HttpError: 503: the queue is full; 400: more pictures than the queue can hold.
         """
         count = len(pictures)
         most, statistics = served.config.max_queue, served.statistics
@@ -171,7 +171,7 @@ class Service:
         began = time.perf_counter()
         try:
             result = await self._classified(served, pictures, began)
-        except BaseException:  # whatever it was, and if the client hung up
+        except BaseException:  # includes cancellation by a disconnect
             statistics.fail.add(time.perf_counter() - began)
             raise
         if result.answer is None:
@@ -213,7 +213,7 @@ def _without_nan(
 
 
 def timeout_error(seconds: float) -> HttpError:
-    """Return the refusal for a request that timed out."""
+    """Return the error for a request that timed out."""
     return HttpError(
         503,
         f"no response within {seconds:g} s: too many other requests are waiting. Try again later.",

@@ -1,7 +1,7 @@
-"""Which models are served: from what was given to names, files and versions.
+"""Finds the models to serve: their names, files and versions.
 
 Knows: ``NAME=PATH``, folders of ``.onnx`` files and Triton's layout of a model repository. Does not
-know what is in a file, nor how it is run.
+know the content of a file or how it is run.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from kerascnn.inference.runtime.selection import Asked
 
 RUNTIME, BATCHING = "Runtime", "Batching"
-"""Headings of the options that each model may have for itself."""
+"""Headings of the options that can be set per model."""
 
 NAMED = re.compile(r"([^=/\\:]+)=(.+)", re.DOTALL)
 """``NAME=PATH``."""
 
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
-"""A folder's name that is a version, as Triton has it: a number that does not begin with zero."""
+"""Name of a version folder, as in Triton: a number without leading zeros."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One model that is served, and what is set for it alone; each option's declaration says more.
+    """A model to serve, with its own options; each declaration says what the option does.
 
     Attributes:
         path: A ``.onnx`` file, one on the Hugging Face Hub (``hf://OWNER/NAME``), or a folder with
-            one in a folder for each version (``1/model.onnx``).
-        name: Under which it is served; empty: the name of the file or folder.
-        provider: Where the network runs, as for :class:`kerascnn.Classifier`.
+            a subfolder per version (``1/model.onnx``).
+        name: Name under which it is served; empty: the name of the file or folder.
+        provider: Execution provider, as for :class:`kerascnn.Classifier`.
         arithmetic: ``exact`` or ``fast``.
-        threads: Threads per inference; None: the processors this process may use.
-        foreign: What the file does not say, if kerascnn did not export it.
+        threads: Threads per inference; None: one per processor that this process may use.
+        foreign: Class names and preprocessing of a file that kerascnn did not export.
     """
 
     path: str
@@ -68,12 +68,12 @@ class ModelConfig:
 def find_models(
     given: Sequence[str | ModelConfig], otherwise: ModelConfig
 ) -> tuple[ModelConfig, ...]:
-    """Find what was given.
+    """Find the models to serve.
 
     Args:
-        given: A file, a folder, ``NAME=PATH`` of either, or all that is set about one. A folder
-            may hold one model's versions, or several models.
-        otherwise: What is set about those of which only the path was given.
+        given: Files, folders, ``NAME=PATH`` of either, or options of a model. A folder may contain
+            the versions of one model, or several models.
+        otherwise: Options of models that are given as a path only.
 
     Raises:
         ConfigError: A folder without models.
@@ -86,10 +86,10 @@ def versions_in(path: Path) -> dict[str, Path]:
     """List the versions of a model.
 
     Args:
-        path: A ``.onnx`` file, which is its only version and has no number; or a folder.
+        path: A ``.onnx`` file, which is its only version, without a number; or a folder.
 
     Returns:
-        The file of each version, by its number, the newest first; none: no model's folder.
+        The file of each version by number, newest first; empty if the folder has no versions.
     """
     if not path.is_dir():
         return {"": path}
@@ -99,7 +99,7 @@ def versions_in(path: Path) -> dict[str, Path]:
 
 
 def unread_settings(models: Sequence[ModelConfig]) -> list[str]:
-    """List what lies beside the models and has no effect: Triton's settings."""
+    """Return a notice for each of Triton's settings files, which have no effect here."""
     files = [Path(model.path) / "config.pbtxt" for model in models]
     return [
         f"{file} is not read. Names, types and sizes come from the model file; for max_batch_size, "
@@ -111,7 +111,7 @@ def unread_settings(models: Sequence[ModelConfig]) -> list[str]:
 
 
 def _file_in(folder: Path) -> Path | None:
-    """Find a version's file: ``model.onnx``, or the only one there is."""
+    """Find the file of a version: ``model.onnx``, or the only one in its folder."""
     files = sorted(folder.glob("*.onnx"))
     usual = folder / "model.onnx"
     return usual if usual in files else files[0] if len(files) == 1 else None
@@ -150,6 +150,6 @@ def _named(given: str, otherwise: ModelConfig) -> ModelConfig:
 
 
 def _is_model(path: Path) -> bool:
-    if path.name.startswith("."):  # what macOS (._NAME.onnx), editors and mounts leave beside it
+    if path.name.startswith("."):  # left by macOS (._NAME.onnx), editors and mounts
         return False
     return bool(versions_in(path)) if path.is_dir() else path.suffix.lower() == ".onnx"

@@ -1,6 +1,6 @@
-"""Whether work in threads gets on, or hangs where nobody can stop it.
+"""Detects whether work in threads hangs.
 
-Knows: how much was begun, and when something was last done. Does not know the work.
+Knows: how much work is pending, and when some was last finished. Does not know the work.
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ T = TypeVar("T")
 
 
 class StallDetector:
-    """Progress of one kind of work; it may be told from any thread."""
+    """Progress of one kind of work; thread-safe."""
 
     def __init__(self) -> None:
         self._begun, self._last = 0, 0.0
         self._counting = threading.Lock()
 
     def begin(self) -> None:
-        """Note that something was begun."""
+        """Record the start of work."""
         with self._counting:
             if not self._begun:
                 self._last = time.monotonic()
             self._begun += 1
 
     def end(self) -> None:
-        """Note that something is done."""
+        """Record the end of work."""
         with self._counting:
             self._begun -= 1
             self._last = time.monotonic()
 
     def stalled(self, seconds: float) -> bool:
-        """Return whether there is work and none was finished for this many seconds."""
+        """Return whether work is pending and none was finished for this many seconds."""
         return self._begun > 0 and time.monotonic() - self._last > seconds
 
     async def run_in(self, threads: Executor, work: Callable[[], T]) -> T:
-        """Run work in a thread. Cancelled in time, it does not start."""
+        """Run work in a thread; if it is cancelled before it starts, it does not run."""
         doing = threads.submit(work)
         self.begin()
-        # In the thread: to wake the event loop for it costs as much as a small picture.
+        # Called in the thread: waking the event loop for it costs as much as a small picture.
         doing.add_done_callback(lambda _: self.end())
         try:
             return await asyncio.wrap_future(doing)
         finally:
-            # An error holds this frame by its traceback, and the future the error: in a circle,
-            # all that the request brought would stay until garbage is collected.
+            # An error refers to this frame by its traceback, and the future to the error: such a
+            # cycle would keep the request's data in memory until a garbage collection.
             del doing

@@ -1,6 +1,6 @@
-"""What a model has done so far, as Triton's statistics extension counts it.
+"""Statistics of a model, as defined by Triton's statistics extension.
 
-Knows: counts and nanoseconds. Does not know who asks for them. See
+Knows: counts and nanoseconds. Does not know the endpoints. See
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
 """
 
@@ -14,18 +14,18 @@ from typing import Any
 
 @dataclass
 class Duration:
-    """How often something was done, and how long it took altogether."""
+    """Number of events, and their total duration."""
 
     count: int = 0
     ns: int = 0
 
     def add(self, seconds: float) -> None:
-        """Count one more."""
+        """Add an event."""
         self.count += 1
         self.ns += round(seconds * 1e9)
 
     def to_dict(self) -> dict[str, int]:
-        """Return it as JSON has it."""
+        """Return plain values for JSON."""
         return {"count": self.count, "ns": self.ns}
 
 
@@ -34,14 +34,14 @@ class Statistics:
     """Statistics of one version of a model since it was loaded; on the event loop only.
 
     Attributes:
-        pictures: Number of pictures that were classified.
-        last: When the latest was, in milliseconds since 1970; 0: never.
-        success: Requests that were answered.
-        fail: Requests that were not.
-        queue: Time that requests waited.
-        decode: Time of reading and resizing their pictures.
+        pictures: Number of classified pictures.
+        last: Time of the last one, in milliseconds since 1970; 0: never.
+        success: Successful requests.
+        fail: Failed requests.
+        queue: Waiting time of requests.
+        decode: Time of decoding and resizing their pictures.
         inference: Time of running the network.
-        runs: Runs of the network, by the number of pictures.
+        runs: Runs of the network, by batch size.
     """
 
     pictures: int = 0
@@ -54,7 +54,7 @@ class Statistics:
     runs: defaultdict[int, Duration] = field(default_factory=lambda: defaultdict(Duration))
 
     def answered(self, pictures: int, queue: float, decode: float, inference: float) -> None:
-        """Count a request that was answered."""
+        """Add a successful request, with its durations in seconds."""
         self.pictures += pictures
         self.last = time.time_ns() // 1_000_000
         self.success.add(queue + decode + inference)
@@ -63,7 +63,7 @@ class Statistics:
         self.inference.add(inference)
 
     def to_dict(self, name: str, version: str) -> dict[str, Any]:
-        """Return all as JSON has it; writing answers is not measured, and nothing is cached."""
+        """Return plain values for JSON; serialization is not measured, and nothing is cached."""
         nothing = Duration()
         stages = {
             "success": self.success, "fail": self.fail, "queue": self.queue,

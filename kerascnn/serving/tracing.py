@@ -1,8 +1,8 @@
-"""OpenTelemetry: a span a request, with queue, decode and inference as its children.
+"""OpenTelemetry tracing: a span per request, with child spans for queue, decode and inference.
 
-Knows: OpenTelemetry's API and SDK, which are imported when a tracer is made. Where spans go, how
-many, and as whose, its own variables say (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``OTEL_TRACES_SAMPLER``,
-``OTEL_SERVICE_NAME``). Does not know where requests come from.
+Knows: OpenTelemetry's API and SDK, which are imported only if tracing is enabled. Endpoint,
+sampling and service name are set by OpenTelemetry's own variables (``OTEL_EXPORTER_OTLP_ENDPOINT``,
+``OTEL_TRACES_SAMPLER``, ``OTEL_SERVICE_NAME``). Does not know protocols.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from kerascnn.serving.request_log import RequestRecord
 
 _ORDER = ("decode", "queue", "inference")
-"""Stages, one after the other: the last ends with the answer."""
+"""Stages in order; the last ends with the response."""
 
 _FLUSH_SECONDS = 3.0
-"""For the last spans to be sent; a collector that is not there shall not keep the process."""
+"""Time limit for sending the last spans, so that a missing collector does not delay the exit."""
 
 
 class Tracer:
-    """Makes spans.
+    """Creates spans.
 
     Args:
-        processor: Takes them; None: they are sent by OTLP over HTTP, some at a time, by a thread.
+        processor: Span processor; None: exports in batches by OTLP over HTTP, in a thread.
     """
 
     def __init__(self, processor: SpanProcessor | None = None) -> None:
@@ -42,10 +42,10 @@ class Tracer:
         self._propagator = TraceContextTextMapPropagator()
 
     def trace(self, record: RequestRecord, outcome: str, seconds: float) -> str | None:
-        """Make the spans of a request that has ended.
+        """Create the spans of a finished request.
 
         Returns:
-            The trace's id, 32 hexadecimal digits; None: tracing is switched off.
+            The trace ID, 32 hexadecimal digits; None if tracing is disabled.
         """
         end = time.time_ns()
         context = self._propagator.extract(
@@ -66,7 +66,7 @@ class Tracer:
         return trace.format_trace_id(made.trace_id) if made.is_valid else None
 
     def close(self) -> None:
-        """Send the last spans, if there is somebody to take them."""
+        """Send the last spans, within a time limit."""
         ending = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         ending.start()
         ending.join(_FLUSH_SECONDS)
@@ -83,7 +83,7 @@ class Tracer:
 
 
 def _resource() -> Resource:
-    """Say whose spans they are: what OpenTelemetry's variables say, else ours."""
+    """Return the resource, named kerascnn unless OpenTelemetry's variables set a service name."""
     resource = Resource.create()
     if str(resource.attributes["service.name"]).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": "kerascnn"}))
@@ -98,7 +98,7 @@ def _exporting() -> SpanProcessor:
 
 
 def _name(record: RequestRecord) -> str:
-    """Name a span; paths that nobody knows are as many as people can think of."""
+    """Name a span; unknown paths are left out, because their number is unlimited."""
     if record.method == "gRPC":
         return record.path.lstrip("/")
     return f"{record.method} {record.path}" if "model" in record.facts else record.method

@@ -1,1 +1,1 @@
-"""The endpoints of the server: one module for each protocol."""
+"""The endpoints of the server, by protocol."""

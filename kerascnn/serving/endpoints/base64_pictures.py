@@ -1,6 +1,6 @@
-"""Files of pictures as text: base64, as clients write it.
+"""Decodes base64, in the variants that clients send.
 
-Knows: both alphabets, line breaks, missing padding, data URLs. Does not know what is in a file.
+Knows: both alphabets, line breaks, missing padding, data URLs. Does not know the content.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from typing import Any
 from kerascnn.serving.http.errors import HttpError
 
 _PIECE = 65_536
-"""Characters at a time, four to three bytes: nobody waits for a thread that is inside of one."""
+"""Characters to decode at a time, a multiple of four: each call holds the interpreter lock, and
+longer ones would block the event loop."""
 
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-"""The URL-safe alphabet, as the standard one."""
+"""Translation of the URL-safe alphabet to the standard one."""
 
 _SPACE = b" \t\r\n"
-"""Line breaks of MIME, which decoders must ignore (RFC 2045)."""
+"""White space, including MIME's line breaks, which decoders must ignore (RFC 2045)."""
 
 
 def read_base64(text: Any, what: str) -> bytes:
-    """Read a file that was sent as text.
+    """Decode a file that was sent as base64.
 
     Args:
-        text: As JSON had it: base64 of the standard alphabet or that of URLs.
-        what: What it is, for error messages.
+        text: Value from JSON: base64 in the standard or the URL-safe alphabet.
+        what: Its description, for error messages.
 
     Raises:
-        HttpError: 400: no base64, or none of anything.
+        HttpError: 400: not base64, or empty.
     """
     if not isinstance(text, str) or not text.isascii():
         raise HttpError(400, f"{what} is not base64; expected ASCII text.")

@@ -1,8 +1,8 @@
 """The Open Inference Protocol v2 over gRPC.
 
-Knows: grpc's server on asyncio, its statuses and metadata. Does not know how a message is read
-(:mod:`.grpc_messages`), nor how pictures are classified (service). Limits, token, counters and log
-are those of HTTP.
+Knows: grpc's asyncio server, status codes and metadata. Does not know how a message is parsed
+(:mod:`.grpc_messages`) or how pictures are classified (service). Limits, token, metrics and log are
+shared with HTTP.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ log = logging.getLogger(__name__)
 SERVICE = "inference.GRPCInferenceService"
 
 _SLACK = 65_536
-"""Bytes of a message around its tensor."""
+"""Allowance for the bytes of a message other than its tensor."""
 
 _OPEN = frozenset({f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady", f"/{HEALTH}/Check"})
-"""What needs no token."""
+"""Methods that do not require the token."""
 
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -56,14 +56,14 @@ _CODES = {
     422: grpc.StatusCode.INVALID_ARGUMENT,
     503: grpc.StatusCode.UNAVAILABLE,
 }
-"""By HTTP status: the code of gRPC with the same meaning."""
+"""gRPC status codes by the HTTP status with the same meaning."""
 
 Context = Any
-"""``grpc.aio.ServicerContext``, of which grpc ships no types."""
+"""``grpc.aio.ServicerContext``, for which grpc ships no types."""
 
 
 class GrpcServer:
-    """The server beside that of HTTP, on the same event loop."""
+    """gRPC server on the event loop of the HTTP server."""
 
     def __init__(self, service: Service, request_log: RequestLog) -> None:
         self._service, self._models, self._request_log = service, service.models, request_log
@@ -72,7 +72,7 @@ class GrpcServer:
         self._server: Any = None
 
     async def start(self) -> str:
-        """Begin to listen.
+        """Start to listen.
 
         Raises:
             ConfigError: The address cannot be used.
@@ -81,7 +81,7 @@ class GrpcServer:
         options = (
             ("grpc.max_receive_message_length", config.max_body + _SLACK),
             ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),  # a port that another has is an error
+            ("grpc.so_reuseport", 0),  # fail if the port is in use
         )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST)
         self._server.add_generic_rpc_handlers(self._handlers())
@@ -111,7 +111,7 @@ class GrpcServer:
         )
 
     async def stop(self, grace: float) -> None:
-        """Finish what was taken, within a time."""
+        """Stop; requests in progress have ``grace`` seconds to finish."""
         if self._server is not None:
             await self._server.stop(grace)
 
@@ -153,7 +153,7 @@ class GrpcServer:
     def _answering(
         self, name: str, answer: Callable[[Any], dict[str, Any]]
     ) -> Callable[[bytes, Context, RequestRecord], Awaitable[bytes]]:
-        """Make the handler of a unary call that needs no model run."""
+        """Create the handler of a unary call that does not run a model."""
 
         async def handle(content: bytes, _context: Context, _record: RequestRecord) -> bytes:
             asked = read_short(f"{name}Request", content)
@@ -172,7 +172,7 @@ class GrpcServer:
         except HttpError as refusal:
             if refusal.status not in (404, 503):
                 raise
-            return {"ready": False}  # of a model that nobody knows, too, as Triton has it
+            return {"ready": False}  # also for an unknown model, like Triton
         return {"ready": True}
 
     def _index(self, asked: Any) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class GrpcServer:
         with self._service.bodies.holding() as held:
             held.add(len(content))
             self._service.bodies.check_held()
-            # Tensors as they are need no parser, but are copied, which is not for the event loop.
+            # Raw tensors need no parsing, but a copy, which would block the event loop.
             size = max(size_to_parse(content), min(len(content), LONG - 1))
             name, version, fields, binary = await self._service.read_message(
                 size, read_infer, content
@@ -217,9 +217,9 @@ class GrpcServer:
     async def _stream(
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[bytes]:
-        """Answer one request after the other; one that cannot be leaves the stream open."""
+        """Respond to one request after the other; a refused one leaves the stream open."""
         try:
-            self._check_token(_sent(context))  # not only with the first: it may never come
+            self._check_token(_sent(context))  # now, because a first request may never arrive
         except HttpError as refusal:
             await context.abort(code_of(refusal), str(refusal))
         async for content in requests:
@@ -229,7 +229,7 @@ class GrpcServer:
                     f"/{SERVICE}/ModelStreamInfer", self._infer, content, context
                 )
             except HttpError as refusal:
-                # As Triton does: so a client knows which request it is about.
+                # Like Triton, so that the client knows which request failed.
                 answer.infer_response.id = id_of(content)
                 answer.error_message = str(refusal)
             else:
@@ -242,23 +242,23 @@ class GrpcServer:
                 return await self._recorded(path, work, content, context)
             except HttpError as refusal:
                 await context.abort(code_of(refusal), str(refusal))
-                raise  # it does not come here
+                raise  # never reached: abort raises
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
     async def _recorded(
         self, path: str, work: Callable[..., Awaitable[Any]], content: bytes, context: Context
     ) -> Any:
-        """Handle a request, and record it.
+        """Handle a request, and log it.
 
         Raises:
-            HttpError: Whatever kept it from being answered.
+            HttpError: Why the request was refused.
         """
         sent = _sent(context)
         given = _as_bytes(sent.get("x-request-id", b""))
         parent, state = (str(sent.get(key, "")) for key in ("traceparent", "tracestate"))
         record = RequestRecord(context.peer(), "gRPC", path, request_id(given), parent, state)
-        outcome = "gone"  # unless it ends otherwise
+        outcome = "gone"  # unless it completes
         try:
             if path not in _OPEN:
                 self._check_token(sent)
@@ -274,7 +274,7 @@ class GrpcServer:
         except asyncio.CancelledError:
             record.status = 499
             raise
-        except Exception as error:  # whatever it is: one request fails, and the server goes on
+        except Exception as error:  # only this request fails; the server continues
             log.exception("request %s failed", record.id)
             outcome = outcome_of(500)
             raise HttpError(500, f"internal error; request {record.id}") from error
@@ -290,7 +290,7 @@ class GrpcServer:
 
 
 def code_of(refusal: HttpError) -> Any:
-    """Return gRPC's status for a refusal."""
+    """Return the gRPC status code of an error."""
     if refusal.outcome == "deadline":
         return grpc.StatusCode.DEADLINE_EXCEEDED
     return _CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
@@ -302,7 +302,7 @@ def _sent(context: Context) -> dict[str, Any]:
 
 
 def _seconds(service: Service, context: Context) -> float:
-    """Return how long an answer is of use: the client's deadline, or the server's."""
+    """Return the time limit in seconds: the earlier of the client's deadline and the server's."""
     left = context.time_remaining()
     return service.config.timeout if left is None else min(left, service.config.timeout)
 

@@ -1,7 +1,7 @@
-"""gRPC's own service for health (``grpc.health.v1.Health``), asked by probes and load balancers.
+"""gRPC's health checking service (``grpc.health.v1.Health``), for probes and load balancers.
 
-Knows: its three states, and that its messages hold one field each. Does not know what makes a
-server ready. See https://github.com/grpc/grpc/blob/master/doc/health-checking.md
+Knows: its three states, and that each message has a single field. Does not know what makes a server
+ready. See https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from kerascnn.serving.service import Service
 HEALTH = "grpc.health.v1.Health"
 
 _SERVING, _NOT_SERVING, _UNKNOWN = b"\x08\x01", b"\x08\x02", b"\x08\x03"
-"""Its answers: the field ``status``, 1 to 3."""
+"""Encoded responses: the field ``status``, 1 to 3."""
 
 _MOST = 100
-"""Clients that watch at a time: they need no token, and take the place of other calls."""
+"""Maximum concurrent watchers: they need no token, and count toward the limit of calls."""
 
-_EVERY = 0.5
-"""Seconds after which those who watch are told of a change."""
+_INTERVAL = 0.5
+"""Interval at which watchers are notified of a change, in seconds."""
 
 
 class Health:
-    """The two methods."""
+    """The methods ``Check`` and ``Watch``."""
 
     def __init__(self, service: Service, name: str) -> None:
         self._service, self._name, self._watching = service, name, 0
 
     def check(self, content: bytes) -> bytes:
-        """Answer once.
+        """Return the current state.
 
         Raises:
-            HttpError: 404: another service is asked for; 400 or 413: no such request.
+            HttpError: 404: unknown service; 400 or 413: not a valid request.
         """
         state, asked = self._state(content)
         if state == _UNKNOWN:
@@ -46,7 +46,7 @@ class Health:
         return state
 
     async def watch(self, content: bytes, context: Any) -> AsyncIterator[bytes]:
-        """Answer at once and at each change, until the client leaves or the server ends."""
+        """Yield the state now and at each change, until the client leaves or the server stops."""
         if self._watching >= _MOST:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, f"{_MOST} clients are watching already."
@@ -69,10 +69,10 @@ class Health:
                 told = state
             if self._service.stopping:
                 return
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_INTERVAL)
 
     def _state(self, content: bytes) -> tuple[bytes, str]:
-        # Of this message of v2, too, the only field that may be there is a name.
+        # Parsed as a v2 message that has the same fields: field 1 is a name.
         asked: str = read_short("ModelReadyRequest", content).name
         if asked not in ("", self._name):
             return _UNKNOWN, asked

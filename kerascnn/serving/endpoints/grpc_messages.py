@@ -1,7 +1,7 @@
-"""The messages of the Open Inference Protocol v2 over gRPC, to and from what HTTP's JSON has.
+"""Converts messages of the Open Inference Protocol v2 between gRPC and the JSON of HTTP.
 
-Knows: protobuf, and that the messages mirror the JSON field by field. Does not know the network,
-nor what is asked. ``scripts/make_grpc`` made the descriptor.
+Knows: protobuf, and that the messages mirror the JSON field by field. Does not know the network or
+the meaning of a request. ``scripts/make_grpc`` creates the descriptor.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from kerascnn.serving.endpoints.v2_tensors import to_bytes
 from kerascnn.serving.http.errors import HttpError
 
 _PIECE = 32_768
-"""Values that are taken out of a message at a time: nobody waits for one call that takes all."""
+"""Values to convert at a time, so that no single call holds the interpreter lock for long."""
 
 _ID, _RAW, _FEW = 3, 7, 32
-"""Numbers of the fields ``id`` and ``raw_input_contents``, and fields that are looked at."""
+"""Field numbers of ``id`` and ``raw_input_contents``, and maximum number of fields to look at."""
 
 _MOST = 1024
-"""Inputs, outputs, parameters or sizes of a request: all are handed on; there may be millions."""
+"""Maximum inputs, outputs, parameters or dimensions of a request, which could contain millions."""
 
 _MOST_FILES = 65_536
-"""Files of a tensor: each becomes an object before they are counted against the server's limit."""
+"""Maximum files of a tensor: each becomes an object before the server's own limit applies."""
 
 _MOST_BYTES = 65_536
-"""Bytes of a request that is not for inference; it holds a name or two."""
+"""Maximum size in bytes of a request that is not for inference, which has at most two names."""
 
 
 @cache
 def message_class(name: str) -> Any:
-    """Return the class of a message, e.g. of ``ModelInferRequest``."""
+    """Return the class of a message, e.g. ``ModelInferRequest``."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"inference.{name}"))
 
 
 def read_short(name: str, content: bytes) -> Any:
-    """Read a message that is not for inference, on the event loop.
+    """Parse a message that is not for inference, on the event loop.
 
     Raises:
-        HttpError: 400: it is none; 413: it is much longer than it can be.
+        HttpError: 400: not such a message; 413: too long.
     """
     if len(content) > _MOST_BYTES:
         raise HttpError(
@@ -59,10 +59,10 @@ def read_short(name: str, content: bytes) -> Any:
 
 
 def read_message(name: str, content: bytes) -> Any:
-    """Read a message.
+    """Parse a message.
 
     Raises:
-        HttpError: 400: it is none.
+        HttpError: 400: not such a message.
     """
     try:
         return message_class(name).FromString(content)
@@ -71,35 +71,34 @@ def read_message(name: str, content: bytes) -> Any:
 
 
 def write_message(name: str, fields: dict[str, Any]) -> bytes:
-    """Write a message."""
+    """Serialize a message."""
     return bytes(json_format.ParseDict(fields, message_class(name)()).SerializeToString())
 
 
 def read_infer(content: bytes) -> tuple[str, str, dict[str, Any], bytes]:
-    """Read a request for inference, as :func:`fields_of` gives it.
+    """Parse an inference request.
 
     Returns:
-        Name and version of the model, the fields of the JSON that HTTP would have, and a binary
-        tensor.
+        Name and version of the model, the fields of the equivalent JSON, and a binary tensor.
 
     Raises:
-        HttpError: 400: it is none.
+        HttpError: 400: not an inference request.
     """
     request = read_message("ModelInferRequest", content)
     return request.model_name, request.model_version, *fields_of(request)
 
 
 def size_to_parse(content: bytes) -> int:
-    """Return how many bytes of a ``ModelInferRequest`` are more than tensors as they are."""
+    """Return the size of a ``ModelInferRequest`` without its raw tensors, in bytes."""
     raw = 0
-    with suppress(ValueError, IndexError):  # no message, as reading it will tell
+    with suppress(ValueError, IndexError):  # malformed: parsing it will fail
         for number, span in islice(fields(io.BytesIO(content), Span(0, len(content))), _FEW):
             raw += (span.end - span.start) * (number == _RAW)
     return len(content) - raw
 
 
 def id_of(content: bytes) -> str:
-    """Return the id of a ``ModelInferRequest``, which need not be one; empty: it has none."""
+    """Return the ID of a ``ModelInferRequest``; empty if it has none or is malformed."""
     file = io.BytesIO(content)
     with suppress(ValueError, IndexError):
         for number, span in islice(fields(file, Span(0, len(content))), _FEW):
@@ -109,10 +108,10 @@ def id_of(content: bytes) -> str:
 
 
 def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
-    """Return a request for inference as HTTP has it: the fields of the JSON, and a binary tensor.
+    """Convert an inference request to the equivalent of HTTP: fields of the JSON and a tensor.
 
     Raises:
-        HttpError: 400: its contents do not go with its inputs.
+        HttpError: 400: its contents do not match its inputs.
     """
     _check_counts(request)
     raw = list(request.raw_input_contents)
@@ -129,7 +128,7 @@ def fields_of(request: Any) -> tuple[dict[str, Any], bytes]:
             {"name": tensor.name, "datatype": tensor.datatype, "shape": shape,
              "parameters": parameters}
         )  # fmt: skip
-        binary = content  # there is one input, or the request is refused
+        binary = content  # requests with several inputs are refused later
     outputs = [
         {"name": output.name, "parameters": _parameters(output.parameters)}
         for output in request.outputs
@@ -158,7 +157,7 @@ def _check_counts(request: Any) -> None:
 def infer_response(
     model: str, version: str, request: str | None, outputs: list[tuple[dict[str, Any], Any]]
 ) -> Any:
-    """Make the answer to a request; an output is its name, datatype and shape, and its data."""
+    """Create the response; each output is a pair of name, datatype and shape, and the data."""
     head = {
         "model_name": model,
         "model_version": version,
@@ -172,7 +171,7 @@ def infer_response(
 
 @cache
 def _pool() -> descriptor_pool.DescriptorPool:
-    # Of its own: tritonclient's messages have the same names in the pool that all share.
+    # Separate, because tritonclient's messages have the same names in the default pool.
     pool = descriptor_pool.DescriptorPool()
     content = files(__package__).joinpath("open_inference.binpb").read_bytes()
     [file] = FileDescriptorSet.FromString(content).file
@@ -189,7 +188,7 @@ def _parameters(values: Any) -> dict[str, Any]:
 
 
 def _contents(tensor: Any) -> Iterator[bytes]:
-    """Return typed contents as bytes: pixels one a value, files each behind its length."""
+    """Convert typed contents to bytes: one per pixel value, or files prefixed with their length."""
     if tensor.datatype == "BYTES":
         for content in tensor.contents.bytes_contents:
             yield len(content).to_bytes(4, "little") + content

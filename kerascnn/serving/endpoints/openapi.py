@@ -1,7 +1,7 @@
-"""The server's description of itself, as OpenAPI 3.1 has it.
+"""The OpenAPI 3.1 description of the server.
 
-Knows: paths, parameters and statuses. Does not know how they are handled, nor what goes in and out
-(:mod:`.schemas`); a test holds the server to this.
+Knows: paths, parameters and statuses. Does not know how requests are handled, or the schemas of
+bodies (:mod:`.schemas`); a test checks the server against this description.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _MEANINGS = {
 _BINARY: Json = {"type": "string", "format": "binary"}
 
 _POSTED = (400, 401, 403, 408, 413, 415, 421, 503)
-"""Why a body is refused, whatever is in it."""
+"""Statuses with which any POST request may be refused."""
 
 _CLASSIFIED = (*_POSTED, 404, 422)
-"""Why pictures for a model are refused."""
+"""Statuses with which a request to classify pictures may be refused."""
 
 
 def describe(models: Sequence[str]) -> Json:
-    """Describe the server."""
+    """Return the OpenAPI document of the server."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -71,7 +71,7 @@ def _server_paths(models: Sequence[str]) -> Json:
 
 
 def _model_paths(models: Sequence[str]) -> Json:
-    """Describe the paths of one model, and those of one version of it."""
+    """Describe the paths of a model, and those of one version of it."""
     name = _parameter("name", "path", {"type": "string", "enum": list(models)})
     pattern = "^([0-9a-f]{12}|[1-9][0-9]*)$"
     version = _parameter("version", "path", {"type": "string", "pattern": pattern})

@@ -1,7 +1,7 @@
-"""The simple way: a picture in, JSON out, as `kerascnn predict --format json` writes it.
+"""The simple endpoint: accepts image files, responds like `kerascnn predict --format json`.
 
-Knows: bodies that are pictures, forms with pictures. Does not know how pictures are
-classified (service).
+Knows: bodies that are pictures, and forms with pictures. Does not know how pictures are classified
+(service).
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Result, Service
 
 _MOST = 1000
-"""Most classes that are listed."""
+"""Largest ``top_k``."""
 
 _BASE64 = re.compile(rb"data:image/|/9j/|iVBORw0KGgo|R0lGOD|UklGR")
-"""How JPEG, PNG, GIF and WebP begin in base64, and in the address that browsers make of them."""
+"""First characters of JPEG, PNG, GIF and WebP in base64, and of a data URL."""
 
 
 class PredictEndpoint:
-    """The endpoints."""
+    """Endpoints for predictions and metrics."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models
 
     def routes(self) -> list[Route]:
-        """List them."""
+        """List the routes."""
         routes = [
             Route("/v1/models/{name}/predict", self.predict, methods=["POST"]),
             Route("/metrics", self.metrics),
@@ -46,16 +46,16 @@ class PredictEndpoint:
         return routes
 
     async def metrics(self, _request: Request) -> Response:
-        """Show what Prometheus reads."""
+        """Return the metrics for Prometheus."""
         page = await self._service.metrics.page()
         return Response(page, headers={"Content-Type": CONTENT_TYPE})
 
     async def predict(self, request: Request) -> Response:
-        """Classify what is in the body: one picture, or a form with one or many."""
+        """Classify the body: one picture, or a form with one or several."""
         served = self._service.find(request)
         top_k, floor = _top_k(request), _min_probability(request)
         form = is_form(request.headers.get("content-type", ""))
-        # In use from here on: it may be replaced while the body comes in.
+        # In use from here on, because the model may be replaced while the body is received.
         with served.batcher.in_use(), self._service.bodies.holding() as held:
             body = await self._service.read_body(request, held)
             uploads = await self._uploads(request, body, served.config.max_queue if form else None)
@@ -68,13 +68,13 @@ class PredictEndpoint:
             rows = _rows(result, uploads, served, top_k, floor)
             return _predictions(rows, result) if form else _prediction(rows[0], result, request)
 
-        # About sixty characters a class; and all of them are looked at.
+        # Work: about 60 characters per listed class, and all classes are sorted.
         listed = min(top_k, len(served.card.classes)) * 60 + len(served.card.classes)
         response = await self._service.run_by_size(len(uploads) * listed, answer)
         return await self._service.compress_if_accepted(request, response)
 
     async def _uploads(self, request: Request, body: bytes, most: int | None) -> list[Upload]:
-        """Take a form apart, or the body as one picture where ``most`` is None."""
+        """Parse a form, or return the body as one picture if ``most`` is None."""
         if most is not None:
             kind = request.headers["content-type"]
             return await self._service.run_by_size(len(body), lambda: read_form(body, kind, most))
@@ -108,7 +108,7 @@ def _rows(
 def _prediction(row: dict[str, Any], result: Result, request: Request) -> Response:
     error = row.get("error")
     if error is not None:
-        # curl says that it sends this, whatever it is.
+        # curl's default for data, whatever the content.
         if request.headers.get("content-type") == "application/x-www-form-urlencoded":
             raise HttpError(
                 422,
@@ -122,7 +122,7 @@ def _prediction(row: dict[str, Any], result: Result, request: Request) -> Respon
 
 def _predictions(rows: list[dict[str, Any]], result: Result) -> Response:
     errors = [row["error"] for row in rows if "error" in row]
-    # A row at a time: one call for all would keep every other thread waiting.
+    # Row by row, because one call for all would hold the interpreter lock for long.
     listed = b'"predictions": [' + b", ".join(map(write_with_names, rows)) + b"]}"
     if len(errors) < len(rows):
         headers = {"Server-Timing": server_timing(result)}
@@ -151,6 +151,6 @@ def _min_probability(request: Request) -> float:
 
 
 def _parameter(request: Request, name: str, default: str) -> str:
-    # Most requests have none, and looking for them takes as long as routing.
+    # Most requests have no query, and parsing it takes as long as routing.
     found = request.query_params if request.scope["query_string"] else {}
     return found.get(name, default)

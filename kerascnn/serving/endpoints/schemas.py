@@ -1,6 +1,6 @@
-"""What goes in and out of the server, as JSON Schema for its description.
+"""JSON Schemas of requests and responses, for the OpenAPI description.
 
-Knows: pictures' answers and the tensors of the Open Inference Protocol v2. Does not know paths nor
+Knows: predictions, and the tensors of the Open Inference Protocol v2. Does not know paths or
 statuses (:mod:`.openapi`).
 """
 
@@ -28,7 +28,7 @@ _FILE: Json = {
 
 
 def reference(name: str) -> Json:
-    """Refer to a schema of :func:`schemas` by name."""
+    """Return a reference to a schema of :func:`schemas`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -36,17 +36,17 @@ def object_of(**kinds: str) -> Json:
     """Describe an object.
 
     Args:
-        kinds: Of its fields, by name: ``s``: a string, ``b``: a truth value, ``[s]``: strings.
+        kinds: Types of its fields: ``s``: string, ``b``: boolean, ``[s]``: array of strings.
 
     Returns:
-        The schema; every field must be there.
+        The schema; every field is required.
     """
     known = {"s": _TEXT, "b": _TRUTH, "[s]": _list_of(_TEXT)}
     return _object({name: known[kind] for name, kind in kinds.items()})
 
 
 def schemas() -> Json:
-    """Describe all that has a name."""
+    """Return all named schemas."""
     return {
         "Error": object_of(error="s"),
         **_predictions(),

@@ -1,7 +1,7 @@
-"""The endpoints of the protocol v1 of KServe and TensorFlow Serving.
+"""The endpoints of the v1 protocol of KServe and TensorFlow Serving.
 
-Knows: its paths, and its words for the state of a model. Does not know how a request is read
-(:mod:`.v1_messages`), nor how pictures are classified (service).
+Knows: its paths, and its names for the state of a model. Does not know how a request is parsed
+(:mod:`.v1_messages`) or how pictures are classified (service).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from kerascnn.serving.served_model import ServedModel
 from kerascnn.serving.service import Service
 
 _STATES = {"READY": "AVAILABLE", "LOADING": "LOADING", "UNAVAILABLE": "END"}
-"""Words of TensorFlow Serving, by those of Triton."""
+"""Model states of TensorFlow Serving by those of Triton."""
 
 
 class V1:
-    """The endpoints."""
+    """Endpoints of the v1 protocol."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models
         self._cards: WeakKeyDictionary[ServedModel, bytes] = WeakKeyDictionary()
 
     def routes(self) -> list[Route]:
-        """List them."""
+        """List the routes."""
         base, of_version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
         return [
             Route(f"{base}:predict", self.predict, methods=["POST"]),
@@ -47,12 +47,12 @@ class V1:
         ]
 
     async def list_models(self, _request: Request) -> Response:
-        """Show all models."""
+        """Return the status and card of all models."""
         shown = [await self._shown(self._models.get(one)) for one in self._models.names]
         return _json(b'{"models": [%s]}' % b", ".join(shown))
 
     async def state(self, request: Request) -> Response:
-        """Show a model, and whether it is ready."""
+        """Return the status and card of a model."""
         name, version = request.path_params["name"], request.path_params.get("version")
         if (version or name).endswith(":predict"):
             raise HTTPException(405, headers={"Allow": "POST"})
@@ -64,14 +64,14 @@ class V1:
             raise
 
     async def refuse_verb(self, request: Request) -> Response:
-        """Refuse ``:classify``, ``:regress`` and others, of which a classifier knows nothing."""
+        """Refuse ``:classify``, ``:regress`` and other verbs, which are not supported."""
         verb = request.path_params["verb"]
         raise HttpError(404, f":{verb[:40]} is not answered here; expected :predict.")
 
     async def predict(self, request: Request) -> Response:
         """Return the probabilities of each picture."""
         served, facts = self._service.find(request), request.scope["state"]["facts"]
-        # In use from here on: it may be replaced while the body comes in.
+        # In use from here on, because the model may be replaced while the body is received.
         with served.batcher.in_use(), self._service.bodies.holding() as held:
             body = await self._service.read_body(request, held)
             response = await self._service.run_for_client(
@@ -86,14 +86,14 @@ class V1:
         if result.answer is None or result.errors:
             raise first_error(result)
         rows = result.answer.probabilities
-        # About twenty characters a number.
+        # Estimated at 20 characters per number.
         content = await self._service.run_by_size(20 * rows.size, lambda: write_answer(asked, rows))
         facts |= log_facts(result, len(asked.pictures))
         headers = {"Server-Timing": server_timing(result)}
         return Response(content, 200, headers, "application/json")
 
     async def _shown(self, served: ServedModel) -> bytes:
-        """Write what there is to know of a model; its card once, with up to 20,000 names in it."""
+        """Serialize status and card; the card is cached, as it may have 20,000 class names."""
         if served not in self._cards:
             write = partial(_card, served)
             self._cards[served] = await self._service.run_by_size(
@@ -121,7 +121,7 @@ def _state(row: dict[str, str]) -> dict[str, Any]:
 
 def _card(served: ServedModel) -> bytes:
     card = served.card.to_dict()
-    card.pop("probes")  # long, and of no use to people
+    card.pop("probes")  # long, and not for human readers
     return write_with_names(card)
 
 

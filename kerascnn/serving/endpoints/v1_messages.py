@@ -1,6 +1,6 @@
-"""The protocol v1 of KServe and TensorFlow Serving: requests for predictions, and their answers.
+"""The v1 protocol of KServe and TensorFlow Serving: predict requests and responses.
 
-Knows: ``instances`` and ``inputs``, numbers and files in base64. Does not know HTTP, nor how
+Knows: ``instances`` and ``inputs``, numbers and files in base64. Does not know HTTP, or how
 pictures are classified. See https://www.tensorflow.org/tfx/serving/api_rest and
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
 """
@@ -30,7 +30,7 @@ _EXPECTED = 'numbers, as [[[R, G, B], …], …], or {"b64": "…"}, a picture\'
 
 
 class _Request(msgspec.Struct):
-    """A request; what it says besides does not matter."""
+    """A request; other fields are ignored."""
 
     instances: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     inputs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -41,12 +41,12 @@ _REQUESTS = msgspec.json.Decoder(_Request)
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """A request for predictions.
+    """A predict request.
 
     Attributes:
-        pictures: Files, or uint8 ``[height, width, 3]``; at least one.
-        by_row: Whether they came as ``instances``, so that the answer has ``predictions``; else
-            as ``inputs``, and it has ``outputs``.
+        pictures: Contents of files, or uint8 ``[height, width, 3]``; at least one.
+        by_row: Whether they were sent as ``instances``, so that the response has ``predictions``;
+            else as ``inputs``, and it has ``outputs``.
     """
 
     pictures: list[bytes | UInt8Array]
@@ -54,10 +54,10 @@ class PredictRequest:
 
 
 def read_request(body: bytes, most: int) -> PredictRequest:
-    """Read a request for predictions.
+    """Parse a predict request.
 
     Raises:
-        HttpError: 400: not a request that can be answered, and why.
+        HttpError: 400: not a valid request, and why.
     """
     try:
         request = _REQUESTS.decode(body)
@@ -80,7 +80,7 @@ def read_request(body: bytes, most: int) -> PredictRequest:
 
 
 def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
-    """Write the answer: the probabilities of each picture, in the order of the classes.
+    """Serialize the response: the probabilities of each picture, in the order of the classes.
 
     Args:
         request: The request.
@@ -92,9 +92,9 @@ def write_answer(request: PredictRequest, probabilities: Floats) -> bytes:
 
 
 def _rows(text: bytes, name: str, most: int) -> list[msgspec.Raw]:
-    """Split what was sent into pictures; ``inputs`` may have the tensor's name around it.
+    """Split the sent value into pictures; ``inputs`` may be an object with the tensor's name.
 
-    A tensor of one file need not be a list.
+    A tensor with one file need not be a list.
     """
     if text[:1] == b"{" and name == "inputs":
         fields = _OBJECT.decode(text)
@@ -113,7 +113,7 @@ def _rows(text: bytes, name: str, most: int) -> list[msgspec.Raw]:
 
 
 def _picture(text: bytes, what: str) -> bytes | UInt8Array:
-    """Read one picture: a number's list, or an object with the file, or one around either."""
+    """Parse a picture: a list of numbers, an object with the file, or an object around either."""
     start = text[:1]
     if start == b"[":
         return _from_numbers(text, what)
@@ -123,7 +123,7 @@ def _picture(text: bytes, what: str) -> bytes | UInt8Array:
         fields = _OBJECT.decode(text)
         if "b64" in fields:
             return read_base64(msgspec.json.decode(fields["b64"]), f"{what}['b64']")
-        fields.pop("key", None)  # some clients send one, to know the answer by
+        fields.pop("key", None)  # some clients send one, to match responses
         if len(fields) == 1:
             [(name, inner)] = fields.items()
             inner_text = bytes(inner)
@@ -133,14 +133,14 @@ def _picture(text: bytes, what: str) -> bytes | UInt8Array:
 
 
 def _inner(text: bytes, what: str) -> bytes | UInt8Array:
-    """Read what has the input's name around it, which may not have another."""
+    """Parse a picture inside an object with the input's name, without further nesting."""
     if text[:1] == b"{" and "b64" not in _OBJECT.decode(text):
         raise HttpError(400, f"{what} is not a picture; expected {_EXPECTED}.")
     return _picture(text, what)
 
 
 def _from_numbers(text: bytes, what: str) -> UInt8Array:
-    """Read pixels a row at a time: nobody waits for a thread that is inside of one call."""
+    """Parse pixels row by row, so that no single call holds the interpreter lock for long."""
     try:
         rows = list(_pixel_rows(text))
         picture = np.stack(rows) if rows else np.empty((0, 0, 0), np.uint8)

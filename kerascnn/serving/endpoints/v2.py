@@ -1,7 +1,7 @@
 """The endpoints of the Open Inference Protocol v2.
 
-Knows: its paths and HTTP headers. Does not know how a request is read (protocol), nor how
-pictures are classified (service).
+Knows: its paths and HTTP headers. Does not know how a request is parsed (:mod:`.v2_messages`) or
+how pictures are classified (service).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from kerascnn.serving.service import Result, Service, timeout_error
 
 
 class V2:
-    """The endpoints."""
+    """Endpoints of the v2 protocol."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._models = service, service.models
 
     def routes(self) -> list[Route]:
-        """List them, the busiest first."""
+        """List the routes, the busiest first."""
         routes = []
         for base in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
             routes += [
@@ -57,7 +57,7 @@ class V2:
         return JSONResponse({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Return whether every model is ready, and why one never will be."""
+        """Return whether every model is ready, and the reason if one cannot be loaded."""
         ready, problem = self._service.ready, self._models.problem
         answer = {"ready": ready} if problem is None else {"ready": ready, "reason": problem}
         return JSONResponse(answer, 200 if ready else 503)
@@ -71,7 +71,7 @@ class V2:
         return JSONResponse({"models": list(self._models.names)})
 
     async def model_ready(self, request: Request) -> Response:
-        """Return whether a model is warm."""
+        """Return whether a model is ready."""
         return JSONResponse({"name": self._service.find(request).name, "ready": True})
 
     async def metadata(self, request: Request) -> Response:
@@ -103,9 +103,9 @@ class V2:
         )
 
     async def infer(self, request: Request) -> Response:
-        """Answer a request for inference."""
+        """Handle an inference request."""
         served, facts = self._service.find(request), request.scope["state"]["facts"]
-        # In use from here on: it may be replaced while the body comes in.
+        # In use from here on, because the model may be replaced while the body is received.
         with served.batcher.in_use(), self._service.bodies.holding() as held:
             body = await self._service.read_body(request, held)
             header = header_of(request.scope, v2_messages.HEADER_LENGTH)
@@ -123,14 +123,14 @@ class V2:
             return v2_answers.write_answer(asked, served.name, served.version, card.classes, values)
 
         text = len(body) if header is None else parse_length(header) or 0
-        if b"BYTES" in body[: min(text, LONG)]:  # files are copied, which is not for the event loop
+        if b"BYTES" in body[: min(text, LONG)]:  # copying files would block the event loop
             text = max(text, min(len(body), LONG - 1))
         asked = await self._service.read_message(
             text, v2_messages.read_request, body, header, len(card.classes), card.shape,
             served.config.max_queue,
         )  # fmt: skip
         result, values = await infer(self._service, served, asked)
-        # About twenty characters a number, of each output.
+        # Estimated at 20 characters per number, for each output.
         numbers = 0 if all(one.binary for one in asked.requested) else 20
         content, length = await self._service.run_by_size(numbers * values["logits"].size, write)
         facts |= log_facts(result, len(asked.pictures))
@@ -140,14 +140,14 @@ class V2:
 async def infer(
     service: Service, served: ServedModel, asked: v2_messages.InferRequest
 ) -> tuple[Result, dict[str, Floats]]:
-    """Answer a request that was read, be it by HTTP or by gRPC.
+    """Run inference for a parsed request, from HTTP or gRPC.
 
     Returns:
-        What became of it, and the values of all outputs by name.
+        The result, and the values of all outputs by name.
 
     Raises:
-        HttpError: 422: pictures are too large; 503: there was no room or not enough time.
-        PictureError: There is no answer to one of them.
+        HttpError: 422: pictures are too large; 503: the queue is full, or the request timed out.
+        PictureError: A picture could not be classified.
     """
     if not isinstance(asked.pictures, list):
         _check_size(asked.pictures.shape, service.config.max_pixels)
@@ -181,7 +181,7 @@ def _check_size(shape: tuple[int, ...], most: int) -> None:
 
 
 def log_facts(result: Result, pictures: int) -> dict[str, Any]:
-    """Return what the access log says of a result."""
+    """Return the fields of a result for the access log."""
     return {
         "pictures": pictures,
         "queue_ms": round(result.queue * 1000, 3),
@@ -191,7 +191,7 @@ def log_facts(result: Result, pictures: int) -> dict[str, Any]:
 
 
 def server_timing(result: Result) -> str:
-    """Return the stages as browsers show them (https://www.w3.org/TR/server-timing/)."""
+    """Return the value of ``Server-Timing`` (https://www.w3.org/TR/server-timing/)."""
     queue, decode, inference = result.queue, result.decode, result.inference
     return (
         f"queue;dur={queue * 1000:.2f}, decode;dur={decode * 1000:.2f}, "
@@ -200,7 +200,7 @@ def server_timing(result: Result) -> str:
 
 
 def first_error(result: Result) -> PictureError:
-    """Return why the first picture without an answer has none, and which of several it is."""
+    """Return the error of the first failed picture, with its index if there are several."""
     number = min(result.errors)
     error = result.errors[number]
     count = len(result.errors) + (len(result.answer.logits) if result.answer else 0)

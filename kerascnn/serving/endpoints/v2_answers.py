@@ -1,7 +1,7 @@
-"""The Open Inference Protocol v2: the answers to requests for inference.
+"""The Open Inference Protocol v2: inference responses.
 
-Knows: their JSON and the binary extension. Does not know how pictures are classified, nor how
-requests are read (:mod:`kerascnn.serving.endpoints.v2_messages`).
+Knows: their JSON and the binary extension. Does not know how pictures are classified, or how
+requests are parsed (:mod:`kerascnn.serving.endpoints.v2_messages`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def write_answer(
     classes: tuple[str, ...],
     values: dict[str, tensors.Floats],
 ) -> tuple[bytes, int | None]:
-    """Write the answer to a request for inference.
+    """Serialize an inference response.
 
     Returns:
-        The body, and the length of the JSON in it if bytes follow.
+        The body, and the length of its JSON if binary data follows, else None.
     """
     outputs: list[dict[str, Any]] = []
     chunks: list[bytes] = []
@@ -50,7 +50,7 @@ def write_answer(
 def outputs_of(
     request: InferRequest, classes: tuple[str, ...], values: dict[str, tensors.Floats]
 ) -> Iterator[tuple[dict[str, Any], tensors.Floats | list[str]]]:
-    """Return the outputs that were asked for.
+    """Return the requested outputs.
 
     Yields:
         Name, datatype and shape of each, and its data.

@@ -1,7 +1,7 @@
-"""The Open Inference Protocol v2: requests for inference.
+"""The Open Inference Protocol v2: inference requests.
 
-Knows: their JSON, the binary extension, raw binary requests. Does not know HTTP beyond
-the one header, nor how pictures are classified. See
+Knows: their JSON, the binary extension, raw binary requests. Does not know HTTP except for one
+header, or how pictures are classified. See
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
 """
 
@@ -26,20 +26,20 @@ INPUT = "image"
 OUTPUTS = ("logits", "probabilities")
 
 HEADER_LENGTH = b"inference-header-content-length"
-"""Header with the length of the JSON in front of binary tensors; 0: there is none."""
+"""Header with the length of the JSON before binary tensors; 0 if there is no JSON."""
 
 _LONGEST_HEAD = 65_536
-"""Bytes of JSON in front of tensors, at most: more is not looked through."""
+"""Bytes at the start of a body that are searched for signs of a missing header."""
 
 
 @dataclass(frozen=True)
 class RequestedOutput:
-    """One output that was asked for.
+    """A requested output.
 
     Attributes:
         name: Name of the output.
-        binary: Whether as bytes, else as JSON.
-        count: Count of the highest classes; None: all values.
+        binary: Whether to send it in binary, else as JSON.
+        count: Number of top classes to return (classification extension); None: all values.
     """
 
     name: str
@@ -48,18 +48,18 @@ class RequestedOutput:
 
 
 _BINARY, _TEXT = (tuple(RequestedOutput(name, form) for name in OUTPUTS) for form in (True, False))
-"""What is asked for by those who do not say it."""
+"""Outputs of a request that does not list any."""
 
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A request for inference.
+    """An inference request.
 
     Attributes:
-        pictures: uint8 ``[n, height, width, 3]``, or the content of files.
-        requested: Outputs, in the order in which they were asked for.
-        id: Id that the response repeats; None: the request has none.
-        timeout: Seconds within which an answer is of use; None: not said.
+        pictures: uint8 ``[n, height, width, 3]``, or the contents of files.
+        requested: Requested outputs, in order.
+        id: ID that the response repeats; None if the request has none.
+        timeout: Time limit in seconds; None if the request sets none.
     """
 
     pictures: UInt8Array | list[bytes]
@@ -71,18 +71,18 @@ class InferRequest:
 def read_request(
     body: bytes, header_length: str | None, classes: int, shape: Shape, most: int
 ) -> InferRequest:
-    """Read a request for inference.
+    """Parse an inference request.
 
     Args:
-        body: JSON, or JSON and binary tensors, or a binary tensor alone.
-        header_length: Value of the header; None: it was not sent, so all is JSON.
+        body: JSON, JSON and binary tensors, or only a binary tensor.
+        header_length: Value of the header; None if it was not sent and the whole body is JSON.
         classes: Number of classes of the model.
-        shape: Height and width of the model's input, in pixels: a raw request holds pictures of
-            this size.
-        most: Largest number of files.
+        shape: Height and width of the model's input, in pixels, which is the size of pictures in
+            a raw request.
+        most: Maximum number of files.
 
     Raises:
-        HttpError: 400: not a request that this model can answer, and why.
+        HttpError: 400: not a valid request for this model, and why.
     """
     length = _header_length(header_length, len(body))
     if header_length is not None and length == 0:
@@ -91,7 +91,7 @@ def read_request(
         fields = _json_object(body[:length])
     except HttpError as error:
         if header_length is None and b'"binary_data_size"' in body[:_LONGEST_HEAD]:
-            # A proxy or a client of one's own left it out.
+            # A proxy or a custom client dropped the header.
             raise HttpError(
                 400,
                 f"{error} Tensors follow the JSON, it seems: the header "
@@ -102,10 +102,10 @@ def read_request(
 
 
 def interpret(fields: dict[str, Any], binary: memoryview, classes: int, most: int) -> InferRequest:
-    """Interpret a request's fields.
+    """Interpret the fields of a request.
 
     Raises:
-        HttpError: 400: not a request that this model can answer, and why.
+        HttpError: 400: not a valid request for this model, and why.
     """
     parameters = _object(fields, "parameters")
     return InferRequest(
@@ -153,7 +153,7 @@ def _json_object(text: bytes) -> dict[str, Any]:
 
 def _object(fields: dict[str, Any], key: str) -> dict[str, Any]:
     value = fields.get(key)
-    if value is None:  # as clients write who have a field for everything
+    if value is None:  # some clients send null for unset fields
         return {}
     if not isinstance(value, dict):
         raise HttpError(400, f"{key!r} must be an object.")
@@ -177,7 +177,7 @@ def _id(fields: dict[str, Any]) -> str | None:
 
 
 def _timeout(parameters: dict[str, Any]) -> float | None:
-    # Triton's schedule policy extension: microseconds; 0 is its default and means none.
+    # Triton's schedule policy extension: microseconds; 0, its default, means no limit.
     value = parameters.get("timeout")
     if value is None or value == 0:
         return None
@@ -206,7 +206,7 @@ def _pictures(fields: dict[str, Any], binary: memoryview, most: int) -> UInt8Arr
 
 
 def _input(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the one tensor that a request may hold, its name and kind checked."""
+    """Return the only tensor of a request, after checking its name and datatype."""
     inputs = _objects(fields, "inputs")
     names = [tensor.get("name") for tensor in inputs]
     if names != [INPUT]:
@@ -256,7 +256,7 @@ def _requested_outputs(
                 f"{', '.join(OUTPUTS)}.",
             )
     for output in asked:
-        # Sent inline, the client would read what lies in the memory from before.
+        # If it were sent inline, the client would read stale shared memory.
         if "shared_memory_region" in _object(output, "parameters"):
             raise HttpError(
                 400, f"output {output['name']!r} is requested in shared memory; not supported."

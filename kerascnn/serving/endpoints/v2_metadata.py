@@ -1,6 +1,6 @@
-"""What the server says about its models, as the Open Inference Protocol v2 and Triton have it.
+"""Metadata, configuration and statistics of models, in the formats of the v2 protocol and Triton.
 
-Knows: the JSON of these answers, which gRPC's messages mirror field by field. Does not know HTTP.
+Knows: the JSON of these responses, which gRPC's messages mirror field by field. Does not know HTTP.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EXTENSIONS = (
     *("binary_tensor_data", "classification", "model_configuration", "model_repository"),
     "statistics",
 )
-"""Triton's names of the extensions of the V2 protocol that are served."""
+"""Supported extensions of the v2 protocol, by Triton's names."""
 
 Json = dict[str, Any]
 
@@ -74,7 +74,7 @@ def statistics(
     """Return statistics of models.
 
     Raises:
-        HttpError: 404: no such model or version; 503: it does not answer.
+        HttpError: 404: no such model or version; 503: it is not loaded.
     """
     if name is None:
         found = [served for one in models.names for served in models.versions(one)]

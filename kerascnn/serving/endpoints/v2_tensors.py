@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol: from JSON or bytes to arrays and back.
+"""Converts tensors of the Open Inference Protocol from JSON or bytes to arrays, and back.
 
 Knows: shapes, data types, the two encodings, the classification extension. Does not know
 requests as a whole.
@@ -27,7 +27,7 @@ def read_shape(shape: Any, name: str) -> tuple[int, int, int, int]:
     Raises:
         HttpError: 400: not four positive whole numbers, the last being 3.
     """
-    # bool is another type, though a kind of int.
+    # Exact types, because bool is a subclass of int.
     whole = isinstance(shape, list) and len(shape) == 4 and {*map(type, shape)} == {int}
     if not whole or min(shape) < 1 or shape[3] != 3:
         raise HttpError(
@@ -62,12 +62,12 @@ def files_from_json(data: Sequence[Any], count: int, name: str) -> list[bytes]:
     """Read a tensor of files from JSON.
 
     Args:
-        data: Base64 of each.
-        count: Expected number.
+        data: Base64 of each file.
+        count: Expected number of files.
         name: Name of the tensor, for messages.
 
     Raises:
-        HttpError: 400: no base64, or another number of them.
+        HttpError: 400: not base64, or a wrong number of files.
     """
     if len(data) != count:
         raise HttpError(400, f"input {name!r} has {len(data):,} values, but shape [{count}].")
@@ -78,12 +78,12 @@ def files_from_bytes(data: memoryview, count: int, name: str) -> list[bytes]:
     """Read a tensor of files from bytes.
 
     Args:
-        data: Data of each the length in four bytes (little-endian), and the file as it is.
-        count: Expected number.
+        data: Each file, prefixed with its length in four bytes (little-endian).
+        count: Expected number of files.
         name: Name of the tensor, for messages.
 
     Raises:
-        HttpError: 400: the lengths do not fit, or another number of them.
+        HttpError: 400: the lengths do not match, or a wrong number of files.
     """
     files: list[bytes] = []
     position = 0
@@ -112,7 +112,7 @@ def from_json(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
         uint8, of that shape.
 
     Raises:
-        HttpError: 400: other values, or another number of them.
+        HttpError: 400: other values, or a wrong number of them.
     """
     try:
         values = np.asarray(data)
@@ -135,7 +135,7 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
     """Read a tensor of pictures from bytes.
 
     Args:
-        data: One byte a value, row-major.
+        data: One byte per value, row-major.
         shape: Expected shape.
         name: Name of the tensor, for messages.
 
@@ -143,7 +143,7 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
         uint8, of that shape; a view of the bytes.
 
     Raises:
-        HttpError: 400: another number of bytes.
+        HttpError: 400: a wrong number of bytes.
     """
     expected = math.prod(shape)
     if len(data) != expected:
@@ -156,12 +156,12 @@ def from_bytes(data: memoryview, shape: tuple[int, ...], name: str) -> UInt8Arra
 
 
 def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
-    """Return the highest values as ``value:index:label``, as Triton's extension has it.
+    """Return the top classes as ``value:index:label``, the format of Triton's extension.
 
     Args:
         values: float32 ``[n, classes]``.
-        count: How many a row, at most the number of classes.
-        classes: Names in order.
+        count: Classes per row, at most the number of classes.
+        classes: Class names, in order.
 
     Returns:
         ``n * count`` texts, row by row.
@@ -175,10 +175,10 @@ def classified(values: Floats, count: int, classes: Sequence[str]) -> list[str]:
 
 
 def to_bytes(values: Floats | list[str]) -> bytes:
-    """Write a tensor as the binary extension has it.
+    """Serialize a tensor for the binary extension.
 
     Returns:
-        Little-endian values, or each text's length in four bytes and its UTF-8.
+        Little-endian values, or each text in UTF-8, prefixed with its length in four bytes.
     """
     if isinstance(values, list):
         encoded = [text.encode() for text in values]

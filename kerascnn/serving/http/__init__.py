@@ -1,1 +1,1 @@
-"""HTTP below the endpoints: connections, bodies, forms, compression, and errors as JSON."""
+"""HTTP below the endpoints: connections, bodies, forms, compression, and JSON errors."""

@@ -1,6 +1,6 @@
-"""Reading the body of a request, and no more of it than was agreed.
+"""Reads request bodies within limits of size, time and memory.
 
-Knows: the limits of one body and of all together, and slow clients. Does not know what is in a
+Knows: the limits of one body and of all together, and slow clients. Does not know the content of a
 body.
 """
 
@@ -15,43 +15,42 @@ from kerascnn.serving.http.deadlines import Deadlines, expire_now
 from kerascnn.serving.http.errors import ClientDisconnected, HttpError
 from kerascnn.serving.metrics import Metrics
 
-_ALL = 16
-"""Bodies of the largest size that may be in memory at a time."""
+_MAX_BODIES = 16
+"""Limit of all bodies in memory, as a multiple of the largest body."""
 
 _DRAIN_BYTES, _DRAIN_SECONDS = 64_000_000, 2.0
-"""How much of a body that is refused is still taken, so that the client sees the answer: closing
-at once would reset the connection, and the answer be lost."""
+"""Limits up to which the rest of a refused body is read: closing immediately would reset the
+connection, and the client would lose the response."""
 
 _DIGITS = 20
-"""Digits of a number that is beyond any length."""
+"""Maximum digits to parse of a length; a number with more is larger than any body."""
 
 
 class BodyReader:
     """Reads bodies within limits.
 
     Args:
-        max_body: Bytes of one.
-        seconds: Within which one must have come in.
-        metrics: Told how much is in memory.
+        max_body: Largest body, in bytes.
+        seconds: Time limit for receiving a body.
+        metrics: Reports the bytes in memory.
     """
 
     def __init__(self, max_body: int, seconds: float, metrics: Metrics) -> None:
         self._max_body, self._seconds = max_body, seconds
         self._deadlines = Deadlines(seconds, expire_now)
-        self._held, self._max_held = 0, _ALL * max_body
+        self._held, self._max_held = 0, _MAX_BODIES * max_body
         metrics.body_bytes.set_function(lambda: self._held)
 
     async def read(self, scope: Scope, receive: Receive, held: BodyReservation) -> bytes:
         """Read a body.
 
         Raises:
-            HttpError: 413: too large; 408: too slow; 503: too much is in memory; 400: a length
-                that is none.
-            ClientDisconnected: The client hung up.
+            HttpError: 413: too large; 408: too slow; 503: too many bytes in memory.
+            ClientDisconnected: The client disconnected.
         """
         self._check(parse_length(header_of(scope, b"content-length") or "") or 0)
-        # Its memory grows with each piece: taking all of a large body's at the end keeps others
-        # waiting for milliseconds, in which the system clears it.
+        # Memory grows with each chunk: allocating all of a large body at the end would block the
+        # event loop for milliseconds, while the system clears it.
         whole = io.BytesIO()
         limit = asyncio.timeout(None)
         self._deadlines.begin(limit)
@@ -80,11 +79,11 @@ class BodyReader:
         return whole.getvalue()
 
     def holding(self) -> BodyReservation:
-        """Return a block within which what it is told of counts as held."""
+        """Return a context manager that counts the bytes of a body until it is left."""
         return BodyReservation(self)
 
     def hold(self, size: int) -> None:
-        """Count bytes that are in memory from now on; below zero: no longer."""
+        """Add to the bytes in memory; negative numbers release them."""
         self._held += size
 
     def _check(self, length: int) -> None:
@@ -98,10 +97,10 @@ class BodyReader:
         self.check_held()
 
     def check_held(self) -> None:
-        """Check that there is room for what is held.
+        """Check that the bytes in memory are within the limit.
 
         Raises:
-            HttpError: 503: there is not.
+            HttpError: 503: they are not.
         """
         if self._held > self._max_held:
             raise HttpError(
@@ -113,13 +112,13 @@ class BodyReader:
 
 
 class BodyReservation:
-    """A block within which the body of a request is in memory.
+    """Context manager in which the body of a request is in memory.
 
     Args:
-        reader: Knows how much there is altogether.
+        reader: Counts the bytes of all bodies.
 
     Attributes:
-        size: Bytes of this one.
+        size: Bytes of this body.
     """
 
     def __init__(self, reader: BodyReader) -> None:
@@ -132,13 +131,13 @@ class BodyReservation:
         self._reader.hold(-self.size)
 
     def add(self, size: int) -> None:
-        """Count more bytes."""
+        """Add bytes of this body."""
         self.size += size
         self._reader.hold(size)
 
 
 async def drain(receive: Receive) -> None:
-    """Read and drop the rest of a refused body, within limits."""
+    """Read and discard the rest of a refused body, within limits."""
     taken = 0
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
@@ -152,7 +151,7 @@ async def drain(receive: Receive) -> None:
 
 
 def header_of(scope: Scope, name: bytes) -> str | None:
-    """Return the value of a header, of several with one name the first."""
+    """Return the value of a header; the first, if it occurs several times."""
     for other, value in scope["headers"]:
         if other == name:
             return bytes(value).decode("latin-1")
@@ -160,20 +159,20 @@ def header_of(scope: Scope, name: bytes) -> str | None:
 
 
 def headers_of(scope: Scope, name: bytes) -> str:
-    """Return the values of all headers of one name, which is in lower case, as one list."""
+    """Return the values of all headers with a name (lower case), joined by commas."""
     found = [bytes(value).decode("latin-1") for other, value in scope["headers"] if other == name]
     return ", ".join(found)
 
 
 def parse_length(text: str) -> int | None:
-    """Read a length from a header.
+    """Parse a length from a header.
 
     Returns:
-        The number; None: it is none. One with very many digits is no error, only very large.
+        The number; None if it is not one. Very many digits are not an error, only a huge number.
     """
     if not (text.isascii() and text.isdecimal()):
         return None
     if len(text) <= _DIGITS:
         return int(text)
-    # Python refuses to read 4,300 digits or more.
+    # int() refuses more than 4,300 digits.
     return int((text.lstrip("0") or "0")[:_DIGITS])

@@ -1,7 +1,7 @@
-"""Bodies that are compressed on their way (``Content-Encoding``, ``Accept-Encoding``).
+"""Compression of bodies (``Content-Encoding``, ``Accept-Encoding``).
 
-Knows: gzip and deflate (RFC 9110, section 8.4), and that a few bytes can become very many. Does not
-know what is in a body.
+Knows: gzip and deflate (RFC 9110, section 8.4), and decompression bombs. Does not know the content
+of a body.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from starlette.responses import Response
 from kerascnn.serving.http.errors import HttpError
 
 WORTH = 16_384
-"""Bytes of an answer below which compressing costs more than it saves."""
+"""Response size in bytes below which compression costs more than it saves."""
 
 _IDENTITY = frozenset({"", "identity"})
-"""Values of Content-Encoding that mean: not compressed."""
+"""Values of Content-Encoding for uncompressed bodies."""
 
 _GZIP, _MEMBERS = b"\x1f\x8b", 10_000
-"""How a member of gzip begins, and how many there may be."""
+"""Magic bytes of a gzip member, and maximum number of members."""
 
 _PIECE = 65_536
-"""Bytes that are inflated at a time."""
+"""Compressed bytes to inflate at a time."""
 
 _ANY_HEADER = zlib.MAX_WBITS | 32
-"""gzip's header, or zlib's."""
+"""``wbits`` for automatic detection of a gzip or zlib header."""
 
 
 def check_encoding(encoding: str) -> bool:
     """Return whether a body must be decompressed.
 
     Args:
-        encoding: Value of ``Content-Encoding``, of several headers joined by commas; empty: it was
+        encoding: Value of ``Content-Encoding``, several headers joined by commas; empty if it was
             not sent.
 
     Raises:
-        HttpError: 415: by a method that is not known, or by several.
+        HttpError: 415: unknown method, or several methods.
     """
     if not encoding:  # most requests
         return False
@@ -60,11 +60,11 @@ def decompress(body: bytes, most: int) -> bytes:
     """Decompress a body.
 
     Args:
-        body: As gzip or zlib made it, or raw deflate, as some clients send it.
+        body: In gzip or zlib format, or raw deflate, which some clients send.
         most: Largest size after decompression, in bytes.
 
     Raises:
-        HttpError: 413: it becomes more; 400: it is not compressed, or not the whole of it came.
+        HttpError: 413: it is larger; 400: it is not compressed, or incomplete.
     """
     try:
         return _inflate(body, most, _ANY_HEADER)
@@ -76,10 +76,10 @@ def decompress(body: bytes, most: int) -> bytes:
 
 
 def compressed(response: Response, accepted: str) -> Response:
-    """Compress an answer, if its client takes that and it is worth while.
+    """Compress a response, if the client accepts it and it is worthwhile.
 
     Args:
-        response: All of it.
+        response: The complete response.
         accepted: Value of ``Accept-Encoding``.
     """
     response.raw_headers.append((b"vary", b"Accept-Encoding"))
@@ -87,7 +87,7 @@ def compressed(response: Response, accepted: str) -> Response:
     method = _choose(accepted) if len(content) >= WORTH else None
     if method is None:
         return response
-    # The quickest level: the time is the server's, and numbers do not shrink much more.
+    # The fastest level: it costs the server time, and numbers hardly shrink further.
     response.body = gzip.compress(content, 1) if method == "gzip" else zlib.compress(content, 1)
     response.headers["Content-Encoding"] = method
     response.headers["Content-Length"] = str(len(response.body))
@@ -95,11 +95,11 @@ def compressed(response: Response, accepted: str) -> Response:
 
 
 def _inflate(body: bytes, most: int, bits: int) -> bytes:
-    """Inflate a piece at a time; gzip may have several members (RFC 1952, 2.2), and zeros behind.
+    """Inflate in pieces; gzip may have several members (RFC 1952, 2.2) and trailing zeros.
 
     Raises:
-        HttpError: As :func:`decompress`.
-        zlib.error: Not compressed in this way.
+        HttpError: As in :func:`decompress`.
+        zlib.error: Not compressed in this format.
     """
     content, view, place = io.BytesIO(), memoryview(body), 0
     for _ in range(_MEMBERS):
@@ -121,7 +121,7 @@ def _inflate(body: bytes, most: int, bits: int) -> bytes:
 
 
 def _choose(accepted: str) -> str | None:
-    """Choose what is liked best; of equals gzip."""
+    """Choose the method with the highest quality value; gzip if equal."""
     likings: dict[str, float] = {}
     for part in accepted.lower().split(","):
         name, _, options = part.partition(";")

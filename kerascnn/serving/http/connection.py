@@ -1,4 +1,4 @@
-"""One connection: what uvicorn leaves to others about clients that are slow, gone or wrong.
+"""One connection: handles slow, disconnected and misbehaving clients, which uvicorn does not.
 
 Knows: uvicorn's protocol on httptools. Does not know the application.
 """
@@ -17,36 +17,36 @@ from kerascnn.serving.http.middleware import error_body
 from kerascnn.serving.http.parsing_turns import TurnTakingProtocol
 
 MOST = 1000
-"""Connections at a time; for the next the one is closed that has waited longest for a request, and
-if there is none, it is told 503 and closed. Each takes a descriptor; the limit of those is raised
+"""Maximum concurrent connections. A new one beyond it replaces the one that has been idle longest;
+if none is idle, it is closed with status 503. Each takes a file descriptor, whose limit is raised
 as far as the system allows."""
 
 _SLACK = 1.25
-"""Times ``seconds``: the application's own limit for a body ends first, so that 408 is counted and
-logged."""
+"""Factor on ``seconds``, so that the application's own time limit for a body expires first and its
+408 is counted and logged."""
 
 
 HEAD_BYTES, HEADERS, URL_BYTES = 32_768, 100, 8_192
-"""Of one request. Browsers send up to 16 kB with their cookies; the paths here have no queries."""
+"""Limits of one request. Browsers send up to 16 kB with cookies; the paths here are short."""
 
 _CODING, _WHOLE_URL = b"transfer-encoding", re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
-"""A header's name, and the host of a request target that is a whole URL."""
+"""A header's name, and the host in a request target that is an absolute URL."""
 
 _VERSIONS = ("1.0", "1.1")
 
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
-"""Headers, and their names in ``Connection``, which offer another protocol."""
+"""Headers that offer another protocol; ``Connection`` lists their names."""
 
 
 class Connection(TurnTakingProtocol):
-    """uvicorn's connection, with a clock.
+    """uvicorn's connection, with time limits.
 
-    uvicorn waits for ever for a request to begin, for its headers, and for a client to read an
-    answer; it answers what is not HTTP in plain text, and drops a client that closed its half.
+    uvicorn waits without limit for a request to start, for its headers, and for a client to read a
+    response; it responds to invalid HTTP in plain text, and drops a client that half-closed.
 
     Attributes:
-        seconds: Within which a request must have come in.
-        silent: Connections that wait for their next request, the longest first; of all of a server.
+        seconds: Time limit for receiving a request.
+        silent: Connections of a server that are waiting for a request, the longest waiting first.
     """
 
     seconds = 15.0
@@ -61,7 +61,7 @@ class Connection(TurnTakingProtocol):
         self._state = ConnectionState()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin; the first request must come in time."""
+        """Register the connection; the first request must arrive in time."""
         super().connection_made(transport)
         if len(self.connections) > MOST and not self._close_silent():
             self._answer(503, "too many connections. Try again later.", "retry-after: 1\r\n")
@@ -70,7 +70,7 @@ class Connection(TurnTakingProtocol):
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Cancel timers and notify listeners."""
         self.silent.pop(self, None)
         self._stop_clock()
         self.resume_writing()
@@ -78,16 +78,16 @@ class Connection(TurnTakingProtocol):
         self._state.close()
 
     def _close_silent(self) -> bool:
-        """Close the connection that has waited longest for its next request, if there is one."""
+        """Close the connection that has been idle longest, if there is one."""
         oldest = next(iter(self.silent), None)
         if oldest is None:
             return False
         del self.silent[oldest]
-        oldest.transport.abort()  # nothing is on its way, and TLS would wait for the client
+        oldest.transport.abort()  # nothing is in flight, and a TLS shutdown would wait
         return True
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         super().on_message_begin()
         self.silent.pop(self, None)
         self.scope["extensions"] = {EXTENSION: self._state}  # type: ignore[dict-item]
@@ -96,34 +96,34 @@ class Connection(TurnTakingProtocol):
         self._stop_clock()
 
     def on_message_complete(self) -> None:
-        """End a request: all of it came in."""
+        """Finish receiving a request."""
         if self.parser.should_upgrade() or self._refused:
-            return  # it begins again, see data_received; or it was too large
+            return  # it is parsed again (see parse), or was refused
         super().on_message_complete()
         self._begun = False
         self._stop_clock()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, if it has not begun."""
+        """Mark the connection as idle, unless the next request has started."""
         super().on_response_complete()
         busy = self._begun or self._unparsed or self.pipeline
         if not (busy or self.transport.is_closing()):
             self.silent[self] = None
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request."""
+        """Receive data."""
         if not self._refused:
             super().data_received(data)
 
     def parse_slices(self) -> None:
-        """Parse slices until the turn is over, or something is refused."""
+        """Parse slices until the turn is over or a request is refused."""
         try:
             super().parse_slices()
         except httptools.HttpParserError:
             self._unparsed = memoryview(b"")
-            self._in_head |= not self._begun  # it is of another request, be there one before it
+            self._in_head |= not self._begun  # belongs to the next request, if one precedes it
             self.send_400_response("Invalid HTTP request received.")
-        # Most requests come in one piece, and need no clock.
+        # Most requests arrive in one piece, and need no timer.
         waiting = self._begun or self.cycle is None or self.cycle.response_complete
         if waiting and self._clock is None and not self._refused:
             self._start_clock()
@@ -131,23 +131,23 @@ class Connection(TurnTakingProtocol):
     def parse(self, part: memoryview) -> memoryview | bytes:
         """Parse a part.
 
-        An offer to speak another protocol (``Upgrade: h2c``, which Java's client makes) is not
-        taken up, as RFC 9110, section 7.8, allows. But the parser ends at it, as if there were no
-        body; so the head is given to a new one without the offer, and what follows with it.
+        Offers of another protocol (``Upgrade: h2c``, sent by Java's client) are ignored, which
+        RFC 9110, section 7.8, allows. But the parser stops there, as if there were no body; so a
+        new parser gets the head without the offer, and everything after it.
         """
         if self._refused:
             return b""
         try:
             self.parser.feed_data(part)
         except httptools.HttpParserUpgrade as offer:
-            # The exception says where the head ends.
+            # The exception holds the offset of the end of the head.
             return self._head_without_offer() + part[offer.args[0] :]
-        # A header is told of when all of it is there, so its parts are counted here.
+        # Headers are reported only when complete, so the bytes of partial ones are counted here.
         self._count(len(part) if self._in_head else 0)
         return b""
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, unless the parser ends here."""
+        """Refuse an invalid head, or start to handle the request."""
         if self.parser.should_upgrade() or self._refused:
             self._in_head = False
             return
@@ -171,7 +171,7 @@ class Connection(TurnTakingProtocol):
         self._in_head = False
 
     def _take_host_of_url(self) -> None:
-        """A whole URL has the host that counts, as clients send it to proxies (RFC 9112, 3.2.2)."""
+        """Replace ``Host`` with the host of an absolute URL, as RFC 9112, 3.2.2, requires."""
         host = _WHOLE_URL.match(self.url)
         if host is not None:
             others = [one for one in self.headers if one[0] != b"host"]
@@ -180,13 +180,13 @@ class Connection(TurnTakingProtocol):
             self.url = host[0] + (path if path.startswith(b"/") else b"/" + path)
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the path."""
+        """Receive a part of the path."""
         super().on_url(url)
         if len(self.url) > URL_BYTES:
             self._refuse(414, f"the path is longer than {URL_BYTES:,} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind the body count only (RFC 9110, section 6.5.1)."""
+        """Receive a header; trailers are only counted (RFC 9110, section 6.5.1)."""
         if self._in_head:
             super().on_header(name, value.rstrip(b" \t"))
         self._header_bytes += len(name) + len(value)
@@ -194,7 +194,7 @@ class Connection(TurnTakingProtocol):
             self._refuse_head()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Receive a part of the body."""
         if not self._refused:
             super().on_body(body)
 
@@ -210,7 +210,7 @@ class Connection(TurnTakingProtocol):
         )
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer, and let the client send the rest: it loses the answer if we close at once."""
+        """Respond, and close later: closing while the client sends would lose the response."""
         if self._refused:
             return
         self._refused = True
@@ -219,7 +219,7 @@ class Connection(TurnTakingProtocol):
         self.loop.call_later(self.seconds, self.transport.close)
 
     def _head_without_offer(self) -> bytes:
-        """Write the head of the request again, without what offers another protocol."""
+        """Rebuild the head of the request without the offer of another protocol."""
         method, old = self.parser.get_method(), self.parser
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -236,12 +236,12 @@ class Connection(TurnTakingProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def eof_received(self) -> None:
-        """Answer a client that closed its half, if only to say that it is not answered.
+        """Respond with an error to a client that half-closed the connection.
 
-        Whether it closed the other half too, nobody can know; so what it asked for is not
-        worked on, and the connection ends.
+        Whether it has closed both directions cannot be detected, so its request is dropped and the
+        connection closed.
         """
-        self._in_head = False  # what came of the next request does not count
+        self._in_head = False  # a partial next request is ignored
         if self._begun:
             self._answer(400, "the connection was closed in the middle of the request.")
         elif self.cycle is not None and not self.cycle.response_complete:
@@ -250,29 +250,29 @@ class Connection(TurnTakingProtocol):
             )
 
     def pause_writing(self) -> None:
-        """Note that the client does not read; it has as long as for sending."""
+        """Start a timer when the client stops reading; it has as long as for sending."""
         super().pause_writing()
         self._unread = self.loop.call_later(self.seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Note that the client reads again."""
+        """Stop the timer when the client reads again."""
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP."""
+        """Respond to invalid HTTP."""
         self._answer(400, msg)
 
     def _answer(self, status: int, message: str, header: str = "", *, close: bool = True) -> None:
         if self.transport.is_closing():
             return
-        if self._ended:  # and the client closes its half, or goes on with what is no request
+        if self._ended:  # the final response was sent, and the client half-closes or continues
             self.transport.close()
             return
         if self._in_head and self.cycle is not None and not self.cycle.response_complete:
-            # It is for what follows a request; the answer to that comes first, and is the last.
+            # The error is in the next request; the response to this one comes first, and is last.
             self.cycle.keep_alive, self._refused = False, True
             return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:

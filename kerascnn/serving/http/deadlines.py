@@ -1,6 +1,6 @@
-"""Time limits of very many requests or connections at the price of one timer.
+"""Time limits of many requests or connections with a single timer.
 
-Knows: the event loop's clock, asyncio's timeouts. Does not know what is limited.
+Knows: the event loop's clock and asyncio's timeouts. Does not know what is limited.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Deadlines(Generic[T]):
-    """Limits of one length: those that began first end first, so one timer is enough.
+    """Time limits of equal length: the first to start expires first, so one timer is enough.
 
-    A timer for each takes longer than routing a request.
+    A timer per request would take longer than routing it.
 
     Args:
-        seconds: Length of each.
-        expire: Called with each that was not ended in time.
+        seconds: Length of the time limit.
+        expire: Called with each item that did not end in time.
     """
 
     def __init__(self, seconds: float, expire: Callable[[T], object]) -> None:
@@ -30,18 +30,18 @@ class Deadlines(Generic[T]):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self, one: T) -> None:
-        """Begin a limit."""
+        """Start the time limit of an item."""
         loop = asyncio.get_running_loop()
         self._ends[one] = end = loop.time() + self._seconds
-        if self._timer is None or self._loop is not loop:  # tests run one loop after the other
+        if self._timer is None or self._loop is not loop:  # tests run several loops in turn
             self._loop, self._timer = loop, loop.call_at(end, self._look)
 
     def end(self, one: T) -> None:
-        """End a limit, if it was begun."""
+        """End the time limit of an item, if it has one."""
         self._ends.pop(one, None)
 
     def _look(self) -> None:
-        """Expire what has lasted long enough, and wake up again for the next."""
+        """Expire the items whose time is over, and schedule the next check."""
         self._timer, loop = None, asyncio.get_running_loop()
         while self._ends:
             one, end = next(iter(self._ends.items()))

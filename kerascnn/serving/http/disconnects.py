@@ -1,8 +1,7 @@
-"""Clients that leave while their request is worked on.
+"""Detects clients that disconnect while their request is processed.
 
-Knows: ASGI's message for it, and a shorter way that our own connection offers: a task for each
-request, which waits for that message, takes a tenth of all that a small request takes. Does not
-know what is worked on.
+Knows: ASGI's message for it, and the faster callback of our own connection: a task per request that
+waits for the message takes a tenth of the time of a small request. Does not know the work.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from starlette.requests import Request
 from starlette.types import Receive
 
 EXTENSION = "kerascnn.connection"
-"""Under this name a scope's extensions hold the :class:`ConnectionState` of its connection."""
+"""Key of a connection's :class:`ConnectionState` in the extensions of an ASGI scope."""
 
 
 class ConnectionState:
-    """A connection, as those know it who work for its client.
+    """State of a connection, for handlers of its requests.
 
     Attributes:
-        is_closed: Whether the client left.
-        listeners: Called when it does.
+        is_closed: Whether the client has disconnected.
+        listeners: Called when it disconnects.
     """
 
     def __init__(self) -> None:
@@ -30,21 +29,21 @@ class ConnectionState:
         self.listeners: set[Callable[[], object]] = set()
 
     def close(self) -> None:
-        """Note that the client left."""
+        """Mark as closed, and call the listeners."""
         self.is_closed = True
         for call in list(self.listeners):
             call()
 
 
 class DisconnectWatcher:
-    """Watches, within a block, whether the client of a request leaves.
+    """Context manager that detects whether the client of a request disconnects.
 
     Args:
-        request: Its body was read.
-        call: Called when the client leaves.
+        request: A request whose body has been read.
+        call: Called when the client disconnects.
 
     Attributes:
-        happened: Whether it left.
+        happened: Whether it has disconnected.
     """
 
     def __init__(self, request: Request, call: Callable[[], object]) -> None:

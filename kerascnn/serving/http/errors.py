@@ -1,6 +1,6 @@
-"""Saying no: what was wrong with a request, as a status and one sentence.
+"""Errors of requests: a status and one sentence.
 
-Knows: statuses and how they are counted. Does not know who refuses, nor how it is sent.
+Knows: statuses, and how metrics count them. Does not know who raises them or how they are sent.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ OUTCOMES = {
     499: "gone",
     503: "refused",
 }
-"""How a status is counted, where ``bad_request`` and ``error`` say too little."""
+"""Outcome in the metrics by status; others are counted as ``ok``, ``bad_request`` or ``error``."""
 
 
 class HttpError(KerascnnError):
-    """A request that is not answered, and why.
+    """A request that is refused or fails, and why.
 
     Args:
         status: HTTP status, 400 to 599.
         message: What came, what was expected, what to do.
-        retry_after: Seconds after which another try makes sense; None: never.
-        close: Whether the connection is closed: the rest of the request was not read.
-        headers: More headers of the answer.
-        outcome: How it is counted; None: as its status says.
+        retry_after: Seconds after which a retry may succeed; None: no header.
+        close: Whether to close the connection, because the rest of the request was not read.
+        headers: Further headers of the response.
+        outcome: Outcome in the metrics; None: by status.
 
     Attributes:
-        fields: What its JSON says besides ``error``.
+        fields: Further fields of the JSON besides ``error``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class HttpError(KerascnnError):
         self.fields: dict[str, Any] = {}
         self.headers = dict(headers or {})
         if retry_after is not None:
-            # Whole seconds, as HTTP has it, and never "at once".
+            # HTTP allows whole seconds only; at least 1, so that clients wait.
             self.headers["Retry-After"] = str(max(1, round(retry_after)))
         if close:
             self.headers["Connection"] = "close"
@@ -62,7 +62,7 @@ class ClientDisconnected(Exception):
 
 
 def outcome_of(status: int) -> str:
-    """Return the name under which an answer of a status is counted.
+    """Return the outcome under which metrics count a status.
 
     Examples:
         >>> outcome_of(204), outcome_of(404), outcome_of(500)

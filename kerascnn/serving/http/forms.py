@@ -1,6 +1,6 @@
-"""Forms (multipart/form-data) that are in memory already, taken apart in memory.
+"""Parses forms (multipart/form-data) in memory.
 
-Knows: RFC 7578, and what browsers and clients make of it. Does not know what is in a file.
+Knows: RFC 7578, and how browsers and clients deviate from it. Does not know the content of files.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from kerascnn.serving.endpoints.base64_pictures import read_base64
 from kerascnn.serving.http.errors import HttpError
 
 _MOST_FIELDS = 100
-"""Fields that are no files; there is no use for any."""
+"""Maximum fields other than files, none of which is used."""
 
 _LONGEST_HEAD = 16_384
-"""Bytes of the headers of a part."""
+"""Maximum size of the headers of a part, in bytes."""
 
 _MOST_PARAMETERS = 100
-"""Parameters of a header. Behind a quotation mark that is never closed, the parser looks through
-all that came before at each semicolon: 30,000 of them took a third of a second."""
+"""Maximum parameters of a header. After an unclosed quotation mark, the parser rescans everything
+at each semicolon: 30,000 of them took a third of a second."""
 
 _LINE_END, _FOLDED = re.compile(rb"--|[ \t]*\r\n"), re.compile(r"\r\n[ \t]+")
-"""What follows a boundary, and where a header goes on in the next line."""
+"""End of a boundary, and line break of a folded header."""
 
 _TEXTUAL = re.compile(r"text/|application/([\w.-]+\+)?(json|xml)\b")
-"""Types of fields: what frameworks send besides a file (``@RequestPart``) is often JSON."""
+"""Content types of fields that are not files; frameworks often send JSON (``@RequestPart``)."""
 
 _LOOKED_AT = 65_536
-"""Bytes by which text is told from files, and that are searched at a time."""
+"""Bytes to examine at a time: to search, to copy, and to distinguish text from files."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A picture that was sent.
+    """An uploaded file.
 
     Attributes:
-        name: Name of the file; None: it was not said.
+        name: Name of the file; None if it was not sent.
         content: Content of the file.
     """
 
@@ -57,16 +57,16 @@ def is_form(content_type: str) -> bool:
 
 
 def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
-    """Find the files in a form.
+    """Return the files in a form.
 
-    A part is a file if it has a name of a file (``filename`` or ``filename*``), a type other than
-    text and JSON, or bytes that are no text: some clients send pictures without any name.
+    A part is a file if it has a file name (``filename`` or ``filename*``), a type other than text
+    and JSON, or content that is not text: some clients send pictures without a name.
 
     Returns:
         At least one file, in order.
 
     Raises:
-        HttpError: 400: no form, not the whole of it, no file in it, or too many.
+        HttpError: 400: not a form, incomplete, without a file, or with too many.
     """
     uploads: list[Upload] = []
     fields = 0
@@ -88,12 +88,12 @@ def read_form(body: bytes, content_type: str, most: int) -> list[Upload]:
 
 
 def _uploads(body: bytes, boundary: bytes, inside: bool = False) -> Iterator[Upload | None]:
-    """Find the files; None is a part that is none."""
+    """Yield the files, and None for each part that is not a file."""
     for head, start, end in _parts(body, boundary):
         headers = _headers(head)
         kind = headers.get("content-type", "")
         if kind.lower().startswith("multipart/") and not inside:
-            # Several files of one name, as curl still sends them (RFC 2388, 4.2).
+            # Several files in one field, as curl still sends them (RFC 2388, 4.2).
             yield from _uploads(_copy(body, start, end), _boundary(kind), inside=True)
         else:
             yield _upload(headers, body, start, end)
@@ -115,7 +115,7 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Split a body at its boundaries: of each part the head, and where its content lies."""
+    """Split a body at its boundaries; yield the head of each part, and the span of its content."""
     mark = b"--" + boundary
     start = 0 if body.startswith(mark) else _find(body, mark, 0) + 2
     if start == 1:
@@ -124,7 +124,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
     while not body.startswith(b"--", position):
         line = body.find(b"\r\n", position)
         end = _find(body, mark, max(line, position))
-        # A part without headers begins with its empty line, so that both may be at one place.
+        # A part without headers starts with the empty line, so both searches may find one place.
         split = body.find(b"\r\n\r\n", position, position + _LONGEST_HEAD)
         if line < 0 or end < 0 or not 0 <= split < end or body[position:line].strip():
             raise HttpError(400, "the form is malformed or incomplete.")
@@ -133,7 +133,7 @@ def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _copy(body: bytes, start: int, end: int) -> bytes:
-    """Copy a part a piece at a time: memory for all of it at once takes the system long."""
+    """Copy a part in pieces: allocating all of it at once would hold the interpreter lock."""
     if end - start <= _LOOKED_AT:
         return body[start:end]
     copied = io.BytesIO()
@@ -143,9 +143,9 @@ def _copy(body: bytes, start: int, end: int) -> bytes:
 
 
 def _find(body: bytes, mark: bytes, start: int) -> int:
-    """Find the line break before a boundary; a line that goes on is none (RFC 2046, 5.1.1).
+    """Find the line break before a boundary, which must fill its line (RFC 2046, 5.1.1).
 
-    A piece is looked through at a time: nobody waits for a thread that is inside of one call.
+    The body is searched in pieces, so that no single call holds the interpreter lock for long.
     """
     mark, place = b"\r\n" + mark, start
     while place < len(body):
@@ -165,7 +165,7 @@ def _upload(headers: dict[str, str], body: bytes, start: int, end: int) -> Uploa
     kind = headers.get("content-type", "text/plain").lower()
     if file is None and _TEXTUAL.match(kind) and _is_text(body, start, end):
         return None
-    if not file and start >= end:  # what browsers send where no file was chosen
+    if not file and start >= end:  # browsers send this if no file was chosen
         return None
     content = _copy(body, start, end)
     encoding = headers.get("content-transfer-encoding", "").lower()
@@ -177,28 +177,28 @@ def _upload(headers: dict[str, str], body: bytes, start: int, end: int) -> Uploa
 
 
 def _parameter(header: str, value: str, name: str) -> str | None:
-    """Read a parameter, be it quoted, plain, or in the way of RFC 2231 (``filename*``)."""
+    """Parse a parameter: quoted, plain, or in the encoding of RFC 2231 (``filename*``)."""
     if value.count(";") > _MOST_PARAMETERS:
         raise HttpError(400, f"{header} has more than {_MOST_PARAMETERS} parameters.")
     message = Message()
     message[header] = value
     parameters: list[tuple[str, Any]] = message.get_params([], header)
     found = [value for key, value in parameters if key.lower() == name]
-    # Of two, one is for clients that do not know RFC 2231: the other says more (RFC 6266, 4.3).
+    # Given both forms, the one of RFC 2231 takes precedence (RFC 6266, 4.3).
     best = next((one for one in found if isinstance(one, tuple)), found[0] if found else None)
     if not isinstance(best, tuple):
         return None if best is None else unquote(best)
-    # RFC 8187 has these two encodings; decoders of others raise whatever they like.
+    # RFC 8187 allows these two encodings; decoders of others raise arbitrary errors.
     charset, _, text = best
     encoding = "latin-1" if str(charset).lower() == "iso-8859-1" else "utf-8"
     return str(text).encode("latin-1", "replace").decode(encoding, "replace")
 
 
 def _is_text(body: bytes, start: int, end: int) -> bool:
-    """Tell by the beginning: no file of a picture begins with so much text."""
+    """Return whether the content starts as text; no image file starts with this much text."""
     beginning = body[start : min(end, start + _LOOKED_AT)]
     try:
-        # One character may be cut off, and more may follow: that is no error unless it is final.
+        # A character cut off at the end is an error only if the content ends there.
         whole = len(beginning) == end - start
         codecs.getincrementaldecoder("utf-8")().decode(beginning, final=whole)
     except UnicodeDecodeError:

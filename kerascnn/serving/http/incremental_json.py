@@ -1,7 +1,7 @@
-"""JSON of any length, in steps so short that nobody has to wait for them.
+"""Reads and writes JSON of any length in short steps.
 
-Knows: msgspec, and that a thread which is inside of it keeps all others waiting: so long arrays of
-numbers are read and written a few thousand at a time. Does not know what a message means.
+Knows: msgspec, and that it holds the interpreter lock, so long arrays of numbers are processed a
+few thousand at a time. Does not know the meaning of a message.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from kerascnn.serving.endpoints import v2_tensors as tensors
 from kerascnn.serving.http.errors import HttpError
 
 _SHORT = 262_144
-"""Bytes that Python's own reader takes in a few milliseconds; it tells best what is wrong."""
+"""Size in bytes up to which Python's own parser, which has the best error messages, takes only a
+few milliseconds."""
 
 _PIECE = 32_768
-"""Bytes of numbers that are read, and values that are written, at a time."""
+"""Bytes of numbers to read at a time; a sixteenth of it is the values to write at a time."""
 
 _FEW = 65_536
-"""Elements of an array, at most, that become objects at once."""
+"""Maximum elements of an array to decode in one call."""
 
 _INTEGERS = msgspec.json.Decoder(list[int])
 _ROWS = msgspec.json.Decoder(list[list[int]])
@@ -35,7 +36,7 @@ _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Tensor(msgspec.Struct, omit_defaults=True):
-    """An input whose data is not read yet."""
+    """An input whose data is not decoded yet."""
 
     name: Any = msgspec.UNSET
     datatype: Any = msgspec.UNSET
@@ -45,7 +46,7 @@ class _Tensor(msgspec.Struct, omit_defaults=True):
 
 
 class _Request(msgspec.Struct, omit_defaults=True):
-    """A request for inference, as far as its length can matter."""
+    """An inference request, with the fields that may be long."""
 
     inputs: list[_Tensor] | msgspec.UnsetType = msgspec.UNSET
     outputs: Any = msgspec.UNSET
@@ -54,7 +55,7 @@ class _Request(msgspec.Struct, omit_defaults=True):
 
 
 class _Index(msgspec.Struct):
-    """A request for the repository's index."""
+    """A request for the repository index."""
 
     ready: bool = False
 
@@ -63,14 +64,14 @@ _REQUESTS = msgspec.json.Decoder(_Request)
 
 
 def read_json(text: bytes) -> Any:
-    """Read a request for inference.
+    """Parse an inference request.
 
     Returns:
         Its plain values; the ``data`` of inputs may be :class:`msgspec.Raw`, for
         :func:`read_values`.
 
     Raises:
-        HttpError: 400: not JSON, or a long request that is none.
+        HttpError: 400: not JSON, or a long body that is not an inference request.
     """
     try:
         request = _REQUESTS.decode(text)
@@ -85,18 +86,18 @@ def read_json(text: bytes) -> Any:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what a parser says of a message."""
+    """Return the message of a parser's error."""
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
 
 
 def read_only_ready(text: bytes) -> bool:
-    """Read a request for the repository's index.
+    """Parse a request for the repository index.
 
     Returns:
-        Whether it is for models that are ready only.
+        Whether it asks only for models that are ready.
 
     Raises:
-        HttpError: 400: no such request.
+        HttpError: 400: not such a request.
     """
     try:
         return msgspec.json.decode(text or b"{}", type=_Index).ready
@@ -106,7 +107,7 @@ def read_only_ready(text: bytes) -> bool:
 
 
 def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
-    """As :func:`.v2_tensors.from_json`, for data of :func:`read_json` that may be unread text."""
+    """Decode like :func:`.v2_tensors.from_json`, for data of :func:`read_json`, perhaps raw."""
     text = bytes(data) if isinstance(data, msgspec.Raw) else json.dumps(data).encode()
     try:
         values = np.frombuffer(b"".join(_numbers(text, shape)), np.uint8)
@@ -126,7 +127,7 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
                 f"input {name!r}: its data has {values.size:,} values, not {list(shape)} as its "
                 "shape says.",
             )
-    if b"true" in text or b"false" in text:  # numpy takes them for 1 and 0 among numbers
+    if b"true" in text or b"false" in text:  # numpy would convert them to 1 and 0
         raise HttpError(
             400,
             f"input {name!r}: its data has true or false; expected whole numbers from 0 to 255.",
@@ -135,7 +136,7 @@ def read_values(data: Any, shape: tuple[int, ...], name: str) -> UInt8Array:
 
 
 def read_texts(data: Any, count: int, name: str) -> list[Any]:
-    """Read the texts of a tensor.
+    """Decode the texts of a tensor.
 
     Args:
         data: Data from :func:`read_json`: texts, flat or nested.
@@ -143,10 +144,10 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
         name: Name of the tensor, for messages.
 
     Returns:
-        The texts, or other values, as many.
+        The texts, or other values, which are not checked.
 
     Raises:
-        HttpError: 400: no array, or of more of them.
+        HttpError: 400: not an array, or one with too many elements.
     """
     try:
         if isinstance(data, msgspec.Raw):
@@ -162,21 +163,21 @@ def read_texts(data: Any, count: int, name: str) -> list[Any]:
 
 
 def _text(part: bytes) -> Any:
-    """Read a text, or an array of one."""
+    """Decode a text, or an array of one text, to a list."""
     inner = split_list(part, 1) if part[:1] == b"[" else [msgspec.Raw(part)]
     return [msgspec.json.decode(one) for one in inner]
 
 
 def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
-    """Split an array into its elements, which are not read yet.
+    """Split an array into its elements, without decoding them.
 
     Args:
         text: A JSON document.
-        most: Elements that are taken; each becomes an object, and there may be millions.
+        most: Maximum elements: each becomes an object, and there may be millions.
 
     Raises:
-        ValueError: No array, or one of more elements; or a long one that holds texts and very many
-            other values.
+        ValueError: Not an array, or one with more elements; or a long one that contains texts and
+            very many other values.
         msgspec.DecodeError: Not JSON.
     """
     if not _has_many(text):
@@ -192,7 +193,7 @@ def split_list(text: bytes, most: int) -> list[msgspec.Raw]:
 
 
 def _has_many(text: bytes) -> bool:
-    """Return whether there may be more elements than become objects at once."""
+    """Return whether there may be too many elements to decode in one call."""
     commas = 0
     for start in range(0, len(text), _SHORT):
         commas += text.count(b",", start, start + _SHORT)
@@ -202,7 +203,7 @@ def _has_many(text: bytes) -> bool:
 
 
 def _cuts(text: bytes, most: int) -> list[int]:
-    """Find the commas between the elements of an array of numbers and arrays."""
+    """Find the commas between the elements of an array of numbers or arrays."""
     cuts: list[int] = []
     depth = 0
     for start in range(0, len(text), _SHORT):
@@ -217,15 +218,15 @@ def _cuts(text: bytes, most: int) -> list[int]:
 
 
 def write_json(value: Any) -> bytes:
-    """Write something short."""
+    """Serialize a short value."""
     try:
         return msgspec.json.encode(value)
-    except UnicodeEncodeError:  # a lone half of a character, which becomes an escape
+    except UnicodeEncodeError:  # a lone surrogate, which is escaped
         return json.dumps(value, allow_nan=False).encode()
 
 
 def write_with_names(value: Any) -> bytes:
-    """Write something with names of files in it; what no terminal shows as it is becomes escapes.
+    """Serialize a value that contains file names, with unprintable characters escaped.
 
     Numbers must be finite.
     """
@@ -233,10 +234,10 @@ def write_with_names(value: Any) -> bytes:
 
 
 def write_values(values: tensors.Floats | list[str]) -> Iterator[bytes]:
-    """Write the values of a tensor as a flat array.
+    """Serialize the values of a tensor as a flat array.
 
     Raises:
-        HttpError: 422: a value is none that JSON can hold.
+        HttpError: 422: a value is not finite, which JSON cannot represent.
     """
     flat = values if isinstance(values, list) else values.ravel()
     if not isinstance(flat, list) and not np.isfinite(flat).all():
@@ -255,7 +256,7 @@ def _fields(struct: msgspec.Struct) -> dict[str, Any]:
 
 
 def _numbers(text: bytes, shape: tuple[int, ...]) -> Iterator[bytes]:
-    """Read numbers, checking that they are nested as the shape says, or not at all."""
+    """Decode numbers, checking that they are flat or nested according to the shape."""
     if text[1:1000].lstrip()[:1] != b"[":
         yield from _flat(text)
         return
@@ -280,7 +281,7 @@ def _rows(text: bytes, count: int, length: int) -> bytes:
 
 
 def _flat(text: bytes) -> Iterator[bytes]:
-    """Read a flat array a piece at a time, cut where one number ends."""
+    """Decode a flat array in pieces, split between numbers."""
     start, end = 1, len(text) - 1
     if text[:1] != b"[":
         raise ValueError("no array")

@@ -1,6 +1,6 @@
-"""Answers that leave in one piece.
+"""Writes head and body of a response in one system call.
 
-Knows: in which order uvicorn writes an answer. Does not know what is in it.
+Knows: the order in which uvicorn writes a response. Does not know its content.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 
 _INTERIM = b"HTTP/1.1 100"
-"""How the answer begins that is none yet: the client waits for it to send its body."""
+"""Start of an interim response, which the client waits for before it sends its body."""
 
 _COPIED = 65_536
-"""Bytes of a body up to which copying it costs less than a second write."""
+"""Size of a body in bytes up to which copying it costs less than a second write."""
 
 
 class JoinedWrites:
-    """A connection's transport, as uvicorn uses it to answer: the head waits for the body.
+    """Transport of a connection for uvicorn's responses, which buffers the head until the body.
 
-    uvicorn writes them apart, and uvloop passes on what is written at once: the system would work
-    twice, and the client wake up twice.
+    uvicorn writes them separately and uvloop does not buffer, which would cost a second system
+    call and wake the client up twice.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -26,7 +26,7 @@ class JoinedWrites:
         self._head, self._begun = b"", False
 
     def write(self, data: bytes) -> None:
-        """Write a part: the head, then the body."""
+        """Write the head, an interim response, or a part of the body."""
         if self._begun:
             head, self._head = self._head, b""
             if head and len(data) > _COPIED:
@@ -39,16 +39,16 @@ class JoinedWrites:
             self._head, self._begun = data, True
 
     def end(self) -> None:
-        """End an answer; it may have had no body."""
+        """Finish a response, which may have no body."""
         if self._head:
             self._transport.write(self._head)
         self._head, self._begun = b"", False
 
     def close(self) -> None:
-        """Close the connection when all is written."""
+        """Close the connection after everything is written."""
         self.end()
         self._transport.close()
 
     def is_closing(self) -> bool:
-        """Return whether it is closed or about to be."""
+        """Return whether the connection is closed or closing."""
         return self._transport.is_closing()

@@ -1,6 +1,6 @@
-"""Where the server listens: sockets, their addresses as people write them, and TLS.
+"""Listening sockets, their addresses, and TLS certificates.
 
-Knows: the operating system's sockets, and files with certificates. Does not know what is served.
+Knows: the operating system's sockets, and certificate files. Does not know what is served.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from kerascnn.errors import ConfigError
 from kerascnn.files import reading
 
 _TRIES = 20
-"""Free ports that are tried: one that the first address has may be taken at the next."""
+"""Attempts to find a free port, because one that is free at the first address of a host may be
+taken at the next."""
 
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""What the operating system says where it has no IPv6, or not this address."""
+"""Error codes of a system without IPv6 or without this address."""
 
 
 @contextmanager
 def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """Listen on every address of a host; uvicorn itself would exit with a log line.
+    """Listen on every address of a host, because uvicorn exits if it cannot listen.
 
     Args:
         host: A name or an address.
-        port: TCP port; 0: a free one, the same at every address.
+        port: TCP port; 0: any free port, the same for every address.
 
     Raises:
         ConfigError: The address cannot be used.
@@ -43,7 +44,7 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
                 "machine, without the port, which is `port`."
             ) from error
         except OSError as error:
-            # What Python adds repeats the address.
+            # strerror, because Python's message repeats the address.
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise ConfigError(
                 f"{host}:{port}: cannot listen there ({reason}). Choose another `host` or `port`."
@@ -54,25 +55,25 @@ def listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
 
 
 def urls(found: list[socket.socket], scheme: str) -> str:
-    """Return the addresses of sockets, with the port that each really has."""
+    """Return the URLs of sockets, with their actual ports."""
     return " and ".join(f"{scheme}://{address(one)}" for one in found)
 
 
 def address(listener: socket.socket) -> str:
-    """Return host and port of a socket, as in a URL."""
+    """Return host and port of a socket, in the form of a URL."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def check_certificate(certificate: str, key: str | None) -> None:
-    """Check that a certificate and its key can be used, before anything listens.
+    """Check that a certificate and its key are usable, before the server listens.
 
     Args:
-        certificate: File with it and with those that vouch for it (PEM).
-        key: File with its key; None: the same file.
+        certificate: File with the certificate chain (PEM).
+        key: File with its private key; None: the same file.
 
     Raises:
-        ConfigError: They cannot.
+        ConfigError: They are not usable.
     """
     for path in filter(None, (certificate, key)):
         with reading(path, ConfigError):
@@ -88,12 +89,12 @@ def check_certificate(certificate: str, key: str | None) -> None:
 
 
 def load_certificate(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
-    """Load a certificate; connections that come from now on get it.
+    """Load a certificate, which applies to new connections.
 
     Raises:
-        OSError: A file cannot be read, or is none of the kind.
+        OSError: A file cannot be read, or is not a certificate or key.
     """
-    # Without a password OpenSSL would ask the terminal for one, and wait.
+    # Without this, OpenSSL would prompt for a password on the terminal.
     context.load_cert_chain(certificate, key, password=lambda: "")
 
 
@@ -123,14 +124,14 @@ def _listen_once(host: str, port: int) -> list[socket.socket]:
 
 
 def _places(host: str, port: int) -> list[tuple[int, str]]:
-    """List families and addresses of the host: localhost has one of each, often."""
+    """List address families and addresses of a host; localhost often has IPv4 and IPv6."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys((family, str(place[0])) for family, _, _, _, place in found))
 
 
 def _listen(family: int, place: str, port: int, *, needed: bool) -> socket.socket | None:
-    """Listen on one address; those after the first are left out where the system lacks them."""
-    # On :: as servers do it: it takes IPv4, too.
+    """Listen on one address; return None if it is not needed and the system does not have it."""
+    # Like other servers, :: also accepts IPv4.
     both = place == "::" and socket.has_dualstack_ipv6()
     try:
         return socket.create_server((place, port), family=family, backlog=2048, dualstack_ipv6=both)

@@ -1,8 +1,8 @@
-"""Long messages are read in processes of their own, so that nobody waits while one is.
+"""Parses long messages in worker processes, so that they do not block the event loop.
 
-Knows: that a thread which is inside of a parser keeps the event loop waiting, whatever the message
-is: an array, an object of a million keys, a text of escapes. Does not know what a message means,
-nor how the process reads it (:mod:`kerascnn.serving.http.message_worker`).
+Knows: that a parser holds the interpreter lock, whatever the message: an array, an object with a
+million keys, a text of escapes. Does not know the meaning of a message, or how the worker parses it
+(:mod:`kerascnn.serving.http.message_worker`).
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LONG = 262_144
-"""Bytes of a message from which on it is read elsewhere; a shorter one takes a few milliseconds."""
+"""Message size in bytes from which a worker process parses it; shorter ones take a few
+milliseconds."""
 
 _CRASHES = {
     -getattr(signal, name) for name in ("SIGABRT", "SIGSEGV", "SIGBUS") if hasattr(signal, name)
 }
-"""Exit codes of a process that a parser ended, which had too little memory perhaps: asked again,
-the message would do the same."""
+"""Exit codes of a worker that crashed in the parser, perhaps for lack of memory; a retry with the
+same message would crash again."""
 
 
 class MessageReader:
-    """A few processes, started when the first long message comes."""
+    """A few worker processes, started on the first long message."""
 
     def __init__(self) -> None:
-        half = max(1, usable_cpus() // 2)  # the others are always free for the rest
+        half = max(1, usable_cpus() // 2)  # leaves the other cores free
         self._threads = ThreadPoolExecutor(half, thread_name_prefix="reading messages")
         self._own = threading.local()
         self._all: set[_Process] = set()
@@ -48,24 +49,24 @@ class MessageReader:
         self._work = StallDetector()
 
     def stalled(self, seconds: float) -> bool:
-        """Return whether something was begun, and nothing was done for some seconds."""
+        """Return whether work is pending and none was finished for this many seconds."""
         return self._work.stalled(seconds)
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a function in one of the processes.
 
         Args:
-            function: Of a module. It may raise :class:`HttpError`.
-            arguments: Of it.
+            function: Module-level function, which may raise :class:`HttpError`.
+            arguments: Its arguments.
 
         Raises:
-            HttpError: What the function raises; 413: it takes too much memory, or crashes; 503: the
-                process was ended by somebody, or cannot be started.
+            HttpError: Raised by the function; 413: it takes too much memory, or crashes; 503: the
+                process was killed, or cannot be started.
         """
         return await self._work.run_in(self._threads, partial(self._call, function, arguments))
 
     def close(self) -> None:
-        """End all processes; those who wait for one get an error."""
+        """Kill all processes; pending calls fail."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             for process in self._all:
@@ -93,7 +94,7 @@ class MessageReader:
     def _started(self, old: _Process | None) -> _Process:
         try:
             process = _Process()
-        except OSError as error:  # there may be a limit of processes
+        except OSError as error:  # e.g. the limit of processes is reached
             log.error("no process can be started to read a message (%s)", kind_and_line(error))
             raise HttpError(
                 503, "no process can be started to read the message. Try again.", retry_after=1
@@ -107,15 +108,16 @@ class MessageReader:
 
 
 class _Process(ChildProcess):
-    """One process."""
+    """One worker process."""
 
     def __init__(self) -> None:
         super().__init__("kerascnn.serving.http.message_worker")
 
     def ask(self, function: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[Any, Any]:
-        """Give what the function returns, or of what refusal it raises; OSError, EOFError: ended.
+        """Return the function's result and the arguments of the HttpError that it raised.
 
-        Large bytes go through the pipes uncopied, and nobody waits meanwhile.
+        Raises OSError or EOFError if the process ended. Large bytes are not copied for the pipes,
+        and writing them does not hold the interpreter lock.
         """
         pickle.dump((function, arguments), self._in, pickle.HIGHEST_PROTOCOL)
         self._in.flush()

@@ -1,7 +1,7 @@
-"""The process in which long messages are read.
+"""The worker process that parses long messages.
 
-Knows: one function call at a time, read from stdin, within a limit of memory. Does not know who
-asks. It ends when its stdin does.
+Knows: one function call at a time, read from stdin, within a memory limit. Does not know the
+server. It exits at the end of its stdin.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kerascnn.machine import data_bytes, limit_data
 from kerascnn.serving.http.errors import HttpError
 
 _NICE = 5
-"""The event loop comes first where processors are short."""
+"""Niceness: the event loop takes precedence when processors are scarce."""
 
 _MEMORY, _EACH = 128 << 20, 12
-"""Bytes that reading may take: these, and so many a byte of the message. Numbers and files take two
-to five; a million keys of an object take more, and are no request."""
+"""Memory limit of parsing, in bytes: a constant, plus a factor per byte of the message. Numbers and
+files take two to five; a million keys of an object take more, and are not a valid request."""
 
 
 def main() -> None:
-    """Answer until nobody asks any more."""
+    """Handle calls until stdin ends."""
     source, target = pipes()
     if hasattr(os, "nice"):
         os.nice(_NICE)
@@ -33,7 +33,7 @@ def main() -> None:
             function, arguments = pickle.load(source)
         except EOFError:
             return
-        start = start or data_bytes()  # with all that the function's module imports
+        start = start or data_bytes()  # after the imports of the function's module
         pickle.dump(_answer(function, arguments), target, pickle.HIGHEST_PROTOCOL)
         target.flush()
         del function, arguments

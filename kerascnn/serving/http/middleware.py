@@ -1,6 +1,6 @@
-"""What every request passes: its id, the token, the log, and JSON for every error.
+"""Middleware for every request: ID, token, log, and JSON for every error.
 
-Knows: ASGI, and what is counted and logged of a request. Does not know routes.
+Knows: ASGI, and what metrics and log record of a request. Does not know routes.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from kerascnn.serving.request_log import RequestLog, RequestRecord, request_id
 log = logging.getLogger(__name__)
 
 OPEN = frozenset({"/", "/v2/health/live", "/v2/health/ready", "/openapi.json"})
-"""Paths that need no token; so do those below :data:`PAGE`."""
+"""Paths that do not require the token; nor do those below :data:`PAGE`."""
 
 PAGE = "/page/"
-"""Where the page's own files lie."""
+"""Path prefix of the web page's own files."""
 
 
 class RequestMiddleware:
-    """The outermost layer.
+    """The outermost middleware.
 
     Args:
-        app: All that is inside.
-        request_log: Counts requests and logs them.
-        token: Token that requests must carry; None: no token is needed.
-        origins: Knows for which names and pages the server is there.
+        app: The wrapped application.
+        request_log: Counts and logs requests.
+        token: Token that requests must carry; None: no token is required.
+        origins: Checks host and origin of requests.
     """
 
     def __init__(
@@ -56,20 +56,20 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         exchange = Exchange(scope, send)
-        scope["app"] = self  # so Starlette's router raises what it cannot route
+        scope["app"] = self  # makes Starlette's router raise if no route matches
         try:
             self._origins.check(scope["method"], exchange.headers)
             self._check_token(scope, exchange.headers.get(b"authorization"))
             await self._app(scope, exchange.asking(receive), exchange.send)
         except ClientDisconnected:
-            exchange.status = 499  # nginx's word for it; nothing can be sent
+            exchange.status = 499  # nginx's status for it; nothing can be sent
         except HttpError as refusal:
             await exchange.refuse(refusal, receive)
         except PictureError as error:
             await exchange.refuse(HttpError(422, str(error)), receive)
         except HTTPException as error:
             await exchange.refuse(_from_router(error, scope), receive)
-        except Exception:  # whatever it is: one request fails, and the server goes on
+        except Exception:  # only this request fails; the server continues
             log.exception("request %s failed", exchange.record.id)
             await exchange.refuse(
                 HttpError(500, f"internal error; request {exchange.record.id}"), receive
@@ -96,18 +96,18 @@ class RequestMiddleware:
 def is_authorized(given: bytes | None, wanted: bytes) -> bool:
     """Return whether a request carries the token: ``Bearer TOKEN``."""
     scheme, _, word = (given or b"").partition(b" ")
-    # Lengths may leak, contents not. The scheme has no case (RFC 9110, section 11.1).
+    # Constant time, except for the length. The scheme is case-insensitive (RFC 9110, 11.1).
     return scheme.lower() == b"bearer" and hmac.compare_digest(word.strip(), wanted)
 
 
 class Exchange:
-    """One request on its way through.
+    """One request and its response.
 
     Attributes:
-        record: What is kept of it.
-        headers: Headers of the request; of several with one name, the last.
-        status: Status of the answer.
-        outcome: How it is counted; None: as its status says.
+        record: Record for metrics and log.
+        headers: Headers of the request; the last of several with one name.
+        status: Status of the response.
+        outcome: Outcome in the metrics; None: by status.
     """
 
     def __init__(self, scope: Scope, send: Send) -> None:
@@ -128,7 +128,7 @@ class Exchange:
     outcome: str | None
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer."""
+        """Send a part of the response."""
         if message["type"] == "http.response.start":
             self._started, self.status = True, message["status"]
             message.setdefault("headers", [])
@@ -142,10 +142,10 @@ class Exchange:
         await self._send(message)
 
     def asking(self, receive: Receive) -> Receive:
-        """Return what receives the body, and notes whether it was asked for.
+        """Return a ``receive`` that records whether the body was requested.
 
-        A client that waits to be asked (``Expect: 100-continue``) may send the body after a
-        refusal, or not: where its next request begins, nobody knows (RFC 9110, section 10.1.1).
+        A client that waits for that (``Expect: 100-continue``) may or may not send the body after a
+        refusal, so the start of its next request is unknown (RFC 9110, section 10.1.1).
         """
         self._unasked = b"expect" in self.headers
 
@@ -156,7 +156,7 @@ class Exchange:
         return ask if self._unasked else receive
 
     async def refuse(self, refusal: HttpError, receive: Receive) -> None:
-        """Answer with an error."""
+        """Respond with an error."""
         self.outcome = refusal.outcome
         if self._started:
             self.status = 500
@@ -175,18 +175,18 @@ class Exchange:
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body, "more_body": closing})
         if closing:
-            # The client may be sending still; it shall see the answer before the end.
+            # Let a client that is still sending read the response before the connection closes.
             await drain(receive)
             await self.send({"type": "http.response.body", "body": b""})
 
 
 def error_body(message: str, **fields: Any) -> bytes:
-    """Write an error as the protocol has it: ``{"error": …}``."""
+    """Serialize an error: ``{"error": …}``."""
     return json.dumps({"error": message, **fields}).encode()
 
 
 def _said(message: str, accept_language: bytes) -> str:
-    """Say a message in the language that a client likes best; in English unless it is known."""
+    """Translate a message to the client's preferred language; English if it is not supported."""
     best = accept_language.partition(b",")[0].partition(b";")[0].partition(b"-")[0]
     language = best.decode("latin-1").strip().lower()
     with use_language(language if language in LANGUAGES else "en"):
@@ -196,7 +196,7 @@ def _said(message: str, accept_language: bytes) -> str:
 def _from_router(error: HTTPException, scope: Scope) -> HttpError:
     what = f"{scope['method']} {scope['path'][:80]}"
     headers = dict(error.headers or {})
-    if "Allow" in headers:  # of a set, so in any order
+    if "Allow" in headers:  # built from a set, in random order
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
     reason = {
         404: "no such path; /openapi.json lists them.",

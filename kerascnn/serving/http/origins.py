@@ -1,11 +1,11 @@
-"""For whom the server is there: by which names it is called, and which pages may use it.
+"""Checks the host and the origin of requests: which names the server has, which pages may use it.
 
-Knows: ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and what a browser can be made to send. Does
-not know tokens, nor CORS' own headers.
+Knows: ``Host``, ``Origin`` and ``Sec-Fetch-Site``, and cross-site attacks. Does not know tokens or
+CORS headers.
 
-A page of anybody can make its visitor's browser send simple POSTs to 127.0.0.1; and after its own
-name was made to resolve to 127.0.0.1 (DNS rebinding), read the answers. The first names another
-origin, the second another host.
+Any web page can make its visitor's browser send simple POST requests to 127.0.0.1, and read the
+responses if its own host name is made to resolve to 127.0.0.1 (DNS rebinding). The former requests
+name another origin, the latter another host.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from collections.abc import Mapping, Sequence
 from kerascnn.serving.http.errors import HttpError
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+(?:%[^\s/\]]+)?\]|[^:@/\s\[\]]*)(?::[0-9]*)?", re.IGNORECASE)
-"""The ``Host`` header: a name or an address, an IPv6 one in brackets, and a port."""
+"""The ``Host`` header: a name or an address (IPv6 in brackets), and an optional port."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods by which a page of another origin learns and changes nothing."""
+"""Methods with which a page of another origin can neither read nor change anything."""
 
 
 class OriginPolicy:
-    """Refuses what a page of somebody else made a browser send.
+    """Refuses requests that a page of another site made a browser send.
 
     Args:
-        hosts: Names by which the server is called; ``*.example.org``: all below it; ``*``: any.
-            Numbers (a page's address is never one that its owner does not control) and names
-            without a dot (of this machine, or of a container; nobody can register one) always are.
-        origins: Origins of pages that may use it, besides its own; ``*``: any.
+        hosts: Names of the server; ``*.example.org``: all names below; ``*``: any. IP addresses
+            (which DNS rebinding cannot use) and names without a dot (of this machine or a
+            container, which nobody can register) are always accepted.
+        origins: Origins of other pages that may use it; ``*``: any.
     """
 
     def __init__(self, hosts: Sequence[str], origins: Sequence[str]) -> None:
@@ -39,10 +39,10 @@ class OriginPolicy:
         self._origins, self._latest = set(origins), ""
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Check a request; raise if it is refused.
+        """Check a request.
 
         Raises:
-            HttpError: 421: the server has another name; 403: a page of another origin sent it.
+            HttpError: 421: unknown host name; 403: a page of another origin sent it.
         """
         host = headers.get(b"host", b"").decode("latin-1")
         if host and host != self._latest and not self._is_ours(host):
@@ -52,7 +52,7 @@ class OriginPolicy:
                 "--allowed-host NAME if it is one.",
                 close=True,
             )
-        self._latest = host  # the next request has the same, mostly
+        self._latest = host  # most requests have the same
         if method not in _READING and not self._may(headers, host):
             raise HttpError(
                 403,
@@ -79,16 +79,16 @@ class OriginPolicy:
         site = headers.get(b"sec-fetch-site", b"").lower()
         if "*" in self._origins or (origin or b"").decode("latin-1") in self._origins:
             return True
-        if site:  # browsers say it, and no page can; it is right behind a proxy too
+        if site:  # set by browsers only, and correct behind a proxy too
             return site in (b"same-origin", b"none")
         return origin is None or _same(origin.decode("latin-1"), host)
 
 
 def names_of(host: str) -> tuple[str, ...]:
-    """List the names by which a server that listens there is called.
+    """List the names of a server that listens on a host.
 
     Args:
-        host: As ``--host`` has it.
+        host: Value of the option ``host``.
     """
     return (host, socket.gethostname()) if _is_any(host) else (host,)
 
@@ -98,10 +98,10 @@ def _is_any(host: str) -> bool:
 
 
 def as_sent(host: str) -> str:
-    """Return a name as clients send it: in small letters, and of ASCII (RFC 5890)."""
+    """Return a host name as clients send it: in lower case and ASCII (RFC 5890)."""
     try:
         return host.lower() if host.isascii() else host.encode("idna").decode()
-    except UnicodeError:  # no name; none that is sent is the same
+    except UnicodeError:  # not a host name; matches nothing
         return host
 
 
@@ -118,7 +118,7 @@ def _is_number(name: str) -> bool:
 
 
 def _same(origin: str, host: str) -> bool:
-    """Compare names and ports; a proxy may have taken off TLS, so the scheme does not count."""
+    """Compare names and ports, without the scheme: a proxy may have terminated TLS."""
     scheme, _, place = origin.lower().partition("://")
     standard = {"http": ":80", "https": ":443"}.get(scheme, "")
     plain = host.lower().removesuffix(standard) if standard else host.lower()

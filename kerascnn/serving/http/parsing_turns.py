@@ -1,7 +1,7 @@
-"""Connections that take turns: none keeps the others waiting, however much of it must be parsed.
+"""Connections that parse in turns, so that none blocks the others.
 
-Knows: uvicorn's protocol on httptools, and which part of what came in is parsed when. Does not
-know what is refused.
+Knows: uvicorn's protocol on httptools, and which part of the input is parsed when. Does not know
+which requests are refused.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from kerascnn.serving.http.deadlines import Deadlines
 from kerascnn.serving.http.joined_writes import JoinedWrites
 
 _SLICE, _TURN = 4096, 0.001
-"""Bytes that are parsed at once, and seconds after which it is another connection's turn. One read
-may bring ten thousand requests, or forty thousand chunks of a body: 0.2 s of work."""
+"""Bytes to parse at a time, and length of a connection's turn in seconds. One read may contain ten
+thousand requests, or forty thousand chunks of a body: 0.2 s of work."""
 
 _IDLE = 620.0
-"""Seconds within which the next request must begin. Proxies keep connections for one to ten minutes
-and take one that the server is closing for a failure of the request that they send by it (502); so
-the proxy must be the first to close. uvicorn's own 5 s are for servers with few connections."""
+"""Keep-alive timeout in seconds. Proxies keep connections for one to ten minutes, and report a
+failed request (502) if they send it while the server closes; so the proxy must close first.
+uvicorn's default of 5 s is for servers with few connections."""
 
 _LARGE = 65_536
-"""Bytes of a read: after larger ones, uvloop reads up to 32 times before others have their turn."""
+"""Size of a read in bytes after which uvloop may read up to 32 times before other callbacks run."""
 
 
 class _Flow(FlowControl):
-    """uvicorn's control of reading, which also stops while something is not parsed yet."""
+    """uvicorn's flow control, which also pauses reading while unparsed data remains."""
 
     parsing = False
 
     def resume_reading(self) -> None:
-        """Go on reading, unless there is enough to parse."""
+        """Resume reading, unless unparsed data remains."""
         if self.parsing:
             self.read_paused = False
         else:
             super().resume_reading()
 
     def begin_parsing(self) -> None:
-        """Read no more until all is parsed."""
+        """Pause reading until everything is parsed."""
         self.parsing = True
         self._transport.pause_reading()
 
     def end_parsing(self) -> None:
-        """Go on reading, if uvicorn reads."""
+        """Resume reading, unless uvicorn paused it."""
         if self.parsing:
             self.parsing = False
             if not self.read_paused:
@@ -56,14 +56,13 @@ class _Flow(FlowControl):
 
 
 class TurnTakingProtocol(HttpToolsProtocol):
-    """uvicorn's connection, which parses what came in a little at a time.
+    """uvicorn's connection, which parses its input in small slices.
 
-    Behind a request that waits for the answer to another nothing is parsed: it would be kept, and
-    takes a hundred times the memory then.
+    Nothing is parsed after a pipelined request that waits for an earlier response: parsed requests
+    take a hundred times the memory.
 
     Attributes:
-        idle: Connections that wait for their next request, of one server: uvicorn has a timer for
-            each.
+        idle: Keep-alive limits of all connections of a server; uvicorn has a timer for each.
     """
 
     flow: _Flow
@@ -77,31 +76,31 @@ class TurnTakingProtocol(HttpToolsProtocol):
         self._body_left = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin."""
+        """Set up flow control and joined writes."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
         self._answers = JoinedWrites(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Notify the active request."""
         self._unparsed = memoryview(b"")
         if self._active is not None and not self._active.response_complete:
-            # uvicorn tells the request that came last, which may be waiting behind this one.
+            # uvicorn notifies only the last request, which may be waiting behind this one.
             self._active.disconnected = True
             self._active.message_event.set()
         self.idle.end(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request."""
+        """Receive data."""
         self._unparsed = memoryview(b"".join((self._unparsed, data)) if self._unparsed else data)
         if len(data) > _LARGE:
-            self._schedule()  # the loop would read again and again before anything else
+            self._schedule()  # else the loop may read many times before other callbacks
         elif self._turn is None:
             self._take_turn()
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, or wait until the request before is answered."""
+        """Start to handle the request, or queue it behind the previous one."""
         super().on_headers_complete()
         self.cycle.transport = self._answers  # type: ignore[assignment]
         if not self.pipeline:
@@ -110,12 +109,12 @@ class TurnTakingProtocol(HttpToolsProtocol):
         self._body_left = parse_length(length.decode("latin-1")) or 0
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Receive a part of the body."""
         self._body_left -= len(body)
         super().on_body(body)
 
     def on_response_complete(self) -> None:
-        """Begin with the next request, and parse what follows it."""
+        """Start the next request, and continue parsing."""
         self._active = None
         self._answers.end()
         self.server_state.total_requests += 1
@@ -133,10 +132,10 @@ class TurnTakingProtocol(HttpToolsProtocol):
         self.idle.end(self)
 
     def parse(self, part: memoryview) -> memoryview | bytes:
-        """Parse a part, and return what of it is not parsed.
+        """Parse a part, and return its unparsed rest.
 
         Raises:
-            httptools.HttpParserError: It is not HTTP.
+            httptools.HttpParserError: Invalid HTTP.
         """
         self.parser.feed_data(part)
         return b""
@@ -145,7 +144,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
         """Parse slices until the turn is over."""
         end = time.perf_counter() + _TURN
         while self._unparsed and self.parser is not None and not self.transport.is_closing():
-            # The rest of a body of known length takes no time to parse.
+            # The rest of a body of known length is parsed in no time.
             size = max(_SLICE, self._body_left)
             part, self._unparsed = self._unparsed[:size], self._unparsed[size:]
             rest = self.parse(part)
@@ -156,13 +155,13 @@ class TurnTakingProtocol(HttpToolsProtocol):
 
     def _take_turn(self) -> None:
         self._turn = None
-        if self.parser is not None:  # the connection is not lost
+        if self.parser is not None:  # not after connection_lost
             self._unset_keepalive_if_required()
             self.parse_slices()
             self._schedule()
 
     def _schedule(self) -> None:
-        """Read on if all is parsed; else parse on when it is this connection's turn again."""
+        """Resume reading if everything is parsed; else continue parsing in the next turn."""
         if self.transport.is_closing():
             return
         if not self._unparsed:
@@ -174,7 +173,7 @@ class TurnTakingProtocol(HttpToolsProtocol):
 
 
 def idle_connections() -> Deadlines[TurnTakingProtocol]:
-    """Return what closes connections that were idle for too long."""
+    """Return keep-alive limits, which close connections that are idle for too long."""
     return Deadlines(_IDLE, lambda one: one.timeout_keep_alive_handler())
 
 

@@ -1,6 +1,6 @@
-"""From a path to what answers it.
+"""Routes requests to endpoints.
 
-Knows: Starlette's routes, and a shorter way for those that are busy. Does not know the endpoints.
+Knows: Starlette's routes, and a fast path for POST requests. Does not know the endpoints.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 
 class Routing:
-    """Starlette's router, and for POST requests a way around it.
+    """Starlette's router, with a fast path for POST requests.
 
-    The router tries every route, and wraps what it finds twice. For a small network's request that
-    takes as long as the network.
+    The router tries every route and wraps the endpoint twice, which takes as long as running a
+    small network.
 
     Args:
-        router: It has all routes; it raises what it cannot route.
+        router: Router with all routes.
     """
 
     def __init__(self, router: Router) -> None:

@@ -1,7 +1,7 @@
-"""TLS: connections are accepted here, so that handshakes are counted and begin one at a time.
+"""Accepts TLS connections, with a limit on handshakes, which start one at a time.
 
-Knows: asyncio's handshake, that a client need not finish one, and that a signature takes the
-processor a millisecond. Does not know what is said once a connection is secure.
+Knows: asyncio's handshake, that a client may never finish one, and that a signature takes a
+millisecond of processor time. Does not know the protocol on top of TLS.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from kerascnn.errors import kind_and_line
 log = logging.getLogger(__name__)
 
 MOST_HANDSHAKES = 256
-"""Handshakes that are not finished; at the next, the oldest is given up. Most take some
-milliseconds, and those that take seconds are nobody's who is in a hurry."""
+"""Maximum concurrent handshakes; beyond it the oldest is aborted. Most take milliseconds, and
+clients that take seconds are not in a hurry."""
 
 _AT_ONCE = 16
-"""Connections that are accepted before anything else has its turn."""
+"""Maximum connections to accept before other callbacks run."""
 
 _PAUSE = 0.1
-"""Seconds until the next try after one failed: too many files are open, perhaps."""
+"""Seconds to wait after accepting failed, e.g. because too many files are open."""
 
 
 class TlsListener:
-    """Accepts connections; with the two methods of :class:`asyncio.Server` that uvicorn calls.
+    """Accepts connections; has the two methods of :class:`asyncio.Server` that uvicorn calls.
 
-    asyncio's own server counts nobody before the end of a handshake, and works on as many at a
-    time as there are.
+    asyncio's own server does not count connections before the end of their handshake, and runs any
+    number of handshakes concurrently.
 
     Args:
-        listener: Listens already.
-        protocol: Makes the protocol of a connection.
-        context: Certificate and key.
-        seconds: Within which a handshake must be finished.
+        listener: Socket that listens already.
+        protocol: Creates the protocol of a connection.
+        context: TLS context with certificate and key.
+        seconds: Time limit for a handshake.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class TlsListener:
         self._accepting = asyncio.ensure_future(self._accept())
 
     def close(self) -> None:
-        """Accept no more, and give up handshakes."""
+        """Stop accepting, and abort handshakes."""
         for task in (self._accepting, *self._handshakes):
             task.cancel()
         self._listener.close()
 
     async def wait_closed(self) -> None:
-        """Wait until nothing is left to do."""
+        """Wait until accepting has stopped."""
         with suppress(asyncio.CancelledError):
             await self._accepting
 
@@ -108,7 +108,7 @@ class TlsListener:
                 ssl_handshake_timeout=self._seconds,
                 ssl_shutdown_timeout=self._seconds,
             )
-        except OSError:  # also TimeoutError and ssl.SSLError: nobody to tell
+        except OSError:  # includes TimeoutError and ssl.SSLError; no way to respond
             connection.close()
         except BaseException:
             connection.close()
@@ -116,7 +116,7 @@ class TlsListener:
 
 
 async def _readable(connection: socket.socket) -> None:
-    """Wait for the first bytes; until then there is nothing to work on."""
+    """Wait for the first bytes, before which a handshake cannot start."""
     loop, came = asyncio.get_running_loop(), asyncio.Event()
     try:
         loop.add_reader(connection, came.set)

@@ -1,6 +1,6 @@
-"""The page at ``/``: its files, and the policy under which a browser runs them.
+"""The web page at ``/``: its files, and their Content-Security-Policy.
 
-Knows: which files there are, and their headers. Does not know what is in them.
+Knows: the files and their headers. Does not know their content.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Content-Security-Policy: the page loads nothing from elsewhere, and no page may frame it."""
+"""Content-Security-Policy: the page loads nothing from other sites, and cannot be framed."""
 
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -26,7 +26,7 @@ _FILES = {
     "/page/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-"""By path: file in this package, and its media type."""
+"""File in this package and media type, by path."""
 
 
 def page_routes() -> list[Route]:
@@ -39,7 +39,7 @@ def page_routes() -> list[Route]:
 
 
 def _language() -> bytes:
-    """What the page says, in the language that is spoken when the server starts."""
+    """Return the texts of the page, in the server's language at startup."""
     language = current_language()
     told = {"language": language, "table": dict(sentences(language))}
     return json.dumps(told, ensure_ascii=False).encode("utf-8")
