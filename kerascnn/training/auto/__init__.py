@@ -1,1 +1,1 @@
-"""What ``auto`` stands for: the options of a run that follow from its data."""
+"""The resolution of ``auto``: options of a run that follow from its data."""

@@ -1,10 +1,11 @@
-"""Whether mirror images of pictures are still of their class, told from the pictures themselves.
+"""A test of whether horizontal flips preserve the classes of pictures.
 
-Knows: nearest neighbors among small grey pictures. Does not know Keras, nor what follows.
+Knows: nearest neighbors among small gray pictures. Does not know: Keras, what follows from the
+result.
 
-A picture is given the class of the other picture that it is most like, and so is its mirror image.
-Where mirror images are answered right as often, in every class, a flip changes nothing that counts;
-a mirrored 3 or an arrow to the left is answered as something else, or as nothing in particular.
+Each picture and its mirror image are assigned the class of the most similar other picture. If
+mirror images are classified correctly as often, in every class, a flip preserves the classes; a
+mirrored 3 or an arrow to the left is classified as something else, or at random.
 """
 
 from __future__ import annotations
@@ -19,22 +20,23 @@ from kerascnn.metrics.significance import binomial_tail
 Verdict = Literal["harmless", "harmful", "unknown"]
 
 SAMPLE = 1000
-"""Pictures looked at; all pairs of them are compared."""
+"""Maximum number of pictures; all pairs of them are compared."""
 
 SIDE = 16
-"""Pixels: what they are averaged down to, about. Fine detail hides what is alike."""
+"""Approximate side to which they are averaged down, in pixels: fine detail hides similarity."""
 
 LEVEL = 0.01
-"""Of significance, both for telling classes apart at all and for what a flip spoils."""
+"""Significance level, both for neighbors predicting the classes at all and for the harm of a
+flip."""
 
 FEW = 5
-"""Pictures a class below which nothing is told."""
+"""Minimum number of pictures per class; with fewer the verdict is ``unknown``."""
 
 
 def judge_flips(
     pictures: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], seed: int = 0
 ) -> Verdict:
-    """Return whether a horizontal flip leaves the classes as they are.
+    """Return whether a horizontal flip preserves the classes.
 
     Args:
         pictures: ``[pictures, height, width, channels]``.
@@ -42,8 +44,8 @@ def judge_flips(
         seed: Seed of the sample.
 
     Returns:
-        ``harmful``: mirror images are answered right significantly less often, in one class or in
-        all together; ``unknown``: too few pictures, or neighbors tell nothing about these
+        ``harmful``: mirror images are classified correctly significantly less often, in one class
+        or in all together; ``unknown``: too few pictures, or neighbors do not predict these
         classes; else ``harmless``.
     """
     chosen = np.random.default_rng(seed).permutation(len(pictures))[:SAMPLE]
@@ -66,13 +68,13 @@ def judge_flips(
 def _is_worse(
     before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_], comparisons: int
 ) -> bool:
-    """Test by signs (McNemar, one-sided) whether more became wrong than right."""
+    """Test (McNemar's sign test, one-sided) whether more became wrong than correct."""
     lost, won = int((before & ~after).sum()), int((~before & after).sum())
     return lost > won and binomial_tail(lost, lost + won, 0.5) < LEVEL / comparisons
 
 
 def _small(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Average down to about :data:`SIDE` pixels, grey, each with mean 0 and length 1."""
+    """Convert to gray and average down to about :data:`SIDE` pixels, with mean 0 and norm 1."""
     grey = pictures.mean(axis=3, dtype=np.float32)
     for axis in (1, 2):
         side = min(SIDE, grey.shape[axis])
@@ -85,9 +87,11 @@ def _small(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def _nearest(
-    asked: npt.NDArray[np.float32], known: npt.NDArray[np.float32]
+    queries: npt.NDArray[np.float32], known: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.int64]:
-    """Find for each picture the most similar one of another number."""
-    alike = asked.reshape(len(asked), -1) @ known.reshape(len(known), -1).T
-    np.fill_diagonal(alike, -np.inf)  # nor is a picture its own mirror image's neighbor
-    return np.asarray(alike.argmax(axis=1), np.int64)
+    """Return the index of the most similar other picture for each picture."""
+    similarity = queries.reshape(len(queries), -1) @ known.reshape(len(known), -1).T
+    np.fill_diagonal(
+        similarity, -np.inf
+    )  # a picture is no neighbor of itself or of its mirror image
+    return np.asarray(similarity.argmax(axis=1), np.int64)

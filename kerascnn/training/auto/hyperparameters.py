@@ -1,8 +1,8 @@
-"""Options that follow from how many training pictures there are, where they are left to ``auto``.
+"""Options left to ``auto`` that depend on the number of training pictures.
 
-Knows: the rules. Does not know Keras, nor how an option is applied. What is found stands in
-``config.json`` and is shown before the first step; docs/experiments.md has what the rules were
-chosen on.
+Knows: the rules. Does not know: Keras, how an option is applied. The values are stored in
+``config.json`` and shown before the first step; docs/experiments.md has the measurements behind the
+rules.
 """
 
 from __future__ import annotations
@@ -16,40 +16,45 @@ from kerascnn.training.networks import Network
 from kerascnn.training.phases import FIT_HEAD, LEAST_EPOCHS, fits_head, highest_rate, total_epochs
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 16
-"""Pictures a step. The learning rates in the table of networks were found with the largest."""
+"""Bounds of the batch size. The learning rates in the table of networks were found with the
+largest."""
 
 STEPS_PER_EPOCH = 25
-"""At least, as long as batches can be made smaller."""
+"""Minimum number of steps per epoch, as long as batches can be made smaller."""
 
 LEAST_STEPS = 300
-"""In all epochs. A network that starts from random weights needs some, however few its pictures."""
+"""Minimum number of steps in all epochs: a network with random weights needs some, however few its
+pictures."""
 
 ENOUGH_STEPS = 250
-"""For a network of four convolutions; in fewer the baseline CNN learns more."""
+"""Minimum number of steps for a network of four convolutions; with fewer the baseline CNN learns
+more."""
 
 MOST_EPOCHS = 100
-"""For the sake of those steps: each epoch also judges and writes, which takes more than a step."""
+"""Maximum number of epochs to reach those steps: each epoch also validates and saves, which takes
+longer than a step."""
 
 
 _OF_STEPS = (
     "epochs", "phase", "batch_size", "patience", "learning_rate", "optimizer", "weight_decay",
     "clip_norm", "ema", "accumulate", "random_crop", "mixup", "cutmix",
 )  # fmt: skip
-"""Options that say how a network is trained step by step; a fit takes none."""
+"""Options of training step by step; the fit of a head uses none of them."""
 
 OFTEN = 20
-"""Epochs from which on strong changes of photographs pay, however they are chosen: by default, of
-up to about 240 pictures."""
+"""Number of epochs from which strong augmentation of photographs pays, however they are chosen: by
+default, with up to about 240 pictures."""
 
 FEW_TO_CHOOSE_BY = 100
-"""Validation pictures. On fewer, the highest of many epochs' accuracies is high by chance."""
+"""Minimum number of validation pictures to choose an epoch by; on fewer, the highest of many
+accuracies is high by chance."""
 
 
 def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
-    """Replace ``keep`` ``auto`` by what suits the number of validation pictures.
+    """Replace ``keep`` ``auto`` according to the number of validation pictures.
 
     Returns:
-        The configuration. Where the user names the epochs, their best is kept.
+        The configuration. If the user sets the epochs, the best one is kept.
     """
     if config.keep != AUTO:
         return config
@@ -60,12 +65,12 @@ def resolve_keep(config: TrainConfig, validation: int) -> TrainConfig:
 def resolve_auto(
     config: TrainConfig, pictures: int, network: Network | None = None, classes: int = 2
 ) -> TrainConfig:
-    """Replace ``auto`` by numbers that suit so many training pictures.
+    """Replace ``auto`` by values that suit the number of training pictures.
 
     Returns:
-        The configuration with a batch size, with epochs where there are no phases, and with a
-        learning rate where the batch size was chosen here. A head that is trained alone is fitted,
-        unless something is said of the steps that would train it, or there are too many pictures.
+        The configuration with a batch size, with epochs if there are no phases, and with a learning
+        rate if the batch size was chosen here. A head that is trained alone is fitted, unless an
+        option of training step by step is set, or there are too many pictures.
     """
     if _only_fits_head(config) and fits_head(pictures, classes):
         config = replace(config, phase=(FIT_HEAD,))
@@ -87,11 +92,11 @@ def _only_fits_head(config: TrainConfig) -> bool:
 
 
 def sees_pictures_often(config: TrainConfig, pictures: int, network: Network | None = None) -> bool:
-    """Return whether a run sees each picture so often that it can memorise them.
+    """Return whether a run sees each picture so often that it can memorize them.
 
     Returns:
-        False also where the user wants few epochs, in which there is no time for more than the
-        pictures as they are.
+        False also if the user sets few epochs, which leave no time for more than the original
+        pictures.
     """
     return total_epochs(resolve_auto(config, pictures, network)) >= OFTEN
 
@@ -100,7 +105,7 @@ def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
     """Return whether a run has the steps that a deeper network needs from random weights.
 
     Returns:
-        False where the user wants few epochs, or there are very few pictures.
+        False if the user sets few epochs, or there are very few pictures.
     """
     settled = resolve_auto(config, pictures)
     batch_size = min(batch_size_for(settled.batch_size, pictures), pictures)
@@ -110,20 +115,20 @@ def has_enough_steps(config: TrainConfig, pictures: int) -> bool:
 def _rate(
     config: TrainConfig, batch_size: int, enough_steps: bool, network: Network | None
 ) -> float:
-    """Lower the network's own rate for small batches, whose gradients are noisier.
+    """Lower the network's learning rate for small batches, whose gradients are noisier.
 
-    For Adam's family the square root keeps that noise as it was (Malladi et al. 2022,
-    https://arxiv.org/abs/2205.10287). In very few steps the higher rate gets further.
+    For optimizers like Adam, scaling by the square root keeps that noise constant (Malladi et al.
+    2022, https://arxiv.org/abs/2205.10287). In very few steps the higher rate gets further.
     """
     factor = math.sqrt(batch_size / LARGEST_BATCH) if enough_steps else 1.0
     return float(f"{highest_rate(config, network) * factor:.3g}")
 
 
 def batch_size_for(asked: int | str, pictures: int) -> int:
-    """Return the pictures per step: those that were asked for, or what suits so many pictures.
+    """Return the batch size: the given one, or one that suits the number of pictures.
 
     Returns:
-        At least 1; of its own choice a power of two from 16 to 64.
+        At least 1; if chosen here, a power of two from 16 to 64.
     """
     if not isinstance(asked, str):
         return asked

@@ -1,7 +1,7 @@
-"""What ``--model auto`` and ``--augment auto`` stand for, once the data are known.
+"""The choice of network and augmentation for ``--model auto`` and ``--augment auto``.
 
-Knows: the rules, which docs/training.md gives with what they were measured on. Does not know:
-how weights are fetched, nor how a network is trained.
+Knows: the rules, which docs/training.md states with their measurements. Does not know: how weights
+are fetched, how a network is trained.
 """
 
 from __future__ import annotations
@@ -31,66 +31,69 @@ from kerascnn.training.weights_location import on_this_machine
 log = logging.getLogger(__name__)
 
 SMALL = 64
-"""Pixels of the longest side: up to here pictures are not photographs, and a pretrained backbone,
-which halves its input five times, has little left to look at."""
+"""Longest side in pixels up to which pictures are not photographs, and leave little detail to a
+pretrained backbone, which halves its input five times."""
 
 BACKBONE = "mobilenet_v3_large"
-"""For photographs; docs/training.md compares it with others in accuracy, size and time."""
+"""Network for photographs; docs/training.md compares it with others in accuracy, size and time."""
 
 FROM_SCRATCH = "cnn4"
-"""Without such weights, and for small pictures; docs/experiments.md compares it with the baseline
-CNN."""
+"""Network for small pictures, or without ImageNet weights; docs/experiments.md compares it with the
+baseline CNN."""
 
 DETAIL = (32, 64)
-"""Of its input, in pixels: pictures within are seen as they are, larger ones are reduced."""
+"""Smallest and largest input side of :data:`FROM_SCRATCH`, in pixels; larger pictures are
+downscaled."""
 
 HALVED = 16
-"""Its input's side is a multiple: it halves four times."""
+"""Divisor of that input side: the network halves it four times."""
 
 LEAST_AREA = 0.35
-"""Of a photograph, in a random crop of it (torchvision's 0.08 is for a million pictures)."""
+"""Minimum share of a photograph in a random crop (torchvision's 0.08 is for a million pictures)."""
 
 FEW = 100
-"""Training pictures: with fewer, :data:`MIXUP` raises accuracy; docs/experiments.md has figures."""
+"""Number of training pictures below which :data:`MIXUP` raises accuracy; docs/experiments.md has
+figures."""
 
 MIXUP = 0.2
-"""Alpha of mixup for few pictures that are not cropped (Zhang et al. 2018 take 0.1 to 0.4)."""
+"""Alpha of mixup for few pictures that are not cropped (Zhang et al. 2018 use 0.1 to 0.4)."""
 
 SIZES = (160, 224)
-"""Of its input, in pixels: smaller pictures are enlarged, since what the weights know is larger
-than a few pixels; no larger than the weights were made at."""
+"""Smallest and largest input side of :data:`BACKBONE`, in pixels. Smaller pictures are enlarged,
+since its filters expect more than a few pixels; the largest is the size of pretraining."""
 
 STRIDE = 32
-"""Its input's side is a multiple: it halves five times."""
+"""Divisor of that input side: the network halves it five times."""
 
 DEEPER_PICTURES = 1500
-"""Pictures that pass through the whole network, there and back, after the head has learned: about
-a minute on two cores at 160 pixels."""
+"""Number of pictures, over all epochs, that pass forward and backward through the whole network
+after the head has been trained: about a minute on two cores at 160 pixels."""
 
 DEEPER_EPOCHS = (2, 10)
-"""Fewest and most epochs of the whole network, after the head has learned."""
+"""Minimum and maximum number of epochs of the whole network after the head has been trained."""
 
-COLOURED = 8.0
-"""Between a pixel's highest and lowest channel, of 255, on average: what JPEG leaves of a grey
-picture is 1 or 2. Photographs in color come in all kinds of light, which is what strong changes
-of pictures make up for; grey figures on a plain ground, however large, lose by them."""
+COLORFULNESS = 8.0
+"""Mean difference between a pixel's highest and lowest channel, of 255, from which pictures are in
+color; JPEG leaves 1 or 2 in a gray picture. Color photographs are taken in all kinds of light, for
+which strong augmentation compensates; gray figures on a plain background, however large, lose by
+it."""
 
-LOOKED_AT = 100
-"""Pictures at most, for their color."""
+COLOR_SAMPLE = 100
+"""Maximum number of pictures from which color is determined."""
 
 THUMBNAIL = 32
-"""Pixels, for the same."""
+"""Side of those pictures, in pixels."""
 
 
 def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) -> TrainConfig:
     """Replace ``model`` ``auto`` by a network and its initial weights.
 
     Returns:
-        The same where a network is named.
+        The same if a network is named.
 
     Raises:
-        ConfigError: A file of weights, and nothing that says what they are for.
-        ModelFileError: ImageNet weights were asked for, and cannot be had.
+        ConfigError: The weights are a file, and nothing says which network they are for.
+        ModelFileError: ImageNet weights are requested and not available.
     """
     if config.model != AUTO:
         return config
@@ -121,13 +124,13 @@ def choose_network(config: TrainConfig, dataset: Dataset, progress: Callback) ->
 
 
 def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
-    """Choose a network that learns from random weights.
+    """Choose a network to train from random weights.
 
     Returns:
-        The configuration: four convolutions that see the pictures' detail. Unless ``augment`` is
-        named, colored photographs are cropped at random, and other pictures mixed if they are few.
-        The baseline CNN for a tiny input, or few steps, in which a deeper network would not learn.
-        What is random cannot be frozen, so all of it learns.
+        The configuration, with a network of four convolutions that sees the pictures' detail.
+        Unless ``augment`` is set, color photographs are cropped at random, and other pictures mixed
+        if they are few. For a tiny input, or fewer steps than a deeper network needs, the baseline
+        CNN. Random weights cannot be frozen, so all blocks are trained.
     """
     trainable = "all" if config.trainable == AUTO else config.trainable
     chosen = replace(config, model=BASELINE, weights="none", trainable=trainable)
@@ -139,7 +142,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     if config.augment != AUTO or config.random_crop:
         return chosen
     wide = size >= SMALL and train.longest_side() > SMALL
-    # Color comes last: it is told from pictures, which have to be decoded.
+    # Color is checked last, because pictures have to be decoded for it.
     if wide and _in_color(train):
         return replace(chosen, random_crop=LEAST_AREA)
     mixed = config.mixup or config.cutmix or len(train) >= FEW
@@ -147,7 +150,7 @@ def from_scratch(config: TrainConfig, dataset: Dataset) -> TrainConfig:
 
 
 def _input_for(longest: int, multiple: int, bounds: tuple[int, int]) -> int:
-    """Return the input's side for pictures of a longest side, rounded up, within bounds."""
+    """Return the input side for a longest side: the next multiple, within bounds."""
     least, most = bounds
     return min(most, max(least, -(-longest // multiple) * multiple))
 
@@ -171,13 +174,13 @@ def _pretrained(config: TrainConfig, longest: int, progress: Callback) -> TrainC
 
 
 def _open_scope(config: TrainConfig) -> str:
-    """Leave open which blocks learn, until the pictures have passed through the network."""
+    """Leave open which blocks are trained, until the pictures have passed through the network."""
     unsaid = config.trainable == "all" and not config.phase and not config.random_crop
     return AUTO if unsaid else config.trainable
 
 
 def _network_of(path: Path) -> str:
-    kind_of(path)  # says so where it is no file of weights at all
+    kind_of(path)  # raises if it is no file of weights
     card = path.parent / "card.json"
     if not card.is_file():
         raise ConfigError(
@@ -188,7 +191,7 @@ def _network_of(path: Path) -> str:
 
 
 def affordable_phases(pictures: int, classes: int, deeper: bool, rate: float) -> tuple[str, ...]:
-    """Plan the phases of a backbone that ``--model auto`` chose: the head, then all of it."""
+    """Plan the phases of a backbone that ``--model auto`` chose: head, then the whole network."""
     head = head_phase(pictures, classes)
     if not deeper:
         return (head,)
@@ -199,13 +202,13 @@ def affordable_phases(pictures: int, classes: int, deeper: bool, rate: float) ->
 def choose_changes(
     config: TrainConfig, feed: Feed, progress: Callback, network: Network | None = None
 ) -> TrainConfig:
-    """Replace ``augment`` ``auto`` by what suits the pictures.
+    """Replace ``augment`` ``auto`` by a preset that suits the pictures.
 
-    ``light``, or ``strong`` for few colored photographs; ``shift`` or ``strong-shift`` where the
-    pictures do not show a flip to be harmless.
+    ``light``, or ``strong`` for few color photographs; ``shift`` or ``strong-shift`` unless a flip
+    proves harmless.
 
     Returns:
-        The same where ``augment`` was named.
+        The same if ``augment`` is set.
     """
     if config.augment != AUTO:
         return config
@@ -214,10 +217,10 @@ def choose_changes(
         progress.on_choice("augment", "none", reason)
         return replace(config, augment="none")
     verdict = judge_flips(feed.train.images, feed.train.labels, config.seed)
-    # Crops of few photographs are change enough: together with these they cost accuracy.
+    # Crops are enough augmentation of few photographs: together they cost accuracy.
     photographs = not config.random_crop and feed.dataset.splits["train"].longest_side() > SMALL
     often = photographs and sees_pictures_often(config, len(feed.train), network)
-    strong = often and _colored(feed.train.images[:: -(-len(feed.train) // LOOKED_AT)])
+    strong = often and _colored(feed.train.images[:: -(-len(feed.train) // COLOR_SAMPLE)])
     augment = _CHANGES[verdict == "harmless", strong]
     reason = _FLIPS[verdict]
     if strong:
@@ -227,23 +230,24 @@ def choose_changes(
 
 
 def _in_color(train: Split) -> bool:
-    """Return whether a split is in color, from a few pictures; unreadable ones do not count."""
-    sample = np.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).astype(np.int64)
+    """Return whether a split is in color, judged from a few of its readable pictures."""
+    sample = np.linspace(0, len(train) - 1, min(len(train), COLOR_SAMPLE)).astype(np.int64)
     found = list(sized_pictures(train.take(sample).pictures, THUMBNAIL, "squash"))
     pictures = [one for one in found if not isinstance(one, PictureError)]
     return bool(pictures) and _colored(np.stack(pictures))
 
 
 def _colored(pictures: npt.NDArray[np.uint8]) -> bool:
-    """Return whether pictures are in color; a few grey ones among them do not matter."""
-    return float(np.ptp(pictures.astype(np.int16), axis=3).mean()) >= COLOURED
+    """Return whether pictures are in color; a few gray ones among them do not matter."""
+    return float(np.ptp(pictures.astype(np.int16), axis=3).mean()) >= COLORFULNESS
 
 
 _CHANGES: dict[tuple[bool, bool], Augment] = {
     (False, False): "shift", (True, False): "light",
     (False, True): "strong-shift", (True, True): "strong",
 }  # fmt: skip
-"""By whether a flip is harmless, and whether these are photographs that are seen often."""
+"""Preset by whether a flip is harmless, and whether these are color photographs that are seen
+often."""
 
 _FLIPS: dict[Verdict, Sentence] = {
     "harmless": sentence("mirrored pictures resemble their class as much as the originals do"),

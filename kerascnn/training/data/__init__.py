@@ -1,1 +1,1 @@
-"""The pictures of a run: its splits, decoded once into a pack, and dealt out in batches."""
+"""The pictures of a run: its splits, decoded once into packs, and divided into batches."""

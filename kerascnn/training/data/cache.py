@@ -1,7 +1,7 @@
-"""Packs that are kept from one run to the next, so that the second run starts at once.
+"""The cache of packs on disk, so that the second run on the same data starts at once.
 
-Knows: what makes two packs the same, and a folder of limited size, which other users may share and
-in which other things may lie. Does not know how pictures are decoded.
+Knows: what identifies a pack, and a folder of limited size, which may be shared with other users
+and hold other files. Does not know: how pictures are decoded.
 """
 
 from __future__ import annotations
@@ -45,28 +45,30 @@ from kerascnn.training.data.cached_pack import (
 log = logging.getLogger(__name__)
 
 FORMAT = 2
-"""To be raised when :mod:`kerascnn.images` makes other pixels of the same file."""
+"""Version of the cached pixels; increase it when :mod:`kerascnn.images` changes the pixels of a
+file."""
 
 VARIABLE = "KERASCNN_CACHE"
-"""Environment variable with the folder, in place of the user's cache folder."""
+"""Environment variable for the folder of the cache, in place of the user's cache folder."""
 
 LIMIT_VARIABLE = "KERASCNN_CACHE_LIMIT"
-"""Environment variable with the limit, in gigabytes."""
+"""Environment variable for the size limit, in gigabytes."""
 
 LIMIT = 20.0
-"""Gigabytes (10**9 bytes), unless told otherwise."""
+"""Default size limit of the cache, in gigabytes (10**9 bytes)."""
 
 NO_CACHE = "none"
+"""Value of the folder that disables the cache."""
 
 
-_PACK, _BEGUN = re.compile("[0-9a-f]{64}"), re.compile(r"\.([^.]+)(\.[^.]+)?\.tmp")
-"""Names of packs, and of those that are being made; the second with the key in it."""
+_PACK, _UNFINISHED = re.compile("[0-9a-f]{64}"), re.compile(r"\.([^.]+)(\.[^.]+)?\.tmp")
+"""Names of packs, and of unfinished ones; the latter contain the key."""
 
-_PASSED_OVER = {
+_IGNORED_ERRORS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.EISDIR),
     *(errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP),
 }
-"""What the operating system says of a folder that is somebody else's, or knows no locks."""
+"""Errors of a folder that belongs to another user or does not support locks."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ class Entry:
         folder: Folder of the pack.
         pictures: Number of pictures.
         size: Height and width, in pixels.
-        bytes: On the disk.
-        used: When it was last used, in seconds since 1970.
+        bytes: Size on disk.
+        used: Time of last use, in seconds since 1970.
     """
 
     folder: Path
@@ -89,7 +91,7 @@ class Entry:
 
 
 def pack_key(split: Split, size: int | images.Shape, resize: images.ResizeRule) -> str:
-    """Hash all that decides on the pixels of a pack: every file, and every option."""
+    """Hash everything that determines the pixels of a pack: every file and every option."""
     digest = hashlib.sha256(f"{FORMAT} {PIL.__version__} {size} {resize} {len(split)}".encode())
     for index in range(len(split)):
         digest.update(split.pictures.stamp(index) + b"\n")
@@ -100,8 +102,8 @@ class PackCache:
     """A folder of packs.
 
     Args:
-        folder: Made if need be.
-        limit: In bytes; the packs that were not used for longest go first.
+        folder: Folder; created if it does not exist.
+        limit: Size limit in bytes; the least recently used packs are removed first.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -110,22 +112,21 @@ class PackCache:
     def pictures(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
     ) -> CachedPack | None:
-        """Return a pack, from the folder if it is there; else make it and keep it.
+        """Return a pack from the cache, or make it and cache it.
 
-        Two processes that need the same pack at once make it once.
+        Two processes that need the same pack at the same time make it once.
 
         Args:
             key: Key from :func:`pack_key`.
             shape: ``[pictures, size, size, 3]``.
-            fill: Fills an array of that shape from its start, and tells which pictures are
-                broken.
+            fill: Fills an array of that shape from its start, and returns the broken pictures.
 
         Returns:
-            The pack, mapped into memory; None if it is larger than the limit, or if the folder is
-            somebody else's.
+            The pack, memory-mapped; None if it is larger than the limit, or if the folder belongs
+            to another user.
 
         Raises:
-            KerascnnError: The folder cannot be made, or the disk is full.
+            KerascnnError: The folder cannot be created, or the disk is full.
         """
         found = open_pack(self.folder / key, shape)
         if found is not None:
@@ -141,11 +142,11 @@ class PackCache:
         try:
             _make_folder(self.folder)
             with locked(self.folder / f"{key}.lock", wait=True):
-                # Another process may have made it meanwhile.
+                # Another process may have made it while this one waited.
                 found = open_pack(self.folder / key, shape, quiet=True)
                 return found or self._make(key, shape, fill)
         except KerascnnError as error:
-            if getattr(error.__cause__, "errno", None) not in _PASSED_OVER:
+            if getattr(error.__cause__, "errno", None) not in _IGNORED_ERRORS:
                 raise
             log.warning(
                 "%s: continues without caching the resized pictures. %s", self.folder, error
@@ -153,19 +154,19 @@ class PackCache:
             return None
 
     def entries(self) -> list[Entry]:
-        """List the packs, the last used first."""
+        """List the packs, most recently used first."""
         return sorted(self._entries(), key=lambda entry: -entry.used)
 
     def clear(self) -> int:
-        """Remove all packs, begun and damaged ones too; gives the bytes that were freed."""
+        """Remove all packs, also unfinished and damaged ones; return the bytes freed."""
         packs = [path for path in _listed(self.folder) if _PACK.fullmatch(path.name)]
-        return sum(map(remove_pack, packs)) + self._clear_begun()
+        return sum(map(remove_pack, packs)) + self._clear_unfinished()
 
-    def _clear_begun(self, held: str | None = None) -> int:
-        """Remove what processes that were killed had begun; those that still write hold a lock."""
+    def _clear_unfinished(self, held: str | None = None) -> int:
+        """Remove the unfinished packs of killed processes; those that still write hold a lock."""
         freed = 0
         for path in _listed(self.folder):
-            begun = _BEGUN.fullmatch(path.name)
+            begun = _UNFINISHED.fullmatch(path.name)
             if begun and begun[1] == held:
                 freed += remove_pack(path)
             elif begun and is_pack(path):
@@ -176,11 +177,11 @@ class PackCache:
     def _make(
         self, key: str, shape: tuple[int, ...], fill: Callable[[UInt8Array], dict[int, str]]
     ) -> CachedPack:
-        self._clear_begun(held=key)
+        self._clear_unfinished(held=key)
         self._make_room(math.prod(shape))
         beginning = None
         try:
-            # Of a name that nobody can foresee, and nobody else's.
+            # With an unpredictable name, and accessible to this user alone.
             beginning = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{key}.", suffix=".tmp"))
             (beginning / MARK).touch()
             preallocate(beginning / IMAGES, math.prod(shape))
@@ -189,7 +190,7 @@ class PackCache:
             array.flush()
             kept = array[: shape[0] - len(broken)]
             found = CachedPack(kept, broken, pixels_digest(kept))
-            if len(kept):  # else every picture is broken: nothing is worth keeping
+            if len(kept):  # else every picture is broken: there is nothing to cache
                 write_text(beginning / ABOUT, description(found))
                 beginning.chmod(0o777 & ~umask())
                 self._put(beginning, key)
@@ -201,8 +202,8 @@ class PackCache:
                 remove_pack(beginning)
 
     def _put(self, beginning: Path, key: str) -> None:
-        """Rename a pack into place; where that fails, it serves this process alone."""
-        remove_pack(self.folder / key)  # one that was damaged
+        """Rename a pack into place; if that fails, it serves this process alone."""
+        remove_pack(self.folder / key)  # a damaged one
         try:
             beginning.rename(self.folder / key)
         except OSError as error:
@@ -214,13 +215,13 @@ class PackCache:
         total = needed + sum(entry.bytes for entry in held)
         while held and total > self.limit:
             oldest = held.pop()
-            # A process that uses it goes on: the mapping keeps the file. Windows refuses.
+            # A process that uses it goes on: its mapping keeps the file. Windows refuses.
             remove_pack(oldest.folder)
             total -= oldest.bytes
 
     def _entries(self) -> Iterator[Entry]:
         for path in _listed(self.folder):
-            with suppress(*DAMAGED):  # told by the run that needs it
+            with suppress(*DAMAGED):  # reported by the run that needs it
                 found = read_description(path) if _PACK.fullmatch(path.name) else None
                 if found is None:
                     continue
@@ -230,14 +231,14 @@ class PackCache:
 
 
 def open_cache(folder: str | None) -> PackCache | None:
-    """Open the cache, which holds as much as ``KERASCNN_CACHE_LIMIT`` says.
+    """Open the cache, whose size limit is ``KERASCNN_CACHE_LIMIT``.
 
     Args:
-        folder: None: what the environment variable ``KERASCNN_CACHE`` says, or else the user's
-            cache folder; ``none``: no cache.
+        folder: Folder of the cache. None: the environment variable ``KERASCNN_CACHE``, or else the
+            user's cache folder; ``none``: no cache.
 
     Raises:
-        ConfigError: The limit is not a number from 0.
+        ConfigError: The limit is not a number of at least 0.
     """
     chosen = folder or os.environ.get(VARIABLE)
     if chosen == NO_CACHE:

@@ -1,11 +1,10 @@
-"""One pack on the disk: its pixels, what it says about itself, and what may be removed of it.
+"""A pack on disk: its pixels, its description, and its removal.
 
-Knows: the files of a pack, their digest, damaged and begun packs. Does not know which packs there
-are, nor how many may be kept (:mod:`kerascnn.training.data.cache`).
+Knows: the files of a pack, their digest, damaged and unfinished packs. Does not know: which packs
+there are, how many may be kept (:mod:`kerascnn.training.data.cache`).
 
-Nothing is removed but packs, file by file, and nothing is found through a link. Pixels are compared
-with their digest each time a pack is opened (0.6 s of one processor for a gigabyte, where it has
-instructions for SHA-256).
+Only packs are removed, file by file, and no link is followed. Pixels are compared with their digest
+each time a pack is opened (0.6 s per gigabyte on one core with SHA-256 instructions).
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ log = logging.getLogger(__name__)
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 
 IMAGES, ABOUT, MARK = "images", "about.json", ".kerascnn-pack"
-"""All that lies in a pack. The mark, an empty file, is there from the beginning."""
+"""All files of a pack. The mark, an empty file, is created first."""
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
-"""What reading a damaged pack raises."""
+"""Errors that reading a damaged pack raises."""
 
 _LONGEST_REASON = 200
-"""Characters of the reason why a pack cannot be used."""
+"""Maximum length of the reason why a pack cannot be used, in characters."""
 
-_LONGEST = 1 << 28
-"""Bytes of the description of a pack: it names every broken picture."""
+_LONGEST_DESCRIPTION = 1 << 28
+"""Maximum length of the description of a pack, in bytes: it lists every broken picture."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class CachedPack:
     """The pictures of a split, decoded and resized.
 
     Attributes:
-        images: uint8 ``[pictures, size, size, 3]``; those that cannot be read are not in it.
-        broken: Why, by their number in the split.
+        images: uint8 ``[pictures, size, size, 3]``, without those that cannot be read.
+        broken: Why each broken picture cannot be read, by its index in the split.
         digest: SHA-256 of the images in hexadecimal.
     """
 
@@ -64,12 +63,12 @@ def pixels_digest(pictures: UInt8Array) -> str:
 
 
 def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> CachedPack | None:
-    """Open a pack and compare it with its digests; None: it is not there, or cannot be used.
+    """Open a pack and verify its digests; return None if it is missing or unusable.
 
     Args:
-        folder: Of the pack.
-        shape: ``[pictures, height, width, 3]``, those that are broken among them.
-        quiet: Say nothing of a damaged one.
+        folder: Folder of the pack.
+        shape: ``[pictures, height, width, 3]``, including broken pictures.
+        quiet: Do not warn of a damaged one.
     """
     try:
         about = read_description(folder)
@@ -79,7 +78,7 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
             array = np.memmap(file, np.uint8, "r", shape=tuple(about["shape"]))
         broken = {int(index): str(reason) for index, reason in about["broken"]}
         found = CachedPack(array, broken, about["digest"])
-        # Packs of earlier versions have no digest of what they say.
+        # Packs of earlier versions have no digest of their description.
         if about.get("about", _about_digest(found)) != _about_digest(found):
             raise ValueError("what it says of itself was changed")
         numbers = all(0 <= index < shape[0] for index in broken)
@@ -92,13 +91,13 @@ def open_pack(folder: Path, shape: tuple[int, ...], quiet: bool = False) -> Cach
             reason = one_line(error, _LONGEST_REASON)
             log.warning("%s: a cached pack cannot be used (%s); it is rebuilt.", folder, reason)
         return None
-    with suppress(OSError):  # another user's
+    with suppress(OSError):  # it belongs to another user
         os.utime(folder / ABOUT)
     return found
 
 
 def description(pack: CachedPack) -> str:
-    """Write what a pack says about itself, as JSON."""
+    """Return the description of a pack, as JSON."""
     return json.dumps({**_description(pack), "about": _about_digest(pack)})
 
 
@@ -108,16 +107,16 @@ def _description(pack: CachedPack) -> dict[str, Any]:
 
 
 def _about_digest(pack: CachedPack) -> str:
-    """Hash what a pack says about itself: a wrong number of a picture would move its labels."""
+    """Hash the description of a pack: a wrong index of a picture would shift its labels."""
     return hashlib.sha256(json.dumps(_description(pack)).encode()).hexdigest()
 
 
 def read_description(folder: Path) -> dict[str, Any] | None:
-    """Read what a pack says about itself; None: it is no pack. Raises one of DAMAGED."""
+    """Read the description of a pack; None: it is no pack. Raises one of DAMAGED."""
     if not is_pack(folder) or not (folder / ABOUT).exists():
         return None
     with _unlinked(folder / ABOUT) as file:
-        about: dict[str, Any] = json.loads(file.read(_LONGEST))
+        about: dict[str, Any] = json.loads(file.read(_LONGEST_DESCRIPTION))
     shape, size = about["shape"], (folder / IMAGES).stat().st_size
     whole = all(type(side) is int and side > 0 for side in shape) and len(shape) == 4
     if not whole or math.prod(shape) > size:
@@ -126,12 +125,12 @@ def read_description(folder: Path) -> dict[str, Any] | None:
 
 
 def _unlinked(path: Path) -> BinaryIO:
-    """Open a file for reading, but through no link."""
+    """Open a file for reading, without following a link."""
     return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")
 
 
 def is_pack(folder: Path) -> bool:
-    """Return whether a folder is a pack, perhaps a begun one, and nothing but that."""
+    """Return whether a folder is a pack, possibly unfinished, and holds nothing else."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     try:
@@ -147,12 +146,12 @@ def is_pack(folder: Path) -> bool:
 
 
 def remove_pack(folder: Path) -> int:
-    """Remove a pack, and nothing that is none; gives the bytes that were freed."""
+    """Remove a folder if it is a pack; return the bytes freed."""
     if not is_pack(folder):
         return 0
     freed = 0
-    with suppress(OSError):  # another user's; or on Windows, in use
-        # The mark last: who is killed here leaves what is still known as a pack.
+    with suppress(OSError):  # it belongs to another user; or on Windows, is in use
+        # The mark last: a process killed here leaves what is still recognized as a pack.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == MARK):
             size = path.stat().st_size
             path.unlink()

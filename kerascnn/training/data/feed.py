@@ -1,7 +1,7 @@
-"""The training and validation pictures of a run, decoded, resized and ready to be dealt out.
+"""The training and validation pictures of a run, decoded and resized.
 
-Knows: where they come from, their size, and what makes them unusable. Does not know a device or a
-network's weights.
+Knows: where they come from, their size, and what makes them unusable. Does not know: devices,
+weights.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from kerascnn.training.networks import Network, find_network
 
 @dataclass(frozen=True)
 class Feed:
-    """The data of one run, ready to be dealt out.
+    """The data of one run, ready for batching.
 
     Attributes:
-        dataset: A data set that has a validation split.
+        dataset: Data set with a validation split.
         train: Training pictures.
         val: Validation pictures.
         size: Size of the network's input, in pixels.
-        resize: How every picture was brought to it.
+        resize: Resize rule of every picture.
     """
 
     dataset: Dataset
@@ -43,12 +43,12 @@ class Feed:
 
     @property
     def packs(self) -> dict[str, Pack]:
-        """Both, by the names of their splits."""
+        """Both packs, by the names of their splits."""
         return {"train": self.train, "val": self.val}
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that the network sees; see :func:`fingerprint`."""
+        """SHA-256 of everything that the network sees; see :func:`fingerprint`."""
         return fingerprint(self.dataset.classes, self.packs)
 
 
@@ -58,16 +58,17 @@ def prepare(
     dataset: Dataset | None = None,
     network: Network | None = None,
 ) -> Feed:
-    """Load, split, decode and size the data of a run.
+    """Load, split, decode and resize the data of a run.
 
     Args:
         config: Configuration of the run, with its network.
         progress: Callback for progress.
-        dataset: Of :func:`kerascnn.training.data.splits.run_dataset`, where it is loaded already.
-        network: The row of the configuration's network; None: looked up.
+        dataset: Result of :func:`kerascnn.training.data.splits.run_dataset`, if it is loaded
+            already.
+        network: Row of the configuration's network; None: looked up.
 
     Raises:
-        DataError: No usable data.
+        DataError: There are no usable data.
     """
     dataset = dataset or run_dataset(config)
     size = config.image_size or (network or find_network(config.model)).image_size
@@ -76,7 +77,7 @@ def prepare(
         "imagenet" if config.weights == "imagenet" else "none", longest, size
     )
     cache, packs = open_cache(config.cache), {}
-    # Of crops alone more is seen than the network takes.
+    # Only random crops use more pixels than the network takes.
     sizes = {"train": stored_size(size, longest) if config.random_crop else size, "val": size}
     for name in ("train", "val"):
         split = dataset.splits[name]
@@ -95,14 +96,14 @@ def prepare(
 
 
 def stored_size(size: int, longest: int) -> int:
-    """Choose the size that pictures are kept in for crops.
+    """Choose the size at which pictures are stored for random crops.
 
     Args:
         size: Size of the network's input, in pixels.
-        longest: The longer side of the largest picture, in pixels.
+        longest: Longer side of the largest picture, in pixels.
 
     Returns:
-        A seventh more, as ImageNet's 256 for 224; ``size`` itself if no picture has more to show.
+        A seventh more, as ImageNet's 256 for 224; ``size`` itself if no picture is larger.
     """
     return size if longest <= size else (8 * size + 6) // 7
 
@@ -117,10 +118,10 @@ def _check_validation(dataset: Dataset, val: Pack) -> None:
 
 
 def check_classes(dataset: Dataset, train: Pack) -> None:
-    """Refuse to train when a class has no picture that can be read.
+    """Check that there are two classes, and readable pictures of each.
 
     Raises:
-        DataError: Naming the classes and a broken picture of theirs.
+        DataError: There are not; the message names the classes and a broken picture of theirs.
     """
     counts = np.bincount(train.labels, minlength=len(dataset.classes))
     empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]

@@ -1,7 +1,7 @@
-"""Labelled pictures for a trained model: chosen, matched with its classes, and at its size.
+"""Labeled pictures for a trained model: selected, matched with its classes, and resized.
 
 Knows: the order of these steps, which is the same for evaluation, export, calibration and report.
-Does not know what is done with the pictures.
+Does not know: what the pictures are used for.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ def labelled_pack(
     most: int | None = None,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> tuple[str, Pack]:
-    """Load a split of a data set as the model of a card takes it.
+    """Load a split of a data set in the form that the model of a card takes.
 
     Args:
-        dataset: A data set whose classes the model knows.
-        card: For classes, size and resize rule.
+        dataset: Data set whose classes the model knows.
+        card: Card of the model, for its classes, size and resize rule.
         split: ``train``, ``val``, ``test``, ``all``; None: test, else val, else all.
-        cache: Where resized pictures are kept; None: nowhere.
-        most: A random sample of so many pictures at most; None: all.
-        progress: Called with the split's name, pictures done and pictures in all.
+        cache: Cache of resized pictures; None: no cache.
+        most: Maximum number of pictures, a random sample; None: all.
+        progress: Called with the split's name, the number of pictures done and the total.
 
     Returns:
-        The split's name, and at least one picture; labels are indices into the card's classes.
+        Name of the split, and at least one picture; labels are indices into the card's classes.
 
     Raises:
         ConfigError: The data set has no such split.
-        DataError: A class that the model does not know, or no picture that can be read.
+        DataError: There is a class that the model does not know, or no readable picture.
     """
     name, chosen = dataset.choose(split, card.classes)
     if most is not None and most < len(chosen):

@@ -1,7 +1,7 @@
-"""Validation pictures that are training pictures, too.
+"""Detection of validation pictures that are also training pictures.
 
-Knows: pictures as they are in memory, so none is decoded again. Does not know which files they are:
-``kerascnn data check`` names them.
+Knows: pictures in memory, so none is decoded again. Does not know: which files they are; ``kerascnn
+data check`` lists them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from kerascnn.training.data.feed import Feed
 log = logging.getLogger(__name__)
 
 MATTERS = 0.01
-"""Share of the validation pictures; fewer change the accuracy by less than anybody looks at."""
+"""Share of the validation pictures above which to warn; fewer hardly change the accuracy."""
 
 COPY = 0.99
-"""Similarity of two sizes of one picture, in most cases; of crops beside each other it is lower."""
+"""Minimum similarity of copies; most reach it at two sizes of one picture, neighboring crops do
+not."""
 
 
 def warn_of_leaks(feed: Feed) -> None:
-    """Say so where validation pictures are training pictures."""
+    """Warn if validation pictures are also training pictures."""
     count = count_leaks(feed.train.images, feed.val.images)
     if count > MATTERS * len(feed.val):
         log.warning(
@@ -45,8 +46,8 @@ def count_leaks(train: npt.NDArray[np.uint8], val: npt.NDArray[np.uint8]) -> int
 
     Args:
         train: uint8 ``[pictures, side, side, 3]``.
-        val: The same; of another side, where training pictures are kept larger for random crops.
-            Then those count that are nearly equal, which misses some.
+        val: As ``train``; of another side if training pictures are stored larger for random crops.
+            Then nearly equal pictures are counted, which misses some.
     """
     if train.shape[1:] != val.shape[1:]:
         parts = [fingerprint_pictures(ArrayPictures(part, "")) for part in (val, train)]
@@ -55,7 +56,7 @@ def count_leaks(train: npt.NDArray[np.uint8], val: npt.NDArray[np.uint8]) -> int
         return sum(one.similarity >= COPY for one in found.values())
     side = train.shape[1]
     rows = [side // 4, side // 2, 3 * side // 4]
-    # Most pictures differ in a few rows; the others need not be read from the disk.
+    # Most pictures differ in these rows, so the others need not be read from disk.
     wanted = {one[rows].tobytes() for one in val}
     known = {hash(one.tobytes()) for one in train if one[rows].tobytes() in wanted}
     return sum(hash(one.tobytes()) in known for one in val)

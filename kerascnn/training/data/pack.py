@@ -1,6 +1,6 @@
-"""Every picture of a split decoded and resized once, into one uint8 array.
+"""The pictures of a split, decoded and resized once, in one uint8 array.
 
-Knows: packs, broken pictures, seeded shuffling. Does not know Keras.
+Knows: packs, broken pictures, seeded shuffling. Does not know: Keras.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from kerascnn.training.data.cached_pack import CachedPack, pixels_digest
 log = logging.getLogger(__name__)
 
 IN_MEMORY = 128 << 20
-"""Bytes; a larger pack lies in a temporary file without a name, mapped into memory, which the
-system may take back."""
+"""Maximum size of a pack in memory, in bytes; a larger one is in an unnamed temporary file, mapped
+into memory that the system can reclaim."""
 
 MOST_IN_MEMORY = 1 << 30
-"""Bytes where there is no room for such a file."""
+"""Maximum size in memory, in bytes, if the disk has no space for such a file."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Pack:
     Attributes:
         images: uint8 ``[pictures, size, size, 3]``, RGB.
         labels: int64 ``[pictures]``.
-        names: One a picture, for messages and galleries.
-        skipped: Why each broken picture was left out.
+        names: One per picture, for messages and galleries.
+        skipped: Reasons why broken pictures were left out.
         digest: SHA-256 of the pictures, in hexadecimal.
     """
 
@@ -49,7 +49,7 @@ class Pack:
     digest: str
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
+        """Return the number of pictures."""
         return len(self.labels)
 
 
@@ -61,7 +61,7 @@ def pack(
     progress: Callable[[int], object] | None = None,
     cache: PackCache | None = None,
 ) -> Pack:
-    """Decode and size every picture of a split, in parallel.
+    """Decode and resize every picture of a split, in parallel.
 
     Args:
         split: Pictures and labels.
@@ -69,14 +69,14 @@ def pack(
         resize: How pictures are resized.
         strict: Raise for the first broken picture instead of leaving it out.
         progress: Called with the number of pictures done.
-        cache: Where to look for the pictures first, and to keep them; None: nowhere.
+        cache: Cache to read the pictures from or store them in; None: no cache.
 
     Returns:
-        The pack; broken pictures are named in a warning and left out.
+        The pack without broken pictures, which are named in warnings.
 
     Raises:
-        DataError: A broken picture, when ``strict``.
-        KerascnnError: The disk has no room for the pictures.
+        DataError: A picture is broken, and ``strict`` is True.
+        KerascnnError: The disk has no space for the pictures.
     """
 
     def fill(array: npt.NDArray[np.uint8]) -> dict[int, str]:
@@ -107,7 +107,7 @@ def _decode(
     progress: Callable[[int], object] | None,
     array: npt.NDArray[np.uint8],
 ) -> dict[int, str]:
-    """Fill the array from its start; also tell which pictures are broken, and why."""
+    """Fill the array from its start; return the broken pictures and why."""
     broken: dict[int, str] = {}
     for index, sized in enumerate(sized_pictures(split.pictures, size, resize)):
         if isinstance(sized, PictureError):
@@ -129,7 +129,7 @@ def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     size = math.prod(shape)
     if size > IN_MEMORY:
         try:
-            with preallocate_unnamed(size) as file:  # the mapping holds it after that
+            with preallocate_unnamed(size) as file:  # the mapping keeps the file
                 return np.memmap(file, np.uint8, "r+", shape=shape)
         except KerascnnError:
             if size > MOST_IN_MEMORY:
@@ -138,19 +138,19 @@ def _room(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def shuffled_order(pictures: int, batch_size: int, seed: int, epoch: int) -> npt.NDArray[np.int32]:
-    """Return the order of the pictures in one epoch; it depends on nothing but seed and epoch.
+    """Return the order of the pictures in one epoch, which depends only on seed and epoch.
 
-    Every picture comes once. The last batch is filled with the pictures that the next epoch begins
-    with: every step has one shape, and no BatchNormalization sees a batch of one.
+    Every picture occurs once. The last batch is padded with the first pictures of the next epoch,
+    so that every step has one shape and no BatchNormalization sees a batch of one.
 
     Args:
         pictures: Number of pictures.
-        batch_size: Pictures a step, at most ``pictures``.
+        batch_size: Pictures per step, at most ``pictures``.
         seed: Any integer from 0.
         epoch: Number of the epoch, from 0.
 
     Returns:
-        int32, :func:`steps_per_epoch` batches of numbers.
+        Indices of :func:`steps_per_epoch` batches, int32.
     """
     order, following = (
         np.random.default_rng([seed, number]).permutation(pictures) for number in (epoch, epoch + 1)

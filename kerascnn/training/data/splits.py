@@ -1,6 +1,6 @@
 """The data of a run: training, validation and, if there is one, test split.
 
-Knows: where validation pictures come from. Does not know how pictures are read.
+Knows: where validation pictures come from. Does not know: how pictures are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def run_dataset(config: TrainConfig) -> Dataset:
         The data set; always the same split for the same data, ``val`` and ``seed``.
 
     Raises:
-        DataError: No usable data, or validation classes that are not among the training classes.
+        DataError: There are no usable data, or validation classes that are not training classes.
     """
     dataset = load_dataset(config.data)
     if not isinstance(config.val, str):

@@ -1,4 +1,4 @@
-"""The table of networks: a new one is one row, and brings its own tests.
+"""The table of networks: a new one is one row, which the tests then cover.
 
 Knows: names, builders, input sizes, preprocessing. Does not know: data or training.
 """
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 NETWORKS: dict[str, Network] = {row.name: row for row in rows()}
+"""All networks by name, in the order in which they are listed."""
 
 
 def find_network(name: str) -> Network:
     """Look a network up.
 
     Raises:
-        ConfigError: No such network; near names are listed.
+        ConfigError: There is no such network; similar names are listed.
     """
     if name in NETWORKS:
         return NETWORKS[name]
@@ -38,10 +39,10 @@ def build_network(
     """Build a network.
 
     Args:
-        network: Its row, or its name as in ``kerascnn models``.
-        classes: How many logits, at least 1.
+        network: Row of the network, or its name as in ``kerascnn models``.
+        classes: Number of logits, at least 1.
         image_size: Height and width of the input, in pixels.
-        imagenet: Where the library's ImageNet weights lie; None: random weights. See
+        imagenet: Path of the library's ImageNet weights; None: random weights. See
             :func:`kerascnn.training.weights.start.start_network`, which finds them.
 
     Returns:
@@ -49,8 +50,8 @@ def build_network(
         ``[batch, classes]``. Its last dense layer is ``head``.
 
     Raises:
-        ConfigError: No such network, or an image size below its minimum.
-        MissingExtraError: The library that has it is not installed.
+        ConfigError: There is no such network, or the image size is below its minimum.
+        MissingExtraError: The library it comes from is not installed.
     """
     row = find_network(network) if isinstance(network, str) else network
     check_image_size(row, image_size)
@@ -58,7 +59,7 @@ def build_network(
 
 
 def check_image_size(row: Network, image_size: int) -> None:
-    """Raise a ConfigError where pictures are too small for a network."""
+    """Raise a ConfigError if pictures are too small for a network."""
     if image_size < row.minimum_size:
         raise ConfigError(
             f"image size {image_size} is too small for {row.name}: expected at least "

@@ -1,4 +1,4 @@
-"""AlexNet in one tower (Krizhevsky 2014), as torchvision has it.
+"""AlexNet in one tower (Krizhevsky 2014), as in torchvision.
 
 Knows: its layers. Does not know: data, preprocessing, training.
 """

@@ -1,7 +1,7 @@
-"""The networks of keras.applications, under our names and with our head.
+"""The networks of keras.applications, with our layer names and our head.
 
-Knows: how each family of that library names its layers. Does not know: data, training, nor
-where a row's numbers come from.
+Knows: how each family of that library names its layers. Does not know: data, training, where a
+row's numbers come from.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def features_of(application: str, image_size: int, imagenet: Path | None) -> ker
         weights=None, input_shape=(image_size, image_size, 3), classifier_activation=None
     )
     if imagenet:
-        # The weights come at the size they were made at; here only the values are wanted.
+        # Built at the weights' own image size, for its values alone.
         copy_in_order(before_head(constructor(weights=str(imagenet))), before_head(model))
     return before_head(model)
 
@@ -62,10 +62,11 @@ def build_application(
         classes: Number of logits.
         image_size: Height and width of the input in pixels.
         application: Name in ``keras.applications``.
-        names: How its layers are named; a key of :data:`NAMES`.
+        names: Naming scheme of its layers; a key of :data:`NAMES`.
         imagenet: The library's file of ImageNet weights; None: random weights.
-        smallest: Size that the library insists on; the network itself may work below it.
-        torch_epsilon: Of BatchNormalization, for padding as PyTorch has it; None: Keras' of both.
+        smallest: Minimum size that the library enforces; the network itself may work below it.
+        torch_epsilon: Epsilon of BatchNormalization, with padding as in PyTorch; None: Keras'
+            epsilon and padding.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
@@ -101,9 +102,9 @@ def _like_imagenet(features: keras.Model) -> LayerChanges:
 
 
 def _like_torch(features: keras.Model, changes: LayerChanges, epsilon: float) -> LayerChanges:
-    """Pad both sides alike before convolutions of stride 2, and divide as PyTorch does.
+    """Use PyTorch's symmetric padding at stride 2, and its epsilon in BatchNormalization.
 
-    TensorFlow pads below and to the right only, so its convolutions see other pixels.
+    TensorFlow pads only the bottom and right, so its convolutions see other pixels.
     """
     config: dict[str, dict[str, Any]] = {}
     before: dict[str, layers.Layer] = {}
@@ -210,4 +211,4 @@ NAMES: dict[str, Callable[[keras.Model], dict[str, str]]] = {
     "inception_resnet": _inception_resnet,
     "nasnet": _nasnet,
 }
-"""From a family to how its layers are named."""
+"""Naming scheme of each family: from a model to the new names of its layers."""

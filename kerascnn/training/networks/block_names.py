@@ -1,6 +1,6 @@
-"""Which block and which stage a name belongs to.
+"""The block and stage of a layer, by its name.
 
-Knows: how names are made. Does not import Keras: `kerascnn models` needs none.
+Knows: naming patterns. Does not import Keras, which `kerascnn models` does not need.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 BLOCK = re.compile(
     r"(?P<block>(?P<stage>conv\d+|stage\d+)_block\d+|(?P<number>block\d+)[a-z]?(?=_|$)|[^_]+)"
 )
-"""What a layer's name says about its block: ``conv2_block1_1_conv``, ``block2a_bn``, ``fc1``."""
+"""Pattern of the block in a layer's name: ``conv2_block1_1_conv``, ``block2a_bn``, ``fc1``."""
 
 
 def block_of(name: str) -> str:
@@ -25,7 +25,7 @@ def block_of(name: str) -> str:
 
 
 def stage_of(block: str) -> str:
-    """Find the stage of a block; a block that is in none is its own.
+    """Find the stage of a block; a block without one is its own stage.
 
     Examples:
         >>> [stage_of(b) for b in ("conv2_block1", "block2a", "block3", "fc1")]

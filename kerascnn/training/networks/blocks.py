@@ -1,7 +1,7 @@
-"""The trainable flag of every block.
+"""The blocks of a network, and which of them are trainable.
 
-Knows: how a network falls into blocks, and what a SCOPE means. Does not know: networks by name,
-training, weights.
+Knows: how a network is divided into blocks, and what a SCOPE means. Does not know: networks by
+name, training, weights.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Block:
     """A part of a network that is trained or frozen as a whole.
 
     Attributes:
-        name: E.g. ``conv5_block3``; what a SCOPE takes.
-        stage: The stage that it belongs to, e.g. ``conv5``; else its own name.
-        layers: Names, in order.
+        name: Name of the block, as in a SCOPE, e.g. ``conv5_block3``.
+        stage: Stage of the block, e.g. ``conv5``; else its own name.
+        layers: Names of its layers, in order.
         params: Number of parameters, frozen ones included.
         trainable_params: Number of parameters that are trained.
-        state: Number of other values: moving statistics.
+        state: Number of other values, such as moving statistics.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Block:
 
     @property
     def trainable(self) -> bool:
-        """Whether anything in it may learn."""
+        """Whether any of its parameters is trainable."""
         return self.trainable_params > 0
 
 
@@ -51,7 +51,7 @@ def blocks(model: keras.Model) -> tuple[Block, ...]:
     """Divide a network into its blocks, by the names of its layers.
 
     Args:
-        model: From normalized pixels to logits; nested models are opened.
+        model: Network from normalized pixels to logits; nested models are opened.
 
     Returns:
         The blocks in order; the last is ``head``, the last dense layer. Every parameter is in
@@ -69,10 +69,11 @@ def set_trainable(
     """Make some blocks trainable and freeze the others.
 
     A frozen BatchNormalization runs in inference mode: it normalizes by its moving statistics,
-    which do not change by a single bit.
+    which stay bit-identical.
 
     Args:
-        model: From normalized pixels to logits. A compiled training step must be compiled again.
+        model: Network from normalized pixels to logits. A compiled training step must be compiled
+            again.
         scope: ``all``, ``head``, a block, a stage, a comma-separated list of these, or
             ``from:BLOCK``: that block and all after it.
         batchnorm: ``train``: BatchNormalization in frozen blocks normalizes with batch statistics
@@ -111,7 +112,7 @@ def head_of(model: keras.Model) -> layers.Dense:
 
 
 def flat(model: keras.Model) -> Iterator[layers.Layer]:
-    """Return the layers of a model in order, nested models opened, without its inputs."""
+    """Yield the layers of a model in order, nested models opened, without its inputs."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from flat(layer)
@@ -120,7 +121,7 @@ def flat(model: keras.Model) -> Iterator[layers.Layer]:
 
 
 def parameters(layer: layers.Layer) -> list[keras.Variable]:
-    """List the weights of a layer that gradients could reach, frozen or not.
+    """List the weights of a layer that gradients can reach, frozen or not.
 
     Returns:
         Its weights without moving statistics, adapted statistics and seeds.
@@ -139,7 +140,7 @@ def parameters(layer: layers.Layer) -> list[keras.Variable]:
 
 
 def count(weights: Sequence[keras.Variable]) -> int:
-    """Count the numbers in some weights."""
+    """Count the values in some weights."""
     return sum(math.prod(weight.shape) for weight in weights)
 
 
@@ -153,7 +154,7 @@ def _groups(model: keras.Model) -> dict[str, list[layers.Layer]]:
             continue
         name = block_of(layer.name)
         name = "features" if name == "head" else name
-        # What has no weights belongs to the block that it stands in.
+        # Layers without weights belong to the block around them.
         if not layer.weights and name not in groups:
             (groups[last] if last else waiting).append(layer)
             continue
@@ -177,7 +178,7 @@ def _block(name: str, group: Sequence[layers.Layer]) -> Block:
 
 
 def trainable_params(layer: layers.Layer) -> int:
-    """Count the numbers of a layer that may learn now."""
+    """Count the trainable values of a layer."""
     return count([weight for weight in parameters(layer) if layer.trainable and weight.trainable])
 
 
@@ -206,7 +207,7 @@ def _members(part: str, names: list[str]) -> list[str]:
 
 
 def _open(model: keras.Model) -> None:
-    # A frozen container would hide what its layers say.
+    # A frozen container would override the flags of its layers.
     model.trainable = True
 
 

@@ -31,8 +31,8 @@ def build_cnn4(name: str, classes: int, image_size: int, **_unused: Any) -> kera
     """Build a CNN of four convolutions and one dense layer.
 
     Conv 16, 32, 64 and 128 of 3x3, each with BatchNormalization, ReLU and 2x2 max pooling; global
-    average pooling; dense ``classes``. So it sees four times as much detail as the baseline, at 64
-    pixels, and has fewer than half of its parameters to fit to few pictures: 99,210 at 10
+    average pooling; dense ``classes``. At 64 pixels it sees four times as much detail as the
+    baseline, and has fewer than half of its parameters to fit to few pictures: 99,210 at 10
     classes.
     """
     x = image = keras.Input((image_size, image_size, 3), name="pixels")
@@ -46,8 +46,8 @@ def _block(
     x: keras.KerasTensor, name: str, filters: int, side: int, padding: str
 ) -> keras.KerasTensor:
     x = layers.Conv2D(filters, side, padding=padding, name=f"{name}_conv")(x)
-    # PyTorch's defaults, as the course uses them: epsilon 1e-5, and a momentum of 0.1 that
-    # Keras writes as 0.9.
+    # PyTorch's defaults, as in the course: epsilon 1e-5, and a momentum of 0.1, which is 0.9 in
+    # Keras.
     x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{name}_bn")(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     return layers.MaxPooling2D(2, name=f"{name}_pool")(x)

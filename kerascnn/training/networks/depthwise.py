@@ -1,6 +1,6 @@
-"""Grouped convolution of one channel a group, by the backend's depthwise kernel.
+"""Grouped convolution with one channel per group, by the backend's depthwise kernel.
 
-Knows: that Keras on TensorFlow's CPU runs a grouped Conv2D through XLA, which ONNX's converter
+Knows: on a CPU, Keras on TensorFlow runs a grouped Conv2D through XLA, which the ONNX converter
 cannot see into. Does not know: networks.
 """
 

@@ -1,7 +1,7 @@
-"""What is known of each network without building it.
+"""Facts about each network that are known without building it.
 
 Knows: the file that ``scripts/make_network_facts`` writes, and how its numbers are counted. Does
-not know any network.
+not know: any network.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import keras
 
 FILE = Path(__file__).with_name("facts.json")
+"""File with the facts of all networks."""
 
 
 class Facts(TypedDict):
-    """Numbers of one network at 1,000 classes and its usual image size."""
+    """Facts about one network at 1,000 classes and its default image size."""
 
     params: int
     state: int
@@ -33,7 +34,7 @@ def load_facts() -> dict[str, Facts]:
 
 
 def facts_of(model: keras.Model) -> Facts:
-    """Count a network."""
+    """Count the parameters, other values and blocks of a network."""
     from kerascnn.training.networks.blocks import blocks
 
     parts = blocks(model)
@@ -45,7 +46,7 @@ def facts_of(model: keras.Model) -> Facts:
 
 
 def stages(names: list[str]) -> str:
-    """Shorten a list of blocks for people.
+    """Summarize a list of blocks for display.
 
     Examples:
         >>> stages(["conv1", "conv2_block1", "conv2_block2", "head"])

@@ -1,8 +1,8 @@
-"""From uint8 pictures to what the network takes, in Keras.
+"""The preprocessing of uint8 pictures for a network, in Keras.
 
 Knows: the card's normalization as a layer, and how it is put before a network. Does not know:
-resizing (:mod:`kerascnn.images`), nor the same arithmetic in ONNX
-(:mod:`kerascnn.training.export.preprocessing`); a test holds the two together.
+resizing (:mod:`kerascnn.images`), the same arithmetic in ONNX
+(:mod:`kerascnn.training.export.preprocessing`); a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from kerascnn.card import Normalization
 from kerascnn.images import GREY_WEIGHTS
 
 PREDICT_BATCH = 256
-"""Pictures a call, at most, when no gradient is needed."""
+"""Maximum number of pictures per call when no gradient is needed."""
 
 PREDICT_VALUES = 3 * 2**22
-"""Numbers a call, at most: 256 pictures of 224 x 224 are no faster than 64 and take gigabytes,
-whose first touch alone takes seconds."""
+"""Maximum number of input values per call: 256 pictures of 224 x 224 are no faster than 64 and take
+gigabytes, whose first touch alone takes seconds."""
 
 
 class Normalize(layers.Layer):  # type: ignore[misc] # Keras has no types
@@ -53,14 +53,14 @@ def from_pixels(
     """Prepend augmentation and normalization to a network.
 
     Args:
-        core: From normalized float32 to logits. Its weights are shared, not copied.
+        core: Network from normalized float32 to logits. Its weights are shared, not copied.
         normalization: Normalization of the card.
-        augmentation: Layers that act on float32 pixels in 0..255 while training.
+        augmentation: Layers that act on float32 pixels in 0..255 in training.
 
     Returns:
         A model from uint8 ``[batch, size, size, 3]``, RGB, to logits.
     """
-    # A picture has three channels, also for a network that takes one.
+    # Pictures have three channels, also for a network that takes one.
     shape = (*core.input_shape[1:3], 3)
     pixels = keras.Input(shape, dtype="uint8", name="pixels")
     x = layers.Rescaling(1.0, name="to_float")(pixels)
@@ -79,7 +79,7 @@ def predict_logits(
     """Run a model of :func:`from_pixels` over many pictures.
 
     Args:
-        model: From uint8 pictures to logits.
+        model: Model from uint8 pictures to logits.
         pictures: uint8 ``[pictures, size, size, 3]``.
         progress: Called with the number of pictures done.
 
@@ -90,14 +90,14 @@ def predict_logits(
 
 
 def at_size(pictures: Any, size: int) -> Any:
-    """Resize pictures that are stored larger, for random crops, to a network's size.
+    """Resize pictures that are stored larger for random crops to a network's input size.
 
     Args:
         pictures: uint8 ``[pictures, side, side, 3]``.
-        size: Size of the network.
+        size: Size of the network's input.
 
     Returns:
-        uint8 ``[pictures, size, size, 3]``: the same array, where it has that size.
+        uint8 ``[pictures, size, size, 3]``; the same array if it has that size.
     """
     if pictures.shape[1] == size:
         return pictures
@@ -110,11 +110,12 @@ def run_in_batches(
     parts: Sequence[npt.NDArray[np.uint8]],
     progress: Callable[[int], object] = lambda _done: None,
 ) -> npt.NDArray[np.float32]:
-    """Run a model over pictures that lie in several arrays.
+    """Run a model over pictures in several arrays.
 
     Args:
-        model: From pictures, or what else it takes, to ``[batch, outputs]``.
-        parts: Each uint8 ``[pictures, size, size, 3]``, or as the model takes it.
+        model: Model from pictures, or other inputs, to ``[batch, outputs]``.
+        parts: Arrays of pictures, uint8 ``[pictures, size, size, 3]``, or of the model's other
+            inputs.
         progress: Called with the number of pictures done.
 
     Returns:
@@ -124,7 +125,7 @@ def run_in_batches(
     found = np.empty((0, 0), np.float32)
     for pictures, count in uniform_batches(parts):
         outputs = model.predict_on_batch(pictures)[:count]
-        if not done:  # at once: with a list of its parts it would take twice the memory
+        if not done:  # allocated once: a list of parts would take twice the memory
             found = np.empty((total, *outputs.shape[1:]), np.float32)
         found[done : done + count] = outputs
         done += count
@@ -135,17 +136,17 @@ def run_in_batches(
 def uniform_batches(
     parts: Sequence[npt.NDArray[np.uint8]],
 ) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
-    """Divide the pictures of several arrays into calls of one shape.
+    """Divide the pictures of several arrays into batches of one shape.
 
-    Each other number of pictures costs another trace of the network, and on JAX another
-    compilation, which for ResNet50 takes longer than a hundred pictures do. So all calls are alike,
-    and the last is filled up, with fewer pictures than there are calls.
+    Each new batch size costs another trace of the network, and on JAX another compilation, which
+    for ResNet50 takes longer than a hundred pictures. So all batches have one size, and the last is
+    padded, with fewer pictures than there are batches.
 
     Args:
-        parts: Each ``[pictures, ...]``.
+        parts: Arrays ``[pictures, ...]``.
 
     Yields:
-        The pictures of a call, and how many of them count.
+        The pictures of a batch, and how many of them are not padding.
     """
     total = sum(len(part) for part in parts)
     most = max_batch_size(parts[0].shape[1:])
@@ -160,7 +161,7 @@ def uniform_batches(
 
 
 def max_batch_size(shape: tuple[int, ...]) -> int:
-    """Return how many pictures of a shape go into one call when no gradient is needed."""
+    """Return the maximum number of pictures of a shape per call when no gradient is needed."""
     return max(1, min(PREDICT_BATCH, PREDICT_VALUES // math.prod(shape)))
 
 

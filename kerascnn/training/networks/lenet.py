@@ -16,11 +16,11 @@ def build_lenet5(
 ) -> keras.Model:
     """Build LeNet-5.
 
-    Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86(11),
-    1998, figure 2. As everybody does since, C3 takes all maps of S2, subsampling has no
-    weights, and the radial basis functions at the end are a dense layer. Here the picture has
-    three channels, not one. 62,006 parameters at 10 classes and 32 pixels.
-    ``modern``: ReLU and max pooling in place of tanh and average pooling.
+    Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86(11), 1998,
+    figure 2. As in later implementations, C3 takes all maps of S2, subsampling has no weights, and
+    a dense layer replaces the radial basis functions. Pictures have three channels instead of one.
+    62,006 parameters at 10 classes and 32 pixels. ``modern``: ReLU and max pooling in place of tanh
+    and average pooling.
     """
     activation = "relu" if modern else "tanh"
     pooling = layers.MaxPooling2D if modern else layers.AveragePooling2D

@@ -1,10 +1,10 @@
-"""A library's model with our names, our input and our head.
+"""A library's model, rebuilt with our layer names, our input and our head.
 
-Knows: how a functional model is built a second time, layer by layer. Does not know any network.
+Knows: how a functional model is rebuilt, layer by layer. Does not know: any network.
 
-Libraries name layers by a counter of the whole process (``conv2d_94``), give softmax instead of
-logits, and fix the stem. Built again, every layer's name starts with its block's, whatever was
-built before, so that weights can be found by name and blocks by looking.
+Libraries name layers by a process-wide counter (``conv2d_94``), output softmax instead of logits,
+and fix the stem. In a rebuilt model every layer's name starts with its block's, whatever was built
+before, so that weights are found by name and blocks are easy to see.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from kerascnn.training.networks.block_names import block_of
 from kerascnn.training.networks.depthwise import PerChannelConv2D, is_per_channel
 
 Namer = Callable[[str], str | None]
-"""From a library's layer name to ours, ``BLOCK_REST``; None: not told by the name."""
+"""Function from a library's layer name to ours, ``BLOCK_REST``; None: the name does not tell."""
 
 AUTOMATIC = re.compile(
     r"(activation|add|average_pooling2d|batch_normalization|concatenate|conv2d|cropping2d"
     r"|custom_scale_layer|dropout|layer_normalization|max_pooling2d|multiply|normalization|re_lu"
     r"|rescaling|zero_padding2d)(_\d+)?"
 )
-"""Names that Keras makes up."""
+"""Names that Keras generates."""
 
 
 @dataclass(frozen=True)
 class LayerChanges:
-    """What shall differ from the library's model.
+    """Differences from the library's model.
 
     Attributes:
         skip: Layers to leave out, by the library's name.
         replace: A layer in place of another, by the library's name.
-        after: A layer to put behind another, by the library's name.
+        after: A layer to put after another, by the library's name.
         before: A layer to put before another, by the library's name.
         config: Values of a layer's configuration to change, by the library's name.
     """
@@ -60,16 +60,16 @@ def rebuild(
     changes: LayerChanges | None = None,
     copy_weights: bool = False,
 ) -> keras.Model:
-    """Build a model again with other names and a head of its own.
+    """Rebuild a model with other names and a head of its own.
 
     Args:
         features: A functional model from ``[batch, size, size, 3]`` to features, of rank 2 or 4.
         name: Name of the new model.
         classes: Number of logits.
         image_size: Height and width of the new input, in pixels.
-        names: From each layer's name to its new one.
-        changes: What else shall differ.
-        copy_weights: Also take over the values.
+        names: New name of each layer.
+        changes: Other differences.
+        copy_weights: Also copy the weights.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
@@ -108,8 +108,8 @@ def rebuild(
 
 
 MOMENTUM = 0.9
-"""Of every BatchNormalization, as in PyTorch and keras-hub. With the 0.99 or 0.999 of
-keras.applications, a run of a few hundred steps is judged on statistics of its first ones."""
+"""Momentum of every BatchNormalization, as in PyTorch and keras-hub. With the 0.99 or 0.999 of
+keras.applications, a run of a few hundred steps is evaluated with statistics of its first ones."""
 
 
 def _copy(layer: layers.Layer, name: str, changed: Mapping[str, Any]) -> layers.Layer:
@@ -127,7 +127,7 @@ def origin_of(layer: layers.Layer) -> str:
 
 
 def copy_values(old: layers.Layer, new: layers.Layer) -> None:
-    """Copy the values of a layer to another of the same shape.
+    """Copy the weights of a layer to another of the same shape.
 
     Raises:
         ValueError: Their shapes differ (Keras' own message).
@@ -143,7 +143,7 @@ def apply_statistics(layer: layers.Layer) -> None:
 
 
 def before_head(model: keras.Model) -> keras.Model:
-    """Cut off the last layer that has weights, and all behind it."""
+    """Cut off the last layer with weights and all layers after it."""
     head = next(layer for layer in reversed(model.layers) if layer.weights)
     return keras.Model(model.inputs[0], head.input)
 
@@ -151,8 +151,8 @@ def before_head(model: keras.Model) -> keras.Model:
 def named(features: keras.Model, namer: Namer) -> dict[str, str]:
     """Name every layer after its block.
 
-    A layer whose name says nothing belongs to the block before it (or, before the first block,
-    to the first), and is numbered within it.
+    A layer with an uninformative name belongs to the block before it (at the start, to the first
+    one), and is numbered within it.
     """
     told = [(layer.name, namer(layer.name)) for layer in _real_layers(features)]
     block = next((block_of(new) for _, new in told if new), "stem")
@@ -164,12 +164,12 @@ def named(features: keras.Model, namer: Namer) -> dict[str, str]:
 
 
 def closed_by(features: keras.Model, closing: Callable[[str, int], str | None]) -> dict[str, str]:
-    """Name every layer after its block, where only a block's last layer tells the block.
+    """Name every layer after its block, if only a block's last layer identifies it.
 
     Args:
-        features: A library's model, in which each block hands one tensor to the next.
-        closing: From a layer's name and the number of max poolings so far to the block that it
-            ends, or None.
+        features: A library's model, in which each block passes one tensor to the next.
+        closing: Function from a layer's name and the number of max poolings so far to the block
+            that ends with it, or None.
     """
     names: dict[str, str] = {}
     waiting: list[str] = []
@@ -204,10 +204,10 @@ def _numbered(block: str, old: str, taken: Any) -> str:
 
 
 def copy_in_order(donor: keras.Model, model: keras.Model) -> None:
-    """Copy values between two builds of one network, which differ in image size at most.
+    """Copy the weights between two builds of one network, which may differ in image size.
 
     Raises:
-        ValueError: The builds differ: a layer too many, or of another shape.
+        ValueError: The builds differ: one has an extra layer, or one of another shape.
     """
     pairs = zip(_weighted(donor), _weighted(model), strict=True)
     for old, new in pairs:

@@ -1,10 +1,10 @@
-"""ResNet as PyTorch has it (keras-hub), and as keras-cv has it.
+"""ResNet as in PyTorch (from keras-hub), and as in keras-cv.
 
-Knows: how the two libraries are asked for a backbone without weights. Does not know: data,
-preprocessing, nor keras.applications' ResNets (:mod:`.applications`).
+Knows: how to get a backbone without weights from the two libraries. Does not know: data,
+preprocessing, keras.applications' ResNets (:mod:`.applications`).
 
-The two differ in padding: at a stride of 2, PyTorch and keras-hub pad both sides alike, and
-keras-cv ("same") pads below and to the right only. So the same weights give other answers.
+The two differ in padding: at a stride of 2, PyTorch and keras-hub pad both sides, keras-cv ("same")
+only the bottom and right. So the same weights give different predictions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from kerascnn.training.networks.rebuild import (
 
 FILTERS = [64, 128, 256, 512]
 STRIDES = [1, 2, 2, 2]
-"""Of the four stages, as in He et al., Deep Residual Learning (2015), table 1."""
+"""Filters and strides of the four stages, as in He et al., Deep Residual Learning (2015), table
+1."""
 
 
 def keras_hub() -> Any:
@@ -63,11 +64,11 @@ def build_hub_resnet(
         image_size: Height and width of the input in pixels.
         blocks: Number of blocks in each of the four stages.
         block_type: ``basic_block`` or ``bottleneck_block``.
-        small_stem: 3x3, stride 1, no pooling.
-        width: How many times as many channels the 3x3 convolutions of bottlenecks have.
-        groups: Number of groups of these convolutions.
+        small_stem: Stem of 3x3 and stride 1, without pooling.
+        width: Factor on the inner channels of bottlenecks.
+        groups: Number of groups of the 3x3 convolutions of bottlenecks.
         imagenet: Folder of keras-hub's preset of ImageNet weights; None: random weights.
-        preset: What keras-hub calls them.
+        preset: Name of the preset in keras-hub.
 
     Returns:
         A model from float32 ``[batch, image_size, image_size, 3]`` to logits
@@ -92,14 +93,14 @@ def build_hub_resnet(
 def build_cv_resnet(
     name: str, classes: int, image_size: int, blocks: tuple[int, ...], **_unused: Any
 ) -> keras.Model:
-    """Build a ResNet of basic blocks on keras-cv's backbone, so many in each of the four stages.
+    """Build a ResNet of ``blocks`` basic blocks in the four stages, on keras-cv's backbone.
 
     Raises:
         MissingExtraError: keras-cv is not installed.
     """
     with needs_extra("keras-cv", f"for {name}"):
         import keras_cv
-    # Its ResNet18Backbone asks Kaggle for presets even when no weights are wanted.
+    # Its ResNet18Backbone asks Kaggle for presets even if no weights are wanted.
     backbone = keras_cv.models.ResNetBackbone(
         stackwise_filters=FILTERS,
         stackwise_blocks=list(blocks),
@@ -126,7 +127,7 @@ def _with_small_stem() -> LayerChanges:
 def _widened(backbone: keras.Model, width: int, groups: int) -> LayerChanges:
     """Give bottlenecks the inner convolutions of ResNeXt or Wide ResNet.
 
-    https://arxiv.org/abs/1611.05431 and https://arxiv.org/abs/1605.07146, as torchvision has them.
+    https://arxiv.org/abs/1611.05431 and https://arxiv.org/abs/1605.07146, as in torchvision.
     """
     if width == 1:
         return LayerChanges()

@@ -1,7 +1,7 @@
 """The ResNet for pictures of 32 pixels.
 
-Knows: its layers. Does not know: data, preprocessing, training, nor the ResNets for pictures of
-224 pixels (:mod:`.resnet`).
+Knows: its layers. Does not know: data, preprocessing, training, the ResNets for pictures of 224
+pixels (:mod:`.resnet`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 FILTERS = (16, 32, 64)
-"""Of each stage (He et al. 2016, section 4.2)."""
+"""Filters of each stage (He et al. 2016, section 4.2)."""
 
 
 def build_cifar_resnet(
@@ -20,11 +20,10 @@ def build_cifar_resnet(
 ) -> keras.Model:
     """Build the ResNet of He et al. 2016, section 4.2 (https://arxiv.org/abs/1512.03385).
 
-    Conv 16 of 3x3; three stages of 16, 32 and 64 filters, each of ``blocks`` blocks of two convs
-    of 3x3; global average pooling; dense ``classes``. Shortcuts have no weights (the paper's
-    option A): where a stage begins, every second pixel, and zeros for the channels that are new.
-    ``blocks`` is the paper's n: 6n + 2 layers have weights; 269,722 parameters with 3 blocks and 10
-    classes.
+    Conv 16 of 3x3; three stages of 16, 32 and 64 filters, each of ``blocks`` blocks of two convs of
+    3x3; global average pooling; dense ``classes``. Shortcuts have no weights (the paper's option
+    A): at the start of a stage they take every second pixel, and zeros for new channels. ``blocks``
+    is the paper's n: 6n + 2 layers have weights; 269,722 parameters with 3 blocks and 10 classes.
     """
     image = keras.Input((image_size, image_size, 3), name="pixels")
     x = _convolved(image, "conv1_", FILTERS[0])
@@ -48,8 +47,8 @@ def _block(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.
 
 def _convolved(x: keras.KerasTensor, name: str, filters: int, stride: int = 1) -> keras.KerasTensor:
     if stride > 1:
-        # Both sides alike: "same" would pad below and to the right only, and the windows would
-        # not stand on the pixels that the shortcut takes.
+        # Both sides: "same" would pad only the bottom and right, and the windows would not be
+        # centered on the pixels that the shortcut takes.
         x = layers.ZeroPadding2D(1, name=f"{name}pad")(x)
     x = layers.Conv2D(
         filters,
@@ -65,7 +64,7 @@ def _convolved(x: keras.KerasTensor, name: str, filters: int, stride: int = 1) -
 
 
 def _shrunk(x: keras.KerasTensor, name: str, filters: int, stride: int) -> keras.KerasTensor:
-    # A pool of one pixel: every second one is taken as it is.
+    # Pooling of 1x1 takes every second pixel unchanged.
     x = layers.AveragePooling2D(1, strides=stride, name=f"{name}pool")(x)
     new = filters - x.shape[-1]
     # Keras pads the last two axes of "channels_first": here these are width and channels.

@@ -1,6 +1,6 @@
 """One row of the table of networks.
 
-Knows: what a row says, and how its builder is found. Does not know any network.
+Knows: the columns of a row, and how its builder is found. Does not know: any network.
 """
 
 from __future__ import annotations
@@ -17,43 +17,44 @@ if TYPE_CHECKING:
     import keras
 
 UNIT = Normalization((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
-"""Pixels to -1..1: the course's for networks that start from nothing, and MobileNet's."""
+"""Pixels to -1..1: the course's, for networks with random initial weights, and MobileNet's."""
 
 CAFFE = Normalization((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "BGR")
-"""ImageNet's mean subtracted, BGR: the first VGG and ResNet, and so keras.applications' of them."""
+"""ImageNet's mean subtracted, BGR: the original VGG and ResNet, and keras.applications'."""
 
 TORCH = Normalization(
     (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
 )
-"""ImageNet's mean and deviation, RGB: torchvision, timm and keras-hub."""
+"""ImageNet's mean and standard deviation, RGB: torchvision, timm and keras-hub."""
 
 INSIDE = Normalization()
-"""Raw pixels: the network's own first layers normalize."""
+"""Raw pixels: the network normalizes in its own first layers."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """One row of the table.
+    """One row of the table of networks.
 
     Attributes:
-        name: What users type.
+        name: Name that users type.
         summary: One line for ``kerascnn models``.
         builder: ``MODULE.FUNCTION`` in this package; it takes ``name, classes, image_size,
-            imagenet`` (the library's weights, or None) and the recipe, and gives a model from
-            float32 ``[batch, image_size, image_size, 3]``, normalized, to logits ``[batch,
+            imagenet`` (the library's weights, or None) and the recipe, and returns a model from
+            normalized float32 ``[batch, image_size, image_size, 3]`` to logits ``[batch,
             classes]``.
-        image_size: Height and width of the input when the user names none, in pixels.
-        minimum_size: The smallest input that leaves a feature map to classify, in pixels.
-        normalization: What happens to a pixel before the network, when it starts from nothing.
-        imagenet: The same with the library's ImageNet weights; None: there are none.
-        family: Networks that differ in size only; tests take the smallest of each.
-        recipe: What the builder needs to know besides.
-        learning_rate: The highest, when the user names none. Found on validation pictures;
-            shallow networks bear more than deep ones.
-        torch: How PyTorch names the tensors of its twin (a key of
+        image_size: Default height and width of the input, in pixels.
+        minimum_size: Smallest input that leaves a feature map to classify, in pixels.
+        normalization: Normalization of pixels for random initial weights.
+        imagenet: Normalization for the library's ImageNet weights; None: there are none.
+        family: Name of a group of networks that differ in size only; tests take the smallest of
+            each.
+        recipe: Further arguments of the builder.
+        learning_rate: Default peak learning rate, found on validation pictures; shallow networks
+            tolerate a higher one than deep networks.
+        torch: Naming scheme of the tensors of its PyTorch twin (a key of
             :data:`kerascnn.training.weights.torch_names.LAYOUTS`); None: it has no twin.
-        torch_twin: The row that takes PyTorch's weights in this one's place.
-        source: Where the layers come from.
+        torch_twin: Network that takes PyTorch's weights in its place.
+        source: Library that its layers come from.
     """
 
     name: str
@@ -72,13 +73,13 @@ class Network:
 
     @property
     def counting_size(self) -> int:
-        """The smallest image size at which it has the parameters of its usual size."""
+        """Smallest image size with as many parameters as the default size."""
         flattens = self.family in {"cnn", "lenet5", "lenet5_modern", "alexnet", "vgg", "vgg_hub"}
         return self.image_size if flattens else self.minimum_size
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """Where first weights can come from, besides Keras' own files."""
+        """Possible sources of initial weights, besides Keras' own files."""
         imagenet = (f"imagenet ({self.source})",) if self.imagenet else ()
         return imagenet + (("torchvision/timm file",) if self.torch or self.torch_twin else ())
 

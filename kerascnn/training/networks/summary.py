@@ -1,9 +1,9 @@
-"""What a network is made of: layers, output shapes, parameters.
+"""The summary of a network: layers, output shapes, parameters.
 
-Knows: how parameters are counted. Does not know how they are shown.
+Knows: how parameters are counted. Does not know: how they are displayed.
 
-As in PyTorch's count, BatchNormalization's moving statistics are not parameters: no gradient
-ever reaches them. They are counted as ``state``.
+As in PyTorch, BatchNormalization's moving statistics are not counted as parameters, because no
+gradient reaches them, but as ``state``.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class LayerRow:
     Attributes:
         name: Name of the layer.
         type: Its class.
-        output_shape: Without the batch, e.g. ``(28, 28, 7)``.
-        params: Weights that gradients can reach.
-        trainable: Whether they may learn (True for layers without parameters, as in Keras).
-        state: Other numbers: moving statistics, seeds.
+        output_shape: Without the batch axis, e.g. ``(28, 28, 7)``.
+        params: Number of weights that gradients can reach.
+        trainable: Whether they are trainable (True for layers without parameters, as in Keras).
+        state: Number of other values: moving statistics, seeds.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Summary:
     Attributes:
         model: Name of the network.
         layers: One row per layer, from input to output.
-        blocks: In order; see :func:`kerascnn.training.blocks`.
+        blocks: Blocks in order; see :func:`kerascnn.training.blocks`.
     """
 
     model: str
@@ -63,17 +63,17 @@ class Summary:
 
     @property
     def total_params(self) -> int:
-        """All parameters."""
+        """Number of all parameters."""
         return sum(row.params for row in self.layers)
 
     @property
     def trainable_params(self) -> int:
-        """Parameters that may learn."""
+        """Number of trainable parameters."""
         return sum(row.params for row in self.layers if row.trainable)
 
     @property
     def state(self) -> int:
-        """Moving statistics and the like."""
+        """Number of other values, such as moving statistics."""
         return sum(row.state for row in self.layers)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The rows of the table of networks.
 
-Knows: names, sizes, preprocessing and where each network comes from. Does not know: how any of
-them is built, nor their parameters, which ``scripts/make_network_facts`` counts.
+Knows: names, sizes, preprocessing and where each network comes from. Does not know: how they are
+built, their parameters, which ``scripts/make_network_facts`` counts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ FAMILIES = {
     "inception_resnet": "Inception-ResNet v2", "xception": "Xception", "mobilenet": "MobileNet",
     "mobilenet_v2": "MobileNetV2", "mobilenet_v3": "MobileNetV3", "nasnet": "NASNet",
 }  # fmt: skip
-"""What people call the families; vgg and vgg_hub differ in where they are built."""
+"""Display names of the families; vgg and vgg_hub differ in the library they are built with."""
 
 WITHOUT_BATCHNORM = 0.0003
-"""Learning rate of deep networks that have none: at 0.003, VGG11 stays at one answer for all."""
+"""Learning rate of deep networks without BatchNormalization: at 0.003, VGG11 keeps predicting one
+class."""
 
 
 def rows() -> Iterator[Network]:
-    """Return the rows, in the order in which people are shown them."""
+    """Yield the rows, in the order in which they are listed."""
     yield Network("cnn", "the course's baseline: 2 convolutions, 2 dense layers", "cnn.build_cnn",
                   32, 10, UNIT, family="cnn", learning_rate=0.008)  # fmt: skip
     yield Network("cnn4", "4 convolutions, global average pooling: for random initial weights",
@@ -113,7 +114,7 @@ def _bottleneck_resnets(summary: str, shapes: Mapping[int, tuple[int, ...]]) -> 
 
 
 def _like_torch() -> Iterator[Network]:
-    """Give the networks that PyTorch has with other padding, or other convolutions, than Keras."""
+    """Yield the networks whose padding or convolutions differ between PyTorch and Keras."""
     for letter, size in enumerate((224, 240, 260, 300, 380)):
         yield _torch_application(f"efficientnet_b{letter}", f"EfficientNetB{letter}",
                                  "Tan and Le 2019", "efficientnet", size, INSIDE)  # fmt: skip

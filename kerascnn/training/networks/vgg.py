@@ -15,7 +15,7 @@ from kerascnn.training.networks.applications import features_of
 from kerascnn.training.networks.rebuild import LayerChanges, rebuild
 
 DROPOUT = 0.5
-"""Of the dense layers, in the papers of AlexNet and VGG."""
+"""Dropout rate of the dense layers, from the papers of AlexNet and VGG."""
 
 
 def dense_layers(x: keras.KerasTensor, dropout_first: bool = False) -> keras.KerasTensor:
@@ -23,7 +23,7 @@ def dense_layers(x: keras.KerasTensor, dropout_first: bool = False) -> keras.Ker
 
     Args:
         x: ``[batch, height, width, channels]``.
-        dropout_first: Dropout before each dense layer (AlexNet) instead of behind it (VGG).
+        dropout_first: Dropout before each dense layer (AlexNet) instead of after it (VGG).
 
     Returns:
         ``[batch, 4096]``.

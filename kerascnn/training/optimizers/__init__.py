@@ -1,7 +1,7 @@
 """The optimizer and its learning-rate schedule.
 
-Knows: AdamW and SGD, what decays, warm-up and what comes after. Does not know: what a step looks
-like.
+Knows: AdamW and SGD, which weights decay, warm-up and cosine decay. Does not know: what a step
+looks like.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from kerascnn.training.config import OptimizerName, TrainConfig
 from kerascnn.training.optimizers.adamw import SGD, AdamW, block_factors
 
 WARM_UP = 0.1
-"""Share of all steps in which the learning rate rises in a line."""
+"""Share of all steps in which the learning rate rises linearly."""
 
 WARM_UP_FACTOR = 100
-"""By how much it rises."""
+"""Ratio of the peak learning rate to the initial one."""
 
 WEIGHT_DECAY: dict[OptimizerName, float] = {"adamw": 0.05, "sgd": 5e-3}
-"""Decoupled, so times the learning rate in every step. SGD's does what 5e-4 inside the gradient
-does, which a momentum of 0.9 multiplies by ten."""
+"""Default decoupled weight decay, multiplied by the learning rate in every step. SGD's has the
+effect of 5e-4 inside the gradient, which a momentum of 0.9 multiplies by ten."""
 
 MOMENTUM = 0.9
-"""Of SGD, with Nesterov's look ahead (Sutskever et al. 2013)."""
+"""Momentum of SGD, of Nesterov's kind (Sutskever et al. 2013)."""
 
 
 def make_optimizer(
@@ -34,9 +34,10 @@ def make_optimizer(
 
     Args:
         core: The network.
-        config: Its optimizer, decay and clipping.
-        peak: The highest learning rate.
-        steps: In all epochs; those whose gradients are only gathered count too.
+        config: Configuration of the run, for optimizer, weight decay, clipping and accumulation.
+        peak: Peak learning rate.
+        steps: Number of batches in all epochs; those whose gradients are only accumulated count
+            too.
 
     Returns:
         The optimizer, not built yet. Biases and BatchNormalization do not decay.
@@ -60,7 +61,7 @@ def make_optimizer(
 
 
 def schedule(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Make the learning-rate schedule: a line up to ``peak``, then a cosine down to 0."""
+    """Make the learning-rate schedule: linear warm-up to ``peak``, then cosine decay to 0."""
     warm_up = max(1, round(WARM_UP * steps))
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / WARM_UP_FACTOR,

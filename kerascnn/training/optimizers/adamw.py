@@ -1,4 +1,4 @@
-"""AdamW and SGD, with decoupled weight decay and a learning rate of its own for each variable.
+"""AdamW and SGD, with decoupled weight decay and per-variable learning rates.
 
 Knows: the update of one variable. Does not know: schedules, which variables there are.
 """
@@ -14,16 +14,16 @@ from kerascnn.training.networks.blocks import blocks, flat
 
 
 class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has no types
-    """A mix-in: each variable decays, and learns, at the schedule's rate times a factor of its own.
+    """A mix-in for decoupled weight decay and a learning-rate factor for each variable.
 
     The decay is part of the variable's update (Loshchilov and Hutter 2019,
-    https://arxiv.org/abs/1711.05101), so the factor holds for it too, as it does where each layer
-    is a parameter group, and the schedule is worked out once a step, not once a variable. Factors
-    that fall from the head down are discriminative learning rates (Howard and Ruder 2018, ULMFiT,
-    https://arxiv.org/abs/1801.06146).
+    https://arxiv.org/abs/1711.05101), so the factor applies to it too, as with one parameter group
+    per layer, and the schedule is evaluated once per step, not once per variable. Factors that
+    decrease from the head downwards are discriminative learning rates (Howard and Ruder 2018,
+    ULMFiT, https://arxiv.org/abs/1801.06146).
 
     Args:
-        factors: By ``id`` of the variable; 1 for those not in it. None: 1 for all.
+        factors: Factors by ``id`` of the variable; 1 for those not in it. None: 1 for all.
         **options: Options of the optimizer.
     """
 
@@ -33,13 +33,13 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
         self._by_index: list[float] = []
 
     def build(self, variables: Any) -> None:
-        """Look up the variables' factors now; backends later pass variables of their own."""
+        """Look up the factors of the variables; backends later pass variables of their own."""
         super().build(variables)
         if self._factors is not None:
             self._by_index = [self._factors.get(id(variable), 1.0) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Decay one variable, and then update it as the optimizer does."""
+        """Decay one variable, then update it as the optimizer does."""
         if self._by_index:
             learning_rate = learning_rate * self._by_index[self._get_variable_index(variable)]
         if self.weight_decay and self._use_weight_decay(variable):
@@ -48,19 +48,19 @@ class Decoupled(keras.optimizers.Optimizer):  # type: ignore[misc] # Keras has n
         super().update_step(gradient, variable, learning_rate)
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        """Leave gradients as they are: the step has summed them over all devices already."""
+        """Return the gradients unchanged: the step has already summed them over all devices."""
         return grads_and_vars
 
     def _apply_weight_decay(self, variables: Any) -> None:
-        """Do nothing: the update does."""
+        """Do nothing: :meth:`update_step` decays."""
 
 
 class OnePassAdam(keras.optimizers.AdamW):  # type: ignore[misc] # Keras has no types
-    """Keras' Adam with the same arithmetic, made faster on TensorFlow.
+    """Keras' Adam with the same arithmetic, faster on TensorFlow.
 
-    Keras writes it as a dozen operations on each variable, which take about a quarter of the time
-    of a step of a ResNet18 on two CPU cores (see docs/experiments.md); TensorFlow has one operation
-    that does them in one pass (``ResourceApplyAdam``). JAX's compiler fuses them itself.
+    Keras runs a dozen operations per variable, which take about a quarter of the step time of a
+    ResNet18 on two CPU cores (see docs/experiments.md); TensorFlow has a fused operation
+    (``ResourceApplyAdam``). JAX's compiler fuses them itself.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -101,11 +101,11 @@ def block_factors(model: keras.Model, decay: float) -> dict[int, float]:
     """Return the learning-rate factor of each variable of a network.
 
     Args:
-        model: From normalized pixels to logits.
-        decay: From one block to the next, from the head (factor 1) down; above 0, at most 1.
+        model: Network from normalized pixels to logits.
+        decay: Factor from one block to the next, from the head (1) downwards; above 0, at most 1.
 
     Returns:
-        By ``id`` of the variable.
+        Factors by ``id`` of the variable.
     """
     depth = {
         name: number

@@ -1,17 +1,17 @@
-"""The moving average of a network, in place of the network between two epochs.
+"""The exponential moving average (EMA) of a network's weights.
 
-Knows: what is averaged, how, and that averages and network change places. Does not know: when
-(:mod:`kerascnn.training.trainer.loop`), nor how a step runs on a backend.
+Knows: what is averaged, how, and that averages and weights are swapped. Does not know: when
+(:mod:`kerascnn.training.trainer.loop`), how a step runs on a backend.
 
-Within an epoch the network holds the weights that learn, and :class:`ExponentialMovingAverage`
-their averages (Polyak and Juditsky 1992, https://doi.org/10.1137/0330046). Between two epochs they
-change places: what is validated, kept as the best model and written as the network in a checkpoint
-is the average, and the checkpoint holds the weights that learn beside it, so that a resumed run has
-the same bits.
+During an epoch the network holds the trained weights, and :class:`ExponentialMovingAverage` their
+averages (Polyak and Juditsky 1992, https://doi.org/10.1137/0330046). Between epochs they are
+swapped: the averages are validated, kept as the best model and stored as the network of a
+checkpoint, and the checkpoint also holds the trained weights, so that a resumed run is
+bit-identical.
 
 Keras' own ``use_ema`` averages weights alone. The statistics of BatchNormalization belong to the
 weights that they were measured with, so they are averaged too: with those of the last step, the
-average of a young network answers like one that never learned.
+average predicts like an untrained network early in training.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ import keras
 import numpy as np
 
 WARM_UP = 9
-"""The average looks back over no more than a share of the steps so far: its momentum is at most
-n / (n + 9) after n of them, as in TensorFlow's ``ExponentialMovingAverage``."""
+"""Warm-up of the average: its momentum is at most n / (n + 9) after n steps, so that it covers no
+more than a share of them, as in TensorFlow's ``ExponentialMovingAverage``."""
 
 
 class ExponentialMovingAverage:
-    """Averages of a network's weights and of its BatchNormalization's statistics.
+    """Moving averages of a network's weights and of its BatchNormalization statistics.
 
     Args:
-        model: What is trained; its weights are frozen or not by now.
+        model: Model to train, with its frozen weights already frozen.
         momentum: Momentum of the average, above 0 and below 1.
-        accumulate: Batches to one step of the optimizer; the average moves with the last of them.
+        accumulate: Batches per optimizer step; the average is updated with the last of them.
 
     Attributes:
         variables: The averages, and the number of batches so far.
@@ -56,7 +56,7 @@ class ExponentialMovingAverage:
     def updated(
         self, averages: Sequence[Any], trainable: Sequence[Any], others: Sequence[Any]
     ) -> Any:
-        """Compute the averages after a batch; inside a compiled step, changes nothing."""
+        """Return the averages after a batch, for use in a compiled step; assigns nothing."""
         *before, batches = averages
         learned = [*trainable, *(others[place] for place in self._places)]
         share = self._share(batches + 1)
@@ -64,14 +64,14 @@ class ExponentialMovingAverage:
         return [*after, batches + 1]
 
     def _share(self, batches: Any) -> Any:
-        """How much of the new goes in after so many batches: 1 minus the momentum, or nothing."""
+        """Return the weight of the new values after so many batches: 1 minus the momentum, or 0."""
         earlier = keras.ops.cast(batches // self._accumulate - 1, "float32")
         momentum = keras.ops.minimum(self._momentum, earlier / (earlier + WARM_UP))
         return keras.ops.where(batches % self._accumulate == 0, 1 - momentum, 0.0)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
-        """Swap averages and network, and swap them back at the end of the ``with`` block."""
+        """Swap averages and weights, and swap them back at the end of the ``with`` block."""
         self.exchange_weights()
         try:
             yield

@@ -1,1 +1,1 @@
-"""The run folder: what it holds, checkpoints, where its model comes from, and how it resumes."""
+"""The run folder: its files, checkpoints, provenance, and resuming."""

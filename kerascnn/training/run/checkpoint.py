@@ -1,12 +1,11 @@
-"""What a run needs to go on as if it had never stopped: one file an epoch, the last two kept.
+"""Checkpoints, from which a run resumes as if it had never stopped; the last two are kept.
 
-Knows: which variables there are, the file, and that it is written whole. Does not know: the
-loop over epochs, nor what has to agree before a run may go on (:mod:`.resuming`).
+Knows: the variables, the file, and its atomic writing. Does not know: the loop over epochs, what
+has to agree before a run may resume (:mod:`.resume`).
 
-A file holds every variable of the network and of the model around it (weights, moving
-statistics, the states of random-number generators), the whole optimizer with its step count,
-on which the learning-rate schedule hangs, the history, and which epoch comes next, on which the
-order of the pictures hangs.
+A file holds every variable of the network and of the model around it (weights, moving statistics,
+the states of random-number generators), the whole optimizer with its step count, on which the
+learning rate depends, the history, and the next epoch, on which the order of the pictures depends.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = 2
-"""Files: should the newest turn out to be damaged, there is one more."""
+"""Number of checkpoints that are kept: the second in case the newest is damaged."""
 
 Arrays: TypeAlias = tuple[npt.NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
 class Position:
-    """What comes next.
+    """The next epoch of a run.
 
     Attributes:
-        phase: Its number, from 0; the number of phases when there is nothing left to do.
-        done: Epochs of that phase that are done.
+        phase: Number of the phase, from 0; the number of phases if nothing is left to do.
+        done: Finished epochs of that phase.
     """
 
     phase: int = 0
@@ -58,14 +57,14 @@ class Checkpoint:
     """State of a run between two epochs.
 
     Attributes:
-        position: What comes next.
+        position: Next epoch.
         history: All epochs so far.
-        best: The number of the best of them.
-        data: What the run was trained on; see :func:`kerascnn.training.run.resume.data_identity`.
+        best: Number of the best epoch.
+        data: Description of the data; see :func:`kerascnn.training.run.resume.data_identity`.
         versions: Versions of libraries and backend.
         core: The network's variables.
-        stage: The other variables of the model that is trained, and the optimizer's. Between two
-            phases they are gone: the next phase makes its own.
+        stage: The other variables of the trained model, and the optimizer's. Empty between two
+            phases: the next phase makes its own.
     """
 
     position: Position
@@ -77,13 +76,13 @@ class Checkpoint:
     stage: Arrays
 
     def save(self, folder: Path) -> None:
-        """Write ``epoch-NUMBER.npz``, and remove the oldest ones.
+        """Write ``epoch-NUMBER.npz``, and remove the oldest checkpoints.
 
         Args:
-            folder: For checkpoints alone; made if need be.
+            folder: Folder for checkpoints alone; created if it does not exist.
 
         Raises:
-            KerascnnError: It cannot be written; the earlier ones are still there.
+            KerascnnError: The checkpoint cannot be written; the earlier ones remain.
         """
         about = {
             "position": asdict(self.position),
@@ -103,7 +102,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _About:
-    """What a file says in JSON."""
+    """The JSON part of a checkpoint."""
 
     position: Position
     history: tuple[EpochRecord, ...]
@@ -129,7 +128,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Data:
-    """What :func:`kerascnn.training.run.resume.data_identity` gives."""
+    """The result of :func:`kerascnn.training.run.resume.data_identity`."""
 
     fingerprint: str
     classes: tuple[str, ...]
@@ -143,7 +142,7 @@ def latest_checkpoint(folder: Path) -> Checkpoint | None:
         folder: Folder of the checkpoints; it need not exist.
 
     Raises:
-        ModelFileError: There are some, and none can be read.
+        ModelFileError: There are checkpoints, and none can be read.
     """
     found = _files(folder)
     for path in reversed(found):
@@ -165,7 +164,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> Checkpoint:
     try:
-        check_for_zip_bomb(path, ratio=1, floor=0)  # numpy.savez packs nothing
+        check_for_zip_bomb(path, ratio=1, floor=0)  # numpy.savez does not compress
         with np.load(path, allow_pickle=False) as archive:
             about = build(_About, parse_json(archive["about"].tobytes(), finite=False))
             names = sorted(archive.files)
@@ -174,7 +173,7 @@ def _read(path: Path) -> Checkpoint:
                 for kind in ("core-", "stage-")
             )
     except Exception as error:
-        # zipfile, zlib, struct, tokenize and numpy raise whatever they meet in damaged bytes.
+        # zipfile, zlib, struct, tokenize and numpy raise errors of any class on damaged bytes.
         raise ModelFileError(f"{path}: cannot be read ({kind_and_line(error, 200)})") from error
     return Checkpoint(**vars(about), core=core, stage=stage)
 
@@ -194,7 +193,7 @@ def phase_variables(
     optimizer: keras.optimizers.Optimizer,
     averages: ExponentialMovingAverage | None = None,
 ) -> list[keras.Variable]:
-    """List what a phase adds to the network: the model around it, optimizer, averages."""
+    """List the variables that a phase adds: the model around the network, optimizer, averages."""
     known = {id(variable) for variable in core_variables(core)}
     others = [variable for variable in model.variables if id(variable) not in known]
     return [*others, *optimizer.variables, *(averages.variables if averages else ())]
@@ -204,7 +203,7 @@ def values(variables: Sequence[keras.Variable]) -> Arrays:
     """Copy the values of variables out of the backend."""
     from keras import ops
 
-    # As tensors first: a number on several of TensorFlow's devices is no array.
+    # To tensors first: a scalar on several TensorFlow devices is no array.
     return tuple(
         np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable))) for variable in variables
     )
@@ -215,11 +214,11 @@ def restore(variables: Sequence[keras.Variable], arrays: Arrays, what: str) -> N
 
     Args:
         variables: As :func:`core_variables` or :func:`phase_variables` list them.
-        arrays: As :func:`values` gave them.
-        what: What is restored, in error messages.
+        arrays: Result of :func:`values`.
+        what: Name of what is restored, for error messages.
 
     Raises:
-        ModelFileError: They do not fit each other.
+        ModelFileError: Their shapes differ.
     """
     wanted = [tuple(variable.shape) for variable in variables]
     if wanted != [array.shape for array in arrays]:

@@ -1,6 +1,6 @@
-"""The run folder: what a training run leaves behind.
+"""The run folder: the files that a training run writes.
 
-Knows: file names, and how each is written and read whole. Does not know how to train.
+Knows: file names, and how each file is written and read. Does not know: how to train.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DIRECTORY = "directory"
-"""Key of ``machine.json``: the folder in which training began, which relative paths start from."""
+"""Key in ``machine.json`` of the folder in which training began, to which relative paths refer."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Run:
 
     @property
     def checkpoint_folder(self) -> Path:
-        """What ``--resume`` needs."""
+        """The folder of checkpoints, for ``--resume``."""
         return self.folder / "checkpoint"
 
     @property
@@ -126,7 +126,7 @@ class Run:
 
         Raises:
             MissingExtraError: matplotlib is not installed.
-            ModelFileError: No history of a run.
+            ModelFileError: There is no history of a run.
         """
         history = self.history
         return plots.plot_curves(
@@ -155,13 +155,14 @@ class Run:
         """Load the network of the best epoch.
 
         Args:
-            card: The run's card, where it was read before.
+            card: The run's card, if it is read already.
 
         Returns:
             A model from normalized float32 to logits.
 
         Raises:
-            ModelFileError: No such file, one that Keras cannot read, or one that is not the card's.
+            ModelFileError: There is no such file, Keras cannot read it, or it does not match the
+                card.
         """
         with silenced():
             from kerascnn.training.foreign.inspected import load_inspected
@@ -189,13 +190,14 @@ class Run:
         self.save_card(card)
 
     def located(self, config: TrainConfig) -> TrainConfig:
-        """Find the data of this run from any folder.
+        """Resolve the data paths of this run from any working directory.
 
         Args:
-            config: Of this run; relative paths are those of the folder in which training began.
+            config: Configuration of this run; relative paths refer to the folder in which training
+                began.
 
         Returns:
-            The same, with the absolute paths of what lies there, where that is another folder.
+            The same, with absolute paths of what exists there, if that is another folder.
         """
         began = self._began
         if began == Path.cwd():
@@ -210,14 +212,14 @@ class Run:
 
     @property
     def _began(self) -> Path:
-        """The folder in which training began; this one where that is not known."""
+        """The folder in which training began; the current one if unknown."""
         try:
             return Path(parse_json(read_text(self.machine_path))[_DIRECTORY])
         except (ModelFileError, ValueError, KeyError, TypeError):
             return Path.cwd()  # an older run, or a file that was edited
 
     def save_machine(self, facts: Mapping[str, object]) -> None:
-        """Write ``machine.json``; where training began stays in it."""
+        """Write ``machine.json``, and keep the folder in which training began."""
         text = json.dumps({**facts, _DIRECTORY: str(self._began)}, indent=2)
         write_text(self.machine_path, text + "\n")
 
@@ -226,7 +228,7 @@ class Run:
         write_text(self.card_path, card.to_json(indent=2) + "\n")
 
     def begin(self, config: TrainConfig) -> None:
-        """Write ``config.json``: from now on the folder holds this run, and no earlier one."""
+        """Write ``config.json``, and remove the files of an earlier run."""
         files = (
             self.config_path, self.model_path, self.card_path, self.history_path, self.report_path,
             self.machine_path, self._finished_path, self.folder / TRACKING,
@@ -255,7 +257,7 @@ class Run:
 
 
 def _fits(shape: object, expected: tuple[int | None, ...]) -> bool:
-    """Return whether sides are those that were expected, or open."""
+    """Return whether all sides are as expected, or open."""
     return (
         isinstance(shape, tuple)
         and len(shape) == len(expected)
@@ -264,7 +266,7 @@ def _fits(shape: object, expected: tuple[int | None, ...]) -> bool:
 
 
 def _record(row: dict[str, str]) -> EpochRecord:
-    if None in row or None in row.values():  # as csv.DictReader has it
+    if None in row or None in row.values():  # csv.DictReader's marks of these
         raise ValueError("a row has more or fewer values than the first line")
     return build(EpochRecord, {k: float(v) for k, v in row.items()} | {"epoch": int(row["epoch"])})
 
@@ -273,7 +275,7 @@ def open_run(path: str | Path) -> Run:
     """Open an existing run.
 
     Raises:
-        ModelFileError: No run there.
+        ModelFileError: There is no run.
     """
     folder = Path(path)
     if not folder.exists():

@@ -1,6 +1,6 @@
-"""One process at a time writes to a run folder.
+"""The lock of a run folder, to which one process at a time writes.
 
-Knows: which folder a new run gets, and its lock. Does not know what is written.
+Knows: which folder a new run gets, and its lock. Does not know: what is written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kerascnn.training.config import TrainConfig
 from kerascnn.training.run.folder import Run
 
 _LOCK = ".lock"
-"""Is there while a run is being written."""
+"""Lock file, which exists while a run is being written."""
 
 
 @contextmanager
@@ -27,12 +27,12 @@ def locked_run(config: TrainConfig, resume: bool, overwrite: bool = False) -> It
     """Lock a run folder, so that no other process writes to it.
 
     Args:
-        config: With ``out``, or None for ``runs/DATA-MODEL`` with a number if need be.
+        config: Configuration with ``out``, or None for ``runs/DATA-MODEL``, numbered if it exists.
         resume: Whether the folder may hold a run already.
-        overwrite: Likewise; the old run stays until the new one begins.
+        overwrite: Whether an old run may be replaced; it stays until the new one begins.
 
     Yields:
-        The run. A folder that was made here and is still empty at the end is removed.
+        The run. A folder that was created here and is empty at the end is removed.
 
     Raises:
         BusyError: Another process is writing to ``out``.
@@ -53,16 +53,17 @@ def locked_run(config: TrainConfig, resume: bool, overwrite: bool = False) -> It
             yield run
     finally:
         for path in made:
-            with suppress(OSError):  # not empty: something was worth keeping
+            with suppress(OSError):  # not empty: there is something to keep
                 path.rmdir()
 
 
 def _make_folder(config: TrainConfig) -> tuple[Path, list[Path]]:
-    """Make the folder; also list what did not exist, innermost first."""
+    """Create the folder; also return what did not exist, innermost first."""
     for folder in _candidates(config):
         made = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
-            # A name of our own choice is ours only if we made it: another run may be as quick.
+            # A name chosen here is ours only if we created the folder: another run may choose the
+            # same.
             folder.mkdir(parents=True, exist_ok=config.out is not None)
         except OSError as error:
             if isinstance(error, FileExistsError) and config.out is None:

@@ -1,6 +1,6 @@
-"""Where a model comes from: library versions and a hash of its weights.
+"""The provenance of a model: library versions and a hash of its weights.
 
-Knows: what is recorded. Does not know where.
+Knows: what is recorded. Does not know: where it is recorded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "pillow", "onnx", "tf2onnx",
 
 
 def versions() -> dict[str, str]:
-    """List what made the model: kerascnn, Python, backend and libraries with their versions."""
+    """Return the versions of kerascnn, Python and the libraries, and the backend."""
     found = {"kerascnn": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:

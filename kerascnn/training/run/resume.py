@@ -1,6 +1,6 @@
-"""When a run may go on: same options, same data, same backend.
+"""The checks before a run resumes: same options, same data, same backend.
 
-Knows: what has to agree, and how a difference is worded. Does not know how to train.
+Knows: what has to agree, and how a difference is worded. Does not know: how to train.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from kerascnn.training.weights_location import pinned
 log = logging.getLogger(__name__)
 
 PLACES = ("out", "cache", "devices", "track")
-"""Options that say where things lie, and do not change the result (``devices``: but for the order
-of sums); they may differ."""
+"""Options of places and devices, which do not change the result and may differ (``devices`` changes
+the order of sums)."""
 
 
 def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
-    """Fill in the options of a run that shall go on.
+    """Complete the options of a run that is to be resumed.
 
     Args:
-        given: Those that were asked for now, by name; ``out`` among them.
+        given: Options that are set now, by name, with ``out``.
 
     Returns:
-        The run's own configuration, or, where there is no run yet, one of ``given``.
+        The run's own configuration, or one of ``given`` if there is no run yet.
 
     Raises:
-        ConfigError: No ``out``, neither a run there nor ``data`` to begin one with, or options that
-            differ from the run's.
+        ConfigError: ``out`` is missing, there is neither a run nor ``data`` to begin one with, or
+            options differ from the run's.
         ModelFileError: The run's configuration cannot be read.
     """
     if not given.get("out"):
@@ -61,15 +61,15 @@ def resumed_config(given: Mapping[str, Any]) -> TrainConfig:
 
 
 def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
-    """Replace ``auto`` by what was decided when the run began.
+    """Replace ``auto`` by the values that were chosen when the run began.
 
     Args:
         run: The run folder; it may hold no ``config.json`` yet.
-        asked: The options now.
+        asked: Options that are set now.
 
     Returns:
-        The same, with the run's own numbers, scope and phases, and no weights where they were
-        advised against; unchanged where nothing is left to ``auto``, or no run has begun.
+        The same, with the run's own numbers, scope and phases, and without weights if they were
+        advised against; unchanged if nothing is left to ``auto``, or no run has begun.
 
     Raises:
         ModelFileError: The run's configuration cannot be read.
@@ -77,29 +77,29 @@ def with_stored_values(run: Run, asked: TrainConfig) -> TrainConfig:
     if not run.config_path.exists():
         return asked
     stored = run.config
-    gone = removed_options(run)
-    if gone and not run.is_finished:
+    removed = removed_options(run)
+    if removed and not run.is_finished:
         log.warning(
             "%s was begun by an earlier version with %s, which this version lacks; it continues "
             "without.",
             run.folder,
-            ", ".join(f"{name} {value}" for name, value in gone.items()),
+            ", ".join(f"{name} {value}" for name, value in removed.items()),
         )
     return TrainConfig(**{**asdict(stored), **_without_auto(stored, asdict(asked))})
 
 
 def removed_options(run: Run) -> dict[str, Any]:
-    """List what a run was begun with and this version cannot do, by option."""
+    """Return the options of a run that this version no longer has, with their values."""
     if not run.config_path.exists():
         return {}
     return old_config.removed_options(run.config_path.read_text(encoding="utf-8"))
 
 
 def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what ``auto`` has settled; the run's configuration has it."""
+    """Drop options that ``auto`` has resolved; the run's configuration has them."""
     settled = tuple(name for name in AUTOMATIC if given.get(name, AUTO) in (AUTO, None))
     if given.get("model") == AUTO:
-        # With the network came what suits it.
+        # ``auto`` chose these together with the network.
         plain: dict[str, Any] = {"trainable": "all", "phase": (), "image_size": None}
         plain |= {"random_crop": 0.0, "mixup": 0.0}
         settled += tuple(name for name, value in plain.items() if given.get(name, value) == value)
@@ -108,7 +108,7 @@ def _without_auto(stored: TrainConfig, given: Mapping[str, Any]) -> dict[str, An
     if given.get("time"):
         settled += ("epochs", "phase")
     if given.get("trainable") == "auto":
-        # No weights: they were advised against, or never named, and then auto changes nothing.
+        # No weights: advised against, or never named, and then ``auto`` changes nothing.
         settled += ("trainable", "phase", *(("weights",) if stored.weights == "none" else ()))
     return {name: value for name, value in given.items() if name not in settled}
 
@@ -117,7 +117,7 @@ def check_options_unchanged(run: Run, asked: TrainConfig) -> None:
     """Refuse to resume with options other than the run's own.
 
     Raises:
-        ConfigError: Naming each that differs.
+        ConfigError: Options differ; the message names each.
     """
     stored = replace(run.config, **{name: getattr(asked, name) for name in PLACES})
     changed = [
@@ -140,11 +140,11 @@ def _shown(value: object) -> str:
 def data_identity(
     classes: tuple[str, ...], packs: Mapping[str, Pack], fingerprint: str
 ) -> dict[str, Any]:
-    """Record what a run is trained on, in enough detail to name later changes.
+    """Describe the data of a run in enough detail to name later changes.
 
     Args:
         classes: Class names, in the order of the labels.
-        packs: By split.
+        packs: Packs by split.
         fingerprint: Fingerprint of all of it; see :func:`kerascnn.training.data.feed.fingerprint`.
     """
     return {
@@ -170,11 +170,11 @@ def check_data_unchanged(run: Run, before: Mapping[str, Any], now: Mapping[str, 
 
     Args:
         run: The run folder, named in error messages.
-        before: What :func:`data_identity` noted then.
-        now: What it notes now.
+        before: Result of :func:`data_identity` when the run began.
+        now: Result of :func:`data_identity` now.
 
     Raises:
-        DataError: Naming what differs.
+        DataError: The data differ; the message names how.
     """
     if before["fingerprint"] == now["fingerprint"]:
         return
@@ -205,7 +205,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 
 def check_backend_unchanged(run: Run, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Refuse another backend, and report other library versions.
+    """Refuse another backend, and warn of other library versions.
 
     Args:
         run: The run folder, named in error messages.

@@ -1,1 +1,1 @@
-"""What a network starts from: nothing, a library's ImageNet weights, or a file."""
+"""The initial weights of a network: random, a library's ImageNet weights, or a file."""

@@ -1,6 +1,6 @@
-"""Named tensors into a network, every name and shape checked.
+"""Assignment of named tensors to a network, with every name and shape checked.
 
-Knows: what may be missing (a head of another class count) and what may not. Does not know files.
+Knows: what may be missing (a head of another class count) and what may not. Does not know: files.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from kerascnn.training.weights.torch_names import IGNORED, LAYOUTS, to_keras, wi
 log = logging.getLogger(__name__)
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Keras' EfficientNet divides by the deviation in two steps, so that its "variance" is this."""
+"""Statistics of ImageNet, on a scale of 0 to 1. Keras' EfficientNet divides by the deviation in two
+steps, so that its "variance" is the deviation."""
 
 
 HIDDEN = ("post_layernorm", "fc1", "fc2")
 """Layers that libraries count as part of the head (``include_top=False`` leaves them out). Keras'
-ConvNeXt then has a normalization before the pooling, whose values mean something else behind it."""
+ConvNeXt then has a normalization before the pooling, whose values do not fit the one after it."""
 
 
 def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
@@ -38,15 +39,16 @@ def assign(model: keras.Model, tensors: Tensors, source: str) -> bool:
     Nothing is changed before everything is checked.
 
     Args:
-        model: From normalized pixels to logits.
-        tensors: By ``LAYER/WEIGHT``.
-        source: Where it comes from, for error messages.
+        model: Network from normalized pixels to logits.
+        tensors: Tensors by ``LAYER/WEIGHT``.
+        source: Name of the file, for error messages.
 
     Returns:
-        Whether the head was in it too; otherwise it keeps its fresh weights.
+        Whether the file has the head; otherwise the head keeps its initial weights.
 
     Raises:
-        ModelFileError: A tensor is missing, left over, or of another shape; the first is named.
+        ModelFileError: A tensor is missing, left over, or of another shape; the message names the
+            first.
     """
     head = head_of(model)
     wanted = {
@@ -91,13 +93,13 @@ def _check_finite(tensors: Tensors, source: str) -> None:
 
 
 def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -> Tensors:
-    """Name and lay out PyTorch's tensors as the network has them.
+    """Rename and transpose PyTorch's tensors for the network.
 
     Returns:
-        By ``LAYER/WEIGHT``.
+        The tensors by ``LAYER/WEIGHT``.
 
     Raises:
-        ModelFileError: A name that the layout does not have.
+        ModelFileError: A name is not in the layout.
     """
     shapes = {key(la.name, w.name): tuple(w.shape) for la in flat(model) for w in la.weights}
     flattened = _flattened(model)
@@ -120,7 +122,7 @@ def from_torch(model: keras.Model, layout: str, tensors: Tensors, source: str) -
 
 
 def _statistics(model: keras.Model) -> Tensors:
-    """Give EfficientNet's first layer ImageNet's statistics, which PyTorch applies before it."""
+    """Return the ImageNet statistics of EfficientNet's first layer, which PyTorch lacks."""
     values = {"mean": IMAGENET_MEAN, "variance": IMAGENET_DEVIATION, "count": 0}
     return {
         key(layer.name, weight.name): np.asarray(values[weight.name], np.float32)
@@ -131,7 +133,7 @@ def _statistics(model: keras.Model) -> Tensors:
 
 
 def _flattened(model: keras.Model) -> dict[str, int]:
-    """Find the dense layers that take a flattened feature map, and its channels."""
+    """Return the dense layers that take a flattened feature map, with its channels."""
     found: dict[str, int] = {}
     channels: int | None = None
     for layer in flat(model):
@@ -144,7 +146,7 @@ def _flattened(model: keras.Model) -> dict[str, int]:
 
 
 def _hidden_that_are_fresh(model: keras.Model, tensors: Tensors, source: str) -> set[str]:
-    """Name the layers before the head that the file leaves out with it."""
+    """Return the layers before the head that the file leaves out together with it."""
     hidden = [layer.name for layer in flat(model) if layer.name in HIDDEN]
     if not hidden or any(name.startswith(tuple(f"{one}/" for one in hidden)) for name in tensors):
         return set()

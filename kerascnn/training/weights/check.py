@@ -1,7 +1,7 @@
-"""Which kind of weights a file holds, and which networks can take them.
+"""The kind of a weights file, and the networks that can use it.
 
-Knows: names of files, the two kinds of HDF5, PyTorch's twins of networks. Does not import Keras: a
-run asks before its pictures are decoded.
+Knows: file names, the two kinds of HDF5, PyTorch's twins of networks. Does not import Keras: a run
+checks its weights before its pictures are decoded.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from kerascnn.training.weights_location import KINDS, TORCH_KINDS, on_this_machi
 
 
 def check_weights(network: str | Network, weights: str) -> Network:
-    """Refuse, before any data is read, what cannot work, and find the row that takes the weights.
+    """Check weights before any data are read, and find the network that can use them.
 
     Args:
-        network: Its row, or its name.
+        network: Row of the network, or its name.
         weights: ``none``, ``imagenet`` or a file, which may be on the Hugging Face Hub.
 
     Returns:
-        The row of the network to build: PyTorch's ResNet50 has its stride elsewhere than
-        Keras', so its weights go to a row of their own.
+        The row of the network to build: PyTorch's ResNet50 has its strides at other places than
+        Keras', so its weights need a row of their own.
 
     Raises:
         ConfigError: The network has no such weights.
-        ModelFileError: No such file, or one of another kind.
+        ModelFileError: There is no such file, or it is of another kind.
     """
     row = find_network(network) if isinstance(network, str) else network
     if weights == "imagenet":
@@ -48,8 +48,8 @@ def check_weights(network: str | Network, weights: str) -> Network:
 
 
 def _row_for_torch(row: Network, path: Path) -> Network:
-    """Find the row whose strides and padding are those that PyTorch's weights were made with."""
-    # timm's ports of TensorFlow's weights have the tensors' names of its own networks.
+    """Find the row with the strides and padding that PyTorch's weights were trained with."""
+    # timm's ports of TensorFlow's weights have the same tensor names as its own networks.
     ported = path.name.startswith("tf_")
     if row.torch_twin and not (ported and row.torch):
         return NETWORKS[row.torch_twin]
@@ -73,7 +73,7 @@ def kind_of(path: Path) -> str:
     """Return the kind of a weights file.
 
     Raises:
-        ModelFileError: There is no such file, or it is of no kind that is read here.
+        ModelFileError: There is no such file, or its kind is not supported.
     """
     if path.is_dir():
         raise _folder(path)
@@ -109,13 +109,13 @@ def _folder(path: Path) -> ModelFileError:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """List the files in which weights were saved that were too many for one.
+    """List the files of weights that were split over several.
 
     Returns:
         All of ``NAME-00001-of-00002.safetensors`` and so on; else the file itself.
 
     Raises:
-        ModelFileError: A part is not there.
+        ModelFileError: A part is missing.
     """
     part = re.fullmatch(r"(.+-)\d{5}(-of-(\d{5})\..+)", path.name)
     if part is None:
@@ -133,7 +133,7 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def _by_content(path: Path, kind: str) -> str:
-    """Distinguish Keras' three kinds, which are often named after each other."""
+    """Distinguish Keras' three kinds, which often have each other's suffix."""
     if kind_of_model(path) == "keras":
         return ".keras"
     if not h5py.is_hdf5(path):

@@ -1,7 +1,7 @@
-"""Keras' ``.weights.h5``, which knows layers by their kind and order alone.
+"""Keras' ``.weights.h5``, which identifies layers only by kind and order.
 
-Knows: that a twin of the network reads it, and that people's own models hold the backbone as a
-model inside. Does not know names of layers, nor how tensors are assigned.
+Knows: a second build of the network (its twin) reads it, and users' own models hold the backbone as
+a nested model. Does not know: layer names, how tensors are assigned.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
     except ModelFileError:
         raise
     except Exception as error:
-        # A warning, or whatever Keras and h5py raise where a file lies about itself.
+        # A warning, or an error of any class that Keras and h5py raise on an inconsistent file.
         reason = one_line(error)
         if path.with_name("task.json").is_file() and path.name == "task.weights.h5":
             raise ModelFileError(
@@ -56,7 +56,7 @@ def from_checkpoint(core: keras.Model, row: Network, path: Path) -> Tensors:
 
 
 def _without_head(twin: keras.Model) -> list[keras.Model]:
-    """Cut off the head, and then what libraries count as part of it."""
+    """Cut off the head, and then the layers that libraries count as part of it."""
     cuts = [layer for layer in twin.layers if layer.name in HIDDEN][:1]
     return [keras.Model(twin.inputs[0], cut.input) for cut in (twin.layers[-1], *cuts)]
 
@@ -65,11 +65,11 @@ def _loaded(model: keras.Model, file: Path) -> Tensors:
     """Load a file into a model.
 
     Raises:
-        ValueError: A shape differs, or the file has other convolutions besides.
+        ValueError: A shape differs, or the file has more convolutions.
         UserWarning: A layer is not in the file.
     """
     with warnings.catch_warnings():
-        # Keras warns of layers that it leaves as they are; here all must be found.
+        # Keras only warns of layers that it does not find; here all must be found.
         warnings.simplefilter("error", UserWarning)
         model.load_weights(file)
     tensors, kernels = tensors_of(model), list[str]()
@@ -84,7 +84,7 @@ def _loaded(model: keras.Model, file: Path) -> Tensors:
 
 @contextmanager
 def _innermost(path: Path) -> Iterator[Path]:
-    """Give the file itself, or a copy of the model in it that has the most layers."""
+    """Yield the file itself, or a copy of its nested model with the most layers."""
     with opened(path) as file:
         check_values(path, file)
         models = [file, *_models(file)]
@@ -112,10 +112,10 @@ def _models(model: h5py.Group) -> Iterator[h5py.Group]:
 
 
 def _class_count(file: Path, features: int) -> int:
-    """Find the class count of a checkpoint: the width of its last dense layer.
+    """Return the class count of a checkpoint: the width of its last dense layer.
 
     Returns:
-        0: it has none that takes the network's features; as wide as another one, a head might be
+        0: 0 if none takes the network's features: a head as wide as another layer might be huge.
         huge.
     """
     with opened(file) as model:
@@ -132,14 +132,14 @@ def _class_count(file: Path, features: int) -> int:
         return shape[1]
     if before and before[-1][1] != shape[0]:
         raise ValueError(f"its last dense layer has shape {shape}, behind one of {before[-1][1]}")
-    return 0  # of a head of one's own
+    return 0  # a custom head
 
 
 def _shape(kernel: h5py.Group | h5py.Dataset) -> tuple[int, int]:
     """Return a dense kernel's shape.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no dense kernel.
     """
     if not isinstance(kernel, h5py.Dataset):
         raise ValueError(f"{kernel.name} is not a data set")

@@ -1,6 +1,6 @@
-"""Reading weights from a file, as named arrays.
+"""The reading of weights from a file, as named arrays.
 
-Knows: the kinds of file, and how each can be broken. Does not know which network they are for.
+Knows: the kinds of file, and how each can be broken. Does not know: which network they are for.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from kerascnn.training.weights.check import kind_of, parts_of
 from kerascnn.training.weights.torch_files import Tensors, broken_weights, read_checkpoint
 
 LIBRARIES = ("keras_hub", "keras_cv")
-"""Whose backbones give their weights; as models they are not exported."""
+"""Libraries whose backbones are read for their weights; as models they are not exported."""
 
 _UNNAMED = re.compile(r"variable(_\d+)?")
-"""What Keras calls a weight that its layer gave no name, with a counter of the whole process."""
+"""Keras' name of an unnamed weight, with a process-wide counter."""
 
 
 def key(layer: str, weight: str) -> str:
@@ -37,10 +37,10 @@ def key(layer: str, weight: str) -> str:
 
 
 def tensors_of(model: keras.Model) -> Tensors:
-    """Return the values of a network and of the models in it.
+    """Return the weights of a network, nested models included.
 
     Returns:
-        By ``LAYER/WEIGHT``.
+        Arrays by ``LAYER/WEIGHT``.
     """
     return {
         key(layer.name, weight.name): keras.ops.convert_to_numpy(weight.value)
@@ -56,11 +56,11 @@ def read_tensors(path: Path) -> Tensors:
         path: Path of any kind but ``.weights.h5``, which names tensors by their order.
 
     Returns:
-        For Keras' kinds by ``LAYER/WEIGHT``, for PyTorch's by PyTorch's names.
+        Arrays by ``LAYER/WEIGHT`` for Keras' kinds, by PyTorch's names for PyTorch's.
 
     Raises:
-        ModelFileError: Not such a file, truncated, holding something else, or one of PyTorch
-            without torch.
+        ModelFileError: It is no such file, is truncated, holds something else, or needs torch,
+            which is missing.
     """
     readers: dict[str, Callable[[Path], Tensors]] = {
         ".keras": _keras,
@@ -101,13 +101,13 @@ def _h5(path: Path) -> Tensors:
     except ModelFileError:
         raise
     except Exception as error:
-        # h5py raises whatever it meets where a file lies about itself.
+        # h5py raises errors of any class on an inconsistent file.
         raise broken_weights(path, error) from error
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """Read the names that Keras notes beside a group, in order."""
-    # Keras parts a list that is too long for one attribute: weight_names0, weight_names1, ...
+    """Read the names in an attribute of a group, in order."""
+    # Keras splits a list that is too long for one attribute: weight_names0, weight_names1, ...
     parts = [attribute] if attribute in group.attrs else []
     while not parts or f"{attribute}{len(parts)}" in group.attrs:
         parts.append(f"{attribute}{len(parts)}")
@@ -118,13 +118,13 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
 
 
 def _key_in(name: str, group: str) -> str:
-    """Name a weight that Keras calls ``.../LAYER/WEIGHT:0``; Keras 2 has ``/`` in LAYER too.
+    """Return the key of a weight ``.../LAYER/WEIGHT:0``; Keras 2 has ``/`` in LAYER too.
 
-    Keras 1, of which VGG's downloads are, calls it ``LAYER_W_1:0``, in a group of the layer's name.
+    Keras 1, as in VGG's downloads, names it ``LAYER_W_1:0``, in a group named like the layer.
     """
     layer, _, weight = name.split(":")[0].rpartition("/")
     if layer:
-        # TensorFlow 1 numbered the names of a model that was loaded or made a second time.
+        # TensorFlow 1 numbered the names of a model that was loaded or built a second time.
         again = re.fullmatch(rf"{re.escape(group)}_\d+", layer)
         return key(group if again else layer, weight)
     old = re.fullmatch(rf"{re.escape(group)}_([Wb])(_\d+)?", weight)
@@ -154,6 +154,6 @@ def _safetensors(path: Path) -> Tensors:
     except ModelFileError:
         raise
     except Exception as error:
-        # Of types and dimensions that numpy lacks, numpy's errors come through.
+        # NumPy raises its own errors for types and dimensions that it lacks.
         raise broken_weights(path, error) from error
     return tensors

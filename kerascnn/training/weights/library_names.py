@@ -1,7 +1,7 @@
-"""How the libraries that a network comes from name its layers in their own files.
+"""The layer names in the own files of the libraries that networks come from.
 
-Knows: that every layer remembers its library's name, that Keras numbers automatic names by a
-counter of the whole process, and what heads are called. Does not know: files, networks.
+Knows: every layer remembers its library's name; Keras numbers automatic names by a process-wide
+counter; the names of heads. Does not know: files, networks.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from kerascnn.training.weights.files import key
 from kerascnn.training.weights.torch_files import Tensors
 
 HEADS = re.compile(r"predictions|logits|conv_preds|convnext_[a-z]+_head_dense")
-"""What libraries call the layer that we call ``head``; some have a 1x1 convolution there."""
+"""Libraries' names of the layer that is ``head`` here; some have a 1x1 convolution there."""
 
 
 _WEIGHTS = {"depthwise_kernel": "kernel", "gamma": "variable"}
-"""What Keras 2 calls a depthwise convolution's weight, and LayerScale's, which has no name now."""
+"""Keras 2's names of the weight of a depthwise convolution, and of LayerScale's, which is unnamed
+now."""
 
 
 def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
-    """Return the tensors of a library's own model the names that our build of it has.
+    """Rename the tensors of a library's own model as in our build of it.
 
     Args:
         model: Our build.
-        tensors: By ``LAYER/WEIGHT``, with the names of models around them before that.
+        tensors: Tensors by ``LAYER/WEIGHT``, prefixed by the names of enclosing models.
 
     Returns:
-        The same with our names; a name that neither has stays.
+        The tensors with our names; unknown names are kept.
     """
     ours = {layer.name: layer.name for layer in flat(model)}
     origins = _counted(map(origin_of, flat(model)))
@@ -56,7 +57,7 @@ def from_library(model: keras.Model, tensors: Tensors) -> Tensors:
 
 
 def _spellings(path: str, counted: str = "") -> Iterator[str]:
-    """Return what a layer may be called in Keras 3, which has no ``/`` in names (here: ``.``).
+    """Yield possible names of a layer in Keras 3, which has no ``/`` in names (here: ``.``).
 
     Examples:
         >>> list(_spellings("mine/Conv_1"))
@@ -72,7 +73,7 @@ def _spellings(path: str, counted: str = "") -> Iterator[str]:
 
 
 def _counted(names: Iterable[str]) -> list[str]:
-    """Number automatic names from nothing: conv2d_94, conv2d_95 are conv2d:0, conv2d:1."""
+    """Renumber automatic names from 0: conv2d_94, conv2d_95 become conv2d:0, conv2d:1."""
     names = list(names)
     numbers: dict[str, set[int]] = {}
     for name in names:

@@ -1,7 +1,7 @@
-"""What people put before and behind a backbone in transfer models of their own.
+"""The layers that users put before and after a backbone in their own transfer models.
 
-Knows: that a backbone is there when all its tensors are, and that what is left over belongs to a
-head of any name as long as no convolution is among it. Does not know files or libraries' names.
+Knows: a backbone is complete if all its tensors are there, and remaining tensors belong to a head
+of any name if none of them is a convolution. Does not know: files, libraries' names.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ log = logging.getLogger(__name__)
 def without_own_head(
     tensors: Tensors, ours: set[str], head: str, shape: tuple[int, ...], source: str
 ) -> Tensors:
-    """Leave out the layers that a transfer model has besides its backbone.
+    """Drop the layers that a transfer model has besides its backbone.
 
     Args:
-        tensors: By ``LAYER/WEIGHT``, with our names where we have the layer.
+        tensors: Tensors by ``LAYER/WEIGHT``, with our names of known layers.
         ours: Names of the network's layers.
-        head: Which of them is the head.
+        head: Name of the head among them.
         shape: Shape of the head's kernel.
-        source: Where it comes from, for error messages.
+        source: Name of the file, for error messages.
 
     Returns:
-        Those of the network. A single dense layer that is left over and has the head's shape is
-        the head. If a convolution is left over, all: it is another network then.
+        The tensors of the network. A single remaining dense layer of the head's shape becomes the
+        head. If a convolution remains, all tensors: it is another network.
     """
     layers = {name: name.rpartition("/")[0] for name in tensors}
     left = [name for name in tensors if layers[name] not in ours]
@@ -43,7 +43,7 @@ def without_own_head(
         if tensors.get(f"{only}/kernel", tensors[left[0]]).shape == shape:
             return kept | {f"{head}/{name.rpartition('/')[2]}": tensors[name] for name in left}
     _tell(source, {layers[name] for name in left})
-    # A head behind layers that were left out knows nothing about what it gets now.
+    # A head after layers that are dropped was trained on other inputs.
     return {name: tensor for name, tensor in kept.items() if layers[name] != head}
 
 
@@ -54,10 +54,11 @@ def split_own_linear(
     shape: tuple[int, ...],
     source: str,
 ) -> tuple[Tensors, Tensors]:
-    """Part PyTorch's tensors of a network from linear layers of a head of one's own.
+    """Separate PyTorch's tensors of a network from the linear layers of a custom head.
 
     Returns:
-        The network's, and those of its head by ``LAYER/WEIGHT`` if one linear layer has its shape.
+        The network's tensors, and those of its head by ``LAYER/WEIGHT`` if a single linear layer
+        has its shape.
     """
     unknown = [name for name in tensors if known(name) is None]
     linear = {name.rpartition(".")[0] for name in unknown if tensors[name].ndim == 2}
@@ -65,7 +66,7 @@ def split_own_linear(
     kept = {name: tensor for name, tensor in tensors.items() if name not in left}
     found: Tensors = {}
     if any(name not in left and not IGNORED.fullmatch(name) for name in unknown):
-        return kept, found  # of another network, which is told
+        return kept, found  # another network, which is reported later
     if len(linear) == 1 and tensors[f"{next(iter(linear))}.weight"].shape[::-1] == shape:
         names = {"weight": "kernel", "bias": "bias"}
         for name in left:

@@ -1,7 +1,7 @@
-"""What a network starts from: nothing, a library's ImageNet weights, or a file.
+"""The initial weights of a network: random, a library's ImageNet weights, or a file.
 
-Knows: which of the three, and which preprocessing comes with it. Does not know: how files are
-read, nor how tensors are checked.
+Knows: which of the three, and which preprocessing comes with it. Does not know: how files are read,
+how tensors are checked.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class StartingNetwork:
     """A network ready to be trained.
 
     Attributes:
-        core: From normalized pixels to logits.
-        network: Its row; PyTorch's weights may have chosen a row's twin.
-        normalization: What the weights expect.
-        fresh_head: Whether the head knows nothing yet.
-        source: Commit and SHA-256 of weights that came from the Hugging Face Hub; else empty.
+        core: Network from normalized pixels to logits.
+        network: Row of the network; for PyTorch's weights it may be a twin.
+        normalization: Normalization that the weights expect.
+        fresh_head: Whether the head has random weights.
+        source: Commit and SHA-256 of weights from the Hugging Face Hub; else empty.
     """
 
     core: keras.Model
@@ -63,22 +63,22 @@ def start_network(
     weights: str = "none",
     progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> StartingNetwork:
-    """Build a network and give it its first weights.
+    """Build a network with its initial weights.
 
     Args:
-        network: Its row, or its name as in ``kerascnn models``.
+        network: Row of the network, or its name as in ``kerascnn models``.
         classes: Number of logits.
         image_size: Height and width of the input, in pixels.
         weights: ``none``, ``imagenet``, or a file: ``.keras``, ``.weights.h5``, ``.h5``,
             ``.safetensors``, ``.pth``; or ``hf://OWNER/NAME[@REVISION][/FILE]``.
-        progress: Called during a download with bytes done and in all (0: unknown).
+        progress: Called during a download with the bytes done and the total (0: unknown).
 
     Returns:
         The network, and the preprocessing that its weights expect.
 
     Raises:
-        ConfigError: A size that the network cannot take, or weights that it has not.
-        ModelFileError: Weights that cannot be had, read or used.
+        ConfigError: The network does not support the size, or has no such weights.
+        ModelFileError: The weights cannot be fetched, read or used.
     """
     asked = find_network(network) if isinstance(network, str) else network
     row = check_weights(asked, weights)
@@ -103,8 +103,8 @@ def file_normalization(path: Path, row: Network) -> Normalization:
     """Return the normalization that the weights of a file expect.
 
     Returns:
-        That of the card beside it (a run of ours), PyTorch's for PyTorch's, else that of the
-        library's ImageNet weights.
+        That of the card beside it (a run of ours), PyTorch's for PyTorch's weights, else that of
+        the library's ImageNet weights.
     """
     card = path.parent / "card.json"
     if card.is_file():
@@ -117,7 +117,7 @@ def file_normalization(path: Path, row: Network) -> Normalization:
 def _imagenet(
     row: Network, classes: int, image_size: int, progress: Callable[[int, int], object]
 ) -> StartingNetwork:
-    build_network(row, classes, image_size)  # says what is wrong with the size
+    build_network(row, classes, image_size)  # raises if the size is wrong
     path = ensure(row.name, progress)
     try:
         core = build_network(row, classes, image_size, imagenet=path)

@@ -1,7 +1,7 @@
-"""PyTorch's checkpoints: the state of a network, and what training programs save around it.
+"""PyTorch's checkpoints: the state dict of a network, and what training programs save with it.
 
-Knows: torch's own safe loading, and under which names programs put the state. Does not know:
-names of tensors, networks.
+Knows: torch's own safe loading, and the keys under which programs save the state. Does not know:
+tensor names, networks.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ log = logging.getLogger(__name__)
 Tensors = dict[str, npt.NDArray[np.generic]]
 
 _AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "ema_model")
-"""Where timm, torchvision and others keep the averaged weights, which are the better ones."""
+"""Keys of averaged weights in timm, torchvision and others; these weights are the better ones."""
 
 _STATES = (*_AVERAGED, "state_dict", "model", "model_state_dict", "net", "network", "weights")
-"""Where programs keep the state, the first that is there; else it is the only one in the file."""
+"""Keys of the state; the first that is present is used, else the only one in the file."""
 
 
 def read_checkpoint(path: Path) -> Tensors:
     """Read the tensors of a checkpoint. No code of the file is run.
 
     Returns:
-        By PyTorch's names, in float32.
+        Arrays by PyTorch's names, in float32.
 
     Raises:
-        ModelFileError: torch is not installed, or the file holds no state, code, or nothing whole.
+        ModelFileError: torch is not installed, or the file holds no state, holds code, or is
+            damaged.
     """
     try:
         import torch
@@ -68,14 +69,14 @@ def read_checkpoint(path: Path) -> Tensors:
 
 def _loaded(path: Path, torch: Any) -> Any:
     if zipfile.is_zipfile(path):
-        check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save packs nothing
-    # timm's and torchvision's own training programs save their options, which are plain data.
+        check_for_zip_bomb(path, ratio=1, floor=0)  # torch.save does not compress
+    # timm's and torchvision's training programs save their options, which are plain data.
     with torch.serialization.safe_globals([argparse.Namespace]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def state_in(loaded: Any, source: str) -> dict[str, Any]:
-    """Find a network's state among what a training program saved with it.
+    """Find a network's state dict among what a training program saved with it.
 
     Raises:
         ModelFileError: There is none, or there are several.
@@ -99,7 +100,7 @@ def state_in(loaded: Any, source: str) -> dict[str, Any]:
 
 
 def broken_weights(path: Path, error: Exception) -> ModelFileError:
-    """Say that a file of weights is not whole."""
+    """Make the error for a damaged file of weights."""
     return ModelFileError(
         f"{path}: cannot be read as {path.suffix} ({kind_and_line(error, 200)}). "
         + what_instead(path, "keras", "hdf5", "cut_zip", "torch", "safetensors", "pickle", "zip")
@@ -107,7 +108,7 @@ def broken_weights(path: Path, error: Exception) -> ModelFileError:
 
 
 def _tensors(value: Any) -> dict[str, Any]:
-    """Return the tensors of a mapping; empty: most of what it holds are none."""
+    """Return the tensors of a mapping; empty unless most of its values are tensors."""
     if not isinstance(value, Mapping):
         return {}
     found = {str(name): one for name, one in value.items() if hasattr(one, "untyped_storage")}
@@ -128,7 +129,7 @@ def _refuse_program(path: Path) -> None:
 
 
 def _stored(name: str, tensor: Any) -> npt.NDArray[np.generic]:
-    """Return a tensor's values, if all of them are stored: strides of 0 promise any number."""
+    """Return a tensor's values if all are stored: a stride of 0 can claim any number of them."""
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and fewer values are stored")
     values: npt.NDArray[np.generic] = tensor.detach().float().numpy()

@@ -1,7 +1,7 @@
-"""The modules of their own in which people hold a network of torchvision or timm.
+"""Users' own modules around a network of torchvision or timm.
 
-Knows: that wrappers put their names in front, that ``Sequential`` numbers a network's parts, and
-that some keep its features alone. Does not know: our names, files.
+Knows: wrappers prefix names, ``Sequential`` numbers a network's parts, and some modules keep its
+features alone. Does not know: our names, files.
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ _PARTS = {
     "alexnet": ["features avgpool classifier"],
     "vgg": ["features avgpool classifier", "features pre_logits head"],
 }
-"""A network's parts in their order in torchvision and in timm: ``nn.Sequential(*m.children())``."""
+"""Parts of a network in the order of torchvision and of timm: ``nn.Sequential(*m.children())``."""
 
 _DEEPEST = 7
-"""Parts of the longest prefix that is looked for, and one."""
+"""Maximum number of parts in a prefix, plus one."""
 
 Spelling = Callable[[str], str]
 
 
 def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
-    """Give tensors the names that they have in torchvision's or timm's own network.
+    """Rename tensors as in torchvision's or timm's own network.
 
     Args:
-        tensors: By PyTorch's names: of DataParallel, ``torch.compile``, Lightning, fastai, or a
-            module that holds the network or its features.
+        tensors: Tensors by PyTorch's names, as from DataParallel, ``torch.compile``, Lightning,
+            fastai, or a module that holds the network or its features.
         layout: A key of :data:`LAYOUTS`.
-        source: Where they come from, for error messages.
+        source: Name of the file, for error messages.
 
     Returns:
-        The same without the prefix under which most names are known; what lies beside a prefix
-        (a loss, a head of another name) is left out, unless it is a convolution.
+        The tensors without the prefix under which most names are known; those without that prefix
+        (a loss, a head of another name) are dropped, unless they are convolutions.
 
     Raises:
-        ModelFileError: The network is in it more than once.
+        ModelFileError: The file holds the network more than once.
     """
-    found = _recognised(tensors, layout)
+    found = _recognized(tensors, layout)
     (best, index), most = max(found.items(), key=lambda item: item[1])
     if 4 * most < len(tensors):
-        return tensors  # of another network, which is told by the names that the file has
+        return tensors  # another network, which is reported by the names in the file
     spellings = list(_spellings(layout))
     alike = {prefix for (prefix, _), count in found.items() if count == most}
-    # A longer prefix of the same tensors, spelled otherwise, is the same network.
+    # A longer prefix of the same tensors, spelled differently, is the same network.
     same = sorted(one for one in alike if not any(one != p and one.startswith(p) for p in alike))
     if len(same) > 1:
         raise ModelFileError(
@@ -82,9 +82,9 @@ def module_names(tensors: Tensors, layout: str, source: str) -> Tensors:
 
 
 def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -> ModelFileError:
-    """Say of which network tensors are that the asked one does not have."""
+    """Make the error for tensors that the network does not have, naming their own network."""
     names = {name: one for name, one in tensors.items() if not IGNORED.fullmatch(name)}
-    most = {one: max(_recognised(names, one).values()) for one in LAYOUTS}
+    most = {one: max(_recognized(names, one).values()) for one in LAYOUTS}
     best = max(most.values())
     alike = [row.name for row in NETWORKS.values() if row.torch and most[row.torch] == best]
     if 2 * best < len(names):
@@ -106,8 +106,8 @@ def not_this_network(tensors: Tensors, layout: str, unknown: str, source: str) -
     )
 
 
-def _recognised(tensors: Tensors, layout: str) -> Counter[tuple[str, int]]:
-    """Count the known names below each prefix, in each spelling."""
+def _recognized(tensors: Tensors, layout: str) -> Counter[tuple[str, int]]:
+    """Count the known names under each prefix, in each spelling."""
     # BatchNormalization of VGG is folded into its convolutions, and shifts their numbers.
     folded = layout in VGG_REPEATS and any(name.endswith("running_var") for name in tensors)
     found: Counter[tuple[str, int]] = Counter()
@@ -124,12 +124,12 @@ def _recognised(tensors: Tensors, layout: str) -> Counter[tuple[str, int]]:
 
 
 def _is_convolution(tensor: npt.NDArray[np.generic]) -> bool:
-    """Return whether it is one, and not a color's mean that is shaped to be subtracted."""
+    """Return whether a tensor is a convolution, not a channel mean shaped for broadcasting."""
     return tensor.ndim > 2 and sum(side > 1 for side in tensor.shape) > 1
 
 
 def _prefixes(tensors: Tensors) -> list[str]:
-    """Return all that names may begin with; nothing comes first."""
+    """Return all prefixes of names, the empty one first."""
     prefixes = {""}
     for name in tensors:
         parts = name.split(".")
@@ -148,7 +148,7 @@ def _spellings(layout: str) -> Iterator[Spelling]:
 
 
 def _numbered(parts: list[str], name: str) -> str:
-    """Name the part that a number stands for: ``4.0.conv1.weight``."""
+    """Replace the number of a part by its name, as in ``4.0.conv1.weight``."""
     number, _, rest = name.partition(".")
     is_part = number.isdecimal() and int(number) < len(parts)
     return f"{parts[int(number)]}.{rest}" if is_part else name

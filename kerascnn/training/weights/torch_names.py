@@ -1,6 +1,6 @@
-"""How PyTorch names and lays out the tensors of torchvision's and timm's networks.
+"""PyTorch's names and layouts of the tensors of torchvision's and timm's networks.
 
-Knows: names, and the five traps of layout: convolutions are OIHW there and HWIO here, depthwise
+Knows: names, and five differences of layout: convolutions are OIHW there and HWIO here, depthwise
 ones too, dense layers are transposed, a feature map is flattened CHW there and HWC here, and
 BatchNormalization's statistics have other names. Does not know: files, Keras.
 """
@@ -22,7 +22,7 @@ _BATCHNORM = {
     "running_var": "moving_variance",
 }
 _WEIGHT = {"weight": "kernel", "bias": "bias"}
-"""Of normalizations, and of all other layers: PyTorch's names and Keras'."""
+"""Keras' names by PyTorch's, of normalizations and of all other layers."""
 
 VGG_REPEATS = {
     "vgg11": (1, 1, 2, 2, 2),
@@ -72,7 +72,7 @@ _CONVNEXT = {
     "block.3": "pointwise_conv_1", "mlp.fc1": "pointwise_conv_1", "pwconv1": "pointwise_conv_1",
     "block.5": "pointwise_conv_2", "mlp.fc2": "pointwise_conv_2", "pwconv2": "pointwise_conv_2",
 }  # fmt: skip
-"""Parts of a block by torchvision, timm and the authors' own code."""
+"""Parts of a block by their names in torchvision, timm and the authors' own code."""
 
 
 def _convnext(size: str) -> Callable[[str], str | None]:
@@ -119,11 +119,11 @@ def _convnext_block(name: str) -> str | None:
 _PARTS = ("expand", "expand_bn", "dw", "dw_bn", "project", "project_bn")
 _TIMM = ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3")
 _TIMM_FIRST = ("", "", "conv_dw", "bn1", "conv_pw", "bn2")
-"""Of a block that does not expand."""
+"""Parts of a block; their names in timm, with and without expansion."""
 
 
 def _ends(stem: str, last: int) -> dict[str, str]:
-    """Name what stands before and behind the blocks, in torchvision and in timm."""
+    """Return the layers before and after the blocks, by their names in torchvision and timm."""
     return {
         "features.0.0": f"{stem}_conv", "conv_stem": f"{stem}_conv",
         "features.0.1": f"{stem}_bn", "bn1": f"{stem}_bn",
@@ -162,8 +162,8 @@ def _efficientnet(name: str) -> str | None:
 
 
 _MOBILENET_V2_STAGES = (1, 2, 3, 4, 3, 3, 1)
-"""Blocks of each stage, as in Sandler et al. (2018), table 2: timm counts blocks within a stage,
-torchvision through."""
+"""Number of blocks in each stage, as in Sandler et al. (2018), table 2: timm numbers blocks within
+a stage, torchvision throughout."""
 
 
 def _mobilenet_v2(name: str) -> str | None:
@@ -218,7 +218,7 @@ _ALEXNET = _sequence(
     {f"features.{index}": f"block{n}_conv" for n, index in enumerate((0, 3, 6, 8, 10), 1)},
     {"classifier.1": "fc1", "classifier.4": "fc2", "classifier.6": "head"},
 )
-"""torchvision's indices; timm has no AlexNet."""
+"""Layers of torchvision's AlexNet by their indices; timm has none."""
 
 LAYOUTS: dict[str, Callable[[str], str | None]] = {
     "resnet": _resnet,
@@ -231,25 +231,25 @@ LAYOUTS: dict[str, Callable[[str], str | None]] = {
     },
     **{name: _vgg(repeats) for name, repeats in VGG_REPEATS.items()},
 }
-"""From a network's layout to what turns PyTorch's names into ``LAYER/WEIGHT``."""
+"""Function of each layout that turns PyTorch's names into ``LAYER/WEIGHT``."""
 
 IGNORED = re.compile(r".*\.num_batches_tracked")
-"""PyTorch's counter of batches has no twin in Keras and changes no answer."""
+"""PyTorch's counter of batches, which Keras lacks and which changes no prediction."""
 
 
 EPSILON = 1e-5
-"""Of PyTorch's BatchNormalization."""
+"""Epsilon of PyTorch's BatchNormalization."""
 
 
 def without_batchnorm(tensors: dict[str, Array], layout: str) -> dict[str, Array]:
-    """Fold the BatchNormalization of VGG's ``_bn`` into its convolutions: the same answers.
+    """Fold the BatchNormalization of VGG's ``_bn`` into its convolutions, with the same result.
 
     Args:
-        tensors: Of any network, by PyTorch's names.
+        tensors: Tensors of any network, by PyTorch's names.
         layout: A key of :data:`LAYOUTS`.
 
     Returns:
-        Of VGG without BatchNormalization; any other tensors as they are.
+        Tensors of VGG without BatchNormalization; those of other networks unchanged.
     """
     if layout not in VGG_REPEATS or "features.1.running_var" not in tensors:
         return tensors
@@ -275,20 +275,20 @@ def to_keras(name: str, tensor: Array, shape: tuple[int, ...], flattened: int | 
     """Convert a tensor to Keras' layout.
 
     Args:
-        name: Ours, ``LAYER/WEIGHT``.
-        tensor: As PyTorch has it.
-        shape: Shape of the weight it is for.
-        flattened: Channels of the feature map whose flattening this dense layer takes; None:
-            it takes none.
+        name: Our name, ``LAYER/WEIGHT``.
+        tensor: Tensor in PyTorch's layout.
+        shape: Shape of the target weight.
+        flattened: Channels of the feature map that is flattened before this dense layer; None:
+            there is none.
 
     Returns:
-        The tensor in Keras' order; its shape may still be wrong.
+        The tensor in Keras' layout; its shape may still be wrong.
     """
     if not name.endswith("/kernel"):
         return tensor.reshape(-1) if tensor.ndim > 1 else tensor  # torchvision's LayerScale
     if tensor.ndim == 4 and len(shape) == 4:
         ours = tensor.transpose(2, 3, 1, 0)
-        # A depthwise convolution has its channels in the third place or, as groups, in the last.
+        # A depthwise convolution has its channels on the third axis or, as groups, on the last.
         depthwise = ours.shape[2] == shape[3] == 1 and ours.size == np.prod(shape)
         return ours.reshape(shape) if depthwise else ours
     if tensor.ndim == 4:  # timm's VGG has convolutions in place of dense layers

@@ -1,4 +1,4 @@
-"""How Hugging Face's transformers names the tensors of ResNet and ConvNeXt.
+"""The tensor names of ResNet and ConvNeXt in Hugging Face's transformers.
 
 Knows: their names, and those of timm for the same tensors. Does not know: our names, files.
 """
@@ -29,20 +29,20 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
         ("classifier", "head.fc"),
     ),
 }
-"""By layout: a layer in transformers, and in timm, which counts ResNet's parts from 1."""
+"""Names of layers in transformers and in timm, which numbers ResNet's parts from 1, by layout."""
 
 TRANSFORMERS = tuple(_NAMES)
-"""Families whose names of transformers are known."""
+"""Families whose names in transformers are known."""
 
 _SCALE = _BLOCK + "layer_scale_parameter"
 
 
 def timm_name(layout: str, name: str) -> str:
-    """Name a tensor of transformers as timm does.
+    """Rename a tensor of transformers as in timm.
 
     Args:
         layout: ``resnet`` or ``convnext``.
-        name: As in ``ResNetForImageClassification``, or the model without its head.
+        name: Name as in ``ResNetForImageClassification``, or in the model without its head.
 
     Examples:
         >>> timm_name("resnet", "resnet.encoder.stages.0.layers.1.layer.0.convolution.weight")
